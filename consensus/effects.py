@@ -1,0 +1,81 @@
+"""What the engine asks for. The shell carries effects out in the order given.
+
+The one law of the shell: every `Persist` is on stable storage before any `Send` or `Broadcast`
+that comes after it leaves the machine (spec §2).
+"""
+
+from dataclasses import dataclass
+
+from consensus.messages import Certificate, Message
+from consensus.types import Member, View
+from ledger.primitives.hashing import Hash
+
+
+@dataclass(frozen=True, slots=True)
+class Persist:
+    """Append a record to the journal. One sync serves all records of one `handle` call."""
+
+    view: View
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a message to one member."""
+
+    to: Member
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """Send a message to every other member."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Build a block for the view on this parent; answer with `Built`."""
+
+    view: View
+    parent_view: View
+    parent_hash: Hash
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Execute and check this block; answer with `Checked`. The parent is checked already."""
+
+    view: View
+    parent_view: View
+    parent_hash: Hash
+    block_hash: Hash
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """The block and all its ancestors are final. Every one of them was checked valid here."""
+
+    finalization: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A finalization shows that others are past what can be had as proposals: sync blocks."""
+
+    finalization: Certificate
+    source: Member
+
+
+@dataclass(frozen=True, slots=True)
+class Offence:
+    """A peer broke the protocol. `proof` holds two signed messages if it is slashable."""
+
+    member: Member
+    reason: str
+    proof: tuple[Message, Message] | None
+
+
+Effect = Persist | Send | Broadcast | Build | Check | Finalize | Behind | Offence

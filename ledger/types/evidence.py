@@ -1,0 +1,91 @@
+"""What proves a run of milk: the claim that the MMU signs and every validator re-checks.
+
+The claim carries device-signed endpoints: for each device the first, last and worst envelope of
+the run. Totals at the endpoints bound the litres; the worst reading bounds the heat treatment.
+All envelopes stand under `readings_root`, and attestors sign the claim's digest after they have
+recomputed the run from them.
+"""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from ledger.primitives.amounts import WireUnits
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Domain, Hash, WireHash, digest
+from ledger.primitives.keys import WireAddress, WirePublicKey
+from ledger.types.reading import Envelope
+
+Millis = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class MilkKind(StrEnum):
+    """What is in the pack. Each kind has a shelf life in the parameters."""
+
+    WHOLE = "whole"
+    LOW_FAT = "low_fat"
+    SKIM = "skim"
+    FLAVOURED = "flavoured"
+    GOAT = "goat"
+    BUFFALO = "buffalo"
+    LACTOSE_FREE = "lactose_free"
+    ESL = "esl"
+    UHT = "uht"
+    STERILISED = "sterilised"
+
+
+class Instrument(StrEnum):
+    """What a registered device measures; each instrument has one stream."""
+
+    MILK_METER = "milk_meter"
+    FLOW_METER = "flow_meter"
+    HOLD_THERMOMETER = "hold_thermometer"
+    OUTLET_THERMOMETER = "outlet_thermometer"
+    DIVERSION_VALVE = "diversion_valve"
+    TANK_GAUGE = "tank_gauge"
+
+
+class DeviceEvidence(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One device's part in a run: an unbroken range of its readings, shown by three of them.
+
+    `worst` is the reading least favourable to the claim (coldest hold, warmest outlet); for a
+    totaliser it equals `last`. A chain consumes each (device, boot, seq) once.
+    """
+
+    device: WirePublicKey
+    boot: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    first_seq: Annotated[int, Meta(ge=0, le=2**53)]
+    last_seq: Annotated[int, Meta(ge=0, le=2**53)]
+    first: Envelope
+    last: Envelope
+    worst: Envelope
+
+
+class Collection(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Milk that came from one farm into the run, and the meter's evidence for it."""
+
+    farm: WireAddress
+    units: WireUnits
+    meter: DeviceEvidence
+
+
+class RunClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One pasteurised run: how much, of what, from whom, when, and by which instruments."""
+
+    run: WireHash
+    plant: Annotated[str, Meta(min_length=1, max_length=64)]
+    line: Annotated[str, Meta(min_length=1, max_length=64)]
+    kind: MilkKind
+    units: WireUnits
+    started_ms: Millis
+    ended_ms: Millis
+    expires_ms: Millis
+    collections: Annotated[tuple[Collection, ...], Meta(min_length=1, max_length=16)]
+    instruments: Annotated[tuple[DeviceEvidence, ...], Meta(min_length=1, max_length=16)]
+    readings_root: WireHash
+    readings_count: Annotated[int, Meta(ge=1, le=2**32 - 1)]
+
+    def signing_bytes(self, chain_id: Hash) -> bytes:
+        """Give the bytes that attestors sign: domain, chain, the claim's digest."""
+        return Domain.RUN.value + chain_id + digest(Domain.RUN, encode(self))

@@ -1,0 +1,141 @@
+"""Transactions: the envelope that every sender signs, and the bodies it may carry.
+
+A transaction's id is the hash of what is signed, so no one can change the id of another's
+transaction by touching its signatures. What is signed: `BILLCOIN/tx/1` followed by the canonical
+encoding of the `Intent`.
+"""
+
+from operator import itemgetter
+from typing import Annotated, Final, NewType
+
+from msgspec import Meta, Struct
+
+from ledger.primitives.amounts import WireUnits
+from ledger.primitives.codec import decode, encode
+from ledger.primitives.hashing import Domain, Hash, WireHash, digest
+from ledger.primitives.keys import (
+    POLICY_KEYS_MAX,
+    Address,
+    Policy,
+    PublicKey,
+    Signature,
+    SigningKey,
+    WireAddress,
+    WirePublicKey,
+    WireSignature,
+)
+from ledger.types.evidence import RunClaim
+
+TxId = NewType("TxId", Hash)
+"""The hash of what a transaction's sender signed."""
+
+TRANSACTION_BYTES_MAX: Final = 64 * 1024
+"""The largest transaction; a mint with its evidence is the largest kind."""
+
+REFERENCE_BYTES: Final = 32
+
+Nonce = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Height = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+WireReference = Annotated[bytes, Meta(min_length=REFERENCE_BYTES, max_length=REFERENCE_BYTES)]
+
+
+class Redemption(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Milk that leaves the ledger with a sale: litres of one lot, burned."""
+
+    lot: WireHash
+    units: WireUnits
+
+
+class Transfer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="transfer"):
+    """Pay `units`; `redeem` burns its part of them, the rest reaches `to`.
+
+    `reference` ties the payment to an order (zeros if there is none).
+    """
+
+    to: WireAddress
+    units: WireUnits
+    reference: WireReference
+    redeem: Redemption | None
+
+
+class RegisterDevice(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="register_device"
+):
+    """Admit a measuring device. The sender holds the regulator's role."""
+
+    device: WirePublicKey
+    kind: Annotated[str, Meta(min_length=1, max_length=32)]
+    plant: Annotated[str, Meta(min_length=1, max_length=64)]
+    operator: WireAddress
+    calibrated_until_ms: Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class Attestation(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """An attestor's signature over a run claim's digest: it recomputed the run and agrees."""
+
+    attestor: WirePublicKey
+    signature: WireSignature
+
+
+class MintLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="mint_lot"):
+    """Turn one pasteurised run into a lot and its tokens. The sender is a licensed MMU."""
+
+    claim: RunClaim
+    attestations: Annotated[tuple[Attestation, ...], Meta(min_length=1, max_length=64)]
+
+
+Body = Transfer | RegisterDevice | MintLot
+
+
+class Intent(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a sender wants and signs: on which chain, from whom, in which order, until when."""
+
+    chain_id: WireHash
+    sender: Policy
+    nonce: Nonce
+    fee: WireUnits
+    valid_until_height: Height
+    body: Body
+
+    def signing_bytes(self) -> bytes:
+        """Give the bytes that the sender's keys sign."""
+        return Domain.TRANSACTION.value + encode(self)
+
+
+class Transaction(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """An intent with `threshold` signatures, each beside the key's place in the policy."""
+
+    intent: Intent
+    signatures: Annotated[
+        tuple[tuple[Annotated[int, Meta(ge=0, lt=POLICY_KEYS_MAX)], WireSignature], ...],
+        Meta(min_length=1, max_length=POLICY_KEYS_MAX),
+    ]
+
+    @property
+    def id(self) -> TxId:
+        """Name the transaction: the hash of what was signed."""
+        return TxId(digest(Domain.TRANSACTION, encode(self.intent)))
+
+    @property
+    def sender(self) -> Address:
+        """Name the account that pays."""
+        return self.intent.sender.address()
+
+    def signature_claims(self) -> list[tuple[PublicKey, bytes, Signature]]:
+        """List what a verifier must check; raise `IndexError` if a place is not in the policy."""
+        message, keys = self.intent.signing_bytes(), self.intent.sender.keys
+        return [(keys[place], message, signature) for place, signature in self.signatures]
+
+
+def sign(intent: Intent, *keys: SigningKey) -> Transaction:
+    """Sign an intent with keys of its sender's policy."""
+    message = intent.signing_bytes()
+    places = sorted(
+        ((intent.sender.keys.index(key.public), key) for key in keys), key=itemgetter(0)
+    )
+    return Transaction(intent, tuple((place, key.sign(message)) for place, key in places))
+
+
+def decode_transaction(raw: bytes) -> Transaction:
+    """Decode a transaction; raise a `CodecFault` if it is not canonical or too large."""
+    return decode(raw, Transaction, TRANSACTION_BYTES_MAX)
