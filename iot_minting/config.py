@@ -1,0 +1,155 @@
+"""The gateway's home: `config.toml` as a checked model, the keys, and where its files lie.
+
+A home holds config.toml, keys/{mmu,attestor,ingest}.key (mode 0600) and mint.sqlite.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from iot_minting.errors import Misconfigured
+from iot_minting.keys import ensure_key, read_key
+from ledger.primitives.keys import Address, PublicKey, SigningKey, address_of
+from ledger.types.evidence import MilkKind
+
+CONFIG_NAME: Final = "config.toml"
+
+T = TypeVar("T", bound="HomeSettings")
+
+
+class HomeSettings(BaseSettings):
+    """Settings read from one TOML file; the environment (`PREFIX_NAME`) overrides a value."""
+
+    model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(extra="forbid")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, and read nothing else."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        assert isinstance(init_settings, InitSettingsSource)
+        return env_settings, init_settings
+
+
+class MintConfig(HomeSettings):
+    """Where the gateway finds broker and nodes, and when it seals a run."""
+
+    model_config = SettingsConfigDict(extra="forbid", env_prefix="BILLCOIN_MINT_")
+
+    node_urls: list[str] = Field(default=["http://127.0.0.1:8545"], min_length=1, max_length=16)
+    broker_host: str = "127.0.0.1"
+    broker_port: int = Field(default=1883, ge=1, le=65535)
+    metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Where Prometheus may ask, on loopback; 0 turns it off."""
+    milk_kind: MilkKind = MilkKind.WHOLE
+    run_interval_max_ms: int = Field(default=60_000, ge=1_000)
+    run_litres_max: int = Field(default=20_000, ge=1)
+    tank_grace_ms: int = Field(default=20_000, ge=0)
+    """How long a run whose milk has not been metered yet is waited for before it is held."""
+    valid_blocks: int = Field(default=200, ge=10)
+    """How many blocks a mint transaction stays valid before it is signed anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class MintIdentity:
+    """The public halves of a gateway's keys, for genesis: its role, its attestor, its receipts."""
+
+    mmu_key: PublicKey
+    mmu_address: Address
+    attestor_key: PublicKey
+    ingest_key: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class MintKeys:
+    """The gateway's keys: who mints, who attests, who signs receipts to devices."""
+
+    mmu: SigningKey
+    attestor: SigningKey
+    ingest: SigningKey
+
+    def identity(self) -> MintIdentity:
+        """Give what others may know."""
+        mmu = self.mmu.public
+        return MintIdentity(mmu, address_of(mmu), self.attestor.public, self.ingest.public)
+
+
+def prepare(home: Path) -> MintIdentity:
+    """Make the home and its keys if they are not there yet; tell who the gateway is."""
+    home.mkdir(parents=True, exist_ok=True)
+    mmu, attestor, ingest = (ensure_key(_key_path(home, name)) for name in _KEY_NAMES)
+    return MintKeys(mmu, attestor, ingest).identity()
+
+
+def read_keys(home: Path) -> MintKeys:
+    """Read the keys of a prepared home."""
+    mmu, attestor, ingest = (read_key(_key_path(home, name)) for name in _KEY_NAMES)
+    return MintKeys(mmu, attestor, ingest)
+
+
+def read_config(home: Path) -> MintConfig:
+    """Read config.toml of a gateway's home; raise `Misconfigured` with what and where."""
+    return load_settings(home, MintConfig)
+
+
+def write_config(home: Path, config: HomeSettings) -> None:
+    """Write config.toml of any home, whole."""
+    home.mkdir(parents=True, exist_ok=True)
+    lines = [
+        f"{name} = {_toml_value(value)}\n"
+        for name, value in config.model_dump(mode="json", exclude_none=True).items()
+    ]
+    (home / CONFIG_NAME).write_text("".join(lines))
+
+
+def load_settings(home: Path, model: type[T]) -> T:
+    """Read config.toml as a model; raise `Misconfigured` with what and where."""
+    path = home / CONFIG_NAME
+    try:
+        return model(**tomllib.loads(path.read_text()))
+    except OSError as error:
+        raise Misconfigured(
+            f"{path}: {error.strerror}; `billcoin testnet init` writes one"
+        ) from error
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{path}: not TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Misconfigured(f"{path}: {where}: {first['msg']}") from error
+
+
+_KEY_NAMES: Final = ("mmu", "attestor", "ingest")
+
+
+def _key_path(home: Path, name: str) -> Path:
+    return home / "keys" / f"{name}.key"
+
+
+def _toml_value(value: object) -> str:
+    """Write a plain value: TOML's strings, numbers and lists of them are JSON's, but for null."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case list():
+            return f"[{', '.join(_toml_value(item) for item in value)}]"
+        case _:
+            text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+            return f'"{text}"'

@@ -1,0 +1,171 @@
+"""What can be wrong with what reaches the gateway, as classes with stable codes.
+
+MintFault
++-- Misconfigured      the home can't be used as it is
+|   +-- BadKeyFile
++-- Refusal            an envelope that is kept in quarantine, with its reason
+|   +-- Inauthentic    nothing proves that a registered device sent it: nothing moves
+|   |   +-- MalformedEnvelope
+|   |   +-- UnknownDevice
+|   |   +-- WrongSignature
+|   |   +-- ReplayedSequence
+|   |   +-- BrokenChain
+|   |   +-- MissingPredecessor
+|   +-- Unusable       the device's own, in its place in the chain, but no evidence of milk
+|       +-- NotCalibrated
+|       +-- OutsideTimeWindow
+|       +-- Tampered
+|       +-- Implausible
++-- JournalFull        a device whose readings are not being received: it must stop measuring
++-- BadReceipt         a receipt that the ingest did not sign
++-- Disagreement       an attestor that recomputed a run and found something else
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+
+class MintFault(Exception):
+    """A fault of the input or of the installation. `code` is stable."""
+
+    code: ClassVar[str] = "mint_fault"
+
+
+class Misconfigured(MintFault):
+    """A home that can't be used as it is."""
+
+    code = "misconfigured"
+
+
+class BadKeyFile(Misconfigured):
+    """A key file that is missing or holds something else."""
+
+    code = "bad_key_file"
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"key file {path}: {why}; make it with the home's init command")
+
+
+class Refusal(MintFault):
+    """An envelope that is refused and kept in quarantine."""
+
+    code = "refused"
+
+
+class Inauthentic(Refusal):
+    """Nothing proves that a registered device sent this now; it moves nothing."""
+
+
+class MalformedEnvelope(Inauthentic):
+    """Bytes that are no canonical envelope, or a body that is no canonical reading."""
+
+    code = "malformed"
+
+
+class UnknownDevice(Inauthentic):
+    """A device that the chain does not know as registered."""
+
+    code = "unknown_device"
+
+    def __init__(self, device: bytes) -> None:
+        super().__init__(f"device {device.hex()} is not registered on this chain")
+
+
+class WrongSignature(Inauthentic):
+    """A signature that is not the device's own over this body and chain."""
+
+    code = "wrong_signature"
+
+    def __init__(self, device: bytes, seq: int) -> None:
+        super().__init__(f"envelope {seq} is not signed by device {device.hex()} for this chain")
+
+
+class ReplayedSequence(Inauthentic):
+    """A sequence number that was received before."""
+
+    code = "replayed_sequence"
+
+    def __init__(self, boot: int, seq: int, highest: int, *, same: bool) -> None:
+        what = "the same envelope again" if same else "another reading under a used number"
+        super().__init__(f"boot {boot} has {highest} as its highest, {seq} is {what}")
+
+
+class BrokenChain(Inauthentic):
+    """An envelope that does not name the one before it."""
+
+    code = "broken_chain"
+
+    def __init__(self, boot: int, seq: int, expected: bytes, found: bytes) -> None:
+        super().__init__(
+            f"envelope {seq} of boot {boot} follows {found.hex()[:16]}, not {expected.hex()[:16]}"
+        )
+
+
+class MissingPredecessor(Inauthentic):
+    """An envelope ahead of one that did not come within the time or space there is to wait."""
+
+    code = "missing_predecessor"
+
+    def __init__(self, boot: int, seq: int, expected: int) -> None:
+        super().__init__(f"envelope {seq} of boot {boot} came while {expected} is still missing")
+
+
+class Unusable(Refusal):
+    """Authentic and in its place, but no evidence of milk."""
+
+
+class NotCalibrated(Unusable):
+    """A reading taken after the device's calibration ran out."""
+
+    code = "not_calibrated"
+
+    def __init__(self, last_ms: int, until_ms: int) -> None:
+        super().__init__(f"the reading ends at {last_ms} ms, the calibration held to {until_ms} ms")
+
+
+class OutsideTimeWindow(Unusable):
+    """A reading from too long ago, or from the future."""
+
+    code = "outside_time_window"
+
+    def __init__(self, reading_ms: int, arrival_ms: int, early_ms: int, late_ms: int) -> None:
+        super().__init__(
+            f"the reading is of {reading_ms} ms and came at {arrival_ms} ms; "
+            f"{early_ms} ms ahead and {late_ms} ms behind are allowed"
+        )
+
+
+class Tampered(Unusable):
+    """A device that reported tampering, now or earlier: every reading since is refused."""
+
+    code = "tampered"
+
+    def __init__(self, since_boot: int, since_seq: int) -> None:
+        super().__init__(f"the device reported tampering at envelope {since_seq} of {since_boot}")
+
+
+class Implausible(Unusable):
+    """Values that no such instrument gives: they fall, jump or leave the instrument's range."""
+
+    code = "implausible"
+
+
+class JournalFull(MintFault):
+    """The journal of a device is full of envelopes that nobody has receipted."""
+
+    code = "journal_full"
+
+    def __init__(self, held: int) -> None:
+        super().__init__(f"{held} envelopes wait for a receipt and no more fit: measure later")
+
+
+class BadReceipt(MintFault):
+    """A receipt that the ingest did not sign, or that names envelopes never sent."""
+
+    code = "bad_receipt"
+
+
+class Disagreement(MintFault):
+    """An attestor recomputed a run from the raw envelopes and found something else."""
+
+    code = "attestor_disagrees"

@@ -1,0 +1,166 @@
+"""Who is in the simulated dairy: farms, meters and the line's instruments, all from one seed.
+
+`prepare` makes a home (dairy.seed, mode 0600) and names everyone that genesis must know. Every
+key is `blake2b(seed, name)`, so a home needs no other key file, and the same seed is the same
+dairy. Meters of a recording are made the same way, when it is played (`replay_*`).
+"""
+
+import time
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from iot_minting.config import HomeSettings
+from iot_minting.errors import Misconfigured
+from iot_minting.keys import read_key, write_key
+from ledger.primitives.keys import Address, PublicKey, Seed, SigningKey, address_of
+from ledger.types.evidence import Instrument
+
+PLANT: Final = "ampang"
+LINE: Final = "htst-1"
+REPLAY_PLANT: Final = "replay"
+CALIBRATION_DAYS: Final = 365
+DAY_MS: Final = 86_400_000
+SEED_NAME: Final = "dairy.seed"
+
+FARMS: Final = (("kenanga", 18), ("melur", 26), ("seroja", 40))
+"""Farms and how many cows each milks."""
+
+LINE_INSTRUMENTS: Final = (
+    Instrument.FLOW_METER,
+    Instrument.HOLD_THERMOMETER,
+    Instrument.OUTLET_THERMOMETER,
+    Instrument.DIVERSION_VALVE,
+    Instrument.TANK_GAUGE,
+)
+
+
+class DairyConfig(HomeSettings):
+    """Where the dairy's devices publish, whose receipts they trust, and how fast its day goes."""
+
+    model_config = SettingsConfigDict(extra="forbid", env_prefix="BILLCOIN_DAIRY_")
+
+    broker_host: str = "127.0.0.1"
+    broker_port: int = Field(default=1883, ge=1, le=65535)
+    node_urls: list[str] = Field(default=["http://127.0.0.1:8545"], min_length=1, max_length=16)
+    ingest_key: str = Field(pattern="^[0-9a-f]{64}$")
+    """The public key that signs receipts (`MintIdentity.ingest_key`), in hex."""
+    regulator_key_file: str = ""
+    """On a development network: the key that may register the meters of a recording."""
+    api_url: str = ""
+    """Where the simulated shopper buys."""
+    run_seconds: float = Field(default=6.0, ge=1.0, le=600.0)
+    """How often the line pasteurises what was collected."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceIdentity:
+    """One device, as `RegisterDevice` needs it, and the line whose topic it publishes under."""
+
+    name: str
+    key: PublicKey
+    kind: Instrument
+    plant: str
+    line: str
+    operator: Address
+    calibrated_until_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FarmIdentity:
+    """A farm: its account, and how many cows it milks."""
+
+    name: str
+    key: PublicKey
+    address: Address
+    cows: int
+
+
+@dataclass(frozen=True, slots=True)
+class DairyIdentity:
+    """Everyone in the dairy. `processor` is the account of the plant's operator."""
+
+    plant: str
+    line: str
+    processor_key: PublicKey
+    processor: Address
+    farms: tuple[FarmIdentity, ...]
+    devices: tuple[DeviceIdentity, ...]
+
+
+def derive_key(seed: bytes, name: str) -> SigningKey:
+    """Make the key of that name under the home's seed."""
+    return SigningKey(Seed(blake2b(name.encode(), key=seed, digest_size=32).digest()))
+
+
+def prepare(home: Path, seed: bytes) -> DairyIdentity:
+    """Make the dairy's home if it is not there yet; tell who is in it, for genesis."""
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / SEED_NAME).exists():
+        write_key(home / SEED_NAME, seed)
+    return identify(read_seed(home), int(time.time() * 1000) + CALIBRATION_DAYS * DAY_MS)
+
+
+def read_seed(home: Path) -> bytes:
+    """Read the seed of a prepared home; raise `Misconfigured` if it is not one."""
+    path = home / SEED_NAME
+    read_key(path)  # Refuses a file that is missing or not 32 bytes in hex, and says which.
+    return bytes.fromhex(path.read_text().strip())
+
+
+def identify(seed: bytes, calibrated_until_ms: int) -> DairyIdentity:
+    """Name everyone in the dairy of a seed."""
+    processor = derive_key(seed, "processor").public
+    farms = tuple(_farm(seed, name, cows) for name, cows in FARMS)
+    meters = [
+        device_identity(
+            seed, f"meter-{farm.name}", Instrument.MILK_METER, farm.address, calibrated_until_ms
+        )
+        for farm in farms
+    ]
+    instruments = line_identities(seed, PLANT, LINE, address_of(processor), calibrated_until_ms)
+    return DairyIdentity(
+        PLANT, LINE, processor, address_of(processor), farms, (*meters, *instruments)
+    )
+
+
+def device_identity(
+    seed: bytes,
+    name: str,
+    kind: Instrument,
+    operator: Address,
+    calibrated_until_ms: int,
+    place: tuple[str, str] = (PLANT, LINE),
+) -> DeviceIdentity:
+    """Name one device at a (plant, line)."""
+    key = derive_key(seed, f"{place[0]}/{name}").public
+    return DeviceIdentity(name, key, kind, *place, operator, calibrated_until_ms)
+
+
+def line_identities(
+    seed: bytes, plant: str, line: str, operator: Address, calibrated_until_ms: int
+) -> list[DeviceIdentity]:
+    """Name the instruments of one pasteuriser line."""
+    return [
+        device_identity(
+            seed, f"{line}-{kind.value}", kind, operator, calibrated_until_ms, (plant, line)
+        )
+        for kind in LINE_INSTRUMENTS
+    ]
+
+
+def device_key(seed: bytes, identity: DeviceIdentity) -> SigningKey:
+    """Make the secret half of a device's key."""
+    key = derive_key(seed, f"{identity.plant}/{identity.name}")
+    if key.public != identity.key:
+        raise Misconfigured(f"device {identity.name} is not of this home's seed")
+    return key
+
+
+def _farm(seed: bytes, name: str, cows: int) -> FarmIdentity:
+    key = derive_key(seed, f"farm/{name}").public
+    return FarmIdentity(name, key, address_of(key), cows)
