@@ -1,0 +1,253 @@
+"""Configuration of the payments service, and what a development network needs to start one.
+
+A home holds `config.toml` (this model), `payout.key` (the development merchant's secret seed,
+which the service itself never reads) and `api.key` (the till's bearer key). Amounts are integers:
+sen and units. Nothing here opens a connection.
+"""
+
+import os
+import secrets
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from api.auth.keys import key_digest, new_key
+from api.errors import ConfigFault
+from ledger.primitives.keys import Address, Seed, SigningKey, address_of, format_address
+
+CONFIG_FILE: Final = "config.toml"
+PAYOUT_FILE: Final = "payout.key"
+API_KEY_FILE: Final = "api.key"
+DATABASE_PASSWORD_FILE: Final = "password"  # noqa: S105 - a name of a file
+DATABASE_USER: Final = "billcoin"
+DATABASE_NAME: Final = "postgres"
+"""An embedded cluster serves one service alone, so it keeps the database it is born with."""
+
+Positive = Annotated[int, Field(gt=0, le=2**53)]
+
+
+class Product(BaseModel):
+    """A pack that is sold: its price in sen, and the milk that it redeems in units."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
+    name_en: Annotated[str, Field(min_length=1, max_length=80)]
+    name_ms: Annotated[str, Field(min_length=1, max_length=80)]
+    kind: Annotated[str, Field(min_length=1, max_length=32)] = "whole"
+    price_sen: Positive
+    redeem_units: Positive
+
+
+class Merchant(BaseModel):
+    """A merchant known from the start, with the digests of its first API keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    payout_address: Annotated[str, Field(min_length=8, max_length=90)]
+    key_digests: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
+
+
+DEFAULT_PRODUCTS: Final = (
+    Product(
+        id="whole-200",
+        name_en="Whole milk 200 ml",
+        name_ms="Susu penuh krim 200 ml",
+        price_sen=180,
+        redeem_units=200_000,
+    ),
+    Product(
+        id="whole-500",
+        name_en="Whole milk 500 ml",
+        name_ms="Susu penuh krim 500 ml",
+        price_sen=380,
+        redeem_units=500_000,
+    ),
+    Product(
+        id="whole-1000",
+        name_en="Whole milk 1 litre",
+        name_ms="Susu penuh krim 1 liter",
+        price_sen=690,
+        redeem_units=1_000_000,
+    ),
+)
+
+
+class ApiConfig(BaseModel):
+    """Everything that the payments service can be told. `DATABASE_URL` wins over the file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    node_url: Annotated[str, Field(min_length=1)]
+    database_url: Annotated[str, Field(min_length=1)]
+    prefix: Annotated[str, Field(pattern=r"^[a-z]{1,16}$")] = "dbill"
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8080
+    public_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]{1,128}$")] = "127.0.0.1:8080"
+    public_scheme: Annotated[str, Field(pattern=r"^https?$")] = "https"
+
+    litre_price_sen: Positive = 360
+    fee_units: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """The fee that a wallet is told; 0 asks the node for the network's least."""
+    products: Annotated[tuple[Product, ...], Field(min_length=1, max_length=64)] = DEFAULT_PRODUCTS
+    merchants: Annotated[tuple[Merchant, ...], Field(max_length=64)] = ()
+
+    order_ttl_s: Annotated[int, Field(ge=10, le=86_400)] = 600
+    transaction_ttl_blocks: Annotated[int, Field(ge=10, le=1_000_000)] = 20_000
+    validate_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] = 60_000
+    wait_s_max: Annotated[int, Field(ge=0, le=30)] = 10
+    node_silence_s_max: Annotated[int, Field(ge=1, le=600)] = 5
+    lag_blocks_max: Annotated[int, Field(ge=0, le=10_000)] = 20
+    pool_size: Annotated[int, Field(ge=2, le=90)] = 12
+    public_board: bool = True
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "ApiConfig":
+        """A product or merchant listed twice would have two prices or two purses."""
+        for names in ([p.id for p in self.products], [m.name for m in self.merchants]):
+            if len(set(names)) != len(names):
+                raise ValueError(f"listed twice in {names}")
+        return self
+
+    def pay_url(self, order_id: str) -> str:
+        """Give the address that a QR holds, in capitals: alphanumeric mode makes it small."""
+        return f"{self.public_scheme}://{self.public_host}/p/{order_id}".upper()
+
+
+def load_config(home: Path) -> ApiConfig:
+    """Read `HOME/config.toml`; raise `ConfigFault` that says what, where and how to mend."""
+    path = home / CONFIG_FILE
+    try:
+        fields = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigFault(f"there is no {path}: `billcoin testnet init` writes one") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigFault(f"{path} can't be read as TOML: {error}") from error
+    if url := os.environ.get("DATABASE_URL"):
+        fields["database_url"] = url
+    try:
+        return ApiConfig.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ConfigFault(f"{path}: {where}: {first['msg']}") from error
+
+
+def _toml_value(value: object) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case str():
+            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+            return f'"{escaped}"'
+        case list() | tuple():
+            return f"[{', '.join(_toml_value(item) for item in value)}]"
+        case _:
+            raise AssertionError(f"no TOML for {type(value)}")
+
+
+def format_config(config: ApiConfig) -> str:
+    """Write a configuration as TOML that `load_config` reads back."""
+    fields = config.model_dump()
+    tables = {name: fields.pop(name) for name in ("products", "merchants")}
+    lines = ["# Configuration of the BillCoin payments service; see docs/api.md."]
+    lines += [f"{name} = {_toml_value(value)}" for name, value in fields.items()]
+    for name, rows in tables.items():
+        for row in rows:
+            lines += ["", f"[[{name}]]"]
+            lines += [f"{field} = {_toml_value(value)}" for field, value in row.items()]
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiIdentity:
+    """What the rest of a development network has to know about its payments service."""
+
+    payout_address: Address
+    payout_text: str
+    api_key: str
+    config_path: Path
+    database_url: str
+    public_url: str
+
+
+def database_url(password: str, port: int) -> str:
+    """Give the address of an embedded PostgreSQL on this machine."""
+    return f"postgresql+asyncpg://{DATABASE_USER}:{password}@127.0.0.1:{port}/{DATABASE_NAME}"
+
+
+def database_password(directory: Path) -> str:
+    """Read the embedded database's password from its folder; draw one when there is none."""
+    path = directory / DATABASE_PASSWORD_FILE
+    return _keep_secret(path, lambda: secrets.token_urlsafe(24))
+
+
+def _keep_secret(path: Path, draw: Callable[[], str]) -> str:
+    """Read a secret file, or write a new one that only its owner can read."""
+    if path.exists():
+        return path.read_text("ascii").strip()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    secret = draw()
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(secret + "\n")
+    return secret
+
+
+def prepare(
+    home: Path,
+    *,
+    node_url: str,
+    database_dir: Path,
+    database_port: int,
+    port: int,
+    host: str = "127.0.0.1",
+    public_host: str = "",
+    prefix: str = "dbill",
+    merchant: str = "Tenusu Kiosk",
+    products: Sequence[Product] = DEFAULT_PRODUCTS,
+) -> ApiIdentity:
+    """Make or renew a home for a development network; keys stay, ports and urls are rewritten.
+
+    The caller starts `billcoin api database --dir DATABASE_DIR --port DATABASE_PORT` and
+    `billcoin api run --home HOME`; the password of the one is in the configuration of the other.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    seed = _keep_secret(home / PAYOUT_FILE, lambda: secrets.token_hex(32))
+    api_key = _keep_secret(home / API_KEY_FILE, new_key)
+    payout = address_of(SigningKey(Seed(bytes.fromhex(seed))).public)
+    payout_text = format_address(payout, prefix)
+    url = database_url(database_password(database_dir), database_port)
+    config = ApiConfig(
+        node_url=node_url,
+        database_url=url,
+        prefix=prefix,
+        host=host,
+        port=port,
+        public_host=public_host or f"{host}:{port}",
+        public_scheme="http",
+        products=tuple(products),
+        merchants=(
+            Merchant(
+                name=merchant, payout_address=payout_text, key_digests=(key_digest(api_key).hex(),)
+            ),
+        ),
+    )
+    path = home / CONFIG_FILE
+    _write_private(path, format_config(config))
+    return ApiIdentity(payout, payout_text, api_key, path, url, f"http://{host}:{port}")
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Replace a file that holds a password, in one step and readable by its owner alone."""
+    fresh = path.with_suffix(".new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    fresh.replace(path)

@@ -1,0 +1,132 @@
+"""Faults of the payments service, as RFC 9457 problems.
+
+ApiFault                    a refusal with a status, a stable code and a detail
++-- MalformedRequest   400  the body is not what the route reads
++-- KeyMissing         400  a money POST without an Idempotency-Key
++-- Unauthorized       401  no key, or none that is known
++-- Forbidden          403  a key without the scope
++-- NotFound           404
++-- Conflict           409  the thing is in another state, or the same request is in progress
++-- TooLarge           413
++-- UnsupportedType    415
++-- Refused            422  understood and not accepted: `code` says why
++-- Throttled          429  with `Retry-After`
++-- Unavailable        503  the ledger or the database is out of reach, or behind
+ConfigFault                 a configuration that can't be used; for the command line
+DatabaseFault               an embedded PostgreSQL that can't be started
+FollowerFault               a chain that is not the one this database has followed
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ConfigFault(ValueError):
+    """A configuration that can't be used."""
+
+
+class DatabaseFault(RuntimeError):
+    """An embedded PostgreSQL that can't be started."""
+
+
+class FollowerFault(RuntimeError):
+    """A chain that is not the one this database has followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where in the body a fault is (a JSON pointer), and what it is."""
+
+    pointer: str
+    code: str
+
+
+class ApiFault(Exception):
+    """A refusal that a caller can act on."""
+
+    status: ClassVar[int] = 500
+    default_code: ClassVar[str] = "INTERNAL"
+    title: ClassVar[str] = "Something went wrong on our side"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str = "",
+        errors: tuple[Pointer, ...] = (),
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.code = code or self.default_code
+        self.errors = errors
+        self.retry_after_s = retry_after_s
+
+
+class MalformedRequest(ApiFault):
+    """The body is not what the route reads."""
+
+    status, default_code, title = 400, "MALFORMED_REQUEST", "The request is malformed"
+
+
+class KeyMissing(ApiFault):
+    """A money POST without an Idempotency-Key."""
+
+    status, default_code = 400, "IDEMPOTENCY_KEY_REQUIRED"
+    title = "An Idempotency-Key is required"
+
+
+class Unauthorized(ApiFault):
+    """No key, or none that is known."""
+
+    status, default_code, title = 401, "UNAUTHORIZED", "A valid API key is required"
+
+
+class Forbidden(ApiFault):
+    """A key without the scope."""
+
+    status, default_code, title = 403, "FORBIDDEN", "This key may not do that"
+
+
+class NotFound(ApiFault):
+    """There is no such thing, or it is another merchant's."""
+
+    status, default_code, title = 404, "NOT_FOUND", "There is no such resource"
+
+
+class Conflict(ApiFault):
+    """The thing is in another state, or the same request is in progress."""
+
+    status, default_code, title = 409, "CONFLICT", "The state of the resource forbids this"
+
+
+class TooLarge(ApiFault):
+    """A body over the limit."""
+
+    status, default_code, title = 413, "BODY_TOO_LARGE", "The body is too large"
+
+
+class UnsupportedType(ApiFault):
+    """A body that is not JSON."""
+
+    status, default_code = 415, "UNSUPPORTED_MEDIA_TYPE"
+    title = "The body must be application/json"
+
+
+class Refused(ApiFault):
+    """Understood and not accepted."""
+
+    status, default_code, title = 422, "REFUSED", "The request can't be accepted"
+
+
+class Throttled(ApiFault):
+    """Too many requests in the window."""
+
+    status, default_code, title = 429, "RATE_LIMITED", "Too many requests"
+
+
+class Unavailable(ApiFault):
+    """The ledger or the database is out of reach, or behind."""
+
+    status, default_code = 503, "LEDGER_UNAVAILABLE"
+    title = "The ledger can't be read right now"

@@ -1,0 +1,96 @@
+"""A wallet of the simulation: one key, and transfers signed as an offer asks for them.
+
+It reads what a till's QR leads to (`Offer`) and signs exactly that. It opens no connection: the
+shopper asks for the nonce and brings it here.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+from msgspec import Struct
+
+from ledger.primitives.amounts import parse_bill
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import (
+    Address,
+    Policy,
+    Seed,
+    SigningKey,
+    address_of,
+    format_address,
+    parse_address,
+)
+from ledger.types.transaction import Intent, Redemption, Transaction, Transfer, sign
+
+
+class OfferAmount(Struct, frozen=True):
+    """A price in tokens and in ringgit, as decimal strings."""
+
+    bill: str
+    myr: str
+
+
+class OfferRedemption(Struct, frozen=True):
+    """The milk that leaves the ledger with the sale."""
+
+    lot: str
+    bill: str
+
+
+class Offer(Struct, frozen=True, rename="camel"):
+    """What a wallet reads behind a QR before it asks its owner to pay."""
+
+    order_id: str
+    state: str
+    amount: OfferAmount
+    address: str
+    prefix: str
+    reference: str
+    redeem: OfferRedemption
+    chain_id: str
+    fee: str
+    valid_until: str
+    valid_until_height: int
+
+
+class Wallet:
+    """One ordinary account. Its seed stays in a file that its owner alone can read."""
+
+    __slots__ = ("_key", "address")
+
+    def __init__(self, seed: Seed) -> None:
+        self._key = SigningKey(seed)
+        self.address: Address = address_of(self._key.public)
+
+    @classmethod
+    def keep(cls, path: Path) -> "Wallet":
+        """Open the wallet of a file, or make a new one there."""
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_hex(32) + "\n")
+        return cls(Seed(bytes.fromhex(path.read_text("ascii").strip())))
+
+    def address_text(self, prefix: str) -> str:
+        """Write the wallet's address for people."""
+        return format_address(self.address, prefix)
+
+    def pay(self, offer: Offer, nonce: int) -> Transaction:
+        """Sign a transfer that pays the offer in full and redeems its pack."""
+        transfer = Transfer(
+            to=parse_address(offer.address, offer.prefix),
+            units=parse_bill(offer.amount.bill),
+            reference=bytes.fromhex(offer.reference),
+            redeem=Redemption(Hash(bytes.fromhex(offer.redeem.lot)), parse_bill(offer.redeem.bill)),
+        )
+        intent = Intent(
+            chain_id=Hash(bytes.fromhex(offer.chain_id)),
+            sender=Policy.single(self._key.public),
+            nonce=nonce,
+            fee=parse_bill(offer.fee),
+            valid_until_height=offer.valid_until_height,
+            body=transfer,
+        )
+        return sign(intent, self._key)
