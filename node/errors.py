@@ -1,0 +1,76 @@
+"""Faults of the node: what an operator, a peer or a caller did, or what the machine lacks.
+
+NodeFault
++-- BadConfig          a configuration that cannot be used, and which field is wrong
++-- BadKeyFile         a key file that is missing, unreadable, or readable by others
++-- PortTaken          the port to listen on is in use
++-- JournalFault
+|   +-- JournalDamaged   records before the tail do not check: this node must not vote
+|   +-- JournalFailed    the disk refused a write or a sync: the process ends
++-- WireFault          a peer's bytes break the framing
+|   +-- FrameTooLong     a frame above the channel's cap
++-- ClientFault        what a caller of the client sees
+    +-- NodeUnavailable  no answer: not running, starting, or overloaded; try again
+    +-- Rejected         the node answered that the request is wrong; do not repeat it
+"""
+
+
+class NodeFault(Exception):
+    """Something outside this program is not as the node needs it."""
+
+
+class BadConfig(NodeFault):
+    """A configuration that cannot be used."""
+
+
+class BadKeyFile(NodeFault):
+    """A key file that is missing, malformed, or readable by others."""
+
+
+class PortTaken(NodeFault):
+    """The port to listen on is in use."""
+
+    def __init__(self, port: int, by: str) -> None:
+        super().__init__(f"port {port} is in use by {by}: stop it, or set another port in config")
+        self.port = port
+
+
+class JournalFault(NodeFault):
+    """The journal can't be trusted or written."""
+
+
+class JournalDamaged(JournalFault):
+    """Records that were once synced do not check: this node must not vote on their word."""
+
+
+class JournalFailed(JournalFault):
+    """The disk refused a write or a sync. What it kept is unknown, so the process ends."""
+
+
+class WireFault(NodeFault):
+    """A peer's bytes break the framing."""
+
+
+class FrameTooLong(WireFault):
+    """A frame above the cap of its channel, seen from its header alone."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"a frame of {size} bytes where at most {limit} are allowed")
+
+
+class ClientFault(NodeFault):
+    """A request to a node that did not succeed."""
+
+
+class NodeUnavailable(ClientFault):
+    """No usable answer: the node isn't running, is starting, or is overloaded. Try again."""
+
+
+class Rejected(ClientFault):
+    """The node answered that the request is wrong. Repeating it will not help."""
+
+    def __init__(self, code: str, detail: str, status: int) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.status = status
