@@ -59,14 +59,18 @@ class DairyConfig(HomeSettings):
 
 @dataclass(frozen=True, slots=True)
 class DeviceIdentity:
-    """One device, as `RegisterDevice` needs it, and the line whose topic it publishes under."""
+    """One device, as `RegisterDevice` needs it, and the line whose topic it publishes under.
+
+    `operator` is the farm of a meter; None for an instrument of the line, which is operated by
+    the MMU (`MintIdentity.mmu_address`): genesis puts that address in.
+    """
 
     name: str
     key: PublicKey
     kind: Instrument
     plant: str
     line: str
-    operator: Address
+    operator: Address | None
     calibrated_until_ms: int
 
 
@@ -82,12 +86,10 @@ class FarmIdentity:
 
 @dataclass(frozen=True, slots=True)
 class DairyIdentity:
-    """Everyone in the dairy. `processor` is the account of the plant's operator."""
+    """Everyone in the dairy."""
 
     plant: str
     line: str
-    processor_key: PublicKey
-    processor: Address
     farms: tuple[FarmIdentity, ...]
     devices: tuple[DeviceIdentity, ...]
 
@@ -114,7 +116,6 @@ def read_seed(home: Path) -> bytes:
 
 def identify(seed: bytes, calibrated_until_ms: int) -> DairyIdentity:
     """Name everyone in the dairy of a seed."""
-    processor = derive_key(seed, "processor").public
     farms = tuple(_farm(seed, name, cows) for name, cows in FARMS)
     meters = [
         device_identity(
@@ -122,17 +123,15 @@ def identify(seed: bytes, calibrated_until_ms: int) -> DairyIdentity:
         )
         for farm in farms
     ]
-    instruments = line_identities(seed, PLANT, LINE, address_of(processor), calibrated_until_ms)
-    return DairyIdentity(
-        PLANT, LINE, processor, address_of(processor), farms, (*meters, *instruments)
-    )
+    instruments = line_identities(seed, PLANT, LINE, calibrated_until_ms)
+    return DairyIdentity(PLANT, LINE, farms, (*meters, *instruments))
 
 
 def device_identity(
     seed: bytes,
     name: str,
     kind: Instrument,
-    operator: Address,
+    operator: Address | None,
     calibrated_until_ms: int,
     place: tuple[str, str] = (PLANT, LINE),
 ) -> DeviceIdentity:
@@ -142,12 +141,12 @@ def device_identity(
 
 
 def line_identities(
-    seed: bytes, plant: str, line: str, operator: Address, calibrated_until_ms: int
+    seed: bytes, plant: str, line: str, calibrated_until_ms: int
 ) -> list[DeviceIdentity]:
     """Name the instruments of one pasteuriser line."""
     return [
         device_identity(
-            seed, f"{line}-{kind.value}", kind, operator, calibrated_until_ms, (plant, line)
+            seed, f"{line}-{kind.value}", kind, None, calibrated_until_ms, (plant, line)
         )
         for kind in LINE_INSTRUMENTS
     ]
