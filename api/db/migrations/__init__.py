@@ -1,0 +1,1 @@
+"""Alembic's home: one file a revision, applied at the start of the service."""
