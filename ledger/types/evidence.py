@@ -86,6 +86,10 @@ class RunClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
     readings_root: WireHash
     readings_count: Annotated[int, Meta(ge=1, le=2**32 - 1)]
 
+    def lot_id(self) -> Hash:
+        """Name the lot that the claim makes: the claim's digest."""
+        return digest(Domain.RUN, encode(self))
+
     def signing_bytes(self, chain_id: Hash) -> bytes:
         """Give the bytes that attestors sign: domain, chain, the claim's digest."""
-        return Domain.RUN.value + chain_id + digest(Domain.RUN, encode(self))
+        return Domain.RUN.value + chain_id + self.lot_id()

@@ -6,6 +6,7 @@ the bytes that were signed. A device may write the body with any MessagePack lib
 array of scalars.
 """
 
+from enum import StrEnum
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
@@ -24,6 +25,34 @@ Sample = tuple[
 """Milliseconds after the reading's start, and the value in the reading's unit."""
 
 Name = Annotated[str, Meta(min_length=1, max_length=32)]
+
+
+class Stream(StrEnum):
+    """What a reading measures, as far as the law knows it; a device may publish others too.
+
+    Totals count volume at 20 degrees C or mass, and only grow within a boot. `TANK_VOLUME` is
+    what stands in the tank. `VALVE_FORWARD` is 1 while the diversion valve sends milk forward,
+    else 0.
+    """
+
+    VOLUME_TOTAL = "volume_total"
+    MASS_TOTAL = "mass_total"
+    TANK_VOLUME = "tank_volume"
+    HOLD_TEMPERATURE = "hold_temperature"
+    OUTLET_TEMPERATURE = "outlet_temperature"
+    VALVE_FORWARD = "valve_forward"
+
+
+class Unit(StrEnum):
+    """What one step of a reading's integers means. `CENTIPOUND` is 0.01 lb."""
+
+    MILLILITRE = "mL"
+    MICROLITRE = "uL"
+    GRAM = "g"
+    MILLIGRAM = "mg"
+    CENTIPOUND = "clb"
+    MILLIDEGREE = "mdegC"
+    FLAG = "flag"
 
 
 class Reading(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -1,0 +1,31 @@
+"""Genesis: the readable file that begins a chain, and the state and block that it makes.
+
+`parse_genesis` reads the file and refuses what can't begin a chain; the chain's id is the digest
+of the genesis' canonical encoding, so two files that say the same are the same chain whatever
+their layout; `genesis_state` and `genesis_block` make block 0.
+"""
+
+from ledger.genesis.begin import genesis_block, genesis_hash, genesis_state
+from ledger.genesis.text import format_genesis, parse_genesis
+from ledger.genesis.types import (
+    Genesis,
+    GenesisAccount,
+    GenesisDevice,
+    GenesisRole,
+    GenesisStock,
+    GenesisValidator,
+)
+
+__all__ = [
+    "Genesis",
+    "GenesisAccount",
+    "GenesisDevice",
+    "GenesisRole",
+    "GenesisStock",
+    "GenesisValidator",
+    "format_genesis",
+    "genesis_block",
+    "genesis_hash",
+    "genesis_state",
+    "parse_genesis",
+]

@@ -1,0 +1,101 @@
+"""Block 0: the state that a genesis makes, and its header, the parent of height 1."""
+
+from ledger.genesis.types import Genesis, GenesisStock
+from ledger.invariants import check_block
+from ledger.primitives.amounts import Units
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import ZERO_HASH, Domain, Hash, digest
+from ledger.primitives.keys import Address, PublicKey
+from ledger.primitives.merkle import EMPTY_ROOT
+from ledger.state.overlay import EMPTY, Overlay
+from ledger.state.records import Device, Lot, Role, Supply, Validator
+from ledger.state.tables import (
+    CHAIN,
+    DEVICES,
+    LOTS,
+    PARAMETERS,
+    RUNS,
+    STAKE_ACCOUNT,
+    SUPPLY,
+    VALIDATORS,
+    credit,
+    grant_role,
+)
+from ledger.types.block import Block, Header
+
+_NO_ACCOUNT = Address(bytes(32))
+
+
+def genesis_state(genesis: Genesis) -> Overlay:
+    """Make the state of block 0: an overlay over nothing. The genesis was checked."""
+    overlay = Overlay(EMPTY)
+    CHAIN.put(overlay, genesis.chain_id)
+    PARAMETERS.put(overlay, genesis.parameters)
+    for stock in genesis.stock:
+        _put_stock(overlay, stock)
+    minted = Units(sum(stock.units for stock in genesis.stock))
+    SUPPLY.put(overlay, Supply(minted, Units(0), minted))
+    for account in genesis.accounts:
+        credit(overlay, account.address, account.units)
+    for validator in genesis.validators:
+        record = Validator(validator.vrf_key, validator.stake, validator.owner)
+        VALIDATORS.put(overlay, record, validator.vote_key)
+        credit(overlay, STAKE_ACCOUNT, validator.stake)
+    for grant in genesis.roles:
+        attests = grant.role is Role.ATTESTOR
+        holder = PublicKey(grant.holder) if attests else Address(grant.holder)
+        grant_role(overlay, grant.role, holder)
+    for device in genesis.devices:
+        admitted = Device(
+            device.instrument, device.plant, device.operator, device.calibrated_until_ms
+        )
+        DEVICES.put(overlay, admitted, device.key)
+    check_block(overlay)
+    return overlay
+
+
+def _put_stock(overlay: Overlay, stock: GenesisStock) -> None:
+    """Write one stock lot. It stands for its own run: no readings are behind it."""
+    lot_id = stock.lot_id()
+    lot = Lot(
+        stock.kind,
+        stock.plant,
+        "stock",
+        lot_id,
+        _NO_ACCOUNT,
+        stock.units,
+        stock.units,
+        stock.expires_ms,
+        0,
+        ZERO_HASH,
+    )
+    LOTS.put(overlay, lot, lot_id)
+    RUNS.put(overlay, lot_id, lot_id)
+
+
+def genesis_block(genesis: Genesis) -> Block:
+    """Make block 0: view 0 of epoch 0, no transactions, no proposer."""
+    committee = digest(Domain.COMMITTEE, encode(genesis.committee_seats))
+    header = Header(
+        chain_id=genesis.chain_id,
+        epoch=0,
+        view=0,
+        height=0,
+        parent_view=0,
+        parent_hash=ZERO_HASH,
+        time_ms=genesis.time_ms,
+        proposer=_NO_ACCOUNT,
+        transactions_root=EMPTY_ROOT,
+        receipts_root=EMPTY_ROOT,
+        state_root=genesis_state(genesis).root(),
+        committee_hash=committee,
+        next_committee_hash=committee,
+        evidence_root=EMPTY_ROOT,
+        vrf_proof=b"",
+    )
+    return Block(header, ())
+
+
+def genesis_hash(genesis: Genesis) -> Hash:
+    """Name block 0: the parent of height 1."""
+    return genesis_block(genesis).header.hash()

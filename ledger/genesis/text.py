@@ -1,0 +1,192 @@
+"""The genesis file: JSON that a person can read and write (docs/spec/ledger.md, "Genesis").
+
+Keys are hex, addresses bech32m under the file's own prefix, amounts whole units, times
+milliseconds. Every field must be there and no other: what a file leaves to a program's defaults
+would mean another chain with the next version.
+"""
+
+import json
+
+import msgspec
+from msgspec import Struct
+
+from ledger.errors import BadGenesis
+from ledger.genesis.types import (
+    GENESIS_BYTES_MAX,
+    Genesis,
+    GenesisAccount,
+    GenesisDevice,
+    GenesisRole,
+    GenesisStock,
+    GenesisValidator,
+)
+from ledger.params import Parameters
+from ledger.primitives.amounts import WireUnits
+from ledger.primitives.errors import BadAddress
+from ledger.primitives.keys import Address, PublicKey, format_address, parse_address
+from ledger.state.records import Role
+from ledger.types.evidence import Instrument, Millis
+
+_KEY_BYTES = 32
+
+
+class _Validator(Struct, forbid_unknown_fields=True):
+    vote_key: str
+    vrf_key: str
+    stake_units: WireUnits
+    owner: str
+
+
+class _Account(Struct, forbid_unknown_fields=True):
+    address: str
+    units: WireUnits
+
+
+class _Stock(Struct, forbid_unknown_fields=True):
+    name: str
+    kind: str
+    plant: str
+    units: WireUnits
+    expires_ms: Millis
+
+
+class _Role(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    role: Role
+    address: str | None = None
+    key: str | None = None
+
+
+class _Device(Struct, forbid_unknown_fields=True):
+    key: str
+    instrument: Instrument
+    plant: str
+    operator: str
+    calibrated_until_ms: Millis
+
+
+class _File(Struct, forbid_unknown_fields=True):
+    name: str
+    prefix: str
+    time_ms: Millis
+    parameters: Parameters
+    validators: list[_Validator]
+    accounts: list[_Account]
+    stock: list[_Stock]
+    roles: list[_Role]
+    devices: list[_Device]
+
+
+def _key(text: str, where: str) -> PublicKey:
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != _KEY_BYTES or text != raw.hex():
+        raise BadGenesis(where=where, why=f"write a key as {2 * _KEY_BYTES} small hex digits")
+    return PublicKey(raw)
+
+
+def _address(text: str, prefix: str, where: str) -> Address:
+    try:
+        return parse_address(text, prefix)
+    except BadAddress as fault:
+        raise BadGenesis(where=where, why=str(fault)) from fault
+
+
+def _holder(role: _Role, prefix: str, where: str) -> bytes:
+    if role.role is Role.ATTESTOR:
+        if role.key is None or role.address is not None:
+            raise BadGenesis(where=where, why="an attestor is named by `key` alone")
+        return _key(role.key, f"{where}.key")
+    if role.address is None or role.key is not None:
+        raise BadGenesis(where=where, why=f"a {role.role} is named by `address` alone")
+    return _address(role.address, prefix, f"{where}.address")
+
+
+def _convert(file: _File) -> Genesis:
+    prefix = file.prefix
+    return Genesis(
+        file.name,
+        prefix,
+        file.time_ms,
+        file.parameters,
+        tuple(
+            GenesisValidator(
+                _key(v.vote_key, f"validators[{i}].vote_key"),
+                _key(v.vrf_key, f"validators[{i}].vrf_key"),
+                v.stake_units,
+                _address(v.owner, prefix, f"validators[{i}].owner"),
+            )
+            for i, v in enumerate(file.validators)
+        ),
+        tuple(
+            GenesisAccount(_address(a.address, prefix, f"accounts[{i}].address"), a.units)
+            for i, a in enumerate(file.accounts)
+        ),
+        tuple(
+            msgspec.convert((s.name, s.kind, s.plant, s.units, s.expires_ms), GenesisStock)
+            for s in file.stock
+        ),
+        tuple(
+            GenesisRole(r.role, _holder(r, prefix, f"roles[{i}]")) for i, r in enumerate(file.roles)
+        ),
+        tuple(
+            GenesisDevice(
+                _key(d.key, f"devices[{i}].key"),
+                d.instrument,
+                d.plant,
+                _address(d.operator, prefix, f"devices[{i}].operator"),
+                d.calibrated_until_ms,
+            )
+            for i, d in enumerate(file.devices)
+        ),
+    )
+
+
+def parse_genesis(text: str | bytes) -> Genesis:
+    """Read a genesis file; raise `BadGenesis`, which says where it is wrong and why."""
+    if len(text) > GENESIS_BYTES_MAX:
+        raise BadGenesis(where="file", why=f"larger than {GENESIS_BYTES_MAX} bytes")
+    try:
+        genesis = _convert(msgspec.json.decode(text, type=_File))
+        # Lengths that the file's own structs leave open are in the wire structs' types.
+        msgspec.msgpack.decode(msgspec.msgpack.encode(genesis), type=Genesis)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BadGenesis(where="file", why=str(error)) from error
+    genesis.check()
+    return genesis
+
+
+def format_genesis(genesis: Genesis) -> str:
+    """Write a genesis as its file; `parse_genesis` gives the same genesis back."""
+    prefix = genesis.prefix
+    file = _File(
+        genesis.name,
+        prefix,
+        genesis.time_ms,
+        genesis.parameters,
+        [
+            _Validator(v.vote_key.hex(), v.vrf_key.hex(), v.stake, format_address(v.owner, prefix))
+            for v in genesis.validators
+        ],
+        [_Account(format_address(a.address, prefix), a.units) for a in genesis.accounts],
+        [_Stock(s.name, s.kind, s.plant, s.units, s.expires_ms) for s in genesis.stock],
+        [_role_text(role, prefix) for role in genesis.roles],
+        [
+            _Device(
+                d.key.hex(),
+                d.instrument,
+                d.plant,
+                format_address(d.operator, prefix),
+                d.calibrated_until_ms,
+            )
+            for d in genesis.devices
+        ],
+    )
+    return json.dumps(msgspec.to_builtins(file), indent=2) + "\n"
+
+
+def _role_text(role: GenesisRole, prefix: str) -> _Role:
+    if role.role is Role.ATTESTOR:
+        return _Role(role.role, key=role.holder.hex())
+    return _Role(role.role, address=format_address(Address(role.holder), prefix))

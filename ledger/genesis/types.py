@@ -1,0 +1,166 @@
+"""What a genesis says, and the rules that it must keep to begin a chain.
+
+Invariant of a checked genesis: stock lots back every unit of accounts and stake, so that supply
+= minted - redeemed from block 0.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from ledger.errors import BadGenesis
+from ledger.params import Parameters
+from ledger.primitives.amounts import UNITS_MAX, WireUnits
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Domain, Hash, digest
+from ledger.primitives.keys import PublicKey, WireAddress, WirePublicKey
+from ledger.state.records import ATTESTORS_MAX, Role
+from ledger.types.evidence import Instrument, MilkKind, Millis
+
+VALIDATORS_MAX: Final = 128
+ATTESTORS_LEAST: Final = 4
+"""The fewest attestors outside of a development network: one may be faulty."""
+GENESIS_BYTES_MAX: Final = 4 * 1024 * 1024
+
+_PREFIX: Final = re.compile(r"[a-z]{2,16}", re.ASCII)
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
+
+Seat = tuple[PublicKey, PublicKey, int]
+"""A validator as the floor above sees it: vote key, VRF key, stake."""
+
+
+class GenesisValidator(Struct, frozen=True, array_like=True):
+    """A validator of the first epoch. `owner` is paid its fees."""
+
+    vote_key: WirePublicKey
+    vrf_key: WirePublicKey
+    stake: WireUnits
+    owner: WireAddress
+
+
+class GenesisAccount(Struct, frozen=True, array_like=True):
+    """A first balance."""
+
+    address: WireAddress
+    units: WireUnits
+
+
+class GenesisStock(Struct, frozen=True, array_like=True):
+    """Milk on record that backs the first tokens. Its name gives the lot its id."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    kind: MilkKind
+    plant: Annotated[str, Meta(min_length=1, max_length=64)]
+    units: WireUnits
+    expires_ms: Millis
+
+    def lot_id(self) -> Hash:
+        """Name the lot."""
+        return digest(Domain.STOCK, self.name.encode())
+
+
+class GenesisRole(Struct, frozen=True, array_like=True):
+    """A first grant: the holder is an address, for an attestor its key."""
+
+    role: Role
+    holder: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
+class GenesisDevice(Struct, frozen=True, array_like=True):
+    """A measuring device admitted from the start."""
+
+    key: WirePublicKey
+    instrument: Instrument
+    plant: Annotated[str, Meta(min_length=1, max_length=64)]
+    operator: WireAddress
+    calibrated_until_ms: Millis
+
+
+class Genesis(Struct, frozen=True, array_like=True):
+    """Everything that a chain begins with."""
+
+    name: str
+    prefix: str
+    time_ms: Millis
+    parameters: Parameters
+    validators: tuple[GenesisValidator, ...]
+    accounts: tuple[GenesisAccount, ...]
+    stock: tuple[GenesisStock, ...]
+    roles: tuple[GenesisRole, ...]
+    devices: tuple[GenesisDevice, ...]
+
+    @property
+    def chain_id(self) -> Hash:
+        """Name the chain: the digest of all this."""
+        return digest(Domain.GENESIS, encode(self))
+
+    @property
+    def development(self) -> bool:
+        """Tell whether this is a development network, where one attestor is enough."""
+        return self.parameters.development
+
+    @property
+    def committee_seats(self) -> tuple[Seat, ...]:
+        """List the first epoch's validators by ascending vote key."""
+        return tuple(sorted((v.vote_key, v.vrf_key, int(v.stake)) for v in self.validators))
+
+    def check(self) -> None:
+        """Raise `BadGenesis` unless a chain can begin with this."""
+        if not _NAME.fullmatch(self.name):
+            raise BadGenesis(where="name", why="write 1 to 32 of a-z, 0-9 and -")
+        if not _PREFIX.fullmatch(self.prefix):
+            raise BadGenesis(where="prefix", why="write 2 to 16 of a-z")
+        if why := self.parameters.why_wrong():
+            raise BadGenesis(where="parameters", why=why)
+        _check_validators(self.validators)
+        _check_unique("accounts", [account.address for account in self.accounts])
+        _check_unique("stock", [stock.name.encode() for stock in self.stock])
+        _check_unique("roles", [role.role.encode() + role.holder for role in self.roles])
+        _check_unique("devices", [device.key for device in self.devices])
+        self._check_attestors()
+        self._check_backing()
+
+    def _check_attestors(self) -> None:
+        count = sum(role.role is Role.ATTESTOR for role in self.roles)
+        least = 1 if self.development else ATTESTORS_LEAST
+        if not least <= count <= ATTESTORS_MAX:
+            raise BadGenesis(
+                where="roles", why=f"{count} attestors, must be {least} to {ATTESTORS_MAX}"
+            )
+
+    def _check_backing(self) -> None:
+        held = sum(account.units for account in self.accounts)
+        staked = sum(validator.stake for validator in self.validators)
+        stocked = sum(stock.units for stock in self.stock)
+        if stocked != held + staked:
+            raise BadGenesis(
+                where="stock",
+                why=f"{stocked} units of milk back {held} in accounts and {staked} at stake: "
+                f"they must be equal",
+            )
+        if stocked > UNITS_MAX:
+            raise BadGenesis(where="stock", why=f"more than {UNITS_MAX} units in all")
+        for index, stock in enumerate(self.stock):
+            if stock.expires_ms <= self.time_ms or stock.units == 0:
+                raise BadGenesis(where=f"stock[{index}]", why="it is empty or expired already")
+
+
+def _check_validators(validators: Sequence[GenesisValidator]) -> None:
+    if not 1 <= len(validators) <= VALIDATORS_MAX:
+        raise BadGenesis(
+            where="validators", why=f"{len(validators)}, must be 1 to {VALIDATORS_MAX}"
+        )
+    _check_unique("validators", [validator.vote_key for validator in validators])
+    for index, validator in enumerate(validators):
+        if validator.stake == 0:
+            raise BadGenesis(where=f"validators[{index}].stake_units", why="it must be positive")
+
+
+def _check_unique(where: str, names: Sequence[bytes]) -> None:
+    seen: set[bytes] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            raise BadGenesis(where=f"{where}[{index}]", why="it stands here twice")
+        seen.add(name)

@@ -1,0 +1,157 @@
+"""Parameters: the numbers of the law, each with its hard bounds and its source.
+
+They stand in the genesis and in the state. The bounds are in the types, so that no genesis, and
+later no vote, can pass them. A number that comes from a regulation has its source beside it.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from ledger.primitives.amounts import UNITS_PER_BILL, Units
+from ledger.types.evidence import MilkKind
+
+BASIS_POINTS: Final = 10_000
+DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
+
+
+class HeatRuleSet(StrEnum):
+    """Whose rules say what pasteurised means."""
+
+    MALAYSIA = "malaysia"
+    US_PMO = "us_pmo"
+    EU = "eu"
+    INDIA = "india"
+
+
+class HeatRules(Struct, frozen=True):
+    """Least temperatures in the holding tube and the warmest that milk may leave the cooler.
+
+    `htst_mdegc` is for 15 seconds in continuous flow, `uht_mdegc` for ultra-high treatment.
+    `sweetened_mdegc` is added for sweetened milk.
+    """
+
+    htst_mdegc: int
+    uht_mdegc: int
+    cooling_mdegc: int
+    sweetened_mdegc: int = 0
+
+
+HEAT_RULES: Final = {
+    # Food Hygiene (Amendment) Regulations 2016 (FAOLEX LEX-FAOC157990): 73 degrees C for 15 s,
+    # then at once to 4 or less; 135 for 2 s.
+    HeatRuleSet.MALAYSIA: HeatRules(htst_mdegc=73_000, uht_mdegc=135_000, cooling_mdegc=4_000),
+    # 21 CFR 131.3 and 1240.61, Pasteurized Milk Ordinance: 161 F (72 C) for 15 s; ultra 280 F
+    # (138 C) for 2 s; 5 F (3 C) more when sweetened; cooled to 45 F (7 C).
+    HeatRuleSet.US_PMO: HeatRules(
+        htst_mdegc=72_000, uht_mdegc=138_000, cooling_mdegc=7_000, sweetened_mdegc=3_000
+    ),
+    # Regulation (EC) 853/2004, annex III section IX, and (EC) 2074/2005: 72 for 15 s, 135 for
+    # ultra-high, at most 6 for milk under way.
+    HeatRuleSet.EU: HeatRules(htst_mdegc=72_000, uht_mdegc=135_000, cooling_mdegc=6_000),
+    # FSSAI, Food Products Standards and Food Additives Regulations 2011, 2.1: 71.5 for 15 s,
+    # 130 for 1 s, cooled to 5 (the design's table; the text itself was not at hand).
+    HeatRuleSet.INDIA: HeatRules(htst_mdegc=71_500, uht_mdegc=130_000, cooling_mdegc=5_000),
+}
+
+UHT_KINDS: Final = frozenset({MilkKind.UHT, MilkKind.STERILISED})
+"""Kinds that must reach the ultra-high limit. Sterilised milk on a continuous line does too."""
+SWEETENED_KINDS: Final = frozenset({MilkKind.FLAVOURED})
+
+DEFAULT_SHELF_DAYS: Final = {
+    MilkKind.WHOLE: 10,
+    MilkKind.LOW_FAT: 10,
+    MilkKind.SKIM: 10,
+    MilkKind.FLAVOURED: 10,
+    MilkKind.GOAT: 10,
+    MilkKind.BUFFALO: 10,
+    MilkKind.LACTOSE_FREE: 14,
+    MilkKind.ESL: 30,
+    MilkKind.UHT: 180,
+    MilkKind.STERILISED: 270,
+}
+
+ShelfDays = Annotated[int, Meta(ge=1, le=400)]
+
+
+class Split(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who gets a mint, in basis points; the farmers get the rest, and every rounding.
+
+    Bounds: the levy (validators and attestors) is at most 3 %, all four at most 20 %.
+    """
+
+    processor_bp: Annotated[int, Meta(ge=0, le=1_500)] = 700
+    validators_bp: Annotated[int, Meta(ge=0, le=300)] = 120
+    attestors_bp: Annotated[int, Meta(ge=0, le=300)] = 80
+    reserve_bp: Annotated[int, Meta(ge=0, le=500)] = 100
+
+    def why_wrong(self) -> str:
+        """Say which bound between the parts is passed, or give an empty text."""
+        if self.validators_bp + self.attestors_bp > 300:
+            return "the levy (validators_bp + attestors_bp) is at most 300"
+        if self.processor_bp + self.validators_bp + self.attestors_bp + self.reserve_bp > 2_000:
+            return "farmers get at least 8000 basis points"
+        return ""
+
+
+class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
+    """The numbers of the law on one chain."""
+
+    development: bool
+    split: Split
+    fee_least_units: Annotated[int, Meta(ge=0, le=10 * UNITS_PER_BILL)]
+    heat_rules: HeatRuleSet
+    # Class A platinum probe and transmitter at 75 degrees C (IEC 60751: 0.15 + 0.002 t = 0.30).
+    probe_uncertainty_mdegc: Annotated[int, Meta(ge=0, le=2_000)]
+    # Raw cow milk at 20 degrees C lies between 1.026 and 1.036 kg/L; 1.030 makes a hundredweight
+    # 44.04 L. In milligrams a litre, for exact arithmetic.
+    density_mg_per_l: Annotated[int, Meta(ge=1_020_000, le=1_045_000)]
+    # Flow meter and tank gauge must agree within this part of the larger.
+    agreement_bp: Annotated[int, Meta(ge=1, le=500)]
+    # How long before a run its milk may have been collected: 72 h as raw milk under PMO.
+    collection_age_ms_max: Annotated[int, Meta(ge=HOUR_MS, le=7 * DAY_MS)]
+    # How far a device's clock may be ahead of the block's.
+    clock_skew_ms_max: Annotated[int, Meta(ge=0, le=600_000)]
+    shelf_days: dict[MilkKind, ShelfDays]
+
+    @property
+    def fee_least(self) -> Units:
+        """Give the least fee of a transaction."""
+        return Units(self.fee_least_units)
+
+    @property
+    def cooling_mdegc(self) -> int:
+        """Give the warmest that milk may leave the line."""
+        return HEAT_RULES[self.heat_rules].cooling_mdegc
+
+    def hold_mdegc(self, kind: MilkKind) -> int:
+        """Give the coldest reading in the holding tube that a kind allows, uncertainty added."""
+        rules = HEAT_RULES[self.heat_rules]
+        limit = rules.uht_mdegc if kind in UHT_KINDS else rules.htst_mdegc
+        extra = rules.sweetened_mdegc if kind in SWEETENED_KINDS else 0
+        return limit + extra + self.probe_uncertainty_mdegc
+
+    def why_wrong(self) -> str:
+        """Say which rule between parameters does not hold, or give an empty text."""
+        missing = sorted(set(MilkKind) - set(self.shelf_days))
+        if missing:
+            return f"shelf_days lacks {', '.join(missing)}"
+        return self.split.why_wrong()
+
+
+def default_parameters(*, development: bool) -> Parameters:
+    """Give the parameters of a network that decides nothing otherwise."""
+    return Parameters(
+        development=development,
+        split=Split(),
+        fee_least_units=100,
+        heat_rules=HeatRuleSet.MALAYSIA,
+        probe_uncertainty_mdegc=300,
+        density_mg_per_l=1_030_000,
+        agreement_bp=100,
+        collection_age_ms_max=72 * HOUR_MS,
+        clock_skew_ms_max=120_000,
+        shelf_days=dict(DEFAULT_SHELF_DAYS),
+    )

@@ -1,0 +1,40 @@
+"""Fees: charged before the body, whatever becomes of it; paid to the proposer; never burned.
+
+A block gathers its fees and pays them at its end, so the proposer can't spend them within it.
+"""
+
+from ledger.errors import BadNonce, CannotPayFee, FeeTooLow
+from ledger.primitives.amounts import Units
+from ledger.primitives.keys import Address
+from ledger.state.overlay import Overlay, Reader
+from ledger.state.records import Account
+from ledger.state.tables import ACCOUNTS, account, credit, parameters
+from ledger.types.transaction import Intent
+
+
+def check_fee(reader: Reader, sender: Address, intent: Intent, nonce: int | None) -> Account:
+    """Raise unless the sender can pay the fee and the nonce is its next; give its account.
+
+    `nonce` overrides the account's, for a sender with transactions on their way.
+    """
+    least = parameters(reader).fee_least
+    if intent.fee < least:
+        raise FeeTooLow(got=intent.fee, least=least)
+    held = account(reader, sender)
+    expected = held.nonce if nonce is None else nonce
+    if intent.nonce != expected:
+        raise BadNonce(got=intent.nonce, expected=expected)
+    if held.units < intent.fee:
+        raise CannotPayFee(fee=intent.fee, units=held.units)
+    return held
+
+
+def charge_fee(overlay: Overlay, sender: Address, intent: Intent) -> None:
+    """Take the fee and use the nonce; raise `Unincludable` faults and change nothing otherwise."""
+    held = check_fee(overlay, sender, intent, None)
+    ACCOUNTS.put(overlay, Account(Units(held.units - intent.fee), held.nonce + 1), sender)
+
+
+def pay_fees(overlay: Overlay, proposer: Address, units: int) -> None:
+    """Pay what a block gathered to its proposer."""
+    credit(overlay, proposer, units)

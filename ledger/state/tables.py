@@ -1,0 +1,158 @@
+"""Tables: which record stands under which key. The one place that reads and writes records.
+
+A key is the table's one-byte prefix and the record's name, which has a fixed length in each
+table; a table of one record has an empty name.
+"""
+
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+from ledger.params import Parameters
+from ledger.primitives.amounts import Units
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Domain, Hash, digest
+from ledger.primitives.keys import Address, PublicKey
+from ledger.state.overlay import Overlay, Reader
+from ledger.state.records import (
+    Account,
+    Attestors,
+    Consumed,
+    Device,
+    Lot,
+    Role,
+    Supply,
+    Validator,
+)
+
+R = TypeVar("R")
+
+
+class Table(Generic[R]):
+    """Records of one type under one prefix."""
+
+    __slots__ = ("_decoder", "prefix")
+
+    def __init__(self, prefix: bytes, kind: type[R]) -> None:
+        assert len(prefix) == 1
+        self.prefix = prefix
+        self._decoder = msgspec.msgpack.Decoder(kind)
+
+    def get(self, reader: Reader, name: bytes = b"") -> R | None:
+        """Give a record, or None."""
+        raw = reader.get(self.prefix + name)
+        return None if raw is None else self._decoder.decode(raw)
+
+    def put(self, overlay: Overlay, record: R, name: bytes = b"") -> None:
+        """Set a record."""
+        overlay.put(self.prefix + name, encode(record))
+
+    def decode(self, raw: bytes) -> R:
+        """Read a record from the bytes in the state."""
+        return self._decoder.decode(raw)
+
+
+ACCOUNTS: Final = Table(b"a", Account)
+"""By address."""
+ATTESTORS: Final = Table(b"t", Attestors)
+"""One record: every attestor's key."""
+CHAIN: Final = Table(b"c", bytes)
+"""One record: the chain's id."""
+CONSUMED: Final = Table(b"q", Consumed)
+"""By device and boot (4 bytes, big-endian)."""
+DEVICES: Final = Table(b"d", Device)
+"""By the device's key."""
+LOTS: Final = Table(b"l", Lot)
+"""By lot id."""
+PARAMETERS: Final = Table(b"p", Parameters)
+"""One record: the parameters in force."""
+ROLES: Final = Table(b"r", bool)
+"""By role name, a zero byte, and address or key: true while it is held."""
+RUNS: Final = Table(b"u", bytes)
+"""By run id: the lot that the run became."""
+SUPPLY: Final = Table(b"s", Supply)
+"""One record: the books."""
+VALIDATORS: Final = Table(b"v", Validator)
+"""By vote key."""
+
+NO_ACCOUNT: Final = Account(Units(0), 0)
+
+
+def _module(name: str) -> Address:
+    return Address(digest(Domain.MODULE, name.encode()))
+
+
+STAKE_ACCOUNT: Final = _module("stake")
+"""Holds what validators have at stake."""
+RESERVE_ACCOUNT: Final = _module("reserve")
+"""Holds the perish reserve."""
+VALIDATORS_ACCOUNT: Final = _module("validators")
+"""Holds the validators' part of the levy until it is shared out."""
+ATTESTORS_ACCOUNT: Final = _module("attestors")
+"""Holds the attestors' part of the levy until it is shared out."""
+MODULE_ACCOUNTS: Final = {
+    "stake": STAKE_ACCOUNT,
+    "reserve": RESERVE_ACCOUNT,
+    "validators": VALIDATORS_ACCOUNT,
+    "attestors": ATTESTORS_ACCOUNT,
+}
+
+
+def account(reader: Reader, address: Address) -> Account:
+    """Give an account; one that nobody has used holds nothing."""
+    return ACCOUNTS.get(reader, address) or NO_ACCOUNT
+
+
+def credit(overlay: Overlay, address: Address, units: int) -> None:
+    """Add units to an account. Who credits has debited or minted as much."""
+    assert units >= 0
+    if units:
+        held = account(overlay, address)
+        ACCOUNTS.put(overlay, Account(Units(held.units + units), held.nonce), address)
+
+
+def supply(reader: Reader) -> Supply:
+    """Give the books."""
+    return SUPPLY.get(reader) or Supply(Units(0), Units(0), Units(0))
+
+
+def parameters(reader: Reader) -> Parameters:
+    """Give the parameters in force. Every state after genesis has them."""
+    found = PARAMETERS.get(reader)
+    assert found is not None, "a state without parameters: no genesis was applied"
+    return found
+
+
+def chain_id(reader: Reader) -> Hash:
+    """Give the chain's id. Every state after genesis has it."""
+    found = CHAIN.get(reader)
+    assert found is not None, "a state without a chain id: no genesis was applied"
+    return Hash(found)
+
+
+def _role_name(role: Role, holder: Address | PublicKey) -> bytes:
+    return role.value.encode() + b"\0" + holder
+
+
+def has_role(reader: Reader, role: Role, holder: Address | PublicKey) -> bool:
+    """Tell whether an account or key holds a role."""
+    return ROLES.get(reader, _role_name(role, holder)) is True
+
+
+def grant_role(overlay: Overlay, role: Role, holder: Address | PublicKey) -> None:
+    """Let an account or key hold a role."""
+    ROLES.put(overlay, True, _role_name(role, holder))
+    if role is Role.ATTESTOR:
+        keys = {*attestors(overlay), PublicKey(holder)}
+        ATTESTORS.put(overlay, Attestors(tuple(sorted(keys))))
+
+
+def attestors(reader: Reader) -> tuple[PublicKey, ...]:
+    """List the registered attestors' keys, ascending."""
+    found = ATTESTORS.get(reader)
+    return found.keys if found else ()
+
+
+def consumed_name(device: PublicKey, boot: int) -> bytes:
+    """Name the record of what mints have used of one device's boot."""
+    return device + boot.to_bytes(4, "big")

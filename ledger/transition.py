@@ -1,0 +1,228 @@
+"""The transition: one block on one state. Read this as the table of contents of the law.
+
+    for each transaction:   envelope holds -> fee charged, nonce used -> body, or rolled back
+    at the end:             fees to the proposer -> books agree -> state root
+
+A transaction whose envelope does not hold can't stand in a block: a proposer leaves it out, and
+a block that has it is invalid. One whose body is refused pays, uses its nonce, and is recorded
+as failed under the fault's code.
+
+Signatures are not checked here: `signature_claims` says what must hold, and who executes a block
+has verified it before (in other threads, each transaction once).
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ledger.errors import BadPlaces, BadPolicy, LedgerFault, Outdated, Refused, WrongChain
+from ledger.invariants import check_block
+from ledger.primitives.codec import encode
+from ledger.primitives.errors import BadKey
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address, PublicKey, Signature
+from ledger.primitives.merkle import merkle_root
+from ledger.rules import BlockContext, apply_body, check_body
+from ledger.rules.fees import charge_fee, check_fee, pay_fees
+from ledger.state.overlay import Overlay, Reader
+from ledger.state.tables import chain_id
+from ledger.types.block import BLOCK_TRANSACTIONS_MAX, Receipt
+from ledger.types.reading import reading_bytes
+from ledger.types.transaction import Intent, MintLot, Transaction, decode_transaction
+
+__all__ = [
+    "BlockContext",
+    "Execution",
+    "Outcome",
+    "Selection",
+    "apply_block",
+    "check_transaction",
+    "receipts_root",
+    "select_transactions",
+    "signature_claims",
+    "transactions_root",
+]
+
+_RAW_HEAD_BYTES = 5
+"""What MessagePack puts before a raw transaction, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a block did. The changes themselves are on the overlay that it ran on."""
+
+    receipts: tuple[Receipt, ...]
+    receipts_root: Hash
+    state_root: Hash
+    fees_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a proposer took into its block, and what it left out and why.
+
+    `included` and the numbers in `refused` are in the candidates' order.
+    """
+
+    included: tuple[bytes, ...]
+    refused: tuple[tuple[int, LedgerFault], ...]
+
+
+def check_transaction(
+    reader: Reader,
+    transaction: Transaction,
+    next_height: int,
+    expected_nonce: int | None = None,
+) -> None:
+    """Raise the fault that a transaction would meet in the next block, as far as can be known.
+
+    For a mempool. `expected_nonce` overrides the account's, for a sender with transactions on
+    their way. Signatures are not checked.
+    """
+    intent, sender = transaction.intent, transaction.sender
+    _check_envelope(transaction, chain_id(reader), next_height)
+    check_fee(reader, sender, intent, expected_nonce)
+    check_body(reader, sender, intent)
+
+
+def signature_claims(
+    transaction: Transaction, chain: Hash
+) -> list[tuple[PublicKey, bytes, Signature]]:
+    """List every signature that must hold: the sender's, devices' and attestors'."""
+    intent = transaction.intent
+    if any(place >= len(intent.sender.keys) for place, _ in transaction.signatures):
+        raise BadPlaces(got=len(transaction.signatures), expected=intent.sender.threshold)
+    claims = transaction.signature_claims()
+    if isinstance(intent.body, MintLot):
+        claims += _mint_claims(intent.body, chain)
+    return claims
+
+
+def _mint_claims(body: MintLot, chain: Hash) -> list[tuple[PublicKey, bytes, Signature]]:
+    claim = body.claim
+    evidence = [*(collection.meter for collection in claim.collections), *claim.instruments]
+    envelopes = {
+        (shown.device, envelope.body, envelope.signature)
+        for shown in evidence
+        for envelope in (shown.first, shown.worst, shown.last)
+    }
+    message = claim.signing_bytes(chain)
+    return [
+        *((key, reading_bytes(chain, raw), sig) for key, raw, sig in sorted(envelopes)),
+        *((given.attestor, message, given.signature) for given in body.attestations),
+    ]
+
+
+def _check_envelope(transaction: Transaction, chain: Hash, height: int) -> None:
+    """Raise unless chain, policy, places and validity hold."""
+    intent: Intent = transaction.intent
+    if intent.chain_id != chain:
+        raise WrongChain(got=intent.chain_id.hex(), expected=chain.hex())
+    try:
+        intent.sender.check()
+    except BadKey as fault:
+        raise BadPolicy(why=str(fault)) from fault
+    places = [place for place, _ in transaction.signatures]
+    threshold, keys = intent.sender.threshold, len(intent.sender.keys)
+    ascending = all(a < b for a, b in itertools.pairwise(places))
+    # Exactly the threshold: with more, anyone could strip one and change the raw bytes.
+    if len(places) != threshold or not ascending or places[-1] >= keys:
+        raise BadPlaces(got=len(places), expected=threshold)
+    if intent.valid_until_height < height:
+        raise Outdated(valid_until=intent.valid_until_height, height=height)
+
+
+class Execution:
+    """A block under way: transactions go in one by one, then it is finished, once."""
+
+    __slots__ = ("_fees_units", "_receipts", "context", "overlay")
+
+    def __init__(self, overlay: Overlay, context: BlockContext) -> None:
+        self.overlay = overlay
+        self.context = context
+        self._receipts: list[Receipt] = []
+        self._fees_units = 0
+
+    def include(self, transaction: Transaction) -> Receipt:
+        """Execute a transaction; raise an `Unincludable` fault and leave no trace if it can't be.
+
+        A body that is refused leaves its fee, its nonce and a receipt with the fault's code.
+        """
+        intent, sender, context = transaction.intent, transaction.sender, self.context
+        _check_envelope(transaction, context.chain_id, context.height)
+        charge_fee(self.overlay, sender, intent)
+        receipt = Receipt(transaction.id, self._try_body(sender, intent), intent.fee)
+        self._fees_units += intent.fee
+        self._receipts.append(receipt)
+        return receipt
+
+    def _try_body(self, sender: Address, intent: Intent) -> str:
+        savepoint = self.overlay.savepoint()
+        try:
+            apply_body(self.overlay, self.context, sender, intent)
+        except Refused as fault:
+            self.overlay.rollback(savepoint)
+            return fault.code
+        return ""
+
+    def finish(self) -> Outcome:
+        """Pay the proposer, check the books, and give receipts and roots."""
+        pay_fees(self.overlay, self.context.proposer, self._fees_units)
+        check_block(self.overlay)
+        receipts = tuple(self._receipts)
+        return Outcome(receipts, receipts_root(receipts), self.overlay.root(), self._fees_units)
+
+
+def apply_block(
+    overlay: Overlay, context: BlockContext, transactions: Sequence[Transaction]
+) -> Outcome:
+    """Execute a block; raise an `Unincludable` fault if it holds what no block may hold."""
+    execution = Execution(overlay, context)
+    for transaction in transactions:
+        execution.include(transaction)
+    return execution.finish()
+
+
+def select_transactions(
+    execution: Execution,
+    candidates: Iterable[tuple[bytes, Transaction]],
+    *,
+    bytes_max: int,
+    count_max: int = BLOCK_TRANSACTIONS_MAX,
+) -> Selection:
+    """Fill a block under way from candidates, each as raw bytes and decoded, in their order.
+
+    What can't be included is left out with its fault; what no longer fits waits for another
+    block without one.
+    """
+    included: list[bytes] = []
+    refused: list[tuple[int, LedgerFault]] = []
+    room = bytes_max
+    for number, (raw, transaction) in enumerate(candidates):
+        if len(included) >= count_max:
+            break
+        if len(raw) + _RAW_HEAD_BYTES > room:
+            continue
+        try:
+            execution.include(transaction)
+        except LedgerFault as fault:
+            refused.append((number, fault))
+            continue
+        included.append(raw)
+        room -= len(raw) + _RAW_HEAD_BYTES
+    return Selection(tuple(included), tuple(refused))
+
+
+def transactions_root(transactions: Sequence[bytes]) -> Hash:
+    """Commit to a block's transactions: a Merkle root over their raw bytes."""
+    return merkle_root(transactions)
+
+
+def receipts_root(receipts: Sequence[Receipt]) -> Hash:
+    """Commit to a block's receipts: a Merkle root over their encodings."""
+    return merkle_root([encode(receipt) for receipt in receipts])
+
+
+def decode_transactions(raws: Iterable[bytes]) -> list[Transaction]:
+    """Decode a block's transactions; raise a `CodecFault` at the first that is malformed."""
+    return [decode_transaction(raw) for raw in raws]
