@@ -1,0 +1,316 @@
+"""The ledger as an application, in the words of ABCI 2.0, over the tree of executed blocks.
+
+    check_tx            `check`            may this transaction wait for a block?
+    prepare_proposal    `prepare`          make a block on this parent
+    process_proposal    `parse`, `check_header`, `execute`   is this block what it claims?
+    finalize_block      `finalise`         this block and its ancestors can't be undone
+    commit              `settle`           ... and they are in the store now
+
+Another engine could drive the ledger through these. No signature is checked here: `claims` and
+`unverified` say what is to be verified, elsewhere, first.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from consensus.effects import Build, Check
+from consensus.leader import Schedule
+from consensus.messages import Certificate
+from consensus.types import Committee, View
+from ledger.errors import LedgerFault
+from ledger.primitives.codec import encode
+from ledger.primitives.errors import PrimitiveFault
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address
+from ledger.primitives.merkle import EMPTY_ROOT
+from ledger.state import Overlay
+from ledger.state.tables import account
+from ledger.transition import (
+    BlockContext,
+    Execution,
+    apply_block,
+    check_transaction,
+    select_transactions,
+    signature_claims,
+    transactions_root,
+)
+from ledger.types.block import BLOCK_BYTES_MAX, Block, Header, decode_block
+from ledger.types.transaction import Transaction, TxId, decode_transaction
+from node.core.blocktree import BlockTree, Executed, Tip
+from node.core.effects import FinalBlock
+from node.core.mempool import Mempool
+from node.core.sync import Archive
+from node.core.verifier import Claim, Verifier, fingerprint
+
+HEADER_BYTES_MAX: Final = 1_024
+CLOCK_DRIFT_MS: Final = 2_000
+"""How far ahead of this node's clock a block's time may be."""
+CANDIDATES_MAX: Final = 10_000
+"""The most waiting transactions that one proposal looks at."""
+
+
+class BlockFault(Exception):
+    """A block is not what it claims to be. The text says in what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A block that decodes and hashes to its name, not executed yet."""
+
+    hash: Hash
+    raw: bytes
+    block: Block
+    transactions: tuple[Transaction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A block of our own, executed; `refused` can't stand in any block any more."""
+
+    hash: Hash
+    raw: bytes
+    included: tuple[TxId, ...]
+    refused: tuple[TxId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationConfig:
+    """Which chain, who votes, and to whom each member's fees go."""
+
+    chain_id: Hash
+    committee: Committee
+    schedule: Schedule
+    owners: tuple[Address, ...]
+    """The address that each member's fees go to, by member."""
+
+
+class Application:
+    """The ledger above one store."""
+
+    def __init__(self, config: ApplicationConfig, archive: Archive, tip: Tip) -> None:
+        self.chain_id = config.chain_id
+        self.archive = archive
+        self._config = config
+        self._tree = BlockTree(tip, archive)
+
+    @property
+    def height(self) -> int:
+        """Give the height of the last final block."""
+        return self._tree.tip.height
+
+    @property
+    def tip(self) -> Tip:
+        """Give hash, height and time of the last final block."""
+        return self._tree.tip
+
+    def settle(self) -> None:
+        """All blocks that were final before this call are in the store."""
+        self._tree.settle()
+
+    # Transactions.
+
+    def nonce(self, sender: Address) -> int:
+        """Give the nonce that the final state expects of a sender."""
+        return account(self._tree.final_state, sender).nonce
+
+    def check(self, transaction: Transaction) -> None:
+        """Raise the `LedgerFault` that the transaction would meet, its place in order aside."""
+        expected = self.nonce(transaction.sender)
+        # A nonce ahead of the state waits in the pool, which knows what comes before it.
+        ahead = max(transaction.intent.nonce, expected)
+        check_transaction(self._tree.final_state, transaction, self.height + 1, ahead)
+
+    def claims(self, transaction: Transaction) -> Sequence[Claim]:
+        """List the signatures that must hold; raise a `LedgerFault` if a place is wrong."""
+        return signature_claims(transaction, self.chain_id)
+
+    # Blocks of our own.
+
+    def prepare(self, build: Build, mempool: Mempool, now_ms: int) -> Prepared:
+        """Make and execute a block on the parent from what waits."""
+        parent = self._tree.header_facts(build.parent_hash)
+        state = self._tree.state_after(build.parent_hash)
+        assert parent is not None, "consensus builds on executed blocks"
+        assert state is not None, "what has a header has a state"
+        owner = self._owner(build.view)
+        context = BlockContext(
+            self.chain_id, parent.height + 1, max(now_ms, parent.time_ms + 1), owner
+        )
+        execution = Execution(Overlay(state), context)
+        candidates = list(_in_turn(mempool, execution.overlay))
+        selection = select_transactions(
+            execution,
+            [(raw, transaction) for _, raw, transaction in candidates],
+            bytes_max=BLOCK_BYTES_MAX - HEADER_BYTES_MAX,
+        )
+        outcome = execution.finish()
+        header = Header(
+            chain_id=self.chain_id,
+            epoch=0,
+            view=build.view,
+            height=context.height,
+            parent_view=build.parent_view,
+            parent_hash=build.parent_hash,
+            time_ms=context.time_ms,
+            proposer=owner,
+            transactions_root=transactions_root(selection.included),
+            receipts_root=outcome.receipts_root,
+            state_root=outcome.state_root,
+            committee_hash=self._config.committee.hash,
+            next_committee_hash=self._config.committee.hash,
+            evidence_root=EMPTY_ROOT,
+            vrf_proof=b"",
+        )
+        block = Block(header, selection.included)
+        taken = set(selection.included)
+        included = [(txid, tx) for txid, raw, tx in candidates if raw in taken]
+        executed = Executed(
+            header.hash(),
+            encode(block),
+            block,
+            tuple(transaction for _, transaction in included),
+            outcome.receipts,
+            execution.overlay,
+        )
+        self._tree.add(executed)
+        refused = tuple(candidates[number][0] for number, _ in selection.refused)
+        return Prepared(executed.hash, executed.raw, tuple(txid for txid, _ in included), refused)
+
+    # Blocks of others.
+
+    def parse(self, raw: bytes, block_hash: Hash) -> Parsed:
+        """Decode a block; raise `BlockFault` unless it is well-formed and has this hash."""
+        executed = self._tree.get(block_hash)
+        if executed is not None:
+            return Parsed(block_hash, executed.raw, executed.block, executed.transactions)
+        parsed = _parse(raw)
+        if parsed.hash != block_hash:
+            raise BlockFault("it is not the block that was voted on")
+        return parsed
+
+    def unverified(self, parsed: Parsed, verifier: Verifier) -> list[tuple[Hash, Sequence[Claim]]]:
+        """List what must be verified before the block may be executed."""
+        if parsed.hash in self._tree:
+            return []
+        try:
+            return [
+                (mark, signature_claims(transaction, self.chain_id))
+                for raw, transaction in zip(
+                    parsed.block.transactions, parsed.transactions, strict=True
+                )
+                if not verifier.knows(mark := fingerprint(raw))
+            ]
+        except LedgerFault as fault:
+            raise BlockFault(str(fault)) from fault
+
+    def check_header(self, parsed: Parsed, check: Check, now_ms: int) -> None:
+        """Raise `BlockFault` unless the header stands where consensus says, at a possible time."""
+        header = parsed.block.header
+        if (header.view, header.parent_view) != (check.view, check.parent_view):
+            raise BlockFault(f"its header is of view {header.view} on {header.parent_view}")
+        if header.parent_hash != check.parent_hash:
+            raise BlockFault("its header names another parent")
+        if header.proposer != self._owner(check.view):
+            raise BlockFault("its fees would go to another than its leader")
+        if header.time_ms > now_ms + CLOCK_DRIFT_MS:
+            raise BlockFault(f"its time is {header.time_ms - now_ms} ms ahead of this node's")
+
+    def execute(self, parsed: Parsed) -> None:
+        """Execute a block on its parent; raise `BlockFault` unless it gives what it claims."""
+        if parsed.hash in self._tree:
+            return
+        header = parsed.block.header
+        parent = self._tree.header_facts(header.parent_hash)
+        state = self._tree.state_after(header.parent_hash)
+        if parent is None or state is None:
+            raise BlockFault("its parent was not executed here")
+        self._check_commitments(header, parsed.block, parent)
+        overlay = Overlay(state)
+        context = BlockContext(self.chain_id, header.height, header.time_ms, header.proposer)
+        try:
+            outcome = apply_block(overlay, context, parsed.transactions)
+        except LedgerFault as fault:
+            raise BlockFault(f"it holds what no block may hold: {fault}") from fault
+        if outcome.receipts_root != header.receipts_root:
+            raise BlockFault("its receipts are not what executing it gives")
+        if outcome.state_root != header.state_root:
+            raise BlockFault("its state root is not what executing it gives")
+        self._tree.add(
+            Executed(
+                parsed.hash,
+                parsed.raw,
+                parsed.block,
+                parsed.transactions,
+                outcome.receipts,
+                overlay,
+            )
+        )
+
+    def _check_commitments(self, header: Header, block: Block, parent: Tip) -> None:
+        """Raise `BlockFault` unless what the header says without execution holds."""
+        committee = self._config.committee.hash
+        if header.chain_id != self.chain_id or header.epoch != 0:
+            raise BlockFault("it is of another chain or epoch")
+        if header.height != parent.height + 1 or header.time_ms <= parent.time_ms:
+            raise BlockFault("its height or time does not follow its parent's")
+        if (header.committee_hash, header.next_committee_hash) != (committee, committee):
+            raise BlockFault("its committee is not this epoch's")
+        if header.evidence_root != EMPTY_ROOT or header.vrf_proof:
+            raise BlockFault("it carries evidence or a VRF proof where none can be")
+        if header.transactions_root != transactions_root(block.transactions):
+            raise BlockFault("its transactions are not those that it commits to")
+
+    # Finality.
+
+    def finalise(self, block_hash: Hash) -> tuple[FinalBlock, ...]:
+        """Make a block and its ancestors final; give those that were not, lowest first."""
+        return tuple(
+            FinalBlock(
+                executed.hash,
+                executed.block,
+                executed.raw,
+                executed.transactions,
+                executed.receipts,
+                dict(executed.overlay.changes),
+                executed.overlay.accumulator,
+            )
+            for executed in self._tree.finalise(block_hash)
+        )
+
+    def beyond_head(self, raws: Sequence[bytes]) -> list[Parsed]:
+        """Parse the blocks of a sync reply that are above the head; raise `BlockFault`."""
+        return [p for p in map(_parse, raws) if p.block.header.height > self.height]
+
+    def check_chain(self, blocks: Sequence[Parsed], finalization: Certificate) -> None:
+        """Raise `BlockFault` unless the blocks lead from the head to the finalised one."""
+        parent = self._tree.tip.hash
+        for parsed in blocks:
+            if parsed.block.header.parent_hash != parent:
+                raise BlockFault("synced blocks do not lead on from the head")
+            parent = parsed.hash
+        if parent != finalization.subject.block_hash:
+            raise BlockFault("synced blocks do not end at the finalised one")
+
+    def _owner(self, view: int) -> Address:
+        return self._config.owners[self._config.schedule.leader(View(view))]
+
+
+def _parse(raw: bytes) -> Parsed:
+    try:
+        block = decode_block(raw)
+        transactions = tuple(map(decode_transaction, block.transactions))
+    except PrimitiveFault as fault:
+        raise BlockFault(f"it does not decode: {fault}") from fault
+    return Parsed(block.header.hash(), raw, block, transactions)
+
+
+def _in_turn(mempool: Mempool, state: Overlay) -> Iterator[tuple[TxId, bytes, Transaction]]:
+    """Walk what could go into the next block: each sender's unbroken run from its nonce on."""
+    left = CANDIDATES_MAX
+    for sender, by_nonce in mempool.queues():
+        nonce = account(state, sender).nonce
+        while left and (waiting := by_nonce.get(nonce)) is not None:
+            yield waiting.id, waiting.raw, waiting.transaction
+            nonce += 1
+            left -= 1

@@ -1,0 +1,93 @@
+"""What the machine asks for. The shell carries effects out in the order given."""
+
+from dataclasses import dataclass
+
+from consensus.messages import Certificate
+from consensus.types import Member
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import PublicKey, Signature
+from ledger.types.block import Block, Receipt
+from ledger.types.transaction import Transaction
+from node.core.events import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Append a record to the journal; durable before any later send."""
+
+    view: int
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendTo:
+    """Send bytes to one peer, best effort."""
+
+    peer: Member
+    channel: Channel
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SendAll:
+    """Send bytes to every peer, best effort."""
+
+    channel: Channel
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """Check signatures outside the loop; answer with `Verified`."""
+
+    ticket: int
+    claims: tuple[tuple[PublicKey, bytes, Signature], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FinalBlock:
+    """A block that can never be undone, with all that executing it gave."""
+
+    hash: Hash
+    block: Block
+    raw: bytes
+    transactions: tuple[Transaction, ...]
+    receipts: tuple[Receipt, ...]
+    changes: dict[bytes, bytes | None]
+    accumulator: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Write finalised blocks, lowest first, and the finalization of the last, in one batch."""
+
+    blocks: tuple[FinalBlock, ...]
+    finalization: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What became of one submitted transaction: `code` is empty if it waits for a block."""
+
+    txid: Hash | None
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The answer to `Submit`, one admission a transaction, in order."""
+
+    ticket: int
+    admissions: tuple[Admission, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """Tell the operator: a peer's fault, or something that deserves a look."""
+
+    text: str
+    peer: Member | None
+
+
+Effect = Append | SendTo | SendAll | Verify | Commit | Submitted | Warn

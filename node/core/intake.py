@@ -1,0 +1,171 @@
+"""How transactions come in: decode, check, verify, pool, and pass on to the other validators.
+
+A client's transaction is answered in the order in which it came, with a code and a reason if it
+is refused. A peer's is taken in silently: a refusal there is nobody's news.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from consensus.types import Committee, Member
+from ledger.errors import LedgerFault
+from ledger.primitives.codec import encode
+from ledger.primitives.errors import PrimitiveFault
+from ledger.primitives.hashing import Domain, digest
+from ledger.types.transaction import decode_transaction
+from node.core.application import Application
+from node.core.effects import Admission, Effect, SendAll, SendTo, Submitted
+from node.core.events import Channel, Submit
+from node.core.mempool import Mempool, PoolFault, Waiting
+from node.core.verifier import Claim, Verifier, fingerprint
+from node.core.wire import TransactionBatch
+
+GOSSIP_INTERVAL_MS: Final = 20
+"""Admitted transactions leave at most this often, in one batch."""
+GOSSIP_BYTES_MAX: Final = 1_000_000
+GOSSIP_ALL_MAX: Final = 16
+"""Up to this many validators a node sends its transactions to all; beyond, to a few."""
+GOSSIP_FANOUT: Final = 8
+SUBMIT_MAX: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A transaction that passed every check but that of its signatures."""
+
+    waiting: Waiting
+    claims: Sequence[Claim]
+
+
+class Intake:
+    """The way of a transaction from outside into the pool."""
+
+    def __init__(
+        self,
+        committee: Committee,
+        application: Application,
+        mempool: Mempool,
+        verifier: Verifier,
+        emit: Callable[[Effect], None],
+    ) -> None:
+        self._relay = len(committee.seats) > GOSSIP_ALL_MAX
+        self._application = application
+        self._mempool = mempool
+        self._verifier = verifier
+        self._emit = emit
+        self._outgoing: list[bytes] = []
+        self._last_flush_ms = 0
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """Give the time at which the next batch leaves, or None."""
+        return self._last_flush_ms + GOSSIP_INTERVAL_MS if self._outgoing else None
+
+    def submit(self, event: Submit, now_ms: int) -> None:
+        """Take a client's transactions; `Submitted` follows, at once or after verification."""
+        if len(event.raws) > SUBMIT_MAX or self._verifier.full:
+            busy = Admission(None, "busy", "the node has too much to verify: try again in a second")
+            self._emit(Submitted(event.ticket, tuple(busy for _ in event.raws)))
+            return
+        judged = [self._judge(raw, now_ms) for raw in event.raws]
+
+        def answer(candidates: Sequence[_Candidate], good: Sequence[bool]) -> None:
+            verdicts = iter(zip(candidates, good, strict=True))
+            admissions = tuple(
+                one if isinstance(one, Admission) else self._admit(*next(verdicts), pass_on=True)
+                for one in judged
+            )
+            self._emit(Submitted(event.ticket, admissions))
+
+        self._verify([one for one in judged if isinstance(one, _Candidate)], answer)
+
+    def received(self, batch: TransactionBatch, now_ms: int) -> None:
+        """Take a peer's transactions; pass new ones on where not everyone sends to everyone."""
+        if self._verifier.full:
+            return  # Dropped: the client's own node still holds them and proposes them in its turn.
+        judged = [self._judge(raw, now_ms) for raw in batch.transactions]
+
+        def take(candidates: Sequence[_Candidate], good: Sequence[bool]) -> None:
+            for candidate, verdict in zip(candidates, good, strict=True):
+                self._admit(candidate, verdict, pass_on=self._relay)
+
+        self._verify([one for one in judged if isinstance(one, _Candidate)], take)
+
+    def flush(self, now_ms: int, peers: Sequence[Member]) -> None:
+        """Send the admitted transactions on, if their time has come."""
+        if not self._outgoing or now_ms < self._last_flush_ms + GOSSIP_INTERVAL_MS:
+            return
+        self._last_flush_ms = now_ms
+        outgoing, self._outgoing = self._outgoing, []
+        for batch in _batches(outgoing):
+            payload = encode(TransactionBatch(tuple(batch)))
+            if not self._relay:
+                self._emit(SendAll(Channel.TRANSACTIONS, payload))
+                continue
+            for peer in _chosen(payload, peers):
+                self._emit(SendTo(peer, Channel.TRANSACTIONS, payload))
+
+    def _judge(self, raw: bytes, now_ms: int) -> _Candidate | Admission:
+        """Check all that needs no signature; say why not, or what remains to be verified."""
+        try:
+            transaction = decode_transaction(raw)
+        except PrimitiveFault as fault:
+            return Admission(None, "malformed", str(fault))
+        txid = transaction.id
+        if txid in self._mempool:
+            return Admission(txid, "already_known", "this transaction waits already")
+        try:
+            self._application.check(transaction)
+            claims = self._application.claims(transaction)
+        except LedgerFault as fault:
+            return Admission(txid, fault.code, str(fault))
+        waiting = Waiting(txid, transaction, raw, transaction.sender, now_ms)
+        return _Candidate(waiting, claims)
+
+    def _verify(
+        self,
+        candidates: Sequence[_Candidate],
+        then: Callable[[Sequence[_Candidate], Sequence[bool]], None],
+    ) -> None:
+        if not candidates:
+            then((), ())
+            return
+        items = [(fingerprint(c.waiting.raw), c.claims) for c in candidates]
+        self._emit(self._verifier.ask(items, lambda good: then(candidates, good)))
+
+    def _admit(self, candidate: _Candidate, good: bool, *, pass_on: bool) -> Admission:
+        """Put a verified transaction into the pool, or say why it has no place there."""
+        waiting = candidate.waiting
+        if not good:
+            return Admission(
+                waiting.id,
+                "bad_signature",
+                "a signature does not hold: sign with the sender's own key, for this chain",
+            )
+        try:
+            self._mempool.add(waiting, self._application.nonce(waiting.sender))
+        except PoolFault as fault:
+            return Admission(waiting.id, fault.code, str(fault))
+        if pass_on:
+            self._outgoing.append(waiting.raw)
+        return Admission(waiting.id, "", "")
+
+
+def _batches(raws: Sequence[bytes]) -> list[list[bytes]]:
+    """Cut into batches that fit a frame."""
+    batches: list[list[bytes]] = [[]]
+    size = 0
+    for raw in raws:
+        if size + len(raw) > GOSSIP_BYTES_MAX:
+            batches.append([])
+            size = 0
+        batches[-1].append(raw)
+        size += len(raw)
+    return batches
+
+
+def _chosen(payload: bytes, peers: Sequence[Member]) -> list[Member]:
+    """Pick a few peers by the batch's hash: spread evenly, yet the same on every replay."""
+    start = int.from_bytes(digest(Domain.TRANSACTION, payload)[:4], "big")
+    return [peers[(start + i) % len(peers)] for i in range(min(GOSSIP_FANOUT, len(peers)))]

@@ -1,0 +1,279 @@
+"""One validator as a state machine: consensus, ledger, mempool and block sync joined.
+
+`handle` takes an event and the time and returns effects. Invariants: a block is checked only when
+its parent was executed here; a verdict comes from execution and never from a guess; what waits
+for a thread's answer goes on exactly once. The machine reads no clock, disk or socket.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from consensus.engine import Engine
+
+from consensus import effects as asked
+from consensus import events as told
+from consensus.errors import PeerFault
+from consensus.events import Verdict
+from consensus.messages import Certificate
+from consensus.quorum import verify_certificate
+from consensus.types import Committee, Member
+from ledger.primitives.errors import PrimitiveFault
+from ledger.types.transaction import TxId
+from node.core import wire
+from node.core.application import Application, BlockFault, Parsed
+from node.core.effects import Append, Commit, Effect, SendAll, SendTo, Warn
+from node.core.events import (
+    Channel,
+    Event,
+    PeerDown,
+    PeerMessage,
+    PeerUp,
+    Start,
+    Submit,
+    Tick,
+    Verified,
+)
+from node.core.intake import Intake
+from node.core.mempool import Mempool
+from node.core.sync import Sync, serve, status_to
+from node.core.verifier import Verifier
+
+IN_FLIGHT_MS: Final = 2_000
+"""How long a transaction in an unfinalised block counts as taken care of."""
+EXPIRY_STRIDE: Final = 16
+"""The pool is searched for expired transactions every so many heights."""
+
+
+@dataclass(frozen=True, slots=True)
+class MachineConfig:
+    """What one node is: the committee, and its own place there (None: an observer)."""
+
+    committee: Committee
+    me: Member | None
+
+
+class Machine:
+    """A validator without its shell."""
+
+    def __init__(self, config: MachineConfig, engine: Engine, application: Application) -> None:
+        self.mempool = Mempool()
+        self.application = application
+        self.engine = engine
+        self._config = config
+        self._verifier = Verifier()
+        self._intake = Intake(
+            config.committee, application, self.mempool, self._verifier, self._emit
+        )
+        self._sync = Sync()
+        self._peers: set[Member] = set()
+        self._effects: list[Effect] = []
+        self._told: deque[told.Event] = deque()
+        self._now_ms = 0
+        self._in_flight: dict[TxId, int] = {}
+        self._pending_since_ms: int | None = None
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """Give the time at which a `Tick` is due, or None."""
+        deadlines = [
+            self.engine.deadline_ms,
+            self._intake.deadline_ms,
+            self._sync.deadline_ms,
+            next(iter(self._in_flight.values()), None),
+        ]
+        return min((at for at in deadlines if at is not None), default=None)
+
+    @property
+    def peers(self) -> int:
+        """Count the connected peers."""
+        return len(self._peers)
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        """Take one event; give the effects, to be carried out in order before the next call."""
+        assert now_ms >= self._now_ms, "time runs forward"
+        self._now_ms = now_ms
+        self._effects = []
+        self.application.settle()
+        self._dispatch(event)
+        self._run_engine()
+        self._intake.flush(now_ms, sorted(self._peers))
+        self._effects += self._sync.step(self.application.height, now_ms)
+        self._tell_pending()
+        return self._effects
+
+    def _dispatch(self, event: Event) -> None:
+        match event:
+            case Start():
+                self._told.append(told.Started())
+            case Tick():
+                self._told.append(told.Ticked())
+            case PeerMessage(peer, channel, payload):
+                self._on_message(peer, channel, payload)
+            case PeerUp(peer):
+                self._peers.add(peer)
+                self._emit(status_to(peer, self.application.height))
+            case PeerDown(peer):
+                self._peers.discard(peer)
+                self._sync.gone(peer)
+            case Submit():
+                self._intake.submit(event, self._now_ms)
+            case Verified():
+                self._verifier.answer(event)
+            case _:
+                assert_never(event)
+
+    # What peers say.
+
+    def _on_message(self, peer: Member, channel: Channel, payload: bytes) -> None:
+        try:
+            match channel:
+                case Channel.CONSENSUS:
+                    message = wire.decode_consensus(payload)
+                    self._told.append(told.Received(peer, message))
+                case Channel.TRANSACTIONS:
+                    self._intake.received(wire.decode_batch(payload), self._now_ms)
+                case Channel.SYNC:
+                    self._on_sync(peer, wire.decode_sync(payload))
+                case _:
+                    assert_never(channel)
+        except (PrimitiveFault, PeerFault, BlockFault) as fault:
+            self._emit(Warn(f"{channel.value} message refused: {fault}", peer))
+
+    def _on_sync(self, peer: Member, message: wire.SyncMessage) -> None:
+        match message:
+            case wire.Status(height):
+                self._sync.heard(peer, height)
+            case wire.GetBlocks(first):
+                reply = serve(self.application.archive, first, self.application.height)
+                if reply is not None:
+                    self._emit(SendTo(peer, Channel.SYNC, wire.encode_sync(reply)))
+            case wire.Blocks():
+                if self._sync.expects(peer):
+                    self._take_blocks(peer, message)
+            case _:
+                assert_never(message)
+
+    def _take_blocks(self, peer: Member, message: wire.Blocks) -> None:
+        """Apply finalised blocks; believe them for the finalization of the last one."""
+        self._sync.disappointed(peer)
+        fresh = self.application.beyond_head(message.blocks)
+        if not fresh:
+            return
+        certificate = message.finalization
+        verify_certificate(self._config.committee, self.application.chain_id, certificate)
+        self.application.check_chain(fresh, certificate)
+        self._sync.heard(peer, message.height)
+        for parsed in fresh:
+            self.application.execute(parsed)
+        self._commit(certificate)
+        self._told.append(told.CaughtUp(certificate))
+
+    # What consensus asks.
+
+    def _run_engine(self) -> None:
+        """Let the engine run until it has nothing more to ask of the application."""
+        while self._told:
+            event = self._told.popleft()
+            for effect in self.engine.handle(event, self._now_ms):
+                self._carry_out(effect)
+
+    def _carry_out(self, effect: asked.Effect) -> None:
+        match effect:
+            case asked.Persist(view, record):
+                self._emit(Append(view, record))
+            case asked.Send(to, message):
+                self._emit(SendTo(to, Channel.CONSENSUS, wire.encode_consensus(message)))
+            case asked.Broadcast(message):
+                self._emit(SendAll(Channel.CONSENSUS, wire.encode_consensus(message)))
+            case asked.Build():
+                self._build(effect)
+            case asked.Check():
+                self._check(effect)
+            case asked.Finalize(finalization):
+                self._commit(finalization)
+            case asked.Behind(_, source):
+                self._sync.heard(source, self.application.height + 1)
+            case asked.Offence(member, reason, _):
+                self._emit(Warn(reason, member))
+            case _:
+                assert_never(effect)
+
+    def _build(self, build: asked.Build) -> None:
+        built = self.application.prepare(build, self.mempool, self._now_ms)
+        for txid in built.refused:
+            self.mempool.drop(txid)
+        self._note_in_flight(built.included)
+        self._told.append(told.Built(build.view, (built.hash, built.raw)))
+
+    def _check(self, check: asked.Check) -> None:
+        """Parse, verify what is new, execute, answer."""
+        try:
+            parsed = self.application.parse(check.payload, check.block_hash)
+            unverified = self.application.unverified(parsed, self._verifier)
+        except BlockFault as fault:
+            self._answer(check, Verdict.INVALID, str(fault))
+            return
+        if not unverified:
+            self._execute(check, parsed)
+            return
+
+        def go_on(good: tuple[bool, ...]) -> None:
+            if all(good):
+                self._execute(check, parsed)
+            else:
+                self._answer(check, Verdict.INVALID, "a transaction's signature does not hold")
+
+        self._emit(self._verifier.ask(unverified, go_on))
+
+    def _execute(self, check: asked.Check, parsed: Parsed) -> None:
+        try:
+            self.application.check_header(parsed, check, self._now_ms)
+            self.application.execute(parsed)
+        except BlockFault as fault:
+            self._answer(check, Verdict.INVALID, str(fault))
+            return
+        self._note_in_flight([t.id for t in parsed.transactions])
+        self._answer(check, Verdict.VALID, "")
+
+    def _answer(self, check: asked.Check, verdict: Verdict, why: str) -> None:
+        if why:
+            self._emit(Warn(f"block {check.block_hash.hex()[:12]} is invalid: {why}", None))
+        self._told.append(told.Checked(check.view, check.block_hash, verdict))
+
+    def _commit(self, finalization: Certificate) -> None:
+        """Make a block and its ancestors final: into storage, out of the pool."""
+        blocks = self.application.finalise(finalization.subject.block_hash)
+        if not blocks:
+            return
+        self._emit(Commit(blocks, finalization))
+        for transaction in (t for final in blocks for t in final.transactions):
+            self._in_flight.pop(transaction.id, None)
+            self.mempool.finalised(transaction.sender, transaction.intent.nonce)
+        if self.application.height % EXPIRY_STRIDE == 0:
+            self.mempool.expire(self.application.height + 1)
+
+    # What waits.
+
+    def _note_in_flight(self, txids: Iterable[TxId]) -> None:
+        for txid in txids:
+            self._in_flight.pop(txid, None)
+            self._in_flight[txid] = self._now_ms + IN_FLIGHT_MS
+
+    def _tell_pending(self) -> None:
+        """Tell the engine when there begins or ceases to be something to propose."""
+        while self._in_flight:
+            txid = next(iter(self._in_flight))
+            if self._in_flight[txid] > self._now_ms:
+                break
+            del self._in_flight[txid]
+        ready = self.mempool.has_ready(self._in_flight)
+        if ready == (self._pending_since_ms is not None):
+            return
+        self._pending_since_ms = self._now_ms if ready else None
+        self._told.append(told.WorkPending(self._pending_since_ms))
+        self._run_engine()
+
+    def _emit(self, effect: Effect) -> None:
+        self._effects.append(effect)

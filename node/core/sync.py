@@ -1,0 +1,112 @@
+"""Block sync: how a node that was away gets the finalised blocks it missed.
+
+A peer's status is a claim and only picks whom to ask. A reply is believed because of its
+certificate: the finalization of its last block, from which parent hashes lead back to what this
+node has. One request is under way at a time; a silent peer is passed over for the next.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from consensus.messages import Certificate
+from consensus.types import Member
+from ledger.state import Reader
+from node.core.effects import Effect, SendTo
+from node.core.events import Channel
+from node.core.wire import (
+    SYNC_BLOCKS_MAX,
+    SYNC_REPLY_BYTES_MAX,
+    Blocks,
+    GetBlocks,
+    Status,
+    encode_sync,
+)
+
+REPLY_TIMEOUT_MS: Final = 2_000
+
+
+class Archive(Reader, Protocol):
+    """What is in the store: the state after the last final block, and the blocks themselves."""
+
+    def raw_block(self, height: int) -> tuple[bytes, Certificate | None] | None:
+        """Give a block's bytes, and its own finalization if it has one; None above the head."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    peer: Member
+    deadline_ms: int
+
+
+def serve(archive: Archive, first: int, height: int) -> Blocks | None:
+    """Collect blocks from `first` up to one that has a finalization; None if there are none."""
+    blocks: list[bytes] = []
+    end, finalization, size = 0, None, 0
+    for at in range(first, min(height, first + SYNC_BLOCKS_MAX - 1) + 1):
+        found = archive.raw_block(at)
+        if found is None:
+            break
+        raw, own = found
+        blocks.append(raw)
+        size += len(raw)
+        if own is not None:
+            end, finalization = len(blocks), own
+        if size >= SYNC_REPLY_BYTES_MAX:
+            break
+    if finalization is None:
+        return None
+    return Blocks(tuple(blocks[:end]), finalization, height)
+
+
+class Sync:
+    """Whom to ask for blocks, and when to ask the next."""
+
+    def __init__(self) -> None:
+        self._claims: dict[Member, int] = {}
+        self._request: _Request | None = None
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """Give the time at which the peer that was asked counts as silent."""
+        return None if self._request is None else self._request.deadline_ms
+
+    def heard(self, peer: Member, height: int) -> None:
+        """Note a peer's claim of its finalised height."""
+        self._claims[peer] = max(height, self._claims.get(peer, 0))
+
+    def gone(self, peer: Member) -> None:
+        """Forget a peer whose connection ended."""
+        self._claims.pop(peer, None)
+        if self._request is not None and self._request.peer == peer:
+            self._request = None
+
+    def expects(self, peer: Member) -> bool:
+        """Tell whether a reply of this peer was asked for; it settles the request."""
+        if self._request is None or self._request.peer != peer:
+            return False
+        self._request = None
+        return True
+
+    def disappointed(self, peer: Member) -> None:
+        """A peer's reply was of no use: believe its claim no longer."""
+        self._claims.pop(peer, None)
+
+    def step(self, height: int, now_ms: int) -> list[Effect]:
+        """Ask the peer that claims most, if it claims more than we have and none is asked."""
+        if self._request is not None:
+            if now_ms < self._request.deadline_ms:
+                return []
+            self.disappointed(self._request.peer)
+            self._request = None
+        ahead = [(claim, peer) for peer, claim in sorted(self._claims.items()) if claim > height]
+        if not ahead:
+            return []
+        _, peer = max(ahead)
+        self._request = _Request(peer, now_ms + REPLY_TIMEOUT_MS)
+        return [SendTo(peer, Channel.SYNC, encode_sync(GetBlocks(height + 1)))]
+
+
+def status_to(peer: Member, height: int) -> SendTo:
+    """Tell a peer how far this node is."""
+    return SendTo(peer, Channel.SYNC, encode_sync(Status(height)))
