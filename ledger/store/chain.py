@@ -1,0 +1,264 @@
+"""What every store does: begin a chain, commit final blocks, and answer for them.
+
+A store offers the committed state as a `Reader`. Where cells are kept is left to `MemoryStore`
+and `DiskStore`, which offer four methods: get, scan, write, close.
+"""
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from ledger.errors import EmptyStore, ForeignStore, WrongSchema
+from ledger.genesis import Genesis, genesis_block, genesis_state
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address
+from ledger.state.lattice import EMPTY_ACCUMULATOR, state_root
+from ledger.state.records import Lot
+from ledger.state.tables import LOTS
+from ledger.store.schema import (
+    ACCUMULATOR_KEY,
+    BLOCK,
+    FINALIZATION,
+    HEAD_KEY,
+    HEIGHT_BYTES,
+    HEIGHT_OF,
+    HISTORY,
+    INDEX_BYTES,
+    LOT_ORDER,
+    RECEIPTS,
+    SCHEMA_VERSION,
+    STATE,
+    TRANSACTION,
+    VERSION_KEY,
+    Cell,
+    Finalised,
+    Head,
+    block_cells,
+    head_of,
+    height_key,
+    place,
+    read_place,
+)
+from ledger.types.block import Block, Receipt
+from ledger.types.transaction import TxId
+
+BLOCKS_REMEMBERED: Final = 8
+"""How many blocks a store keeps decoded, for look-ups of single transactions."""
+
+_blocks = msgspec.msgpack.Decoder(Block)
+_receipts = msgspec.msgpack.Decoder(tuple[Receipt, ...])
+_heads = msgspec.msgpack.Decoder(Head)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlock:
+    """A final block: decoded, raw, its receipts, and its own finalization if it had one."""
+
+    block: Block
+    raw: bytes
+    receipts: tuple[Receipt, ...]
+    finalization: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionRecord:
+    """A final transaction: where it stands, what was signed, and what became of it."""
+
+    height: int
+    index: int
+    raw: bytes
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One transaction in an account's history. (height, index) is the cursor to go on from."""
+
+    height: int
+    index: int
+    txid: TxId
+
+
+@dataclass(frozen=True, slots=True)
+class LotEntry:
+    """A lot and its id."""
+
+    id: Hash
+    lot: Lot
+
+
+class ChainStore(ABC):
+    """Final blocks and the state after them, over cells that a subclass keeps."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._remembered: OrderedDict[int, StoredBlock] = OrderedDict()
+        version = self._get(VERSION_KEY)
+        if version is not None and version != bytes([SCHEMA_VERSION]):
+            raise WrongSchema(path=path, got=version.hex(), expected=f"{SCHEMA_VERSION:02x}")
+        self._accumulator = self._get(ACCUMULATOR_KEY) or EMPTY_ACCUMULATOR
+        raw = self._get(HEAD_KEY)
+        self._head = None if raw is None else _heads.decode(raw)
+
+    @abstractmethod
+    def _get(self, key: bytes) -> bytes | None:
+        """Read one cell."""
+
+    @abstractmethod
+    def _scan(
+        self, start: bytes, stop: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """List cells with start <= key < stop, ascending, or descending if `reverse`."""
+
+    @abstractmethod
+    def _write(self, cells: Iterable[Cell]) -> None:
+        """Write all cells or none, and return when they are durable."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what holds the cells. May be called twice."""
+
+    # The committed state, as a Reader.
+
+    def get(self, key: bytes) -> bytes | None:
+        """Give the committed value of a state key, or None."""
+        return self._get(STATE + key)
+
+    @property
+    def accumulator(self) -> bytes:
+        """Give the lattice accumulator of the committed state."""
+        return self._accumulator
+
+    def state(self) -> Iterator[tuple[bytes, bytes]]:
+        """Walk every record of the committed state, in order of key."""
+        for key, value in self._scan(STATE, _after(STATE)):
+            yield key[1:], value
+
+    # Beginning and committing.
+
+    def init_genesis(self, genesis: Genesis) -> Head:
+        """Begin the chain, or find it begun; raise `ForeignStore` if this is another's store."""
+        if self._head is not None:
+            self.check_chain(genesis.chain_id)
+            return self._head
+        overlay, block = genesis_state(genesis), genesis_block(genesis)
+        step = Finalised(block, encode(block), (), (), overlay.changes, overlay.accumulator)
+        self._commit([step], [(VERSION_KEY, bytes([SCHEMA_VERSION]))])
+        assert self._head is not None
+        return self._head
+
+    def check_chain(self, expected: Hash) -> None:
+        """Raise unless the store holds this chain: `EmptyStore` or `ForeignStore`."""
+        if self._head is None:
+            raise EmptyStore(path=self._path)
+        if self._head.chain_id != expected:
+            raise ForeignStore(
+                path=self._path, got=self._head.chain_id.hex(), expected=expected.hex()
+            )
+
+    def commit(self, steps: Sequence[Finalised]) -> Head:
+        """Commit final blocks, each the child of the one before, in one durable batch.
+
+        The last one's finalization becomes the head's.
+        """
+        self._check_steps(steps)
+        return self._commit(steps, [])
+
+    def _check_steps(self, steps: Sequence[Finalised]) -> None:
+        """Whoever commits has verified the blocks: what is wrong here is our own bug."""
+        assert self._head is not None, "a store begins with a genesis"
+        assert steps, "a commit has at least one block"
+        height, parent = self._head.height, self._head.hash
+        for step in steps:
+            header = step.block.header
+            assert header.chain_id == self._head.chain_id, "a block of another chain"
+            assert (header.height, header.parent_hash) == (height + 1, parent), "a gap"
+            assert state_root(step.accumulator) == header.state_root, "another state than said"
+            height, parent = header.height, header.hash()
+
+    def _commit(self, steps: Sequence[Finalised], more: Sequence[Cell]) -> Head:
+        head = head_of(steps[-1], steps[-1].finalization)
+        cells: dict[bytes, bytes | None] = dict(more)
+        for step in steps:
+            cells.update(block_cells(step))
+        cells[HEAD_KEY] = encode(head)
+        cells[ACCUMULATOR_KEY] = steps[-1].accumulator
+        self._write(cells.items())
+        self._head, self._accumulator = head, steps[-1].accumulator
+        return head
+
+    # Answers.
+
+    def head(self) -> Head | None:
+        """Give where the store stands; None before a genesis."""
+        return self._head
+
+    def block(self, height: int) -> StoredBlock | None:
+        """Give a final block, or None above the head."""
+        if height in self._remembered:
+            self._remembered.move_to_end(height)
+            return self._remembered[height]
+        raw = self._get(height_key(BLOCK, height)) if height >= 0 else None
+        receipts = self._get(height_key(RECEIPTS, height)) if height >= 0 else None
+        if raw is None or receipts is None:
+            return None
+        finalization = self._get(height_key(FINALIZATION, height))
+        found = StoredBlock(_blocks.decode(raw), raw, _receipts.decode(receipts), finalization)
+        self._remembered[height] = found
+        if len(self._remembered) > BLOCKS_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return found
+
+    def height_of(self, block_hash: Hash) -> int | None:
+        """Find the height of a final block, or None."""
+        raw = self._get(HEIGHT_OF + block_hash)
+        return None if raw is None else int.from_bytes(raw, "big")
+
+    def transaction(self, txid: TxId | Hash) -> TransactionRecord | None:
+        """Find a final transaction, or None."""
+        raw = self._get(TRANSACTION + txid)
+        if raw is None:
+            return None
+        at = read_place(raw)
+        found = self.block(at.height)
+        assert found is not None, "the index names a block that is not there"
+        return TransactionRecord(
+            at.height, at.index, found.block.transactions[at.index], found.receipts[at.index]
+        )
+
+    def history(
+        self, address: Address, before: tuple[int, int] | None = None, limit: int = 100
+    ) -> list[HistoryEntry]:
+        """List transactions that touched an account, newest first, below a (height, index)."""
+        prefix = HISTORY + address
+        stop = _after(prefix) if before is None else prefix + place(*before)
+        entries: list[HistoryEntry] = []
+        for key, txid in self._scan(prefix, stop, reverse=True):
+            if len(entries) >= limit:
+                break
+            at = read_place(key[-HEIGHT_BYTES - INDEX_BYTES :])
+            entries.append(HistoryEntry(at.height, at.index, TxId(Hash(txid))))
+        return entries
+
+    def lots(self, limit: int = 100) -> list[LotEntry]:
+        """List lots, those made last first."""
+        entries: list[LotEntry] = []
+        for key, _ in self._scan(LOT_ORDER, _after(LOT_ORDER), reverse=True):
+            if len(entries) >= limit:
+                break
+            lot_id = Hash(key[1 + HEIGHT_BYTES :])
+            lot = LOTS.get(self, lot_id)
+            assert lot is not None, "the index names a lot that is not there"
+            entries.append(LotEntry(lot_id, lot))
+        return entries
+
+
+def _after(prefix: bytes) -> bytes:
+    """Give the least key above all that begin with a prefix."""
+    number = int.from_bytes(prefix, "big") + 1
+    return number.to_bytes(len(prefix), "big")

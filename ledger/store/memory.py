@@ -1,0 +1,33 @@
+"""A store in memory: for the simulator and for tests. Nothing survives it."""
+
+from collections.abc import Iterable, Iterator
+
+from ledger.store.chain import ChainStore
+from ledger.store.schema import Cell
+
+
+class MemoryStore(ChainStore):
+    """Keeps its cells in a dictionary. A scan sorts, so it is for small chains."""
+
+    def __init__(self) -> None:
+        self._cells: dict[bytes, bytes] = {}
+        super().__init__("memory")
+
+    def _get(self, key: bytes) -> bytes | None:
+        return self._cells.get(key)
+
+    def _scan(
+        self, start: bytes, stop: bytes, *, reverse: bool = False
+    ) -> Iterator[tuple[bytes, bytes]]:
+        keys = sorted((key for key in self._cells if start <= key < stop), reverse=reverse)
+        return ((key, self._cells[key]) for key in keys)
+
+    def _write(self, cells: Iterable[Cell]) -> None:
+        for key, value in cells:
+            if value is None:
+                self._cells.pop(key, None)
+            else:
+                self._cells[key] = value
+
+    def close(self) -> None:
+        """Do nothing: the cells go with the object."""

@@ -1,0 +1,156 @@
+"""The key map: which cell holds what. One prefix byte, then fixed-length parts, big-endian.
+
+| key                                        | value                                       |
+|--------------------------------------------|---------------------------------------------|
+| `H`                                        | the head (`Head`)                           |
+| `A`                                        | the lattice accumulator of the state, 2048 B |
+| `V`                                        | the schema's number, one byte               |
+| `s` state key                              | a record of the state (`state.tables`)      |
+| `b` height(8)                              | the block, raw                              |
+| `r` height(8)                              | its receipts                                |
+| `f` height(8)                              | its finalization, raw, where it had its own |
+| `n` block hash(32)                         | its height(8)                               |
+| `t` transaction id(32)                     | height(8) and index(4) in the block         |
+| `h` address(32) height(8) index(4)         | the id of a transaction that touched it     |
+| `o` height(8) lot id(32)                   | nothing: lots by the height they were made  |
+
+Invariant: one synced batch holds all that a commit writes, the head included, so after a crash
+the store is at one block or the next, never between. What is under `s` hashes to the head's
+state root.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec import Struct
+
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import WireHash
+from ledger.primitives.keys import Address
+from ledger.state.tables import LOTS
+from ledger.types.block import Block, Receipt
+from ledger.types.transaction import MintLot, RegisterDevice, Transaction, Transfer
+
+SCHEMA_VERSION: Final = 1
+
+HEAD_KEY: Final = b"H"
+ACCUMULATOR_KEY: Final = b"A"
+VERSION_KEY: Final = b"V"
+STATE: Final = b"s"
+BLOCK: Final = b"b"
+RECEIPTS: Final = b"r"
+FINALIZATION: Final = b"f"
+HEIGHT_OF: Final = b"n"
+TRANSACTION: Final = b"t"
+HISTORY: Final = b"h"
+LOT_ORDER: Final = b"o"
+
+HEIGHT_BYTES: Final = 8
+INDEX_BYTES: Final = 4
+
+Cell = tuple[bytes, bytes | None]
+"""A key and its new value; None removes it."""
+
+
+class Head(Struct, frozen=True, array_like=True):
+    """Where the store stands: the last block that is final, and what made it so."""
+
+    chain_id: WireHash
+    height: int
+    hash: WireHash
+    view: int
+    epoch: int
+    time_ms: int
+    state_root: WireHash
+    finalization: bytes
+
+
+class Location(Struct, frozen=True, array_like=True):
+    """Where a transaction stands."""
+
+    height: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finalised:
+    """A block that is final, and all that executing it gave: one step of a commit.
+
+    `transactions` are the block's, decoded, in order; `changes` and `accumulator` those of the
+    overlay that it ran on; `finalization` is empty where a later block's finalization serves.
+    """
+
+    block: Block
+    raw: bytes
+    transactions: Sequence[Transaction]
+    receipts: Sequence[Receipt]
+    changes: Mapping[bytes, bytes | None]
+    accumulator: bytes
+    finalization: bytes = b""
+
+
+def height_key(prefix: bytes, height: int) -> bytes:
+    """Make the key of something kept by height."""
+    return prefix + height.to_bytes(HEIGHT_BYTES, "big")
+
+
+def place(height: int, index: int) -> bytes:
+    """Write a transaction's place, so that places sort as they came."""
+    return height.to_bytes(HEIGHT_BYTES, "big") + index.to_bytes(INDEX_BYTES, "big")
+
+
+def read_place(raw: bytes) -> Location:
+    """Read a place back."""
+    height, index = raw[:HEIGHT_BYTES], raw[HEIGHT_BYTES:]
+    return Location(int.from_bytes(height, "big"), int.from_bytes(index, "big"))
+
+
+def touched_addresses(transaction: Transaction) -> list[Address]:
+    """List the accounts in whose history a transaction belongs, each once."""
+    touched = [transaction.sender]
+    match transaction.intent.body:
+        case Transfer(to=to):
+            touched.append(to)
+        case MintLot(claim=claim):
+            touched += [collection.farm for collection in claim.collections]
+        case RegisterDevice(operator=operator):
+            touched.append(operator)
+    return list(dict.fromkeys(touched))
+
+
+def block_cells(step: Finalised) -> Iterator[Cell]:
+    """List every cell that a final block writes, but the head's."""
+    header = step.block.header
+    height = header.height
+    yield height_key(BLOCK, height), step.raw
+    yield height_key(RECEIPTS, height), encode(step.receipts)
+    if step.finalization:
+        yield height_key(FINALIZATION, height), step.finalization
+    yield HEIGHT_OF + header.hash(), height.to_bytes(HEIGHT_BYTES, "big")
+    both = zip(step.transactions, step.receipts, strict=True)
+    for index, (transaction, receipt) in enumerate(both):
+        where = place(height, index)
+        yield TRANSACTION + receipt.txid, where
+        for address in touched_addresses(transaction):
+            yield HISTORY + address + where, receipt.txid
+    for key, value in step.changes.items():
+        yield STATE + key, value
+        if key[:1] == LOTS.prefix and value is not None:
+            made = LOTS.decode(value).height
+            yield height_key(LOT_ORDER, made) + key[1:], b""
+
+
+def head_of(step: Finalised, finalization: bytes) -> Head:
+    """Make the head that a final block stands for."""
+    header = step.block.header
+    return Head(
+        header.chain_id,
+        header.height,
+        header.hash(),
+        header.view,
+        header.epoch,
+        header.time_ms,
+        header.state_root,
+        finalization,
+    )
