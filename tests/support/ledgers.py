@@ -1,0 +1,451 @@
+"""A small dairy on a ledger: keys, a genesis, claims that hold, and blocks.
+
+`Dairy` has everything a test needs to mint, pay and redeem; builders take what a test wants to
+break. All keys come from fixed seeds, all times from the genesis: nothing here is random.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+
+from ledger.genesis import (
+    Genesis,
+    GenesisAccount,
+    GenesisDevice,
+    GenesisRole,
+    GenesisStock,
+    GenesisValidator,
+    genesis_block,
+    genesis_state,
+)
+from ledger.params import DAY_MS, Parameters, default_parameters
+from ledger.primitives.amounts import UNITS_PER_BILL, Units
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import ZERO_HASH, Domain, Hash, digest
+from ledger.primitives.keys import Address, Policy, Seed, SigningKey, address_of
+from ledger.primitives.merkle import EMPTY_ROOT
+from ledger.state import Overlay, Reader
+from ledger.state.records import Role
+from ledger.state.tables import account
+from ledger.store import ChainStore, Finalised, Head
+from ledger.transition import (
+    BlockContext,
+    Outcome,
+    apply_block,
+    transactions_root,
+)
+from ledger.types.block import Block, Header
+from ledger.types.evidence import (
+    Collection,
+    DeviceEvidence,
+    Instrument,
+    MilkKind,
+    RunClaim,
+)
+from ledger.types.reading import Envelope, Reading, Stream, Unit, seal
+from ledger.types.transaction import (
+    Attestation,
+    Body,
+    Intent,
+    MintLot,
+    Redemption,
+    Transaction,
+    Transfer,
+    sign,
+)
+
+GENESIS_MS = 1_700_000_000_000
+PLANT = "plant-1"
+LINE = "line-1"
+FEE = Units(100)
+FOREVER = 2**53
+RUN_STARTED_MS = GENESIS_MS + 3_600_000
+RUN_ENDED_MS = RUN_STARTED_MS + 1_800_000
+NOW_MS = RUN_ENDED_MS + 60_000
+
+
+def key(name: str) -> SigningKey:
+    """Make the key that a name always gives."""
+    return SigningKey(Seed(blake2b(name.encode(), digest_size=32, person=b"test-key").digest()))
+
+
+def bill(whole: int) -> Units:
+    """Give whole litres as units."""
+    return Units(whole * UNITS_PER_BILL)
+
+
+@dataclass
+class Dairy:
+    """A network of validators, an MMU with one line, farms with a meter each, and attestors."""
+
+    validators: int = 4
+    farms: int = 3
+    attestors: int = 4
+    development: bool = True
+    parameters: Parameters | None = None
+    balances: Mapping[str, int] = field(
+        default_factory=lambda: {
+            "alice": bill(1_000),
+            "bob": bill(50),
+            "mmu": bill(10),
+            "regulator": bill(10),
+        }
+    )
+
+    @cached_property
+    def mmu(self) -> SigningKey:
+        return key("mmu")
+
+    @cached_property
+    def regulator(self) -> SigningKey:
+        return key("regulator")
+
+    @cached_property
+    def farm_keys(self) -> list[SigningKey]:
+        return [key(f"farm-{i}") for i in range(self.farms)]
+
+    @cached_property
+    def meter_keys(self) -> list[SigningKey]:
+        return [key(f"meter-{i}") for i in range(self.farms)]
+
+    @cached_property
+    def attestor_keys(self) -> list[SigningKey]:
+        return sorted((key(f"attestor-{i}") for i in range(self.attestors)), key=lambda k: k.public)
+
+    @cached_property
+    def line_keys(self) -> dict[Instrument, SigningKey]:
+        return {kind: key(kind.value) for kind in Instrument if kind != Instrument.MILK_METER}
+
+    @cached_property
+    def validator_keys(self) -> list[SigningKey]:
+        return [key(f"validator-{i}") for i in range(self.validators)]
+
+    @cached_property
+    def genesis(self) -> Genesis:
+        """The checked genesis of this dairy."""
+        genesis = Genesis(
+            "test",
+            "dbill",
+            GENESIS_MS,
+            self.parameters or default_parameters(development=self.development),
+            tuple(
+                GenesisValidator(
+                    k.public,
+                    key(f"vrf-{i}").public,
+                    bill(100),
+                    address_of(key(f"owner-{i}").public),
+                )
+                for i, k in enumerate(self.validator_keys)
+            ),
+            tuple(
+                GenesisAccount(address_of(key(name).public), Units(units))
+                for name, units in self.balances.items()
+            ),
+            self._stock(),
+            self._roles(),
+            self._devices(),
+        )
+        genesis.check()
+        return genesis
+
+    def _stock(self) -> tuple[GenesisStock, ...]:
+        units = sum(self.balances.values()) + self.validators * bill(100)
+        small = bill(20)
+        expires_ms = GENESIS_MS + 10 * DAY_MS
+        return (
+            GenesisStock("stock-1", MilkKind.UHT, PLANT, Units(units - small), expires_ms),
+            GenesisStock("stock-2", MilkKind.WHOLE, PLANT, small, GENESIS_MS + 10),
+        )
+
+    def _roles(self) -> tuple[GenesisRole, ...]:
+        return (
+            GenesisRole(Role.REGULATOR, address_of(self.regulator.public)),
+            GenesisRole(Role.MMU, address_of(self.mmu.public)),
+            *(GenesisRole(Role.ATTESTOR, k.public) for k in self.attestor_keys),
+        )
+
+    def _devices(self) -> tuple[GenesisDevice, ...]:
+        until_ms = GENESIS_MS + 365 * DAY_MS
+        meters = zip(self.meter_keys, self.farm_keys, strict=True)
+        return (
+            *(
+                GenesisDevice(
+                    meter.public, Instrument.MILK_METER, PLANT, address_of(farm.public), until_ms
+                )
+                for meter, farm in meters
+            ),
+            *(
+                GenesisDevice(k.public, kind, PLANT, address_of(self.mmu.public), until_ms)
+                for kind, k in self.line_keys.items()
+            ),
+        )
+
+    @property
+    def chain_id(self) -> Hash:
+        return self.genesis.chain_id
+
+    def state(self) -> Overlay:
+        """A fresh overlay over the genesis state."""
+        return Overlay(genesis_state(self.genesis))
+
+    def context(self, height: int = 1, time_ms: int = NOW_MS) -> BlockContext:
+        """A block by the first validator."""
+        proposer = address_of(key("owner-0").public)
+        return BlockContext(self.chain_id, height, time_ms, proposer)
+
+    # Transactions.
+
+    def intent(
+        self, body: Body, sender: SigningKey, nonce: int, fee: int = FEE, until: int = FOREVER
+    ) -> Intent:
+        policy = Policy.single(sender.public)
+        return Intent(self.chain_id, policy, nonce, Units(fee), until, body)
+
+    def transaction(
+        self, body: Body, sender: SigningKey, nonce: int, fee: int = FEE, until: int = FOREVER
+    ) -> Transaction:
+        """Sign a body as an ordinary account."""
+        return sign(self.intent(body, sender, nonce, fee, until), sender)
+
+    def next(self, reader: Reader, body: Body, sender: SigningKey) -> Transaction:
+        """Sign a body with the nonce that the account has in a state."""
+        nonce = account(reader, address_of(sender.public)).nonce
+        return self.transaction(body, sender, nonce)
+
+    def pay(self, to: Address, units: int, redeem: tuple[Hash, int] | None = None) -> Transfer:
+        """A transfer, with the lot and units that it redeems."""
+        part = None if redeem is None else Redemption(redeem[0], Units(redeem[1]))
+        return Transfer(to, Units(units), bytes(32), part)
+
+    # Evidence.
+
+    def envelope(
+        self,
+        device: SigningKey,
+        seq: int,
+        t0_ms: int,
+        stream: str,
+        unit: str,
+        values: Sequence[int],
+        *,
+        boot: int = 1,
+        tamper: bool = False,
+    ) -> Envelope:
+        """A signed reading with a sample a second."""
+        samples = tuple((i * 1_000, value) for i, value in enumerate(values))
+        reading = Reading(
+            1,
+            device.public,
+            boot,
+            seq,
+            t0_ms,
+            stream,
+            unit,
+            samples,
+            "cal-1",
+            "fw-1",
+            tamper,
+            ZERO_HASH,
+        )
+        return seal(reading, self.chain_id, device)
+
+    def evidence(
+        self,
+        device: SigningKey,
+        stream: str,
+        unit: str,
+        points: tuple[int, int, int],
+        *,
+        first_seq: int = 0,
+        last_seq: int = 9,
+        boot: int = 1,
+        started_ms: int = RUN_STARTED_MS,
+        ended_ms: int = RUN_ENDED_MS,
+        samples: int = 2,
+        tamper: bool = False,
+    ) -> DeviceEvidence:
+        """First, worst and last of a range; each envelope repeats its point `samples` times."""
+        middle_ms = (started_ms + ended_ms) // 2
+        last_ms = ended_ms - (samples - 1) * 1_000
+        first, worst, last = (
+            self.envelope(
+                device, seq, t0_ms, stream, unit, [value] * samples, boot=boot, tamper=tamper
+            )
+            for seq, t0_ms, value in (
+                (first_seq, started_ms, points[0]),
+                ((first_seq + last_seq) // 2, middle_ms, points[1]),
+                (last_seq, last_ms, points[2]),
+            )
+        )
+        return DeviceEvidence(device.public, boot, first_seq, last_seq, first, last, worst)
+
+    def total(
+        self,
+        device: SigningKey,
+        rise: int,
+        unit: str = Unit.MILLILITRE,
+        start: int = 5_000,
+        **extra: int,
+    ) -> DeviceEvidence:
+        """A totaliser that rises; its stream follows from its unit."""
+        volume = unit in {Unit.MILLILITRE, Unit.MICROLITRE}
+        stream = Stream.VOLUME_TOTAL if volume else Stream.MASS_TOTAL
+        return self.evidence(
+            device, stream, unit, (start, start + rise // 2, start + rise), **extra
+        )
+
+    def collections(self, units: Sequence[int], **extra: int) -> tuple[Collection, ...]:
+        """One collection a farm, each of whole millilitres."""
+        pairs = zip(self.farm_keys, self.meter_keys, units, strict=False)
+        return tuple(
+            Collection(
+                address_of(farm.public), Units(part), self.total(meter, part // 1_000, **extra)
+            )
+            for farm, meter, part in pairs
+        )
+
+    def instruments(
+        self,
+        units: int,
+        *,
+        hold_mdegc: int = 74_000,
+        outlet_mdegc: int = 3_900,
+        forward: int = 1,
+        drained_units: int | None = None,
+        **extra: int,
+    ) -> tuple[DeviceEvidence, ...]:
+        """The whole line, for a run of so many units (whole millilitres)."""
+        keys, rise = self.line_keys, units // 1_000
+        drain = (units if drained_units is None else drained_units) // 1_000
+        full = 10_000_000
+        return (
+            self.total(keys[Instrument.FLOW_METER], rise, **extra),
+            self.evidence(
+                keys[Instrument.HOLD_THERMOMETER],
+                Stream.HOLD_TEMPERATURE,
+                Unit.MILLIDEGREE,
+                (75_000, hold_mdegc, 75_000),
+                **extra,
+            ),
+            self.evidence(
+                keys[Instrument.OUTLET_THERMOMETER],
+                Stream.OUTLET_TEMPERATURE,
+                Unit.MILLIDEGREE,
+                (3_000, outlet_mdegc, 3_000),
+                **extra,
+            ),
+            self.evidence(
+                keys[Instrument.DIVERSION_VALVE],
+                Stream.VALVE_FORWARD,
+                Unit.FLAG,
+                (1, forward, 1),
+                **extra,
+            ),
+            self.evidence(
+                keys[Instrument.TANK_GAUGE],
+                Stream.TANK_VOLUME,
+                Unit.MILLILITRE,
+                (full, full - drain // 2, full - drain),
+                **extra,
+            ),
+        )
+
+    def claim(
+        self,
+        number: int = 0,
+        units: Sequence[int] = (bill(40), bill(35), bill(25)),
+        **changes: object,
+    ) -> RunClaim:
+        """A claim that holds; `number` makes run and ranges new, `changes` replace fields."""
+        first, total = number * 10, sum(units)
+        extra = {"first_seq": first, "last_seq": first + 9}
+        fields: dict[str, object] = {
+            "run": digest(Domain.RUN, b"run", number.to_bytes(4, "big")),
+            "plant": PLANT,
+            "line": LINE,
+            "kind": MilkKind.WHOLE,
+            "units": Units(total),
+            "started_ms": RUN_STARTED_MS,
+            "ended_ms": RUN_ENDED_MS,
+            "expires_ms": RUN_ENDED_MS + 10 * DAY_MS,
+            "collections": self.collections(units, **extra),
+            "instruments": self.instruments(total, **extra),
+            "readings_root": digest(Domain.MERKLE_NODE, b"root"),
+            "readings_count": 80,
+        }
+        return RunClaim(**{**fields, **changes})  # type: ignore[arg-type]  # Fields by name.
+
+    def mint(self, claim: RunClaim, signers: int | None = None) -> MintLot:
+        """Attest a claim, by all attestors or the first few."""
+        keys = self.attestor_keys[: self.attestors if signers is None else signers]
+        message = claim.signing_bytes(self.chain_id)
+        return MintLot(claim, tuple(Attestation(k.public, k.sign(message)) for k in keys))
+
+
+@dataclass
+class Chain:
+    """Blocks on a store, one after another: what a lone validator would do."""
+
+    dairy: Dairy
+    store: ChainStore
+
+    def __post_init__(self) -> None:
+        self.store.init_genesis(self.dairy.genesis)
+
+    def block(
+        self, *transactions: Transaction, time_ms: int | None = None, finalization: bytes = b"f"
+    ) -> Outcome:
+        """Execute, build and commit one block."""
+        step, outcome = self.execute(self.store, self._head(), transactions, time_ms, finalization)
+        self.store.commit([step])
+        return outcome
+
+    def _head(self) -> Head:
+        head = self.store.head()
+        assert head is not None
+        return head
+
+    def execute(
+        self,
+        parent: Reader,
+        head: Head,
+        transactions: Sequence[Transaction],
+        time_ms: int | None = None,
+        finalization: bytes = b"f",
+    ) -> tuple[Finalised, Outcome]:
+        """Execute a block on a parent and give what a commit needs."""
+        overlay = Overlay(parent)
+        height = head.height + 1
+        context = self.dairy.context(height, time_ms or NOW_MS + height * 100)
+        outcome = apply_block(overlay, context, transactions)
+        raws = tuple(encode(transaction) for transaction in transactions)
+        committee = genesis_block(self.dairy.genesis).header.committee_hash
+        header = Header(
+            chain_id=self.dairy.chain_id,
+            epoch=0,
+            view=head.view + 1,
+            height=height,
+            parent_view=head.view,
+            parent_hash=head.hash,
+            time_ms=context.time_ms,
+            proposer=context.proposer,
+            transactions_root=transactions_root(raws),
+            receipts_root=outcome.receipts_root,
+            state_root=outcome.state_root,
+            committee_hash=committee,
+            next_committee_hash=committee,
+            evidence_root=EMPTY_ROOT,
+            vrf_proof=b"",
+        )
+        block = Block(header, raws)
+        step = Finalised(
+            block,
+            encode(block),
+            transactions,
+            outcome.receipts,
+            overlay.changes,
+            overlay.accumulator,
+            finalization,
+        )
+        return step, outcome
