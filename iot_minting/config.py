@@ -17,9 +17,9 @@ from pydantic_settings import (
 )
 
 from iot_minting.errors import Misconfigured
-from iot_minting.keys import ensure_key, read_key
 from ledger.primitives.keys import Address, PublicKey, SigningKey, address_of
 from ledger.types.evidence import MilkKind
+from node.key_file import make_seed, read_key, write_key
 
 CONFIG_NAME: Final = "config.toml"
 
@@ -92,7 +92,7 @@ class MintKeys:
 def prepare(home: Path) -> MintIdentity:
     """Make the home and its keys if they are not there yet; tell who the gateway is."""
     home.mkdir(parents=True, exist_ok=True)
-    mmu, attestor, ingest = (ensure_key(_key_path(home, name)) for name in _KEY_NAMES)
+    mmu, attestor, ingest = (_ensure_key(_key_path(home, name)) for name in _KEY_NAMES)
     return MintKeys(mmu, attestor, ingest).identity()
 
 
@@ -139,6 +139,12 @@ _KEY_NAMES: Final = ("mmu", "attestor", "ingest")
 
 def _key_path(home: Path, name: str) -> Path:
     return home / "keys" / f"{name}.key"
+
+
+def _ensure_key(path: Path) -> SigningKey:
+    if not path.exists():
+        write_key(path, make_seed())
+    return read_key(path)
 
 
 def _toml_value(value: object) -> str:

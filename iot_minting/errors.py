@@ -2,10 +2,10 @@
 
 MintFault
 +-- Misconfigured      the home can't be used as it is
-|   +-- BadKeyFile
 +-- Refusal            an envelope that is kept in quarantine, with its reason
 |   +-- Inauthentic    nothing proves that a registered device sent it: nothing moves
 |   |   +-- MalformedEnvelope
+|   |   +-- WrongTopic
 |   |   +-- UnknownDevice
 |   |   +-- WrongSignature
 |   |   +-- ReplayedSequence
@@ -21,7 +21,6 @@ MintFault
 +-- Disagreement       an attestor that recomputed a run and found something else
 """
 
-from pathlib import Path
 from typing import ClassVar
 
 
@@ -35,15 +34,6 @@ class Misconfigured(MintFault):
     """A home that can't be used as it is."""
 
     code = "misconfigured"
-
-
-class BadKeyFile(Misconfigured):
-    """A key file that is missing or holds something else."""
-
-    code = "bad_key_file"
-
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"key file {path}: {why}; make it with the home's init command")
 
 
 class Refusal(MintFault):
@@ -60,6 +50,12 @@ class MalformedEnvelope(Inauthentic):
     """Bytes that are no canonical envelope, or a body that is no canonical reading."""
 
     code = "malformed"
+
+
+class WrongTopic(Inauthentic):
+    """A topic that is not a device's, or is another device's than the body's."""
+
+    code = "wrong_topic"
 
 
 class UnknownDevice(Inauthentic):

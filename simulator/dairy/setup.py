@@ -16,9 +16,10 @@ from pydantic_settings import SettingsConfigDict
 
 from iot_minting.config import HomeSettings
 from iot_minting.errors import Misconfigured
-from iot_minting.keys import read_key, write_key
 from ledger.primitives.keys import Address, PublicKey, Seed, SigningKey, address_of
 from ledger.types.evidence import Instrument
+from node.key_file import read_seed as read_seed_file
+from node.key_file import write_key
 
 PLANT: Final = "ampang"
 LINE: Final = "htst-1"
@@ -103,15 +104,13 @@ def prepare(home: Path, seed: bytes) -> DairyIdentity:
     """Make the dairy's home if it is not there yet; tell who is in it, for genesis."""
     home.mkdir(parents=True, exist_ok=True)
     if not (home / SEED_NAME).exists():
-        write_key(home / SEED_NAME, seed)
+        write_key(home / SEED_NAME, Seed(seed))
     return identify(read_seed(home), int(time.time() * 1000) + CALIBRATION_DAYS * DAY_MS)
 
 
 def read_seed(home: Path) -> bytes:
-    """Read the seed of a prepared home; raise `Misconfigured` if it is not one."""
-    path = home / SEED_NAME
-    read_key(path)  # Refuses a file that is missing or not 32 bytes in hex, and says which.
-    return bytes.fromhex(path.read_text().strip())
+    """Read the seed of a prepared home; raise `node.errors.BadKeyFile` if it is not one."""
+    return read_seed_file(home / SEED_NAME)
 
 
 def identify(seed: bytes, calibrated_until_ms: int) -> DairyIdentity:

@@ -1,0 +1,291 @@
+"""The ingest's judgement: which envelopes are accepted, which are refused, and why.
+
+Pure and synchronous: `judge(topic, raw, arrival_ms)` gives verdicts; the shell makes them
+durable, then acknowledges, then receipts. One `Gateway` holds the head of every device's chain.
+
+Invariant: within one boot of a device, what was settled is the unbroken chain 0..head. An
+inauthentic envelope moves nothing. An unusable one (tampered, out of its time, implausible) is
+the device's own and settles its number, so that the device is not stuck behind it; it is
+quarantined, and no evidence range reaches across it.
+
+An envelope ahead of its turn waits, in memory only: it is not receipted, so the device will send
+it again if this process dies.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from iot_minting.errors import (
+    BrokenChain,
+    MalformedEnvelope,
+    MissingPredecessor,
+    NotCalibrated,
+    OutsideTimeWindow,
+    Refusal,
+    ReplayedSequence,
+    Tampered,
+    UnknownDevice,
+    Unusable,
+    WrongSignature,
+    WrongTopic,
+)
+from iot_minting.plausibility import Before, check_plausible
+from iot_minting.registry import Registry
+from iot_minting.topics import parse_topic
+from iot_minting.types import Device, Quarantined, Stored
+from ledger.primitives.errors import CodecFault
+from ledger.primitives.hashing import ZERO_HASH, Hash
+from ledger.primitives.keys import PublicKey, verify
+from ledger.types.reading import (
+    READING_VERSION,
+    Envelope,
+    Reading,
+    decode_envelope,
+    reading_bytes,
+)
+
+LIVE_MS: Final = 120_000
+"""How far a live reading's time may lie from its arrival, either way."""
+BACKLOG_MS: Final = 72 * 3_600_000
+"""How late a reading may come that continues a chain which is known here."""
+WAITING_MAX: Final = 256
+"""Envelopes of one boot that may wait for an earlier one."""
+WAITING_MS: Final = 30_000
+RECENT_MAX: Final = 256
+"""Digests of a boot kept in memory; the archive knows the older ones."""
+
+
+@dataclass(slots=True)
+class Head:
+    """Where one boot of a device stands: its last settled envelope, and what waits behind it."""
+
+    device: PublicKey
+    boot: int
+    seq: int = -1
+    digest: Hash = ZERO_HASH
+    before: Before | None = None
+    recent: "OrderedDict[int, Hash]" = field(default_factory=OrderedDict)
+    waiting: "dict[int, Arrival]" = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An envelope as it came."""
+
+    topic: str
+    raw: bytes
+    arrival_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """An envelope to be stored."""
+
+    stored: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An envelope to be quarantined. `settled` if its number is used up by it all the same."""
+
+    entry: Quarantined
+    settled: bool
+    digest: Hash | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """An envelope that is settled already, byte for byte: sent again, or replayed."""
+
+    entry: Quarantined
+
+
+Verdict = Accepted | Refused | Repeated
+Archive = Callable[[PublicKey, int, int], Hash | None]
+"""Gives the digest of a settled envelope by (device, boot, seq)."""
+
+
+class Gateway:
+    """Judges envelopes. Give it the heads and the tampered devices that the store remembers."""
+
+    def __init__(
+        self,
+        chain_id: Hash,
+        registry: Registry,
+        archive: Archive,
+        heads: Iterable[Head] = (),
+        tampered: Iterable[tuple[PublicKey, int, int]] = (),
+    ) -> None:
+        self._chain_id = chain_id
+        self._registry = registry
+        self._archive = archive
+        self._heads = {(head.device, head.boot): head for head in heads}
+        self._boots: dict[PublicKey, int] = {}
+        for head in self._heads.values():
+            self._boots[head.device] = max(head.boot, self._boots.get(head.device, 0))
+        self._tampered = {device: (boot, seq) for device, boot, seq in tampered}
+
+    def head(self, device: PublicKey, boot: int) -> int:
+        """Give the highest number of a boot up to which everything is settled; -1 if none is."""
+        found = self._heads.get((device, boot))
+        return -1 if found is None else found.seq
+
+    def heads(self) -> list[tuple[PublicKey, int, int]]:
+        """List every boot that settled something: device, boot, highest number."""
+        return [(h.device, h.boot, h.seq) for h in self._heads.values() if h.seq >= 0]
+
+    def judge(self, topic: str, raw: bytes, arrival_ms: int) -> list[Verdict]:
+        """Judge one envelope, and those that waited for it. None at all means that it waits."""
+        arrival = Arrival(topic, raw, arrival_ms)
+        reading: Reading | None = None
+        try:
+            envelope, reading, device, line = self._authenticate(arrival)
+            head = self._heads.setdefault(
+                (device.key, reading.boot), Head(device.key, reading.boot)
+            )
+            if reading.seq > head.seq + 1:
+                return self._wait(head, reading, arrival)
+            verdicts = [self._settle(head, device, line, envelope, reading, arrival)]
+        except Refusal as refusal:
+            return [Refused(_quarantine(refusal, arrival, reading), settled=False)]
+        while (following := head.waiting.pop(head.seq + 1, None)) is not None:
+            verdicts += self.judge(following.topic, following.raw, arrival_ms)
+        return verdicts
+
+    def expire(self, now_ms: int) -> list[Verdict]:
+        """Refuse what has waited too long for an envelope before it."""
+        verdicts: list[Verdict] = []
+        for head in self._heads.values():
+            for seq, arrival in sorted(head.waiting.items()):
+                if now_ms - arrival.arrival_ms >= WAITING_MS:
+                    del head.waiting[seq]
+                    verdicts.append(self._missing(head, seq, arrival))
+        return verdicts
+
+    def _authenticate(self, arrival: Arrival) -> tuple[Envelope, Reading, Device, str]:
+        """Raise unless a registered device signed it, for this chain and this place."""
+        place = parse_topic(arrival.topic)
+        try:
+            envelope = decode_envelope(arrival.raw)
+            reading = envelope.reading()
+        except CodecFault as fault:
+            raise MalformedEnvelope(str(fault)) from fault
+        if reading.version != READING_VERSION:
+            raise MalformedEnvelope(f"version {reading.version}, this is {READING_VERSION}")
+        device = self._registry.find(reading.device)
+        if device is None:
+            raise UnknownDevice(reading.device)
+        if place.device != reading.device or place.plant != device.plant:
+            raise WrongTopic(
+                f"device {reading.device.hex()} of plant {device.plant} on {arrival.topic}"
+            )
+        message = reading_bytes(self._chain_id, envelope.body)
+        if not verify(reading.device, message, envelope.signature):
+            raise WrongSignature(reading.device, reading.seq)
+        return envelope, reading, device, place.line
+
+    def _wait(self, head: Head, reading: Reading, arrival: Arrival) -> list[Verdict]:
+        if len(head.waiting) >= WAITING_MAX and reading.seq not in head.waiting:
+            return [self._missing(head, reading.seq, arrival)]
+        head.waiting[reading.seq] = arrival
+        return []
+
+    def _missing(self, head: Head, seq: int, arrival: Arrival) -> Refused:
+        fault = MissingPredecessor(head.boot, seq, head.seq + 1)
+        entry = Quarantined(
+            fault.code,
+            str(fault),
+            arrival.topic,
+            arrival.raw,
+            arrival.arrival_ms,
+            head.device,
+            head.boot,
+            seq,
+        )
+        return Refused(entry, settled=False)
+
+    def _settle(
+        self,
+        head: Head,
+        device: Device,
+        line: str,
+        envelope: Envelope,
+        reading: Reading,
+        arrival: Arrival,
+    ) -> Verdict:
+        """Take the envelope whose turn it is, or tell that its number is used."""
+        digest = envelope.digest()
+        if reading.seq <= head.seq:
+            return self._repeat(head, digest, reading, arrival)
+        if reading.previous != head.digest:
+            raise BrokenChain(reading.boot, reading.seq, head.digest, reading.previous)
+        try:
+            self._check_use(head, device, reading, arrival.arrival_ms)
+        except Unusable as refusal:
+            self._advance(head, digest, reading)
+            entry = _quarantine(refusal, arrival, reading)
+            return Refused(entry, settled=True, digest=digest)
+        self._advance(head, digest, reading)
+        head.before = Before(reading.last_ms, reading.samples[-1][1], reading.stream, reading.unit)
+        return Accepted(
+            Stored(
+                device.key,
+                device.kind,
+                device.plant,
+                line,
+                device.operator,
+                envelope,
+                reading,
+                digest,
+                arrival.arrival_ms,
+            )
+        )
+
+    def _repeat(self, head: Head, digest: Hash, reading: Reading, arrival: Arrival) -> Verdict:
+        known = head.recent.get(reading.seq) or self._archive(
+            reading.device, reading.boot, reading.seq
+        )
+        same = known == digest
+        fault = ReplayedSequence(reading.boot, reading.seq, head.seq, same=same)
+        entry = _quarantine(fault, arrival, reading)
+        return Repeated(entry) if same else Refused(entry, settled=False)
+
+    def _check_use(self, head: Head, device: Device, reading: Reading, arrival_ms: int) -> None:
+        """Raise `Unusable` unless the reading may serve as evidence."""
+        if reading.tamper and device.key not in self._tampered:
+            self._tampered[device.key] = (reading.boot, reading.seq)
+        if device.key in self._tampered:
+            raise Tampered(*self._tampered[device.key])
+        if reading.last_ms >= device.calibrated_until_ms:
+            raise NotCalibrated(reading.last_ms, device.calibrated_until_ms)
+        # A backlog is believed because it continues what is known; a stranger must be live.
+        known = head.seq >= 0 or self._boots.get(device.key, reading.boot) != reading.boot
+        late_ms = BACKLOG_MS if known else LIVE_MS
+        if not arrival_ms - late_ms <= reading.t0_ms <= reading.last_ms <= arrival_ms + LIVE_MS:
+            raise OutsideTimeWindow(reading.t0_ms, arrival_ms, LIVE_MS, late_ms)
+        check_plausible(device, reading, head.before)
+
+    def _advance(self, head: Head, digest: Hash, reading: Reading) -> None:
+        head.seq, head.digest = reading.seq, digest
+        head.recent[reading.seq] = digest
+        if len(head.recent) > RECENT_MAX:
+            head.recent.popitem(last=False)
+        self._boots[head.device] = max(head.boot, self._boots.get(head.device, 0))
+
+
+def _quarantine(refusal: Refusal, arrival: Arrival, reading: Reading | None) -> Quarantined:
+    device, boot, seq = (
+        (None, None, None) if reading is None else (reading.device, reading.boot, reading.seq)
+    )
+    return Quarantined(
+        refusal.code,
+        str(refusal),
+        arrival.topic,
+        arrival.raw,
+        arrival.arrival_ms,
+        device,
+        boot,
+        seq,
+    )

@@ -1,0 +1,65 @@
+"""The devices that the chain registered: genesis first, then every final block's registrations.
+
+Pure: the shell feeds it genesis entries and blocks and keeps it in its store. A registration
+that failed on the chain (a receipt with a code) does not count.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from iot_minting.types import Device
+from ledger.primitives.errors import CodecFault
+from ledger.primitives.keys import PublicKey
+from ledger.types.block import Receipt
+from ledger.types.evidence import Instrument
+from ledger.types.transaction import RegisterDevice, decode_transaction
+
+
+class Registry:
+    """Who may send readings. `height` is the last block that it has seen."""
+
+    def __init__(self, devices: Iterable[Device] = (), height: int = 0) -> None:
+        self._devices = {device.key: device for device in devices}
+        self.height = height
+
+    def __len__(self) -> int:
+        return len(self._devices)
+
+    def __iter__(self) -> Iterator[Device]:
+        return iter(self._devices.values())
+
+    def find(self, key: PublicKey) -> Device | None:
+        """Give a registered device, or None."""
+        return self._devices.get(key)
+
+    def admit(self, device: Device) -> None:
+        """Add a device, or take its newer registration."""
+        self._devices[device.key] = device
+
+    def follow(
+        self, height: int, transactions: Sequence[bytes], receipts: Sequence[Receipt]
+    ) -> list[Device]:
+        """Take in a final block; give the devices that it registered."""
+        assert height == self.height + 1, "blocks are followed in order, each once"
+        self.height = height
+        admitted = []
+        for raw, receipt in zip(transactions, receipts, strict=True):
+            if receipt.code:
+                continue
+            device = _registration(raw)
+            if device is not None:
+                self.admit(device)
+                admitted.append(device)
+        return admitted
+
+
+def _registration(raw: bytes) -> Device | None:
+    """Read a registration out of a transaction; None for any other, newer kinds included."""
+    try:
+        body = decode_transaction(raw).intent.body
+    except CodecFault:
+        return None
+    if not isinstance(body, RegisterDevice) or body.kind not in set(Instrument):
+        return None
+    return Device(
+        body.device, Instrument(body.kind), body.plant, body.operator, body.calibrated_until_ms
+    )

@@ -1,0 +1,307 @@
+"""The gateway's durable memory: one SQLite file, in WAL mode, synced at every commit.
+
+Tables: envelopes (accepted), heads (where each device's chain stands), quarantine (refused),
+devices (the chain's registry), runs (sealed runs and their mint transactions: the outbox), meta.
+
+Invariant: a batch is one transaction. What was committed survives a kill at any point; only then
+is it acknowledged to the broker and receipted to the device. An envelope is used by one run.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from iot_minting.gateway import Accepted, Head, Refused, Repeated, Verdict
+from iot_minting.plausibility import Before
+from iot_minting.types import Device, Quarantined, Stored
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address, PublicKey
+from ledger.types.evidence import Instrument
+from ledger.types.reading import decode_envelope
+
+STORE_NAME: Final = "mint.sqlite"
+QUARANTINE_MAX: Final = 100_000
+"""Refused envelopes kept; beyond, the oldest that nothing depends on go first."""
+BUSY_TIMEOUT_S: Final = 10.0
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS devices (
+    key BLOB PRIMARY KEY, kind TEXT NOT NULL, plant TEXT NOT NULL, operator BLOB NOT NULL,
+    calibrated_until_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS envelopes (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, device BLOB NOT NULL, boot INTEGER NOT NULL,
+    seq INTEGER NOT NULL, digest BLOB NOT NULL, raw BLOB NOT NULL, line TEXT NOT NULL,
+    arrival_ms INTEGER NOT NULL, use TEXT NOT NULL DEFAULT '',
+    UNIQUE (device, boot, seq)) STRICT;
+CREATE INDEX IF NOT EXISTS envelopes_unused ON envelopes (place) WHERE use = '';
+CREATE INDEX IF NOT EXISTS envelopes_by_use ON envelopes (use) WHERE use <> '';
+CREATE TABLE IF NOT EXISTS heads (
+    device BLOB NOT NULL, boot INTEGER NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL,
+    last_ms INTEGER, last_value INTEGER, stream TEXT, unit TEXT,
+    PRIMARY KEY (device, boot)) STRICT;
+CREATE TABLE IF NOT EXISTS quarantine (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT NOT NULL, detail TEXT NOT NULL,
+    topic TEXT NOT NULL, raw BLOB NOT NULL, arrival_ms INTEGER NOT NULL,
+    times INTEGER NOT NULL DEFAULT 1, device BLOB, boot INTEGER, seq INTEGER,
+    settled INTEGER NOT NULL, digest BLOB, UNIQUE (code, topic, raw)) STRICT;
+CREATE TABLE IF NOT EXISTS runs (
+    run BLOB PRIMARY KEY, plant TEXT NOT NULL, line TEXT NOT NULL, state TEXT NOT NULL,
+    units INTEGER NOT NULL, claim BLOB NOT NULL, raw BLOB NOT NULL, txid BLOB NOT NULL,
+    valid_until INTEGER NOT NULL, height INTEGER NOT NULL, detail TEXT NOT NULL,
+    sealed_ms INTEGER NOT NULL) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A stored envelope and its place in the order of acceptance."""
+
+    place: int
+    stored: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A line of the quarantine, for people."""
+
+    code: str
+    detail: str
+    topic: str
+    arrival_ms: int
+    times: int
+    device: PublicKey | None
+    boot: int | None
+    seq: int | None
+
+
+class Store:
+    """One connection to the gateway's file. Not shared between threads: open one each."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = sqlite3.connect(
+            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit everything inside together, or nothing of it."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def record(self, verdicts: Iterable[Verdict]) -> None:
+        """Store a batch of verdicts durably: on return it is on the disk."""
+        with self.transaction():
+            for verdict in verdicts:
+                match verdict:
+                    case Accepted(stored=stored):
+                        self._accept(stored)
+                    case Refused(entry=entry, settled=settled, digest=digest):
+                        self._refuse(entry, settled=settled, digest=digest)
+                    case Repeated(entry=entry):
+                        self._refuse(entry, settled=False, digest=None)
+
+    def digest_of(self, device: PublicKey, boot: int, seq: int) -> Hash | None:
+        """Give the digest of a settled envelope, used or unusable."""
+        found = self._db.execute(
+            "SELECT digest FROM envelopes WHERE device = ? AND boot = ? AND seq = ? UNION ALL "
+            "SELECT digest FROM quarantine "
+            "WHERE settled = 1 AND device = ? AND boot = ? AND seq = ?",
+            (device, boot, seq) * 2,
+        ).fetchone()
+        return None if found is None else Hash(found[0])
+
+    def heads(self) -> list[Head]:
+        """List where every device's chain stands."""
+        rows = self._db.execute(
+            "SELECT device, boot, seq, digest, last_ms, last_value, stream, unit FROM heads"
+        )
+        return [
+            Head(
+                PublicKey(device),
+                boot,
+                seq,
+                Hash(digest),
+                None if last_ms is None else Before(last_ms, last_value, stream, unit),
+            )
+            for device, boot, seq, digest, last_ms, last_value, stream, unit in rows
+        ]
+
+    def tampered(self) -> list[tuple[PublicKey, int, int]]:
+        """List devices that reported tampering, with the first envelope that says so."""
+        rows = self._db.execute(
+            "SELECT device, boot, seq FROM quarantine WHERE code = 'tampered' AND settled = 1 "
+            "GROUP BY device HAVING id = min(id)"
+        )
+        return [(PublicKey(device), boot, seq) for device, boot, seq in rows]
+
+    def unused(self, after: int, limit: int) -> list[Placed]:
+        """List accepted envelopes that no run has used, in order of acceptance."""
+        rows = self._db.execute(
+            "SELECT e.place, e.raw, e.digest, e.line, e.arrival_ms, "
+            "d.key, d.kind, d.plant, d.operator FROM envelopes e JOIN devices d "
+            "ON d.key = e.device WHERE e.use = '' AND e.place > ? ORDER BY e.place LIMIT ?",
+            (after, limit),
+        )
+        return [Placed(row[0], _stored(*row[1:])) for row in rows]
+
+    def quarantine(self, limit: int) -> list[Refusal]:
+        """List the latest refused envelopes, newest first."""
+        rows = self._db.execute(
+            "SELECT code, detail, topic, arrival_ms, times, device, boot, seq "
+            "FROM quarantine ORDER BY id DESC LIMIT ?",
+            (limit,),
+        )
+        return [Refusal(*row) for row in rows]
+
+    def quarantine_counts(self) -> dict[str, int]:
+        """Count refused envelopes by code."""
+        rows = self._db.execute("SELECT code, sum(times) FROM quarantine GROUP BY code")
+        return dict(rows.fetchall())
+
+    def envelope_count(self) -> int:
+        """Count accepted envelopes."""
+        return int(self._db.execute("SELECT count(*) FROM envelopes").fetchone()[0])
+
+    def devices(self) -> list[Device]:
+        """List the registry as last seen."""
+        rows = self._db.execute(
+            "SELECT key, kind, plant, operator, calibrated_until_ms FROM devices"
+        )
+        return [
+            Device(PublicKey(key), Instrument(kind), plant, Address(operator), until_ms)
+            for key, kind, plant, operator, until_ms in rows
+        ]
+
+    def save_registry(self, devices: Iterable[Device], height: int) -> None:
+        """Keep newly registered devices and the height they were followed to."""
+        with self.transaction() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?, ?)",
+                [
+                    (d.key, d.kind.value, d.plant, d.operator, d.calibrated_until_ms)
+                    for d in devices
+                ],
+            )
+            self._put_meta("height", height.to_bytes(8, "big"))
+
+    def followed_height(self) -> int | None:
+        """Give the height that the registry was followed to; None before genesis."""
+        found = self.meta("height")
+        return None if found is None else int.from_bytes(found, "big")
+
+    def meta(self, name: str) -> bytes | None:
+        """Give a named value."""
+        found = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if found is None else bytes(found[0])
+
+    def put_meta(self, name: str, value: bytes) -> None:
+        """Set a named value, durably."""
+        with self.transaction():
+            self._put_meta(name, value)
+
+    def _put_meta(self, name: str, value: bytes) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def _accept(self, stored: Stored) -> None:
+        self._db.execute(
+            "INSERT INTO envelopes (device, boot, seq, digest, raw, line, arrival_ms) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                stored.device,
+                stored.boot,
+                stored.seq,
+                stored.digest,
+                encode(stored.envelope),
+                stored.line,
+                stored.arrival_ms,
+            ),
+        )
+        reading = stored.reading
+        self._db.execute(
+            "INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                stored.device,
+                stored.boot,
+                stored.seq,
+                stored.digest,
+                stored.last_ms,
+                stored.last_value,
+                reading.stream,
+                reading.unit,
+            ),
+        )
+
+    def _refuse(self, entry: Quarantined, *, settled: bool, digest: Hash | None) -> None:
+        self._db.execute(
+            "INSERT INTO quarantine "
+            "(code, detail, topic, raw, arrival_ms, device, boot, seq, settled, digest) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (code, topic, raw) DO UPDATE SET times = times + 1",
+            (
+                entry.code,
+                entry.detail,
+                entry.topic,
+                entry.raw,
+                entry.arrival_ms,
+                entry.device,
+                entry.boot,
+                entry.seq,
+                int(settled),
+                digest,
+            ),
+        )
+        if settled:
+            self._db.execute(
+                "INSERT INTO heads (device, boot, seq, digest) VALUES (?, ?, ?, ?) "
+                "ON CONFLICT (device, boot) DO UPDATE "
+                "SET seq = excluded.seq, digest = excluded.digest",
+                (entry.device, entry.boot, entry.seq, digest),
+            )
+        else:
+            self._db.execute(
+                "DELETE FROM quarantine WHERE settled = 0 AND id <= "
+                "(SELECT max(id) FROM quarantine) - ?",
+                (QUARANTINE_MAX,),
+            )
+
+
+def _stored(
+    raw: bytes,
+    digest: bytes,
+    line: str,
+    arrival_ms: int,
+    key: bytes,
+    kind: str,
+    plant: str,
+    operator: bytes,
+) -> Stored:
+    envelope = decode_envelope(raw)
+    return Stored(
+        PublicKey(key),
+        Instrument(kind),
+        plant,
+        line,
+        Address(operator),
+        envelope,
+        envelope.reading(),
+        Hash(digest),
+        arrival_ms,
+    )
