@@ -224,6 +224,6 @@ async def _close_socket(muxed: Yamux) -> None:
 
 async def abandon(stream: INetStream) -> None:
     """Reset a stream, within a second, whatever state it is in."""
-    with trio.CancelScope(shield=True), trio.move_on_after(1.0):
-        with contextlib.suppress(Exception):  # Broken already is what we wanted.
-            await stream.reset()
+    # A stream that is broken already is what we wanted.
+    with trio.CancelScope(shield=True), trio.move_on_after(1.0), contextlib.suppress(Exception):
+        await stream.reset()

@@ -1,0 +1,193 @@
+"""The way to a node for everyone above it: payments, minting, commands.
+
+A `NodeClient` speaks HTTP and MessagePack to a node's RPC process. Ids and keys are bytes, amounts
+whole units. Whatever goes wrong is one of two faults: `NodeUnavailable` (try again, perhaps
+elsewhere) or `Rejected` (do not). Tests give it another `httpx.AsyncBaseTransport`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from types import TracebackType
+from typing import Final, TypeVar
+
+import httpx
+import msgspec
+
+from ledger.primitives.keys import Address
+from node.errors import NodeUnavailable, Rejected, WireFault
+from node.shell.framing import FrameDecoder
+from node.views import (
+    AccountView,
+    FinalBlock,
+    LotView,
+    NodeStatus,
+    Submission,
+    SupplyView,
+    TransactionView,
+)
+
+TIMEOUT_S: Final = 15.0
+"""Also how long a stream of blocks may be silent: the node shows life every 5 s."""
+BLOCK_BYTES_MAX: Final = 16 * 1024 * 1024
+CONNECTIONS_MAX: Final = 64
+RETRY_FIRST_S: Final = 0.1
+RETRY_MAX_S: Final = 2.0
+_MSGPACK: Final = "application/msgpack"
+
+T = TypeVar("T")
+
+
+class _Told(msgspec.Struct):
+    """The parts of a problem+json answer that are passed on."""
+
+    code: str = "http_error"
+    detail: str = ""
+
+
+class NodeClient:
+    """A connection pool to one node. Use as an async context, or `aclose` it."""
+
+    def __init__(self, base_url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._http = httpx.AsyncClient(
+            base_url=self.base_url,
+            transport=transport,
+            timeout=httpx.Timeout(TIMEOUT_S, connect=3.0),
+            limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
+            headers={"accept": _MSGPACK},
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> "NodeClient":
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._http.aclose()
+
+    async def status(self) -> NodeStatus:
+        """Ask where the node stands."""
+        return await self._get("/v1/status", NodeStatus)
+
+    async def genesis(self) -> bytes:
+        """Fetch the genesis file."""
+        return (await self._request("GET", "/v1/genesis")).content
+
+    async def submit(self, raws: Sequence[bytes]) -> list[Submission]:
+        """Hand in transactions (at most 5,000); one answer each, in order.
+
+        A refusal of a transaction is an answer with a `code`, not a fault.
+        """
+        if not raws:
+            return []
+        body = msgspec.msgpack.encode(list(raws))
+        headers = {"content-type": _MSGPACK}
+        response = await self._request("POST", "/v1/transactions", content=body, headers=headers)
+        return _decode(response.content, list[Submission])
+
+    async def account(self, address: Address) -> AccountView:
+        """Look an account up; one that was never used is empty."""
+        return await self._get(f"/v1/accounts/{address.hex()}", AccountView)
+
+    async def history(
+        self, address: Address, *, before: int | None = None, limit: int = 50
+    ) -> list[bytes]:
+        """List the ids of an account's transactions below a height, newest first."""
+        asked = f"limit={limit}" + ("" if before is None else f"&before={before}")
+        return await self._get(f"/v1/accounts/{address.hex()}/transactions?{asked}", list[bytes])
+
+    async def transaction(self, txid: bytes, wait_ms: int = 0) -> TransactionView:
+        """Look a transaction up; wait up to `wait_ms` (at most 10,000) for it to be final."""
+        return await self._get(f"/v1/transactions/{txid.hex()}?wait_ms={wait_ms}", TransactionView)
+
+    async def block(self, height: int) -> FinalBlock:
+        """Fetch a finalised block; `Rejected` with `unknown_block` above the head."""
+        return await self._get(f"/v1/blocks/{height}", FinalBlock)
+
+    async def lots(self, limit: int = 100) -> list[LotView]:
+        """List the newest lots."""
+        return await self._get(f"/v1/lots?limit={limit}", list[LotView])
+
+    async def supply(self) -> SupplyView:
+        """Count the tokens."""
+        return await self._get("/v1/supply", SupplyView)
+
+    async def blocks(self, start_height: int) -> AsyncGenerator[FinalBlock, None]:
+        """Give every finalised block from a height on, for ever, each once and in order.
+
+        A lost node is waited for: the stream goes on at the next height when it is back.
+        """
+        height, delay_s = start_height, RETRY_FIRST_S
+        while True:
+            with contextlib.suppress(NodeUnavailable):
+                async with contextlib.aclosing(self._stream(height)) as blocks:
+                    async for block in blocks:
+                        if block.height != height:
+                            break  # Never skip: ask for the right one again.
+                        height, delay_s = height + 1, RETRY_FIRST_S
+                        yield block
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, RETRY_MAX_S)
+
+    async def _stream(self, height: int) -> AsyncGenerator[FinalBlock, None]:
+        """Read one stream of blocks to its end."""
+        decoder = FrameDecoder(BLOCK_BYTES_MAX)
+        try:
+            async with self._http.stream("GET", f"/v1/blocks?from={height}") as response:
+                if response.is_error:
+                    await response.aread()
+                    _raise_for(response)
+                async for chunk in response.aiter_bytes():
+                    for frame in decoder.feed(chunk):
+                        if frame:
+                            yield _decode(frame, FinalBlock)
+        except (httpx.HTTPError, WireFault) as error:
+            raise NodeUnavailable(f"the stream of {self.base_url} ended: {error!r}") from error
+
+    async def _get(self, path: str, kind: type[T]) -> T:
+        return _decode((await self._request("GET", path)).content, kind)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        """Ask once; raise a `ClientFault` for anything but success."""
+        try:
+            response = await self._http.request(method, path, content=content, headers=headers)
+        except httpx.HTTPError as error:
+            raise NodeUnavailable(f"no answer from {self.base_url}: {error!r}") from error
+        _raise_for(response)
+        return response
+
+
+def _raise_for(response: httpx.Response) -> None:
+    """Turn an answer of failure into a fault."""
+    if response.is_success:
+        return
+    try:
+        told = msgspec.json.decode(response.content, type=_Told)
+    except msgspec.MsgspecError:
+        told = _Told(detail=response.reason_phrase)
+    if response.status_code >= 500:
+        raise NodeUnavailable(f"{told.code}: {told.detail}")
+    raise Rejected(told.code, told.detail, response.status_code)
+
+
+def _decode(raw: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.msgpack.decode(raw, type=kind)
+    except msgspec.MsgspecError as error:
+        raise NodeUnavailable(f"the answer is not one of a BillCoin node: {error}") from error

@@ -1,0 +1,131 @@
+"""A node's configuration: `HOME/config.toml`, read strictly and written back whole.
+
+Relative paths are meant from HOME. An unknown field is a fault, not a shrug: a mistyped limit must
+not silently be the default. Keys stand in files of their own (`node.key_file`), never here.
+"""
+
+import hashlib
+import os
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, Struct, field
+
+from ledger.primitives.keys import PublicKey
+from node.errors import BadConfig
+
+CONFIG_FILE: Final = "config.toml"
+SOCKET_PATH_MAX: Final = 100
+"""The kernel takes 107 bytes; a longer path gets a short stand-in."""
+
+KeyText = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
+
+
+class PeerConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """Another validator: the keys it votes and connects with, in hex, and where it listens."""
+
+    vote_key: KeyText
+    network_key: KeyText
+    address: str
+
+
+class NodeConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Everything an operator may set. `listen` is the multiaddress for other validators."""
+
+    name: str = "node"
+    genesis_file: str = "genesis.json"
+    validator_key_file: str = "keys/validator.key"
+    vrf_key_file: str = "keys/vrf.key"
+    network_key_file: str = "keys/network.key"
+    listen: str = "/ip4/127.0.0.1/tcp/26001"
+    peers: tuple[PeerConfig, ...] = ()
+    rpc_host: str = "127.0.0.1"
+    rpc_port: Port = 26_002
+    rpc_socket: str = "rpc.sock"
+    heartbeat_ms: Milliseconds = 5_000
+    """How often an empty block is made while nothing happens."""
+    block_interval_ms: Milliseconds = 100
+    """The least time between two blocks: fuller blocks cost less a transaction."""
+    delta_ms: Milliseconds = 250
+    """The network delay that consensus timers are multiples of (spec §1)."""
+    verify_threads: Annotated[int, Meta(ge=1, le=64)] = 2
+    journal_segment_bytes: Annotated[int, Meta(ge=64 * 1024, le=2**30)] = 16 * 1024 * 1024
+    log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    home: Path = field(default_factory=Path)
+    """Set when loaded; never written."""
+
+    def path(self, relative: str) -> Path:
+        """Find a file that the configuration names."""
+        return self.home / relative
+
+    @property
+    def socket_path(self) -> Path:
+        """Give the RPC's unix socket: in HOME, or under /tmp by a hash if HOME is too deep."""
+        path = self.path(self.rpc_socket).absolute()
+        if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
+            return path
+        name = hashlib.blake2b(os.fsencode(path), digest_size=12).hexdigest()
+        folder = Path(tempfile.gettempdir()) / f"billcoin-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder / f"{name}.sock"
+
+
+def load_config(home: Path) -> NodeConfig:
+    """Read HOME/config.toml; raise `BadConfig` that names file, field and remedy."""
+    path = home / CONFIG_FILE
+    try:
+        raw = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise BadConfig(f"{path} does not exist: `billcoin testnet init` makes one") from None
+    except OSError as error:
+        raise BadConfig(f"{path} can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadConfig(f"{path} is not TOML: {error}") from error
+    if "home" in raw:
+        raise BadConfig(f"{path}: `home` is the folder itself and can't be set")
+    try:
+        config = msgspec.convert(raw, NodeConfig)
+    except msgspec.ValidationError as error:
+        raise BadConfig(f"{path}: {error}") from error
+    seen = [peer.vote_key for peer in config.peers]
+    if len(seen) != len(set(seen)):
+        raise BadConfig(f"{path}: two peers have one vote_key")
+    return msgspec.structs.replace(config, home=home)
+
+
+def format_config(config: NodeConfig) -> str:
+    """Write a configuration as TOML that `load_config` reads back to the same."""
+    lines, tables = ["# Configuration of a BillCoin node; docs/operating tells of each field."], []
+    for name in config.__struct_fields__:
+        value = getattr(config, name)
+        if name == "peers":
+            for peer in value:
+                tables.append("\n[[peers]]")
+                tables += [f"{key} = {_toml(getattr(peer, key))}" for key in PEER_FIELDS]
+        elif name != "home":
+            lines.append(f"{name} = {_toml(value)}")
+    return "\n".join(lines + tables) + "\n"
+
+
+PEER_FIELDS: Final = PeerConfig.__struct_fields__
+
+
+def _toml(value: object) -> str:
+    """Write a number or a string; JSON's strings are TOML's, but for DEL, which is not text."""
+    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
+
+
+def save_config(config: NodeConfig) -> None:
+    """Write HOME/config.toml."""
+    config.home.mkdir(parents=True, exist_ok=True)
+    (config.home / CONFIG_FILE).write_text(format_config(config))
+
+
+def peer_key(text: str) -> PublicKey:
+    """Read a key of a `PeerConfig`; the pattern was checked when it was loaded."""
+    return PublicKey(bytes.fromhex(text))

@@ -1,0 +1,163 @@
+"""The journal on disk: segment files in HOME/journal, appended and synced, never rewritten.
+
+Invariant: when `sync` returns, every record appended before it is on stable storage, and so is the
+name of the file it is in. All records between two syncs form one frame (`consensus.journal`), so a
+crash keeps or loses them together. An error of a write or a sync is final: what the disk kept is
+then unknown, and the process must end (`JournalFailed`); a retry of fsync would lie.
+
+Segments hold ascending runs of records. One whose views all lie below the floor is deleted whole.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from consensus.errors import CorruptJournal
+from consensus.journal import Record, frame, read
+from consensus.messages import Certificate, Proposal, Vote
+from node.errors import JournalDamaged, JournalFailed
+
+PENDING_BYTES_MAX: Final = 8 * 1024 * 1024
+"""Records held for one frame; past it they are synced at once."""
+_SUFFIX: Final = ".journal"
+
+
+@dataclass(slots=True)
+class _Segment:
+    """A closed segment, and the highest view of its records."""
+
+    path: Path
+    view_max: int
+
+
+class Journal:
+    """An open journal: append, sync, prune. One process at a time, one thread."""
+
+    def __init__(self, folder: Path, segment_bytes_max: int) -> None:
+        """Read the journal of a folder, making it if needed; cut a torn tail off.
+
+        Raise `JournalDamaged` if synced records do not check, `JournalFailed` if the disk refuses.
+        """
+        self._folder = folder
+        self._segment_bytes_max = segment_bytes_max
+        self._closed: list[_Segment] = []
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        self._view_max = 0
+        self._size = 0
+        self.sync_s = 0.0
+        """How long the last sync took."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.recovered = tuple(self._recover())
+        except OSError as error:
+            raise JournalFailed(f"{folder} can't be opened: {error.strerror}") from error
+
+    def _recover(self) -> list[Record]:
+        """Read every segment, oldest first, and open the last one for appending."""
+        paths = sorted(self._folder.glob(f"*{_SUFFIX}"))
+        records: list[Record] = []
+        for path in paths:
+            found, clean_bytes = _read_segment(path, is_last=path == paths[-1])
+            records += found
+            self._view_max = max((_view_of(record) for record in found), default=0)
+            if path == paths[-1]:
+                self._reopen(path, clean_bytes)
+            else:
+                self._closed.append(_Segment(path, self._view_max))
+        if not paths:
+            self._create(1)
+        return records
+
+    def _create(self, number: int) -> None:
+        """Start a segment; its name is synced before anything in it counts."""
+        path = self._folder / f"{number:010d}{_SUFFIX}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        self._file = os.open(path, flags, 0o600)
+        self._path, self._number, self._size, self._view_max = path, number, 0, 0
+        _sync_folder(self._folder)
+
+    def _reopen(self, path: Path, clean_bytes: int) -> None:
+        """Go on with the last segment, without the tail that a crash tore."""
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
+        self._path, self._number, self._size = path, int(path.stem), clean_bytes
+        if os.fstat(self._file).st_size != clean_bytes:
+            os.ftruncate(self._file, clean_bytes)
+            os.fsync(self._file)
+
+    def append(self, view: int, record: bytes) -> None:
+        """Take a record; it is durable after the next `sync`, not before."""
+        if self._pending and self._pending_bytes + len(record) > PENDING_BYTES_MAX:
+            self.sync()
+        self._pending.append(record)
+        self._pending_bytes += len(record)
+        self._view_max = max(self._view_max, view)
+
+    def sync(self) -> None:
+        """Write what was appended and wait for the disk; raise `JournalFailed` if it refuses."""
+        if not self._pending:
+            return
+        began_s = time.perf_counter()
+        data = memoryview(frame(self._pending))
+        try:
+            written = 0
+            while written < len(data):
+                written += os.write(self._file, data[written:])
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise JournalFailed(f"{self._path}: {error.strerror}; restart the node") from error
+        self._size += len(data)
+        self._pending.clear()
+        self._pending_bytes = 0
+        self.sync_s = time.perf_counter() - began_s
+        if self._size >= self._segment_bytes_max:
+            self._rotate()
+
+    def _rotate(self) -> None:
+        try:
+            os.close(self._file)
+            self._closed.append(_Segment(self._path, self._view_max))
+            self._create(self._number + 1)
+        except OSError as error:
+            raise JournalFailed(f"{self._folder}: {error.strerror}; restart the node") from error
+
+    def prune(self, floor_view: int) -> None:
+        """Delete closed segments, oldest first, whose records all lie below the floor."""
+        while self._closed and self._closed[0].view_max < floor_view:
+            # Gone or not after a crash, the records are below the floor: no sync needed.
+            self._closed.pop(0).path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Sync what is pending and close the file."""
+        self.sync()
+        os.close(self._file)
+
+
+def _read_segment(path: Path, *, is_last: bool) -> tuple[tuple[Record, ...], int]:
+    """Read one segment; only the last one may have been torn by a crash."""
+    raw = path.read_bytes()
+    try:
+        replay = read(raw)
+    except CorruptJournal as fault:
+        raise JournalDamaged(f"{path}: {fault}") from fault
+    if replay.clean_bytes != len(raw) and not is_last:
+        raise JournalDamaged(f"{path} ends at byte {replay.clean_bytes} of {len(raw)}")
+    return replay.records, replay.clean_bytes
+
+
+def _view_of(record: Record) -> int:
+    match record:
+        case Vote(subject=subject) | Certificate(subject=subject):
+            return subject.view
+        case Proposal(vote=vote):
+            return vote.subject.view
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
