@@ -1,0 +1,194 @@
+"""Make a network once: keys, homes, and the genesis that knows them all.
+
+Keys come from the system's randomness, or all from one seed: the same seed, the same people. A
+seeded network is for tests; whoever knows the seed owns everything in it. `layout.json` is written
+last: before it stands, nothing that was made here counts.
+
+Whole milk is not in the opening stock: what a shopper buys was minted from readings.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from api.config import prepare as prepare_api
+from iot_minting.config import MintIdentity
+from iot_minting.config import prepare as prepare_mint
+from ledger.genesis import (
+    Genesis,
+    GenesisAccount,
+    GenesisDevice,
+    GenesisRole,
+    GenesisStock,
+    GenesisValidator,
+    format_genesis,
+)
+from ledger.params import default_parameters
+from ledger.primitives.amounts import UNITS_PER_BILL, Units
+from ledger.primitives.keys import Address, Seed, SigningKey, address_of
+from ledger.state.records import Role
+from ledger.types.evidence import MilkKind
+from node.key_file import read_key, write_key
+from simulator.dairy.setup import SEED_NAME, DairyIdentity
+from simulator.dairy.setup import prepare as prepare_dairy
+from simulator.dairy.shopper import key_path as shopper_key_path
+from simulator.dairy.shopper import prepare as prepare_shopper
+from simulator.testnet.layout import LAYOUT_VERSION, Description, Layout, write_whole
+
+NETWORK_NAME: Final = "dev"
+PREFIX: Final = "dbill"
+STOCK_PLANT: Final = "opening"
+STOCK_DAYS: Final = 270
+DAY_MS: Final = 86_400_000
+
+STAKE: Final = Units(100_000 * UNITS_PER_BILL)
+"""What each validator has at stake; equal, so every one leads as often."""
+PURSES: Final = {
+    "shopper": Units(1_000_000 * UNITS_PER_BILL),
+    "mmu": Units(10_000 * UNITS_PER_BILL),
+    "regulator": Units(10_000 * UNITS_PER_BILL),
+    "treasury": Units(1_000_000 * UNITS_PER_BILL),
+}
+"""First balances; the treasury is for whoever tries the commands by hand."""
+
+Draw = Callable[[str], Seed]
+"""Gives the secret seed of a name."""
+
+
+def create(layout: Layout, validators: int, seed: int | None) -> Description:
+    """Make everything under the directory that a first start needs, but for ports."""
+    draw = _drawing(seed)
+    layout.logs.mkdir(parents=True, exist_ok=True)
+    seats = tuple(_validator(layout.node(index), draw) for index in range(validators))
+    mint = _mint(layout.home("mint"), draw)
+    dairy = prepare_dairy(layout.home("dairy"), _planted(layout, f"dairy/{SEED_NAME}", draw))
+    merchant = _merchant(layout, draw)
+    _plant(shopper_key_path(layout.home("shopper"), 0), draw("shopper"))
+    shopper = prepare_shopper(layout.home("shopper"), prefix=PREFIX)
+    regulator = _plant(regulator_key_file(layout), draw("regulator"))
+    treasury = _plant(layout.root / "keys" / "treasury.key", draw("treasury"))
+    purses = {
+        "shopper": shopper.address,
+        "mmu": mint.mmu_address,
+        "regulator": address_of(regulator.public),
+        "treasury": address_of(treasury.public),
+    }
+    accounts = tuple(GenesisAccount(purses[name], units) for name, units in PURSES.items())
+    devices = tuple(
+        # Farms run their own meters; what names no operator is the plant's.
+        GenesisDevice(d.key, d.kind, d.plant, d.operator or mint.mmu_address, d.calibrated_until_ms)
+        for d in dairy.devices
+    )
+    genesis = _genesis(seats, accounts, _roles(mint, dairy, purses, merchant), devices)
+    genesis.check()
+    write_whole(layout.genesis_path, format_genesis(genesis).encode())
+    for index in range(validators):
+        # A copy for each: a validator's home can be carried to a machine of its own.
+        write_whole(layout.node(index) / "genesis.json", format_genesis(genesis).encode())
+    description = Description(
+        version=LAYOUT_VERSION,
+        validators=validators,
+        chain_id=genesis.chain_id.hex(),
+        prefix=PREFIX,
+        stock_units=sum(stock.units for stock in genesis.stock),
+    )
+    write_whole(layout.description_path, msgspec.json.encode(description) + b"\n")
+    return description
+
+
+def regulator_key_file(layout: Layout) -> Path:
+    """Name the key that may register devices on this network."""
+    return layout.root / "keys" / "regulator.key"
+
+
+def _drawing(seed: int | None) -> Draw:
+    if seed is None:
+        return lambda _: Seed(os.urandom(32))
+    root = blake2b(f"billcoin testnet {seed}".encode(), digest_size=32).digest()
+    return lambda name: Seed(blake2b(name.encode(), key=root, digest_size=32).digest())
+
+
+def _plant(path: Path, seed: Seed) -> SigningKey:
+    """Give the key of a file, and make the file first if there is none."""
+    if not path.exists():
+        write_key(path, seed)
+    return read_key(path)
+
+
+def _planted(layout: Layout, name: str, draw: Draw) -> bytes:
+    """Give the bytes of a seed that a package writes to its home by itself."""
+    path = layout.root / name
+    return bytes.fromhex(path.read_text().strip()) if path.exists() else draw(name)
+
+
+def _validator(home: Path, draw: Draw) -> GenesisValidator:
+    vote, vrf, _, owner = (
+        _plant(home / "keys" / f"{name}.key", draw(f"{home.name}/{name}"))
+        for name in ("validator", "vrf", "network", "owner")
+    )
+    return GenesisValidator(vote.public, vrf.public, STAKE, address_of(owner.public))
+
+
+def _mint(home: Path, draw: Draw) -> MintIdentity:
+    for name in ("mmu", "attestor", "ingest"):
+        _plant(home / "keys" / f"{name}.key", draw(f"mint/{name}"))
+    return prepare_mint(home)
+
+
+def _merchant(layout: Layout, draw: Draw) -> Address:
+    """Make the payments service's home with the merchant's key; its ports come with each start."""
+    _plant(layout.home("api") / "payout.key", draw("merchant"))
+    identity = prepare_api(
+        layout.home("api"),
+        node_url="http://127.0.0.1:1",
+        database_dir=layout.database,
+        database_port=1,
+        port=1,
+        prefix=PREFIX,
+    )
+    return identity.payout_address
+
+
+def _roles(
+    mint: MintIdentity, dairy: DairyIdentity, purses: dict[str, Address], merchant: Address
+) -> tuple[GenesisRole, ...]:
+    return (
+        GenesisRole(Role.REGULATOR, purses["regulator"]),
+        GenesisRole(Role.TREASURY, purses["treasury"]),
+        GenesisRole(Role.MMU, mint.mmu_address),
+        GenesisRole(Role.ATTESTOR, mint.attestor_key),
+        GenesisRole(Role.MERCHANT, merchant),
+        *(GenesisRole(Role.FARMER, farm.address) for farm in dairy.farms),
+    )
+
+
+def _genesis(
+    validators: tuple[GenesisValidator, ...],
+    accounts: tuple[GenesisAccount, ...],
+    roles: tuple[GenesisRole, ...],
+    devices: tuple[GenesisDevice, ...],
+) -> Genesis:
+    now_ms = time.time_ns() // 1_000_000
+    staked = sum(validator.stake for validator in validators)
+    held = sum(account.units for account in accounts)
+    expires_ms = now_ms + STOCK_DAYS * DAY_MS
+    stock = tuple(
+        GenesisStock(name, MilkKind.STERILISED, STOCK_PLANT, Units(units), expires_ms)
+        for name, units in (("stake", staked), ("purses", held))
+    )
+    return Genesis(
+        name=NETWORK_NAME,
+        prefix=PREFIX,
+        time_ms=now_ms,
+        parameters=default_parameters(development=True),
+        validators=validators,
+        accounts=accounts,
+        stock=stock,
+        roles=roles,
+        devices=devices,
+    )

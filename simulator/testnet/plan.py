@@ -1,0 +1,175 @@
+"""Which processes a network has, on which ports, with which configuration.
+
+Ports are found anew for every start, so every home's configuration is written before every start.
+A process waits for another only where it could not work without it: validators, for one, start
+in any order, and the payments service finds its node by itself.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from api.config import ApiIdentity
+from api.config import prepare as prepare_api
+from iot_minting.config import MintConfig, MintIdentity, write_config
+from iot_minting.config import prepare as prepare_mint
+from node.config import NodeConfig, PeerConfig, save_config
+from node.key_file import read_key
+from simulator.dairy.setup import DairyConfig
+from simulator.dairy.shopper import prepare as prepare_shopper
+from simulator.testnet.create import PREFIX, regulator_key_file
+from simulator.testnet.errors import MissingProgram
+from simulator.testnet.layout import Layout
+from simulator.testnet.supervisor import Program, listens
+
+LOOPBACK: Final = "127.0.0.1"
+OTHERS: Final = ("broker", "database", "api", "mint", "dairy", "shopper")
+"""The processes beside the validators, as the board lists them."""
+
+
+def node_names(validators: int) -> list[str]:
+    """Name the validators' processes."""
+    return [f"node-{index}" for index in range(validators)]
+
+
+def port_uses(validators: int) -> list[str]:
+    """List every port a network needs, the ones that people open first."""
+    nodes = node_names(validators)
+    return ["api", *(f"{n} rpc" for n in nodes), "broker", "database", *(f"{n} p2p" for n in nodes)]
+
+
+def configure(layout: Layout, validators: int, ports: Mapping[str, int]) -> None:
+    """Write every home's configuration for these ports."""
+    _configure_nodes(layout, validators, ports)
+    mint = prepare_mint(layout.home("mint"))
+    api = _configure_api(layout, ports)
+    _configure_milk(layout, validators, ports, mint, api)
+
+
+def _configure_nodes(layout: Layout, validators: int, ports: Mapping[str, int]) -> None:
+    peers = []
+    for index in range(validators):
+        keys = layout.node(index) / "keys"
+        peers.append(
+            PeerConfig(
+                vote_key=read_key(keys / "validator.key").public.hex(),
+                network_key=read_key(keys / "network.key").public.hex(),
+                address=f"/ip4/{LOOPBACK}/tcp/{ports[f'node-{index} p2p']}",
+            )
+        )
+    for index in range(validators):
+        config = NodeConfig(
+            name=f"node-{index}",
+            listen=peers[index].address,
+            peers=tuple(peer for peer in peers if peer is not peers[index]),
+            rpc_host=LOOPBACK,
+            rpc_port=ports[f"node-{index} rpc"],
+            home=layout.node(index),
+        )
+        save_config(config)
+
+
+def node_url(ports: Mapping[str, int], index: int) -> str:
+    """Give the address of a validator's RPC."""
+    return f"http://{LOOPBACK}:{ports[f'node-{index} rpc']}"
+
+
+def api_url(ports: Mapping[str, int]) -> str:
+    """Give the address of the payments service."""
+    return f"http://{LOOPBACK}:{ports['api']}"
+
+
+def _configure_api(layout: Layout, ports: Mapping[str, int]) -> ApiIdentity:
+    return prepare_api(
+        layout.home("api"),
+        node_url=node_url(ports, 0),
+        database_dir=layout.database,
+        database_port=ports["database"],
+        port=ports["api"],
+        prefix=PREFIX,
+    )
+
+
+def _configure_milk(
+    layout: Layout,
+    validators: int,
+    ports: Mapping[str, int],
+    mint: MintIdentity,
+    api: ApiIdentity,
+) -> None:
+    node_urls = [node_url(ports, index) for index in range(min(validators, 16))]
+    write_config(
+        layout.home("mint"),
+        MintConfig(node_urls=node_urls, broker_host=LOOPBACK, broker_port=ports["broker"]),
+    )
+    write_config(
+        layout.home("dairy"),
+        DairyConfig(
+            node_urls=node_urls,
+            broker_host=LOOPBACK,
+            broker_port=ports["broker"],
+            ingest_key=mint.ingest_key.hex(),
+            regulator_key_file=str(regulator_key_file(layout).absolute()),
+            api_url=api_url(ports),
+        ),
+    )
+    prepare_shopper(
+        layout.home("shopper"), api_url=api_url(ports), api_key=api.api_key, prefix=PREFIX
+    )
+
+
+def programs(layout: Layout, validators: int, ports: Mapping[str, int]) -> list[Program]:
+    """List every process: how it starts, what it needs, how to tell that it works."""
+    billcoin = _billcoin()
+
+    def run(name: str, *arguments: str, needs: tuple[str, ...] = (), port: str = "") -> Program:
+        probe = listens(ports[port]) if port else None
+        return Program(name, (billcoin, *arguments), needs, probe)
+
+    def home(name: str) -> str:
+        return str(layout.home(name))
+
+    return [
+        *(
+            run(name, "node", "run", "--home", home(name), port=f"{name} rpc")
+            for name in node_names(validators)
+        ),
+        run("broker", "mint", "broker", "--port", str(ports["broker"]), port="broker"),
+        run(
+            "database",
+            *("api", "database", "--dir", str(layout.database), "--port", str(ports["database"])),
+            port="database",
+        ),
+        run("api", "api", "run", "--home", home("api"), needs=("database",), port="api"),
+        run("mint", "mint", "run", "--home", home("mint"), needs=("broker",)),
+        run("dairy", "sensors", "run", "--home", home("dairy"), needs=("broker",)),
+        run("shopper", "sensors", "shop", "--home", home("shopper"), needs=("api",)),
+    ]
+
+
+def addresses(layout: Layout, ports: Mapping[str, int]) -> dict[str, str]:
+    """List what a person may want to open."""
+    return {
+        "Payments": f"{api_url(ports)}/",
+        "API documents": f"{api_url(ports)}/docs",
+        "Node RPC": f"{node_url(ports, 0)}/status",
+        "Metrics": f"{node_url(ports, 0)}/metrics",
+        "MQTT broker": f"mqtt://{LOOPBACK}:{ports['broker']}",
+        "Logs": str(layout.logs),
+    }
+
+
+def environment() -> dict[str, str]:
+    """Give the children's environment: ours, with output that reaches the log at once."""
+    # The children share a machine: a numeric library's pool of threads would only be in the way.
+    return {**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+
+
+def _billcoin() -> str:
+    """Find the command beside this interpreter, so that no other installation is started."""
+    path = Path(sys.executable).parent / "billcoin"
+    if not path.is_file():
+        raise MissingProgram(path)
+    return str(path)

@@ -1,0 +1,195 @@
+"""One run of a network, from ports to the last line: the supervisor, the observer and the board.
+
+The supervisor's task decides when the run is over; the others look on and end with it. What they
+show is also in `DIR/testnet.json`, twice a second at most, for `status`.
+"""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from rich.console import Console
+from rich.live import Live
+
+from simulator.testnet import plan
+from simulator.testnet.board import Scene, draw, draw_end, draw_line
+from simulator.testnet.create import create
+from simulator.testnet.errors import LayoutFault
+from simulator.testnet.figures import Figures
+from simulator.testnet.layout import Description, Layout, RunState
+from simulator.testnet.observation import Observer
+from simulator.testnet.ports import find_ports
+from simulator.testnet.supervision import RestartPolicy
+from simulator.testnet.supervisor import Supervisor, end_leftovers, now_ms
+
+DRAW_EVERY_S: Final = 0.5
+OBSERVE_EVERY_S: Final = 1.0
+LINE_EVERY_S: Final = 5.0
+LEFTOVERS_PATIENCE_S: Final = 3.0
+LAST_LOOK_S: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What was asked for on the command line. `None` leaves the choice to us."""
+
+    validators: int | None
+    seed: int | None
+    duration_s: float | None
+    port_base: int | None
+    board: bool
+    quiet: bool
+    """Nothing on the terminal while it runs: the JSON line is all that is wanted."""
+
+
+def ensure_created(layout: Layout, validators: int | None, seed: int | None) -> Description:
+    """Give the network of a directory, made first if there is none; the caller holds it."""
+    found = layout.describe()
+    if found is None:
+        return create(layout, validators or 4, seed)
+    if validators is not None and found.validators != validators:
+        what = f"this network was made with {found.validators} validators, not {validators}"
+        raise LayoutFault(layout.root, what)
+    return found
+
+
+class Run:
+    """One run. Made while the directory is held; `go` returns when everything has ended."""
+
+    def __init__(self, layout: Layout, description: Description, wishes: Wishes) -> None:
+        self._layout = layout
+        self._description = description
+        self._wishes = wishes
+        earlier = layout.read_state()
+        if earlier is not None:
+            end_leftovers(earlier.processes, LEFTOVERS_PATIENCE_S)
+        self._ports = find_ports(plan.port_uses(description.validators), wishes.port_base)
+        plan.configure(layout, description.validators, self._ports)
+        self._names = plan.node_names(description.validators)
+        self._supervisor = Supervisor(
+            plan.programs(layout, description.validators, self._ports),
+            layout,
+            plan.environment(),
+            RestartPolicy(),
+        )
+        self.figures = Figures(description.stock_units, fresh=earlier is None)
+        self._addresses = plan.addresses(layout, self._ports)
+        self._began_ms = now_ms()
+        self._started_ms = time.time_ns() // 1_000_000
+        self._console = Console(stderr=wishes.quiet)
+
+    async def go(self) -> None:
+        """Run until the time is up, or SIGINT or SIGTERM asks for the end."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, stop.set)
+        nodes = {name: plan.node_url(self._ports, i) for i, name in enumerate(self._names)}
+        shopper = self._layout.home("shopper")
+        async with Observer(nodes, shopper, self.figures) as observer, asyncio.TaskGroup() as group:
+            watching = [
+                group.create_task(self._watch(observer)),
+                group.create_task(self._show()),
+                group.create_task(self._account()),
+            ]
+            group.create_task(self._until(stop, observer, watching))
+            await self._supervisor.run()
+        self._write_state()
+        if not self._wishes.quiet:
+            self._console.print(draw_end(self.scene()))
+
+    async def _until(
+        self, stop: asyncio.Event, observer: Observer, watching: list[asyncio.Task[None]]
+    ) -> None:
+        """Wait for the end to be asked for, take a last look, and end everything."""
+        try:
+            async with asyncio.timeout(self._wishes.duration_s):
+                await stop.wait()
+        except TimeoutError:
+            pass
+        if not stop.is_set():
+            # The time is up and nobody waits at the terminal: the last figures are worth a moment.
+            try:
+                async with asyncio.timeout(LAST_LOOK_S):
+                    await observer.observe()
+                    await observer.compare()
+            except TimeoutError:
+                pass
+        observer.read_purchases()
+        self._supervisor.stop()
+        for task in watching:
+            task.cancel()
+
+    async def _watch(self, observer: Observer) -> None:
+        while True:
+            await observer.observe()
+            await asyncio.sleep(OBSERVE_EVERY_S)
+
+    async def _account(self) -> None:
+        while True:
+            self._write_state()
+            await asyncio.sleep(DRAW_EVERY_S)
+
+    async def _show(self) -> None:
+        """Show the run in the way that the terminal allows."""
+        if self._wishes.quiet:
+            return
+        if self._wishes.board and self._console.is_terminal:
+            with Live(console=self._console, screen=True, auto_refresh=False) as live:
+                await self._repeat(
+                    DRAW_EVERY_S,
+                    lambda: live.update(
+                        draw(self.scene(), self._console.width, self._console.height), refresh=True
+                    ),
+                )
+        for name, address in self._addresses.items():
+            self._console.print(f"{name:<14} {address}", highlight=False, soft_wrap=True)
+        await self._repeat(LINE_EVERY_S, self._print_line)
+
+    def _print_line(self) -> None:
+        self._console.print(draw_line(self.scene()), highlight=False, soft_wrap=True)
+
+    async def _repeat(self, every_s: float, show: Callable[[], None]) -> None:
+        while True:
+            show()
+            await asyncio.sleep(every_s)
+
+    def scene(self) -> Scene:
+        """Gather what the board shows."""
+        states = self._supervisor.states()
+        count = len(self._names)
+        return Scene(
+            chain=self._description.chain_id,
+            uptime_ms=now_ms() - self._began_ms,
+            validators=states[:count],
+            others=states[count:],
+            deaths={
+                process.name: process.exits[-1]
+                for process in self._supervisor.supervision.processes.values()
+                if process.exits
+            },
+            figures=self.figures,
+            addresses=self._addresses,
+            directory=str(self._layout.root),
+        )
+
+    def _write_state(self) -> None:
+        figures = {**self.figures.summary(), "height": self.figures.height}
+        nodes = {
+            name: {"height": node.height, "view": node.view, "peers": node.peers}
+            for name, node in self.figures.nodes.items()
+        }
+        self._layout.write_state(
+            RunState(
+                supervisor_pid=os.getpid(),
+                started_ms=self._started_ms,
+                ports=self._ports,
+                addresses=self._addresses,
+                processes=self._supervisor.states(),
+                figures={**figures, "nodes": nodes, "first_block_ms": self.figures.first_block_ms},
+            )
+        )
