@@ -1,14 +1,23 @@
 # BillCoin: two commands do everything. `make up` runs it, `make test` proves it.
-# Needs only Python >= 3.11, make and the package registry.
+# Needs only Python >= 3.11, make and the package registry; no compiler, no system package.
 
-PYTHON ?= python3
+# The first Python that is new enough; PYTHON=... names another.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+    "$$p" -c '$(NEW_ENOUGH)' 2>/dev/null && { echo "$$p"; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Every package is exact and checked against its hash. Wheels alone, so that none can demand a
+# compiler (two are pure Python and exist as source only). The lock is complete, hence --no-deps:
+# it overrides one pin (docs/adr/0004).
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+INSTALL := $(PIP) install --no-deps --require-hashes \
+    --only-binary :all: --no-binary python-baseconv,varint
+PYTEST := $(BIN)/python -m pytest
 TESTNET ?= testnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test check bench sim clean lock format
+.PHONY: help setup setup-dev up test coverage check bench sim clean lock format
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,15 +29,20 @@ setup-dev: $(VENV)/.dev ## Make .venv with what its tests need as well
 up: setup ## Run a whole testnet with a live board
 	$(BIN)/billcoin testnet up --dir $(TESTNET) $(ARGS)
 
-test: setup-dev ## Run every test
-	$(BIN)/python -m pytest $(ARGS)
+test: coverage ## Run every test, and hold each package to its coverage
+	$(PYTEST) --ignore=tests/unit --ignore=tests/property --ignore=tests/tidy $(ARGS)
+
+coverage: setup-dev ## Run the unit and property tests, and measure what they cover
+	$(PYTEST) tests/unit tests/property --cov --cov-report= $(ARGS)
+	@$(BIN)/coverage json -q -o .coverage.json
+	@$(BIN)/python tests/tidy/coverage_floors.py .coverage.json
 
 check: setup-dev ## Format, lint, types, floors, tidiness
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/tidy
+	$(PYTEST) -q tests/tidy
 
 format: setup-dev ## Put the code in its one shape
 	$(BIN)/ruff format .
@@ -46,18 +60,26 @@ lock: setup-dev ## Resolve the lock files again
 	$(BIN)/uv pip compile -q pyproject.toml --extra dev --extra loadtest --universal \
 	    --generate-hashes --no-annotate --custom-compile-command 'make lock' \
 	    -c requirements.lock -o requirements-dev.lock
+	printf 'hatchling>=1.27\neditables\n' | $(BIN)/uv pip compile -q - --universal \
+	    --generate-hashes --no-annotate --custom-compile-command 'make lock' \
+	    -c requirements-dev.lock -o requirements-build.lock
 
 clean: ## Remove everything that was made here
 	rm -rf $(VENV) build dist bench-results .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	    .import_linter_cache .coverage* htmlcov $(TESTNET)
 
-# --no-deps: the lock is complete, and it overrides one pin (see docs/adr/0004).
-$(VENV)/.runtime: requirements.lock pyproject.toml
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install -q --no-deps --require-hashes -r requirements.lock
-	$(PIP) install -q --no-deps -e .
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "BillCoin needs Python 3.11 or newer, and found none." \
+	    "Install it, or name it: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "BillCoin needs Python 3.11 or newer;" \
+	    "$(PYTHON) is older. Name another: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock requirements-build.lock pyproject.toml | $(BIN)/python
+	$(INSTALL) -r requirements-build.lock -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
-	$(PIP) install -q --no-deps --require-hashes -r requirements-dev.lock
+	$(INSTALL) -r requirements-dev.lock
 	@touch $@

@@ -1,0 +1,174 @@
+"""The house rules that no off-the-shelf linter holds. Reads source as text and trees, runs none.
+
+Public docstrings, line length in detail and complexity are ruff's; the floors are import-linter's.
+"""
+
+import ast
+import re
+import subprocess
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("api", "consensus", "iot_minting", "ledger", "loadtest", "node", "simulator")
+FUNCTION_LINES_MAX = 70
+FILE_LINES_MAX = 500
+LINE_CHARS_MAX = 100
+HEAD_CHARS_MIN = 40
+EMPTY_NAMES = {"utils", "util", "helper", "helpers", "common", "manager", "managers", "misc"}
+FILE_BYTES_MAX = 1_000_000
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    """List what git holds or would hold: new files count before they are added."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    paths = (ROOT / name for name in sorted(set(names.split("\0"))) if name)
+    return tuple(path for path in paths if path.is_file())
+
+
+@cache
+def sources() -> tuple[Path, ...]:
+    return tuple(path for path in tracked() if path.suffix == ".py")
+
+
+@cache
+def product() -> tuple[Path, ...]:
+    return tuple(path for path in sources() if path.relative_to(ROOT).parts[0] in PACKAGES)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"), str(path))
+
+
+def place(path: Path, line: int = 1) -> str:
+    return f"{path.relative_to(ROOT)}:{line}"
+
+
+def test_no_function_is_longer_than_it_can_be_read():
+    long = [
+        f"{place(path, node.lineno)} {node.name}: {lines} lines"
+        for path in sources()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES_MAX
+    ]
+    assert not long
+
+
+def test_no_file_is_longer_than_it_can_be_held_in_mind():
+    long = [
+        f"{place(path)}: {lines} lines"
+        for path in sources()
+        if (lines := len(path.read_text("utf-8").splitlines())) > FILE_LINES_MAX
+    ]
+    assert not long
+
+
+def test_no_line_runs_off_the_page():
+    long = [
+        place(path, number)
+        for path in sources()
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        if len(line) > LINE_CHARS_MAX
+    ]
+    assert not long
+
+
+def test_every_module_of_the_product_says_what_it_holds():
+    silent = [
+        place(path)
+        for path in product()
+        if len(ast.get_docstring(tree(path)) or "") < HEAD_CHARS_MIN
+    ]
+    assert not silent
+
+
+def test_no_name_says_nothing():
+    """A module called `utils` is a drawer without a label; a `Manager` does everything."""
+    modules = [
+        place(path)
+        for path in sources()
+        if {path.stem, *path.relative_to(ROOT).parts} & EMPTY_NAMES
+    ]
+    classes = [
+        f"{place(path, node.lineno)} {node.name}"
+        for path in product()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ClassDef) and re.search(r"(Manager|Helper|Utils?)$", node.name)
+    ]
+    assert not modules + classes
+
+
+def test_no_two_test_files_share_a_name():
+    names = Counter(path.name for path in sources() if path.name.startswith("test_"))
+    assert not [name for name, count in names.items() if count > 1]
+
+
+def test_no_assertion_stands_without_a_test_that_can_fail():
+    """A test function with neither assert, raises nor a call can't fail."""
+    idle = [
+        f"{place(path, node.lineno)} {node.name}"
+        for path in sources()
+        if path.name.startswith("test_")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not any(isinstance(part, ast.Assert | ast.With | ast.Call) for part in ast.walk(node))
+    ]
+    assert not idle
+
+
+def test_no_test_sleeps_to_wait_for_something():
+    """Time is an argument. Only end-to-end tests, whose other side is a process, may poll."""
+    sleeping = [
+        place(path, node.lineno)
+        for path in sources()
+        if path.relative_to(ROOT).parts[0] == "tests" and "e2e" not in path.parts
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in {"time.sleep", "sleep"}
+    ]
+    assert not sleeping
+
+
+# Written in parts, so that this file does not hold what it forbids.
+FOREIGN = re.compile(
+    "|".join(
+        [
+            r"(?<![\w.])/(?:wo" + r"rk|ro" + r"ot)/",
+            r"/ho" + r"me/[a-z]+/",
+            r"py" + r"pi\.org",
+            r"pythonho" + r"sted\.org",
+            r"registry\.npm" + r"js",
+            r"--(?:extra-)?index" + r"-url",
+            r"index-ser" + r"vers",
+        ]
+    )
+)
+BINARY = {".png", ".ico", ".woff2", ".gz", ".gif"}
+
+
+def test_no_file_names_this_machine_or_a_registry():
+    found = []
+    for path in tracked():
+        if path.suffix in BINARY:
+            continue
+        for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1):
+            if match := FOREIGN.search(line):
+                found.append(f"{place(path, number)} {match.group()}")
+    assert not found
+
+
+def test_nothing_large_or_third_party_is_held():
+    """Dependencies come from the lock, never from a copy in the tree."""
+    strange = [
+        place(path)
+        for path in tracked()
+        if path.stat().st_size > FILE_BYTES_MAX
+        or {"vendor", "third_party", "node_modules"} & set(path.relative_to(ROOT).parts)
+        or path.name.endswith((".min.js", ".whl", ".so", ".jar"))
+    ]
+    assert not strange
