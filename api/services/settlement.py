@@ -8,7 +8,7 @@ Only an exact payment in time pays an order. Anything else that reached the merc
 the order as an exception, with the difference, for a person to mend; it never vanishes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.db.models import EXCEPTIONS, OrderState, Outcome
 from api.services.outbox import CARD_COLUMNS, NewEvent, card, write_events
-from api.services.stock import release
+from api.services.stock import adjust, released_by
 
 PAYABLE: Final = frozenset({OrderState.AWAITING_PAYMENT, OrderState.EXPIRED})
 """An expired order can still be paid by a block from before it expired."""
@@ -112,8 +112,16 @@ class Settled:
     outcomes: list[Outcome] = field(default_factory=list)
 
 
-async def settle(connection: AsyncConnection, observed: Sequence[Observed], now_ms: int) -> Settled:
-    """Settle final transfers, in the order of the chain; commit is the caller's."""
+async def settle(
+    connection: AsyncConnection,
+    observed: Sequence[Observed],
+    now_ms: int,
+    redeemed_units: Mapping[bytes, int] | None = None,
+) -> Settled:
+    """Settle final transfers, in the order of the chain; commit is the caller's.
+
+    The follower also gives what its blocks redeemed of each lot, so that lots are locked once.
+    """
     done = Settled()
     orders = await _lock_orders(connection, {paid.reference for paid in observed})
     mine = [
@@ -142,8 +150,9 @@ async def settle(connection: AsyncConnection, observed: Sequence[Observed], now_
     if rows:
         await _store_payments(connection, rows)
         await _store_orders(connection, [order for order in orders.values() if order.changed])
-        await release(connection, [o.row for o in orders.values() if o.left_queue])
-        await write_events(connection, events)
+    released = released_by(order.row for order in orders.values() if order.left_queue)
+    await adjust(connection, released, redeemed_units or {})
+    await write_events(connection, events)
     return done
 
 
@@ -165,7 +174,7 @@ async def _lock_orders(connection: AsyncConnection, references: set[bytes]) -> d
                 {CARD_COLUMNS}
             FROM payment_intents i JOIN orders o ON o.id = i.order_id
             WHERE i.reference = ANY(CAST(:references AS bytea[]))
-            ORDER BY o.id FOR UPDATE OF o
+            ORDER BY o.id FOR NO KEY UPDATE OF o
         """),  # noqa: S608 - a constant of this package
         {"references": sorted(references)},
     )

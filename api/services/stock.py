@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.node_port import LotView
+from node.views import LotView
 
 LOTS_MAX: Final = 256
 """How many of the newest lots are asked for."""
@@ -31,13 +31,14 @@ async def open_shelves(connection: AsyncConnection, until_ms: int) -> list[Shelf
     """Lock the lots that stay in date until then, the first to go off first."""
     rows = await connection.execute(
         text("""
-            SELECT id, kind, remaining_units - reserved_units AS free FROM lots
+            SELECT id, kind, remaining_units - reserved_units AS free, expires_ms FROM lots
             WHERE expires_ms > :until_ms AND remaining_units > reserved_units
-            ORDER BY expires_ms, id FOR UPDATE
+            ORDER BY id FOR NO KEY UPDATE
         """),
         {"until_ms": until_ms},
     )
-    return [Shelf(row.id, row.kind, row.free) for row in rows]
+    in_order = sorted(rows, key=lambda row: (row.expires_ms, row.id))
+    return [Shelf(row.id, row.kind, row.free) for row in in_order]
 
 
 def take(shelves: Sequence[Shelf], kind: str, units: int) -> bytes | None:
@@ -59,31 +60,34 @@ async def reserve(connection: AsyncConnection, shelves: Iterable[Shelf]) -> None
         )
 
 
-async def release(connection: AsyncConnection, orders: Iterable[Mapping[str, Any]]) -> None:
-    """Give back what orders had reserved, once they no longer wait for payment."""
+def released_by(orders: Iterable[Mapping[str, Any]]) -> dict[bytes, int]:
+    """Sum up what orders had reserved of each lot, once they no longer wait for payment."""
     units: dict[bytes, int] = {}
     for order in orders:
         lot = order["redeem_lot"]
         units[lot] = units.get(lot, 0) + order["redeem_units"]
-    if units:
-        await connection.execute(
-            text("""
-                UPDATE lots SET reserved_units = greatest(reserved_units - :units, 0)
-                WHERE id = :id
-            """),
-            [{"id": lot, "units": given} for lot, given in sorted(units.items())],
-        )
+    return units
 
 
-async def redeem(connection: AsyncConnection, units: Mapping[bytes, int]) -> None:
-    """Take redeemed milk off the mirror, as final blocks tell of it."""
-    if units:
+async def adjust(
+    connection: AsyncConnection, released: Mapping[bytes, int], redeemed: Mapping[bytes, int]
+) -> None:
+    """Give reservations back and take redeemed milk off, lots in the order of their ids.
+
+    Everyone who locks several lots locks them in this order, so none waits for another in a ring.
+    """
+    changes = [
+        {"id": lot, "released": released.get(lot, 0), "redeemed": redeemed.get(lot, 0)}
+        for lot in sorted({*released, *redeemed})
+    ]
+    if changes:
         await connection.execute(
             text("""
-                UPDATE lots SET remaining_units = greatest(remaining_units - :units, 0)
+                UPDATE lots SET reserved_units = greatest(reserved_units - :released, 0),
+                    remaining_units = greatest(remaining_units - :redeemed, 0)
                 WHERE id = :id
             """),
-            [{"id": lot, "units": burned} for lot, burned in sorted(units.items())],
+            changes,
         )
 
 
@@ -102,8 +106,8 @@ async def mirror(connection: AsyncConnection, lots: Sequence[LotView], now_ms: i
                 "id": bytes(lot.id),
                 "kind": str(lot.kind),
                 "plant": lot.plant,
-                "minted": lot.units,
-                "remaining": lot.remaining,
+                "minted": lot.minted_units,
+                "remaining": lot.remaining_units,
                 "expires_ms": lot.expires_ms,
                 "seen_ms": now_ms,
             }
