@@ -26,6 +26,8 @@ from ledger.primitives.keys import Address
 from ledger.primitives.merkle import EMPTY_ROOT
 from ledger.state import Overlay
 from ledger.state.tables import account
+from ledger.store.chain import ChainStore
+from ledger.store.schema import Finalised
 from ledger.transition import (
     BlockContext,
     Execution,
@@ -38,9 +40,7 @@ from ledger.transition import (
 from ledger.types.block import BLOCK_BYTES_MAX, Block, Header, decode_block
 from ledger.types.transaction import Transaction, TxId, decode_transaction
 from node.core.blocktree import BlockTree, Executed, Tip
-from node.core.effects import FinalBlock
 from node.core.mempool import Mempool
-from node.core.sync import Archive
 from node.core.verifier import Claim, Verifier, fingerprint
 
 HEADER_BYTES_MAX: Final = 1_024
@@ -88,11 +88,13 @@ class ApplicationConfig:
 class Application:
     """The ledger above one store."""
 
-    def __init__(self, config: ApplicationConfig, archive: Archive, tip: Tip) -> None:
+    def __init__(self, config: ApplicationConfig, store: ChainStore) -> None:
+        head = store.head()
+        assert head is not None, "a store begins with a genesis"
         self.chain_id = config.chain_id
-        self.archive = archive
+        self.store = store
         self._config = config
-        self._tree = BlockTree(tip, archive)
+        self._tree = BlockTree(Tip(Hash(head.hash), head.height, head.time_ms), store)
 
     @property
     def height(self) -> int:
@@ -263,19 +265,20 @@ class Application:
 
     # Finality.
 
-    def finalise(self, block_hash: Hash) -> tuple[FinalBlock, ...]:
+    def finalise(self, finalization: Certificate) -> tuple[Finalised, ...]:
         """Make a block and its ancestors final; give those that were not, lowest first."""
+        chain = self._tree.finalise(finalization.subject.block_hash)
         return tuple(
-            FinalBlock(
-                executed.hash,
+            Finalised(
                 executed.block,
                 executed.raw,
                 executed.transactions,
                 executed.receipts,
-                dict(executed.overlay.changes),
+                executed.overlay.changes,
                 executed.overlay.accumulator,
+                encode(finalization) if executed is chain[-1] else b"",
             )
-            for executed in self._tree.finalise(block_hash)
+            for executed in chain
         )
 
     def beyond_head(self, raws: Sequence[bytes]) -> list[Parsed]:

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 
-from consensus.messages import Certificate
 from consensus.types import Member
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, Signature
-from ledger.types.block import Block, Receipt
-from ledger.types.transaction import Transaction
+from ledger.store.schema import Finalised
 from node.core.events import Channel
 
 
@@ -45,24 +43,10 @@ class Verify:
 
 
 @dataclass(frozen=True, slots=True)
-class FinalBlock:
-    """A block that can never be undone, with all that executing it gave."""
-
-    hash: Hash
-    block: Block
-    raw: bytes
-    transactions: tuple[Transaction, ...]
-    receipts: tuple[Receipt, ...]
-    changes: dict[bytes, bytes | None]
-    accumulator: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Commit:
-    """Write finalised blocks, lowest first, and the finalization of the last, in one batch."""
+    """Write finalised blocks, lowest first, in one batch; the last has its finalization."""
 
-    blocks: tuple[FinalBlock, ...]
-    finalization: Certificate
+    steps: tuple[Finalised, ...]
 
 
 @dataclass(frozen=True, slots=True)

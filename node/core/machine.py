@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from consensus.engine import Engine
-
 from consensus import effects as asked
 from consensus import events as told
+from consensus.engine import Engine
 from consensus.errors import PeerFault
 from consensus.events import Verdict
 from consensus.messages import Certificate
@@ -146,7 +145,7 @@ class Machine:
             case wire.Status(height):
                 self._sync.heard(peer, height)
             case wire.GetBlocks(first):
-                reply = serve(self.application.archive, first, self.application.height)
+                reply = serve(self.application.store, first, self.application.height)
                 if reply is not None:
                     self._emit(SendTo(peer, Channel.SYNC, wire.encode_sync(reply)))
             case wire.Blocks():
@@ -244,11 +243,11 @@ class Machine:
 
     def _commit(self, finalization: Certificate) -> None:
         """Make a block and its ancestors final: into storage, out of the pool."""
-        blocks = self.application.finalise(finalization.subject.block_hash)
-        if not blocks:
+        steps = self.application.finalise(finalization)
+        if not steps:
             return
-        self._emit(Commit(blocks, finalization))
-        for transaction in (t for final in blocks for t in final.transactions):
+        self._emit(Commit(steps))
+        for transaction in (t for step in steps for t in step.transactions):
             self._in_flight.pop(transaction.id, None)
             self.mempool.finalised(transaction.sender, transaction.intent.nonce)
         if self.application.height % EXPIRY_STRIDE == 0:

@@ -6,11 +6,12 @@ node has. One request is under way at a time; a silent peer is passed over for t
 """
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from consensus.messages import Certificate
+from consensus.messages import MESSAGE_BYTES_MAX, Certificate
 from consensus.types import Member
-from ledger.state import Reader
+from ledger.primitives.codec import decode
+from ledger.store.chain import ChainStore
 from node.core.effects import Effect, SendTo
 from node.core.events import Channel
 from node.core.wire import (
@@ -25,38 +26,30 @@ from node.core.wire import (
 REPLY_TIMEOUT_MS: Final = 2_000
 
 
-class Archive(Reader, Protocol):
-    """What is in the store: the state after the last final block, and the blocks themselves."""
-
-    def raw_block(self, height: int) -> tuple[bytes, Certificate | None] | None:
-        """Give a block's bytes, and its own finalization if it has one; None above the head."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class _Request:
     peer: Member
     deadline_ms: int
 
 
-def serve(archive: Archive, first: int, height: int) -> Blocks | None:
+def serve(store: ChainStore, first: int, height: int) -> Blocks | None:
     """Collect blocks from `first` up to one that has a finalization; None if there are none."""
     blocks: list[bytes] = []
-    end, finalization, size = 0, None, 0
+    end, finalization, size = 0, b"", 0
     for at in range(first, min(height, first + SYNC_BLOCKS_MAX - 1) + 1):
-        found = archive.raw_block(at)
+        found = store.block(at)
         if found is None:
             break
-        raw, own = found
-        blocks.append(raw)
-        size += len(raw)
-        if own is not None:
-            end, finalization = len(blocks), own
+        blocks.append(found.raw)
+        size += len(found.raw)
+        if found.finalization:
+            end, finalization = len(blocks), found.finalization
         if size >= SYNC_REPLY_BYTES_MAX:
             break
-    if finalization is None:
+    if not finalization:
         return None
-    return Blocks(tuple(blocks[:end]), finalization, height)
+    certificate = decode(finalization, Certificate, MESSAGE_BYTES_MAX)
+    return Blocks(tuple(blocks[:end]), certificate, height)
 
 
 class Sync:

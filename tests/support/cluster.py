@@ -1,0 +1,132 @@
+"""A few real node cores in one process: instant network, virtual time, no faults.
+
+For tests of the join itself; faults and seeds are the simulator's.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from consensus.journal import Record, decode_record
+from consensus.params import Params
+from consensus.types import Member
+from ledger.genesis import Genesis
+from ledger.primitives.keys import SigningKey, verify_many
+from ledger.store.memory import MemoryStore
+from node.core import effects as asked
+from node.core import events as told
+from node.core.assembly import assemble, committee_of
+from node.core.machine import Machine
+
+STEPS_MAX = 200_000
+
+
+@dataclass
+class Node:
+    """One core with its storage."""
+
+    key: SigningKey
+    store: MemoryStore
+    machine: Machine
+    journal: list[bytes] = field(default_factory=list)
+    answers: list[asked.Submitted] = field(default_factory=list)
+    warnings: list[asked.Warn] = field(default_factory=list)
+    is_up: bool = True
+
+
+class Cluster:
+    """Validators that hear each other after a fixed delay."""
+
+    def __init__(self, genesis: Genesis, keys: list[SigningKey], params: Params) -> None:
+        self.genesis, self.params = genesis, params
+        committee = committee_of(genesis)
+        self.keys = sorted(keys, key=lambda key: key.public)
+        assert [seat.key for seat in committee.seats] == [key.public for key in self.keys]
+        self.now_ms = genesis.time_ms
+        self.delay_ms = 1
+        self._queue: deque[tuple[int, Member, told.Event]] = deque()
+        self.nodes = []
+        for key in self.keys:
+            store = MemoryStore()
+            self.nodes.append(Node(key, store, assemble(genesis, store, key, params)))
+        for index in range(len(self.nodes)):
+            self.start(index)
+
+    def start(self, index: int) -> None:
+        """Start a node's machine and connect it with those that run."""
+        self.feed(index, told.Start())
+        for other, node in enumerate(self.nodes):
+            if other != index and node.is_up:
+                self.post(index, told.PeerUp(Member(other)))
+                self.post(other, told.PeerUp(Member(index)))
+
+    def crash(self, index: int) -> None:
+        """Stop a node; its store and journal stay."""
+        self.nodes[index].is_up = False
+        for other in range(len(self.nodes)):
+            self.post(other, told.PeerDown(Member(index)))
+
+    def restart(self, index: int) -> None:
+        """Assemble a crashed node again from what it had stored."""
+        node = self.nodes[index]
+        records: list[Record] = [decode_record(raw) for raw in node.journal]
+        node.machine = assemble(self.genesis, node.store, node.key, self.params, records)
+        node.is_up = True
+        self.start(index)
+
+    def post(self, index: int, event: told.Event, delay_ms: int = 0) -> None:
+        """Deliver an event later."""
+        self._queue.append((self.now_ms + delay_ms, Member(index), event))
+
+    def feed(self, index: int, event: told.Event) -> None:
+        """Give a node an event now, and carry its effects out."""
+        node = self.nodes[index]
+        if not node.is_up:
+            return
+        for effect in node.machine.handle(event, self.now_ms):
+            self._carry_out(index, node, effect)
+
+    def _carry_out(self, index: int, node: Node, effect: asked.Effect) -> None:
+        match effect:
+            case asked.Append(_, record):
+                node.journal.append(record)
+            case asked.Commit(steps):
+                node.store.commit(steps)
+            case asked.Verify(ticket, claims):
+                self.post(index, told.Verified(ticket, tuple(verify_many(claims))))
+            case asked.SendTo(peer, channel, payload):
+                self.post(peer, told.PeerMessage(Member(index), channel, payload), self.delay_ms)
+            case asked.SendAll(channel, payload):
+                for other in range(len(self.nodes)):
+                    if other != index:
+                        message = told.PeerMessage(Member(index), channel, payload)
+                        self.post(other, message, self.delay_ms)
+            case asked.Submitted():
+                node.answers.append(effect)
+            case asked.Warn():
+                node.warnings.append(effect)
+
+    def run(self, until_ms: int) -> None:
+        """Run for a span of virtual time."""
+        end_ms = self.now_ms + until_ms
+        for _ in range(STEPS_MAX):
+            ready = [item for item in self._queue if item[0] <= self.now_ms]
+            if ready:
+                self._queue.remove(ready[0])
+                self.feed(ready[0][1], ready[0][2])
+                continue
+            moments = [at for at, _, _ in self._queue]
+            moments += [
+                due
+                for node in self.nodes
+                if node.is_up and (due := node.machine.deadline_ms) is not None
+            ]
+            following = min((at for at in moments if at <= end_ms), default=None)
+            if following is None:
+                self.now_ms = end_ms
+                return
+            self.now_ms = max(self.now_ms, following)
+            for index, node in enumerate(self.nodes):
+                due = node.machine.deadline_ms
+                if node.is_up and due is not None and due <= self.now_ms:
+                    self.feed(index, told.Tick())
+        raise AssertionError("the cluster never comes to rest")
