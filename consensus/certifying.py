@@ -1,0 +1,167 @@
+"""From votes to certificates to the next view (rules R1, R6, R7).
+
+A certificate comes about in two ways, by counting votes and by receiving it, and is held in one:
+`hold`. Rules that follow from it are applied afterwards, when the engine settles.
+"""
+
+from consensus.effects import Offence
+from consensus.errors import BadSignature
+from consensus.messages import Certificate, Vote, VoteKind
+from consensus.params import PROPOSALS_KEPT, SKIP_VIEWS
+from consensus.quorum import verify_certificate
+from consensus.state import State
+from consensus.tree import Standing, block_of
+from consensus.types import Member, View
+from consensus.view import Round, certified_block
+from consensus.votes import Admission
+
+
+def count_vote(s: State, vote: Vote, *, verified: bool) -> None:
+    """Count a vote, prove its signer's equivocation if it is one, certify at quorum."""
+    known = s.round(vote.subject.view)
+    admission = known.tally.admit(vote, verified=verified)
+    if admission is Admission.REPEATED:
+        # Nobody repeats a vote whose outcome it knows.
+        if vote.signer != s.me and s.is_over(vote.subject.view):
+            bring_up_to_date(s, vote.signer)
+        return
+    if (earlier := known.tally.rival(vote)) is not None:
+        accuse_of_equivocation(s, known, earlier, vote)
+    if admission is Admission.COUNTED and vote.subject.kind not in known.certificates:
+        certificate, forgers = known.tally.certify(vote.subject)
+        for forger in forgers:
+            s.accuse(Offence(forger, "its vote bears a wrong signature", None))
+        if certificate is not None:
+            hold(s, certificate)
+            push(s, certificate)
+
+
+def accuse_of_equivocation(s: State, known: Round, earlier: Vote, later: Vote) -> None:
+    """Report two votes that exclude each other, once a signer and view (spec §4.3)."""
+    signer = later.signer
+    if signer in known.reported or signer == s.me:
+        return
+    known.reported.add(signer)
+    if not (known.tally.is_genuine(earlier) and known.tally.is_genuine(later)):
+        raise BadSignature("its vote bears a wrong signature")
+    # Durable, so that a restart forgets neither the proof nor what it forbids.
+    s.persist(known.view, earlier)
+    s.persist(known.view, later)
+    s.accuse(Offence(signer, "it signed two votes that exclude each other", (earlier, later)))
+    both_notarize = earlier.subject.kind is later.subject.kind is VoteKind.NOTARIZE
+    if both_notarize and signer == s.schedule.leader(known.view):
+        known.equivocated = True  # spec §1 R5
+
+
+def learn(s: State, certificate: Certificate, source: Member) -> None:
+    """Take in a certificate from another; raise `BadCertificate` if it proves nothing."""
+    subject = certificate.subject
+    if subject.epoch != s.epoch or subject.view <= s.floor.block.view:
+        return
+    known = s.rounds.get(subject.view)
+    if known is not None and subject.kind in known.certificates:
+        return
+    verify_certificate(s.committee, s.chain_id, certificate)
+    hold(s, certificate, source)
+
+
+def hold(s: State, certificate: Certificate, source: Member | None = None) -> None:
+    """Keep a verified certificate, durably, and note what it changes."""
+    subject = certificate.subject
+    known = s.round(subject.view)
+    known.certificates[subject.kind] = certificate
+    s.persist(subject.view, certificate)
+    s.touched.add(subject.view)
+    if s.highest is None or subject.view > s.highest.subject.view:
+        s.highest = certificate
+    if subject.kind is VoteKind.FINALIZE and subject.view > s.finalized_view:
+        s.finalization, s.finalization_source = certificate, source
+        s.timers.standstill_ms = None
+    if subject.kind is not VoteKind.NULLIFY:
+        _override(s, known, certificate)
+
+
+def _override(s: State, known: Round, certificate: Certificate) -> None:
+    """Let a certified block stand above what the leader sent here (R6), and move the tip."""
+    block = certified_block(certificate)
+    if known.proposal is not None and block_of(known.proposal) != block:
+        known.equivocated = True
+    node = s.tree.get(block)
+    if node is not None and node.standing is Standing.INVALID:
+        # Others found this block valid, so the body that came with its hash was not its body.
+        s.tree.drop(block)
+    if known.view > s.tip:
+        s.tip, s.tip_ms = known.view, s.now_ms
+        s.block_ms = s.now_ms if known.proposed_ms is None else known.proposed_ms
+
+
+def enter(s: State) -> bool:
+    """Enter the view after the highest certificate's (R1). Forward only."""
+    if s.highest is None or s.highest.subject.view < s.view:
+        return False
+    s.view = View(s.highest.subject.view + 1)
+    s.building = None
+    forget_uncertified(s)
+    s.timers.entered_ms = s.now_ms
+    s.timers.armed_ms = s.timers.retry_ms = None
+    if s.timers.share_ms is None:
+        s.timers.share_ms, s.timers.share_view = s.now_ms + s.params.delta_ms // 2, s.view
+    return True
+
+
+def forget_uncertified(s: State) -> None:
+    """Drop bodies of old views that nobody vouched for: leaders could fill the memory with them."""
+    for block, node in list(s.tree.nodes.items()):
+        known = s.rounds.get(block.view)
+        certified = known is not None and known.block == block
+        if block.view < s.view - PROPOSALS_KEPT and not node.durable and not certified:
+            s.tree.drop(block)
+            if known is not None:
+                known.proposal = None
+
+
+def push(s: State, certificate: Certificate) -> None:
+    """Hand a certificate formed here to the next leader at once: it waits for it to build (R7)."""
+    next_leader = s.schedule.leader(View(certificate.subject.view + 1))
+    if s.me is not None and next_leader != s.me:
+        s.send(next_leader, certificate)
+
+
+def share(s: State) -> bool:
+    """Hand the newest certificates to those who show no sign of having them (R7)."""
+    timers = s.timers
+    if timers.share_ms is None or s.now_ms < timers.share_ms or s.highest is None:
+        return False
+    timers.share_ms = None
+    if s.me is None:
+        return True
+    final = s.finalization
+    finalizers = s.round(s.finalized_view).tally.voters(VoteKind.FINALIZE) if final else set()
+    for member, peer in s.peers.items():
+        if is_silent(s, member):
+            continue
+        if peer.entered < timers.share_view:
+            s.send(member, s.highest)
+        if final is not None and final != s.highest and member not in finalizers:
+            s.send(member, final)
+    return True
+
+
+def bring_up_to_date(s: State, member: Member) -> None:
+    """Send a member the newest certificates, at most once a delta."""
+    peer = s.peers[member]
+    last_ms = peer.caught_up_ms
+    if last_ms is not None and s.now_ms < last_ms + s.params.delta_ms:
+        return
+    peer.caught_up_ms = s.now_ms
+    if s.finalization is not None:
+        s.send(member, s.finalization)
+    if s.highest is not None and s.highest != s.finalization:
+        s.send(member, s.highest)
+
+
+def is_silent(s: State, member: Member) -> bool:
+    """Tell whether a member has been silent for long, in time and in views (R9)."""
+    peer = s.peers[member]
+    long_ago = s.now_ms - peer.heard_ms >= s.params.skip_ms
+    return long_ago and s.view - peer.heard_view >= SKIP_VIEWS

@@ -1,0 +1,220 @@
+"""The engine: one event in, effects out (spec §1.3).
+
+Handling an event first notes what it says, then settles: the rules are tried in order until none
+has anything to do. A rule acts at most once on the same facts, so settling ends.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from consensus import certifying, following, pacing, proposing, voting
+from consensus.effects import Effect, Offence
+from consensus.errors import PeerFault
+from consensus.events import Built, CaughtUp, Checked, Event, Received, Started, Ticked, WorkPending
+from consensus.fetching import Fetcher
+from consensus.guard import Guard
+from consensus.intake import take_message
+from consensus.journal import Record
+from consensus.leader import Schedule, first_seed
+from consensus.messages import Certificate, Message, Proposal, Vote, VoteKind
+from consensus.params import Params
+from consensus.state import Floor, Peer, State
+from consensus.tree import Tree, block_of
+from consensus.types import Committee, Epoch, Member, View
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import SigningKey
+
+_RULES: Final[tuple[Callable[[State], bool], ...]] = (
+    certifying.enter,
+    following.apply_final,
+    voting.vote_final,
+    following.check_blocks,
+    voting.notarize,
+    pacing.arm,
+    voting.nullify,
+    proposing.propose,
+)
+"""What follows from the state, each tried until none acts. Votes go out before new work begins."""
+
+_SETTLE_MAX: Final = 10_000
+"""More rounds of rules than one event can ever cause: past it, a rule undoes another."""
+
+
+class Engine:
+    """One validator's, or observer's, part in consensus."""
+
+    __slots__ = ("_started", "_state")
+
+    def __init__(
+        self,
+        params: Params,
+        chain_id: Hash,
+        epoch: Epoch,
+        committee: Committee,
+        me: Member | None,
+        key: SigningKey | None,
+        floor: Floor,
+        records: Sequence[Record] = (),
+    ) -> None:
+        """Take up from the floor and the journal's records; nothing happens before `Started`."""
+        assert (me is None) == (key is None), "a validator has a key, an observer has none"
+        assert me is None or key is None or committee.seats[me].key == key.public
+        others = [Member(m) for m in range(len(committee.seats)) if m != me]
+        self._started = False
+        self._state = State(
+            params=params,
+            chain_id=chain_id,
+            epoch=epoch,
+            committee=committee,
+            schedule=Schedule(first_seed(chain_id), committee),
+            me=me,
+            guard=Guard(key, me, chain_id) if key is not None and me is not None else None,
+            floor=floor,
+            tree=Tree(floor.block),
+            view=View(floor.block.view + 1),
+            peers={member: Peer() for member in others},
+            fetcher=Fetcher(params, me, len(committee.seats)),
+            finalization=floor.finalization,
+            highest=floor.finalization,
+            tip=floor.block.view,
+        )
+        _replay(self._state, records)
+
+    @property
+    def view(self) -> View:
+        """Give the current view."""
+        return self._state.view
+
+    @property
+    def floor(self) -> Floor:
+        """Give the newest block that is final and applied."""
+        return self._state.floor
+
+    @property
+    def finalized_view(self) -> View:
+        """Give the highest view known to be final, applied or not."""
+        return self._state.finalized_view
+
+    @property
+    def leader(self) -> Member:
+        """Name the leader of the current view."""
+        return self._state.schedule.leader(self._state.view)
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """Give when to send `Ticked`, if nothing else happens before."""
+        return pacing.deadline_ms(self._state) if self._started else None
+
+    def handle(self, event: Event, now_ms: int) -> list[Effect]:
+        """Take an event in and give what is to be done about it, in this order."""
+        s = self._state
+        s.now_ms = max(s.now_ms, now_ms)  # A clock set back stops time; it never turns it round.
+        assert self._started or isinstance(event, Started), "the first event is Started"
+        match event:
+            case Started():
+                self._start()
+            case Ticked():
+                pass
+            case Received(sender=sender, message=message):
+                _receive(s, sender, message)
+            case Built():
+                proposing.take_built(s, event)
+            case Checked():
+                following.take_checked(s, event)
+            case WorkPending(since_ms=since_ms):
+                s.work_since_ms = since_ms
+            case CaughtUp(finalization=finalization):
+                following.take_caught_up(s, finalization)
+        _settle(s)
+        effects, s.effects = s.effects, []
+        return effects
+
+    def _start(self) -> None:
+        """Start the clocks; after a crash, say again what was said before it."""
+        assert not self._started, "an engine starts once"
+        self._started = True
+        s = self._state
+        certifying.enter(s)
+        s.timers.entered_ms = s.block_ms = s.tip_ms = s.now_ms
+        for peer in s.peers.values():
+            peer.heard_ms, peer.heard_view = s.now_ms, s.view
+        known = s.round(s.view)
+        if VoteKind.NULLIFY in known.own:
+            s.timers.retry_ms = s.now_ms + s.params.retry_ms
+        if any(s.rounds[view].own for view in s.rounds):
+            pacing.resend(s)
+        if known.proposal is not None and known.proposal.vote.signer == s.me:
+            s.broadcast(known.proposal)
+
+
+def _receive(s: State, sender: Member, message: Message) -> None:
+    try:
+        take_message(s, sender, message)
+    except PeerFault as fault:
+        s.accuse(Offence(sender, str(fault), None))
+
+
+def _settle(s: State) -> None:
+    for _ in range(_SETTLE_MAX):
+        if not any(rule(s) for rule in _RULES):
+            break
+    else:
+        raise AssertionError("the rules do not settle")
+    pacing.retry(s)
+    pacing.stand_up(s)
+    certifying.share(s)
+    following.fall_behind(s)
+    following.fetch(s)
+
+
+def _replay(s: State, records: Sequence[Record]) -> None:
+    """Restore what was durable: own votes first, so that no certificate is formed without them."""
+    s.replaying = True
+    fresh = [r for r in records if _view_of(r) > s.floor.block.view]
+    if s.guard is not None:
+        s.guard.raise_floor(s.floor.block.view)
+    for record in fresh:
+        if isinstance(record, Vote):
+            _restore_vote(s, record)
+    for record in fresh:
+        if isinstance(record, Certificate):
+            certifying.hold(s, record)
+        elif isinstance(record, Proposal):
+            _restore_proposal(s, record)
+    # The highest view, not the last record's: records of old views may be written late.
+    voted = [view for view, known in s.rounds.items() if known.own]
+    s.view = max([s.view, *voted])
+    s.replaying = False
+
+
+def _view_of(record: Record) -> View:
+    if isinstance(record, Proposal):
+        return record.vote.subject.view
+    return record.subject.view
+
+
+def _restore_vote(s: State, vote: Vote) -> None:
+    """Put a vote back: one's own, or one of two that prove another's equivocation."""
+    if vote.signer == s.me:
+        assert s.guard is not None
+        s.guard.remember(vote)
+        s.round(vote.subject.view).own[vote.subject.kind] = vote
+    certifying.count_vote(s, vote, verified=True)
+
+
+def _restore_proposal(s: State, proposal: Proposal) -> None:
+    """Put a block back; it is checked again, parents first, once the engine runs."""
+    node = s.tree.add(proposal, proposal.vote.signer)
+    node.durable = True
+    block = block_of(proposal)
+    known = s.round(block.view)
+    voted = known.own.get(VoteKind.NOTARIZE)
+    if voted is None or voted.subject == proposal.vote.subject:
+        known.proposal = proposal
+    if (
+        known.block is not None
+        and voted is not None
+        and voted.subject.block_hash != known.block.hash
+    ):
+        known.equivocated = True
+    certifying.count_vote(s, proposal.vote, verified=True)

@@ -1,0 +1,170 @@
+"""Keeping up: check blocks, apply finality, fetch what is missing (spec §1.7, §1.8).
+
+Observers do all of this and nothing else.
+"""
+
+from consensus.effects import Behind, Check, Finalize, Offence
+from consensus.events import Checked, Verdict
+from consensus.fetching import Request, Want
+from consensus.justify import Gap, choose_parent, find_gap, has_lawful_parent
+from consensus.messages import Certificate, FetchCertificates, FetchProposal
+from consensus.params import FETCH_TRIES_MAX, GAP_VIEWS_MAX
+from consensus.state import State
+from consensus.tree import Node, Standing, block_of, parent_of
+from consensus.types import BlockRef, Member, View
+from consensus.view import certified_block
+from consensus.voting import make_durable
+
+
+def check_blocks(s: State) -> bool:
+    """Ask for a verdict on every block that matters and whose parent is valid."""
+    acted = False
+    for block in [b for b in s.tree.nodes if s.tree.is_ready(b)]:
+        node = s.tree.nodes[block]
+        if block.view >= s.view or node.durable or is_certified(s, block):
+            node.standing = Standing.CHECKING
+            parent = parent_of(node.proposal)
+            payload = node.proposal.payload
+            s.effects.append(Check(block.view, parent.view, parent.hash, block.hash, payload))
+            acted = True
+    return acted
+
+
+def is_certified(s: State, block: BlockRef) -> bool:
+    """Tell whether a quorum stands behind the block, directly or through a descendant's need."""
+    known = s.rounds.get(block.view)
+    certified = known is not None and known.block == block
+    return certified or s.fetcher.wants(FetchProposal(block.view, block.hash))
+
+
+def take_checked(s: State, event: Checked) -> None:
+    """Note the application's verdict."""
+    block = BlockRef(event.view, event.block_hash)
+    node = s.tree.get(block)
+    if node is None or node.standing is not Standing.CHECKING:
+        return
+    if event.verdict is Verdict.VALID:
+        node.standing = Standing.VALID
+        s.touched.add(block.view)
+        if is_certified(s, block):
+            make_durable(s, node)
+        return
+    _refuse(s, block, node)
+
+
+def _refuse(s: State, block: BlockRef, node: Node) -> None:
+    """Never vote for an invalid body; if its hash is certified, it is not the block's body."""
+    known = s.round(block.view)
+    if known.proposal is not None and block_of(known.proposal) == block:
+        known.refused = True  # spec §1.4 R3: permanently invalid, so R4.
+    s.accuse(Offence(node.source, "it sent an invalid block", None))
+    if is_certified(s, block):
+        s.tree.drop(block)
+        s.fetcher.spoil(FetchProposal(block.view, block.hash), node.source)
+    else:
+        node.standing = Standing.INVALID
+
+
+def apply_final(s: State) -> bool:
+    """Move the floor to the highest finalization once its block is valid here."""
+    final = s.finalization
+    if final is None or final.subject.view <= s.floor.block.view:
+        return False
+    block = certified_block(final)
+    if not s.tree.is_valid(block) or not s.tree.descends(block):
+        return False
+    node = s.tree.get(block)
+    assert node is not None
+    make_durable(s, node)
+    s.effects.append(Finalize(final))
+    s.move_floor(final)
+    return True
+
+
+def take_caught_up(s: State, finalization: Certificate) -> None:
+    """Go on from a block that block sync has verified and applied."""
+    view = finalization.subject.view
+    if view <= s.floor.block.view:
+        return
+    if view > s.finalized_view:
+        s.finalization = finalization
+        s.timers.standstill_ms = None
+    if s.highest is None or view > s.highest.subject.view:
+        s.highest = finalization
+    if view > s.tip:
+        s.tip, s.tip_ms, s.block_ms = view, s.now_ms, s.now_ms
+    s.move_floor(finalization)
+
+
+def fall_behind(s: State) -> bool:
+    """Ask for block sync when proposals can't close the gap to what is final."""
+    final = s.finalization
+    if final is None or s.finalized_view <= s.floor.block.view:
+        return False
+    if s.behind <= s.floor.block.view:
+        if not _is_out_of_reach(s, certified_block(final)):
+            return False
+        s.behind, s.timers.behind_ms = s.finalized_view, s.now_ms
+    if s.now_ms < s.timers.behind_ms:
+        return False
+    s.timers.behind_ms = s.now_ms + s.params.standstill_ms
+    s.effects.append(Behind(final, _source(s, final)))
+    return True
+
+
+def _is_out_of_reach(s: State, block: BlockRef) -> bool:
+    """Tell whether a final block's ancestry is too far or too long to be fetched by proposals."""
+    missing, depth = s.tree.missing(block)
+    if missing is None:
+        return False
+    far = block.view - s.floor.block.view > GAP_VIEWS_MAX
+    tries = s.fetcher.tries(FetchProposal(missing.view, missing.hash))
+    return far or s.tree.is_too_deep(depth) or tries >= FETCH_TRIES_MAX
+
+
+def _source(s: State, final: Certificate) -> Member:
+    """Name one who surely knows the finalized block: who told of it, or who voted for it."""
+    voters = [member for member, _ in final.votes if member != s.me]
+    told = s.finalization_source
+    return told if told is not None and told != s.me else voters[0]
+
+
+def wanted(s: State) -> dict[Request, Want]:
+    """List what is missing now: at most three bodies and two ranges of certificates."""
+    wants: dict[Request, Want] = {}
+    known = s.round(s.view)
+    leader = s.schedule.leader(s.view)
+    blocks: list[BlockRef] = []
+    if s.behind <= s.floor.block.view:
+        if s.finalization is not None and s.finalized_view > s.floor.block.view:
+            blocks.append(certified_block(s.finalization))
+        parent = choose_parent(s)
+        if isinstance(parent, BlockRef):
+            blocks.append(parent)
+        elif leader == s.me:
+            wants[FetchCertificates(parent.first, parent.last)] = Want(None)
+        if known.proposal is not None and has_lawful_parent(s, known.proposal):
+            blocks.append(parent_of(known.proposal))
+    for block in blocks:
+        _want_body(s, wants, block)
+    if known.proposal is not None and isinstance(gap := find_gap(s, known.proposal), Gap):
+        wants.setdefault(FetchCertificates(gap.first, gap.last), Want(leader))
+    return wants
+
+
+def _want_body(s: State, wants: dict[Request, Want], block: BlockRef) -> None:
+    """Want the first missing body on the way from a block down to the floor."""
+    missing, depth = s.tree.missing(block)
+    if missing is None or s.tree.is_too_deep(depth):
+        return
+    # The newest block's body is most likely on its way from the leader: ask a little later.
+    fresh = depth == 0 and block.view + 1 >= s.view
+    delay_ms = s.params.delta_ms // 2 if fresh else 0
+    source = s.schedule.leader(View(missing.view))
+    wants.setdefault(FetchProposal(missing.view, missing.hash), Want(source, delay_ms))
+
+
+def fetch(s: State) -> None:
+    """Ask for what is missing, as far as an attempt is due."""
+    for member, request in s.fetcher.update(wanted(s), s.now_ms):
+        s.send(member, request)

@@ -1,0 +1,156 @@
+"""Messages from other members: what is let in, and what is answered (spec §1.6, §1.8).
+
+Everything here is decoded but not trusted. A message is dropped silently if it is merely late or
+early; it raises a `PeerFault` if no honest member could have sent it.
+"""
+
+from consensus.certifying import (
+    bring_up_to_date,
+    count_vote,
+    learn,
+)
+from consensus.errors import BadSignature, WrongSender
+from consensus.justify import check_structure
+from consensus.messages import (
+    Certificate,
+    FetchCertificates,
+    FetchProposal,
+    Message,
+    Proposal,
+    Vote,
+    VoteKind,
+)
+from consensus.params import (
+    ANSWERS_MAX,
+    CERTIFICATES_FETCHED_MAX,
+    PROPOSAL_COST,
+    PROPOSALS_KEPT,
+    VIEWS_KEPT,
+)
+from consensus.quorum import check_subject
+from consensus.state import State
+from consensus.tree import block_of
+from consensus.types import BlockRef, Member, View
+
+
+def take_message(s: State, sender: Member, message: Message) -> None:
+    """Let a message in; raise a `PeerFault` that is the sender's."""
+    if sender == s.me:
+        return
+    peer = s.peers[sender]
+    peer.heard_ms, peer.heard_view = s.now_ms, s.view
+    match message:
+        case Vote():
+            take_vote(s, sender, message)
+        case Certificate():
+            _note_entered(s, sender, View(message.subject.view + 1))
+            learn(s, message, sender)
+        case Proposal():
+            take_proposal(s, sender, message)
+        case FetchProposal():
+            answer_proposal(s, sender, message)
+        case FetchCertificates():
+            answer_certificates(s, sender, message)
+
+
+def _note_entered(s: State, sender: Member, view: View) -> None:
+    """Note a view that a member claims to be in; a lie costs only the liar."""
+    s.peers[sender].entered = max(s.peers[sender].entered, view)
+
+
+def take_vote(s: State, sender: Member, vote: Vote) -> None:
+    """Admit a vote for a view near the current one, from its signer alone."""
+    subject = vote.subject
+    if sender != vote.signer:
+        raise WrongSender(f"it sent a vote of member {vote.signer}")
+    check_subject(subject)
+    if subject.epoch != s.epoch:
+        return
+    past_it = subject.kind is VoteKind.FINALIZE  # It holds the view's notarization, so has left.
+    _note_entered(s, sender, View(subject.view + past_it))
+    if subject.kind is VoteKind.NULLIFY and subject.view < s.view - 1:
+        bring_up_to_date(s, sender)
+    if s.finalized_view - VIEWS_KEPT <= subject.view <= s.view + 1:
+        count_vote(s, vote, verified=False)
+
+
+def take_proposal(s: State, sender: Member, proposal: Proposal) -> None:
+    """Admit a leader's proposal, or one that was asked for."""
+    check_structure(proposal)
+    block, vote = block_of(proposal), proposal.vote
+    if vote.subject.epoch != s.epoch or block.view <= s.floor.block.view:
+        return
+    if vote.signer != s.schedule.leader(block.view):
+        raise WrongSender(f"member {vote.signer} does not lead view {block.view}")
+    wanted = s.fetcher.has_asked(FetchProposal(block.view, block.hash), sender)
+    if not wanted and (sender != vote.signer or _is_settled(s, proposal)):
+        return
+    if not s.round(block.view).tally.is_genuine(vote):
+        raise BadSignature("its proposal bears a wrong signature")
+    _absorb(s, sender, proposal)
+    if wanted:
+        s.tree.add(proposal, sender)
+    if sender == vote.signer:
+        _take_from_leader(s, sender, proposal)
+
+
+def _is_settled(s: State, proposal: Proposal) -> bool:
+    """Tell whether a leader's message adds nothing: known already, or its guilt is."""
+    known = s.rounds.get(proposal.vote.subject.view)
+    if known is None:
+        return False
+    return proposal.vote.signer in known.reported or known.proposal == proposal
+
+
+def _absorb(s: State, sender: Member, proposal: Proposal) -> None:
+    """Learn the certificates that came along; they may open the proposal's view (R1)."""
+    for certificate in (proposal.parent, *proposal.nullifications):
+        if certificate is not None:
+            learn(s, certificate, sender)
+
+
+def _take_from_leader(s: State, sender: Member, proposal: Proposal) -> None:
+    """Keep the first proposal of a view that is near; a second one is proof against its leader."""
+    block, vote = block_of(proposal), proposal.vote
+    entered = s.view if s.highest is None else max(s.view, s.highest.subject.view + 1)
+    if block.view > entered + 1:
+        return
+    _note_entered(s, sender, block.view)
+    known = s.round(block.view)
+    if known.proposal is None and block.view >= s.view - PROPOSALS_KEPT:
+        known.proposal, known.proposed_ms = proposal, s.now_ms
+        s.tree.add(proposal, sender)
+        if known.block is not None and known.block != block:
+            known.equivocated = True  # spec §1 R6
+    count_vote(s, vote, verified=True)
+
+
+def _may_answer(s: State, member: Member, cost: int) -> bool:
+    """Spend from the answers that a member gets within a delta."""
+    peer = s.peers[member]
+    if s.now_ms >= peer.window_ms + s.params.delta_ms:
+        peer.window_ms, peer.answers = s.now_ms, 0
+    peer.answers += cost
+    return peer.answers <= ANSWERS_MAX
+
+
+def answer_proposal(s: State, sender: Member, request: FetchProposal) -> None:
+    """Send a proposal from memory, or what shows the asker that it is too late for it."""
+    node = s.tree.get(BlockRef(request.view, request.block_hash))
+    if node is None:
+        if request.view <= s.finalized_view:
+            bring_up_to_date(s, sender)
+    elif _may_answer(s, sender, PROPOSAL_COST):
+        s.send(sender, node.proposal)
+
+
+def answer_certificates(s: State, sender: Member, request: FetchCertificates) -> None:
+    """Send what is held of a range of views, and the finalization if that is past it."""
+    if request.first <= s.finalized_view:
+        bring_up_to_date(s, sender)
+    last = min(request.last, request.first + CERTIFICATES_FETCHED_MAX - 1)
+    for view in range(request.first, last + 1):
+        known = s.rounds.get(View(view))
+        for certificate in known.certificates.values() if known else ():
+            if _may_answer(s, sender, 1):
+                s.send(sender, certificate)

@@ -1,0 +1,99 @@
+"""The journal's bytes: what a validator must know again after a crash (spec §2.1, §2.2).
+
+A frame is `length u32 | crc32(length) u32 | crc32(body) u32 | body`, big-endian; the body is the
+canonical encoding of a list of records. All records of one `handle` call go into one frame, so a
+crash keeps or loses them together. A record is one of consensus's own messages: a vote (always
+one's own), a certificate, a proposal.
+
+Pure: the shell appends frames, syncs, and cuts the file at `clean_bytes` before it appends again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from struct import Struct as Packer
+from typing import Final
+from zlib import crc32
+
+from consensus.errors import CorruptJournal
+from consensus.messages import MESSAGE_BYTES_MAX, Certificate, Proposal, Vote
+from ledger.primitives.codec import decode, encode
+from ledger.primitives.errors import CodecFault
+
+Record = Vote | Certificate | Proposal
+
+FRAME_BYTES_MAX: Final = 8 * MESSAGE_BYTES_MAX
+"""More than one `handle` call can ask to persist."""
+
+_HEADER: Final = Packer(">III")
+_LENGTH: Final = Packer(">I")
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a journal holds: its records in order, and how many of its bytes are sound."""
+
+    records: tuple[Record, ...]
+    clean_bytes: int
+
+
+def encode_record(record: Record) -> bytes:
+    """Encode one record, for `Persist`."""
+    return encode(record)
+
+
+def decode_record(raw: bytes) -> Record:
+    """Decode one record; raise a `CodecFault` if it is none."""
+    return decode(raw, Record, MESSAGE_BYTES_MAX)  # type: ignore[arg-type]  # A union is a type.
+
+
+def frame(records: Sequence[bytes]) -> bytes:
+    """Wrap the records of one `handle` call, to be appended in one write and synced."""
+    body = encode(list(records))
+    assert len(body) <= FRAME_BYTES_MAX, "one call never persists so much"
+    length_crc = crc32(_LENGTH.pack(len(body)))
+    return _HEADER.pack(len(body), length_crc, crc32(body)) + body
+
+
+def read(raw: bytes) -> Replay:
+    """Read a journal to its end or its torn tail; raise `CorruptJournal` for damage before that.
+
+    A frame is synced before the next is written. So a damaged frame that has an intact one behind
+    it was whole once, and votes are lost; one with nothing intact behind it was being written at
+    the crash, and nothing of it was ever sent.
+    """
+    records: list[Record] = []
+    offset = 0
+    while offset < len(raw):
+        body = _body_at(raw, offset)
+        if body is None:
+            if _is_followed(raw, offset):
+                raise CorruptJournal(offset, "a later frame is intact")
+            break
+        records += _records(body, offset)
+        offset += _HEADER.size + len(body)
+    return Replay(tuple(records), offset)
+
+
+def _records(body: bytes, offset: int) -> list[Record]:
+    try:
+        return [decode_record(raw) for raw in decode(body, list[bytes], FRAME_BYTES_MAX)]
+    except CodecFault as fault:
+        raise CorruptJournal(offset, f"it holds no record: {fault}") from fault
+
+
+def _body_at(raw: bytes, offset: int) -> bytes | None:
+    """Give the body of an intact frame at the offset, or None."""
+    if offset + _HEADER.size > len(raw):
+        return None
+    length, length_crc, body_crc = _HEADER.unpack_from(raw, offset)
+    start = offset + _HEADER.size
+    if crc32(raw[offset : offset + _LENGTH.size]) != length_crc or start + length > len(raw):
+        return None
+    body = raw[start : start + length]
+    # An empty body is never written, and a run of zeros must not look like one.
+    return body if length and crc32(body) == body_crc else None
+
+
+def _is_followed(raw: bytes, offset: int) -> bool:
+    """Tell whether any intact frame starts behind the offset."""
+    return any(_body_at(raw, at) is not None for at in range(offset + 1, len(raw)))

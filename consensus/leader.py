@@ -1,0 +1,69 @@
+"""Who leads a view: a pure function of seed, committee and view (spec §4.1).
+
+An epoch has 1,024 slots. Each member gets its share of them by the largest remainder of its
+stake, and the seed shuffles their order. A withheld seed can permute the order, never the shares.
+"""
+
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+from consensus.types import Committee, Member, View
+from ledger.primitives.hashing import Domain, Hash, digest
+
+SLOTS: Final = 1_024
+_WORD_BYTES: Final = 8
+
+T = TypeVar("T")
+
+
+def first_seed(chain_id: Hash) -> Hash:
+    """Derive the seed of an epoch that no earlier epoch could seed."""
+    return digest(Domain.SEED, chain_id)
+
+
+def quotas(stakes: Sequence[int], slots: int = SLOTS) -> list[int]:
+    """Share the slots by stake: whole shares first, then the largest remainders.
+
+    Equal remainders go to the lower index. The sum is exactly `slots`.
+    """
+    total = sum(stakes)
+    shares = [stake * slots // total for stake in stakes]
+    rests = sorted(range(len(stakes)), key=lambda i: (-(stakes[i] * slots % total), i))
+    for index in rests[: slots - sum(shares)]:
+        shares[index] += 1
+    return shares
+
+
+def shuffle(items: Sequence[T], seed: Hash) -> list[T]:
+    """Permute by Fisher and Yates, drawing from `H(seed, 0), H(seed, 1), ...`.
+
+    A draw below n is `word * n >> 64`: its bias is under 2^-53, and there is no rejection loop
+    whose length others would have to guess.
+    """
+    shuffled = list(items)
+    words: list[int] = []
+    block = 0
+    for last in range(len(shuffled) - 1, 0, -1):
+        if not words:
+            raw = digest(Domain.SCHEDULE, seed, block.to_bytes(_WORD_BYTES, "big"))
+            starts = range(0, len(raw), _WORD_BYTES)
+            words = [int.from_bytes(raw[at : at + _WORD_BYTES], "big") for at in starts]
+            block += 1
+        pick = words.pop(0) * (last + 1) >> 64
+        shuffled[last], shuffled[pick] = shuffled[pick], shuffled[last]
+    return shuffled
+
+
+class Schedule:
+    """The leaders of one epoch, by view; slots repeat after 1,024 views."""
+
+    __slots__ = ("_slots",)
+
+    def __init__(self, seed: Hash, committee: Committee) -> None:
+        shares = quotas([seat.stake for seat in committee.seats])
+        slots = [Member(i) for i, share in enumerate(shares) for _ in range(share)]
+        self._slots = tuple(shuffle(slots, seed))
+
+    def leader(self, view: View) -> Member:
+        """Name the leader of a view."""
+        return self._slots[view % SLOTS]

@@ -1,0 +1,121 @@
+"""When something is due: proposals, patience, retries, standstill (spec §1.5, §1.10).
+
+An idle network is silent: a view's timers run only from the moment when its leader ought to have
+proposed. Each function reads the state and the time; none waits.
+"""
+
+from consensus.messages import Message, VoteKind
+from consensus.params import RESENT_MAX
+from consensus.quorum import is_over_third, stake_of
+from consensus.state import State
+from consensus.types import View
+
+
+def proposal_due_ms(s: State, patience_ms: int) -> int:
+    """Give the time from which the view's leader ought to propose.
+
+    Work makes it due after `patience_ms`; so does a notarized tip that stays without finality,
+    since only a further block can then bring it; else the heartbeat. The pace holds in any case.
+    """
+    due_ms = s.block_ms + s.params.heartbeat_ms
+    if s.work_since_ms is not None:
+        due_ms = min(due_ms, s.work_since_ms + patience_ms)
+    if s.tip > s.finalized_view:
+        due_ms = min(due_ms, s.tip_ms + s.params.advance_ms)
+    return max(due_ms, s.block_ms + s.params.pace_ms)
+
+
+def arm(s: State) -> bool:
+    """Start the view's timers once a proposal is due, in hand, or others are at it."""
+    if s.me is None or s.timers.armed_ms is not None:
+        return False
+    known = s.round(s.view)
+    busy = is_over_third(s.committee, stake_of(s.committee, known.tally.active()))
+    due = s.now_ms >= proposal_due_ms(s, s.params.delta_ms)
+    if not (due or busy or known.proposal is not None):
+        return False
+    s.timers.armed_ms = s.now_ms
+    return True
+
+
+def retry(s: State) -> bool:
+    """Send the stored nullify of the current view again, and what led into the view."""
+    own = s.round(s.view).own.get(VoteKind.NULLIFY)
+    if own is None or s.timers.retry_ms is None or s.now_ms < s.timers.retry_ms:
+        return False
+    s.timers.retry_ms = s.now_ms + s.params.retry_ms
+    s.broadcast(own)
+    if s.highest is not None:
+        s.broadcast(s.highest)
+    return True
+
+
+def is_pending(s: State) -> bool:
+    """Tell whether finality is owed: a tip, a vote of ours, or a due proposal waits for it."""
+    known = s.rounds.get(s.view)
+    voted = known is not None and bool(known.own)
+    return s.me is not None and (s.tip > s.finalized_view or voted or s.timers.armed_ms is not None)
+
+
+def stand_up(s: State) -> bool:
+    """Resend what is stored while finality is owed and does not come (R10)."""
+    timers = s.timers
+    if not is_pending(s):
+        timers.standstill_ms = None
+        return False
+    if timers.standstill_ms is None:
+        timers.standstill_wait_ms = s.params.standstill_ms
+        timers.standstill_ms = s.now_ms + timers.standstill_wait_ms
+        return False
+    if s.now_ms < timers.standstill_ms:
+        return False
+    longer_ms = min(timers.standstill_wait_ms * 2, s.params.standstill_max_ms)
+    timers.standstill_wait_ms = longer_ms
+    timers.standstill_ms = s.now_ms + longer_ms
+    resend(s)
+    return True
+
+
+def resend(s: State) -> None:
+    """Send the highest finalization, the newest certificates above it, and one's own votes.
+
+    The votes are the stored ones, byte for byte: deriving them anew is how a validator that has
+    forgotten something signs against itself.
+    """
+    left = RESENT_MAX
+    if s.finalization is not None:
+        s.broadcast(s.finalization)
+        left -= 1
+    for view in sorted((v for v in s.rounds if v > s.finalized_view), reverse=True):
+        known = s.rounds[View(view)]
+        messages: list[Message] = [*known.certificates.values(), *known.own.values()]
+        for message in messages:
+            if left == 0:
+                return
+            s.broadcast(message)
+            left -= 1
+
+
+def deadline_ms(s: State) -> int | None:
+    """Give the next time at which anything may be due; what is due already waits for an event."""
+    times = [s.timers.share_ms, s.fetcher.due_ms()]
+    if s.behind > s.floor.block.view:
+        times.append(s.timers.behind_ms)
+    if s.me is not None:
+        times += [s.timers.retry_ms, s.timers.standstill_ms, *_view_times(s)]
+    return min((t for t in times if t is not None and t > s.now_ms), default=None)
+
+
+def _view_times(s: State) -> list[int]:
+    """List when the current view's proposal, arming and patience fall due."""
+    times = []
+    if s.schedule.leader(s.view) == s.me:
+        times.append(proposal_due_ms(s, 0))
+    armed_ms = s.timers.armed_ms
+    if armed_ms is None:
+        times.append(proposal_due_ms(s, s.params.delta_ms))
+    else:
+        barren_views = s.view - s.finalized_view - 1
+        bases_ms = (s.params.leader_ms, s.params.advance_ms)
+        times += [armed_ms + s.params.stretched_ms(base, barren_views) for base in bases_ms]
+    return times

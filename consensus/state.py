@@ -1,0 +1,162 @@
+"""The whole memory of an engine, and the few ways in which rules change it (spec §1.2).
+
+Plain data: the rules are functions over it, in the modules named for what they decide. Monotone:
+`view`, `floor` and `finalization` only ever go forward.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from consensus.effects import Broadcast, Effect, Offence, Persist, Send
+from consensus.fetching import Fetcher
+from consensus.guard import Guard
+from consensus.journal import Record, encode_record
+from consensus.leader import Schedule
+from consensus.messages import Certificate, Message, VoteKind
+from consensus.params import VIEWS_KEPT, Params
+from consensus.tree import Tree
+from consensus.types import GENESIS_VIEW, BlockRef, Committee, Epoch, Member, View
+from consensus.view import Round, certified_block
+from consensus.votes import Tally
+from ledger.primitives.hashing import Hash
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The newest block that is final and applied, with its proof; genesis needs none."""
+
+    block: BlockRef
+    finalization: Certificate | None
+
+    def __post_init__(self) -> None:
+        """Hold the proof to its block."""
+        assert (self.finalization is None) == (self.block.view == GENESIS_VIEW)
+        assert self.finalization is None or certified_block(self.finalization) == self.block
+
+
+@dataclass(slots=True)
+class Peer:
+    """What another member has shown of itself."""
+
+    heard_ms: int = 0
+    heard_view: View = GENESIS_VIEW
+    entered: View = GENESIS_VIEW
+    """A view that it is known to have entered."""
+    caught_up_ms: int | None = None
+    """When it was last sent the newest certificates because it seemed to lack them."""
+    window_ms: int = 0
+    answers: int = 0
+
+
+@dataclass(slots=True)
+class Timers:
+    """The clocks of the current view and of standstill; None means that one does not run."""
+
+    entered_ms: int = 0
+    armed_ms: int | None = None
+    retry_ms: int | None = None
+    share_ms: int | None = None
+    share_view: View = GENESIS_VIEW
+    standstill_ms: int | None = None
+    standstill_wait_ms: int = 0
+    behind_ms: int = 0
+
+
+@dataclass(slots=True)
+class State:
+    """Everything that an engine knows."""
+
+    params: Params
+    chain_id: Hash
+    epoch: Epoch
+    committee: Committee
+    schedule: Schedule
+    me: Member | None
+    guard: Guard | None
+    floor: Floor
+    tree: Tree
+    view: View
+    peers: Mapping[Member, Peer]
+    fetcher: Fetcher
+    finalization: Certificate | None
+    """The highest one seen; its block may not be here yet."""
+    finalization_source: Member | None = None
+    highest: Certificate | None = None
+    """The certificate of the highest view: what let this validator enter the current one."""
+    rounds: dict[View, Round] = field(default_factory=dict)
+    touched: set[View] = field(default_factory=set)
+    """Views of which something changed since R5 was last looked at."""
+    building: tuple[View, BlockRef] | None = None
+    behind: View = GENESIS_VIEW
+    """The finalized view that block sync was asked to reach."""
+    work_since_ms: int | None = None
+    tip: View = GENESIS_VIEW
+    tip_ms: int = 0
+    """When the highest notarized view was seen notarized."""
+    block_ms: int = 0
+    """When that view's block was seen proposed."""
+    timers: Timers = field(default_factory=Timers)
+    now_ms: int = 0
+    replaying: bool = False
+    effects: list[Effect] = field(default_factory=list)
+
+    @property
+    def finalized_view(self) -> View:
+        """Give the highest view known to be finalized, applied or not."""
+        return self.finalization.subject.view if self.finalization else self.floor.block.view
+
+    def round(self, view: View) -> Round:
+        """Find or make the round of a view. Callers admit the view first."""
+        if view not in self.rounds:
+            self.rounds[view] = Round(view, Tally(self.committee, self.chain_id))
+        return self.rounds[view]
+
+    def persist(self, view: View, record: Record) -> None:
+        """Ask for a record to be durable before anything that is sent from here on."""
+        if not self.replaying:
+            self.effects.append(Persist(view, encode_record(record)))
+
+    def send(self, to: Member, message: Message) -> None:
+        """Send to one member."""
+        if not self.replaying:
+            self.effects.append(Send(to, message))
+
+    def broadcast(self, message: Message) -> None:
+        """Send to every other member."""
+        if not self.replaying:
+            self.effects.append(Broadcast(message))
+
+    def accuse(self, offence: Offence) -> None:
+        """Report a member's offence."""
+        self.effects.append(offence)
+
+    def move_floor(self, finalization: Certificate) -> None:
+        """Make a finalized block the floor and forget what only led to it."""
+        block = certified_block(finalization)
+        assert block.view > self.floor.block.view, "the floor only rises"
+        self.floor = Floor(block, finalization)
+        self.tree.move_root(block)
+        for known in self.rounds.values():
+            if known.view <= block.view:
+                known.proposal = None  # Its body lives in the tree, if anywhere.
+        if self.guard is not None:
+            self.guard.raise_floor(block.view)
+        for view in [v for v in self.rounds if v < block.view - VIEWS_KEPT]:
+            del self.rounds[view]
+
+    def is_over(self, view: View) -> bool:
+        """Tell whether a certificate ends this view here."""
+        known = self.rounds.get(view)
+        return view <= self.finalized_view or (known is not None and bool(known.certificates))
+
+    def notarized_at(self, view: View) -> Certificate | None:
+        """Find what proves a view's block fit to build on: the floor's proof included."""
+        if view == self.floor.block.view:
+            return self.floor.finalization
+        known = self.rounds.get(view)
+        return known.notarization if known else None
+
+    def is_nullified(self, view: View) -> bool:
+        """Tell whether a nullification of the view is held."""
+        known = self.rounds.get(view)
+        return known is not None and VoteKind.NULLIFY in known.certificates

@@ -1,0 +1,50 @@
+"""What one validator knows of one view (spec §1.2).
+
+Certificates and own votes are never replaced. `proposal` is the first that the view's leader
+sent; a second one from it only marks the round as equivocated.
+"""
+
+from dataclasses import dataclass, field
+
+from consensus.messages import Certificate, Proposal, Vote, VoteKind
+from consensus.types import BlockRef, Member, View
+from consensus.votes import Tally
+
+
+def certified_block(certificate: Certificate) -> BlockRef:
+    """Name the block that a notarization or finalization is about."""
+    return BlockRef(certificate.subject.view, certificate.subject.block_hash)
+
+
+@dataclass(slots=True)
+class Round:
+    """One view's votes, certificates and proposal."""
+
+    view: View
+    tally: Tally
+    proposal: Proposal | None = None
+    proposed_ms: int | None = None
+    own: dict[VoteKind, Vote] = field(default_factory=dict)
+    certificates: dict[VoteKind, Certificate] = field(default_factory=dict)
+    refused: bool = False
+    """The proposal can't be voted for, or could not be built: nullify."""
+    equivocated: bool = False
+    """Two blocks were seen here (R5, R6): neither notarize nor finalize."""
+    reported: set[Member] = field(default_factory=set)
+
+    @property
+    def notarization(self) -> Certificate | None:
+        """Give what proves the view's block fit to build on: a finalization is one, too."""
+        final = self.certificates.get(VoteKind.FINALIZE)
+        return final or self.certificates.get(VoteKind.NOTARIZE)
+
+    @property
+    def is_nullified(self) -> bool:
+        """Tell whether the view may be skipped."""
+        return VoteKind.NULLIFY in self.certificates
+
+    @property
+    def block(self) -> BlockRef | None:
+        """Name the view's certified block, if it has one."""
+        notarization = self.notarization
+        return certified_block(notarization) if notarization else None
