@@ -1,0 +1,129 @@
+"""The attestor: recomputes a run from its raw envelopes and signs only what it finds itself.
+
+Pure, and written apart from `policy` and `claims` on purpose: it starts from the signed bytes,
+looks at every sample of every envelope, and shares with the claimant only the ledger's own law.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from math import floor
+
+from iot_minting.errors import Disagreement
+from ledger.params import Parameters
+from ledger.primitives.errors import CodecFault
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import SigningKey, verify
+from ledger.primitives.merkle import merkle_root
+from ledger.rules.measure import exact_volume
+from ledger.types.evidence import DeviceEvidence, RunClaim
+from ledger.types.reading import Envelope, Reading, Stream, Unit, reading_bytes
+from ledger.types.transaction import Attestation
+
+
+def attest(
+    claim: RunClaim,
+    envelopes: Sequence[Envelope],
+    law: Parameters,
+    chain_id: Hash,
+    key: SigningKey,
+) -> Attestation:
+    """Recompute the run and sign its claim; raise `Disagreement` if it comes out otherwise."""
+    recompute(claim, envelopes, law, chain_id)
+    return Attestation(key.public, key.sign(claim.signing_bytes(chain_id)))
+
+
+def recompute(
+    claim: RunClaim, envelopes: Sequence[Envelope], law: Parameters, chain_id: Hash
+) -> None:
+    """Raise `Disagreement` unless all envelopes together say what the claim says."""
+    digests = [envelope.digest() for envelope in envelopes]
+    if len(digests) != claim.readings_count or merkle_root(digests) != claim.readings_root:
+        raise Disagreement(f"{len(digests)} envelopes do not make the claimed root")
+    readings = [_read(envelope, chain_id) for envelope in envelopes]
+    ranges = _Ranges(list(zip(readings, envelopes, strict=True)))
+    brought = [_total(ranges.take(collection.meter), law) for collection in claim.collections]
+    limits = [sum(brought, Fraction(0))]
+    for evidence in claim.instruments:
+        limits += _check_instrument(ranges.take(evidence), claim, law)
+    ranges.check_empty()
+    if claim.units != floor(min(limits)):
+        raise Disagreement(f"{claim.units} units are claimed, {floor(min(limits))} are shown")
+
+
+def _read(envelope: Envelope, chain_id: Hash) -> Reading:
+    try:
+        reading = envelope.reading()
+    except CodecFault as fault:
+        raise Disagreement(f"an envelope does not decode: {fault}") from fault
+    message = reading_bytes(chain_id, envelope.body)
+    if not verify(reading.device, message, envelope.signature):
+        raise Disagreement(f"envelope {reading.seq} is not signed by {reading.device.hex()}")
+    if reading.tamper:
+        raise Disagreement(f"device {reading.device.hex()} reports tampering at {reading.seq}")
+    return reading
+
+
+class _Ranges:
+    """The envelopes in their order, taken range by range."""
+
+    def __init__(self, pairs: list[tuple[Reading, Envelope]]) -> None:
+        self._pairs = pairs
+
+    def take(self, evidence: DeviceEvidence) -> list[Reading]:
+        """Take the next range off; raise unless it is the shown one, linked from end to end."""
+        count = evidence.last_seq - evidence.first_seq + 1
+        taken, self._pairs = self._pairs[:count], self._pairs[count:]
+        numbers = [(r.device, r.boot, r.seq) for r, _ in taken]
+        wanted = range(evidence.first_seq, evidence.last_seq + 1)
+        if numbers != [(evidence.device, evidence.boot, seq) for seq in wanted]:
+            raise Disagreement(f"the range of device {evidence.device.hex()} is not all there")
+        for (_, before), (after, _) in pairwise(taken):
+            if after.previous != before.digest():
+                raise Disagreement(f"envelope {after.seq} does not follow the one before it")
+        shown = {envelope for _, envelope in taken}
+        if taken[0][1] != evidence.first or taken[-1][1] != evidence.last:
+            raise Disagreement(f"device {evidence.device.hex()} is shown by other endpoints")
+        if evidence.worst not in shown:
+            raise Disagreement(f"device {evidence.device.hex()} is shown by a foreign envelope")
+        return [reading for reading, _ in taken]
+
+    def check_empty(self) -> None:
+        """Raise if envelopes are left that no range claims."""
+        if self._pairs:
+            raise Disagreement(f"{len(self._pairs)} envelopes belong to no range")
+
+
+def _total(readings: list[Reading], law: Parameters) -> Fraction:
+    values = [value for reading in readings for _, value in reading.samples]
+    if values != sorted(values):
+        raise Disagreement(f"the total of device {readings[0].device.hex()} falls")
+    return _volume(readings, values[-1] - values[0], law)
+
+
+def _volume(readings: list[Reading], difference: int, law: Parameters) -> Fraction:
+    unit = readings[0].unit
+    if any(reading.unit != unit for reading in readings):
+        raise Disagreement(f"device {readings[0].device.hex()} changes its unit")
+    return exact_volume(Unit(unit), difference, law.density_mg_per_l)
+
+
+def _check_instrument(readings: list[Reading], claim: RunClaim, law: Parameters) -> list[Fraction]:
+    """Check one instrument's every sample; give the volume that it allows, if it counts one."""
+    values = [value for reading in readings for _, value in reading.samples]
+    match readings[0].stream:
+        case Stream.VOLUME_TOTAL | Stream.MASS_TOTAL:
+            return [_total(readings, law)]
+        case Stream.TANK_VOLUME:
+            return [_volume(readings, values[0] - values[-1], law)]
+        case Stream.HOLD_TEMPERATURE:
+            wrong = min(values) < law.hold_mdegc(claim.kind)
+        case Stream.OUTLET_TEMPERATURE:
+            wrong = max(values) > law.cooling_mdegc
+        case Stream.VALVE_FORWARD:
+            wrong = set(values) != {1}
+        case other:
+            raise Disagreement(f"{other} says nothing of a run")
+    if wrong:
+        raise Disagreement(f"{readings[0].stream} was not as a run must have it")
+    return []
