@@ -154,7 +154,7 @@ def addresses(layout: Layout, ports: Mapping[str, int]) -> dict[str, str]:
     return {
         "Payments": f"{api_url(ports)}/",
         "API documents": f"{api_url(ports)}/docs",
-        "Node RPC": f"{node_url(ports, 0)}/status",
+        "Node RPC": f"{node_url(ports, 0)}/v1/status",
         "Metrics": f"{node_url(ports, 0)}/metrics",
         "MQTT broker": f"mqtt://{LOOPBACK}:{ports['broker']}",
         "Logs": str(layout.logs),
