@@ -10,11 +10,13 @@ record. They are written apart from the rules and share no arithmetic with them.
     the state root is the hash over every record
 """
 
-import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
 
 from ledger.errors import InvariantBroken
+from ledger.primitives.amounts import Units
 from ledger.state.lattice import EMPTY_ACCUMULATOR, accumulate
 from ledger.state.overlay import Overlay
 from ledger.state.records import Supply
@@ -28,6 +30,9 @@ from ledger.state.tables import (
     VALIDATORS,
     supply,
 )
+
+_NO_BOOKS: Final = Supply(Units(0), Units(0), Units(0))
+_FOLDED_AT_ONCE: Final = 4_096
 
 
 def _account_units(raw: bytes | None) -> int:
@@ -48,7 +53,7 @@ def check_block(overlay: Overlay) -> None:
         elif key[0] == lot_prefix:
             remaining += _lot_remaining(raw) - _lot_remaining(overlay.before(key))
     raw_before = overlay.before(SUPPLY.prefix)
-    before = Supply(0, 0, 0) if raw_before is None else SUPPLY.decode(raw_before)  # type: ignore[arg-type]  # Zeros are units.
+    before = _NO_BOOKS if raw_before is None else SUPPLY.decode(raw_before)
     after = supply(overlay)
     if after.units != after.remaining:
         raise InvariantBroken(f"supply {after.units} but {after.remaining} remain in lots")
@@ -78,58 +83,87 @@ class Audit:
     findings: list[str] = field(default_factory=list)
 
 
+class _Walk:
+    """An audit under way: takes records one by one, and concludes when all were seen."""
+
+    def __init__(self) -> None:
+        self.found = Audit()
+        self._folded = EMPTY_ACCUMULATOR
+        self._waiting: list[tuple[bytes, bytes]] = []
+        self._stake_held = 0
+        self._lot_of_run: dict[bytes, bytes] = {}
+        self._run_of_lot: dict[bytes, bytes] = {}
+        self._books: Supply | None = None
+        self._checks: dict[bytes, Callable[[bytes, bytes], None]] = {
+            ACCOUNTS.prefix: self._account,
+            CONSUMED.prefix: self._consumed,
+            LOTS.prefix: self._lot,
+            RUNS.prefix: self._run,
+            SUPPLY.prefix: self._supply,
+            VALIDATORS.prefix: self._validator,
+        }
+
+    def take(self, key: bytes, raw: bytes) -> None:
+        self.found.records += 1
+        self._waiting.append((key, raw))
+        if len(self._waiting) == _FOLDED_AT_ONCE:
+            self._folded, self._waiting = accumulate(self._folded, (), self._waiting), []
+        if check := self._checks.get(key[:1]):
+            check(key[1:], raw)
+
+    def conclude(self, accumulator: bytes) -> Audit:
+        found = self.found
+        if {run: lot for lot, run in self._run_of_lot.items()} != self._lot_of_run:
+            found.findings.append("runs and lots do not name each other one to one")
+        if self._stake_held != found.staked_units:
+            found.findings.append(
+                f"validators have {found.staked_units} units at stake, "
+                f"the stake account holds {self._stake_held}"
+            )
+        if accumulate(self._folded, (), self._waiting) != accumulator:
+            found.findings.append("the state root is not the hash over the records")
+        _audit_books(found, self._books)
+        return found
+
+    def _account(self, name: bytes, raw: bytes) -> None:
+        units = ACCOUNTS.decode(raw).units
+        self.found.accounts += 1
+        self.found.held_units += units
+        if name == STAKE_ACCOUNT:
+            self._stake_held = units
+
+    def _consumed(self, name: bytes, raw: bytes) -> None:
+        ranges = CONSUMED.decode(raw).ranges
+        apart = all(a[1] + 1 < b[0] for a, b in pairwise(ranges))
+        if not apart or any(low > high for low, high in ranges):
+            self.found.findings.append(f"device and boot {name.hex()}: {ranges} are not disjoint")
+
+    def _lot(self, name: bytes, raw: bytes) -> None:
+        lot = LOTS.decode(raw)
+        self._run_of_lot[name] = lot.run
+        self.found.lots += 1
+        self.found.remaining_units += lot.remaining
+        if not 0 <= lot.remaining <= lot.units:
+            self.found.findings.append(
+                f"lot {name.hex()}: {lot.remaining} of {lot.units} units remain"
+            )
+
+    def _run(self, name: bytes, raw: bytes) -> None:
+        self._lot_of_run[name] = RUNS.decode(raw)
+
+    def _supply(self, name: bytes, raw: bytes) -> None:
+        self._books = SUPPLY.decode(raw)
+
+    def _validator(self, name: bytes, raw: bytes) -> None:
+        self.found.staked_units += VALIDATORS.decode(raw).stake
+
+
 def audit(entries: Iterable[tuple[bytes, bytes]], accumulator: bytes) -> Audit:
     """Walk every record of a state and say what does not agree."""
-    found, stake_held, folded = Audit(), 0, EMPTY_ACCUMULATOR
-    runs: dict[bytes, bytes] = {}
-    lots: dict[bytes, bytes] = {}
-    books: Supply | None = None
+    walk = _Walk()
     for key, raw in entries:
-        found.records += 1
-        folded = accumulate(folded, (), ((key, raw),))
-        prefix, name = key[:1], key[1:]
-        if prefix == ACCOUNTS.prefix:
-            found.accounts += 1
-            units = ACCOUNTS.decode(raw).units
-            found.held_units += units
-            if name == STAKE_ACCOUNT:
-                stake_held = units
-        elif prefix == LOTS.prefix:
-            lots[name] = LOTS.decode(raw).run
-            _audit_lot(found, name, raw)
-        elif prefix == RUNS.prefix:
-            runs[name] = RUNS.decode(raw)
-        elif prefix == VALIDATORS.prefix:
-            found.staked_units += VALIDATORS.decode(raw).stake
-        elif prefix == CONSUMED.prefix:
-            _audit_ranges(found, name, raw)
-        elif prefix == SUPPLY.prefix:
-            books = SUPPLY.decode(raw)
-    if {run: lot for lot, run in lots.items()} != runs:
-        found.findings.append("runs and lots do not name each other one to one")
-    if stake_held != found.staked_units:
-        found.findings.append(
-            f"validators have {found.staked_units} units at stake, the account holds {stake_held}"
-        )
-    if folded != accumulator:
-        found.findings.append("the state root is not the hash over the records")
-    _audit_books(found, books)
-    return found
-
-
-def _audit_lot(found: Audit, name: bytes, raw: bytes) -> None:
-    lot = LOTS.decode(raw)
-    found.lots += 1
-    found.remaining_units += lot.remaining
-    if not 0 <= lot.remaining <= lot.units:
-        found.findings.append(f"lot {name.hex()}: {lot.remaining} of {lot.units} units remain")
-
-
-def _audit_ranges(found: Audit, name: bytes, raw: bytes) -> None:
-    ranges = CONSUMED.decode(raw).ranges
-    apart = all(a[1] + 1 < b[0] for a, b in itertools.pairwise(ranges))
-    if not apart or any(low > high for low, high in ranges):
-        found.findings.append(f"device and boot {name.hex()}: ranges {ranges} are not disjoint")
+        walk.take(key, raw)
+    return walk.conclude(accumulator)
 
 
 def _audit_books(found: Audit, books: Supply | None) -> None:

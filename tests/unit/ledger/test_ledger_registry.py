@@ -1,0 +1,50 @@
+"""Devices are admitted by the regulator, once, and with a calibration that still holds."""
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.primitives.keys import address_of
+from ledger.state.records import Device
+from ledger.state.tables import DEVICES
+from ledger.transition import apply_block
+from ledger.types.evidence import Instrument
+from ledger.types.transaction import RegisterDevice
+from tests.support.ledgers import NOW_MS, PLANT, Dairy, key
+
+NEW = RegisterDevice(
+    key("new").public, "flow_meter", PLANT, address_of(key("mmu").public), NOW_MS + 1
+)
+
+
+@pytest.fixture
+def dairy():
+    return Dairy()
+
+
+def register(dairy, state, body, sender):
+    transaction = dairy.next(state, body, sender)
+    return apply_block(state, dairy.context(), [transaction]).receipts[0].code
+
+
+def test_the_regulator_admits_a_device(dairy):
+    state = dairy.state()
+    assert register(dairy, state, NEW, dairy.regulator) == ""
+    expected = Device(Instrument.FLOW_METER, PLANT, NEW.operator, NOW_MS + 1)
+    assert DEVICES.get(state, NEW.device) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "sender", "code"),
+    [
+        ({}, "alice", "role_missing"),
+        ({}, "mmu", "role_missing"),
+        ({"device": key("meter-0").public}, "regulator", "known_device"),
+        ({"kind": "thermostat{}"}, "regulator", "unknown_instrument"),
+        ({"calibrated_until_ms": NOW_MS}, "regulator", "calibration_over"),
+    ],
+)
+def test_no_other_device_is_admitted(dairy, change, sender, code):
+    state = dairy.state()
+    before = DEVICES.get(state, change.get("device", NEW.device))
+    assert register(dairy, state, replace(NEW, **change), key(sender)) == code
+    assert DEVICES.get(state, change.get("device", NEW.device)) == before
