@@ -1,0 +1,187 @@
+"""Random programs of the ledger against a naive model: a few dictionaries and plain sums.
+
+The model knows balances, nonces and lots, and decides for itself what becomes of a transaction.
+After every block: balances, lots, supply and receipts agree, and an audit finds nothing. At the
+end the chain is replayed from genesis and must reach the same root.
+"""
+
+from dataclasses import dataclass, field
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from ledger.invariants import audit
+from ledger.primitives.keys import address_of
+from ledger.state import state_root
+from ledger.state.tables import (
+    ATTESTORS_ACCOUNT,
+    LOTS,
+    RESERVE_ACCOUNT,
+    STAKE_ACCOUNT,
+    VALIDATORS_ACCOUNT,
+    account,
+    supply,
+)
+from ledger.store import MemoryStore
+from tests.support.ledgers import FEE, NOW_MS, Chain, Dairy, bill, key
+
+NAMES = ("alice", "bob", "mmu", "farm-0", "farm-1", "farm-2", "carol")
+DAIRY = Dairy()
+PROPOSER = address_of(key("owner-0").public)
+STOCK, EXPIRED = (stock.lot_id() for stock in DAIRY.genesis.stock)
+names = st.sampled_from(NAMES)
+amounts = st.one_of(
+    st.integers(0, 3), st.integers(1, bill(60)), st.integers(bill(900), bill(1_200))
+)
+
+
+@dataclass
+class Model:
+    """What a person would keep on paper."""
+
+    units: dict = field(default_factory=dict)
+    nonces: dict = field(default_factory=dict)
+    remaining: dict = field(default_factory=dict)
+    minted: int = 0
+    redeemed: int = 0
+
+    def pay(self, sender, to, units, lot, burned):
+        """Decide on a payment and carry it out; give the code."""
+        if units == 0 or (lot is not None and burned == 0):
+            return "zero_units"
+        if lot is not None and burned > units:
+            return "redeems_too_much"
+        if lot is not None and burned > self.remaining[lot]:
+            return "short_lot"
+        if self.units.get(sender, 0) < units:
+            return "insufficient_funds"
+        if lot == EXPIRED:
+            return "expired_lot"
+        self.units[sender] -= units
+        self.units[to] = self.units.get(to, 0) + units - (burned if lot else 0)
+        if lot is not None:
+            self.remaining[lot] -= burned
+            self.redeemed += burned
+        return ""
+
+    def mint(self, lot, parts):
+        """Share whole litres as the design says: 90, 7, 1.2, 0.8 and 1 percent."""
+        total = sum(parts.values())
+        self.remaining[lot] = total
+        self.minted += total
+        shares = {
+            address_of(key("mmu").public): total * 7 // 100,
+            VALIDATORS_ACCOUNT: total * 12 // 1_000,
+            ATTESTORS_ACCOUNT: total * 8 // 1_000,
+            RESERVE_ACCOUNT: total // 100,
+        }
+        shares |= {farm: part * 9 // 10 for farm, part in parts.items()}
+        for address, units in shares.items():
+            self.units[address] = self.units.get(address, 0) + units
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Programs of payments, redemptions and mints, in blocks of any size."""
+
+    @initialize()
+    def begin(self):
+        self.chain = Chain(DAIRY, MemoryStore())
+        self.blocks = []
+        self.pending = []
+        self.expected = []
+        self.mints = 0
+        self.fees = 0
+        genesis = DAIRY.genesis
+        self.model = Model({a.address: a.units for a in genesis.accounts})
+        self.model.units[STAKE_ACCOUNT] = sum(v.stake for v in genesis.validators)
+        self.model.remaining = {s.lot_id(): s.units for s in genesis.stock}
+        self.model.minted = sum(s.units for s in genesis.stock)
+
+    def charge(self, name, body):
+        """Take the fee in the model; give the transaction, or None if it can't pay."""
+        address = address_of(key(name).public)
+        if self.model.units.get(address, 0) < FEE:
+            return None
+        nonce = self.model.nonces.get(address, 0)
+        self.model.units[address] -= FEE
+        self.model.nonces[address] = nonce + 1
+        self.fees += FEE
+        return DAIRY.transaction(body, key(name), nonce)
+
+    @rule(sender=names, to=names, units=amounts)
+    def transfer(self, sender, to, units):
+        self.send(sender, to, units, None, 0)
+
+    @rule(
+        sender=names, to=names, units=amounts, burned=amounts, number=st.integers(0, 20)
+    )  # fmt: skip
+    def redeem(self, sender, to, units, burned, number):
+        lots = list(self.model.remaining)
+        self.send(sender, to, units, lots[number % len(lots)], burned)
+
+    def send(self, sender, to, units, lot, burned):
+        target = address_of(key(to).public)
+        body = DAIRY.pay(target, units, None if lot is None else (lot, burned))
+        transaction = self.charge(sender, body)
+        if transaction is not None:
+            code = self.model.pay(address_of(key(sender).public), target, units, lot, burned)
+            self.pending.append(transaction)
+            self.expected.append(code)
+
+    @rule(litres=st.tuples(*[st.integers(1, 30)] * 3), again=st.booleans())
+    def mint(self, litres, again):
+        number = self.mints - 1 if again and self.mints else self.mints
+        claim = DAIRY.claim(number, [bill(litre) for litre in litres])
+        transaction = self.charge("mmu", DAIRY.mint(claim))
+        if transaction is None:
+            return
+        self.pending.append(transaction)
+        if number < self.mints:
+            self.expected.append("known_run")
+            return
+        self.expected.append("")
+        self.mints += 1
+        farms = [address_of(k.public) for k in DAIRY.farm_keys]
+        parts = dict(zip(farms, (bill(litre) for litre in litres), strict=True))
+        self.model.mint(claim.lot_id(), parts)
+
+    @precondition(lambda self: self.pending)
+    @rule()
+    def end_block(self):
+        outcome = self.chain.block(*self.pending, time_ms=NOW_MS)
+        assert [receipt.code for receipt in outcome.receipts] == self.expected
+        assert outcome.fees_units == self.fees
+        self.model.units[PROPOSER] = self.model.units.get(PROPOSER, 0) + self.fees
+        self.blocks.append(self.pending)
+        self.pending, self.expected, self.fees = [], [], 0
+
+    @invariant()
+    def books_agree(self):
+        if getattr(self, "pending", True):
+            return
+        store, model = self.chain.store, self.model
+        for address, units in model.units.items():
+            assert account(store, address).units == units
+        for address, nonce in model.nonces.items():
+            assert account(store, address).nonce == nonce
+        for lot, remaining in model.remaining.items():
+            assert LOTS.get(store, lot).remaining == remaining
+        books = supply(store)
+        assert (books.minted, books.redeemed) == (model.minted, model.redeemed)
+        assert sum(model.units.values()) == sum(model.remaining.values()) == books.units
+
+    def teardown(self):
+        if not getattr(self, "blocks", None):
+            return
+        found = audit(self.chain.store.state(), self.chain.store.accumulator)
+        assert found.findings == []
+        replay = Chain(DAIRY, MemoryStore())
+        for block in self.blocks:
+            replay.block(*block, time_ms=NOW_MS)
+        assert state_root(replay.store.accumulator) == state_root(self.chain.store.accumulator)
+        assert replay.store.head().hash == self.chain.store.head().hash
+
+
+LedgerMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
+TestLedgerMachine = LedgerMachine.TestCase
