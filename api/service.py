@@ -1,0 +1,335 @@
+"""The payments service, put together: what every route works with, and what runs beside them.
+
+`open_service` brings the database up to date and gives a `Service`; `Service.run` keeps the
+batchers, the follower and the stream going until it is cancelled. It knows no HTTP.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from api.amounts import format_time
+from api.auth.keys import KEY_PATTERN, Scope, key_digest
+from api.batcher import Batcher
+from api.config import ApiConfig
+from api.db.session import migrate, open_engine
+from api.errors import Conflict, Forbidden, Unauthorized, Unavailable
+from api.follower import Follower, observe
+from api.metrics import Metrics
+from api.node_port import Node
+from api.services.catalogue import Seller, find_seller, publish
+from api.services.limits import Limiter, Quota
+from api.services.orders import NewOrder, OrderDesk, newest_orders, read_orders
+from api.services.outbox import card
+from api.services.payments import (
+    NOT_FOUND,
+    UNCONFIRMED,
+    Answer,
+    PaymentBook,
+    Question,
+    judge,
+)
+from api.services.settlement import Settled, settle
+from api.services.submission import PaymentDesk, SignedPayment, Tip
+from api.stream import Hub
+from api.waiters import Waiters
+from ledger.genesis import parse_genesis
+from ledger.primitives.amounts import Units, format_bill
+from ledger.types.transaction import Transfer, decode_transaction
+from node.errors import ClientFault
+from node.views import LotView, TransactionState
+
+KEYS_REMEMBERED_MAX: Final = 10_000
+KEYS_REMEMBERED_S: Final = 30.0
+"""How long a revoked key may still pass in a worker that has just seen it."""
+SWEEP_S: Final = 5.0
+EXPIRY_GRACE_MS: Final = 10_000
+"""An order is called expired this long after its time: its block may be on the way."""
+FINALITY_SILENCE_MS_MAX: Final = 30_000
+BOARD_ORDERS: Final = 30
+BOARD_LOTS: Final = 8
+
+log = structlog.get_logger("service")
+
+
+def wall_ms() -> int:
+    """Read the clock."""
+    return time.time_ns() // 1_000_000
+
+
+class Service:
+    """Everything behind the routes."""
+
+    def __init__(
+        self,
+        config: ApiConfig,
+        engine: AsyncEngine,
+        node: Node,
+        price_id: str,
+        now_ms: Callable[[], int] = wall_ms,
+    ) -> None:
+        self.config = config
+        self.engine = engine
+        self.node = node
+        self.now_ms = now_ms
+        self.metrics = Metrics()
+        self.products = {product.id: product for product in config.products}
+        self.waiters = Waiters()
+        self.follower = Follower(engine, node, now_ms, self._settled)
+        self.hub = Hub(engine, self.pulse)
+        self.desk = OrderDesk(engine, config, price_id)
+        self._payment_desk = PaymentDesk(engine, node)
+        self._book = PaymentBook(engine)
+        self._limiter = Limiter(engine, config.validate_per_minute)
+        self._fee_units = config.fee_units
+        self._sellers: dict[bytes, tuple[float, Seller]] = {}
+        self._keys_in_progress: set[tuple[str, str]] = set()
+        self._orders: Batcher[NewOrder, dict[str, Any]] = Batcher(self._open_orders)
+        self._payments: Batcher[SignedPayment, bytes] = Batcher(self._submit)
+        self._lookups: Batcher[bytes, dict[str, Any] | None] = Batcher(self._book.find)
+        self._quotas: Batcher[str, Quota] = Batcher(self._count)
+
+    async def run(self) -> None:
+        """Serve until cancelled; raises when a part can't go on, and then nothing does."""
+        async with asyncio.TaskGroup() as group:
+            for batcher in (self._orders, self._payments, self._lookups, self._quotas):
+                group.create_task(batcher.run())
+            group.create_task(self.follower.run())
+            group.create_task(self.hub.run())
+            group.create_task(self._sweep())
+
+    async def _open_orders(
+        self, requests: Sequence[NewOrder]
+    ) -> Sequence[dict[str, Any] | Exception]:
+        answers = await self.desk.open_orders(requests, self.now_ms())
+        self.hub.poke()
+        return answers
+
+    async def _submit(self, payments: Sequence[SignedPayment]) -> Sequence[bytes | Exception]:
+        cursor = self.follower.cursor
+        tip = Tip(cursor.chain_id, cursor.height)
+        answers = await self._payment_desk.submit(payments, tip, self.now_ms())
+        self.hub.poke()
+        return answers
+
+    async def _count(self, subjects: Sequence[str]) -> Sequence[Quota | Exception]:
+        return await self._limiter.take(subjects, self.now_ms())
+
+    async def _sweep(self) -> None:
+        """Expire unpaid orders while the chain is followed closely, and forget what is old."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now_ms = self.now_ms()
+            try:
+                if not self.behind():
+                    await self.desk.expire_orders(now_ms - EXPIRY_GRACE_MS, now_ms)
+                    self.hub.poke()
+                await self.desk.forget_keys(now_ms)
+                await self._limiter.forget(now_ms)
+            except (SQLAlchemyError, OSError) as fault:
+                log.warning("sweep put off", fault=repr(fault))
+
+    def _settled(self, settled: Settled) -> None:
+        """Tell everyone about a settlement that is committed."""
+        for outcome in settled.outcomes:
+            self.metrics.settled.labels(outcome).inc()
+            if outcome == "succeeded":
+                self.metrics.payment_success.inc()
+        self.metrics.height.set(self.follower.cursor.height)
+        self.metrics.lag.set(self.follower.lag_blocks)
+        self.waiters.wake(settled.tx_hashes)
+        if settled.tx_hashes:
+            self.hub.poke()
+
+    async def authenticate(self, authorization: str, scope: Scope) -> Seller:
+        """Give whom a request acts for; raise `Unauthorized` or `Forbidden`."""
+        kind, _, key = authorization.partition(" ")
+        if kind.lower() != "bearer" or KEY_PATTERN.fullmatch(key) is None:
+            raise Unauthorized("send `Authorization: Bearer bck_...` with a key of a merchant")
+        digest, now = key_digest(key), time.monotonic()
+        found = self._sellers.get(digest)
+        if found is None or found[0] < now:
+            async with self.engine.connect() as connection:
+                seller = await find_seller(connection, digest)
+            if seller is None:
+                self._sellers.pop(digest, None)
+                raise Unauthorized("this key is unknown or was revoked")
+            if len(self._sellers) >= KEYS_REMEMBERED_MAX:
+                self._sellers.clear()
+            self._sellers[digest] = found = (now + KEYS_REMEMBERED_S, seller)
+        if scope not in found[1].scopes:
+            raise Forbidden(f"this key lacks the scope {scope}")
+        return found[1]
+
+    async def take_quota(self, seller: Seller) -> Quota:
+        """Count one validation of a merchant."""
+        return await self._quotas.submit(f"validate:{seller.merchant_id}")
+
+    def behind(self) -> str:
+        """Say why what is settled here may not be the newest truth, or nothing."""
+        follower, now_ms = self.follower, self.now_ms()
+        if follower.status is None or not follower.cursor.chain_id:
+            return "no node has answered yet"
+        silence_ms = now_ms - follower.status_ms
+        if silence_ms > self.config.node_silence_s_max * 1_000:
+            return f"the node has not answered for {silence_ms // 1_000} s"
+        if follower.lag_blocks > self.config.lag_blocks_max:
+            return f"{follower.lag_blocks} final blocks are not settled yet"
+        if now_ms - follower.status.finalized_ms > FINALITY_SILENCE_MS_MAX:
+            return "the network finalises no blocks"
+        return ""
+
+    async def open_order(self, request: NewOrder) -> dict[str, Any]:
+        """Open an order once an idempotency key."""
+        token = (request.merchant_id, request.key)
+        if token in self._keys_in_progress:
+            raise Conflict(
+                "a request with this Idempotency-Key is in progress",
+                code="IDEMPOTENCY_IN_PROGRESS",
+                retry_after_s=1,
+            )
+        self._keys_in_progress.add(token)
+        try:
+            row = await self._orders.submit(request)
+        finally:
+            self._keys_in_progress.discard(token)
+        self.metrics.orders.inc()
+        return row
+
+    async def find_order(self, order_id: str) -> dict[str, Any] | None:
+        """Read an order."""
+        async with self.engine.connect() as connection:
+            return (await read_orders(connection, [order_id])).get(order_id)
+
+    async def submit_payment(self, payment: SignedPayment) -> bytes:
+        """Hand a signed payment to the node; give the transaction's hash."""
+        if not self.follower.cursor.chain_id:
+            raise Unavailable("no node has answered yet", retry_after_s=1)
+        return await self._payments.submit(payment)
+
+    async def find_payment(self, tx_hash: bytes) -> dict[str, Any] | None:
+        """Look a payment up."""
+        return await self._lookups.submit(tx_hash)
+
+    async def validate(self, seller: Seller, question: Question, wait_s: int) -> Answer:
+        """Answer a validation; wait for finality as long as asked; raise `Unavailable`, not lie."""
+        waiting = self.waiters.add(question.tx_hash) if wait_s else None
+        try:
+            answer = await self._look(seller, question)
+            if answer is UNCONFIRMED and waiting is not None:
+                try:
+                    async with asyncio.timeout(wait_s):
+                        await waiting
+                except TimeoutError:
+                    pass
+                answer = await self._look(seller, question)
+        finally:
+            if waiting is not None:
+                self.waiters.drop(question.tx_hash, waiting)
+        if not answer.valid and (why := self.behind()):
+            raise Unavailable(why, retry_after_s=1)
+        return answer
+
+    async def _look(self, seller: Seller, question: Question) -> Answer:
+        """Answer from the database, and ask the node about what it doesn't know."""
+        row = await self.find_payment(question.tx_hash)
+        if row is not None:
+            return judge(row, seller.merchant_id, question)
+        try:
+            state = await self._ask_node(question.tx_hash, seller)
+        except ClientFault as fault:
+            raise Unavailable(f"no node answers: {fault}", retry_after_s=1) from fault
+        if state is not TransactionState.FINAL:
+            return UNCONFIRMED if state is TransactionState.PENDING else NOT_FOUND
+        return judge(await self.find_payment(question.tx_hash), seller.merchant_id, question)
+
+    async def _ask_node(self, tx_hash: bytes, seller: Seller) -> TransactionState:
+        """Ask how far a transaction for this merchant is; settle it if it is final already."""
+        view = await self.node.transaction(tx_hash)
+        if view.state == TransactionState.UNKNOWN or not view.raw:
+            return TransactionState.UNKNOWN
+        transaction = decode_transaction(view.raw)
+        body = transaction.intent.body
+        if not isinstance(body, Transfer) or not await self._book.is_reference_of(
+            body.reference, seller.merchant_id
+        ):
+            return TransactionState.UNKNOWN
+        if view.state == TransactionState.FINAL:
+            paid = observe(
+                transaction, view.code, view.height, view.block_hash or b"", view.time_ms
+            )
+            assert paid is not None, "a reference of ours is not the empty one"
+            async with self.engine.begin() as connection:
+                settled = await settle(connection, [paid], self.now_ms())
+            self._settled(settled)
+        return TransactionState(view.state)
+
+    async def fee_units(self) -> int:
+        """Give the fee that wallets are told: the configured one, else the network's least."""
+        if not self._fee_units:
+            try:
+                genesis = parse_genesis((await self.node.genesis()).decode("utf-8"))
+            except ClientFault as fault:
+                raise Unavailable(f"no node answers: {fault}", retry_after_s=1) from fault
+            self._fee_units = genesis.parameters.fee_least
+        return self._fee_units
+
+    async def pulse(self) -> Mapping[str, object]:
+        """Give what the live page shows of the chain."""
+        status = self.follower.status
+        chain: dict[str, object] = {"behind": self.behind() or None}
+        if status is not None:
+            chain |= {
+                "network": status.network,
+                "height": status.height,
+                "settledHeight": self.follower.cursor.height,
+                "finalisedAt": format_time(status.finalized_ms),
+                "finalityMs": {"p50": status.finality_p50_ms, "p95": status.finality_p95_ms},
+                "peers": status.peers,
+                "validators": status.validators,
+                "supply": format_bill(status.supply_units),
+                "minted": format_bill(status.minted_units),
+                "redeemed": format_bill(status.redeemed_units),
+                "supplyOk": status.supply_ok,
+            }
+        lots = sorted(self.follower.lots, key=lambda lot: -lot.expires_ms)[:BOARD_LOTS]
+        return {**chain, "lots": [lot_json(lot) for lot in lots]}
+
+    async def snapshot(self) -> Mapping[str, object]:
+        """Give the whole picture for a page that begins."""
+        async with self.engine.connect() as connection:
+            rows = await newest_orders(connection, BOARD_ORDERS)
+        return {"chain": await self.pulse(), "orders": [card(row) for row in rows]}
+
+
+def lot_json(lot: LotView) -> dict[str, object]:
+    """Present a lot."""
+    return {
+        "id": lot.id.hex(),
+        "kind": str(lot.kind),
+        "plant": lot.plant,
+        "minted": format_bill(Units(lot.minted_units)),
+        "remaining": format_bill(Units(lot.remaining_units)),
+        "expiresAt": format_time(lot.expires_ms),
+    }
+
+
+@asynccontextmanager
+async def open_service(
+    config: ApiConfig, node: Node, now_ms: Callable[[], int] = wall_ms
+) -> AsyncIterator[Service]:
+    """Migrate the database, write the catalogue, and lend a service over it."""
+    engine = open_engine(config.database_url, config.pool_size)
+    try:
+        await migrate(engine)
+        async with engine.begin() as connection:
+            price_id = await publish(connection, config, now_ms())
+        yield Service(config, engine, node, price_id, now_ms)
+    finally:
+        await engine.dispose()
