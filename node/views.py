@@ -107,9 +107,11 @@ class LotView(Struct, frozen=True):
     run: Hash
     kind: str
     plant: str
+    line: str
+    height: int
+    """The block that minted it."""
     minted_units: Units
     remaining_units: Units
-    minted_ms: int
     expires_ms: int
 
 

@@ -95,6 +95,11 @@ class Journal:
         self._pending_bytes += len(record)
         self._view_max = max(self._view_max, view)
 
+    @property
+    def dirty(self) -> bool:
+        """Tell whether records wait for a sync."""
+        return bool(self._pending)
+
     def sync(self) -> None:
         """Write what was appended and wait for the disk; raise `JournalFailed` if it refuses."""
         if not self._pending:

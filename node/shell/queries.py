@@ -1,0 +1,213 @@
+"""What the RPC may ask of a running node, answered from the store and the machine.
+
+Reads only, on the validator's own loop: each answer is a few look-ups. The newest blocks are kept
+encoded as they became final, since every follower wants exactly these.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
+from typing import Final
+
+import msgspec
+import trio
+
+from consensus.types import Committee
+from ledger.genesis import Genesis
+from ledger.primitives.amounts import Units
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address
+from ledger.state.tables import account, supply
+from ledger.store.chain import ChainStore
+from ledger.store.schema import Finalised, Head
+from ledger.types.block import Block, Receipt
+from ledger.types.transaction import TxId
+from node.core.machine import Machine
+from node.shell.telemetry import Telemetry
+from node.shell.transport import Transport
+from node.views import (
+    AccountView,
+    FinalBlock,
+    LotView,
+    NodeStatus,
+    Submission,
+    SupplyView,
+    TransactionState,
+    TransactionView,
+)
+
+BLOCKS_KEPT: Final = 64
+VERSION: Final = version("billcoin")
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def final_block(block: Block, receipts: Sequence[Receipt]) -> FinalBlock:
+    """Show a block with its receipts."""
+    header = block.header
+    return FinalBlock(
+        height=header.height,
+        hash=header.hash(),
+        parent_hash=header.parent_hash,
+        view=header.view,
+        epoch=header.epoch,
+        time_ms=header.time_ms,
+        proposer=header.proposer,
+        transactions=block.transactions,
+        receipts=tuple(receipts),
+    )
+
+
+class Queries:
+    """The backend of the RPC: one node's answers."""
+
+    def __init__(
+        self,
+        name: str,
+        genesis: Genesis,
+        genesis_text: bytes,
+        committee: Committee,
+        store: ChainStore,
+        machine: Machine,
+        transport: Transport,
+        telemetry: Telemetry,
+        submit: Callable[[tuple[bytes, ...]], Awaitable[Sequence[Submission]]],
+    ) -> None:
+        self._name = name
+        self._genesis, self._genesis_text = genesis, genesis_text
+        self._committee, self._store, self._machine = committee, store, machine
+        self._transport, self._telemetry = transport, telemetry
+        self._submit = submit
+        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._news = trio.Event()
+        self._finalized_ms = 0
+
+    def committed(self, steps: Sequence[Finalised], now_ms: int) -> None:
+        """Learn that blocks are in the store; wake who waits for them."""
+        self._finalized_ms = now_ms
+        for step in steps:
+            block = final_block(step.block, step.receipts)
+            self._kept[block.height] = _encode(block)
+            failed = sum(1 for receipt in step.receipts if receipt.code)
+            latency_ms = now_ms - block.time_ms
+            self._telemetry.saw_final(latency_ms, len(block.transactions), failed)
+        while len(self._kept) > BLOCKS_KEPT:
+            self._kept.popitem(last=False)
+        self._news.set()
+        self._news = trio.Event()
+
+    def _head(self) -> Head:
+        head = self._store.head()
+        assert head is not None, "the store was begun before the node"
+        return head
+
+    def status(self) -> NodeStatus:
+        """Tell where the node stands."""
+        head, books = self._head(), self.supply()
+        p50, p95, p99 = self._telemetry.finality_ms()
+        return NodeStatus(
+            name=self._name,
+            network=self._genesis.name,
+            prefix=self._genesis.prefix,
+            chain_id=head.chain_id,
+            height=head.height,
+            block_hash=head.hash,
+            block_time_ms=head.time_ms,
+            view=head.view,
+            epoch=head.epoch,
+            finalized_ms=self._finalized_ms,
+            peers=len(self._transport.peers_up()),
+            validators=len(self._committee.seats),
+            pending=len(self._machine.mempool),
+            minted_units=books.minted_units,
+            redeemed_units=books.redeemed_units,
+            supply_units=books.supply_units,
+            supply_ok=books.ok,
+            finality_p50_ms=p50,
+            finality_p95_ms=p95,
+            finality_p99_ms=p99,
+            version=VERSION,
+        )
+
+    def genesis(self) -> bytes:
+        """Give the genesis file."""
+        return self._genesis_text
+
+    def account(self, address: Address) -> AccountView:
+        """Look an account up."""
+        held = account(self._store, address)
+        pending = self._machine.mempool.expected_nonce(address, held.nonce)
+        return AccountView(address, held.units, held.nonce, pending)
+
+    def transaction(self, txid: Hash) -> TransactionView:
+        """Look a transaction up, in the chain and in the pool."""
+        found = self._store.transaction(txid)
+        if found is None:
+            waiting = self._machine.mempool.get(TxId(txid))
+            if waiting is None:
+                return TransactionView(txid, TransactionState.UNKNOWN)
+            return TransactionView(txid, TransactionState.PENDING, raw=waiting.raw)
+        stored = self._store.block(found.height)
+        assert stored is not None, "a final transaction stands in a stored block"
+        return TransactionView(
+            txid=txid,
+            state=TransactionState.FINAL,
+            height=found.height,
+            index=found.index,
+            block_hash=stored.block.header.hash(),
+            time_ms=stored.block.header.time_ms,
+            code=found.receipt.code,
+            fee_units=found.receipt.fee,
+            raw=found.raw,
+        )
+
+    def history(self, address: Address, before: int, limit: int) -> list[Hash]:
+        """List an account's transactions below a height, newest first."""
+        return [entry.txid for entry in self._store.history(address, (before, 0), limit)]
+
+    def block(self, height: int) -> bytes | None:
+        """Give the encoded `FinalBlock` of a height, or None above the head."""
+        if (kept := self._kept.get(height)) is not None:
+            return kept
+        stored = self._store.block(height)
+        return None if stored is None else _encode(final_block(stored.block, stored.receipts))
+
+    def lots(self, limit: int) -> list[LotView]:
+        """List the newest lots."""
+        return [
+            LotView(
+                id=entry.id,
+                run=entry.lot.run,
+                kind=entry.lot.kind,
+                plant=entry.lot.plant,
+                line=entry.lot.line,
+                height=entry.lot.height,
+                minted_units=entry.lot.units,
+                remaining_units=entry.lot.remaining,
+                expires_ms=entry.lot.expires_ms,
+            )
+            for entry in self._store.lots(limit)
+        ]
+
+    def supply(self) -> SupplyView:
+        """Count the tokens; `ok` if minted minus redeemed is what remains in the lots."""
+        books = supply(self._store)
+        ok = books.units == books.remaining
+        return SupplyView(books.minted, books.redeemed, Units(books.units), ok)
+
+    def metrics(self) -> bytes:
+        """Write the metrics in Prometheus' text format."""
+        head = self._head()
+        self._telemetry.height.set(head.height)
+        self._telemetry.view.set(head.view)
+        self._telemetry.peers.set(len(self._transport.peers_up()))
+        self._telemetry.pending.set(len(self._machine.mempool))
+        return self._telemetry.render(self._transport.counters)
+
+    async def submit(self, raws: tuple[bytes, ...]) -> Sequence[Submission]:
+        """Hand transactions in; answer when each is taken in or refused."""
+        return await self._submit(raws)
+
+    async def reached(self, height: int) -> None:
+        """Wait until a block of this height is final."""
+        while self._head().height < height:
+            await self._news.wait()

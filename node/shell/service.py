@@ -1,0 +1,242 @@
+"""The validator's event loop: one task owns the machine, and carries out what it asks.
+
+Law (spec §2): what a message promises is on stable storage before the message leaves. Events are
+taken in batches; the records of a batch are synced once, and only then do its messages go. A
+commit is carried out the moment it is asked, so the machine's next event finds it in the store.
+Signatures are verified in threads, since libsodium lets go of the interpreter lock.
+
+Nothing here decides: the machine does. A disk that fails ends the process.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, assert_never
+
+import structlog
+import trio
+from trio import TASK_STATUS_IGNORED
+from trio_typing import TaskStatus
+
+from consensus.types import Committee
+from ledger.primitives.keys import PublicKey, verify_many
+from ledger.store.chain import ChainStore
+from ledger.store.schema import Finalised
+from node.core.effects import (
+    Append,
+    Commit,
+    Effect,
+    SendAll,
+    SendTo,
+    Submitted,
+    Verify,
+    Warn,
+)
+from node.core.events import (
+    Channel,
+    Event,
+    PeerDown,
+    PeerMessage,
+    PeerUp,
+    Start,
+    Submit,
+    Tick,
+    Verified,
+)
+from node.core.machine import Machine
+from node.shell.inbox import Inbox
+from node.shell.journal import Journal
+from node.shell.telemetry import Telemetry
+from node.shell.transport import Transport
+from node.views import Submission
+
+INLINE_CLAIMS_MAX: Final = 2
+"""So few signatures are checked at once: a thread would cost as much."""
+CHUNK_CLAIMS: Final = 64
+"""More than so many are shared out between threads."""
+IDLE_S: Final = 1.0
+TURN_S: Final = 0.02
+"""How long one batch may hold the loop before the network gets a turn."""
+_log = structlog.get_logger("billcoin.service")
+
+CommitHook = Callable[[Sequence[Finalised], int], None]
+"""Told of blocks that are in the store, and when."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Transactions that a client handed in and waits for."""
+
+    done: trio.Event = field(default_factory=trio.Event)
+    outcomes: tuple[Submission, ...] = ()
+
+
+class Service:
+    """Runs one machine over a transport, a journal and a store. Hears the transport."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        committee: Committee,
+        transport: Transport,
+        journal: Journal,
+        store: ChainStore,
+        telemetry: Telemetry,
+        on_commit: CommitHook,
+        verify_threads: int = 2,
+    ) -> None:
+        self._machine, self._committee = machine, committee
+        self._transport, self._journal, self._store = transport, journal, store
+        self._telemetry, self._on_commit = telemetry, on_commit
+        self._inbox = Inbox()
+        self._threads = trio.CapacityLimiter(verify_threads)
+        self._verify_threads = verify_threads
+        self._submissions: dict[int, _Pending] = {}
+        self._ticket = 0
+        self._now_ms = 0
+        self._sends: list[SendTo | SendAll] = []
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED) -> None:
+        """Start the machine and serve it until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self._inbox.put_now(Start())
+            task_status.started()
+            while True:
+                self._turn()
+                await self._inbox.wait(self._until_deadline_s())
+
+    # What the outside tells.
+
+    async def on_message(self, peer: PublicKey, channel: Channel, payload: bytes) -> None:
+        """Take a payload from the transport; wait while too much waits already."""
+        member = self._committee.member(peer)
+        if member is not None:
+            await self._inbox.put(PeerMessage(member, channel, payload))
+
+    def on_peer(self, peer: PublicKey, *, up: bool) -> None:
+        """Learn from the transport that a peer came or went."""
+        member = self._committee.member(peer)
+        if member is not None:
+            self._inbox.put_now(PeerUp(member) if up else PeerDown(member))
+
+    async def submit(self, raws: tuple[bytes, ...]) -> Sequence[Submission]:
+        """Hand transactions to the machine and wait for its answer."""
+        self._ticket += 1
+        ticket = self._ticket
+        pending = self._submissions[ticket] = _Pending()
+        try:
+            await self._inbox.put(Submit(ticket, raws))
+            await pending.done.wait()
+        finally:
+            self._submissions.pop(ticket, None)
+        self._telemetry.submitted.inc(len(raws))
+        self._telemetry.refused.inc(sum(1 for outcome in pending.outcomes if outcome.code))
+        return pending.outcomes
+
+    # The loop.
+
+    def _clock_ms(self) -> int:
+        """Read the clock; it never runs backward for the machine."""
+        self._now_ms = max(self._now_ms, time.time_ns() // 1_000_000)
+        return self._now_ms
+
+    def _until_deadline_s(self) -> float:
+        deadline_ms = self._machine.deadline_ms
+        if deadline_ms is None:
+            return IDLE_S
+        return min(IDLE_S, max(0.0, (deadline_ms - self._clock_ms()) / 1_000))
+
+    def _turn(self) -> None:
+        """Handle what waits and a tick that is due; sync once; then send."""
+        stop_s = time.perf_counter() + TURN_S
+        events: list[Event] = self._inbox.take()
+        for number, event in enumerate(events):
+            self._handle(event)
+            if time.perf_counter() > stop_s and number + 1 < len(events):
+                self._inbox.put_back(events[number + 1 :])
+                break
+        deadline_ms = self._machine.deadline_ms
+        if deadline_ms is not None and deadline_ms <= self._clock_ms():
+            self._handle(Tick())
+        self._flush()
+
+    def _handle(self, event: Event) -> None:
+        self._telemetry.events.inc()
+        for effect in self._machine.handle(event, self._clock_ms()):
+            self._carry_out(effect)
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Append(view, record):
+                self._journal.append(view, record)
+            case SendTo() | SendAll():
+                self._sends.append(effect)  # Held until the records before it are synced.
+            case Verify():
+                self._verify(effect)
+            case Commit():
+                self._commit(effect)
+            case Submitted():
+                self._answer(effect)
+            case Warn(text, peer):
+                self._telemetry.warnings.inc()
+                _log.warning(text[:300], member=peer)
+            case _:
+                assert_never(effect)
+
+    def _flush(self) -> None:
+        """Make the records durable, then let the messages go, in order."""
+        if self._journal.dirty:
+            self._journal.sync()
+            self._telemetry.sync.observe(self._journal.sync_s)
+        sends, self._sends = self._sends, []
+        for send in sends:
+            match send:
+                case SendTo(peer, channel, payload):
+                    self._transport.send(self._committee.seats[peer].key, channel, payload)
+                case SendAll(channel, payload):
+                    self._transport.broadcast(channel, payload)
+
+    def _commit(self, commit: Commit) -> None:
+        with self._telemetry.commit.time():
+            head = self._store.commit(commit.steps)
+        self._journal.prune(head.view)
+        self._on_commit(commit.steps, self._clock_ms())
+
+    def _answer(self, effect: Submitted) -> None:
+        pending = self._submissions.get(effect.ticket)
+        if pending is not None:  # Else the client is gone.
+            pending.outcomes = tuple(
+                Submission(a.txid, a.code, a.detail) for a in effect.admissions
+            )
+            pending.done.set()
+
+    # Signatures.
+
+    def _verify(self, effect: Verify) -> None:
+        """Check signatures: a few here, more in threads."""
+        assert self._nursery is not None, "the machine runs inside the service"
+        if len(effect.claims) <= INLINE_CLAIMS_MAX:
+            self._inbox.put_now(Verified(effect.ticket, tuple(verify_many(effect.claims))))
+        else:
+            self._nursery.start_soon(self._verify_in_threads, effect)
+
+    async def _verify_in_threads(self, effect: Verify) -> None:
+        claims = effect.claims
+        parts = 1 if len(claims) <= CHUNK_CLAIMS else self._verify_threads
+        size = -(-len(claims) // parts)
+        results: list[list[bool]] = [[] for _ in range(parts)]
+
+        async def check(part: int) -> None:
+            chunk = claims[part * size : (part + 1) * size]
+            results[part] = await trio.to_thread.run_sync(
+                partial(verify_many, chunk), limiter=self._threads
+            )
+
+        async with trio.open_nursery() as nursery:
+            for part in range(parts):
+                nursery.start_soon(check, part)
+        answers = tuple(answer for part_results in results for answer in part_results)
+        self._inbox.put_now(Verified(effect.ticket, answers))
