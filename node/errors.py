@@ -2,6 +2,7 @@
 
 NodeFault
 +-- BadConfig          a configuration that cannot be used, and which field is wrong
++-- BadArgument        a word of a command that is not what it must be
 +-- BadKeyFile         a key file that is missing, unreadable, or readable by others
 +-- PortTaken          the port to listen on is in use
 +-- JournalFault
@@ -21,6 +22,10 @@ class NodeFault(Exception):
 
 class BadConfig(NodeFault):
     """A configuration that cannot be used."""
+
+
+class BadArgument(NodeFault):
+    """A word of a command that is not what it must be."""
 
 
 class BadKeyFile(NodeFault):

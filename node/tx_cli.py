@@ -1,0 +1,183 @@
+"""`billcoin tx` and `billcoin balance`: pay, look a payment up, count what an account holds.
+
+Each speaks to one node's HTTP address. A transfer is signed here; the key never leaves the machine.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Final, TypeVar
+
+import typer
+
+from ledger.genesis import parse_genesis
+from ledger.primitives.amounts import Units, format_bill, parse_bill
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import HASH_BYTES, Hash
+from ledger.primitives.keys import (
+    Address,
+    Policy,
+    SigningKey,
+    address_of,
+    format_address,
+    parse_address,
+)
+from ledger.types.transaction import REFERENCE_BYTES, Intent, Redemption, Transfer, sign
+from node.client import NodeClient
+from node.errors import BadArgument, Rejected
+from node.key_file import read_key
+from node.views import NodeStatus, TransactionState, TransactionView, present
+
+DEFAULT_NODE: Final = "http://127.0.0.1:26002"
+VALID_BLOCKS: Final = 1_000
+"""How many blocks a transfer made here may wait to be included."""
+WAIT_MS_MAX: Final = 10_000
+
+app = typer.Typer(no_args_is_help=True, help="Pay, and look payments up.")
+T = TypeVar("T")
+
+NodeUrl = Annotated[
+    str, typer.Option("--node", envvar="BILLCOIN_NODE", help="A node's HTTP address.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON object.")]
+Wait = Annotated[
+    int,
+    typer.Option("--wait-ms", min=0, max=WAIT_MS_MAX, help="Wait so long for it to be final."),
+]
+
+
+def _ask(node: str, question: Callable[[NodeClient], Awaitable[T]]) -> T:
+    async def run() -> T:
+        async with NodeClient(node) as client:
+            return await question(client)
+
+    return asyncio.run(run())
+
+
+def _read_hex(text: str, name: str, size: int) -> bytes:
+    try:
+        raw = bytes.fromhex(text)
+    except ValueError:
+        raw = b""
+    if len(raw) != size:
+        raise BadArgument(f"{name} {text[:80]!r} is not {2 * size} digits of hex")
+    return raw
+
+
+def _read_redemption(text: str | None) -> Redemption | None:
+    if text is None:
+        return None
+    lot, colon, bill = text.partition(":")
+    if not colon:
+        raise BadArgument(f"--redeem {text[:80]!r} is not LOT:BILL")
+    return Redemption(Hash(_read_hex(lot, "the lot", HASH_BYTES)), parse_bill(bill))
+
+
+def _show_transaction(view: TransactionView, prefix: str, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(present(view, prefix)))
+        return
+    typer.echo(f"transaction {view.txid.hex()}")
+    match view.state:
+        case TransactionState.FINAL if view.code:
+            typer.echo(f"failed      {view.code}, in block {view.height}; its fee was paid")
+        case TransactionState.FINAL:
+            typer.echo(f"final       in block {view.height}")
+        case state:
+            typer.echo(f"state       {state.value}")
+
+
+@app.command()
+def transfer(
+    key: Annotated[Path, typer.Option("--key", help="The payer's key file.")],
+    to: Annotated[str, typer.Option("--to", help="The payee's address.")],
+    bill: Annotated[str, typer.Option("--bill", help="The amount, as in 1.8.")],
+    node: NodeUrl = DEFAULT_NODE,
+    reference: Annotated[str, typer.Option(help="An order's reference, 64 digits of hex.")] = "00"
+    * REFERENCE_BYTES,
+    redeem: Annotated[
+        str | None, typer.Option(help="Burn a part with a pack of milk: LOT:BILL.")
+    ] = None,
+    fee: Annotated[
+        str | None, typer.Option(help="The fee in BILL; else the least that is taken.")
+    ] = None,
+    wait_ms: Wait = 3_000,
+    as_json: AsJson = False,
+) -> None:
+    """Pay an account and wait for the payment to be final. Fails if it did not take effect."""
+    payer, units, burned = read_key(key), parse_bill(bill), _read_redemption(redeem)
+    tied = _read_hex(reference, "the reference", REFERENCE_BYTES)
+
+    async def pay(client: NodeClient) -> tuple[TransactionView, NodeStatus]:
+        status = await client.status()
+        least = parse_genesis(await client.genesis()).parameters.fee_least
+        body = Transfer(parse_address(to, status.prefix), units, tied, burned)
+        intent = await _intend(client, status, payer, body, parse_bill(fee) if fee else least)
+        [outcome] = await client.submit([encode(sign(intent, payer))])
+        if outcome.code or outcome.txid is None:
+            raise Rejected(outcome.code, outcome.detail, 0)
+        return await client.transaction(outcome.txid, wait_ms), status
+
+    view, status = _ask(node, pay)
+    _show_transaction(view, status.prefix, as_json)
+    if view.state is not TransactionState.FINAL or view.code:
+        raise typer.Exit(1)
+
+
+async def _intend(
+    client: NodeClient, status: NodeStatus, payer: SigningKey, body: Transfer, fee: Units
+) -> Intent:
+    """Put a transfer behind what its sender has under way."""
+    account = await client.account(address_of(payer.public))
+    return Intent(
+        chain_id=status.chain_id,
+        sender=Policy.single(payer.public),
+        nonce=account.pending_nonce,
+        fee=fee,
+        valid_until_height=status.height + VALID_BLOCKS,
+        body=body,
+    )
+
+
+@app.command()
+def show(
+    txid: Annotated[str, typer.Argument(help="The transaction's id.")],
+    node: NodeUrl = DEFAULT_NODE,
+    wait_ms: Wait = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show what became of a transaction. Fails if the node does not know it."""
+    wanted = _read_hex(txid, "the id", HASH_BYTES)
+
+    async def look(client: NodeClient) -> tuple[TransactionView, str]:
+        return await client.transaction(wanted, wait_ms), (await client.status()).prefix
+
+    view, prefix = _ask(node, look)
+    _show_transaction(view, prefix, as_json)
+    if view.state is TransactionState.UNKNOWN:
+        raise typer.Exit(1)
+
+
+def balance(
+    account: Annotated[str, typer.Argument(help="An address, or a key file.")],
+    node: NodeUrl = DEFAULT_NODE,
+    as_json: AsJson = False,
+) -> None:
+    """Show what an account holds."""
+    path = Path(account)
+    own = address_of(read_key(path).public) if path.is_file() else None
+
+    async def look(client: NodeClient) -> tuple[Address, Units, int, str]:
+        prefix = (await client.status()).prefix
+        address = own or parse_address(account, prefix)
+        view = await client.account(address)
+        return address, view.units, view.nonce, prefix
+
+    address, units, nonce, prefix = _ask(node, look)
+    shown = {
+        "address": format_address(address, prefix),
+        "bill": format_bill(units),
+        "nonce": nonce,
+    }
+    typer.echo(json.dumps(shown) if as_json else f"{shown['bill']} BILL")

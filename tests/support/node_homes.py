@@ -1,0 +1,95 @@
+"""Homes of a small network on this machine: genesis, keys, configurations."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.genesis import (
+    Genesis,
+    GenesisAccount,
+    GenesisRole,
+    GenesisStock,
+    GenesisValidator,
+    format_genesis,
+)
+from ledger.params import default_parameters
+from ledger.primitives.amounts import UNITS_PER_BILL, Units
+from ledger.primitives.keys import Seed, SigningKey, address_of
+from ledger.state.records import Role
+from ledger.types.evidence import MilkKind
+from node.config import NodeConfig, PeerConfig, save_config
+from node.key_file import write_key
+from tests.support.network_ports import free_port
+
+STAKE = Units(1_000 * UNITS_PER_BILL)
+BALANCE = Units(1_000_000 * UNITS_PER_BILL)
+GENESIS_MS = 1_760_000_000_000
+EXPIRES_MS = GENESIS_MS + 100_000_000_000
+
+
+@dataclass(frozen=True)
+class Homes:
+    """A network that is configured and not started."""
+
+    configs: tuple[NodeConfig, ...]
+    genesis: Genesis
+    payer: SigningKey
+    """Holds `BALANCE`."""
+
+
+def _seed(kind: int, index: int) -> Seed:
+    return Seed(bytes([kind]) * 16 + index.to_bytes(16, "big"))
+
+
+def make_genesis(validators: int) -> Genesis:
+    """Make a development genesis with one rich account and one regulator."""
+    payer = address_of(SigningKey(_seed(9, 0)).public)
+    keys = [SigningKey(_seed(1, i)).public for i in range(validators)]
+    attestor = SigningKey(_seed(8, 0)).public
+    return Genesis(
+        name="try",
+        prefix="dbill",
+        time_ms=GENESIS_MS,
+        parameters=default_parameters(development=True),
+        validators=tuple(
+            GenesisValidator(key, SigningKey(_seed(2, i)).public, STAKE, address_of(key))
+            for i, key in enumerate(keys)
+        ),
+        accounts=(GenesisAccount(payer, BALANCE),),
+        stock=(
+            GenesisStock(
+                "first", MilkKind.UHT, "plant", Units(BALANCE + STAKE * validators), EXPIRES_MS
+            ),
+        ),
+        roles=(GenesisRole(Role.REGULATOR, payer), GenesisRole(Role.ATTESTOR, attestor)),
+        devices=(),
+    )
+
+
+def make_homes(folder: Path, validators: int) -> Homes:
+    """Write the homes of a network under a folder."""
+    genesis = make_genesis(validators)
+    peers = tuple(
+        PeerConfig(
+            SigningKey(_seed(1, i)).public.hex(),
+            SigningKey(_seed(3, i)).public.hex(),
+            f"/ip4/127.0.0.1/tcp/{free_port()}",
+        )
+        for i in range(validators)
+    )
+    configs = []
+    for i in range(validators):
+        home = folder / f"node{i}"
+        config = NodeConfig(
+            name=f"node{i}",
+            listen=peers[i].address,
+            peers=peers[:i] + peers[i + 1 :],
+            rpc_port=free_port(),
+            heartbeat_ms=1_000,
+            home=home,
+        )
+        save_config(config)
+        (home / "genesis.json").write_text(format_genesis(genesis))
+        write_key(home / "keys/validator.key", _seed(1, i))
+        write_key(home / "keys/network.key", _seed(3, i))
+        configs.append(config)
+    return Homes(tuple(configs), genesis, SigningKey(_seed(9, 0)))
