@@ -28,7 +28,7 @@ from ledger.state.overlay import Overlay, Reader
 from ledger.state.tables import chain_id
 from ledger.types.block import BLOCK_TRANSACTIONS_MAX, Receipt
 from ledger.types.reading import reading_bytes
-from ledger.types.transaction import Intent, MintLot, Transaction, decode_transaction
+from ledger.types.transaction import Intent, MintLot, Transaction
 
 __all__ = [
     "BlockContext",
@@ -221,8 +221,3 @@ def transactions_root(transactions: Sequence[bytes]) -> Hash:
 def receipts_root(receipts: Sequence[Receipt]) -> Hash:
     """Commit to a block's receipts: a Merkle root over their encodings."""
     return merkle_root([encode(receipt) for receipt in receipts])
-
-
-def decode_transactions(raws: Iterable[bytes]) -> list[Transaction]:
-    """Decode a block's transactions; raise a `CodecFault` at the first that is malformed."""
-    return [decode_transaction(raw) for raw in raws]

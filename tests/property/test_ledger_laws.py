@@ -95,21 +95,24 @@ def test_a_lot_is_floored_once(parts):
     assert floor(sum(brought)) == floor(sum(exact, Fraction(0)))
 
 
-@given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 8)), max_size=40))
+@given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 8)), max_size=60))
 def test_no_reading_is_ever_used_twice(pieces):
     state, device = Overlay(EMPTY), key("meter-0").public
-    used = set()
+    used, full = set(), False
     for first, length in pieces:
         span = set(range(first, first + length + 1))
         try:
             consume(state, device, 0, first, first + length)
         except UsedReadings:
-            # Refused: it overlaps, or lies in a gap that closed when the record was full.
+            # It overlaps, or lies in a gap that closed when the record was full.
+            closed = CONSUMED.get(state, consumed_name(device, 0)).ranges[0][1] if full else -1
+            assert used & span or first <= closed
             continue
         assert not used & span
         used |= span
         ranges = CONSUMED.get(state, consumed_name(device, 0)).ranges
         assert len(ranges) <= RANGES_MAX
+        full = full or len(ranges) == RANGES_MAX
         assert used <= {n for low, high in ranges for n in range(low, high + 1)}
 
 

@@ -181,6 +181,13 @@ def test_used_ranges_stay_bounded_and_the_oldest_gap_closes():
     assert CONSUMED.get(state, consumed_name(device, 1)).ranges[0] == (0, 24)
 
 
+def test_a_gap_stays_open_for_the_readings_that_belong_there():
+    state, device = DAIRY.state(), key("meter-0").public
+    for first, last in ((0, 4), (6, 9), (20, 20), (5, 5)):
+        consume(state, device, 1, first, last)
+    assert CONSUMED.get(state, consumed_name(device, 1)).ranges == ((0, 9), (20, 20))
+
+
 TIMES = {
     "backwards": ({"started_ms": RUN_ENDED_MS}, "bad_run_times"),
     "future": ({"ended_ms": NOW_MS + 120_001}, "future_run"),

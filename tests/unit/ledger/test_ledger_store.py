@@ -1,5 +1,7 @@
 """Stores: memory and disk answer alike, a commit is whole, and a foreign store is refused."""
 
+import dataclasses
+
 import plyvel
 import pytest
 from msgspec.structs import replace
@@ -7,13 +9,16 @@ from msgspec.structs import replace
 from ledger.errors import EmptyStore, ForeignStore, LockedStore, WrongSchema
 from ledger.genesis import genesis_block, genesis_state
 from ledger.invariants import audit
+from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from ledger.state import Overlay, state_root
-from ledger.state.tables import account
+from ledger.state.records import Account
+from ledger.state.tables import ACCOUNTS, account
 from ledger.store import MemoryStore
 from ledger.store.disk import DiskStore
 from ledger.store.schema import SCHEMA_VERSION, VERSION_KEY
+from ledger.types.block import Block
 from ledger.types.transaction import RegisterDevice
 from tests.support.ledgers import NOW_MS, PLANT, Chain, Dairy, bill, key
 
@@ -116,6 +121,28 @@ def test_a_commit_that_does_not_continue_the_chain_is_a_bug(chain):
         chain.store.commit([step])
     with pytest.raises(AssertionError):
         chain.store.commit([])
+
+
+def test_a_removed_record_is_gone_from_the_store(chain):
+    step, _ = chain.execute(chain.store, chain.store.head(), [])
+    name = ACCOUNTS.prefix + bytes(32)
+    added = Overlay(chain.store)
+    ACCOUNTS.put(added, Account(Units(0), 1), bytes(32))
+    header = replace(step.block.header, state_root=added.root())
+    step = dataclasses.replace(
+        step, block=Block(header, ()), changes=added.changes, accumulator=added.accumulator
+    )
+    chain.store.commit([step])
+    assert chain.store.get(name) is not None
+    removed = Overlay(chain.store)
+    removed.put(name, None)
+    header = replace(header, height=2, parent_hash=header.hash(), state_root=removed.root())
+    step = dataclasses.replace(
+        step, block=Block(header, ()), changes=removed.changes, accumulator=removed.accumulator
+    )
+    chain.store.commit([step])
+    assert chain.store.get(name) is None
+    assert name not in dict(chain.store.state())
 
 
 def test_history_is_paged_newest_first(chain):

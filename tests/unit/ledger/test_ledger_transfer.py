@@ -11,6 +11,7 @@ from ledger.errors import (
     FeeTooLow,
     LedgerFault,
     Outdated,
+    RoleMissing,
     TooLittleMoney,
     Unincludable,
     WrongChain,
@@ -26,7 +27,7 @@ from ledger.transition import (
     select_transactions,
     signature_claims,
 )
-from ledger.types.transaction import Intent, Transaction, sign
+from ledger.types.transaction import Intent, RegisterDevice, Transaction, sign
 from tests.support.ledgers import FEE, Dairy, bill, key
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
@@ -88,6 +89,30 @@ def test_paying_oneself_costs_the_fee_alone(dairy, state):
 def test_a_sender_may_spend_all_it_has_after_the_fee(dairy, state):
     assert run(dairy, state, dairy.pay(TO_BOB, bill(1_000) - FEE)) == ""
     assert account(state, FROM_ALICE).units == 0
+
+
+def test_a_lot_may_be_redeemed_to_its_last_unit(dairy, state):
+    minted = apply_block(
+        state, dairy.context(), [dairy.next(state, dairy.mint(dairy.claim()), dairy.mmu)]
+    )
+    assert minted.receipts[0].code == ""
+    lot = dairy.claim().lot_id()
+    assert run(dairy, state, dairy.pay(TO_BOB, bill(100), (lot, bill(100)))) == ""
+    assert LOTS.get(state, lot).remaining == 0
+    assert run(dairy, state, dairy.pay(TO_BOB, 1, (lot, 1))) == "short_lot"
+
+
+def test_exactly_the_fee_is_enough_to_be_included(dairy, state):
+    to = address_of(CAROL.public)
+    for funds in (FEE - 1, 1):
+        run(dairy, state, dairy.pay(to, funds))
+        transaction = dairy.transaction(dairy.pay(TO_BOB, 1), CAROL, 0)
+        if funds == FEE - 1:
+            with pytest.raises(CannotPayFee):
+                check_transaction(state, transaction, 1)
+    outcome = apply_block(state, dairy.context(), [transaction])
+    assert outcome.receipts[0].code == "insufficient_funds"
+    assert account(state, to).units == 0
 
 
 REFUSED = {
@@ -180,6 +205,15 @@ def test_a_mempool_hears_of_too_little_money_at_once(dairy, state):
     transaction = dairy.transaction(dairy.pay(TO_BOB, bill(1_000)), ALICE, 0)
     with pytest.raises(TooLittleMoney, match="1000000100 units"):
         check_transaction(state, transaction, 1)
+
+
+def test_a_mempool_hears_of_a_missing_role_at_once(dairy, state):
+    device = RegisterDevice(bytes(32), "flow_meter", "plant", TO_BOB, 2**53)
+    for body in (dairy.mint(dairy.claim()), device):
+        with pytest.raises(RoleMissing):
+            check_transaction(state, dairy.transaction(body, ALICE, 0), 1)
+    check_transaction(state, dairy.transaction(dairy.mint(dairy.claim()), dairy.mmu, 0), 1)
+    check_transaction(state, dairy.transaction(device, dairy.regulator, 0), 1)
 
 
 def test_an_account_of_two_of_three_keys_pays_with_any_two():
