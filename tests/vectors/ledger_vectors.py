@@ -1,0 +1,108 @@
+"""Golden vectors of the ledger: what another implementation must reproduce byte for byte.
+
+`python -m tests.vectors.ledger_vectors` writes `ledger.json` anew. A change there is a change of
+the protocol: it needs a new domain or a new chain, and a line in the change log.
+"""
+
+import json
+from pathlib import Path
+
+from ledger.genesis import format_genesis, genesis_hash, genesis_state
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Domain, digest
+from ledger.primitives.keys import Policy, address_of, format_address
+from ledger.primitives.merkle import EMPTY_ROOT, merkle_path, merkle_root
+from ledger.state import EMPTY_ACCUMULATOR, state_root
+from ledger.state.lattice import accumulate
+from ledger.state.tables import MODULE_ACCOUNTS
+from ledger.store import MemoryStore
+from ledger.transition import signature_claims
+from tests.support.ledgers import Chain, Dairy, bill, key
+
+FILE = Path(__file__).with_name("ledger.json")
+LEAVES = [b"", b"a", b"bc", b"def", b"ghij"]
+ENTRIES = [(b"key", b"value"), (b"k", b"")]
+
+
+def _chain():
+    """Three blocks: a mint, a redeeming payment beside a refused one, and an empty block."""
+    dairy = Dairy()
+    chain = Chain(dairy, MemoryStore())
+    lot = dairy.claim().lot_id()
+    bob = address_of(key("bob").public)
+    mint = dairy.transaction(dairy.mint(dairy.claim()), dairy.mmu, 0)
+    paid = dairy.transaction(dairy.pay(bob, bill(3), (lot, bill(2))), key("alice"), 0)
+    refused = dairy.transaction(dairy.pay(bob, bill(5_000)), key("alice"), 1)
+    blocks = []
+    for transactions in ([mint], [paid, refused], []):
+        chain.block(*transactions)
+        head = chain.store.head()
+        stored = chain.store.block(head.height)
+        header = stored.block.header
+        blocks.append(
+            {
+                "raw": stored.raw.hex(),
+                "hash": head.hash.hex(),
+                "transactions_root": header.transactions_root.hex(),
+                "receipts_root": header.receipts_root.hex(),
+                "state_root": header.state_root.hex(),
+                "receipts": [encode(receipt).hex() for receipt in stored.receipts],
+                "transaction_ids": [transaction.id.hex() for transaction in transactions],
+            }
+        )
+    signed = [
+        {"key": public.hex(), "message": message.hex(), "signature": signature.hex()}
+        for public, message, signature in signature_claims(mint, dairy.chain_id)
+    ]
+    return {
+        "genesis_file": format_genesis(dairy.genesis),
+        "genesis_encoding": encode(dairy.genesis).hex(),
+        "chain_id": dairy.chain_id.hex(),
+        "genesis_hash": genesis_hash(dairy.genesis).hex(),
+        "genesis_state_root": genesis_state(dairy.genesis).root().hex(),
+        "genesis_state": {
+            name.hex(): value.hex()
+            for name, value in sorted(genesis_state(dairy.genesis).changes.items())
+        },
+        "mint_signatures": signed,
+        "lot_id": lot.hex(),
+        "blocks": blocks,
+    }
+
+
+def build():
+    """Compute every vector."""
+    keys = sorted(key(name).public for name in ("alice", "bob", "carol"))
+    policy = Policy(2, tuple(keys))
+    return {
+        "digests": {
+            domain.value.decode(): digest(domain, b"abc").hex()
+            for domain in sorted(Domain, key=str)
+        },
+        "addresses": [
+            {
+                "threshold": each.threshold,
+                "keys": [public.hex() for public in each.keys],
+                "address": each.address().hex(),
+                "text": format_address(each.address(), "dbill"),
+            }
+            for each in (Policy.single(keys[0]), policy)
+        ],
+        "module_accounts": {name: address.hex() for name, address in MODULE_ACCOUNTS.items()},
+        "merkle": {
+            "empty_root": EMPTY_ROOT.hex(),
+            "leaves": [leaf.hex() for leaf in LEAVES],
+            "roots": [merkle_root(LEAVES[: n + 1]).hex() for n in range(len(LEAVES))],
+            "paths": [[h.hex() for h in merkle_path(LEAVES, n)] for n in range(len(LEAVES))],
+        },
+        "lattice": {
+            "entries": [[name.hex(), value.hex()] for name, value in ENTRIES],
+            "empty_root": state_root(EMPTY_ACCUMULATOR).hex(),
+            "root": state_root(accumulate(EMPTY_ACCUMULATOR, (), ENTRIES)).hex(),
+        },
+        "chain": _chain(),
+    }
+
+
+if __name__ == "__main__":
+    FILE.write_text(json.dumps(build(), indent=1) + "\n")
