@@ -7,10 +7,13 @@ from ledger.store.schema import Cell
 
 
 class MemoryStore(ChainStore):
-    """Keeps its cells in a dictionary. A scan sorts, so it is for small chains."""
+    """Keeps its cells in a dictionary. A scan sorts, so it is for small chains.
 
-    def __init__(self) -> None:
-        self._cells: dict[bytes, bytes] = {}
+    Give it the `cells` of an earlier one to go on from there, as after a restart.
+    """
+
+    def __init__(self, cells: dict[bytes, bytes] | None = None) -> None:
+        self._cells = {} if cells is None else cells
         super().__init__("memory")
 
     def _get(self, key: bytes) -> bytes | None:

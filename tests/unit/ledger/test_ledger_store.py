@@ -208,6 +208,15 @@ def test_a_disk_store_goes_on_where_it_was(tmp_path):
     again.close()
 
 
+def test_a_memory_store_goes_on_over_the_cells_of_another():
+    cells = {}
+    pay(Chain(Dairy(), MemoryStore(cells)))
+    again = MemoryStore(cells)
+    assert again.head().height == 1
+    pay(Chain(Dairy(), again))
+    assert MemoryStore(cells).head().height == 2
+
+
 def test_memory_and_disk_hold_the_same(tmp_path):
     stores = MemoryStore(), DiskStore(tmp_path / "store")
     heads = []
