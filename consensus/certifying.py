@@ -151,7 +151,7 @@ def bring_up_to_date(s: State, member: Member) -> None:
     """Send a member the newest certificates, at most once a delta."""
     peer = s.peers[member]
     last_ms = peer.caught_up_ms
-    if last_ms is not None and s.now_ms < last_ms + s.params.delta_ms:
+    if s.me is None or last_ms is not None and s.now_ms < last_ms + s.params.delta_ms:
         return
     peer.caught_up_ms = s.now_ms
     if s.finalization is not None:

@@ -1,0 +1,539 @@
+"""Each rule of the protocol, asked of one engine whose peers are the test (spec §1.4)."""
+
+from consensus.effects import Behind, Broadcast, Build, Check, Finalize, Offence, Persist, Send
+from consensus.events import Built, CaughtUp, Checked, Ticked, Verdict, WorkPending
+from consensus.messages import Certificate, FetchCertificates, Proposal, Subject, Vote, VoteKind
+from consensus.params import Params
+from consensus.types import Epoch, View
+from tests.support.consensus_bench import Bench, finalize, nullify, ref
+from tests.support.consensus_net import GENESIS, make_block
+
+NOTARIZE, NULLIFY, FINALIZE = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
+
+
+# R1: enter.
+
+
+def test_a_notarization_opens_the_next_view() -> None:
+    bench = Bench()
+    bench.hear(bench.certify(bench.propose(1).vote.subject))
+    assert bench.engine.view == 2
+
+
+def test_a_nullification_opens_the_next_view() -> None:
+    bench = Bench()
+    bench.hear(bench.certify(nullify(1)))
+    assert bench.engine.view == 2
+
+
+def test_any_higher_certificate_is_followed_and_a_lower_one_never() -> None:
+    bench = Bench()
+    bench.hear(bench.certify(nullify(700)))
+    assert bench.engine.view == 701
+    bench.hear(bench.certify(nullify(5)))
+    assert bench.engine.view == 701
+
+
+# R2: propose.
+
+
+def test_the_leader_asks_for_a_block_and_proposes_it() -> None:
+    bench = Bench(leads=1)
+    assert bench.of(Build) == [Build(View(1), GENESIS.view, GENESIS.hash)]
+    bench.do(Built(View(1), make_block(View(1), GENESIS, b"good")))
+    (sent,) = bench.of(Broadcast)
+    assert isinstance(sent.message, Proposal)
+    assert sent.message.parent is None
+    # The proposal and its vote are durable before they leave.
+    assert [type(effect) for effect in bench.effects] == [Persist, Persist, Broadcast]
+
+
+def test_a_build_that_fails_gives_the_view_up_at_once() -> None:
+    bench = Bench(leads=1)
+    bench.do(Built(View(1), None))
+    assert bench.voted(NULLIFY) == [nullify(1)]
+
+
+def test_the_parent_is_the_highest_notarized_view_under_nullified_ones() -> None:
+    bench = Bench(leads=4)
+    first = bench.propose(1)
+    bench.hear(first)
+    notarization = bench.certify(first.vote.subject)
+    bench.hear(notarization)
+    bench.hear_all([bench.certify(nullify(2)), bench.certify(nullify(3))])
+    (build,) = bench.of(Build)
+    assert (build.parent_view, build.parent_hash) == (1, ref(first).hash)
+    bench.do(Built(View(4), make_block(View(4), ref(first), b"good")))
+    (proposal,) = [m for m in bench.said() if isinstance(m, Proposal)]
+    assert proposal.parent == notarization
+    assert [c.subject for c in proposal.nullifications] == [nullify(2), nullify(3)]
+
+
+def test_a_leader_fetches_the_certificates_that_hide_its_parent() -> None:
+    bench = Bench(leads=4)
+    bench.hear(bench.certify(nullify(3)))
+    assert bench.of(Build) == []
+    assert FetchCertificates(View(1), View(2)) in bench.said()
+    bench.hear_all([bench.certify(nullify(1)), bench.certify(nullify(2))])
+    assert bench.of(Build) == [Build(View(4), GENESIS.view, GENESIS.hash)]
+
+
+def test_a_block_built_too_late_is_not_proposed() -> None:
+    bench = Bench(leads=1)
+    bench.hear(bench.certify(nullify(1)))
+    bench.do(Built(View(1), make_block(View(1), GENESIS, b"good")))
+    assert not [m for m in bench.said() if isinstance(m, Proposal)]
+
+
+# R3: notarize.
+
+
+def test_a_good_proposal_is_stored_and_notarized() -> None:
+    bench = Bench()
+    proposal = bench.propose(1)
+    bench.hear(proposal)
+    assert bench.voted(NOTARIZE) == [proposal.vote.subject]
+    assert [type(e) for e in bench.effects] == [Persist, Persist, Broadcast]
+    assert proposal in bench.records
+
+
+def test_an_invalid_block_is_nullified_and_its_leader_named() -> None:
+    bench = Bench()
+    bench.hear(bench.propose(1, note=b"bad"))
+    assert bench.voted(NOTARIZE) == []
+    assert bench.voted(NULLIFY) == [nullify(1)]
+    assert bench.of(Offence)[0].member == bench.leader(1)
+
+
+def test_nothing_is_notarized_before_the_verdict() -> None:
+    bench = Bench()
+    proposal = bench.propose(1)
+    bench.handle(Ticked())
+    from consensus.events import Received
+
+    effects = bench.do(Received(bench.leader(1), proposal), judged=False)
+    assert [type(e) for e in effects] == [Check]
+    bench.do(Checked(View(1), ref(proposal).hash, Verdict.VALID))
+    assert bench.voted(NOTARIZE) == [proposal.vote.subject]
+
+
+def test_only_the_first_proposal_of_a_view_is_voted_for() -> None:
+    bench = Bench()
+    first, second = bench.propose(1), bench.propose(1, note=b"good, too")
+    bench.hear(first)
+    bench.hear(second)
+    assert bench.voted(NOTARIZE) == []
+    assert bench.of(Offence)[0].proof == (first.vote, second.vote)
+
+
+def test_a_proposal_by_another_than_the_leader_is_an_offence() -> None:
+    bench = Bench()
+    proposal = bench.propose(1)
+    imposter = next(m for m in bench.others if m != bench.leader(1))
+    forged = Proposal(
+        bench.sign(proposal.vote.subject, imposter), GENESIS.hash, proposal.payload, None, ()
+    )
+    bench.hear(forged, imposter)
+    assert "does not lead" in bench.reasons()[0]
+    assert bench.voted(NOTARIZE) == []
+
+
+def test_a_proposal_with_a_wrong_signature_is_an_offence() -> None:
+    bench = Bench()
+    good, other = bench.propose(1), bench.propose(1, note=b"good, too")
+    vote = Vote(good.vote.subject, good.vote.signer, other.vote.signature)
+    bench.hear(Proposal(vote, GENESIS.hash, good.payload, None, ()))
+    assert "wrong signature" in bench.reasons()[0]
+
+
+def test_a_skipped_view_must_be_nullified() -> None:
+    bench = Bench(follows=3)
+    first = bench.propose(1)
+    bench.hear(first)
+    notarization = bench.certify(first.vote.subject)
+    bench.hear(notarization)
+    second = bench.propose(2, ref(first), notarization)
+    bench.hear(bench.certify(second.vote.subject))
+    # View 3's leader builds on view 1 although view 2 is notarized, and shows no nullification.
+    bench.hear(bench.propose(3, ref(first), notarization))
+    assert bench.voted(NOTARIZE) == []
+    bench.hear(bench.certify(nullify(2)))
+    assert len(bench.voted(NOTARIZE)) == 1
+
+
+def test_nullifications_that_are_not_inline_are_fetched_from_the_leader() -> None:
+    bench = Bench(follows=4)
+    nullifications = [bench.certify(nullify(view)) for view in (1, 2, 3)]
+    proposal = bench.propose(4, nullifications=nullifications[2:])
+    bench.hear(proposal)
+    assert bench.engine.view == 4
+    asked = [e for e in bench.of(Send) if isinstance(e.message, FetchCertificates)]
+    assert asked == [Send(bench.leader(4), FetchCertificates(View(1), View(2)))]
+    bench.hear_all(nullifications[:2])
+    assert bench.voted(NOTARIZE) == [proposal.vote.subject]
+
+
+def test_a_proposal_opens_its_view_by_its_own_justification() -> None:
+    bench = Bench(follows=3)
+    both = [bench.certify(nullify(view)) for view in (1, 2)]
+    bench.hear(bench.propose(3, nullifications=both))
+    assert bench.engine.view == 3
+    assert len(bench.voted(NOTARIZE)) == 1
+
+
+def test_a_forged_justification_is_an_offence() -> None:
+    bench = Bench(follows=2)
+    good = bench.certify(nullify(1))
+    forged = Certificate(nullify(1), ((good.votes[0][0], good.votes[1][1]), *good.votes[1:]))
+    bench.hear(bench.propose(2, nullifications=[forged]))
+    assert "signature" in bench.reasons()[0]
+    assert bench.voted(NOTARIZE) == []
+
+
+def test_a_proposal_that_skips_a_final_view_is_nullified() -> None:
+    bench = Bench(follows=2)
+    first = bench.propose(1)
+    bench.hear(first)
+    bench.hear(bench.certify(finalize(first.vote.subject)))
+    assert bench.engine.floor.block == ref(first)
+    bench.hear(bench.propose(2))
+    assert bench.voted(NULLIFY) == [nullify(2)]
+
+
+def test_proposals_that_contradict_themselves_are_offences() -> None:
+    bench = Bench(follows=3)
+    first = bench.propose(1)
+    notarization = bench.certify(first.vote.subject)
+    nullification = bench.certify(nullify(2))
+    other = bench.certify(bench.propose(1, note=b"other").vote.subject)
+    for proposal in (
+        bench.propose(3, ref(first), None, [nullification]),
+        bench.propose(3, ref(first), other, [nullification]),
+        bench.propose(3, ref(first), bench.certify(nullify(1)), [nullification]),
+        bench.propose(3, ref(first), notarization, [nullification, nullification]),
+        bench.propose(3, ref(first), notarization, [notarization]),
+        bench.propose(3, ref(first), notarization, [bench.certify(nullify(3))]),
+    ):
+        bench.hear(proposal)
+        assert len(bench.reasons()) == 1
+        assert bench.engine.view == 1
+
+
+def test_an_early_proposal_far_ahead_is_not_kept() -> None:
+    bench = Bench()
+    bench.hear(bench.propose(9))
+    assert bench.effects == []
+    assert bench.engine.view == 1
+
+
+# R4: nullify.
+
+
+def test_a_view_without_a_proposal_is_nullified_after_two_deltas() -> None:
+    bench = Bench()
+    # Work has to be held for a delta before the timers start.
+    bench.wait(bench.params.delta_ms + bench.params.leader_ms - 1)
+    assert bench.voted(NULLIFY) == []
+    bench.wait(1)
+    assert bench.voted(NULLIFY) == [nullify(1)]
+
+
+def test_a_view_without_a_notarization_is_nullified_after_three_deltas() -> None:
+    bench = Bench()
+    bench.hear(bench.propose(1))
+    bench.wait(bench.params.advance_ms - 1)
+    assert bench.voted(NULLIFY) == []
+    bench.wait(1)
+    assert bench.voted(NULLIFY) == [nullify(1)]
+
+
+def test_the_leaders_own_nullify_is_followed_at_once() -> None:
+    bench = Bench()
+    bench.hear(bench.sign(nullify(1), bench.leader(1)))
+    assert bench.voted(NULLIFY) == [nullify(1)]
+
+
+def test_after_a_nullify_the_view_is_not_notarized() -> None:
+    bench = Bench()
+    bench.wait(800)
+    assert bench.voted(NULLIFY) == [nullify(1)]
+    bench.hear(bench.propose(1))
+    assert bench.voted(NOTARIZE) == []
+
+
+def test_an_unanswered_nullify_is_sent_again_as_it_is() -> None:
+    bench = Bench()
+    bench.wait(800)
+    (vote,) = [m for m in bench.said() if isinstance(m, Vote)]
+    bench.wait(bench.params.retry_ms)
+    assert bench.said().count(vote) == 1
+
+
+def test_activity_above_a_third_starts_the_timers_of_an_idle_validator() -> None:
+    bench = Bench(work=False)
+    (one, two) = [m for m in bench.others if m != bench.leader(1)][:2]
+    bench.hear(bench.sign(nullify(1), one))
+    bench.wait(2_000)
+    assert bench.voted(NULLIFY) == []
+    bench.hear(bench.sign(nullify(1), two))
+    bench.wait(bench.params.leader_ms)
+    assert bench.voted(NULLIFY) == [nullify(1)]
+
+
+# R5: finalize.
+
+
+def test_a_notarized_valid_block_is_voted_final_after_the_view_is_left() -> None:
+    bench = Bench()
+    proposal = bench.propose(1)
+    bench.hear(bench.certify(proposal.vote.subject))
+    assert bench.voted(FINALIZE) == []
+    bench.hear(proposal)
+    assert bench.engine.view == 2
+    assert bench.voted(FINALIZE) == [finalize(proposal.vote.subject)]
+    order = [type(effect) for effect in bench.effects]
+    assert order.index(Broadcast) > max(i for i, kind in enumerate(order) if kind is Persist)
+    assert proposal in bench.records
+
+
+def test_after_a_nullify_the_view_is_never_voted_final() -> None:
+    bench = Bench()
+    proposal = bench.propose(1)
+    bench.hear(proposal)
+    bench.wait(bench.params.advance_ms)
+    assert bench.voted(NULLIFY) == [nullify(1)]
+    bench.hear(bench.certify(proposal.vote.subject))
+    assert bench.voted(FINALIZE) == []
+
+
+def test_a_quorum_of_finalize_votes_makes_the_block_final() -> None:
+    bench = Bench()
+    proposal = bench.propose(1)
+    bench.hear(proposal)
+    bench.hear(bench.certify(proposal.vote.subject))
+    bench.hear_all(bench.votes(finalize(proposal.vote.subject), 2))
+    (final,) = bench.of(Finalize)
+    assert final.finalization.subject == finalize(proposal.vote.subject)
+    assert bench.engine.floor.block == ref(proposal)
+
+
+def test_an_equivocating_leaders_view_is_never_voted_final() -> None:
+    bench = Bench()
+    first, second = bench.propose(1), bench.propose(1, note=b"good, too")
+    bench.hear(first)
+    bench.hear(second)
+    bench.hear(bench.certify(first.vote.subject))
+    assert bench.voted(FINALIZE) == []
+
+
+# R6: conflict.
+
+
+def test_a_certificate_overrides_the_local_proposal_and_is_built_on() -> None:
+    bench = Bench(leads=2)
+    mine, theirs = bench.propose(1), bench.propose(1, note=b"theirs")
+    bench.hear(mine)
+    bench.hear(bench.certify(theirs.vote.subject))
+    bench.wait(200)
+    asked = [e.to for e in bench.of(Send) if "Fetch" in type(e.message).__name__]
+    bench.hear(theirs, asked[0])
+    assert bench.voted(FINALIZE) == []
+    assert [(b.parent_view, b.parent_hash) for b in bench.of(Build)] == [(1, ref(theirs).hash)]
+
+
+# R7: certificates.
+
+
+def test_a_formed_certificate_goes_to_the_next_leader_at_once_and_late_to_the_lost() -> None:
+    bench = Bench()
+    bench.hear_all(bench.votes(nullify(1)))
+    pushed = [e.to for e in bench.of(Send) if isinstance(e.message, Certificate)]
+    assert pushed == [m for m in [bench.leader(2)] if m != bench.me]
+    ahead = next(m for m in bench.others)
+    bench.hear(bench.sign(nullify(2), ahead))
+    bench.wait(bench.params.delta_ms // 2)
+    shared = [e.to for e in bench.of(Send) if isinstance(e.message, Certificate)]
+    assert shared == [m for m in bench.others if m != ahead]
+
+
+def test_one_who_repeats_a_vote_is_told_its_outcome_once_a_delta() -> None:
+    bench = Bench()
+    votes = bench.votes(nullify(1))
+    bench.hear_all(votes)
+    bench.hear(votes[0])
+    assert [e.to for e in bench.of(Send)] == [votes[0].signer]
+    bench.hear(votes[0])
+    assert bench.of(Send) == []
+
+
+# R8: late notarization.
+
+
+def test_a_notarization_after_ones_own_nullify_is_still_a_parent() -> None:
+    bench = Bench(leads=2)
+    proposal = bench.propose(1)
+    bench.hear(proposal)
+    bench.wait(bench.params.advance_ms)
+    assert bench.voted(NULLIFY) == [nullify(1)]
+    bench.hear(bench.certify(proposal.vote.subject))
+    assert [(b.parent_view, b.parent_hash) for b in bench.of(Build)] == [(1, ref(proposal).hash)]
+
+
+# R9: inactive leaders.
+
+
+def silent_leader(bench: Bench, chatty: int) -> list[Subject]:
+    """Let twelve seconds and five views pass in which the leader of the sixth is silent."""
+    awake = [m for m in bench.others if m != bench.leader(6)][:chatty]
+    skipped = []
+    for view in range(1, 6):
+        bench.now_ms += 2_500
+        for member in awake:
+            bench.hear(bench.sign(nullify(view), member))
+            skipped += bench.voted(NULLIFY)
+        bench.hear(bench.certify(nullify(view)), awake[0])
+        skipped += bench.voted(NULLIFY)
+    assert bench.engine.view == 6
+    return skipped
+
+
+def test_a_silent_leader_gets_no_time_while_a_quorum_is_awake() -> None:
+    bench = Bench(follows=6)
+    assert nullify(6) in silent_leader(bench, chatty=2)
+
+
+def test_without_an_awake_quorum_the_leader_gets_its_time() -> None:
+    bench = Bench(stakes=(1, 1, 1, 1, 1, 1, 1), follows=6)
+    assert nullify(6) not in silent_leader(bench, chatty=2)
+
+
+# R10: standstill.
+
+
+def test_without_finality_own_votes_are_resent_at_doubling_intervals() -> None:
+    bench = Bench(params=Params(heartbeat_ms=500_000))
+    proposal = bench.propose(1)
+    bench.hear(proposal)
+    bench.do(WorkPending(None))
+    bench.hear(bench.certify(proposal.vote.subject))
+    own = finalize(proposal.vote.subject)
+    times = []
+    for _ in range(300):
+        bench.wait(100)
+        times += [bench.now_ms] * bench.voted(FINALIZE).count(own)
+    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    assert gaps == [4_000, 8_000, 16_000]
+    assert len(bench.records) == len({repr(r) for r in bench.records}), "nothing is signed twice"
+
+
+# Timers and idleness.
+
+
+def test_timeouts_grow_from_the_fourth_barren_view_and_only_finality_resets_them() -> None:
+    params = Params()
+    grown = [params.stretched_ms(params.leader_ms, barren) for barren in range(12)]
+    assert grown[:6] == [500, 500, 500, 750, 1_125, 1_687]
+    assert grown[-1] == 10_000
+    assert params.stretched_ms(params.leader_ms, 10**9) == 10_000
+
+
+def test_an_idle_validator_has_nothing_to_say_until_the_heartbeat() -> None:
+    bench = Bench(leads=1, work=False)
+    assert bench.wait(bench.params.heartbeat_ms - 1) == []
+    bench.wait(1)
+    assert len(bench.of(Build)) == 1
+
+
+def test_the_pace_holds_the_leader_and_the_others_patience() -> None:
+    bench = Bench(leads=2, params=Params(pace_ms=400))
+    bench.wait(399)
+    assert bench.of(Build) == []
+    bench.hear(bench.propose(1))
+    bench.hear(bench.certify(bench.propose(1).vote.subject))
+    assert bench.of(Build) == []
+    bench.wait(400)
+    assert len(bench.of(Build)) == 1
+
+
+def test_a_tip_without_finality_makes_the_next_leader_propose_without_work() -> None:
+    bench = Bench(leads=2, work=False)
+    proposal = bench.propose(1)
+    bench.hear(proposal)
+    bench.hear(bench.certify(proposal.vote.subject))
+    assert bench.of(Build) == []
+    bench.wait(bench.params.advance_ms)
+    assert len(bench.of(Build)) == 1
+
+
+# Admission.
+
+
+def test_a_vote_counts_only_from_its_signer() -> None:
+    bench = Bench()
+    one, two = bench.others[:2]
+    bench.hear(bench.sign(nullify(1), one), two)
+    assert bench.of(Offence)[0].member == two
+
+
+def test_votes_far_ahead_and_of_other_epochs_are_dropped() -> None:
+    bench = Bench()
+    bench.hear_all(bench.votes(nullify(3)))
+    other = Subject(NULLIFY, Epoch(1), View(1), View(0), nullify(1).block_hash)
+    bench.hear_all(bench.votes(other))
+    assert bench.engine.view == 1
+    bench.hear_all(bench.votes(nullify(2)))
+    assert bench.engine.view == 3
+
+
+def test_a_nullify_that_names_a_block_is_an_offence() -> None:
+    bench = Bench()
+    odd = Subject(NULLIFY, Epoch(0), View(1), View(0), GENESIS.hash)
+    bench.hear(bench.sign(odd, bench.others[0]))
+    assert len(bench.of(Offence)) == 1
+
+
+def test_forged_votes_are_found_when_they_would_matter_and_only_then() -> None:
+    bench = Bench()
+    forger = bench.leader(1)
+    one, two = [m for m in bench.others if m != forger]
+    bench.hear(Vote(nullify(1), forger, bench.sign(nullify(2), forger).signature))
+    # The leader gave up, so this validator does: two of four, and nothing to verify yet.
+    assert bench.of(Offence) == []
+    bench.hear(bench.sign(nullify(1), one))
+    assert [offence.member for offence in bench.of(Offence)] == [forger]
+    assert bench.engine.view == 1
+    bench.hear(bench.sign(nullify(1), two))
+    assert bench.engine.view == 2
+
+
+# Observers.
+
+
+def test_an_observer_follows_and_says_nothing() -> None:
+    bench = Bench(observer=True)
+    proposal = bench.propose(1)
+    effects = bench.hear(proposal)
+    effects += bench.hear_all(bench.votes(proposal.vote.subject))
+    effects += bench.hear_all(bench.votes(finalize(proposal.vote.subject)))
+    assert bench.engine.floor.block == ref(proposal)
+    effects += bench.wait(60_000)
+    assert [m for m in effects if isinstance(m, Send | Broadcast)] == []
+
+
+# Catching up.
+
+
+def test_a_finalization_out_of_reach_asks_for_block_sync_until_caught_up() -> None:
+    bench = Bench()
+    far = bench.certify(finalize(bench.propose(99).vote.subject))
+    bench.hear(far)
+    assert bench.of(Behind) == [Behind(far, bench.others[0])]
+    bench.wait(bench.params.standstill_ms)
+    assert len(bench.of(Behind)) == 1
+    bench.do(CaughtUp(far))
+    assert bench.engine.floor.block.view == 99
+    assert bench.engine.view == 100
+    bench.wait(bench.params.standstill_ms)
+    assert bench.of(Behind) == []
+    bench.do(CaughtUp(far))
+    assert bench.engine.view >= 100
