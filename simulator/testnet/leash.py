@@ -18,6 +18,8 @@ from typing import Final
 
 LOG_BYTES_MAX: Final = 8 * 1024 * 1024
 """A log past this size is moved to NAME.log.1, so a testnet's logs are bounded."""
+TAIL_BYTES_MAX: Final = 16_384
+LAST_LINE_CHARS_MAX: Final = 300
 
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -94,3 +96,15 @@ def rotate(log: Path, bytes_max: int = LOG_BYTES_MAX) -> bool:
     aside.write_bytes(log.read_bytes()[-bytes_max:])
     os.truncate(log, 0)
     return True
+
+
+def last_line(log: Path, chars_max: int = LAST_LINE_CHARS_MAX) -> str:
+    """Give the last line of a log that says something, cut to a length that people read."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - TAIL_BYTES_MAX))
+            lines = file.read().decode(errors="replace").split("\n")
+    except FileNotFoundError:
+        return "nothing was logged"
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1][:chars_max] if said else "nothing was logged"

@@ -21,6 +21,7 @@ from simulator.testnet.create import create
 from simulator.testnet.errors import LayoutFault
 from simulator.testnet.figures import Figures
 from simulator.testnet.layout import Description, Layout, RunState
+from simulator.testnet.leash import last_line
 from simulator.testnet.observation import Observer
 from simulator.testnet.ports import find_ports
 from simulator.testnet.supervision import RestartPolicy
@@ -81,6 +82,7 @@ class Run:
         self._began_ms = now_ms()
         self._started_ms = time.time_ns() // 1_000_000
         self._console = Console(stderr=wishes.quiet)
+        self._deaths_told: dict[str, int] = {}
 
     async def go(self) -> None:
         """Run until the time is up, or SIGINT or SIGTERM asks for the end."""
@@ -137,7 +139,7 @@ class Run:
     async def _show(self) -> None:
         """Show the run in the way that the terminal allows."""
         if self._wishes.quiet:
-            return
+            await self._repeat(DRAW_EVERY_S, self._print_deaths)
         if self._wishes.board and self._console.is_terminal:
             with Live(console=self._console, screen=True, auto_refresh=False) as live:
                 await self._repeat(
@@ -147,11 +149,24 @@ class Run:
                     ),
                 )
         for name, address in self._addresses.items():
-            self._console.print(f"{name:<14} {address}", highlight=False, soft_wrap=True)
+            self._say(f"{name:<14} {address}")
         await self._repeat(LINE_EVERY_S, self._print_line)
 
+    def _print_deaths(self) -> None:
+        """Say once of each death who died, how, and what its log says last."""
+        for process in self._supervisor.supervision.processes.values():
+            told = self._deaths_told.get(process.name, 0)
+            if process.deaths_ever > told:
+                self._deaths_told[process.name] = process.deaths_ever
+                log = self._layout.log(process.name)
+                self._say(f"{process.name} ended: {process.exits[-1]}; {log}: {last_line(log)}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+
     def _print_line(self) -> None:
-        self._console.print(draw_line(self.scene()), highlight=False, soft_wrap=True)
+        self._print_deaths()
+        self._say(draw_line(self.scene()))
 
     async def _repeat(self, every_s: float, show: Callable[[], None]) -> None:
         while True:

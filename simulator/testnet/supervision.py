@@ -56,6 +56,7 @@ class Process:
     restarts: int = 0
     deaths: int = 0
     """Deaths in a row; a steady life sets it back to zero."""
+    deaths_ever: int = 0
     due_ms: int = 0
     exits: list[str] = field(default_factory=list)
     """Why the last incarnations ended, the newest last."""
@@ -161,6 +162,7 @@ class Supervision:
 
     def _bury(self, process: Process, reason: str, now_ms: int) -> None:
         process.exits = [*process.exits, reason][-EXITS_KEPT_MAX:]
+        process.deaths_ever += 1
         lived_ms = now_ms - process.started_ms if process.pid is not None else 0
         process.deaths = 1 if lived_ms >= self.policy.steady_ms else process.deaths + 1
         process.pid = None

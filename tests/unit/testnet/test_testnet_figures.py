@@ -1,6 +1,7 @@
 """What a run's figures say, and that the board and the last line show it."""
 
 import json
+from io import StringIO
 
 import pytest
 from hypothesis import given
@@ -61,10 +62,9 @@ def full_figures():
 
 
 def shown(drawn, width, height):
-    console = Console(width=width, height=height, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    with console.file:
-        console.print(drawn, height=height)
-        return console.export_text()
+    console = Console(width=width, height=height, record=True, file=StringIO())
+    console.print(drawn, height=height)
+    return console.export_text()
 
 
 def test_a_chain_that_began_with_this_run_counts_from_genesis():

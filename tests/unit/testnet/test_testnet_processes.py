@@ -22,7 +22,7 @@ from simulator.testnet.layout import (
     RunState,
     write_whole,
 )
-from simulator.testnet.leash import rotate
+from simulator.testnet.leash import last_line, rotate
 from simulator.testnet.ports import find_ports
 from simulator.testnet.supervision import RestartPolicy
 from simulator.testnet.supervisor import (
@@ -276,3 +276,11 @@ def test_an_outgrown_log_is_moved_aside_and_its_newest_part_kept(tmp_path):
     assert rotate(log, bytes_max=10)
     assert log.read_bytes() == b""
     assert (tmp_path / "x.log.1").read_bytes() == b"n" * 10
+
+
+def test_the_last_line_of_a_log_is_the_last_that_says_something(tmp_path):
+    log = tmp_path / "x.log"
+    assert last_line(log) == "nothing was logged"
+    log.write_text("first\n  why it ended \n\n")
+    assert last_line(log) == "why it ended"
+    assert last_line(log, chars_max=3) == "why"
