@@ -54,6 +54,8 @@ class MintConfig(HomeSettings):
     node_urls: list[str] = Field(default=["http://127.0.0.1:8545"], min_length=1, max_length=16)
     broker_host: str = "127.0.0.1"
     broker_port: int = Field(default=1883, ge=1, le=65535)
+    shared_group: str = Field(default="", pattern="^[a-z0-9-]{0,32}$")
+    """Share readings with other gateways under this group; never with the embedded broker."""
     metrics_port: int = Field(default=0, ge=0, le=65535)
     """Where Prometheus may ask, on loopback; 0 turns it off."""
     milk_kind: MilkKind = MilkKind.WHOLE

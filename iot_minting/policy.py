@@ -10,7 +10,9 @@ outlet thermometers and the diversion valve say whether what flowed was pasteuri
 - A run is flow without a break. It is sealed when the valve leaves forward, when flow stops, or
   when it is long or large enough.
 - A run takes milk from the tank first in, first out: what was metered before the run began.
-  It waits for milk that is not metered yet; after a grace it is held: no milk, no mint.
+  It waits for milk that is not metered yet; after a grace it gets by with what is there, and
+  with none at all it is lost: no milk, no mint.
+- Flow meter and tank gauge must agree, or the run is lost.
 - Minted is floor(min(flow, milk, tank drop)), once per lot.
 
 Invariant: an envelope is decided on once. Will not: trust a topic or an arrival time for volume.
@@ -125,8 +127,9 @@ class _Line:
 class Policy:
     """Turns accepted readings into sealed runs."""
 
-    def __init__(self, rules: SealRules) -> None:
+    def __init__(self, rules: SealRules, started_ms: int) -> None:
         self._rules = rules
+        self._started_ms = started_ms  # No grace runs out while nobody could listen.
         self._lines: dict[tuple[str, str], _Line] = {}
 
     def observe(self, piece: Stored) -> list[Decision]:
@@ -149,7 +152,7 @@ class Policy:
         """Decide everything that can be decided by now."""
         decisions: list[Decision] = []
         for (plant, name), line in sorted(self._lines.items()):
-            step = _LineStep(self._rules, plant, name, line, now_ms)
+            step = _LineStep(self._rules, plant, name, line, now_ms, self._started_ms)
             while (found := step.decide()) is not None:
                 decisions += found
         return decisions
@@ -171,6 +174,11 @@ class _LineStep:
     name: str
     line: _Line
     now_ms: int
+    started_ms: int
+
+    def _waited_ms(self, piece: Stored) -> int:
+        """Tell how long others had time to report since a piece came."""
+        return self.now_ms - max(piece.arrival_ms, self.started_ms)
 
     def decide(self) -> list[Decision] | None:
         """Decide the next run or loss; None if nothing can be decided now."""
@@ -226,8 +234,8 @@ class _LineStep:
             watched = watched or _covers(over, piece.first_ms, piece.last_ms)
         if watched:
             return _Seen.GOOD
-        waited_ms = self.now_ms - piece.arrival_ms
-        return _Seen.PENDING if waited_ms < self.rules.grace_ms else _Seen.BAD
+        waiting = self._waited_ms(piece) < self.rules.grace_ms
+        return _Seen.PENDING if waiting else _Seen.BAD
 
     def _devices(self, kind: Instrument) -> list[list[Stored]]:
         return [pieces for (k, _), pieces in sorted(self.line.watch.items()) if k is kind]
@@ -243,7 +251,7 @@ class _LineStep:
             later = [p for p in valve if p.last_ms >= last.last_ms]
             if any(value != 1 for p in later for _, value in p.reading.samples):
                 return True
-        return self.now_ms - last.arrival_ms >= IDLE_MS
+        return self._waited_ms(last) >= IDLE_MS
 
     def _watched(self, run: list[Stored]) -> list[tuple[Stored, ...]]:
         """Give every instrument's range over the run; nothing if a range is broken."""
@@ -270,7 +278,7 @@ class _LineStep:
             run = self._shorten(run, brought)
             flowed = self.rules.volume(run)
         lacking = floor(brought) < floor(flowed) and not full
-        if lacking and self.now_ms - run[-1].arrival_ms < self.rules.grace_ms:
+        if lacking and self._waited_ms(run[-1]) < self.rules.grace_ms:
             return None
         watched = self._watched(run)
         reason = self._why_held(flowed, brought, watched)
@@ -289,17 +297,15 @@ class _LineStep:
         self, flowed: Fraction, brought: Fraction, watched: list[tuple[Stored, ...]]
     ) -> str:
         """Say why a run can't be minted, or give an empty text."""
-        least = BASIS_POINTS - self.rules.law.agreement_bp
         if floor(flowed) == 0:
             return "no_flow"
-        if brought * BASIS_POINTS < flowed * least:
+        if floor(brought) == 0:
             return "flow_without_milk"
+        allowed = self.rules.law.agreement_bp * flowed
         for pieces in watched:
             if pieces[0].kind is Instrument.TANK_GAUGE:
                 drained = -self.rules.volume(pieces)
-                if abs(flowed - drained) * BASIS_POINTS > (BASIS_POINTS - least) * max(
-                    flowed, drained
-                ):
+                if abs(flowed - drained) * BASIS_POINTS > allowed or floor(drained) == 0:
                     return "flow_against_tank"
         return ""
 

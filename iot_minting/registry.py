@@ -31,25 +31,21 @@ class Registry:
         """Give a registered device, or None."""
         return self._devices.get(key)
 
-    def admit(self, device: Device) -> None:
-        """Add a device, or take its newer registration."""
-        self._devices[device.key] = device
-
-    def follow(
-        self, height: int, transactions: Sequence[bytes], receipts: Sequence[Receipt]
-    ) -> list[Device]:
-        """Take in a final block; give the devices that it registered."""
+    def admit(self, devices: Iterable[Device], height: int) -> None:
+        """Take in what a block registered; a newer registration replaces the older."""
         assert height == self.height + 1, "blocks are followed in order, each once"
+        self._devices.update((device.key, device) for device in devices)
         self.height = height
-        admitted = []
-        for raw, receipt in zip(transactions, receipts, strict=True):
-            if receipt.code:
-                continue
-            device = _registration(raw)
-            if device is not None:
-                self.admit(device)
-                admitted.append(device)
-        return admitted
+
+
+def find_registrations(transactions: Sequence[bytes], receipts: Sequence[Receipt]) -> list[Device]:
+    """List the devices that a final block registered."""
+    found = (
+        _registration(raw)
+        for raw, receipt in zip(transactions, receipts, strict=True)
+        if not receipt.code
+    )
+    return [device for device in found if device is not None]
 
 
 def _registration(raw: bytes) -> Device | None:

@@ -10,7 +10,8 @@ is it acknowledged to the broker and receipted to the device. An envelope is use
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -51,7 +52,7 @@ CREATE TABLE IF NOT EXISTS quarantine (
     settled INTEGER NOT NULL, digest BLOB, UNIQUE (code, topic, raw)) STRICT;
 CREATE TABLE IF NOT EXISTS runs (
     run BLOB PRIMARY KEY, plant TEXT NOT NULL, line TEXT NOT NULL, state TEXT NOT NULL,
-    units INTEGER NOT NULL, claim BLOB NOT NULL, raw BLOB NOT NULL, txid BLOB NOT NULL,
+    units INTEGER NOT NULL, mint BLOB NOT NULL, raw BLOB NOT NULL, txid BLOB NOT NULL,
     valid_until INTEGER NOT NULL, height INTEGER NOT NULL, detail TEXT NOT NULL,
     sealed_ms INTEGER NOT NULL) STRICT;
 """
@@ -77,6 +78,34 @@ class Refusal:
     device: PublicKey | None
     boot: int | None
     seq: int | None
+
+
+class RunState(StrEnum):
+    """What became of a sealed run."""
+
+    SEALED = "sealed"
+    SUBMITTED = "submitted"
+    FINAL = "final"
+    FAILED = "failed"
+    HELD = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A sealed run in the outbox: its lot, and the transaction that mints it, once signed."""
+
+    run: Hash
+    plant: str
+    line: str
+    state: RunState
+    units: int
+    mint: bytes
+    raw: bytes
+    txid: bytes
+    valid_until: int
+    height: int
+    detail: str
+    sealed_ms: int
 
 
 class Store:
@@ -161,6 +190,71 @@ class Store:
             (after, limit),
         )
         return [Placed(row[0], _stored(*row[1:])) for row in rows]
+
+    def seal(self, run: Run, pieces: Iterable[Stored]) -> None:
+        """Keep a run in the outbox and use its envelopes up, together."""
+        with self.transaction() as db:
+            db.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                astuple(run),
+            )
+            self._use(pieces, f"run:{run.run.hex()}")
+
+    def drop(self, pieces: Iterable[Stored], reason: str) -> None:
+        """Note that envelopes will never be evidence, and why."""
+        with self.transaction():
+            self._use(pieces, f"drop:{reason}")
+
+    def _use(self, pieces: Iterable[Stored], use: str) -> None:
+        for piece in pieces:
+            changed = self._db.execute(
+                "UPDATE envelopes SET use = ? "
+                "WHERE device = ? AND boot = ? AND seq = ? AND use = ''",
+                (use, piece.device, piece.boot, piece.seq),
+            ).rowcount
+            assert changed == 1, "an envelope is used by one run"
+
+    def update_run(self, run: Run) -> None:
+        """Keep what became of a run, durably."""
+        with self.transaction() as db:
+            db.execute(
+                "UPDATE runs SET state = ?, raw = ?, txid = ?, valid_until = ?, height = ?, "
+                "detail = ? WHERE run = ?",
+                (
+                    run.state,
+                    run.raw,
+                    run.txid,
+                    run.valid_until,
+                    run.height,
+                    run.detail,
+                    run.run,
+                ),
+            )
+
+    def next_run(self) -> Run | None:
+        """Give the oldest run that is not settled on the chain."""
+        row = self._db.execute(
+            "SELECT * FROM runs WHERE state IN ('sealed', 'submitted') ORDER BY rowid LIMIT 1"
+        ).fetchone()
+        return None if row is None else _run(row)
+
+    def runs(self, limit: int) -> list[Run]:
+        """List the latest runs, newest first."""
+        rows = self._db.execute("SELECT * FROM runs ORDER BY rowid DESC LIMIT ?", (limit,))
+        return [_run(row) for row in rows]
+
+    def run_totals(self) -> dict[str, tuple[int, int]]:
+        """Give count and units of runs by state."""
+        rows = self._db.execute("SELECT state, count(*), sum(units) FROM runs GROUP BY state")
+        return {state: (count, units) for state, count, units in rows}
+
+    def use_counts(self) -> dict[str, int]:
+        """Count accepted envelopes by what became of them: a run, a loss, or nothing yet."""
+        rows = self._db.execute(
+            "SELECT CASE WHEN use LIKE 'run:%' THEN 'run' WHEN use = '' THEN 'undecided' "
+            "ELSE use END AS what, count(*) FROM envelopes GROUP BY what"
+        )
+        return dict(rows.fetchall())
 
     def quarantine(self, limit: int) -> list[Refusal]:
         """List the latest refused envelopes, newest first."""
@@ -281,6 +375,11 @@ class Store:
                 "(SELECT max(id) FROM quarantine) - ?",
                 (QUARANTINE_MAX,),
             )
+
+
+def _run(row: tuple[object, ...]) -> Run:
+    run = Run(*row)  # type: ignore[arg-type]  # The schema is strict: columns are the fields.
+    return replace(run, state=RunState(run.state))
 
 
 def _stored(

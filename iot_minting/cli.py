@@ -1,0 +1,160 @@
+"""`billcoin mint`: the gateway, the embedded broker, and what they have seen."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from iot_minting.broker import run_broker
+from iot_minting.config import prepare, read_config
+from iot_minting.errors import MintFault, Misconfigured
+from iot_minting.store import STORE_NAME, Store
+from ledger.errors import LedgerFault
+from ledger.primitives.amounts import Units, format_bill
+from node.errors import NodeFault
+from node.logs import set_up_logs
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The minting gateway: signed readings in, tokens of pasteurised milk out.",
+)
+
+Home = Annotated[Path, typer.Option(help="The gateway's directory, with config.toml and keys.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="The most lines to print.")]
+
+
+def _fail(fault: BaseException) -> typer.Exit:
+    """Say what is wrong, once, and end with 1."""
+    typer.echo(f"billcoin mint: {fault}", err=True)
+    return typer.Exit(1)
+
+
+@app.command()
+def run(home: Home) -> None:
+    """Run the gateway: ingest readings, seal runs, mint lots. Ends on SIGTERM or Ctrl-C."""
+    from iot_minting.service import serve  # Needs the network's libraries; the others do not.
+
+    set_up_logs("billcoin-mint")
+    faults: list[Exception] = []
+    try:
+        asyncio.run(serve(home))
+    except* (MintFault, NodeFault, LedgerFault, OSError) as group:
+        faults += group.exceptions  # A raise in here would be wrapped into a group again.
+    if faults:
+        raise _fail(faults[0])
+
+
+@app.command()
+def broker(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 1883,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Run the embedded MQTT 5 broker in the foreground."""
+    set_up_logs("billcoin-broker")
+    try:
+        run_broker(host, port)
+    except MintFault as fault:
+        raise _fail(fault) from None
+
+
+@app.command()
+def init(home: Home, *, as_json: AsJson = False) -> None:
+    """Make a gateway's keys and print their public halves, for genesis and for devices."""
+    try:
+        identity = prepare(home)
+    except (NodeFault, OSError) as fault:
+        raise _fail(fault) from None
+    answer = {
+        "mmu_key": identity.mmu_key.hex(),
+        "mmu_address": identity.mmu_address.hex(),
+        "attestor_key": identity.attestor_key.hex(),
+        "ingest_key": identity.ingest_key.hex(),
+    }
+    _show(answer, as_json=as_json)
+
+
+@app.command()
+def status(home: Home, *, as_json: AsJson = False) -> None:
+    """Tell what was accepted, refused, sealed and minted; works beside a running gateway."""
+    store = _open(home)
+    totals = store.run_totals()
+    answer: dict[str, object] = {
+        "devices": len(store.devices()),
+        "followed_height": store.followed_height(),
+        "envelopes_accepted": store.envelope_count(),
+        "envelopes_by_use": store.use_counts(),
+        "envelopes_refused": store.quarantine_counts(),
+        "runs": {state: count for state, (count, _) in totals.items()},
+        "minted_litres": format_bill(Units(totals.get("final", (0, 0))[1])),
+        "latest_runs": [
+            {
+                "run": run.run.hex(),
+                "plant": run.plant,
+                "state": run.state.value,
+                "litres": format_bill(Units(run.units)),
+                "txid": run.txid.hex(),
+                "height": run.height,
+                "detail": run.detail,
+                "sealed": _time(run.sealed_ms),
+            }
+            for run in store.runs(10)
+        ],
+    }
+    store.close()
+    _show(answer, as_json=as_json)
+
+
+@app.command()
+def quarantine(home: Home, *, limit: Limit = 100, as_json: AsJson = False) -> None:
+    """List refused envelopes with their reasons, newest first."""
+    store = _open(home)
+    found = store.quarantine(limit)
+    counts = store.quarantine_counts()
+    store.close()
+    if as_json:
+        lines = [
+            {
+                "code": each.code,
+                "detail": each.detail,
+                "topic": each.topic,
+                "time": _time(each.arrival_ms),
+                "times": each.times,
+                "device": each.device.hex() if each.device else None,
+                "boot": each.boot,
+                "seq": each.seq,
+            }
+            for each in found
+        ]
+        typer.echo(json.dumps({"counts": counts, "refused": lines}))
+        return
+    for each in found:
+        typer.echo(f"{_time(each.arrival_ms)}  {each.code} x{each.times}  {each.detail}")
+    typer.echo(f"{sum(counts.values())} refused in all")
+
+
+def _open(home: Path) -> Store:
+    path = home / STORE_NAME
+    try:
+        read_config(home)
+        if not path.exists():
+            raise Misconfigured(f"{path} is not there yet: start `billcoin mint run` first")
+        return Store(path)
+    except MintFault as fault:
+        raise _fail(fault) from None
+
+
+def _time(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _show(answer: dict[str, object] | dict[str, str], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(answer))
+        return
+    for name, value in answer.items():
+        text = value if isinstance(value, str | int) else json.dumps(value)
+        typer.echo(f"{name.replace('_', ' ')}: {text}")

@@ -1,0 +1,165 @@
+"""The ingest: takes envelopes off the broker, judges, stores, acknowledges, then receipts.
+
+The order is the promise: an envelope is acknowledged to the broker after the commit that holds
+it, in the order of receipt, and receipted to its device after that. A kill between any two steps
+loses nothing (broker or device send again) and stores nothing twice (numbers are unique).
+"""
+
+import threading
+from collections import Counter as Tally
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from iot_minting.errors import WrongTopic
+from iot_minting.gateway import Accepted, Gateway, Refused, Repeated, Verdict
+from iot_minting.metrics import ACCEPTED, INGEST_SECONDS, REFUSED, REPEATED
+from iot_minting.mqtt import Message, Subscription, wall_ms
+from iot_minting.registry import Registry
+from iot_minting.store import Store
+from iot_minting.topics import is_state, parse_topic, receipt_topic
+from iot_minting.types import sign_receipt
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import PublicKey, SigningKey
+
+BATCH_MAX: Final = 100
+BATCH_S: Final = 0.02
+
+log = structlog.get_logger("mint.ingest")
+
+
+class Ingest:
+    """One gateway's ingest loop, on a thread of its own."""
+
+    def __init__(
+        self,
+        chain_id: Hash,
+        key: SigningKey,
+        registry: Registry,
+        store_path: Path,
+        subscription: Subscription,
+    ) -> None:
+        self._chain_id = chain_id
+        self._key = key
+        self._store = Store(store_path)
+        self._gateway = Gateway(
+            chain_id,
+            registry,
+            self._store.digest_of,
+            self._store.heads(),
+            self._store.tampered(),
+        )
+        self._subscription = subscription
+        self._epoch = -1
+        self._fresh: set[PublicKey] = set()  # At most the registered devices.
+        self._ending = threading.Event()
+        self._failed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ingest", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the batch in hand."""
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+        self._store.close()
+
+    @property
+    def failed(self) -> bool:
+        """Tell whether the loop died: its process must end and be started again."""
+        return self._failed.is_set()
+
+    def _run(self) -> None:
+        try:
+            while not self._ending.is_set():
+                self.process(self._subscription.take(BATCH_MAX, BATCH_S))
+        except Exception:
+            # A disk that refuses must not be acknowledged over: end, and let it be restarted.
+            log.exception("ingest failed")
+            self._failed.set()
+
+    def process(self, batch: list[Message]) -> None:
+        """Judge and store a batch; when it is durable, acknowledge it, then send receipts."""
+        verdicts: list[Verdict] = []
+        touched: set[tuple[PublicKey, int]] = set()
+        for message in batch:
+            self._note_connection(message)
+            if is_state(message.topic):
+                self._note_state(message)
+                continue
+            for verdict in self._gateway.judge(message.topic, message.payload, message.arrival_ms):
+                touched |= _receiptable(verdict)
+                if not self._is_resend(verdict):
+                    verdicts.append(verdict)
+        verdicts += self._gateway.expire(wall_ms())
+        if verdicts:
+            self._store.record(verdicts)
+        for message in batch:
+            self._subscription.ack(message)
+        self._report(verdicts)
+        for device, boot in sorted(touched):
+            self._send_receipt(device, boot)
+
+    def _note_connection(self, message: Message) -> None:
+        """On a new connection the broker may deliver again what was not acknowledged."""
+        if message.epoch != self._epoch:
+            self._epoch = message.epoch
+            self._fresh.clear()
+
+    def _note_state(self, message: Message) -> None:
+        """A device that announces itself sends again what was not receipted."""
+        try:
+            self._fresh.discard(parse_topic(message.topic).device)
+        except WrongTopic:
+            log.warning("state on a foreign topic", topic=message.topic[:200])
+
+    def _is_resend(self, verdict: Verdict) -> bool:
+        """Tell a resend from a replay: resends come before anything fresh of the device."""
+        match verdict:
+            case Accepted(stored=stored):
+                self._fresh.add(stored.device)
+                return False
+            case Repeated(entry=entry) if entry.device not in self._fresh:
+                REPEATED.inc()
+                return True
+            case _:
+                return False
+
+    def _report(self, verdicts: list[Verdict]) -> None:
+        tally: Tally[str] = Tally()
+        for verdict in verdicts:
+            match verdict:
+                case Accepted(stored=stored):
+                    ACCEPTED.inc()
+                    INGEST_SECONDS.observe(max(0, wall_ms() - stored.arrival_ms) / 1_000)
+                case Refused(entry=entry):
+                    REFUSED.labels(entry.code).inc()
+                    tally[entry.code] += 1
+                    if tally[entry.code] == 1:
+                        log.warning("envelope refused", code=entry.code, detail=entry.detail)
+                case Repeated(entry=entry):
+                    REFUSED.labels(entry.code).inc()
+                    log.warning("envelope replayed", code=entry.code, detail=entry.detail)
+
+    def _send_receipt(self, device: PublicKey, boot: int) -> None:
+        seq = self._gateway.head(device, boot)
+        receipt = sign_receipt(self._chain_id, self._key, device, boot, seq)
+        self._subscription.publish(receipt_topic(device), encode(receipt))
+
+
+def _receiptable(verdict: Verdict) -> set[tuple[PublicKey, int]]:
+    """Name the boot whose device should learn how far it is settled."""
+    match verdict:
+        case Accepted(stored=stored):
+            return {(stored.device, stored.boot)}
+        case Refused(entry=entry, settled=True) | Repeated(entry=entry):
+            assert entry.device is not None
+            assert entry.boot is not None
+            return {(entry.device, entry.boot)}
+        case _:
+            return set()

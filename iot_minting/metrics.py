@@ -1,0 +1,18 @@
+"""Prometheus metrics of the gateway, served on a loopback port."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ACCEPTED = Counter("billcoin_mint_envelopes_accepted_total", "Envelopes stored as evidence")
+REFUSED = Counter(
+    "billcoin_mint_envelopes_refused_total", "Envelopes put into quarantine", ["code"]
+)
+REPEATED = Counter("billcoin_mint_envelopes_repeated_total", "Envelopes that came again")
+INGEST_SECONDS = Histogram(
+    "billcoin_mint_ingest_seconds",
+    "From an envelope's arrival to its durable commit and acknowledgement",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+MINTED_LITRES = Gauge("billcoin_mint_litres", "Litres that are final on the chain by this MMU")
+RUNS = Gauge("billcoin_mint_runs", "Runs by what became of them", ["state"])
+TANK_LITRES = Gauge("billcoin_mint_tank_litres", "Milk metered and not yet in a run", ["line"])
+DEVICES = Gauge("billcoin_mint_devices", "Devices registered on the chain")

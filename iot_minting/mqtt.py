@@ -1,0 +1,170 @@
+"""MQTT 5 by paho: sessions, a subscription with manual acknowledgement, and its two traps.
+
+Measured, both: acknowledge in the order of receipt, or a broker may drop the session; and never
+acknowledge across a reconnect, for packet ids are numbered anew. So every message bears the
+epoch of its connection, and `ack` of an older epoch does nothing: the broker sends it again.
+"""
+
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+KEEPALIVE_S: Final = 30
+SESSION_S: Final = 72 * 3_600
+"""How long a broker keeps a gateway's session: as long as a backlog may be old."""
+RECEIVE_MAX: Final = 2_000
+"""Messages that a broker may send ahead of the acknowledgements."""
+QUEUE_MAX: Final = 65_535
+READING_EXPIRY_S: Final = 72 * 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message as it came, and the connection it came over."""
+
+    epoch: int
+    mid: int
+    qos: int
+    topic: str
+    payload: bytes
+    arrival_ms: int
+
+
+def wall_ms() -> int:
+    """Tell the time in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def make_client(client_id: str, *, manual_ack: bool = False, retry: bool = True) -> paho.Client:
+    """Make a client that speaks MQTT 5."""
+    return paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        protocol=paho.MQTTv5,
+        manual_ack=manual_ack,
+        reconnect_on_failure=retry,
+    )
+
+
+def connect_properties(session_s: int) -> Properties:
+    """Ask for a session that outlives the connection by so many seconds."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
+    properties.SessionExpiryInterval = session_s
+    properties.ReceiveMaximum = RECEIVE_MAX
+    return properties
+
+
+def publish_properties(expiry_s: int) -> Properties:
+    """Let a message expire at the broker."""
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
+    properties.MessageExpiryInterval = expiry_s
+    return properties
+
+
+class Subscription:
+    """A gateway's session: messages come out of `take`, acknowledgements go in by `ack`."""
+
+    def __init__(self, client_id: str, filters: list[str], *, persistent: bool) -> None:
+        self._filters = filters
+        self._persistent = persistent
+        self._queue: queue.Queue[Message] = queue.Queue(QUEUE_MAX)
+        self._epoch = 0
+        self._lock = threading.Lock()
+        self.failures = 0
+        self._client = make_client(client_id, manual_ack=True)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_message = self._on_message
+        self._client.reconnect_delay_set(1, 5)
+
+    def start(self, host: str, port: int) -> None:
+        """Connect, now or as soon as the broker is there, and stay connected."""
+        self._client.connect_async(
+            host,
+            port,
+            KEEPALIVE_S,
+            clean_start=not self._persistent,
+            properties=connect_properties(SESSION_S if self._persistent else 0),
+        )
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Leave; a persistent session stays with the broker."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def take(self, count_max: int, wait_s: float) -> list[Message]:
+        """Take up to `count_max` messages; wait at most `wait_s` for the batch to fill."""
+        batch: list[Message] = []
+        deadline = time.monotonic() + wait_s
+        while len(batch) < count_max:
+            try:
+                batch.append(self._queue.get(timeout=max(0.0, deadline - time.monotonic())))
+            except queue.Empty:
+                break
+        return batch
+
+    def ack(self, message: Message) -> None:
+        """Acknowledge, unless the connection it came over is gone."""
+        with self._lock:
+            if message.epoch == self._epoch and message.qos:
+                self._client.ack(message.mid, message.qos)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Publish a retained message at QoS 1; lost if the broker is away, as is a receipt."""
+        if self._client.is_connected():
+            self._client.publish(topic, payload, qos=1, retain=True)
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether the broker is there."""
+        return self._client.is_connected()
+
+    def _on_connect(
+        self,
+        client: paho.Client,
+        _userdata: object,
+        flags: paho.ConnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            self.failures += 1
+            return
+        if not flags.session_present:  # A session that was kept has its subscriptions.
+            client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
+
+    def _on_disconnect(
+        self,
+        _client: paho.Client,
+        _userdata: object,
+        _flags: paho.DisconnectFlags,
+        _reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        with self._lock:  # Before paho reconnects: no id of the old connection gets out.
+            self._epoch += 1
+
+    def _on_message(
+        self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage
+    ) -> None:
+        # A full queue blocks paho's thread, and so the broker: that is the back-pressure.
+        self._queue.put(
+            Message(
+                self._epoch,
+                message.mid,
+                message.qos,
+                message.topic,
+                bytes(message.payload),
+                wall_ms(),
+            )
+        )

@@ -1,0 +1,118 @@
+"""The outbox: every sealed run becomes one mint on the chain, whatever dies in between.
+
+A run is on disk before anything is signed, a signed transaction before it is sent, and the same
+bytes are sent until they are final. Only when they can no longer become final (the nonce went to
+another transaction, or their height has passed) and the run is not on the chain is it signed
+anew. Even then the chain takes a run id, and each reading, once: no run is minted twice.
+
+One run at a time, so nonces never have gaps.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from iot_minting.chain import Chain
+from iot_minting.store import Run, RunState, Store
+from ledger.primitives.amounts import Units, format_bill
+from ledger.primitives.codec import decode, encode
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Policy, SigningKey
+from ledger.types.transaction import TRANSACTION_BYTES_MAX, Intent, MintLot, sign
+from node.views import TransactionState, TransactionView
+
+WAIT_MS: Final = 3_000
+"""How long one look at a transaction waits for it to be final."""
+LOTS_LOOKED_AT: Final = 1_000
+STALE_CODES: Final = frozenset({"bad_nonce", "transaction_expired"})
+"""Refusals after which these very bytes can never become final."""
+PASSING_CODES: Final = frozenset({"future_run"})
+"""Failures on the chain that time mends: the run is signed anew."""
+
+log = structlog.get_logger("mint.outbox")
+
+
+class Outbox:
+    """Brings sealed runs onto the chain, in order."""
+
+    def __init__(
+        self, store: Store, chain: Chain, chain_id: Hash, mmu: SigningKey, fee: Units, blocks: int
+    ) -> None:
+        self._store = store
+        self._chain = chain
+        self._chain_id = chain_id
+        self._mmu = mmu
+        self._policy = Policy.single(mmu.public)
+        self._fee = fee
+        self._valid_blocks = blocks
+
+    async def advance(self) -> bool:
+        """Take the oldest open run one step on; tell whether there was one that moved."""
+        run = self._store.next_run()
+        if run is None:
+            return False
+        if run.state is RunState.SEALED:
+            run = await self._sign(run)
+        return await self._send(run)
+
+    async def _sign(self, run: Run) -> Run:
+        """Sign with the account's next nonce, and keep the bytes before anyone sees them."""
+        account = await self._chain.account(self._policy.address())
+        status = await self._chain.status()
+        body = decode(run.mint, MintLot, TRANSACTION_BYTES_MAX)
+        valid_until = status.height + self._valid_blocks
+        intent = Intent(self._chain_id, self._policy, account.nonce, self._fee, valid_until, body)
+        transaction = sign(intent, self._mmu)
+        signed = replace(
+            run,
+            state=RunState.SUBMITTED,
+            raw=encode(transaction),
+            txid=transaction.id,
+            valid_until=valid_until,
+        )
+        self._store.update_run(signed)
+        return signed
+
+    async def _send(self, run: Run) -> bool:
+        """Hand the bytes in, and look what became of them."""
+        answer = await self._chain.submit(run.raw)
+        view = await self._chain.transaction(run.txid, WAIT_MS)
+        match view.state:
+            case TransactionState.FINAL:
+                self._settle(run, view)
+                return True
+            case TransactionState.PENDING:
+                return True
+        if answer.code in STALE_CODES or await self._is_past(run):
+            return await self._renew(run, answer.code or "transaction_expired")
+        if answer.code == "known_run":
+            return await self._renew(run, answer.code)
+        if answer.code:
+            log.warning("mint not taken in", run=run.run.hex(), code=answer.code, why=answer.detail)
+        return False
+
+    def _settle(self, run: Run, view: TransactionView) -> None:
+        if not view.code:
+            done = replace(run, state=RunState.FINAL, height=view.height)
+            log.info("minted", run=run.run.hex(), bill=format_bill(Units(run.units)))
+        elif view.code in PASSING_CODES:
+            done = replace(run, state=RunState.SEALED, detail=view.code)
+        elif view.code == "known_run":
+            done = replace(run, state=RunState.FINAL, height=view.height, detail=view.code)
+        else:
+            done = replace(run, state=RunState.FAILED, height=view.height, detail=view.code)
+            log.error("mint failed", run=run.run.hex(), code=view.code)
+        self._store.update_run(done)
+
+    async def _is_past(self, run: Run) -> bool:
+        return (await self._chain.status()).height > run.valid_until
+
+    async def _renew(self, run: Run, why: str) -> bool:
+        """Let a run be signed anew, unless the chain has it."""
+        lots = await self._chain.lots(LOTS_LOOKED_AT)
+        minted = any(lot.run == run.run for lot in lots)
+        state = RunState.FINAL if minted else RunState.SEALED
+        log.warning("mint renewed", run=run.run.hex(), why=why, minted=minted)
+        self._store.update_run(replace(run, state=state, detail=why))
+        return not minted

@@ -1,0 +1,247 @@
+"""The minting gateway as a process: ingest, registry, policy and outbox around one store.
+
+Two movements. The ingest thread stores envelopes; this side, on asyncio, follows the chain for
+registrations, lets the policy decide over what is stored, and brings sealed runs onto the chain.
+They meet in the store, so either may die with the process at any point.
+"""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Final
+
+import structlog
+from prometheus_client import start_http_server
+
+from iot_minting import metrics
+from iot_minting.attest import attest
+from iot_minting.chain import Chain
+from iot_minting.claims import build_claim
+from iot_minting.config import MintConfig, MintKeys, read_config, read_keys
+from iot_minting.errors import Disagreement, MintFault
+from iot_minting.ingest import Ingest
+from iot_minting.mqtt import Subscription, wall_ms
+from iot_minting.outbox import Outbox
+from iot_minting.policy import Dropped, Policy, SealedRun, SealRules
+from iot_minting.registry import Registry, find_registrations
+from iot_minting.store import STORE_NAME, Run, RunState, Store
+from iot_minting.topics import STATES_FILTER, shared_filter
+from iot_minting.types import Device
+from ledger.genesis import Genesis
+from ledger.primitives.amounts import UNITS_PER_BILL
+from ledger.primitives.codec import encode
+from ledger.types.transaction import TRANSACTION_BYTES_MAX, MintLot
+from node.errors import ClientFault, NodeUnavailable
+
+TICK_S: Final = 0.1
+RETRY_S: Final = 0.5
+SAVE_EVERY_BLOCKS: Final = 20
+READ_MAX: Final = 2_000
+"""Envelopes that the policy takes in between two decisions."""
+MEASURE_MS: Final = 1_000
+CHAIN_META: Final = "chain_id"
+
+log = structlog.get_logger("mint")
+
+
+class Service:
+    """One gateway over one home."""
+
+    def __init__(self, home: Path, config: MintConfig, keys: MintKeys, genesis: Genesis) -> None:
+        self._config = config
+        self._keys = keys
+        self._genesis = genesis
+        self._store = Store(home / STORE_NAME)
+        self._check_chain()
+        self._registry = self._load_registry()
+        self._chain = Chain.of_urls(config.node_urls)
+        self._rules = SealRules(
+            genesis.parameters,
+            config.milk_kind,
+            config.run_interval_max_ms,
+            config.run_litres_max * UNITS_PER_BILL,
+            config.tank_grace_ms,
+        )
+        self._policy = Policy(self._rules, wall_ms())
+        self._read_place = 0
+        self._subscription = Subscription(
+            f"mmu-{keys.ingest.public.hex()[:16]}-{config.shared_group}",
+            [shared_filter(config.shared_group), STATES_FILTER],
+            # A shared subscription in a persistent session kills rumqttd: see `broker`.
+            persistent=not config.shared_group,
+        )
+        self._ingest = Ingest(
+            genesis.chain_id, keys.ingest, self._registry, home / STORE_NAME, self._subscription
+        )
+        self._outbox = Outbox(
+            self._store,
+            self._chain,
+            genesis.chain_id,
+            keys.mmu,
+            genesis.parameters.fee_least,
+            config.valid_blocks,
+        )
+
+    def _check_chain(self) -> None:
+        """Refuse a store that served another chain: its evidence means nothing here."""
+        known = self._store.meta(CHAIN_META)
+        if known is None:
+            self._store.put_meta(CHAIN_META, self._genesis.chain_id)
+        elif known != self._genesis.chain_id:
+            raise MintFault(
+                f"{self._store.path} belongs to chain {known.hex()[:16]}, the node is on "
+                f"{self._genesis.chain_id.hex()[:16]}: use another home, or move the file away"
+            )
+
+    def _load_registry(self) -> Registry:
+        height = self._store.followed_height()
+        if height is None:
+            devices = [
+                Device(d.key, d.instrument, d.plant, d.operator, d.calibrated_until_ms)
+                for d in self._genesis.devices
+            ]
+            self._store.save_registry(devices, 0)
+            height = 0
+        return Registry(self._store.devices(), height)
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Work until `ended`, or until a part fails (then it raises)."""
+        self._subscription.start(self._config.broker_host, self._config.broker_port)
+        self._ingest.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._follow()),
+                    group.create_task(self._decide()),
+                    group.create_task(self._mint()),
+                ]
+                await ended.wait()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            self._subscription.stop()
+            self._ingest.stop()
+            await self._chain.aclose()
+            self._store.close()
+
+    async def _follow(self) -> None:
+        """Take every registration of a final block into the registry."""
+        async for block in self._chain.blocks(self._registry.height + 1):
+            admitted = find_registrations(block.transactions, block.receipts)
+            if admitted or block.height % SAVE_EVERY_BLOCKS == 0:
+                # Before it is admitted: what the ingest accepts must find its device stored.
+                self._store.save_registry(admitted, block.height)
+            self._registry.admit(admitted, block.height)
+            for device in admitted:
+                log.info("device registered", device=device.key.hex(), kind=device.kind)
+            metrics.DEVICES.set(len(self._registry))
+
+    async def _decide(self) -> None:
+        """Feed the policy with what was stored, and keep its decisions."""
+        measured_ms = 0
+        while True:
+            if self._ingest.failed:
+                raise MintFault("the ingest ended: see the log; this process must start again")
+            placed = self._store.unused(self._read_place, READ_MAX)
+            for each in placed:
+                self._read_place = each.place
+                for decision in self._policy.observe(each.stored):
+                    self._keep(decision)
+            for decision in self._policy.step(wall_ms()):
+                self._keep(decision)
+            if wall_ms() - measured_ms >= MEASURE_MS:
+                measured_ms = wall_ms()
+                self._measure()
+            await asyncio.sleep(0 if len(placed) == READ_MAX else TICK_S)
+
+    def _keep(self, decision: SealedRun | Dropped) -> None:
+        """Attest a run and put it into the outbox; note what is lost."""
+        if isinstance(decision, Dropped):
+            self._store.drop(decision.pieces, decision.reason)
+            if decision.reason != "idle":
+                count = len(decision.pieces)
+                log.warning("readings are no evidence", reason=decision.reason, count=count)
+            return
+        claim = build_claim(decision, self._rules)
+        pieces = list(decision.pieces())
+        mint, state, detail = b"", RunState.SEALED, ""
+        try:
+            attestation = attest(
+                claim,
+                [piece.envelope for piece in pieces],
+                self._genesis.parameters,
+                self._genesis.chain_id,
+                self._keys.attestor,
+            )
+            mint = encode(MintLot(claim, (attestation,)))
+            if len(mint) > TRANSACTION_BYTES_MAX - 1024:
+                state, detail = RunState.HELD, f"evidence of {len(mint)} bytes is too large"
+        except Disagreement as fault:
+            state, detail = RunState.HELD, str(fault)
+        if detail:
+            log.error("run held", run=claim.run.hex(), why=detail)
+        self._store.seal(
+            Run(
+                claim.run,
+                claim.plant,
+                claim.line,
+                state,
+                claim.units,
+                mint,
+                b"",
+                b"",
+                0,
+                0,
+                detail,
+                wall_ms(),
+            ),
+            pieces,
+        )
+        log.info("run sealed", run=claim.run.hex(), units=claim.units, plant=claim.plant)
+
+    async def _mint(self) -> None:
+        """Bring sealed runs onto the chain, one after another."""
+        while True:
+            try:
+                moved = await self._outbox.advance()
+            except ClientFault as fault:
+                log.warning("node away", why=str(fault))
+                moved = False
+            await asyncio.sleep(0 if moved else RETRY_S)
+
+    def _measure(self) -> None:
+        totals = self._store.run_totals()
+        for state in RunState:
+            metrics.RUNS.labels(state.value).set(totals.get(state.value, (0, 0))[0])
+        metrics.MINTED_LITRES.set(totals.get("final", (0, 0))[1] / UNITS_PER_BILL)
+        for (plant, line), units in self._policy.tank_units().items():
+            metrics.TANK_LITRES.labels(f"{plant}/{line}").set(units / UNITS_PER_BILL)
+
+
+async def fetch_genesis(config: MintConfig, ended: asyncio.Event) -> Genesis | None:
+    """Ask the nodes for the genesis until one answers; None if ended before."""
+    chain = Chain.of_urls(config.node_urls)
+    try:
+        while not ended.is_set():
+            try:
+                return await chain.genesis()
+            except NodeUnavailable as fault:
+                log.info("waiting for a node", why=str(fault))
+            await asyncio.wait([asyncio.create_task(ended.wait())], timeout=RETRY_S)
+        return None
+    finally:
+        await chain.aclose()
+
+
+async def serve(home: Path) -> None:
+    """Run the gateway of a home until SIGTERM or SIGINT."""
+    config, keys = read_config(home), read_keys(home)
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    if config.metrics_port:
+        start_http_server(config.metrics_port, addr="127.0.0.1")
+    genesis = await fetch_genesis(config, ended)
+    if genesis is None:
+        return
+    await Service(home, config, keys, genesis).run(ended)
