@@ -9,7 +9,6 @@ import gc
 import os
 import signal
 import socket
-import sys
 import threading
 from typing import Final
 
@@ -83,5 +82,7 @@ def serve_rpc(config: NodeConfig, *, ends_with_parent: bool) -> None:
 
 
 def _end_with_stdin() -> None:
-    sys.stdin.buffer.read()
+    """Wait for the other end to close. Not through `sys.stdin`, whose lock outlives the wait."""
+    while os.read(0, 64):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
