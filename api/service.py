@@ -298,7 +298,7 @@ class Service:
                 "redeemed": format_bill(status.redeemed_units),
                 "supplyOk": status.supply_ok,
             }
-        lots = sorted(self.follower.lots, key=lambda lot: -lot.expires_ms)[:BOARD_LOTS]
+        lots = sorted(self.follower.lots, key=lambda lot: -lot.height)[:BOARD_LOTS]
         return {**chain, "lots": [lot_json(lot) for lot in lots]}
 
     async def snapshot(self) -> Mapping[str, object]:
@@ -314,6 +314,7 @@ def lot_json(lot: LotView) -> dict[str, object]:
         "id": lot.id.hex(),
         "kind": str(lot.kind),
         "plant": lot.plant,
+        "height": lot.height,
         "minted": format_bill(Units(lot.minted_units)),
         "remaining": format_bill(Units(lot.remaining_units)),
         "expiresAt": format_time(lot.expires_ms),

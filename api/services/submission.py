@@ -21,8 +21,8 @@ from ledger.types.transaction import Transaction, Transfer
 from node.errors import ClientFault
 from node.views import Submission
 
-KNOWN_CODES: Final = frozenset({"known", "already_known", "already_final", "duplicate"})
-"""A node's words for a transaction that it has already."""
+KNOWN_CODES: Final = frozenset({"already_known"})
+"""A node's words for a transaction that waits in its pool already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def refusal(submission: Submission) -> ApiFault | None:
     """Turn a node's refusal into ours; None for a transaction that it took or has already."""
     if not submission.code or submission.code in KNOWN_CODES:
         return None
-    if submission.code in {"mempool_full", "pool_full", "overloaded"}:
+    if submission.code == "pool_full":
         return Unavailable(submission.detail, code="LEDGER_BUSY", retry_after_s=1)
     return Refused(submission.detail or submission.code, code=submission.code.upper())
 

@@ -1,0 +1,73 @@
+"""`billcoin api`: run the payments service and its database, and make keys for partners."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from api.errors import ConfigFault, DatabaseFault
+
+app = typer.Typer(no_args_is_help=True, help="Payments: orders, validation, settlement.")
+key_app = typer.Typer(no_args_is_help=True, help="API keys of merchants and partners.")
+app.add_typer(key_app, name="key")
+
+Home = Annotated[Path, typer.Option("--home", help="The service's home: config.toml and keys.")]
+
+
+def _fail(fault: Exception) -> NoReturn:
+    typer.echo(f"billcoin api: {fault}", err=True)
+    raise typer.Exit(1) from fault
+
+
+@app.command()
+def run(home: Home) -> None:
+    """Run the payments service in the foreground, until SIGTERM or SIGINT."""
+    from api.config import load_config
+    from api.server import serve
+
+    try:
+        config = load_config(home)
+    except ConfigFault as fault:
+        _fail(fault)
+    raise typer.Exit(asyncio.run(serve(config)))
+
+
+@app.command()
+def database(
+    directory: Annotated[Path, typer.Option("--dir", help="The folder of the database.")],
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="On the loopback.")],
+) -> None:
+    """Run an embedded PostgreSQL in the foreground, until SIGTERM or SIGINT."""
+    import structlog
+
+    from api.db import postgres
+    from node.logs import set_up_logs
+
+    set_up_logs("database")
+    log = structlog.get_logger("postgres")
+    try:
+        code = postgres.run(directory, port, log.info)
+    except (DatabaseFault, OSError) as fault:
+        _fail(fault)
+    raise typer.Exit(code)
+
+
+@key_app.command("new")
+def new_key(
+    home: Home,
+    merchant: Annotated[str, typer.Option("--merchant", help="A merchant's name.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Make an API key for a merchant. It is shown once and stored as a digest alone."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from api.config import load_config
+    from api.server import issue_key
+
+    try:
+        key = asyncio.run(issue_key(load_config(home), merchant))
+    except (ConfigFault, SQLAlchemyError, OSError) as fault:
+        _fail(fault)
+    typer.echo(json.dumps({"merchant": merchant, "key": key}) if as_json else key)

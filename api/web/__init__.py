@@ -1,0 +1,1 @@
+"""Pages that the service serves itself: no file here loads anything from elsewhere."""

@@ -1,0 +1,157 @@
+"""The payments service over a real database and a ledger in memory, with its HTTP in process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+import httpx
+from sqlalchemy import text
+from ulid import ULID
+
+from api.app import create_app
+from api.auth.keys import key_digest, new_key
+from api.config import ApiConfig, Merchant
+from api.service import Service, open_service
+from ledger.primitives.codec import encode
+from ledger.primitives.keys import address_of, format_address
+from ledger.types.transaction import Transaction
+from tests.support.fake_node import MERCHANT, OTHER_MERCHANT, FakeNode, make_transfer
+from tests.support.postgres import TestDatabase
+
+
+@dataclass
+class Bench:
+    """A service under test and the ways to it."""
+
+    service: Service
+    node: FakeNode
+    http: httpx.AsyncClient
+    key: str
+    other_key: str
+
+    def till(self, key: str = "", **headers: str) -> dict[str, str]:
+        """Give the headers of a till's request."""
+        return {"Authorization": f"Bearer {key or self.key}", **headers}
+
+    async def order(self, key: str = "", **body: object) -> dict[str, object]:
+        """Open an order."""
+        answer = await self.http.post(
+            "/api/v1/orders",
+            json={"productId": "whole-200", **body},
+            headers=self.till(key, **{"Idempotency-Key": str(ULID())}),
+        )
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    async def offer(self, order: dict[str, object]) -> dict[str, object]:
+        """Read what a wallet reads."""
+        answer = await self.http.get(f"/p/{order['id']}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def signed(self, order: dict[str, object], **changes: object) -> Transaction:
+        """Sign a payment for an order."""
+        return make_transfer(self.node, await self.offer(order), **changes)
+
+    async def post(self, order: dict[str, object], transaction: Transaction) -> httpx.Response:
+        """Post a signed payment."""
+        body = {"transaction": encode(transaction).hex()}
+        return await self.http.post(f"/api/v1/orders/{order['id']}/payment", json=body)
+
+    async def chain_only(self, transaction: Transaction) -> None:
+        """Hand a transaction straight to the node, past the service, and finalise it."""
+        (said,) = await self.node.submit([encode(transaction)])
+        assert said.code == "", said
+        if not self.node.automatic:
+            self.node.make_block()
+
+    async def paid(self, order: dict[str, object]) -> Transaction:
+        """Pay an order and wait until it is settled."""
+        transaction = await self.signed(order)
+        answer = await self.post(order, transaction)
+        assert answer.status_code == 202, answer.text
+        await self.level()
+        return transaction
+
+    async def level(self) -> None:
+        """Wait until the follower has settled every block that there is."""
+        async with asyncio.timeout(10):
+            while self.service.follower.cursor.height < self.node.height:
+                await asyncio.sleep(0.002)
+
+    async def validate(
+        self, transaction: Transaction | str, amount: object = "1.80", key: str = "", **more: object
+    ) -> httpx.Response:
+        """Ask whether a transaction is good for an amount."""
+        tx_hash = transaction if isinstance(transaction, str) else transaction.id.hex()
+        headers = self.till(key)
+        if wait := more.pop("wait", None):
+            headers["Prefer"] = f"wait={wait}"
+        body = {"txHash": tx_hash, "expectedAmount": amount, **more}
+        return await self.http.post("/api/v1/payments/validate", json=body, headers=headers)
+
+    async def scalar(self, statement: str) -> object:
+        """Read one value from the database."""
+        async with self.service.engine.connect() as connection:
+            return await connection.scalar(text(statement))
+
+    async def execute(self, statement: str) -> None:
+        """Change the database behind the service's back."""
+        async with self.service.engine.begin() as connection:
+            await connection.execute(text(statement))
+
+
+def bench_config(url: str, keys: tuple[str, str], **changes: object) -> ApiConfig:
+    """Make a configuration with two merchants."""
+    purses = (("Kiosk", MERCHANT), ("Other", OTHER_MERCHANT))
+    merchants = tuple(
+        Merchant(
+            name=name,
+            payout_address=format_address(address_of(purse.public), "dbill"),
+            key_digests=(key_digest(key).hex(),),
+        )
+        for (name, purse), key in zip(purses, keys, strict=True)
+    )
+    return ApiConfig.model_validate(
+        {
+            "node_url": "http://node.invalid",
+            "database_url": url,
+            "public_host": "milk.example",
+            "pool_size": 6,
+            "merchants": merchants,
+            **changes,
+        }
+    )
+
+
+@asynccontextmanager
+async def running_bench(
+    database: TestDatabase, *, automatic: bool = True, ready: bool = True, **changes: object
+) -> AsyncIterator[Bench]:
+    """Run a service over a fresh database and a fresh chain."""
+    node, keys = FakeNode(automatic=automatic), (new_key(), new_key())
+    async with database.fresh_database() as url:
+        config = bench_config(url, keys, **changes)
+        async with open_service(config, node) as service:
+            task = asyncio.create_task(service.run())
+            transport = httpx.ASGITransport(create_app(service))
+            try:
+                async with httpx.AsyncClient(
+                    transport=transport, base_url="http://milk.example"
+                ) as http:
+                    bench = Bench(service, node, http, *keys)
+                    if ready:
+                        await _until_ready(bench)
+                    yield bench
+            finally:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+
+async def _until_ready(bench: Bench) -> None:
+    async with asyncio.timeout(10):
+        while bench.service.behind() or not bench.service.follower.lots:
+            await asyncio.sleep(0.002)
