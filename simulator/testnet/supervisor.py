@@ -38,6 +38,7 @@ from simulator.testnet.supervision import (
 STEP_S: Final = 0.05
 ROTATE_EVERY_S: Final = 5.0
 PROBE_TIMEOUT_S: Final = 2.0
+SETTLED_MS: Final = 1_000
 BIRTH_TOLERANCE_S: Final = 2.0
 """Two readings of one process's time of birth may differ by the clock's adjustment."""
 
@@ -49,7 +50,7 @@ Probe = Callable[[], Awaitable[bool]]
 class Program:
     """How a process is started, what it needs, and how to tell that it does its work.
 
-    Without a probe a process counts as ready as soon as it runs.
+    Without a probe a process counts as ready once it has lived for `SETTLED_MS`.
     """
 
     name: str
@@ -175,11 +176,13 @@ class Supervisor:
         """Collect what the probes of starting processes found, and ask again where needed."""
         answered = []
         for name, child in self._children.items():
-            if self.supervision.processes[name].phase is not Phase.STARTING:
+            process = self.supervision.processes[name]
+            if process.phase is not Phase.STARTING:
                 continue
             probe = self.programs[name].probe
             if probe is None:
-                answered.append(name)
+                if now_ms() - process.started_ms >= SETTLED_MS:
+                    answered.append(name)
                 continue
             task = self._probes.get(name)
             if task is None:
