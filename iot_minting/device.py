@@ -194,10 +194,14 @@ class Device:
         with self._changed:
             return self._changed.wait_for(lambda: self._journal.held == 0, timeout_s)
 
-    def stop(self) -> None:
-        """Say goodbye and end; what has no receipt stays in the journal."""
+    def begin_stop(self) -> None:
+        """Ask for the end without waiting for it, so that many devices end at once."""
         self._ending.set()
         self._lost.set()
+
+    def stop(self) -> None:
+        """Say goodbye and end; what has no receipt stays in the journal."""
+        self.begin_stop()
         if self._thread.is_alive():
             self._thread.join(timeout=5)
         with self._lock:

@@ -1,0 +1,277 @@
+"""Play a recording: every milking becomes a signed reading of a registered milk meter, and the
+simulated line pasteurises exactly what was collected.
+
+Recorded times are of the past, and a chain wants readings of now: the recording is shifted so
+that its first milking is now, and the time between milkings is divided by `speed` (0: no pauses).
+Amounts are never touched: a meter's total rises by exactly the recorded steps, and each run is
+floor(exact volume) of the milkings since the run before, so what must be minted is known before.
+
+Each replay is a plant of its own (`replay-<time>`), with a meter a recorded device and a line:
+what an earlier one left unpasteurised is not mixed in.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
+from datetime import datetime
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from iot_minting.chain import Chain
+from iot_minting.config import load_settings
+from iot_minting.device import Device
+from iot_minting.errors import JournalFull
+from iot_minting.mqtt import wall_ms
+from ledger.genesis import Genesis
+from ledger.primitives.keys import address_of
+from ledger.rules.measure import exact_volume
+from ledger.types.evidence import Instrument
+from ledger.types.reading import Unit
+from simulator.dairy.chain import find_minter, minted_units, register
+from simulator.dairy.fleet import run_devices
+from simulator.dairy.line import Line, sleep
+from simulator.dairy.recording import Milking, Recording
+from simulator.dairy.setup import (
+    CALIBRATION_DAYS,
+    DAY_MS,
+    LINE,
+    REPLAY_PLANT,
+    DairyConfig,
+    DeviceIdentity,
+    derive_key,
+    device_identity,
+    line_identities,
+    read_seed,
+)
+
+BATCH_S: Final = 2.5
+"""How often the line pasteurises what was collected."""
+RUN_MS: Final = 1_000
+RUN_UNITS_MAX: Final = 15_000 * 1_000_000
+"""A run's milk at most; below the gateway's own limit, so that it never cuts one."""
+SETTLE_S: Final = 1.0
+"""From the registration's finality to the first reading: the gateway follows the chain too."""
+RECEIPTS_S: Final = 120.0
+WAIT_S: Final = 120.0
+POLL_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was played, what must be minted of it, and (if waited for) what was."""
+
+    plant: str
+    rows: int
+    skipped: int
+    meters: int
+    recorded_steps: int
+    unit: str
+    runs: int
+    expected_units: int
+    minted_units: int | None = None
+    lots: int | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What was collected since the last run, exactly."""
+
+    density_mg_per_l: int
+    unit: Unit
+    steps: int = 0
+    last_ms: int = 0
+    expected: list[int] = field(default_factory=list)
+
+    def add(self, steps: int, at_ms: int) -> None:
+        """Collect one milking."""
+        self.steps += steps
+        self.last_ms = at_ms
+
+    @property
+    def volume(self) -> Fraction:
+        """Give what stands in the tank."""
+        return exact_volume(self.unit, self.steps, self.density_mg_per_l)
+
+    def close(self) -> int:
+        """Give the run's units, floored once, and begin the next batch."""
+        units = floor(self.volume)
+        self.steps = 0
+        if units:
+            self.expected.append(units)
+        return units
+
+
+def schedule(milkings: Sequence[Milking], speed: float) -> list[float]:
+    """Give each milking's second after the start; ones without a time follow at once."""
+    first = next((m.begin for m in milkings if m.begin is not None), None)
+    if first is None or speed == 0:
+        return [0.0] * len(milkings)
+    return [_seconds(first, m.begin) / speed for m in milkings]
+
+
+def _seconds(first: datetime, begin: datetime | None) -> float:
+    return 0.0 if begin is None else (begin - first).total_seconds()
+
+
+def replay_identities(
+    seed: bytes, plant: str, recording: Recording, until_ms: int
+) -> list[DeviceIdentity]:
+    """Name the meters of a recording, which belong to one farm, and the line they feed."""
+    farm = address_of(derive_key(seed, f"{REPLAY_PLANT}/farm").public)
+    meters = [
+        device_identity(seed, name, Instrument.MILK_METER, farm, until_ms, (plant, LINE))
+        for name in (meter_name(index) for index in range(len(recording.meters)))
+    ]
+    return [*meters, *line_identities(seed, plant, LINE, until_ms)]
+
+
+def meter_name(index: int) -> str:
+    """Name the meter of the recording's nth device: file names must not be recorded ones."""
+    return f"meter-{index + 1}"
+
+
+class Player:
+    """Plays milkings onto real devices, and lets the line empty the tank after them."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        devices: dict[str, Device],
+        density_mg_per_l: int,
+        seed: bytes,
+        pause: Callable[[float], bool] = sleep,
+    ) -> None:
+        self._recording = recording
+        self._meters = {
+            name: devices[meter_name(index)] for index, name in enumerate(recording.meters)
+        }
+        instruments: dict[Instrument, Device] = {
+            kind: devices[f"{LINE}-{kind.value}"]
+            for kind in Instrument
+            if kind is not Instrument.MILK_METER
+        }
+        self._line = Line(instruments, Random(seed))  # noqa: S311  # Temperatures, not keys.
+        self._pause = pause
+        self._latest_ms = dict.fromkeys(self._meters, 0)
+        self.batch = Batch(density_mg_per_l, recording.unit)
+
+    def play(self, speed: float, tell: Callable[[int], None]) -> None:
+        """Play everything; `tell` hears how many milkings were played so far."""
+        start_s = time.monotonic()
+        run_s = start_s + BATCH_S
+        milkings = self._recording.milkings
+        times = schedule(milkings, speed)
+        for played, (milking, at_s) in enumerate(zip(milkings, times, strict=True)):
+            while (ahead_s := start_s + at_s - time.monotonic()) > 0:
+                self._pause(max(0.0, min(ahead_s, run_s - time.monotonic())))
+                run_s = self._maybe_run(run_s)
+            run_s = self._maybe_run(run_s)
+            self._meter(milking)
+            tell(played + 1)
+        self._run()
+
+    def _maybe_run(self, run_s: float) -> float:
+        if time.monotonic() < run_s and self.batch.volume < RUN_UNITS_MAX:
+            return run_s
+        self._run()
+        return time.monotonic() + BATCH_S
+
+    def _meter(self, milking: Milking) -> None:
+        """Meter one milking: the total before, then the total after."""
+        meter = self._meters[milking.device]
+        end_ms = max(wall_ms(), self._latest_ms[milking.device] + 2)
+        samples = [(end_ms - 1, meter.value), (end_ms, meter.value + milking.steps)]
+        self._patiently(lambda: meter.record(samples))
+        self._latest_ms[milking.device] = end_ms
+        self.batch.add(milking.steps, max(end_ms, self.batch.last_ms))
+
+    def _run(self) -> None:
+        """Pasteurise all that was collected."""
+        units = self.batch.close()
+        if units:
+            after_ms = self.batch.last_ms
+            self._patiently(lambda: self._line.pasteurise(units, after_ms, RUN_MS, self._pause))
+
+    def _patiently(self, act: Callable[[], object]) -> None:
+        """Do it; while a journal is full, wait for receipts, as a real milking would."""
+        while True:
+            try:
+                act()
+            except JournalFull:
+                self._pause(POLL_S)
+            else:
+                return
+
+
+def replay(
+    home: Path,
+    recording: Recording,
+    speed: float,
+    *,
+    wait: bool,
+    tell: Callable[[str], None],
+) -> Report:
+    """Play a recording onto the network of a home; with `wait`, read back what was minted."""
+    config, seed = load_settings(home, DairyConfig), read_seed(home)
+    plant = f"{REPLAY_PLANT}-{wall_ms() // 1_000}"
+    identities = replay_identities(seed, plant, recording, wall_ms() + CALIBRATION_DAYS * DAY_MS)
+    genesis = asyncio.run(_register(config, identities))
+    tell(f"registered {len(identities)} devices of plant {plant}")
+    sleep(SETTLE_S)
+    meter_unit = recording.unit
+    with run_devices(home, config, genesis.chain_id, seed, identities, meter_unit) as devices:
+        player = Player(recording, devices, genesis.parameters.density_mg_per_l, seed)
+        player.play(speed, _every(200, len(recording.milkings), tell))
+        deadline = time.monotonic() + RECEIPTS_S
+        for device in devices.values():
+            if not device.wait_receipted(max(0.0, deadline - time.monotonic())):
+                tell(f"{device.held} readings of {device.settings.name} have no receipt yet")
+    report = Report(
+        plant=plant,
+        rows=len(recording.milkings),
+        skipped=len(recording.skipped),
+        meters=len(recording.meters),
+        recorded_steps=recording.steps,
+        unit=recording.unit.value,
+        runs=len(player.batch.expected),
+        expected_units=sum(player.batch.expected),
+    )
+    return asyncio.run(_wait_minted(config, report)) if wait else report
+
+
+async def _register(config: DairyConfig, identities: Sequence[DeviceIdentity]) -> Genesis:
+    chain = Chain.of_urls(config.node_urls)
+    try:
+        genesis = await chain.genesis()
+        key_file = config.regulator_key_file
+        await register(chain, genesis, key_file, identities, find_minter(genesis))
+        return genesis
+    finally:
+        await chain.aclose()
+
+
+async def _wait_minted(config: DairyConfig, report: Report) -> Report:
+    """Ask until all runs are on the chain, or time is up."""
+    chain = Chain.of_urls(config.node_urls)
+    deadline = time.monotonic() + WAIT_S
+    try:
+        while True:
+            units, lots = await minted_units(chain, report.plant)
+            if lots >= report.runs or time.monotonic() > deadline:
+                return changed(report, minted_units=units, lots=lots)
+            await asyncio.sleep(POLL_S)
+    finally:
+        await chain.aclose()
+
+
+def _every(count: int, total: int, tell: Callable[[str], None]) -> Callable[[int], None]:
+    def heard(played: int) -> None:
+        if played % count == 0 or played == total:
+            tell(f"played {played} of {total} milkings")
+
+    return heard
