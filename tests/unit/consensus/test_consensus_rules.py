@@ -1,5 +1,7 @@
 """Each rule of the protocol, asked of one engine whose peers are the test (spec §1.4)."""
 
+from itertools import pairwise
+
 from consensus.effects import Behind, Broadcast, Build, Check, Finalize, Offence, Persist, Send
 from consensus.events import Built, CaughtUp, Checked, Ticked, Verdict, WorkPending
 from consensus.messages import Certificate, FetchCertificates, Proposal, Subject, Vote, VoteKind
@@ -421,7 +423,7 @@ def test_without_finality_own_votes_are_resent_at_doubling_intervals() -> None:
     for _ in range(300):
         bench.wait(100)
         times += [bench.now_ms] * bench.voted(FINALIZE).count(own)
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(times)]
     assert gaps == [4_000, 8_000, 16_000]
     assert len(bench.records) == len({repr(r) for r in bench.records}), "nothing is signed twice"
 
