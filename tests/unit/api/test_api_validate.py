@@ -1,0 +1,316 @@
+"""The validation endpoint: every row of its table, over a real database and the real ledger."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import httpx
+import pytest
+
+from api.db.models import Outcome
+from ledger.primitives.amounts import Units
+from ledger.primitives.hashing import Hash
+from ledger.types.transaction import Redemption
+from tests.support.api_bench import Bench, running_bench
+from tests.support.postgres import TestDatabase
+
+URL = "/api/v1/payments/validate"
+ANY_HASH = "ab" * 32
+
+
+def said(answer: httpx.Response) -> tuple[int, object, object]:
+    """Give status, verdict and error of an answer."""
+    body = answer.json()
+    return answer.status_code, body.get("valid"), body.get("error")
+
+
+def on_bench(
+    database: TestDatabase, act: Callable[[Bench], Awaitable[None]], **options: object
+) -> None:
+    async def run() -> None:
+        async with running_bench(database, **options) as bench:
+            await act(bench)
+
+    asyncio.run(run())
+
+
+def test_an_exact_final_payment_is_valid_in_ringgit_and_in_bill(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        paid = await bench.paid(await bench.order())
+        for amount in ("1.80", "1.8"):
+            answer = await bench.validate(paid, amount)
+            assert said(answer) == (200, True, None)
+            assert answer.json()["confirmedAt"].endswith("Z")
+        assert said(await bench.validate(paid, "0.500000", currency="BILL")) == (200, True, None)
+        assert said(await bench.validate(paid.id.hex().upper())) == (200, True, None)
+        as_number = f'{{"txHash":"{paid.id.hex()}","expectedAmount":1.80}}'
+        headers = {**bench.till(), "Content-Type": "application/json"}
+        answer = await bench.http.post(URL, content=as_number, headers=headers)
+        assert said(answer) == (200, True, None)
+
+    on_bench(database, act)
+
+
+def test_an_unknown_payment_and_anothers_payment_get_the_same_answer(
+    database: TestDatabase,
+) -> None:
+    async def act(bench: Bench) -> None:
+        unknown = await bench.validate(ANY_HASH)
+        assert said(unknown) == (200, False, "TX_NOT_FOUND")
+        paid = await bench.paid(await bench.order())
+        foreign = await bench.validate(paid, key=bench.other_key)
+        assert foreign.content == unknown.content
+
+    on_bench(database, act)
+
+
+def test_a_payment_on_its_way_is_unconfirmed_and_asks_to_come_back(
+    database: TestDatabase,
+) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        transaction = await bench.signed(order)
+        assert (await bench.post(order, transaction)).status_code == 202
+        answer = await bench.validate(transaction)
+        assert said(answer) == (200, False, "TX_UNCONFIRMED")
+        assert answer.headers["retry-after"] == "1"
+        foreign = await bench.validate(transaction, key=bench.other_key)
+        assert said(foreign) == (200, False, "TX_NOT_FOUND")
+
+    on_bench(database, act, automatic=False)
+
+
+def test_waiting_holds_the_answer_until_finality(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        transaction = await bench.signed(order)
+        await bench.post(order, transaction)
+        asked = asyncio.create_task(bench.validate(transaction, wait=3))
+        while not bench.service.waiters._waiting:
+            await asyncio.sleep(0)
+        bench.node.make_block()
+        answer = await asked
+        assert said(answer) == (200, True, None)
+        assert answer.headers["preference-applied"] == "wait=3"
+
+    on_bench(database, act, automatic=False)
+
+
+def test_a_wait_that_ends_before_finality_is_unconfirmed(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        transaction = await bench.signed(order)
+        await bench.post(order, transaction)
+        answer = await bench.validate(transaction, wait=1)
+        assert said(answer) == (200, False, "TX_UNCONFIRMED")
+        assert not bench.service.waiters._waiting
+
+    on_bench(database, act, automatic=False)
+
+
+def test_a_payment_past_the_service_is_found_on_the_node(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        transaction = await bench.signed(order)
+        await bench.node.submit([_raw(transaction)])
+        assert said(await bench.validate(transaction)) == (200, False, "TX_UNCONFIRMED")
+        foreign = await bench.validate(transaction, key=bench.other_key)
+        assert said(foreign) == (200, False, "TX_NOT_FOUND")
+        bench.node.make_block()
+        # Whether the follower or this request settles it first, it is settled.
+        assert said(await bench.validate(transaction, wait=3)) == (200, True, None)
+
+    on_bench(database, act, automatic=False)
+
+
+def _raw(transaction: object) -> bytes:
+    from ledger.primitives.codec import encode
+
+    return encode(transaction)
+
+
+@pytest.mark.parametrize(
+    ("units", "redeemed"), [(499_999, 200_000), (500_001, 200_000), (500_000, 200_001)]
+)
+def test_too_little_or_too_much_is_a_mismatch_with_its_time(
+    database: TestDatabase, units: int, redeemed: int
+) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        lot = Hash(bytes.fromhex(order["redeem"]["lot"]))
+        wrong = await bench.signed(
+            order, units=Units(units), redeem=Redemption(lot, Units(redeemed))
+        )
+        await bench.chain_only(wrong)
+        await bench.level()
+        answer = await bench.validate(wrong)
+        assert said(answer) == (200, False, "AMOUNT_MISMATCH")
+        assert answer.json()["confirmedAt"] is not None
+
+    on_bench(database, act)
+
+
+def test_the_amount_is_compared_with_the_quote_to_the_sen(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        paid = await bench.paid(await bench.order())
+        for amount, more in (("1.79", {}), ("1.81", {}), ("0.500001", {"currency": "BILL"})):
+            answer = await bench.validate(paid, amount, **more)
+            assert said(answer) == (200, False, "AMOUNT_MISMATCH")
+            assert answer.json()["confirmedAt"] is not None
+
+    on_bench(database, act)
+
+
+def test_a_transaction_that_failed_on_the_ledger_is_failed(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        rich = bench.node.units_of(_customer()) - 100
+        drain = await bench.signed(order, units=Units(rich - 200), reference=bytes(32), redeem=None)
+        paying = await bench.signed(order, nonce=1)
+        await bench.node.submit([_raw(drain)])
+        # The pool's check looks at the last block; the money is gone when it is executed.
+        await bench.node.submit([_raw(paying)])
+        bench.node.make_block()
+        await bench.level()
+        assert said(await bench.validate(paying)) == (200, False, "TX_FAILED")
+        state = await bench.scalar(f"SELECT state FROM orders WHERE id = '{order['id']}'")
+        assert state == "awaiting_payment"
+
+    on_bench(database, act, automatic=False)
+
+
+def _customer() -> object:
+    from tests.support.fake_node import CUSTOMER
+
+    return CUSTOMER
+
+
+def test_a_refunded_payment_is_refunded(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        paid = await bench.paid(await bench.order())
+        await bench.execute("UPDATE payments SET refunded_units = 500000")
+        assert said(await bench.validate(paid)) == (200, False, "TX_REFUNDED")
+
+    on_bench(database, act)
+
+
+def test_a_second_payment_of_one_order_is_already_used(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        first = await bench.paid(order)
+        second = await bench.signed(order)
+        assert second.id != first.id
+        await bench.chain_only(second)
+        await bench.level()
+        assert said(await bench.validate(second)) == (200, False, "TX_ALREADY_USED")
+        assert said(await bench.validate(first)) == (200, True, None)
+        read = await bench.http.get(f"/api/v1/orders/{order['id']}", headers=bench.till())
+        assert read.json()["exception"] == Outcome.DUPLICATE
+        assert read.json()["delta"] == "0.500000"
+
+    on_bench(database, act)
+
+
+MALFORMED = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b'"text"',
+    b"\xff\xfe{}",
+    b"\xef\xbb\xbf{}",
+    b"{}",
+    json.dumps({"txHash": ANY_HASH}).encode(),
+    json.dumps({"expectedAmount": "1.80"}).encode(),
+    json.dumps({"txHash": ANY_HASH[:-1], "expectedAmount": "1.80"}).encode(),
+    json.dumps({"txHash": "0x" + ANY_HASH[2:], "expectedAmount": "1.80"}).encode(),
+    json.dumps({"txHash": 7, "expectedAmount": "1.80"}).encode(),
+    b'{"txHash":' + b"1" * 64 + b',"expectedAmount":"1.80"}',
+    json.dumps({"txHash": ANY_HASH, "expectedAmount": None}).encode(),
+    json.dumps({"txHash": ANY_HASH, "expectedAmount": True}).encode(),
+    json.dumps({"txHash": ANY_HASH, "expectedAmount": ["1.80"]}).encode(),
+    json.dumps({"txHash": ANY_HASH, "expectedAmount": "1.80", "currency": "USD"}).encode(),
+    json.dumps({"txHash": ANY_HASH, "expectedAmount": "1.80", "currency": 1}).encode(),
+    f'{{"txHash":"{ANY_HASH}","expectedAmount":NaN}}'.encode(),
+    f'{{"txHash":"{ANY_HASH}","expectedAmount":Infinity}}'.encode(),
+    f'{{"txHash":"{ANY_HASH}","expectedAmount":1e2}}'.encode(),
+    f'{{"txHash":"{ANY_HASH}","expectedAmount":"1.80","expectedAmount":"1.80"}}'.encode(),
+    f'{{"txHash":"{ANY_HASH}","expectedAmount":"1.80","x":{{"a":1,"a":2}}}}'.encode(),
+    b"[" * 4_000,
+    *(
+        json.dumps({"txHash": ANY_HASH, "expectedAmount": amount}).encode()
+        for amount in (
+            "", "1_8", "１.80", "1e2", "+1.80", "-1.80", "01.80", ".80", "1.", "1.800", "1,80",
+            " 1.80", "1.80\n", "1000000000", "0x1", "٣",
+        )
+    ),
+]  # fmt: skip
+
+
+def test_whatever_is_malformed_is_a_400_that_says_it_is_not_valid(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        headers = {**bench.till(), "Content-Type": "application/json"}
+        for raw in MALFORMED:
+            answer = await bench.http.post(URL, content=raw, headers=headers)
+            assert answer.status_code == 400, (raw, answer.text)
+            assert answer.headers["content-type"] == "application/problem+json"
+            body = answer.json()
+            assert body["valid"] is False
+            assert body["confirmedAt"] is None
+            assert body["error"] == "MALFORMED_REQUEST" == body["code"]
+            assert body["requestId"] == answer.headers["x-request-id"]
+            assert body["errors"], raw
+
+    on_bench(database, act)
+
+
+def test_checks_come_in_order_key_then_size_and_type_then_rate_then_body(
+    database: TestDatabase,
+) -> None:
+    async def act(bench: Bench) -> None:
+        json_type = {"Content-Type": "application/json"}
+        big = b"x" * 5_000
+
+        async def status(content: bytes, headers: dict[str, str]) -> int:
+            return (await bench.http.post(URL, content=content, headers=headers)).status_code
+
+        assert await status(big, {"Content-Type": "text/plain"}) == 401
+        assert await status(big, {**bench.till("bck_" + "a" * 52), **json_type}) == 401
+        assert await status(big, {"Authorization": "Basic abc", **json_type}) == 401
+        assert await status(big, {**bench.till(), **json_type}) == 413
+        assert await status(b"{", {**bench.till(), "Content-Type": "text/plain"}) == 415
+        assert await status(b"{", {**bench.till(), **json_type}) == 400
+        assert await status(b"{", {**bench.till(), **json_type}) == 400
+        throttled = await bench.http.post(URL, content=b"{", headers={**bench.till(), **json_type})
+        assert throttled.status_code == 429
+        assert int(throttled.headers["retry-after"]) >= 1
+        assert "r=0" in throttled.headers["ratelimit"]
+        assert throttled.json()["code"] == "RATE_LIMITED"
+        other = await bench.validate(ANY_HASH, key=bench.other_key)
+        assert said(other) == (200, False, "TX_NOT_FOUND")
+        await bench.execute("UPDATE api_keys SET scopes = '{orders:read}'")
+        bench.service._sellers.clear()
+        assert await status(b"{", {**bench.till(), **json_type}) == 403
+
+    on_bench(database, act, validate_per_minute=2)
+
+
+def test_while_the_node_is_behind_nothing_is_denied(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        paid = await bench.paid(await bench.order())
+        bench.node.silence()
+        bench.service.follower.status_ms = 0
+        unknown = await bench.validate(ANY_HASH)
+        assert unknown.status_code == 503
+        assert unknown.json()["code"] == "LEDGER_UNAVAILABLE"
+        assert "valid" not in unknown.json()
+        mismatch = await bench.validate(paid, "1.79")
+        assert mismatch.status_code == 503
+        # What is settled stays true: finality is never taken back.
+        assert said(await bench.validate(paid)) == (200, True, None)
+        ready = await bench.http.get("/readyz")
+        assert ready.status_code == 503
+        assert ready.json()["reason"]
+        assert (await bench.http.get("/healthz")).status_code == 200
+
+    on_bench(database, act)
