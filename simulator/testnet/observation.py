@@ -5,7 +5,7 @@ observer holds nothing that the network needs; if it fails, the network goes on.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
@@ -65,8 +65,15 @@ class PurchaseTail:
 class Observer:
     """Asks every validator, round by round, and keeps the figures."""
 
-    def __init__(self, nodes: Mapping[str, str], shopper: Path, figures: Figures) -> None:
+    def __init__(
+        self,
+        nodes: Mapping[str, str],
+        shopper: Path,
+        figures: Figures,
+        connect: Callable[[str], NodeClient] = NodeClient,
+    ) -> None:
         self.figures = figures
+        self._connect = connect
         self._urls = dict(nodes)
         self._clients: dict[str, NodeClient] = {}
         self._tail = PurchaseTail(shopper / PURCHASES_FILE)
@@ -76,7 +83,7 @@ class Observer:
 
     async def __aenter__(self) -> "Observer":
         for name, url in self._urls.items():
-            self._clients[name] = await self._open.enter_async_context(NodeClient(url))
+            self._clients[name] = await self._open.enter_async_context(self._connect(url))
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -29,7 +29,7 @@ from simulator.testnet.supervisor import Supervisor, end_leftovers, now_ms
 
 DRAW_EVERY_S: Final = 0.5
 OBSERVE_EVERY_S: Final = 1.0
-LINE_EVERY_S: Final = 5.0
+LINE_EVERY_MS: Final = 5_000
 LEFTOVERS_PATIENCE_S: Final = 3.0
 LAST_LOOK_S: Final = 3.0
 
@@ -83,6 +83,7 @@ class Run:
         self._started_ms = time.time_ns() // 1_000_000
         self._console = Console(stderr=wishes.quiet)
         self._deaths_told: dict[str, int] = {}
+        self._line_due_ms = 0
 
     async def go(self) -> None:
         """Run until the time is up, or SIGINT or SIGTERM asks for the end."""
@@ -150,7 +151,7 @@ class Run:
                 )
         for name, address in self._addresses.items():
             self._say(f"{name:<14} {address}")
-        await self._repeat(LINE_EVERY_S, self._print_line)
+        await self._repeat(DRAW_EVERY_S, self._print_lines)
 
     def _print_deaths(self) -> None:
         """Say once of each death who died, how, and what its log says last."""
@@ -164,9 +165,11 @@ class Run:
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False, soft_wrap=True, markup=False)
 
-    def _print_line(self) -> None:
+    def _print_lines(self) -> None:
         self._print_deaths()
-        self._say(draw_line(self.scene()))
+        if now_ms() >= self._line_due_ms:
+            self._line_due_ms = now_ms() + LINE_EVERY_MS
+            self._say(draw_line(self.scene()))
 
     async def _repeat(self, every_s: float, show: Callable[[], None]) -> None:
         while True:
