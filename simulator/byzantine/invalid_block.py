@@ -1,0 +1,57 @@
+"""An invalid block: well signed, well justified, and not what executing it gives."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from consensus.messages import Message, Proposal, VoteKind
+from consensus.types import Member
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address
+from ledger.types.block import Block, decode_block
+from simulator.byzantine.mask import Mask, Said
+
+FUTURE_MS = 3_600_000
+
+
+class InvalidBlock(Mask):
+    """Spoils its own blocks, each in one way."""
+
+    def says(self, to: Member | None, message: Message) -> Iterable[Said]:
+        """Spoil the block."""
+        if not isinstance(message, Proposal) or message.vote.signer != self.me:
+            return [(to, message)]
+        if self.chance.random() < 0.2:
+            return [(to, self._with_other_body(message))]
+        about = message.vote.subject
+        block = self._spoilt(decode_block(message.payload))
+        vote = self.sign(VoteKind.NOTARIZE, about.view, about.parent_view, block.header.hash())
+        parts = (message.parent_hash, encode(block), message.parent, message.nullifications)
+        return [(to, Proposal(vote, *parts))]
+
+    def _with_other_body(self, proposal: Proposal) -> Proposal:
+        """Keep the vote, and send bytes that are not the block it names."""
+        payload = self.chance.randbytes(200)
+        parts = (proposal.parent, proposal.nullifications)
+        return Proposal(proposal.vote, proposal.parent_hash, payload, *parts)
+
+    def _spoilt(self, block: Block) -> Block:
+        header = block.header
+        noise = Hash(self.chance.randbytes(32))
+        wrong = self.chance.choice(
+            [
+                {"state_root": noise},
+                {"receipts_root": noise},
+                {"transactions_root": noise},
+                {"height": header.height + 1},
+                {"time_ms": header.time_ms + FUTURE_MS},
+                {"time_ms": 1},
+                {"proposer": Address(noise)},
+                {"committee_hash": noise},
+                {"epoch": 1},
+            ]
+        )
+        if self.chance.random() < 0.2 and block.transactions:
+            return Block(header, (*block.transactions, block.transactions[0]))
+        return Block(replace(header, **wrong), block.transactions)

@@ -1,0 +1,39 @@
+"""An unjustified skip: it builds on an old block, as if what came after had been nullified."""
+
+from collections.abc import Iterable
+
+from consensus.effects import Build
+from consensus.messages import Certificate, Message, Proposal, Subject, VoteKind
+from consensus.types import Epoch, Member, View
+from ledger.primitives.hashing import ZERO_HASH, Hash
+from simulator.byzantine.mask import Mask, Said
+
+
+class UnjustifiedSkip(Mask):
+    """Leaves out the notarized block that it ought to build on."""
+
+    def says(self, to: Member | None, message: Message) -> Iterable[Said]:
+        """Build on the floor instead of the tip."""
+        if not isinstance(message, Proposal) or message.vote.signer != self.me:
+            return [(to, message)]
+        floor, about = self.engine.floor, message.vote.subject
+        if about.parent_view <= floor.block.view:
+            return [(to, message)]
+        machine = self.process.machine
+        assert machine is not None
+        build = Build(about.view, floor.block.view, floor.block.hash)
+        built = machine.application.prepare(build, machine.mempool, self.process.clock_ms)
+        vote = self.sign(VoteKind.NOTARIZE, about.view, floor.block.view, Hash(built.hash))
+        skipped = range(floor.block.view + 1, about.view)
+        gap = tuple(c for view in skipped if (c := self._nullification(view)) is not None)
+        return [(to, Proposal(vote, floor.block.hash, built.raw, floor.finalization, gap))]
+
+    def _nullification(self, view: int) -> Certificate | None:
+        """Give a genuine nullification, or forge one, or leave it out."""
+        known = self.engine._state.rounds.get(View(view))
+        genuine = known.certificates.get(VoteKind.NULLIFY) if known else None
+        if genuine is not None or self.chance.random() < 0.5:
+            return genuine
+        own = self.sign(VoteKind.NULLIFY, view)
+        subject = Subject(VoteKind.NULLIFY, Epoch(0), View(view), View(0), ZERO_HASH)
+        return Certificate(subject, ((self.me, own.signature),))

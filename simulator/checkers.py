@@ -1,0 +1,289 @@
+"""The oracle: the invariants of the protocol, checked after every simulated step (spec §3).
+
+    I1  the signer's exclusions hold, across restarts        ballots
+    I2  every vote that leaves is in synced storage
+    I3  view, finalized view and floor only rise
+    I4  finalize => notarization, and a durable valid body   chronicle judges bodies
+    I5  notarize => the scheduled leader's valid block on a justified parent
+    I6  over all signed votes: quorums agree                 ballots
+    I7  final logs are prefixes of each other, states equal  chronicle
+    I8  views skipped under final blocks are nullified       chronicle
+    I9  nobody honest is slashable, or blamed                ballots, and warnings
+    I10 memory and messages are bounded
+    I11 idle is silent until the heartbeat                   simulation
+    I12 same seed, same trace                                trace, and the tests
+
+Written apart from the product's predicates: of consensus it uses the wire types and the leader
+schedule alone. What it knows of a node is what that node made durable or said. Epochs, evidence
+and light clients have no checks here yet: `ballots.guilty` is where evidence will be compared.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from consensus.journal import Record, decode_record
+from consensus.leader import Schedule, first_seed
+from consensus.messages import Certificate, Message, Proposal, Subject, Vote
+from consensus.types import Member, View
+from ledger.primitives.codec import decode
+from ledger.primitives.hashing import Hash
+from ledger.store.schema import Finalised
+from node.core import effects as asked
+from simulator.ballots import FINALIZE, NOTARIZE, NULLIFY, Ballots
+from simulator.cast import Cast
+from simulator.chronicle import Chronicle
+from simulator.errors import Breach
+from simulator.process import Process
+from simulator.words import name_record, short
+
+MEMORY_STRIDE: Final = 64
+"""Memory is measured every so many steps of a process."""
+ROUNDS_BESIDE_MAX: Final = 48
+"""Rounds that may be kept beside those between floor and view."""
+NODES_BESIDE_MAX: Final = 64
+CERTIFICATE_BYTES_MAX: Final = 1_000_000
+
+
+@dataclass(slots=True)
+class Holdings:
+    """What one node has made durable, as the oracle saw it, and how far it was."""
+
+    votes: set[Subject] = field(default_factory=set)
+    certificates: dict[tuple[int, int], Subject] = field(default_factory=dict)
+    """By view and kind."""
+    bodies: dict[Hash, Proposal] = field(default_factory=dict)
+    floor: tuple[int, Hash] = (0, Hash(b""))
+    final_view: int = 0
+    """The highest view of which a finalization is durable."""
+    current: int = 0
+    """The highest view in which it notarized or nullified."""
+    seen: tuple[int, int, int] = (0, 0, 0)
+    """View, finalized view and height after the last step."""
+    steps: int = 0
+
+
+class Oracle:
+    """Watches every process; raises a `Breach` the moment an invariant does not hold."""
+
+    def __init__(self, cast: Cast, honest: set[Member], *, tolerates_forks: bool = False) -> None:
+        self.cast = cast
+        self.ballots = Ballots(cast, honest, tolerates_forks=tolerates_forks)
+        owners = {v.vote_key: v.owner for v in cast.genesis.validators}
+        by_member = tuple(owners[seat.key] for seat in cast.committee.seats)
+        self.chronicle = Chronicle(cast, self.ballots, by_member, tolerates_forks=tolerates_forks)
+        self.schedule = Schedule(first_seed(cast.chain_id), cast.committee)
+        self.holdings: dict[int, Holdings] = {}
+        self.committed_ms: dict[Hash, int] = {}
+        self._tolerates_forks = tolerates_forks
+
+    def holding(self, process: Process) -> Holdings:
+        """Find what a process holds."""
+        if process.place not in self.holdings:
+            self.holdings[process.place] = Holdings(floor=(0, self.chronicle.final[0]))
+        return self.holdings[process.place]
+
+    def distrust(self, process: Process) -> None:
+        """Hold a process to nothing any more: its disk lies, or it wears a mask."""
+        process.trusted = False
+        self.ballots.honest.discard(process.member)
+
+    # The witness's five duties.
+
+    def began(self, process: Process, records: list[Record]) -> None:
+        """Know what the disk gave back: a crash may have kept what was never reported synced."""
+        if process.trusted:
+            for record in records:
+                self._hold(self.holding(process), process.member, record)
+
+    def synced(self, process: Process, records: list[bytes]) -> None:
+        """Take in what is durable now, then judge the votes among it."""
+        decoded = [decode_record(raw) for raw in records]
+        for record in decoded:
+            kind, view, text = name_record(record)
+            process.tell(kind, view, text)
+        if not process.trusted:
+            return
+        held = self.holding(process)
+        fresh = [subject for record in decoded if (subject := self._new_vote(process, record))]
+        for record in decoded:
+            self._hold(held, process.member, record)
+        for subject in fresh:
+            self._judge_vote(process, held, subject)
+
+    def _new_vote(self, process: Process, record: Record) -> Subject | None:
+        if not isinstance(record, Vote) or record.signer != process.member:
+            return None
+        subject = record.subject
+        if subject in self.holding(process).votes:
+            raise Breach("I1", f"v{process.place} signed {_name(subject)} a second time")
+        self.ballots.add(subject, record.signer, record.signature)
+        return subject
+
+    def _hold(self, held: Holdings, member: Member, record: Record) -> None:
+        match record:
+            case Vote(subject=subject, signer=signer):
+                if signer == member:
+                    held.votes.add(subject)
+            case Certificate(subject=subject):
+                self._hold_certificate(held, record)
+            case Proposal():
+                held.bodies[record.vote.subject.block_hash] = record
+
+    def _hold_certificate(self, held: Holdings, certificate: Certificate) -> None:
+        subject = certificate.subject
+        self._judge_certificate(certificate)
+        held.certificates[subject.view, int(subject.kind)] = subject
+        if int(subject.kind) == FINALIZE:
+            held.final_view = max(held.final_view, subject.view)
+
+    def _judge_certificate(self, certificate: Certificate) -> None:
+        """A certificate that an honest node keeps is one that votes could make."""
+        for member, signature in certificate.votes:
+            self.ballots.add(certificate.subject, member, signature)
+        members = [member for member, _ in certificate.votes]
+        stake = sum(self.cast.committee.seats[m].stake for m in set(members))
+        enough = 3 * stake > 2 * self.cast.committee.total
+        genuine = all(
+            self.ballots.is_genuine(certificate.subject, member, signature)
+            for member, signature in certificate.votes
+        )
+        if not enough or not genuine or len(set(members)) != len(members):
+            raise Breach("I6", f"a node keeps a certificate of {_name(certificate.subject)} "
+                               f"that {stake} of {self.cast.committee.total} signed")
+
+    # Votes.
+
+    def _judge_vote(self, process: Process, held: Holdings, subject: Subject) -> None:
+        kind = int(subject.kind)
+        if kind in (NOTARIZE, NULLIFY):
+            if subject.view < held.current:
+                raise Breach("I3", f"v{process.place} went back: {_name(subject)}")
+            held.current = subject.view
+        if kind == NULLIFY or self._tolerates_forks:
+            return
+        body = held.bodies.get(subject.block_hash)
+        law = "I4" if kind == FINALIZE else "I5"
+        if body is None:
+            raise Breach(law, f"v{process.place} signed {_name(subject)} without a durable body")
+        if why := self.chronicle.judge(body):
+            raise Breach(law, f"v{process.place} signed {_name(subject)}, invalid: {why}")
+        if kind == FINALIZE:
+            notarized = held.certificates.get((subject.view, NOTARIZE))
+            if notarized is None or notarized.block_hash != subject.block_hash:
+                raise Breach("I4", f"v{process.place} signed {_name(subject)}, not notarized")
+        else:
+            self._judge_parent(process, held, subject, body)
+
+    def _judge_parent(
+        self, process: Process, held: Holdings, subject: Subject, body: Proposal
+    ) -> None:
+        """I5: the leader's block, on a notarized parent, every view between them nullified."""
+        where = f"v{process.place} signed {_name(subject)}"
+        if body.vote.signer != self.schedule.leader(View(subject.view)):
+            raise Breach("I5", f"{where}, which v{body.vote.signer} proposed out of turn")
+        parent = (int(subject.parent_view), body.parent_hash)
+        if parent[0] < held.final_view < subject.view:
+            raise Breach("I5", f"{where} on view {parent[0]}, below final view {held.final_view}")
+        if parent != held.floor:
+            proofs = (held.certificates.get((parent[0], kind)) for kind in (NOTARIZE, FINALIZE))
+            if not any(proof and proof.block_hash == parent[1] for proof in proofs):
+                raise Breach("I5", f"{where} on {short(parent[1])}, not notarized")
+        for view in range(parent[0] + 1, subject.view):
+            if (view, NULLIFY) not in held.certificates:
+                raise Breach("I5", f"{where}, skipping view {view}, not nullified there")
+
+    # What is said.
+
+    def saying(self, process: Process, message: Message) -> None:
+        """I2: what bears a node's own vote leaves only when the vote is durable."""
+        match message:
+            case Vote():
+                votes = [message]
+            case Proposal(vote=vote):
+                votes = [vote]
+            case _:
+                votes = []
+        if not process.trusted:
+            self._note(message, votes)
+            return
+        for vote in votes:
+            if vote.signer == process.member and vote.subject not in self.holding(process).votes:
+                what = f"v{process.place} sent {_name(vote.subject)} before it was durable"
+                raise Breach("I2", what)
+
+    def _note(self, message: Message, votes: Sequence[Vote]) -> None:
+        """Count what liars sign: I6 and the evidence are over all signed votes."""
+        for vote in votes:
+            self.ballots.add(vote.subject, vote.signer, vote.signature)
+        carried = [message] if isinstance(message, Certificate) else []
+        if isinstance(message, Proposal):
+            carried += [c for c in (message.parent, *message.nullifications) if c is not None]
+        for certificate in carried:
+            for member, signature in certificate.votes:
+                self.ballots.add(certificate.subject, member, signature)
+
+    # What is stored and blamed.
+
+    def committed(self, process: Process, steps: tuple[Finalised, ...]) -> None:
+        """I7 and I8, and the proof that comes with the last block."""
+        if not process.trusted:
+            return
+        last = steps[-1]
+        certificate = decode(last.finalization, Certificate, CERTIFICATE_BYTES_MAX)
+        self._judge_certificate(certificate)
+        if certificate.subject.block_hash != last.block.header.hash():
+            raise Breach("I7", f"v{process.place} stored a block under another's finalization")
+        for step in steps:
+            self.chronicle.commit(process.place, step)
+            block_hash = step.block.header.hash()
+            self.committed_ms.setdefault(block_hash, process.stage.world.now_ms)
+        held = self.holding(process)
+        held.floor = (last.block.header.view, last.block.header.hash())
+        held.final_view = max(held.final_view, last.block.header.view)
+
+    def warned(self, process: Process, warning: asked.Warn) -> None:
+        """I9: the honest don't blame the honest."""
+        blamed = warning.peer
+        if process.trusted and blamed is not None and blamed in self.ballots.honest:
+            raise Breach("I9", f"v{process.place} blames honest v{blamed}: {warning.text}")
+
+    # Every step.
+
+    def handled(self, process: Process) -> None:
+        """I3 and I10, and that the ledger is where consensus thinks it is."""
+        machine = process.machine
+        if machine is None or not process.trusted:
+            return
+        held, engine = self.holding(process), machine.engine
+        head = process.store.head()
+        assert head is not None
+        seen = (engine.view, engine.finalized_view, head.height)
+        if any(now < before for now, before in zip(seen, held.seen, strict=True)):
+            raise Breach("I3", f"v{process.place} went back from {held.seen} to {seen}")
+        if seen != held.seen:
+            held.seen = seen
+            if engine.floor.block.view != head.view:
+                what = f"v{process.place} stores view {head.view} as final, "
+                raise Breach("I3", what + f"and consensus stands on {engine.floor.block.view}")
+        held.steps += 1
+        if held.steps % MEMORY_STRIDE == 0:
+            self._measure(process)
+
+    def _measure(self, process: Process) -> None:
+        """I10: memory follows the distance from floor to view, never what peers send."""
+        assert process.machine is not None
+        state = process.machine.engine._state
+        open_views = state.view - state.floor.block.view
+        members = len(self.cast.keys)
+        if len(state.rounds) > open_views + ROUNDS_BESIDE_MAX:
+            raise Breach("I10", f"v{process.place} keeps {len(state.rounds)} rounds")
+        if len(state.tree.nodes) > 2 * open_views + NODES_BESIDE_MAX:
+            raise Breach("I10", f"v{process.place} keeps {len(state.tree.nodes)} blocks")
+        if any(len(known.tally.first) > 3 * members for known in state.rounds.values()):
+            raise Breach("I10", f"v{process.place} keeps more votes than members can cast")
+
+
+def _name(subject: Subject) -> str:
+    block = "" if int(subject.kind) == NULLIFY else f" of {short(subject.block_hash)}"
+    return f"{subject.kind.name.lower()}{block} in view {subject.view}"

@@ -1,0 +1,209 @@
+"""Scenarios: what a simulation is made of, by name. A seed draws the details.
+
+Each has two phases: safety, where anything on its menu may happen and the invariants must hold,
+and liveness, where a core with more than two thirds of stake is healed and must make progress
+while the rest stays broken. Scenarios around epoch boundaries and slashing come with epochs.
+"""
+
+from dataclasses import dataclass, field
+from random import Random
+from typing import Final
+
+from consensus.params import Params
+from simulator.byzantine import MASKS
+from simulator.errors import BadRequest
+from simulator.faults import NO_FAULTS, Menu
+from simulator.world import stream
+
+TWIN: Final = "twin"
+STALE_DISK: Final = "stale-disk"
+LOST_JOURNAL: Final = "lost-journal"
+WITHOUT_MASK: Final = (TWIN, STALE_DISK, LOST_JOURNAL)
+ANY: Final = tuple(sorted(MASKS)) + WITHOUT_MASK
+"""Every way to be faulty."""
+
+STORM: Final = Menu(
+    crashes=8, pauses=3, skews=3, cuts=4, clogs=4, sync_failures=2, full_stops=1
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One kind of trouble. Numbers are the most that a seed may draw."""
+
+    name: str
+    summary: str
+    sizes: tuple[int, ...] = (4,)
+    stakes: str = "equal"
+    """`equal`, `uneven`, `edge` (liars just below a third) or `crowd` (most heads lie)."""
+    liars: tuple[str, ...] = ()
+    """The ways to be faulty that liars draw from."""
+    delay_ms: tuple[int, int] = (30, 100)
+    loss: float = 0.0
+    replay: float = 0.0
+    menu: Menu = NO_FAULTS
+    safety_ms: int = 8_000
+    clients: int = 3
+    gap_ms: int = 400
+    weight: int = 4
+    """How often it comes among all scenarios."""
+    forks: bool = False
+    """A coalition of a third and more: the oracle must see the fork and name the culprits."""
+    idle: bool = False
+    """Nothing happens between two payments: the network must be silent (I11)."""
+    censored: bool = False
+    """Finalize votes are lost in the safety phase."""
+    params: Params = field(default_factory=Params)
+
+
+def _mock(name: str) -> Scenario:
+    summary = f"liars who {_DEEDS[name]}" if name in _DEEDS else f"liars of the kind {name}"
+    return Scenario(
+        f"mock-{name}",
+        summary,
+        sizes=(4, 5, 7),
+        stakes="uneven",
+        liars=(name,),
+        loss=0.1,
+        replay=0.2,
+        menu=Menu(crashes=2, cuts=1),
+        weight=4,
+    )
+
+
+_DEEDS: Final = {
+    "body-to-few": "show their block to just enough for a quorum",
+    "bogus-fetch": "answer requests with something else",
+    "conflicter": "vote twice, for two blocks",
+    "equivocating-leader": "propose two valid blocks in one view",
+    "flood": "send as much as they can",
+    "forged-certificates": "claim quorums that never were",
+    "garbage": "send bytes that are no message",
+    "impersonator": "speak in others' names",
+    "invalid-block": "propose blocks that execution refutes",
+    "invalid-signatures": "sign wrongly",
+    "mute": "never say a word",
+    "nuller": "nullify what they finalize",
+    "nullify-only": "give up every view",
+    "outdated": "vote about views long over",
+    "reconfigurer": "vote in epochs that are not",
+    "replayed-history": "play everything back later",
+    "slow-leader": "propose at the last moment",
+    "unjustified-skip": "build on blocks that were passed by",
+    "usurper": "propose out of turn",
+    "withheld-body": "vote for a block that nobody sees",
+}
+
+_BASE: Final = (
+    Scenario("calm", "no faults at all: the figures to compare with", sizes=(4, 7)),
+    Scenario("lossy", "loss up to 30 %, replay up to 50 %", (4, 5, 7), loss=0.3, replay=0.5),
+    Scenario("crashes", "crashes at any step, torn writes, restarts", (4, 5, 7), "uneven",
+             menu=Menu(crashes=14), loss=0.05, weight=8),
+    Scenario("syncs", "disks that refuse a sync, crashes", (4,), menu=Menu(crashes=4,
+             sync_failures=8)),
+    Scenario("cuts", "partitions: symmetric, one way, bridged, of one alone", (4, 5, 7),
+             "uneven", menu=Menu(cuts=8), loss=0.02, weight=8),
+    Scenario("clogs", "links held up for up to five seconds", (4, 7), menu=Menu(clogs=12)),
+    Scenario("clocks", "wrong clocks and pauses", (4, 5), menu=Menu(skews=8, pauses=8)),
+    Scenario("full-stop", "every process stops at once, again and again", (4, 5), "uneven",
+             menu=Menu(full_stops=4, crashes=3), loss=0.05),
+    Scenario("storm", "every fault that honest nodes can meet, at once", (4, 5, 7, 10), "uneven",
+             loss=0.3, replay=0.5, menu=STORM, weight=12),
+    Scenario("idle", "silence between payments, until the heartbeat", (4, 7), clients=0,
+             safety_ms=100, idle=True),
+    Scenario("last-block", "one burst, then nothing, with finalize votes lost", (4, 5),
+             clients=2, gap_ms=3_000, censored=True, loss=0.1),
+    Scenario("edge", "stakes at the edge: liars hold all but a unit of a third", (4, 5, 7), "edge",
+             liars=ANY, loss=0.1, replay=0.2, menu=Menu(crashes=3, cuts=2), weight=12),
+    Scenario("crowd", "most heads are twins, with less than a third of stake", (7, 9), "crowd",
+             liars=(TWIN,), menu=Menu(cuts=3, crashes=2), weight=8),
+    Scenario("twins", "keys that run twice, in different parts of the network", (4, 7), "uneven",
+             liars=(TWIN,), menu=Menu(cuts=4, crashes=2), loss=0.05, weight=6),
+    Scenario("stale-disk", "a disk put back from a backup", (4, 7), "uneven",
+             liars=(STALE_DISK,), menu=Menu(crashes=4, cuts=2), loss=0.05, weight=6),
+    Scenario("lost-journal", "a journal is gone, and its node may only watch", (4, 7), "uneven",
+             liars=(LOST_JOURNAL,), menu=Menu(crashes=4, cuts=2), loss=0.05),
+    Scenario("chaos", "liars of all kinds in a storm", (4, 5, 7, 10), "uneven", liars=ANY,
+             loss=0.3, replay=0.5, menu=STORM, weight=24),
+    Scenario("coalition-below", "twins just below a third, the network split in two", (4, 7, 10),
+             liars=(TWIN,), menu=Menu(cuts=6)),
+    Scenario("coalition", "a third and more lie: the fork is seen and attributed", (4, 7, 10),
+             liars=(TWIN,), forks=True, safety_ms=12_000, clients=6),
+    Scenario("medium", "16 validators in a storm, liars among them", (16,), "uneven", liars=ANY,
+             loss=0.1, menu=Menu(crashes=6, cuts=2, clogs=2), safety_ms=4_000, clients=2,
+             gap_ms=800, weight=4),
+    Scenario("large", "64 validators, some of them liars", (64,), "uneven", liars=ANY,
+             loss=0.02, menu=Menu(crashes=3), safety_ms=700, clients=1, gap_ms=300, weight=1),
+    Scenario("huge", "100 validators", (100,), "uneven", loss=0.0,
+             menu=Menu(crashes=2), safety_ms=500, clients=1, gap_ms=300, weight=1),
+)
+
+SCENARIOS: Final[dict[str, Scenario]] = {
+    scenario.name: scenario for scenario in (*_BASE, *(_mock(name) for name in sorted(MASKS)))
+}
+ALL: Final = "all"
+
+
+def find(name: str, seed: int) -> Scenario:
+    """Find a scenario by name; `all` lets the seed choose, by weight."""
+    if name == ALL:
+        scenarios = list(SCENARIOS.values())
+        weights = [scenario.weight for scenario in scenarios]
+        return stream(seed, "choice of scenario").choices(scenarios, weights)[0]
+    if name not in SCENARIOS:
+        raise BadRequest(f"there is no scenario {name!r}: see `billcoin sim list`")
+    return SCENARIOS[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Casting:
+    """Who has which stake, and who lies how."""
+
+    stakes: tuple[int, ...]
+    liars: dict[int, str]
+
+
+def cast_roles(scenario: Scenario, chance: Random) -> Casting:
+    """Draw stakes and liars. Liars hold less than a third of stake, unless forks are wanted."""
+    size = chance.choice(scenario.sizes)
+    if scenario.forks or scenario.name == "coalition-below":
+        count = (size - 1) // 3 + scenario.forks
+        return Casting((10,) * size, dict.fromkeys(chance.sample(range(size), count), TWIN))
+    if scenario.stakes in ("edge", "crowd"):
+        return _at_the_edge(scenario, size, chance)
+    uneven = scenario.stakes == "uneven"
+    stakes = [_uneven_stake(chance) if uneven else 10 for _ in range(size)]
+    return Casting(tuple(stakes), _choose_liars(scenario, stakes, chance))
+
+
+def _uneven_stake(chance: Random) -> int:
+    return int(10 ** chance.uniform(0.3, 2.3))
+
+
+def _choose_liars(scenario: Scenario, stakes: list[int], chance: Random) -> dict[int, str]:
+    liars: dict[int, str] = {}
+    order = list(range(len(stakes)))
+    chance.shuffle(order)
+    held = 0
+    for member in order if scenario.liars else []:
+        if 3 * (held + stakes[member]) < sum(stakes):
+            held += stakes[member]
+            liars[member] = chance.choice(scenario.liars)
+    return liars
+
+
+def _at_the_edge(scenario: Scenario, size: int, chance: Random) -> Casting:
+    """Give liars the most stake that is still below a third of all.
+
+    F < W/3 with W = F + H means 2F < H: so F = (H - 1) // 2.
+    """
+    count = size // 2 + 1 if scenario.stakes == "crowd" else max(1, (size - 1) // 3)
+    liars = sorted(chance.sample(range(size), count))
+    stakes = [chance.randrange(20, 60) for _ in range(size)]
+    honest = sum(stake for member, stake in enumerate(stakes) if member not in liars)
+    left = (honest - 1) // 2
+    for place, member in enumerate(liars):
+        share = left // (len(liars) - place)
+        stakes[member] = share
+        left -= share
+    return Casting(tuple(stakes), {m: chance.choice(scenario.liars) for m in liars})

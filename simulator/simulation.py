@@ -1,0 +1,331 @@
+"""One seed of one scenario, from the first step to the verdict.
+
+Safety first: faults everywhere, invariants checked after every step. Then liveness: one core with
+more than two thirds of stake is healed, everything else stays broken, and a payment must become
+final in all of the core within a bound.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from consensus.messages import Vote, VoteKind
+from consensus.types import Member
+from ledger.primitives.hashing import Hash
+from node.core.effects import Submitted
+from simulator.byzantine import MASKS
+from simulator.cast import Cast, make_cast
+from simulator.checkers import Holdings, Oracle
+from simulator.disk import Disk
+from simulator.errors import Breach
+from simulator.faults import Faults, draw_cut
+from simulator.network import Network, Weather, split
+from simulator.process import Process, Stage
+from simulator.scenarios import (
+    LOST_JOURNAL,
+    STALE_DISK,
+    TWIN,
+    Casting,
+    Scenario,
+    cast_roles,
+)
+from simulator.signatures import remember_signatures
+from simulator.trace import WORLD, Trace
+from simulator.workload import Workload
+from simulator.world import World, stream
+
+LIVENESS_MS_MAX: Final = 90_000
+"""The healed core must finalize a payment within so much virtual time."""
+QUIET_AFTER_MS: Final = 3_000
+"""So long after the last block is final everywhere, an idle network must be silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a seed gave. `breach` is empty if every invariant held."""
+
+    seed: int
+    scenario: str
+    breach: str
+    digest: str
+    members: int
+    height: int
+    views: int
+    virtual_ms: int
+    recovery_ms: int
+    """How long the healed core took to finalize its payment; -1 if that was not reached."""
+    messages: int
+    steps: int
+
+
+class Simulation:
+    """A scenario under one seed, ready to run once."""
+
+    def __init__(self, scenario: Scenario, seed: int, *, recording: bool = False) -> None:
+        remember_signatures()
+        self.scenario = scenario
+        self.seed = seed
+        self.world = World(seed)
+        self.trace = Trace(recording)
+        self.casting: Casting = cast_roles(scenario, stream(seed, f"cast {scenario.name}"))
+        self.cast: Cast = make_cast(self.casting.stakes)
+        self.network = Network(self.world, stream(seed, "network"), self._weather())
+        lying = {Member(m) for m, how in self.casting.liars.items() if how != LOST_JOURNAL}
+        honest = set(map(Member, self.cast.members)) - lying
+        self.oracle = Oracle(self.cast, honest, tolerates_forks=scenario.forks)
+        self.stage = Stage(
+            self.world,
+            self.network,
+            self.cast,
+            scenario.params,
+            self.trace,
+            self.oracle,
+            [],
+            self._answered,
+            stream(seed, "processes"),
+        )
+        self.recovery_ms = -1
+        self._build()
+        self.workload = Workload(self.stage, self.oracle.chronicle, stream(seed, "workload"))
+        self.faults = Faults(self.world, self.network, self.processes, stream(seed, "faults"))
+
+    @property
+    def processes(self) -> list[Process]:
+        """List all processes: members in order, then twins."""
+        return self.stage.processes
+
+    def _weather(self) -> Weather:
+        chance, scenario = stream(self.seed, "weather"), self.scenario
+        return Weather(
+            chance.randint(*scenario.delay_ms),
+            chance.uniform(0, scenario.loss),
+            chance.uniform(0, scenario.replay),
+        )
+
+    # Who is there.
+
+    def _build(self) -> None:
+        for member in self.cast.members:
+            self._add(Member(member))
+        self.oracle.chronicle.begin(self.processes[0].disk.open_store())
+        accomplices = frozenset(map(Member, self.casting.liars))
+        for number, (member, how) in enumerate(sorted(self.casting.liars.items())):
+            process = self.processes[member]
+            chance = stream(self.seed, f"liar {number}")
+            if how in MASKS:
+                process.mask = MASKS[how](process, chance, accomplices)
+            if how == TWIN:
+                self.oracle.distrust(self._add(Member(member)))
+            if how == STALE_DISK:
+                self._plan_stale_disk(process)
+            if how == LOST_JOURNAL:
+                self._plan_lost_journal(process)
+            else:
+                self.oracle.distrust(process)
+            self.trace.tell(0, process.place, "liar", -1, how)
+
+    def _add(self, member: Member) -> Process:
+        place = len(self.processes)
+        disk = Disk(stream(self.seed, f"disk {place}"), dict(self.cast.cells))
+        process = Process(self.stage, place, member, disk)
+        self.processes.append(process)
+        return process
+
+    def _plan_stale_disk(self, process: Process) -> None:
+        chance, most_ms = stream(self.seed, f"stale disk {process.place}"), self.scenario.safety_ms
+        copied_ms = chance.randrange(most_ms)
+        restored_ms = chance.randrange(copied_ms, most_ms + 1)
+        self.world.at(copied_ms, process.disk.copy)
+        self.world.at(restored_ms, partial(self._restore, process))
+
+    def _restore(self, process: Process) -> None:
+        process.crash("its disk is put back from a backup")
+        process.disk.restore()
+        self.world.after(100, process.start)
+
+    def _plan_lost_journal(self, process: Process) -> None:
+        chance = stream(self.seed, f"lost journal {process.place}")
+        lost_ms = chance.randrange(self.scenario.safety_ms)
+        self.world.at(lost_ms, partial(self._lose_journal, process))
+
+    def _lose_journal(self, process: Process) -> None:
+        process.crash("its journal is lost")
+        process.disk.lose_journal()
+        # What it signed stays signed; all else that it held is gone with the journal.
+        held = self.oracle.holding(process)
+        self.oracle.holdings[process.place] = Holdings(
+            votes=held.votes, floor=held.floor, final_view=held.floor[0], current=held.current
+        )
+        self.world.after(100, process.start)
+
+    # The two phases.
+
+    def run(self) -> Outcome:
+        """Run both phases; a `Breach` is in the outcome."""
+        breach = ""
+        try:
+            self._run_safety()
+            if self.scenario.forks:
+                self._expect_fork()
+            else:
+                self._run_liveness()
+            if self.scenario.idle:
+                self._expect_silence()
+        except Breach as found:
+            breach = str(found)
+            self.trace.tell(self.world.now_ms, WORLD, "BREACH", -1, breach)
+        views = [held.seen[0] for held in self.oracle.holdings.values()]
+        return Outcome(
+            self.seed,
+            self.scenario.name,
+            breach,
+            self.trace.digest(),
+            len(self.cast.keys),
+            self.oracle.chronicle.height,
+            max(views, default=0),
+            self.world.now_ms,
+            self.recovery_ms,
+            self.network.traffic.messages,
+            self.world.steps,
+        )
+
+    def _run_safety(self) -> None:
+        scenario = self.scenario
+        for process in self.processes:
+            self.world.at(self.stage.chance.randrange(30), process.start)
+        self.workload.begin(scenario.clients, scenario.gap_ms)
+        self.faults.plan(scenario.menu, scenario.safety_ms)
+        self.stage.censors = self._censors if scenario.censored else None
+        self._divide_twins()
+        self.world.run(scenario.safety_ms)
+
+    @staticmethod
+    def _censors(message: object) -> bool:
+        """Lose finalize votes: what carries the last block of a burst over the line."""
+        return isinstance(message, Vote) and message.subject.kind is VoteKind.FINALIZE
+
+    def _divide_twins(self) -> None:
+        """Put twins into different parts of the network, for a while or for good."""
+        extra = self.processes[len(self.cast.keys) :]
+        if not extra:
+            return
+        chance = stream(self.seed, "division")
+        first = [process.place for process in self.processes if process.member in self._liars()]
+        first = [place for place in first if place < len(self.cast.keys)]
+        honest = [p for p in range(len(self.cast.keys)) if p not in first]
+        chance.shuffle(honest)
+        half = len(honest) // 2
+        sides = [first + honest[:half], [p.place for p in extra] + honest[half:]]
+        cut = split("the coalition's two halves", sides)
+        self.network.cut(cut)
+        if not self.scenario.forks:
+            mended_ms = chance.randrange(self.scenario.safety_ms)
+            self.world.at(mended_ms, partial(self.network.mend, cut))
+
+    def _liars(self) -> set[Member]:
+        return {Member(m) for m in self.casting.liars}
+
+    def _expect_fork(self) -> None:
+        """A third and more must be able to fork, be seen, and be named by their own votes."""
+        ballots, chronicle = self.oracle.ballots, self.oracle.chronicle
+        if not chronicle.forks:
+            raise Breach("I7", f"a coalition of {sorted(self._liars())} could not make a fork")
+        if not ballots.forks:
+            raise Breach("I6", "a fork, and no two quorums that contradict each other")
+        guilty = set(ballots.guilty)
+        stake = self.cast.stake(guilty)
+        if guilty - self._liars():
+            raise Breach("I9", f"honest {sorted(guilty - self._liars())} are among the guilty")
+        if 3 * stake < self.cast.committee.total:
+            raise Breach("I9", f"only {stake} of {self.cast.committee.total} can be attributed")
+
+    # Liveness.
+
+    def _core(self) -> list[Process]:
+        """Choose honest members, in random order, until they hold a quorum."""
+        good = [p for p in self.processes if p.member not in self._liars()]
+        stream(self.seed, "core").shuffle(good)
+        core: list[Process] = []
+        while 3 * self.cast.stake([p.member for p in core]) <= 2 * self.cast.committee.total:
+            core.append(good[len(core)])
+        return core
+
+    def _run_liveness(self) -> None:
+        core = self._core()
+        self._heal(core)
+        began_ms = self.world.now_ms
+        txid = self.workload.probe(core)
+
+        def done() -> bool:
+            height = self.oracle.chronicle.transactions.get(txid)
+            return height is not None and all(
+                self.oracle.holding(process).seen[2] >= height for process in core
+            )
+
+        if not self.world.run(began_ms + LIVENESS_MS_MAX, done):
+            raise Breach("LIVE", self._why_stuck(core, txid))
+        self.recovery_ms = self.world.now_ms - began_ms
+
+    def _heal(self, core: list[Process]) -> None:
+        """Mend the core for good; break the rest, each in its way, and leave it so."""
+        self.faults.end()
+        self.workload.stop()
+        self.stage.censors = None
+        names = ",".join(str(process.place) for process in sorted(core, key=lambda p: p.place))
+        self.trace.tell(self.world.now_ms, WORLD, "heal", -1, f"core {names}")
+        self.network.heal([process.place for process in core])
+        for process in core:
+            process.heal()
+        chance = stream(self.seed, "the rest")
+        for process in self.processes:
+            if process in core:
+                continue
+            fate = chance.randrange(4)
+            if fate == 0:
+                process.crash("for good")
+                process.is_broken = True
+            elif fate == 1:
+                others = [p.place for p in self.processes if p is not process]
+                self.network.cut(split(f"v{process.place} for good", [[process.place], others]))
+            elif fate == 2:
+                cut = draw_cut(chance, [p.place for p in self.processes])
+                core_ways = {(a.place, b.place) for a in core for b in core}
+                self.network.cut(type(cut)(cut.name, cut.severed - core_ways))
+
+    def _why_stuck(self, core: list[Process], txid: Hash) -> str:
+        states = []
+        for process in core:
+            machine = process.machine
+            if machine is None:
+                states.append(f"v{process.place} down")
+                continue
+            engine = machine.engine
+            states.append(
+                f"v{process.place} view {engine.view} final {engine.finalized_view} "
+                f"height {machine.application.height} pool {len(machine.mempool)}"
+            )
+        height = self.oracle.chronicle.transactions.get(txid)
+        return f"no progress of the core in {LIVENESS_MS_MAX} ms (probe at {height}): " + "; ".join(
+            states
+        )
+
+    def _expect_silence(self) -> None:
+        """I11: between the last block and the heartbeat nobody says anything."""
+        self.world.run(self.world.now_ms + QUIET_AFTER_MS)
+        before = self.network.traffic.messages
+        until_ms = self.world.now_ms + self.scenario.params.heartbeat_ms - 2 * QUIET_AFTER_MS
+        self.world.run(until_ms)
+        said = self.network.traffic.messages - before
+        if said:
+            raise Breach("I11", f"{said} messages while there was nothing to do")
+
+    def _answered(self, process: Process, answer: Submitted) -> None:
+        for admission in answer.admissions:
+            count = self.workload.refusals.get(admission.code, 0)
+            self.workload.refusals[admission.code] = count + 1
+
+
+def run_seed(scenario: Scenario, seed: int) -> Outcome:
+    """Run one seed without recording."""
+    return Simulation(scenario, seed).run()
+
