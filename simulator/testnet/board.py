@@ -238,14 +238,14 @@ def _figures(figures: Figures) -> Grid:
 
 def _purchases(figures: Figures, rows: int) -> Panel:
     table = Table.grid(expand=True, padding=(0, 1))
-    sides: tuple[Literal["left", "right"], ...] = ("left", "left", "right", "right")
+    sides: tuple[Literal["left", "right"], ...] = ("left", "left", "right")
     for justify in sides:
         table.add_column(justify=justify, no_wrap=True, overflow="ellipsis")
     for purchase in list(figures.purchases)[: max(rows, 0)]:
         paid = Text("✓ Paid", style=f"bold {GOOD}")
         if purchase.latency_ms is not None:
             paid.append(f" {purchase.latency_ms:,.0f} ms", style=QUIET)
-        table.add_row(Text(purchase.at, style=QUIET), purchase.what, purchase.amount, paid)
+        table.add_row(Text(purchase.at, style=QUIET), purchase.what, paid)
     waiting = Text("waiting for the first purchase …", style=QUIET)
     return _panel(table if figures.purchases else waiting, "Purchases")
 

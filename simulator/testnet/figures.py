@@ -80,7 +80,6 @@ class Purchase:
 
     at: str
     what: str
-    amount: str
     latency_ms: float | None
 
 

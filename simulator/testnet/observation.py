@@ -112,7 +112,7 @@ class Observer:
                 continue
             self.figures.validate.add(line.latency_ms)
             at = line.at[11:19]  # The hour of an ISO 8601 time.
-            shown = Purchase(at, f"order …{line.order_id[-6:]}", "", line.latency_ms)
+            shown = Purchase(at, f"order …{line.order_id[-6:]}", line.latency_ms)
             self.figures.purchases.appendleft(shown)
 
     async def compare(self) -> None:

@@ -1,7 +1,7 @@
 """One run of a network, from ports to the last line: the supervisor, the observer and the board.
 
 The supervisor's task decides when the run is over; the others look on and end with it. What they
-show is also in `DIR/testnet.json`, twice a second at most, for `status`.
+show is also in `DIR/testnet.json`, once a second, for `status`.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from simulator.testnet.ports import find_ports
 from simulator.testnet.supervision import RestartPolicy
 from simulator.testnet.supervisor import Supervisor, end_leftovers, now_ms
 
-DRAW_EVERY_S: Final = 0.5
+DRAW_EVERY_S: Final = 1.0
 OBSERVE_EVERY_S: Final = 1.0
 LINE_EVERY_MS: Final = 5_000
 LEFTOVERS_PATIENCE_S: Final = 3.0

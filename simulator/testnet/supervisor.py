@@ -35,7 +35,7 @@ from simulator.testnet.supervision import (
     Ticked,
 )
 
-STEP_S: Final = 0.05
+STEP_S: Final = 0.1
 ROTATE_EVERY_S: Final = 5.0
 PROBE_TIMEOUT_S: Final = 2.0
 SETTLED_MS: Final = 1_000
@@ -94,6 +94,7 @@ class Supervisor:
         self._layout = layout
         self._environment = environment
         self._children: dict[str, Child] = {}
+        self._born_s: dict[int, float | None] = {}
         self._probes: dict[str, asyncio.Task[bool]] = {}
         self._stop_asked = False
         self._rotate_due_s = 0.0
@@ -123,7 +124,7 @@ class Supervisor:
                 name=process.name,
                 phase=process.phase.value,
                 pid=process.pid,
-                born_s=_born_s(process.pid),
+                born_s=self._born_s.get(process.pid or 0),
                 restarts=process.restarts,
                 log=str(self._layout.log(process.name)),
             )
@@ -138,6 +139,7 @@ class Supervisor:
             if reason is not None:
                 child.kill_group()  # What it started must not hold its ports and files.
                 del self._children[name]
+                self._born_s.pop(child.pid, None)
                 self._handle(Exited(name, reason))
         for name in self._answered():
             self._handle(Answered(name))
@@ -170,6 +172,7 @@ class Supervisor:
             self._handle(Exited(program.name, f"{program.argv[0]}: {fault.strerror}"))
             return
         self._children[program.name] = child
+        self._born_s[child.pid] = _born_s(child.pid)
         self._handle(Spawned(program.name, child.pid))
 
     def _answered(self) -> list[str]:
@@ -207,9 +210,7 @@ async def _ask(probe: Probe, child: Child) -> bool:
         return False
 
 
-def _born_s(pid: int | None) -> float | None:
-    if pid is None:
-        return None
+def _born_s(pid: int) -> float | None:
     try:
         return float(psutil.Process(pid).create_time())
     except psutil.Error:

@@ -56,7 +56,7 @@ def full_figures():
             f"node-{i}", report(1_200 + i, minted=900 * BILL, finality=Finality(23, 41, 80)), 4_000
         )
     figures.validate.add(120)
-    figures.purchases.appendleft(Purchase("12:00:01", "order …ABC", "", 120.0))
+    figures.purchases.appendleft(Purchase("12:00:01", "order …ABC", 120.0))
     figures.lots = [LotReport("ab12cd34", "whole", 200 * BILL, 199 * BILL)]
     return figures
 
