@@ -67,6 +67,11 @@ class Bench:
         if not self.node.automatic:
             self.node.make_block()
 
+    async def chain_only_while_silent(self, transaction: Transaction) -> None:
+        """Finalise a transaction that the service can't see happen."""
+        self.node._take(encode(transaction))
+        self.node.make_block()
+
     async def paid(self, order: dict[str, object]) -> Transaction:
         """Pay an order and wait until it is settled."""
         transaction = await self.signed(order)

@@ -1,0 +1,138 @@
+"""Laws of money at the edge: amounts as text, questions as bytes, and what payments do to orders."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.amounts import format_sen, parse_sen, parse_units, units_for
+from api.db.models import OrderState, Outcome
+from api.errors import MalformedRequest
+from api.services.payments import read_question
+from api.services.settlement import PAYABLE, Observed, Standing, decide
+from api.services.stock import Shelf, take
+from ledger.primitives.amounts import UNITS_PER_BILL, Units, format_bill
+
+SEN = st.integers(0, 999_999_999_99)
+UNITS = st.integers(0, 10**15)
+
+
+@given(SEN)
+def test_what_is_written_as_ringgit_reads_back_as_the_same_sen(sen: int) -> None:
+    assert parse_sen(format_sen(sen)) == sen
+
+
+@given(st.integers(0, 999_999_999 * UNITS_PER_BILL))
+def test_what_is_written_as_bill_reads_back_as_the_same_units(units: int) -> None:
+    assert parse_units(format_bill(Units(units))) == units
+
+
+@given(st.text(max_size=14) | st.from_regex(r"[0-9０-９_.eE+-]{0,12}"))
+def test_only_plain_ascii_decimals_are_amounts(text: str) -> None:
+    sen = parse_sen(text)
+    if sen is None:
+        return
+    assert set(text) <= set("0123456789.")
+    assert Decimal(text) * 100 == sen
+    whole, _, part = text.partition(".")
+    assert str(int(whole)) == whole
+    assert len(part) <= 2
+
+
+@given(st.integers(1, 10**9), st.integers(1, 10**6))
+def test_a_quote_in_tokens_is_never_worth_less_than_the_price(sen: int, litre_sen: int) -> None:
+    units = units_for(sen, litre_sen)
+    assert units * litre_sen >= sen * UNITS_PER_BILL
+    assert (units - 1) * litre_sen < sen * UNITS_PER_BILL
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_question_or_a_malformed_request(raw: bytes) -> None:
+    try:
+        question = read_question(raw)
+    except MalformedRequest as fault:
+        assert fault.errors
+    else:
+        assert len(question.tx_hash) == 32
+        assert (question.sen is None) != (question.units is None)
+
+
+@given(st.recursive(st.none() | st.booleans() | st.text(max_size=5), st.lists, max_leaves=5))
+def test_nothing_but_text_or_number_is_an_amount(value: object) -> None:
+    import json
+
+    body = json.dumps({"txHash": "ab" * 32, "expectedAmount": value}).encode()
+    if isinstance(value, str) and parse_sen(value) is not None:
+        assert read_question(body).sen == parse_sen(value)
+        return
+    with pytest.raises(MalformedRequest):
+        read_question(body)
+
+
+STANDINGS = st.builds(
+    Standing,
+    state=st.sampled_from([str(state) for state in OrderState]),
+    amount_units=st.integers(500, 1_000),
+    redeem_units=st.integers(1, 500),
+    expires_ms=st.integers(0, 100),
+)
+
+
+def paid(standing: Standing, **changes: object) -> Observed:
+    """Make the payment that an order asks for, with members changed."""
+    members: dict[str, object] = {
+        "tx_hash": b"t" * 32,
+        "reference": b"r" * 32,
+        "to": b"m" * 32,
+        "payer": b"p" * 32,
+        "units": standing.amount_units,
+        "redeem_units": standing.redeem_units,
+        "height": 1,
+        "block_hash": b"b" * 32,
+        "time_ms": standing.expires_ms,
+        "code": "",
+        **changes,
+    }
+    return Observed(**members)  # type: ignore[arg-type]  # the members' types are above
+
+
+@given(STANDINGS, st.integers(-3, 3), st.integers(-3, 3), st.integers(-3, 3))
+def test_an_order_is_paid_by_exactly_its_quote_in_time_and_by_nothing_else(
+    standing: Standing, more: int, redeemed_more: int, late_ms: int
+) -> None:
+    payment = paid(
+        standing,
+        units=standing.amount_units + more,
+        redeem_units=standing.redeem_units + redeemed_more,
+        time_ms=standing.expires_ms + late_ms,
+    )
+    verdict = decide(standing, payment)
+    exact = more == 0 and redeemed_more == 0 and late_ms <= 0
+    assert (verdict.outcome is Outcome.SUCCEEDED) == (standing.state in PAYABLE and exact)
+    if verdict.outcome in (Outcome.UNDERPAID, Outcome.OVERPAID):
+        assert (verdict.delta_units > 0) == (verdict.outcome is Outcome.OVERPAID)
+        assert verdict.delta_units in (more, -redeemed_more)
+
+
+@given(STANDINGS)
+def test_a_failed_transaction_changes_no_order(standing: Standing) -> None:
+    assert decide(standing, paid(standing, code="short_lot")).outcome is Outcome.FAILED
+
+
+@given(STANDINGS)
+def test_an_order_that_is_paid_is_not_paid_again(standing: Standing) -> None:
+    verdict = decide(standing, paid(standing))
+    if verdict.outcome is Outcome.SUCCEEDED:
+        after = Standing("paid", standing.amount_units, standing.redeem_units, standing.expires_ms)
+        assert decide(after, paid(standing)).outcome is Outcome.DUPLICATE
+
+
+@given(st.lists(st.integers(0, 50), max_size=6), st.lists(st.integers(1, 20), max_size=20))
+def test_shelves_never_give_more_than_they_hold(free: list[int], wanted: list[int]) -> None:
+    shelves = [Shelf(bytes([n]), "whole", units) for n, units in enumerate(free)]
+    given_units = sum(units for units in wanted if take(shelves, "whole", units) is not None)
+    assert given_units <= sum(free)
+    assert all(shelf.free_units >= 0 for shelf in shelves)
+    assert sum(shelf.taken_units for shelf in shelves) == given_units
+    assert take(shelves, "goat", 1) is None

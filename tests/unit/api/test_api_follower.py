@@ -1,0 +1,164 @@
+"""The follower: nothing skipped, nothing settled twice, another chain refused."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+
+from api.db.session import open_engine
+from api.errors import FollowerFault
+from api.follower import Follower
+from api.service import Service, open_service
+from api.services.settlement import Settled, settle
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Hash
+from tests.support.api_bench import Bench, bench_config, running_bench
+from tests.support.fake_node import FakeNode
+from tests.support.postgres import TestDatabase
+
+
+def on_bench(
+    database: TestDatabase, act: Callable[[Bench], Awaitable[None]], **options: object
+) -> None:
+    async def run() -> None:
+        async with running_bench(database, **options) as bench:
+            await act(bench)
+
+    asyncio.run(run())
+
+
+def test_a_service_that_comes_back_settles_what_it_missed_once(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        payment = await bench.signed(order)
+        config = bench.service.config
+        bench.node.silence()
+        await bench.chain_only_while_silent(payment)
+        assert await bench.scalar("SELECT height FROM follower_cursor") == 0
+        bench.node.silence(False)
+        async with open_service(config, bench.node) as second:
+            task = asyncio.create_task(second.follower.run())
+            async with asyncio.timeout(10):
+                while second.follower.cursor.height < bench.node.height:
+                    await asyncio.sleep(0.002)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            row = await second.find_order(str(order["id"]))
+        assert row is not None
+        assert row["state"] == "paid"
+        assert await bench.scalar("SELECT count(*) FROM payments") == 1
+        assert await bench.scalar("SELECT count(*) FROM events WHERE kind = 'order.paid'") == 1
+
+    on_bench(database, act)
+
+
+def test_blocks_that_do_not_follow_stop_it(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        node, follower = bench.node, _fresh_follower(bench)
+        for _ in range(3):
+            node.make_block()
+        await bench.level()
+        first, second, third = node._blocks
+        follower.cursor = bench.service.follower.cursor
+        with pytest.raises(FollowerFault, match="came after"):
+            await follower.settle_blocks([first])
+        follower.cursor = type(follower.cursor)(node.chain.chain_id, 1, first.hash)
+        with pytest.raises(FollowerFault, match="came after"):
+            await follower.settle_blocks([third])
+        forked = msgspec.structs.replace(second, parent_hash=Hash(bytes(32)))
+        with pytest.raises(FollowerFault, match="another"):
+            await follower.settle_blocks([forked])
+        # The cursor in the database is ahead of this one: another worker has been here.
+        with pytest.raises(OSError, match="another worker"):
+            await follower.settle_blocks([second])
+
+    on_bench(database, act, automatic=False)
+
+
+def _fresh_follower(bench: Bench) -> Follower:
+    service = bench.service
+    return Follower(service.engine, bench.node, service.now_ms, lambda settled: None)
+
+
+def test_a_node_of_another_chain_is_refused(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        stranger = FakeNode()
+        assert stranger.chain.chain_id != bench.node.chain.chain_id
+        service = bench.service
+        follower = Follower(service.engine, stranger, service.now_ms, lambda settled: None)
+        with pytest.raises(FollowerFault, match="has followed chain"):
+            await follower._follow()
+
+    on_bench(database, act)
+
+
+def test_redeemed_milk_leaves_the_mirror_and_the_ledger_corrects_it(
+    database: TestDatabase,
+) -> None:
+    async def act(bench: Bench) -> None:
+        before = await bench.scalar("SELECT remaining_units FROM lots")
+        await bench.paid(await bench.order())
+        assert await bench.scalar("SELECT remaining_units FROM lots") == before - 200_000
+        assert await bench.scalar("SELECT reserved_units FROM lots") == 0
+        await bench.execute("UPDATE lots SET remaining_units = 1")
+        await bench.service.follower.mirror_lots()
+        assert await bench.scalar("SELECT remaining_units FROM lots") == before - 200_000
+
+    on_bench(database, act)
+
+
+def test_settling_in_two_places_at_once_settles_once(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        from api.follower import read_blocks
+
+        order = await bench.order()
+        payment = await bench.signed(order)
+        await bench.node.submit([encode(payment)])
+        observed = read_blocks([bench.node.make_block()]).observed
+
+        async def one() -> Settled:
+            async with bench.service.engine.begin() as connection:
+                return await settle(connection, observed, bench.service.now_ms())
+
+        results = await asyncio.gather(*(one() for _ in range(4)))
+        await bench.level()
+        told = await bench.scalar("SELECT count(*) FROM events WHERE kind = 'order.paid'")
+        assert told == 1
+        assert sum(len(result.tx_hashes) for result in results) <= 1
+
+    on_bench(database, act, automatic=False)
+
+
+def test_the_follower_outlives_a_lost_database(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        name = str(bench.service.engine.url.database)
+        await database.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+        payment = await bench.signed(order)
+        await bench.node.submit([encode(payment)])
+        bench.node.make_block()
+        await bench.level()
+        assert (await bench.validate(payment)).json()["valid"] is True
+
+    on_bench(database, act, automatic=False)
+
+
+def test_migrations_wait_for_one_another(database: TestDatabase) -> None:
+    async def run() -> None:
+        async with database.fresh_database() as url:
+            config = bench_config(url, ("bck_" + "a" * 52, "bck_" + "b" * 52))
+
+            async def start() -> str:
+                async with open_service(config, FakeNode()) as service:
+                    assert isinstance(service, Service)
+                    return service.desk._price_id
+
+            prices = await asyncio.gather(*(start() for _ in range(3)))
+            engine = open_engine(url, 2)
+            await engine.dispose()
+            assert prices
+
+    asyncio.run(run())
