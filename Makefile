@@ -48,8 +48,9 @@ format: setup-dev ## Put the code in its one shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup-dev ## Measure; prints a table, writes bench-results/*.json
-	$(BIN)/python -m loadtest.bench $(ARGS)
+bench: setup ## Measure a testnet for a minute; prints one line of figures
+	@mkdir -p bench-results
+	$(BIN)/billcoin testnet up --dir bench-results/testnet --duration 60 --json $(ARGS)
 
 sim: setup-dev ## Run the simulator over many seeds
 	$(BIN)/billcoin sim run $(ARGS)
