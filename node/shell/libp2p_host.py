@@ -22,7 +22,8 @@ from libp2p.network.stream.net_stream import NetStream
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
 from libp2p.protocol_muxer.multiselect_communicator import MultiselectCommunicator
-from libp2p.rcmgr.manager import ResourceManager
+from libp2p.rcmgr.connection_limits import ConnectionLimits
+from libp2p.rcmgr.manager import ResourceLimits, ResourceManager
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_PROTOCOL
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_PROTOCOL
 from libp2p.stream_muxer.yamux.yamux import Yamux
@@ -169,6 +170,9 @@ class Host:
 def _resources() -> ResourceManager:
     """Bounds are ours to keep: the library's own refuse validators under load."""
     return ResourceManager(
+        limits=ResourceLimits(max_connections=1_000_000, max_streams=1_000_000),
+        connection_limits=ConnectionLimits(),
+        enable_connection_tracking=False,
         enable_rate_limiting=False,
         enable_circuit_breaker=False,
         enable_graceful_degradation=False,
@@ -177,14 +181,17 @@ def _resources() -> ResourceManager:
 
 
 def _connections() -> ConnectionConfig:
-    """Switch off the leaking inbound limiter and the auto-connector; hold upgrades to time."""
+    """Switch off the leaking inbound limiter and the auto-connector; hold upgrades to time.
+
+    The bound on a peer's connections is the transport's: the library's closes the newest one.
+    """
     return ConnectionConfig(
         max_connections=1_000_000,
         min_connections=0,
         low_watermark=0,
         high_watermark=1_000_000,
         auto_connect_interval=3_600.0,
-        max_connections_per_peer=4,
+        max_connections_per_peer=1_000_000,
         inbound_upgrade_timeout=float(UPGRADE_TIMEOUT_S),
         outbound_upgrade_timeout=float(UPGRADE_TIMEOUT_S),
         dial_timeout=float(UPGRADE_TIMEOUT_S),

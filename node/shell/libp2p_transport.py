@@ -42,6 +42,8 @@ from node.shell.port_lock import PortLock
 from node.shell.transport import CHANNELS, Listener, PeerAddress, TransportCounters
 
 PROTOCOLS: Final = {channel: TProtocol(f"/billcoin/{channel.value}/1") for channel in CHANNELS}
+CONNECTIONS_MAX: Final = 8
+"""The most connections with one peer that are left to come and go; one is in use."""
 _log = structlog.get_logger("billcoin.transport")
 
 
@@ -262,24 +264,26 @@ class Libp2pTransport:
                 await trio.sleep(self._timing.watch_interval_s)
                 for link in self._links.values():
                     preferred = self._preferred(host, link)
-                    for conn in host.connections(link.id):
-                        if why := self._reason_to_cut(link, conn, preferred):
+                    connections = host.connections(link.id)
+                    crowded = len(connections) > CONNECTIONS_MAX
+                    for conn in connections:
+                        if why := self._reason_to_cut(link, conn, preferred, crowded=crowded):
                             self.counters.broken += 1
                             _log.info("connection cut", remote=str(link.id), reason=why)
                             nursery.start_soon(self._cut, link, conn)
 
     def _reason_to_cut(
-        self, link: _Link, conn: SwarmConn, preferred: SwarmConn | None
+        self, link: _Link, conn: SwarmConn, preferred: SwarmConn | None, *, crowded: bool
     ) -> str | None:
         """Say why a connection must go, or None."""
         now, timing = trio.current_time(), self._timing
         age_s = now - link.born_s.get(id(conn), now)
         if (overload := overload_of(conn)) is not None:
             return overload
+        if conn is not preferred and (crowded or age_s > timing.dead_after_s):
+            return "another connection serves"
         if age_s <= timing.dead_after_s:
             return None
-        if conn is not preferred:
-            return "another connection serves"
         silent_s = now - link.heard_s
         if silent_s > timing.dead_after_s and not link.busy:
             return f"silent for {silent_s:.1f} s"

@@ -1,0 +1,171 @@
+"""The journal on disk: what was synced is there again, whatever a crash tore; nothing else is."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from consensus.journal import encode_record
+from consensus.messages import Subject, Vote, VoteKind
+from consensus.types import Epoch, Member, View
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Signature
+from node.errors import JournalDamaged, JournalFailed
+from node.shell import journal as journal_module
+from node.shell.journal import Journal
+
+SEGMENT = 1_000_000
+
+
+def vote(view: int) -> Vote:
+    subject = Subject(VoteKind.NOTARIZE, Epoch(0), View(view), View(0), Hash(bytes(32)))
+    return Vote(subject, Member(0), Signature(view.to_bytes(64, "big")))
+
+
+def write(journal: Journal, *views: int) -> None:
+    for view in views:
+        journal.append(view, encode_record(vote(view)))
+    journal.sync()
+
+
+def views(journal: Journal) -> list[int]:
+    return [record.subject.view for record in journal.recovered]
+
+
+def segments(folder) -> list:
+    return sorted(folder.glob("*.journal"))
+
+
+def reopened(folder, segment=SEGMENT) -> Journal:
+    journal = Journal(folder, segment)
+    journal.close()
+    return journal
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "journal"
+
+
+batches = st.lists(st.lists(st.integers(1, 1_000), min_size=1, max_size=4), max_size=8)
+
+
+@given(batches, st.sampled_from([200, 700, SEGMENT]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+def test_what_was_synced_is_recovered_in_order(tmp_path_factory, written, segment):
+    folder = tmp_path_factory.mktemp("journal")
+    journal = Journal(folder, segment)
+    for batch in written:
+        write(journal, *batch)
+    journal.close()
+    assert views(reopened(folder, segment)) == [view for batch in written for view in batch]
+
+
+@given(batches.filter(bool), st.data())
+@settings(max_examples=60)
+def test_a_torn_tail_costs_the_last_batch_and_writing_goes_on(tmp_path_factory, written, data):
+    folder = tmp_path_factory.mktemp("journal")
+    journal = Journal(folder, SEGMENT)
+    ends = []
+    for batch in written:
+        write(journal, *batch)
+        ends.append(journal._size)
+    journal.close()
+    [path] = segments(folder)
+    before = ends[-2] if len(ends) > 1 else 0
+    cut = data.draw(st.integers(before, ends[-1] - 1), label="cut")
+    os.truncate(path, cut)
+    kept = [view for batch in written[:-1] for view in batch]
+    again = Journal(folder, SEGMENT)
+    assert views(again) == kept
+    write(again, 7)
+    again.close()
+    assert views(reopened(folder)) == [*kept, 7]
+
+
+def test_what_was_not_synced_is_not_there(folder):
+    journal = Journal(folder, SEGMENT)
+    write(journal, 1)
+    journal.append(2, encode_record(vote(2)))
+    assert journal.dirty
+    assert views(reopened(folder)) == [1]
+
+
+def test_damage_before_intact_records_is_refused(folder):
+    journal = Journal(folder, SEGMENT)
+    write(journal, 1)
+    write(journal, 2)
+    journal.close()
+    [path] = segments(folder)
+    raw = bytearray(path.read_bytes())
+    raw[20] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(JournalDamaged):
+        Journal(folder, SEGMENT)
+
+
+def test_a_torn_segment_that_is_not_the_last_is_refused(folder):
+    journal = Journal(folder, 100)
+    for view in range(1, 4):
+        write(journal, view)
+    journal.close()
+    first = segments(folder)[0]
+    os.truncate(first, first.stat().st_size - 1)
+    with pytest.raises(JournalDamaged):
+        Journal(folder, 100)
+
+
+def test_segments_below_the_floor_are_deleted_and_only_these(folder):
+    journal = Journal(folder, 100)
+    for view in range(1, 8):
+        write(journal, view)
+    journal.prune(5)
+    journal.close()
+    assert views(reopened(folder, 100)) == [5, 6, 7]
+
+
+def test_a_late_record_of_a_high_view_keeps_its_segment(folder):
+    journal = Journal(folder, 100)
+    write(journal, 9)
+    write(journal, 2)
+    journal.prune(5)
+    journal.close()
+    assert views(reopened(folder, 100)) == [9, 2]
+
+
+def test_the_open_segment_is_never_deleted(folder):
+    journal = Journal(folder, SEGMENT)
+    write(journal, 1)
+    journal.prune(100)
+    journal.close()
+    assert views(reopened(folder)) == [1]
+
+
+@pytest.mark.parametrize("call", ["write", "fdatasync"])
+def test_a_disk_that_refuses_ends_the_journal(folder, monkeypatch, call):
+    journal = Journal(folder, SEGMENT)
+    journal.append(1, encode_record(vote(1)))
+
+    def fail(*_arguments):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal_module.os, call, fail)
+        with pytest.raises(JournalFailed, match="Input/output error"):
+            journal.sync()
+
+
+def test_each_sync_reaches_the_disk_once_and_a_new_segment_syncs_its_folder(folder, monkeypatch):
+    calls = []
+    real_data, real_full = os.fdatasync, os.fsync
+    monkeypatch.setattr(os, "fdatasync", lambda fd: calls.append("data") or real_data(fd))
+    monkeypatch.setattr(os, "fsync", lambda fd: calls.append("folder") or real_full(fd))
+    journal = Journal(folder, 300)
+    assert calls == ["folder"]
+    write(journal, 1, 2)
+    write(journal, 3)
+    assert calls == ["folder", "data", "data", "folder"] or calls == ["folder", "data", "data"]
+    journal.sync()
+    assert calls.count("data") == 2, "nothing pending, nothing synced"
+    journal.close()
