@@ -1,5 +1,6 @@
-"""Laws of money at the edge: amounts as text, questions as bytes, and what payments do to orders."""
+"""Laws of money at the edge: amounts as text, questions as bytes, what payments do to orders."""
 
+import contextlib
 from decimal import Decimal
 
 import pytest
@@ -49,11 +50,8 @@ def test_a_quote_in_tokens_is_never_worth_less_than_the_price(sen: int, litre_se
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_question_or_a_malformed_request(raw: bytes) -> None:
-    try:
+    with contextlib.suppress(MalformedRequest):
         question = read_question(raw)
-    except MalformedRequest as fault:
-        assert fault.errors
-    else:
         assert len(question.tx_hash) == 32
         assert (question.sen is None) != (question.units is None)
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from api.services.settlement import Observed, settle
+from ledger.primitives.keys import address_of
 from tests.support.api_bench import running_bench
 from tests.support.fake_node import MERCHANT, OTHER_MERCHANT
 from tests.support.postgres import TestDatabase, running_database
-from ledger.primitives.keys import address_of
 
 ORDERS = 3
 LATE_MS = 2**45

@@ -1,9 +1,9 @@
 """The payments service over a real database and a ledger in memory, with its HTTP in process."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -19,6 +19,13 @@ from ledger.primitives.keys import address_of, format_address
 from ledger.types.transaction import Transaction
 from tests.support.fake_node import MERCHANT, OTHER_MERCHANT, FakeNode, make_transfer
 from tests.support.postgres import TestDatabase
+
+
+async def until(reached: Callable[[], bool]) -> None:
+    """Wait for a state that has no event of its own; fail if it isn't reached in ten seconds."""
+    async with asyncio.timeout(10):
+        while not reached():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.002)
 
 
 @dataclass
@@ -82,9 +89,7 @@ class Bench:
 
     async def level(self) -> None:
         """Wait until the follower has settled every block that there is."""
-        async with asyncio.timeout(10):
-            while self.service.follower.cursor.height < self.node.height:
-                await asyncio.sleep(0.002)
+        await until(lambda: self.service.follower.cursor.height >= self.node.height)
 
     async def validate(
         self, transaction: Transaction | str, amount: object = "1.80", key: str = "", **more: object
@@ -157,6 +162,4 @@ async def running_bench(
 
 
 async def _until_ready(bench: Bench) -> None:
-    async with asyncio.timeout(10):
-        while bench.service.behind() or not bench.service.follower.lots:
-            await asyncio.sleep(0.002)
+    await until(lambda: not bench.service.behind() and bool(bench.service.follower.lots))

@@ -24,13 +24,11 @@ from ledger.genesis import (
 from ledger.params import default_parameters
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.codec import encode
-from ledger.primitives.hashing import Hash, ZERO_HASH
+from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import (
     Address,
     Policy,
-    PublicKey,
     Seed,
-    Signature,
     SigningKey,
     address_of,
     verify_many,

@@ -13,7 +13,7 @@ from api.service import Service, open_service
 from api.services.settlement import Settled, settle
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
-from tests.support.api_bench import Bench, bench_config, running_bench
+from tests.support.api_bench import Bench, bench_config, running_bench, until
 from tests.support.fake_node import FakeNode
 from tests.support.postgres import TestDatabase
 
@@ -39,9 +39,7 @@ def test_a_service_that_comes_back_settles_what_it_missed_once(database: TestDat
         bench.node.silence(False)
         async with open_service(config, bench.node) as second:
             task = asyncio.create_task(second.follower.run())
-            async with asyncio.timeout(10):
-                while second.follower.cursor.height < bench.node.height:
-                    await asyncio.sleep(0.002)
+            await until(lambda: second.follower.cursor.height >= bench.node.height)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             row = await second.find_order(str(order["id"]))

@@ -11,7 +11,7 @@ from api.db.models import Outcome
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.types.transaction import Redemption
-from tests.support.api_bench import Bench, running_bench
+from tests.support.api_bench import Bench, running_bench, until
 from tests.support.postgres import TestDatabase
 
 URL = "/api/v1/payments/validate"
@@ -86,8 +86,7 @@ def test_waiting_holds_the_answer_until_finality(database: TestDatabase) -> None
         transaction = await bench.signed(order)
         await bench.post(order, transaction)
         asked = asyncio.create_task(bench.validate(transaction, wait=3))
-        while not bench.service.waiters._waiting:
-            await asyncio.sleep(0)
+        await until(lambda: bool(bench.service.waiters._waiting))
         bench.node.make_block()
         answer = await asked
         assert said(answer) == (200, True, None)
