@@ -1,5 +1,89 @@
-"""Stake-weighted Simplex: blocks become final by three message delays.
+"""Stake-weighted Simplex: blocks become final after three message delays.
 
-The engine is sans-IO: `Engine.handle(event, now_ms)` returns effects. It knows blocks by hash;
-the application builds and checks them.
+The protocol in a page
+======================
+
+Time is cut into *views*. Each view has one leader, known beforehand, and ends in one of two ways:
+its block is *notarized*, or the view is *nullified*. Both are proven by a certificate, a quorum
+of signed votes, and a quorum is more than two thirds of the stake. Whoever holds such a
+certificate goes on to the next view. That is the whole motion of the machine; there are no locks,
+no rounds within rounds, and nothing that a new leader has to collect from the others.
+
+    leader      propose ─┐                      propose (view v+1, on v's block)
+    everyone             └─ notarize(v) ─┐    ┌─┘
+    everyone                             └────┴─ finalize(v) ─┐
+    everyone                   notarization                   └─ final
+    delays       0             1         2                    3
+
+In a good view the leader sends a block (one delay), all answer with *notarize* votes (two), a
+quorum of these is a notarization: it opens the next view, whose leader builds on the block at
+once, and it lets everyone vote *finalize*. A quorum of finalize votes (three) makes the block
+final, with all its ancestors. So a block is final after three delays, and one comes every two.
+
+In a bad view, where the leader is dead, slow or dishonest, patience ends and all vote *nullify*.
+A nullification opens the next view just the same, and says: nothing was finalized here, and
+nothing will be.
+
+The one subtle rule is what a block may be built on. A leader in view v takes as the parent the
+highest notarized block it knows, say of view p, and must show a nullification for every view
+between p and v. Without that it could leave out a block that is final already.
+
+The rules
+=========
+
+Spec §1.4 states them exactly; each has one home in the code.
+
+R1  Enter the view after any certificate higher than one's own. Forward only.     `certifying`
+R2  Propose on the highest notarized block under which all views are nullified.   `proposing`
+R3  Notarize the leader's first block, if justified and valid, before nullifying. `voting`
+R4  Nullify the current view when patience or trust ends, unless it is finalized. `voting`
+R5  Finalize a notarized, valid, durable block, unless the view was nullified.    `voting`
+R6  A certificate outranks what the leader sent here.                             `certifying`
+R7  Certificates go to who needs them, and later to who seems to lack them.       `certifying`
+R8  A late notarization is still a parent.                                        `justify`
+R9  A leader that has been silent for long is not waited for.                     `voting`
+R10 While finality is owed and does not come, say again what was said before.     `pacing`
+
+Why it is safe
+==============
+
+Any two quorums overlap in more than a third of the stake, and less than a third is dishonest, so
+an honest validator stands in every overlap. It notarizes at most one block a view: hence (a) two
+different blocks of one view are never both notarized. It never both nullifies and finalizes a
+view: hence (b) a view is never both nullified and finalized. And it notarizes only what is
+justified: hence (c) below a notarized block of view v on a parent of view p, all of p's ancestry
+is notarized in the same way, and every view between p and v is nullified.
+
+Let a block b of view v be final, and let b' of a view v' >= v be notarized. Walk from b' down its
+ancestors to the first whose view u is not above v. If u = v, it is b, by (a), for b was notarized
+before anyone honest finalized it. If u < v, then the step that passed over v showed a
+nullification of v, by (c), and (b) forbids it. So every notarized block from v on descends from
+b; a final block is notarized; thus any two final blocks lie on one chain.
+
+Why it goes on
+==============
+
+Once messages arrive within a bounded time, a certificate that one honest validator holds reaches
+all of them within a delay: they enter views together. Nobody is ever stuck in a view: either a
+quorum notarizes it, or patience ends for all honest validators, who are a quorum, and they
+nullify it; who has nullified may still use a late notarization (R8), so the two ways never block
+each other. When an honest validator leads, and patience is longer than a block takes to arrive, to
+be checked and to be voted for, all honest validators notarize and then finalize its block.
+Patience grows with every barren view, so the time comes, and honest leaders recur by their stake.
+
+The code
+========
+
+The engine is sans-IO: `Engine.handle(event, now_ms)` takes an event and returns effects, and
+`deadline_ms` says when it wants to be woken. It reads no clock, network, disk or chance, knows
+blocks by hash only, and asks the application to build and to check them.
+
+`types` `messages` `events` `effects` `params` `errors`     the words
+`quorum` `votes` `view` `tree` `fetching` `leader` `state`  the data, each part with its own law
+`certifying` `justify` `proposing` `voting`                 the rules
+`following` `pacing` `intake` `engine`                      keeping up; time; messages; the whole
+`guard` `journal`                                           what holds across a crash
+
+Three more modules have their place here: `vrf` (the seeds of epochs), `evidence` (the proofs of
+slashable votes) and `lightclient` (finality shown to those who run no node).
 """

@@ -8,7 +8,7 @@ from consensus.effects import Offence
 from consensus.errors import BadSignature
 from consensus.messages import Certificate, Vote, VoteKind
 from consensus.params import PROPOSALS_KEPT, SKIP_VIEWS
-from consensus.quorum import verify_certificate
+from consensus.quorum import is_genuine, verify_certificate
 from consensus.state import State
 from consensus.tree import Standing, block_of
 from consensus.types import Member, View
@@ -42,7 +42,7 @@ def accuse_of_equivocation(s: State, known: Round, earlier: Vote, later: Vote) -
     if signer in known.reported or signer == s.me:
         return
     known.reported.add(signer)
-    if not (known.tally.is_genuine(earlier) and known.tally.is_genuine(later)):
+    if not all(is_genuine(s.committee, s.chain_id, vote) for vote in (earlier, later)):
         raise BadSignature("its vote bears a wrong signature")
     # Durable, so that a restart forgets neither the proof nor what it forbids.
     s.persist(known.view, earlier)
@@ -151,7 +151,7 @@ def bring_up_to_date(s: State, member: Member) -> None:
     """Send a member the newest certificates, at most once a delta."""
     peer = s.peers[member]
     last_ms = peer.caught_up_ms
-    if s.me is None or last_ms is not None and s.now_ms < last_ms + s.params.delta_ms:
+    if s.me is None or (last_ms is not None and s.now_ms < last_ms + s.params.delta_ms):
         return
     peer.caught_up_ms = s.now_ms
     if s.finalization is not None:

@@ -27,7 +27,7 @@ from consensus.params import (
     PROPOSALS_KEPT,
     VIEWS_KEPT,
 )
-from consensus.quorum import check_subject
+from consensus.quorum import check_subject, is_genuine
 from consensus.state import State
 from consensus.tree import block_of
 from consensus.types import BlockRef, Member, View
@@ -85,7 +85,7 @@ def take_proposal(s: State, sender: Member, proposal: Proposal) -> None:
     wanted = s.fetcher.has_asked(FetchProposal(block.view, block.hash), sender)
     if not wanted and (sender != vote.signer or _is_settled(s, proposal)):
         return
-    if not s.round(block.view).tally.is_genuine(vote):
+    if not is_genuine(s.committee, s.chain_id, vote):
         raise BadSignature("its proposal bears a wrong signature")
     _absorb(s, sender, proposal)
     if wanted:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from consensus.errors import BadCertificate, PeerFault
-from consensus.messages import Certificate, Subject, VoteKind
+from consensus.messages import Certificate, Subject, Vote, VoteKind
 from consensus.types import GENESIS_VIEW, Committee, Member
 from ledger.primitives.hashing import ZERO_HASH, Hash
-from ledger.primitives.keys import Signature, verify_many
+from ledger.primitives.keys import Signature, verify, verify_many
 
 
 def stake_of(committee: Committee, members: Iterable[Member]) -> int:
@@ -34,6 +34,12 @@ def check_subject(subject: Subject) -> None:
             raise PeerFault("a nullify names no block")
     elif subject.parent_view >= subject.view:
         raise PeerFault("a block's parent is of an earlier view")
+
+
+def is_genuine(committee: Committee, chain_id: Hash, vote: Vote) -> bool:
+    """Tell whether the vote bears its signer's signature."""
+    key = committee.seats[vote.signer].key
+    return verify(key, vote.subject.signing_bytes(chain_id), vote.signature)
 
 
 def assemble(

@@ -14,7 +14,7 @@ from consensus.messages import Certificate, Subject, Vote, VoteKind
 from consensus.quorum import assemble, stake_of
 from consensus.types import Committee, Member
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import Signature, verify, verify_many
+from ledger.primitives.keys import Signature, verify_many
 
 
 def are_exclusive(one: Subject, other: Subject) -> bool:
@@ -73,11 +73,6 @@ class Tally:
             if earlier is not None and are_exclusive(earlier.subject, vote.subject):
                 return earlier
         return None
-
-    def is_genuine(self, vote: Vote) -> bool:
-        """Verify one vote now."""
-        key = self.committee.seats[vote.signer].key
-        return verify(key, vote.subject.signing_bytes(self.chain_id), vote.signature)
 
     def certify(self, subject: Subject) -> tuple[Certificate | None, list[Member]]:
         """Make the subject's certificate if its votes allow; name those who signed wrongly.

@@ -163,6 +163,16 @@ def test_proposals_of_old_views_that_nobody_vouched_for_are_forgotten() -> None:
     assert sum(known.proposal is not None for known in state.rounds.values()) <= PROPOSALS_KEPT + 2
 
 
+def test_views_far_ahead_leave_no_trace_in_memory() -> None:
+    bench = Bench()
+    before = len(bench.engine._state.rounds)
+    for view in range(10, 200):
+        bench.hear(bench.propose(view))
+        bench.hear(bench.sign(nullify(view), bench.others[0]))
+    assert len(bench.engine._state.rounds) == before
+    assert bench.engine._state.tree.nodes == {}
+
+
 def test_a_round_holds_three_votes_a_member_whatever_is_sent() -> None:
     bench = Bench(stakes=(10, 1, 1, 1))
     for note in range(50):

@@ -2,11 +2,11 @@
 
 from itertools import pairwise
 
-from consensus.effects import Behind, Broadcast, Build, Check, Finalize, Offence, Persist, Send
-from consensus.events import Built, CaughtUp, Checked, Ticked, Verdict, WorkPending
+from consensus.effects import Broadcast, Build, Check, Finalize, Offence, Persist, Send
+from consensus.events import Built, Checked, Ticked, Verdict, WorkPending
 from consensus.messages import Certificate, FetchCertificates, Proposal, Subject, Vote, VoteKind
 from consensus.params import Params
-from consensus.types import Epoch, View
+from consensus.types import View
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
 from tests.support.consensus_net import GENESIS, make_block
 
@@ -426,116 +426,3 @@ def test_without_finality_own_votes_are_resent_at_doubling_intervals() -> None:
     gaps = [b - a for a, b in pairwise(times)]
     assert gaps == [4_000, 8_000, 16_000]
     assert len(bench.records) == len({repr(r) for r in bench.records}), "nothing is signed twice"
-
-
-# Timers and idleness.
-
-
-def test_timeouts_grow_from_the_fourth_barren_view_and_only_finality_resets_them() -> None:
-    params = Params()
-    grown = [params.stretched_ms(params.leader_ms, barren) for barren in range(12)]
-    assert grown[:6] == [500, 500, 500, 750, 1_125, 1_687]
-    assert grown[-1] == 10_000
-    assert params.stretched_ms(params.leader_ms, 10**9) == 10_000
-
-
-def test_an_idle_validator_has_nothing_to_say_until_the_heartbeat() -> None:
-    bench = Bench(leads=1, work=False)
-    assert bench.wait(bench.params.heartbeat_ms - 1) == []
-    bench.wait(1)
-    assert len(bench.of(Build)) == 1
-
-
-def test_the_pace_holds_the_leader_and_the_others_patience() -> None:
-    bench = Bench(leads=2, params=Params(pace_ms=400))
-    bench.wait(399)
-    assert bench.of(Build) == []
-    bench.hear(bench.propose(1))
-    bench.hear(bench.certify(bench.propose(1).vote.subject))
-    assert bench.of(Build) == []
-    bench.wait(400)
-    assert len(bench.of(Build)) == 1
-
-
-def test_a_tip_without_finality_makes_the_next_leader_propose_without_work() -> None:
-    bench = Bench(leads=2, work=False)
-    proposal = bench.propose(1)
-    bench.hear(proposal)
-    bench.hear(bench.certify(proposal.vote.subject))
-    assert bench.of(Build) == []
-    bench.wait(bench.params.advance_ms)
-    assert len(bench.of(Build)) == 1
-
-
-# Admission.
-
-
-def test_a_vote_counts_only_from_its_signer() -> None:
-    bench = Bench()
-    one, two = bench.others[:2]
-    bench.hear(bench.sign(nullify(1), one), two)
-    assert bench.of(Offence)[0].member == two
-
-
-def test_votes_far_ahead_and_of_other_epochs_are_dropped() -> None:
-    bench = Bench()
-    bench.hear_all(bench.votes(nullify(3)))
-    other = Subject(NULLIFY, Epoch(1), View(1), View(0), nullify(1).block_hash)
-    bench.hear_all(bench.votes(other))
-    assert bench.engine.view == 1
-    bench.hear_all(bench.votes(nullify(2)))
-    assert bench.engine.view == 3
-
-
-def test_a_nullify_that_names_a_block_is_an_offence() -> None:
-    bench = Bench()
-    odd = Subject(NULLIFY, Epoch(0), View(1), View(0), GENESIS.hash)
-    bench.hear(bench.sign(odd, bench.others[0]))
-    assert len(bench.of(Offence)) == 1
-
-
-def test_forged_votes_are_found_when_they_would_matter_and_only_then() -> None:
-    bench = Bench()
-    forger = bench.leader(1)
-    one, two = [m for m in bench.others if m != forger]
-    bench.hear(Vote(nullify(1), forger, bench.sign(nullify(2), forger).signature))
-    # The leader gave up, so this validator does: two of four, and nothing to verify yet.
-    assert bench.of(Offence) == []
-    bench.hear(bench.sign(nullify(1), one))
-    assert [offence.member for offence in bench.of(Offence)] == [forger]
-    assert bench.engine.view == 1
-    bench.hear(bench.sign(nullify(1), two))
-    assert bench.engine.view == 2
-
-
-# Observers.
-
-
-def test_an_observer_follows_and_says_nothing() -> None:
-    bench = Bench(observer=True)
-    proposal = bench.propose(1)
-    effects = bench.hear(proposal)
-    effects += bench.hear_all(bench.votes(proposal.vote.subject))
-    effects += bench.hear_all(bench.votes(finalize(proposal.vote.subject)))
-    assert bench.engine.floor.block == ref(proposal)
-    effects += bench.wait(60_000)
-    assert [m for m in effects if isinstance(m, Send | Broadcast)] == []
-
-
-# Catching up.
-
-
-def test_a_finalization_out_of_reach_asks_for_block_sync_until_caught_up() -> None:
-    bench = Bench()
-    far = bench.certify(finalize(bench.propose(99).vote.subject))
-    bench.hear(far)
-    assert bench.of(Behind) == [Behind(far, bench.others[0])]
-    bench.wait(bench.params.standstill_ms)
-    assert len(bench.of(Behind)) == 1
-    bench.do(CaughtUp(far))
-    assert bench.engine.floor.block.view == 99
-    assert bench.engine.view == 100
-    bench.wait(bench.params.standstill_ms)
-    assert bench.of(Behind) == []
-    bench.do(CaughtUp(far))
-    assert bench.engine.view >= 100
