@@ -227,6 +227,10 @@ class Machine:
         self._emit(self._verifier.ask(unverified, go_on))
 
     def _execute(self, check: asked.Check, parsed: Parsed) -> None:
+        if parsed.block.header.height <= self.application.height:
+            # Block sync made this height final while signatures were verified. Consensus has moved
+            # on, the parent's state is gone, and "invalid" would blame an honest sender.
+            return
         try:
             self.application.check_header(parsed, check, self._now_ms)
             self.application.execute(parsed)
