@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import socket
 
 import httpx
 import msgspec
 import pytest
 
 from ledger.primitives.keys import format_address
-from node.errors import NodeUnavailable, Rejected
+from node.errors import NodeUnavailable, PortTaken, Rejected
+from node.shell.rpc_process import bind
 from node.views import TransactionState
 from tests.support.rpc_runs import linked_up, poll, rpc_app, run_async
 from tests.support.toy_backend import CHAIN, LOT, RICH, ToyBackend, toy_node, txid_of
@@ -258,3 +260,18 @@ def test_many_requests_at_once_are_all_answered(home):
     async def _(_node, client):
         views = await asyncio.gather(*(client.account(bytes([i]) * 32) for i in range(200)))
         assert [view.address[0] for view in views] == list(range(200))
+
+
+def test_answers_do_not_wait_for_more_to_send():
+    # Nagle's algorithm and delayed acknowledgements cost 40 ms an answer. asyncio switches the
+    # former off on what a listener accepts only if the listener says that it is TCP.
+    with bind("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
+def test_a_port_in_use_is_told_with_its_number():
+    with bind("127.0.0.1", 0) as listener:
+        listener.listen()
+        port = listener.getsockname()[1]
+        with pytest.raises(PortTaken, match=str(port)):
+            bind("127.0.0.1", port)
