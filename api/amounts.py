@@ -8,7 +8,6 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from api.config import Product
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
 
 _MYR_TEXT: Final = re.compile(r"(0|[1-9]\d{0,8})(?:\.(\d{1,2}))?", re.ASCII)
@@ -38,11 +37,6 @@ def format_sen(sen: int) -> str:
 def units_for(sen: int, litre_price_sen: int) -> Units:
     """Give what a price is in tokens: one BILL is worth a litre's price; rounded up."""
     return Units(-(-sen * UNITS_PER_BILL // litre_price_sen))
-
-
-def covers_milk(product: Product, litre_price_sen: int) -> bool:
-    """Tell whether a product's price pays at least for the milk that it redeems."""
-    return units_for(product.price_sen, litre_price_sen) >= product.redeem_units
 
 
 def format_time(time_ms: int) -> str:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from api.auth.keys import key_digest, new_key
 from api.errors import ConfigFault
+from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import Address, Seed, SigningKey, address_of, format_address
 
 CONFIG_FILE: Final = "config.toml"
@@ -112,6 +113,14 @@ class ApiConfig(BaseModel):
         for names in ([p.id for p in self.products], [m.name for m in self.merchants]):
             if len(set(names)) != len(names):
                 raise ValueError(f"listed twice in {names}")
+        return self
+
+    @model_validator(mode="after")
+    def _prices_cover_the_milk(self) -> "ApiConfig":
+        """A pack sold below the worth of its milk could not redeem it."""
+        for product in self.products:
+            if product.price_sen * UNITS_PER_BILL < product.redeem_units * self.litre_price_sen:
+                raise ValueError(f"{product.id}: its price does not cover the milk in it")
         return self
 
     def pay_url(self, order_id: str) -> str:

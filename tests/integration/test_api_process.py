@@ -68,6 +68,7 @@ def test_a_home_that_is_prepared_twice_keeps_its_keys_and_takes_new_ports(tmp_pa
         ('node_url = "x"', "database_url"),
         ('node_url = "x"\ndatabase_url = "y"\nport = 0', "port"),
         ('node_url = "x"\ndatabase_url = "y"\nprot = 1', "prot"),
+        ('node_url = "x"\ndatabase_url = "y"\nlitre_price_sen = 9999', "cover the milk"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_says_where(
