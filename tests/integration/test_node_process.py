@@ -1,0 +1,116 @@
+"""`billcoin node run` as a process: it serves, survives kill -9, and ends cleanly when asked."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from ledger.primitives.keys import Seed
+from node.config import NodeConfig
+from node.key_file import write_key
+from tests.support.node_homes import make_homes
+
+START_S = 25.0
+END_S = 3.0
+
+
+@contextmanager
+def node(config: NodeConfig) -> Iterator[subprocess.Popen]:
+    command = [sys.executable, "-m", "node.cli", "node", "run", "--home", str(config.home)]
+    with (config.home / "log").open("a") as log:
+        process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def get(config: NodeConfig, path: str, timeout_s: float = START_S) -> dict:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            response = httpx.get(f"http://127.0.0.1:{config.rpc_port}{path}", trust_env=False)
+            if response.is_success:
+                return response.json()
+        except httpx.HTTPError:
+            pass
+        assert time.monotonic() < deadline, (config.home / "log").read_text()[-3_000:]
+        time.sleep(0.05)
+
+
+def wait_until_silent(config: NodeConfig) -> None:
+    deadline = time.monotonic() + END_S
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"http://127.0.0.1:{config.rpc_port}/v1/status", trust_env=False)
+        except httpx.HTTPError:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the RPC process outlived its node")
+
+
+def billcoin(config: NodeConfig, *words: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {"BILLCOIN_NODE": f"http://127.0.0.1:{config.rpc_port}"}
+    command = [sys.executable, "-m", "node.cli", *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_payment_outlives_kill_9_and_sigterm_ends_all_of_it(tmp_path):
+    homes = make_homes(tmp_path, 1)
+    [config] = homes.configs
+    payer, payee = tmp_path / "payer.key", tmp_path / "payee.key"
+    write_key(payer, Seed(bytes([9]) * 16 + bytes(16)))
+    write_key(payee, Seed(bytes([77]) * 32))
+    address = json.loads(billcoin(config, "keys", "show", str(payee), "--json").stdout)["address"]
+    with node(config) as process:
+        get(config, "/v1/status")
+        paid = billcoin(
+            config,
+            "tx",
+            "transfer",
+            "--key",
+            str(payer),
+            "--to",
+            address,
+            "--bill",
+            "1.8",
+            "--json",
+        )
+        assert paid.returncode == 0, paid.stderr
+        txid = json.loads(paid.stdout)["txid"]
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    wait_until_silent(config)  # The orphaned RPC process ends by itself.
+    with node(config) as process:
+        assert get(config, f"/v1/transactions/{txid}")["state"] == "final"
+        held = billcoin(config, "balance", str(payee), "--json")
+        assert json.loads(held.stdout) == {"address": address, "bill": "1.800000", "nonce": 0}
+        shown = billcoin(config, "tx", "show", txid)
+        assert (shown.returncode, "final" in shown.stdout) == (0, True)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(2 * END_S) == 0
+        assert time.monotonic() - began < END_S
+    refused = billcoin(config, "balance", address)
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("billcoin: error: no answer from")
+    lines = (config.home / "log").read_text().splitlines()
+    assert all("message" in json.loads(line) for line in lines), "the log is JSON, line by line"
+
+
+def test_what_is_wrong_with_a_home_is_one_line_and_exit_code_1(tmp_path):
+    homes = make_homes(tmp_path, 1)
+    [config] = homes.configs
+    (config.home / "keys/validator.key").chmod(0o644)
+    for home, word in ((config.home, "chmod 600"), (tmp_path / "none", "config.toml")):
+        ended = billcoin(config, "node", "run", "--home", str(home))
+        assert ended.returncode == 1
+        assert word in ended.stderr
+        assert ended.stderr.count("\n") == 1
