@@ -95,6 +95,17 @@ class Engine:
         """Give the highest view known to be final, applied or not."""
         return self._state.finalized_view
 
+    def is_over(self, view: int) -> bool:
+        """Tell whether no block of the view can become final any more, or one that counts has.
+
+        A view that was nullified and yet notarized is not over: others may build on its block.
+        """
+        s = self._state
+        at = View(view)
+        if at <= s.floor.block.view:
+            return True
+        return s.is_nullified(at) and s.notarized_at(at) is None
+
     @property
     def leader(self) -> Member:
         """Name the leader of the current view."""

@@ -6,7 +6,6 @@ for a thread's answer goes on exactly once. The machine reads no clock, disk or 
 """
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -19,7 +18,6 @@ from consensus.messages import Certificate
 from consensus.quorum import verify_certificate
 from consensus.types import Committee, Member
 from ledger.primitives.errors import PrimitiveFault
-from ledger.types.transaction import TxId
 from node.core import wire
 from node.core.application import Application, BlockFault, Parsed
 from node.core.effects import Append, Commit, Effect, SendAll, SendTo, Warn
@@ -34,13 +32,12 @@ from node.core.events import (
     Tick,
     Verified,
 )
+from node.core.in_flight import InFlight
 from node.core.intake import Intake
 from node.core.mempool import Mempool
 from node.core.sync import Sync, serve, status_to
 from node.core.verifier import Verifier
 
-IN_FLIGHT_MS: Final = 2_000
-"""How long a transaction in an unfinalised block counts as taken care of."""
 EXPIRY_STRIDE: Final = 16
 """The pool is searched for expired transactions every so many heights."""
 
@@ -70,7 +67,7 @@ class Machine:
         self._effects: list[Effect] = []
         self._told: deque[told.Event] = deque()
         self._now_ms = 0
-        self._in_flight: dict[TxId, int] = {}
+        self._in_flight = InFlight()
         self._pending_since_ms: int | None = None
 
     @property
@@ -80,7 +77,6 @@ class Machine:
             self.engine.deadline_ms,
             self._intake.deadline_ms,
             self._sync.deadline_ms,
-            next(iter(self._in_flight.values()), None),
         ]
         return min((at for at in deadlines if at is not None), default=None)
 
@@ -203,7 +199,7 @@ class Machine:
         built = self.application.prepare(build, self.mempool, self._now_ms)
         for txid in built.refused:
             self.mempool.drop(txid)
-        self._note_in_flight(built.included)
+        self._in_flight.mark(build.view, built.included)
         self._told.append(told.Built(build.view, (built.hash, built.raw)))
 
     def _check(self, check: asked.Check) -> None:
@@ -237,7 +233,7 @@ class Machine:
         except BlockFault as fault:
             self._answer(check, Verdict.INVALID, str(fault))
             return
-        self._note_in_flight([t.id for t in parsed.transactions])
+        self._in_flight.mark(check.view, [t.id for t in parsed.transactions])
         self._answer(check, Verdict.VALID, "")
 
     def _answer(self, check: asked.Check, verdict: Verdict, why: str) -> None:
@@ -252,25 +248,15 @@ class Machine:
             return
         self._emit(Commit(steps))
         for transaction in (t for step in steps for t in step.transactions):
-            self._in_flight.pop(transaction.id, None)
             self.mempool.finalised(transaction.sender, transaction.intent.nonce)
         if self.application.height % EXPIRY_STRIDE == 0:
             self.mempool.expire(self.application.height + 1)
 
     # What waits.
 
-    def _note_in_flight(self, txids: Iterable[TxId]) -> None:
-        for txid in txids:
-            self._in_flight.pop(txid, None)
-            self._in_flight[txid] = self._now_ms + IN_FLIGHT_MS
-
     def _tell_pending(self) -> None:
         """Tell the engine when there begins or ceases to be something to propose."""
-        while self._in_flight:
-            txid = next(iter(self._in_flight))
-            if self._in_flight[txid] > self._now_ms:
-                break
-            del self._in_flight[txid]
+        self._in_flight.release(self.engine.is_over)
         ready = self.mempool.has_ready(self._in_flight)
         if ready == (self._pending_since_ms is not None):
             return
