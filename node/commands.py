@@ -23,14 +23,15 @@ def run(
     ] = True,
 ) -> None:
     """Run a validator in the foreground, until SIGTERM or Ctrl-C."""
-    import trio
-
     from node.config import load_config
     from node.logs import set_up_logs
-    from node.shell.running import run_node
 
     config = load_config(home)
     set_up_logs(f"billcoin-{config.name}", config.log_level)
+
+    import trio
+
+    from node.shell.running import run_node  # Takes a second: a wrong home is told before it.
 
     async def start() -> None:
         await run_node(config, with_rpc=rpc)

@@ -75,6 +75,8 @@ class _Link:
     busy: int = 0
     """Readers that hold a message we have not taken yet: our slowness, not the peer's death."""
     up: bool = False
+    inbound: dict[Channel, INetStream] = field(default_factory=dict)
+    """The stream that each channel is read from: one, so that partial frames stay few."""
     changed: trio.Event = field(default_factory=trio.Event)
     born_s: dict[int, float] = field(default_factory=dict)
 
@@ -169,6 +171,16 @@ class Libp2pTransport:
         """Read one inbound stream to its end; faults go to the host's choke point."""
         link = self._by_id.get(stream.muxed_conn.peer_id)
         assert link is not None, "the gate lets only known peers in"
+        older, link.inbound[channel] = link.inbound.get(channel), stream
+        if older is not None:
+            await abandon(older)
+        try:
+            await self._read(link, channel, stream)
+        finally:
+            if link.inbound.get(channel) is stream:
+                del link.inbound[channel]
+
+    async def _read(self, link: _Link, channel: Channel, stream: INetStream) -> None:
         assert self._listener is not None
         decoder = FrameDecoder(CHANNELS[channel].frame_bytes_max)
         while data := await stream.read(READ_BYTES):

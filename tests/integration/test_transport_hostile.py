@@ -19,6 +19,7 @@ from libp2p.stream_muxer.exceptions import MuxedStreamError
 from ledger.primitives.keys import Seed
 from node.core.events import Channel
 from node.shell import libp2p_host
+from node.shell.framing import encode_frame
 from node.shell.libp2p_transport import CONNECTIONS_MAX, PROTOCOLS
 from node.shell.transport import CHANNELS
 from tests.support.libp2p_peers import Heard, Net, port_of
@@ -175,6 +176,23 @@ def test_streams_that_end_in_the_middle_of_a_frame_leave_nothing_behind(ending):
             assert nodes[0][1].payloads() == []
 
     run()
+
+
+@in_trio
+async def test_a_second_stream_of_a_channel_replaces_the_first():
+    # Else each of many streams could hold most of a frame in the reader's memory.
+    async with (
+        besieged() as (net, nodes),
+        net.attacker(VICTIM, net.seeds[TRAITOR]) as (host, conn),
+    ):
+        first = await host.open_stream(conn, PROTOCOLS[Channel.CONSENSUS], 2.0)
+        await first.write(encode_frame(b"first"))
+        await until(lambda: b"first" in nodes[0][1].payloads())
+        second = await host.open_stream(conn, PROTOCOLS[Channel.CONSENSUS], 2.0)
+        await second.write(encode_frame(b"second"))
+        await until(lambda: b"second" in nodes[0][1].payloads())
+        await until(lambda: first.muxed_stream.closed)
+        assert not second.muxed_stream.closed
 
 
 def test_an_exception_in_a_handler_ends_its_stream_alone():
