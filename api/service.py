@@ -76,6 +76,7 @@ class Service:
     ) -> None:
         self.config = config
         self.engine = engine
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.node = node
         self.now_ms = now_ms
         self.metrics = Metrics()
@@ -204,7 +205,7 @@ class Service:
 
     async def find_order(self, order_id: str) -> dict[str, Any] | None:
         """Read an order."""
-        async with self.engine.connect() as connection:
+        async with self._reader.connect() as connection:
             return (await read_orders(connection, [order_id])).get(order_id)
 
     async def submit_payment(self, payment: SignedPayment) -> bytes:

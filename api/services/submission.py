@@ -84,13 +84,14 @@ class PaymentDesk:
 
     def __init__(self, engine: AsyncEngine, node: Node) -> None:
         self._engine = engine
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._node = node
 
     async def submit(
         self, payments: Sequence[SignedPayment], tip: Tip, now_ms: int
     ) -> list[bytes | Exception]:
         """Submit a batch; each answer is the transaction's hash, or why it was refused."""
-        async with self._engine.connect() as connection:
+        async with self._reader.connect() as connection:
             orders = await read_orders(connection, [payment.order_id for payment in payments])
             known = await _known(connection, [payment.tx_hash for payment in payments])
         answers: list[bytes | Exception] = []
