@@ -14,6 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 INSTALL := $(PIP) install --no-deps --require-hashes \
     --only-binary :all: --no-binary python-baseconv,varint
 PYTEST := $(BIN)/python -m pytest
+COVERED := tests/unit tests/property tests/integration
 TESTNET ?= testnet
 
 .DEFAULT_GOAL := help
@@ -30,10 +31,10 @@ up: setup ## Run a whole testnet with a live board
 	$(BIN)/billcoin testnet up --dir $(TESTNET) $(ARGS)
 
 test: coverage ## Run every test, and hold each package to its coverage
-	$(PYTEST) --ignore=tests/unit --ignore=tests/property --ignore=tests/tidy $(ARGS)
+	$(PYTEST) tests $(COVERED:%=--ignore=%) --ignore=tests/tidy $(ARGS)
 
-coverage: setup-dev ## Run the unit and property tests, and measure what they cover
-	$(PYTEST) tests/unit tests/property --cov --cov-report= $(ARGS)
+coverage: setup-dev ## Run the tests of parts, and measure what they cover
+	$(PYTEST) $(COVERED) --cov --cov-report= $(ARGS)
 	@$(BIN)/coverage json -q -o .coverage.json
 	@$(BIN)/python tests/tidy/coverage_floors.py .coverage.json
 
@@ -74,6 +75,7 @@ $(BIN)/python:
 	    "Install it, or name it: make setup PYTHON=/path/to/python3" >&2; exit 1; }
 	@$(PYTHON) -c '$(NEW_ENOUGH)' || { echo "BillCoin needs Python 3.11 or newer;" \
 	    "$(PYTHON) is older. Name another: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Making $(VENV) with every package in it: a minute or so, this once."
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.runtime: requirements.lock requirements-build.lock pyproject.toml | $(BIN)/python
