@@ -44,7 +44,7 @@ from ledger.types.reading import READING_VERSION, Reading, Stream, Unit, seal
 JOURNAL_MAX: Final = 10_000
 WINDOW_MAX: Final = 500
 """Envelopes on their way without a receipt; the rest waits in the journal."""
-STALL_S: Final = 10.0
+STALL_S: Final = 5.0
 STALL_S_MAX: Final = 60.0
 RETRY_S: Final = 1.0
 CHECK_S: Final = 0.25

@@ -27,6 +27,8 @@ WAIT_MS: Final = 3_000
 LOTS_LOOKED_AT: Final = 1_000
 STALE_CODES: Final = frozenset({"bad_nonce", "transaction_expired"})
 """Refusals after which these very bytes can never become final."""
+KNOWN_RUN: Final = "known_run"
+"""The chain has the run: it was minted by bytes that this outbox no longer remembers."""
 PASSING_CODES: Final = frozenset({"future_run"})
 """Failures on the chain that time mends: the run is signed anew."""
 
@@ -84,10 +86,11 @@ class Outbox:
                 return True
             case TransactionState.PENDING:
                 return True
+        if answer.code == KNOWN_RUN:
+            self._store.update_run(replace(run, state=RunState.FINAL, detail=KNOWN_RUN))
+            return True
         if answer.code in STALE_CODES or await self._is_past(run):
             return await self._renew(run, answer.code or "transaction_expired")
-        if answer.code == "known_run":
-            return await self._renew(run, answer.code)
         if answer.code:
             log.warning("mint not taken in", run=run.run.hex(), code=answer.code, why=answer.detail)
         return False
@@ -98,8 +101,8 @@ class Outbox:
             log.info("minted", run=run.run.hex(), bill=format_bill(Units(run.units)))
         elif view.code in PASSING_CODES:
             done = replace(run, state=RunState.SEALED, detail=view.code)
-        elif view.code == "known_run":
-            done = replace(run, state=RunState.FINAL, height=view.height, detail=view.code)
+        elif view.code == KNOWN_RUN:
+            done = replace(run, state=RunState.FINAL, height=view.height, detail=KNOWN_RUN)
         else:
             done = replace(run, state=RunState.FAILED, height=view.height, detail=view.code)
             log.error("mint failed", run=run.run.hex(), code=view.code)

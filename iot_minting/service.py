@@ -22,6 +22,7 @@ from iot_minting.errors import Disagreement, MintFault
 from iot_minting.ingest import Ingest
 from iot_minting.mqtt import Subscription, wall_ms
 from iot_minting.outbox import Outbox
+from iot_minting.plausibility import find_outliers
 from iot_minting.policy import Dropped, Policy, SealedRun, SealRules
 from iot_minting.registry import Registry, find_registrations
 from iot_minting.store import STORE_NAME, Run, RunState, Store
@@ -47,14 +48,21 @@ log = structlog.get_logger("mint")
 class Service:
     """One gateway over one home."""
 
-    def __init__(self, home: Path, config: MintConfig, keys: MintKeys, genesis: Genesis) -> None:
+    def __init__(
+        self,
+        home: Path,
+        config: MintConfig,
+        keys: MintKeys,
+        genesis: Genesis,
+        chain: Chain | None = None,
+    ) -> None:
         self._config = config
         self._keys = keys
         self._genesis = genesis
         self._store = Store(home / STORE_NAME)
         self._check_chain()
         self._registry = self._load_registry()
-        self._chain = Chain.of_urls(config.node_urls)
+        self._chain = chain or Chain.of_urls(config.node_urls)
         self._rules = SealRules(
             genesis.parameters,
             config.milk_kind,
@@ -198,6 +206,7 @@ class Service:
             pieces,
         )
         log.info("run sealed", run=claim.run.hex(), units=claim.units, plant=claim.plant)
+        _warn_of_outliers(decision)
 
     async def _mint(self) -> None:
         """Bring sealed runs onto the chain, one after another."""
@@ -216,6 +225,15 @@ class Service:
         metrics.MINTED_LITRES.set(totals.get("final", (0, 0))[1] / UNITS_PER_BILL)
         for (plant, line), units in self._policy.tank_units().items():
             metrics.TANK_LITRES.labels(f"{plant}/{line}").set(units / UNITS_PER_BILL)
+
+
+def _warn_of_outliers(run: SealedRun) -> None:
+    """Name milkings far from a farm's usual: for people to look at, no reason to refuse."""
+    for pieces in run.collections:
+        rises = [piece.last_value - piece.first_value for piece in pieces]
+        for place in find_outliers(rises):
+            piece = pieces[place]
+            log.warning("unusual milking", device=piece.device.hex(), seq=piece.seq)
 
 
 async def fetch_genesis(config: MintConfig, ended: asyncio.Event) -> Genesis | None:

@@ -1,0 +1,206 @@
+"""Device, broker and ingest as real parts: whatever dies, every reading is stored once."""
+
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from iot_minting.device import JOURNAL_MAX, Journal
+from iot_minting.errors import JournalFull
+from iot_minting.mqtt import wall_ms
+from iot_minting.store import Store
+from ledger.primitives.codec import encode
+from ledger.types.evidence import Instrument
+from tests.support.ledgers import key
+from tests.support.milk_line import Sensor
+from tests.support.mint_parts import (
+    CHAIN,
+    PLANT,
+    IngestProcess,
+    registered,
+    running_broker,
+    running_device,
+    until,
+)
+from tests.support.mqtt_wire import capture, publish
+
+SIGKILLED = -9
+
+
+@pytest.fixture
+def broker():
+    with running_broker() as broker:
+        yield broker
+
+
+@contextmanager
+def running_ingest(*arguments, **changes):
+    ingest = IngestProcess(*arguments, **changes)
+    try:
+        yield ingest
+    finally:
+        ingest.end()
+
+
+@contextmanager
+def reading(path):
+    store = Store(path)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def stored(path):
+    """List (boot, seq) of every accepted envelope, in order of acceptance."""
+    with reading(path) as store:
+        rows = store._db.execute("SELECT boot, seq FROM envelopes ORDER BY place")
+        return rows.fetchall()
+
+
+def refused(path):
+    with reading(path) as store:
+        return store.quarantine_counts()
+
+
+def measure(device, count):
+    for _ in range(count):
+        device.record([(wall_ms(), device.value + 1)])
+
+
+def test_every_reading_is_stored_once_receipted_and_pruned(broker, tmp_path):
+    path = tmp_path / "mint.sqlite"
+    with (
+        running_ingest(broker.port, path, [registered("m")]),
+        running_device(broker.port, "m", tmp_path) as device,
+    ):
+        measure(device, 300)
+        assert device.wait_receipted(20)
+        assert device.held == 0
+    assert stored(path) == [(0, seq) for seq in range(300)]
+    assert refused(path) == {}
+
+
+@pytest.mark.parametrize("group", ["", "mmu"])
+def test_an_ingest_killed_between_store_and_ack_loses_nothing_and_doubles_nothing(
+    broker, tmp_path, group
+):
+    path = tmp_path / "mint.sqlite"
+    known = [registered("m")]
+    with running_device(broker.port, "m", tmp_path) as device:
+        for _ in range(2):
+            with running_ingest(broker.port, path, known, group=group, die_after=2) as doomed:
+                until(lambda: _measured_to_death(device, doomed), what="the kill")
+                assert doomed.wait_dead() == SIGKILLED
+        assert broker.alive
+        with running_ingest(broker.port, path, known, group=group):
+            measure(device, 20)
+            assert device.wait_receipted(40)
+        total = device._seq
+    assert stored(path) == [(0, seq) for seq in range(total)]
+    assert set(refused(path)) <= {"missing_predecessor"}
+
+
+def _measured_to_death(device, doomed):
+    measure(device, 5)
+    return doomed.process.poll() is not None
+
+
+def test_readings_taken_while_the_broker_is_dead_arrive_when_it_is_back(broker, tmp_path):
+    path = tmp_path / "mint.sqlite"
+    with (
+        running_ingest(broker.port, path, [registered("m")]),
+        running_device(broker.port, "m", tmp_path) as device,
+    ):
+        measure(device, 30)
+        assert device.wait_receipted(20)
+        broker.kill()
+        measure(device, 30)
+        assert device.held == 30
+        broker.start()
+        assert device.wait_receipted(30)
+    assert stored(path) == [(0, seq) for seq in range(60)]
+
+
+def test_a_device_that_restarts_sends_its_journal_first_and_counts_its_boot(broker, tmp_path):
+    path = tmp_path / "mint.sqlite"
+    with running_device(broker.port, "m", tmp_path) as device:
+        measure(device, 5)
+    with (
+        running_device(broker.port, "m", tmp_path) as again,
+        running_ingest(broker.port, path, [registered("m")]),
+    ):
+        assert (again.boot, again.value, again.held) == (1, 5, 5)
+        measure(again, 5)
+        assert again.wait_receipted(30)
+    assert sorted(stored(path)) == [(boot, seq) for boot in (0, 1) for seq in range(5)]
+
+
+def test_bad_readings_get_their_reasons_and_disturb_nobody(broker, tmp_path):
+    path = tmp_path / "mint.sqlite"
+    known = [registered("m"), registered("late"), registered("clock")]
+    with ExitStack() as stack:
+        stack.enter_context(running_ingest(broker.port, path, known))
+        device = stack.enter_context(running_device(broker.port, "m", tmp_path))
+        measure(device, 3)
+        assert device.wait_receipted(20)
+        _send_bad(broker.port)
+        topic = f"bc/v1/{PLANT}/l/{device.key.public.hex()}/r"
+        with reading(path) as store:
+            (first,) = store._db.execute("SELECT raw FROM envelopes WHERE seq = 0").fetchone()
+        publish(broker.port, topic, first)
+        wanted = {
+            "malformed",
+            "unknown_device",
+            "wrong_signature",
+            "tampered",
+            "outside_time_window",
+            "replayed_sequence",
+        }
+        until(lambda: set(refused(path)) == wanted, what=str(wanted))
+        measure(device, 3)
+        assert device.wait_receipted(20)
+    assert stored(path) == [(0, seq) for seq in range(6)]
+
+
+def _send_bad(port):
+    late = Sensor(key("late"), Instrument.MILK_METER, CHAIN)
+    clock = Sensor(key("clock"), Instrument.MILK_METER, CHAIN)
+    stranger = Sensor(key("stranger"), Instrument.MILK_METER, CHAIN)
+    now = [(wall_ms(), 1)]
+    for sensor, raw in (
+        (stranger, encode(stranger.read(now))),
+        (late, b"rubbish"),
+        (late, encode(late.read(now, signer=key("thief"), seq=0))),
+        (late, encode(late.read(now, tamper=True, seq=0, previous=bytes(32)))),
+        (clock, encode(clock.read([(wall_ms() - 3_600_000, 1)]))),
+    ):
+        publish(port, f"bc/v1/{PLANT}/l/{sensor.key.public.hex()}/r", raw)
+
+
+def test_a_device_that_dies_leaves_its_last_will(broker, tmp_path):
+    with running_device(broker.port, "m", tmp_path):
+        _, state = capture(broker.port, f"bc/v1/{PLANT}/l/+/state", 10)
+        assert b'"on"' in state
+    _, state = capture(broker.port, f"bc/v1/{PLANT}/l/+/state", 10)
+    assert b'"off"' in state
+
+
+def test_a_full_journal_refuses_to_measure_and_forgets_nothing(tmp_path):
+    with running_device(1, "m", tmp_path) as device:
+        now_ms = wall_ms()
+        device.record_many([[(now_ms + n, n)] for n in range(JOURNAL_MAX)])
+        with pytest.raises(JournalFull, match="measure later"):
+            device.record([(now_ms + JOURNAL_MAX, JOURNAL_MAX)])
+        assert device.held == JOURNAL_MAX
+        assert device.value == JOURNAL_MAX - 1
+
+
+def test_a_journal_never_gives_a_number_twice(tmp_path):
+    first = Journal(tmp_path / "j.sqlite")
+    first.append([(0, b"a"), (1, b"b")], 7)
+    first.close()
+    again = Journal(tmp_path / "j.sqlite")
+    assert (again.boot, again.value, again.held) == (first.boot + 1, 7, 2)
+    assert again.prune(first.boot, 0) == 1
+    assert again.after((-1, -1), 9) == [(first.boot, 1, b"b")]
+    again.close()

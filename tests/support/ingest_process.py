@@ -1,0 +1,65 @@
+"""An ingest in a process of its own, to be killed at the worst moment.
+
+Arguments: broker port, store file, chain id, the ingest's seed, the devices as JSON, the group
+to share under, and after how many commits to die by SIGKILL, before anything is acknowledged.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from iot_minting.ingest import Ingest
+from iot_minting.mqtt import Subscription
+from iot_minting.registry import Registry
+from iot_minting.store import Store
+from iot_minting.topics import STATES_FILTER, shared_filter
+from iot_minting.types import Device
+from ledger.primitives.keys import SigningKey
+from ledger.types.evidence import Instrument
+
+
+class FatalStore(Store):
+    """A store whose process dies right after a commit."""
+
+    commits_left = 0
+
+    def record(self, verdicts):
+        super().record(verdicts)
+        FatalStore.commits_left -= 1
+        if FatalStore.commits_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    port, path, chain_id, seed, devices, group, commits = sys.argv[1:]
+    FatalStore.commits_left = int(commits)
+    known = [
+        Device(bytes.fromhex(key), Instrument(kind), plant, bytes.fromhex(operator), until_ms)
+        for key, kind, plant, operator, until_ms in json.loads(devices)
+    ]
+    store = Store(Path(path))
+    store.save_registry(known, 0)
+    store.close()
+    subscription = Subscription(
+        "test-ingest", [shared_filter(group), STATES_FILTER], persistent=not group
+    )
+    ingest = Ingest(
+        bytes.fromhex(chain_id),
+        SigningKey(bytes.fromhex(seed)),
+        Registry(known),
+        Path(path),
+        subscription,
+    )
+    ingest._store.__class__ = FatalStore
+    subscription.start("127.0.0.1", int(port))
+    ingest.start()
+    print("ready", flush=True)
+    while not ingest.failed:
+        time.sleep(0.05)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""A node in the test's own process: a real ledger behind the gateway's `Chain`.
+
+Every submission becomes a block at once. `away` makes it unreachable, `deaf` makes it take
+transactions in and forget them.
+"""
+
+import asyncio
+
+from iot_minting.chain import Chain
+from ledger.errors import LedgerFault
+from ledger.primitives.codec import encode
+from ledger.state.tables import account
+from ledger.transition import apply_block, check_transaction
+from ledger.types.transaction import MintLot, decode_transaction
+from node.errors import NodeUnavailable
+from node.views import (
+    AccountView,
+    FinalBlock,
+    LotView,
+    NodeStatus,
+    Submission,
+    TransactionState,
+    TransactionView,
+)
+
+
+class LedgerChain(Chain):
+    """A chain of one node that is never wrong."""
+
+    def __init__(self, dairy, now_ms):
+        self.dairy, self.now_ms, self.overlay = dairy, now_ms, dairy.state()
+        self.height, self.found, self.lot_runs, self.final = 0, {}, [], []
+        self.away = self.deaf = False
+
+    def _answer(self):
+        if self.away:
+            raise NodeUnavailable("test")
+
+    async def account(self, address):
+        self._answer()
+        held = account(self.overlay, address)
+        return AccountView(address, held.units, held.nonce, held.nonce)
+
+    async def status(self):
+        self._answer()
+        fields = dict.fromkeys(NodeStatus.__struct_fields__, 0)
+        return NodeStatus(**{**fields, "height": self.height})
+
+    async def submit(self, raw):
+        self._answer()
+        transaction = decode_transaction(raw)
+        if transaction.id in self.found:
+            return Submission(transaction.id, "known_transaction", "")
+        try:
+            check_transaction(self.overlay, transaction, self.height + 1, None)
+        except LedgerFault as fault:
+            return Submission(transaction.id, fault.code, str(fault))
+        if not self.deaf:
+            self.include(transaction)
+        return Submission(transaction.id, "", "")
+
+    def include(self, transaction):
+        self.height += 1
+        context = self.dairy.context(self.height, self.now_ms())
+        (receipt,) = apply_block(self.overlay, context, [transaction]).receipts
+        self.found[transaction.id] = (self.height, receipt.code)
+        self.final.append(
+            FinalBlock(
+                self.height,
+                bytes(32),
+                bytes(32),
+                0,
+                0,
+                context.time_ms,
+                bytes(32),
+                (encode(transaction),),
+                (receipt,),
+            )
+        )
+        if not receipt.code and isinstance(transaction.intent.body, MintLot):
+            self.lot_runs.append(transaction.intent.body.claim.run)
+
+    async def transaction(self, txid, wait_ms):
+        self._answer()
+        if txid not in self.found:
+            return TransactionView(txid, TransactionState.UNKNOWN)
+        height, code = self.found[txid]
+        return TransactionView(txid, TransactionState.FINAL, height, code=code)
+
+    async def lots(self, limit):
+        self._answer()
+        fields = dict.fromkeys(LotView.__struct_fields__, 0)
+        return [LotView(**{**fields, "run": run}) for run in self.lot_runs]
+
+    async def genesis(self):
+        self._answer()
+        return self.dairy.genesis
+
+    async def blocks(self, start_height):
+        """Give the blocks from a height on; wait for more for ever."""
+        while True:
+            while start_height <= len(self.final):
+                yield self.final[start_height - 1]
+                start_height += 1
+            await asyncio.sleep(0.01)
+
+    async def aclose(self):
+        pass

@@ -1,0 +1,142 @@
+"""Real parts of the mint for integration tests: a broker process, devices, an ingest process."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from iot_minting.device import Device as MeasuringDevice
+from iot_minting.device import DeviceSettings
+from iot_minting.types import Device
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import address_of
+from ledger.types.evidence import Instrument
+from ledger.types.reading import Stream, Unit
+from tests.support.ledgers import FOREVER, key
+from tests.support.network_ports import free_port
+
+CHAIN = Hash(b"\x0c" * 32)
+INGEST = key("ingest")
+PLANT = "plant-t"
+ROOT = Path(__file__).parents[2]
+
+
+def until(holds, timeout_s=20.0, what="it"):
+    """Poll until a condition holds; give what it gave."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{what} did not come within {timeout_s} s")
+
+
+class Broker:
+    """The embedded broker as its command; `kill` and `start` again keep the port."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.process = None
+
+    def start(self):
+        command = [sys.executable, "-m", "node.cli", "mint", "broker", "--port", str(self.port)]
+        code = "from node.cli import main; main()"
+        command = [sys.executable, "-c", code, "mint", "broker", "--port", str(self.port)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        until(self._listens, what="broker")
+
+    def _listens(self):
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+    @property
+    def alive(self):
+        return self.process.poll() is None
+
+
+@contextmanager
+def running_broker():
+    """Run the broker; end it at the end."""
+    broker = Broker()
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.process.terminate()
+        broker.process.wait(timeout=10)
+
+
+def registered(name, kind=Instrument.MILK_METER):
+    """A device as the chain knows it."""
+    operator = address_of(key(f"farm of {name}").public)
+    return Device(key(name).public, kind, PLANT, operator, FOREVER)
+
+
+@contextmanager
+def running_device(port, name, path, *, boots=None):
+    """A real device with its journal; stopped at the end."""
+    settings = DeviceSettings(
+        name,
+        PLANT,
+        "l",
+        Stream.VOLUME_TOTAL,
+        Unit.MILLILITRE,
+        CHAIN,
+        INGEST.public,
+        "127.0.0.1",
+        port,
+    )
+    device = MeasuringDevice(settings, key(name), path / f"{name}.sqlite")
+    device.start()
+    try:
+        yield device
+    finally:
+        device.stop()
+
+
+class IngestProcess:
+    """An ingest over a store file, in a process that may be killed."""
+
+    def __init__(self, port, path, devices, *, group="", die_after=0):
+        listed = [
+            [d.key.hex(), d.kind.value, d.plant, d.operator.hex(), d.calibrated_until_ms]
+            for d in devices
+        ]
+        seed = _seed_of_ingest()
+        command = [
+            sys.executable,
+            "-m",
+            "tests.support.ingest_process",
+            str(port),
+            str(path),
+            CHAIN.hex(),
+            seed.hex(),
+            json.dumps(listed),
+            group,
+            str(die_after),
+        ]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout.readline().strip() == "ready"
+
+    def wait_dead(self):
+        return self.process.wait(timeout=30)
+
+    def end(self):
+        self.process.kill()
+        self.process.wait(timeout=10)
+        self.process.stdout.close()
+
+
+def _seed_of_ingest():
+    from hashlib import blake2b
+
+    return blake2b(b"ingest", digest_size=32, person=b"test-key").digest()

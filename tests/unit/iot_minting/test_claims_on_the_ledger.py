@@ -1,0 +1,159 @@
+"""A claim that the gateway builds is one that every validator takes; a bent one is not attested."""
+
+from fractions import Fraction
+from math import floor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from iot_minting.attest import attest, recompute
+from iot_minting.claims import build_claim
+from iot_minting.errors import Disagreement
+from iot_minting.policy import SealedRun
+from ledger.primitives.keys import verify_many
+from ledger.rules.measure import exact_volume
+from ledger.state.tables import supply
+from ledger.transition import apply_block, signature_claims
+from ledger.types.evidence import Instrument
+from ledger.types.reading import Unit
+from ledger.types.transaction import MintLot
+from tests.support.ledgers import Dairy
+from tests.support.milk_line import MilkLine
+
+LITRE = 1_000_000
+
+
+def one_run(line, amounts=((0, 10_000), (1, 20_000)), units=30 * LITRE):
+    for farm, amount in amounts:
+        line.milk(farm, amount)
+    line.pasteurise(units, 3_000)
+    (run,) = [d for d in line.step(30_000) if isinstance(d, SealedRun)]
+    return run
+
+
+def envelopes_of(run):
+    return [piece.envelope for piece in run.pieces()]
+
+
+def mint(line, run):
+    claim = build_claim(run, line.rules)
+    (key,) = line.dairy.attestor_keys
+    law, chain_id = line.rules.law, line.dairy.chain_id
+    return MintLot(claim, (attest(claim, envelopes_of(run), law, chain_id, key),))
+
+
+def apply(line, overlay, body, nonce=0):
+    transaction = line.dairy.transaction(body, line.dairy.mmu, nonce)
+    assert all(verify_many(signature_claims(transaction, line.dairy.chain_id)))
+    context = line.dairy.context(nonce + 1, line.now_ms)
+    return apply_block(overlay, context, [transaction]).receipts[0].code
+
+
+def test_the_ledger_mints_a_claim_to_the_unit_and_once():
+    line = MilkLine()
+    body = mint(line, one_run(line))
+    overlay = line.dairy.state()
+    before = supply(overlay).minted
+    assert apply(line, overlay, body) == ""
+    assert supply(overlay).minted - before == 30 * LITRE
+    assert apply(line, overlay, body, 1) == "known_run"
+    assert supply(overlay).minted - before == 30 * LITRE
+
+
+def test_readings_that_were_used_do_not_mint_under_another_run():
+    line = MilkLine()
+    run = one_run(line)
+    body = mint(line, run)
+    overlay = line.dairy.state()
+    assert apply(line, overlay, body) == ""
+    other = replace(body.claim, run=bytes(32))
+    (key,) = line.dairy.attestor_keys
+    signature = key.sign(other.signing_bytes(line.dairy.chain_id))
+    again = MintLot(other, (replace(body.attestations[0], signature=signature),))
+    assert apply(line, overlay, again, 1) == "used_readings"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(1, 9_000)), min_size=1, max_size=12),
+    st.sampled_from([Unit.CENTIPOUND, Unit.GRAM, Unit.MILLIGRAM, Unit.MILLILITRE]),
+)
+def test_the_ledger_takes_the_floor_of_the_exact_sum_of_any_milkings(amounts, unit):
+    line = MilkLine(dairy=Dairy(attestors=1), meter_unit=unit)
+    density = line.rules.law.density_mg_per_l
+    exact = sum((exact_volume(unit, a, density) for _, a in amounts), Fraction(0))
+    by_farm = {farm: sum(a for f, a in amounts if f == farm) for farm, _ in amounts}
+    if any(exact_volume(unit, total, density) < 1 for total in by_farm.values()):
+        return
+    run = one_run(line, amounts, floor(exact))
+    overlay = line.dairy.state()
+    before = supply(overlay).minted
+    assert apply(line, overlay, mint(line, run)) == ""
+    assert supply(overlay).minted - before == floor(exact)
+
+
+def disagreement(line, claim, envelopes):
+    with pytest.raises(Disagreement) as caught:
+        recompute(claim, envelopes, line.rules.law, line.dairy.chain_id)
+    return str(caught.value)
+
+
+def test_the_attestor_refuses_a_claim_of_another_amount():
+    line = MilkLine()
+    run = one_run(line)
+    claim = build_claim(run, line.rules)
+    for units in (claim.units + 1, claim.units - 1):
+        told = disagreement(line, replace(claim, units=units), envelopes_of(run))
+        assert "are shown" in told
+
+
+def test_the_attestor_refuses_envelopes_that_are_missing_or_more():
+    line = MilkLine()
+    run = one_run(line)
+    claim, envelopes = build_claim(run, line.rules), envelopes_of(run)
+    assert "root" in disagreement(line, claim, envelopes[:-1])
+    assert "root" in disagreement(line, claim, [*envelopes, envelopes[0]])
+
+
+def test_the_attestor_refuses_an_envelope_that_its_device_did_not_sign():
+    line = MilkLine()
+    run = one_run(line)
+    claim, envelopes = build_claim(run, line.rules), envelopes_of(run)
+    envelopes[2] = replace(envelopes[2], signature=envelopes[3].signature)
+    from iot_minting.claims import readings_root
+
+    claim = replace(claim, readings_root=readings_root([e.digest() for e in envelopes]))
+    assert "not signed" in disagreement(line, claim, envelopes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (Instrument.HOLD_THERMOMETER, 73_299),
+        (Instrument.OUTLET_THERMOMETER, 4_001),
+        (Instrument.DIVERSION_VALVE, 0),
+    ],
+)
+def test_the_attestor_looks_at_every_sample_not_only_at_what_is_shown(kind, value):
+    line = MilkLine()
+    honest = line.rules
+    line.milk(0, 30_000)
+    ticks = line.ticks(30 * LITRE, 3_000)
+    at, _ = ticks[2].readings[kind][3]
+    ticks[2].readings[kind][3] = (at, value)
+    line.play(ticks)
+
+    class Blind(type(honest)):
+        def allows(self, kind, value):
+            return True
+
+    line.policy._rules = Blind(*(getattr(honest, name) for name in honest.__slots__))
+    (run,) = [d for d in line.step(30_000) if isinstance(d, SealedRun)]
+    claim = build_claim(run, honest)
+    assert "as a run must have it" in disagreement(line, claim, envelopes_of(run))
+    hidden = replace(
+        claim,
+        instruments=tuple(replace(each, worst=each.last) for each in claim.instruments),
+    )
+    assert "as a run must have it" in disagreement(line, hidden, envelopes_of(run))
