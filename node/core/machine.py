@@ -159,7 +159,7 @@ class Machine:
         certificate = message.finalization
         verify_certificate(self._config.committee, self.application.chain_id, certificate)
         self.application.check_chain(fresh, certificate)
-        self._sync.heard(peer, message.height)
+        self._sync.pleased(peer, message.height)
         for parsed in fresh:
             self.application.execute(parsed)
         self._commit(certificate)
@@ -188,8 +188,11 @@ class Machine:
                 self._check(effect)
             case asked.Finalize(finalization):
                 self._commit(finalization)
-            case asked.Behind(_, source):
-                self._sync.heard(source, self.application.height + 1)
+            case asked.Behind(finalization, source):
+                # Whoever voted to finalize it has it; the one who told of it may be gone.
+                voters = {signer for signer, _ in finalization.votes}
+                for member in sorted({source, *voters} - {self._config.me}):
+                    self._sync.heard(member, self.application.height + 1)
             case asked.Offence(member, reason, _):
                 self._emit(Warn(reason, member))
             case _:

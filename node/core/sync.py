@@ -57,6 +57,8 @@ class Sync:
 
     def __init__(self) -> None:
         self._claims: dict[Member, int] = {}
+        self._vain: dict[Member, int] = {}
+        """How often each was asked in vain since it last was of use: those least go first."""
         self._request: _Request | None = None
 
     @property
@@ -82,20 +84,34 @@ class Sync:
         return True
 
     def disappointed(self, peer: Member) -> None:
-        """A peer's reply was of no use: believe its claim no longer."""
+        """A peer's reply was of no use, or none came: believe its claim no longer."""
         self._claims.pop(peer, None)
+        self._vain[peer] = self._vain.get(peer, 0) + 1
+
+    def pleased(self, peer: Member, height: int) -> None:
+        """A peer's reply held blocks; it claims to have them up to this height."""
+        self._vain.pop(peer, None)
+        self.heard(peer, height)
 
     def step(self, height: int, now_ms: int) -> list[Effect]:
-        """Ask the peer that claims most, if it claims more than we have and none is asked."""
+        """Ask a peer that claims more than we have, if none is asked.
+
+        First those that were asked least in vain, so that one that is dead, or lies, is passed
+        over even if it goes on being named; then those that claim most.
+        """
         if self._request is not None:
             if now_ms < self._request.deadline_ms:
                 return []
             self.disappointed(self._request.peer)
             self._request = None
-        ahead = [(claim, peer) for peer, claim in sorted(self._claims.items()) if claim > height]
+        ahead = [
+            (-self._vain.get(peer, 0), claim, peer)
+            for peer, claim in self._claims.items()
+            if claim > height
+        ]
         if not ahead:
             return []
-        _, peer = max(ahead)
+        *_, peer = max(ahead)
         self._request = _Request(peer, now_ms + REPLY_TIMEOUT_MS)
         return [SendTo(peer, Channel.SYNC, encode_sync(GetBlocks(height + 1)))]
 
