@@ -50,7 +50,7 @@ def replay(
             "--map",
             help="Columns, unit (lb, kg, g, L, mL) and date format: 'yield=Yield:lb,"
             "device=Device Name,begin=Begin Time,date=%m/%d/%Y %I:%M %p'. What is left out "
-            "is guessed from the header, but never the unit.",
+            "is guessed from the header; a unit only if the name tells it.",
         ),
     ] = "",
     speed: Annotated[

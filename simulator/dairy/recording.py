@@ -5,11 +5,12 @@ pounds in hundredths (clb), kilograms in grams or milligrams, litres in millilit
 microlitres. Nothing is ever a float.
 
 A map says which column is what: `yield=Yield:lb,device=Device Name,begin=Begin Time,date=%m/%d/%Y
-%I:%M %p`. What it leaves out is guessed from the header, but never the unit: a wrong unit would
-be wrong money.
+%I:%M %p`. What it leaves out is guessed from the header; a unit only where the column's name tells
+it, as in `Yield (kg)`: a wrong unit would be wrong money.
 """
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -170,7 +171,7 @@ def choose_columns(header: Sequence[str], mapping: str) -> ColumnMap:
     amount = amount or _guess(header, "yield")
     if not amount:
         raise BadMap(f"no column looks like the milk: say --map yield=COLUMN:UNIT; {_has(header)}")
-    unit = unit.lower()
+    unit = (unit or _unit_in_name(amount)).lower()
     if unit not in STEPS:
         what = f"{unit!r} is no unit" if unit else "its unit is not told"
         raise BadMap(f"column {amount!r}: {what}; say --map 'yield={amount}:lb' (lb, kg, g, L, mL)")
@@ -187,9 +188,15 @@ def choose_columns(header: Sequence[str], mapping: str) -> ColumnMap:
     return columns
 
 
+def _unit_in_name(column: str) -> str:
+    """Read a unit that the column's own name tells, as in `Yield (kg)` or `milk_lb`."""
+    match = re.search(r"[ _(\[](lb|kg|g|l|ml)[)\]]?$", column, re.IGNORECASE)
+    return match[1] if match else ""
+
+
 def _parse_map(mapping: str) -> dict[str, str]:
     given: dict[str, str] = {}
-    for part in filter(None, (part.strip() for part in mapping.split(","))):
+    for part in mapping.split(",") if mapping.strip() else ():
         name, equals, value = part.partition("=")
         name = name.strip()
         if not equals and "date" in given:
@@ -204,8 +211,14 @@ def _parse_map(mapping: str) -> dict[str, str]:
 
 
 def _guess(header: Sequence[str], what: str) -> str:
-    by_lower = {name.lower(): name for name in reversed(header)}
+    by_lower = {_bare(name): name for name in reversed(header)}
     return next((by_lower[g] for g in _GUESSES[what] if g in by_lower), "")
+
+
+def _bare(name: str) -> str:
+    """Give a column's name without a unit, as people compare it."""
+    unit = _unit_in_name(name)
+    return (name[: name.rindex(unit) - 1] if unit else name).replace("_", " ").strip().lower()
 
 
 def _has(header: Sequence[str]) -> str:
@@ -281,9 +294,15 @@ def _choose_unit(
 
 
 def _decimals(amount: Decimal) -> int:
-    exponent = amount.normalize().as_tuple().exponent
+    """Count decimals without trailing zeros, exactly: no context rounds here."""
+    _, digits, exponent = amount.as_tuple()
     assert isinstance(exponent, int)
-    return max(0, -exponent)
+    count = -exponent
+    for digit in reversed(digits):
+        if digit or count <= 0:
+            break
+        count -= 1
+    return max(0, count) if any(digits) else 0
 
 
 def _guess_date(texts: Sequence[str]) -> str:

@@ -1,0 +1,204 @@
+"""The whole gateway in one process, over a real broker and real devices, onto a real ledger."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from iot_minting.claims import build_claim
+from iot_minting.config import MintConfig, MintKeys, write_config
+from iot_minting.errors import MintFault
+from iot_minting.mqtt import wall_ms
+from iot_minting.policy import SealedRun
+from iot_minting.service import Service
+from iot_minting.store import RunState, Store
+from ledger.primitives.codec import encode
+from ledger.primitives.keys import address_of
+from ledger.rules.measure import exact_volume
+from ledger.state.tables import supply
+from ledger.transition import apply_block
+from ledger.types.evidence import Instrument
+from ledger.types.reading import Unit
+from ledger.types.transaction import MintLot, RegisterDevice
+from simulator.dairy.fleet import run_devices
+from simulator.dairy.line import sleep
+from simulator.dairy.live import LiveDairy
+from simulator.dairy.recording import decode_text, read_recording
+from simulator.dairy.replay import Player, replay_identities
+from simulator.dairy.setup import LINE, DairyConfig, identify
+from tests.support.ledger_chain import LedgerChain
+from tests.support.ledgers import FOREVER, Dairy, key
+from tests.support.milk_line import MilkLine
+from tests.support.mint_parts import running_broker, until
+
+SEED = b"\x21" * 32
+SHARED = Path(os.environ.get("BILLCOIN_SHARED_DATA", Path(__file__).parents[3] / "shared/data"))
+RECORDING = SHARED / "robot-milkings.csv"
+
+
+class Gateway:
+    """A service with its chain, run on a loop of its own until the block is left."""
+
+    def __init__(self, home, port, dairy):
+        self.dairy = dairy
+        self.chain = LedgerChain(dairy, wall_ms)
+        self.home = home
+        self.keys = MintKeys(dairy.mmu, dairy.attestor_keys[0], key("ingest"))
+        self.config = MintConfig(broker_port=port, tank_grace_ms=4_000)
+        write_config(home, self.config)
+
+    async def during(self, work):
+        """Run the service while a blocking piece of work runs on a thread."""
+        service = Service(self.home, self.config, self.keys, self.dairy.genesis, self.chain)
+        ended = asyncio.Event()
+        task = asyncio.create_task(service.run(ended))
+        try:
+            return await asyncio.to_thread(work)
+        finally:
+            ended.set()
+            await task
+
+    def minted(self):
+        return supply(self.chain.overlay).minted - supply(self.dairy.state()).minted
+
+    def registered(self, identities):
+        """Let the regulator's registrations become final."""
+        for number, each in enumerate(identities):
+            body = RegisterDevice(
+                each.key,
+                each.kind.value,
+                each.plant,
+                each.operator or address_of(self.dairy.mmu.public),
+                FOREVER,
+            )
+            self.chain.include(self.dairy.transaction(body, self.dairy.regulator, number))
+
+
+@pytest.fixture
+def broker():
+    with running_broker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def gateway(tmp_path, broker):
+    home = tmp_path / "mint"
+    home.mkdir()
+    return Gateway(home, broker.port, Dairy(attestors=1))
+
+
+def dairy_config(broker):
+    return DairyConfig(broker_port=broker.port, ingest_key=key("ingest").public.hex())
+
+
+def open_runs(gateway):
+    store = Store(gateway.home / "mint.sqlite")
+    try:
+        return [run for run in store.runs(100) if run.state is not RunState.FINAL]
+    finally:
+        store.close()
+
+
+def test_a_live_dairy_mints_what_it_pasteurised(tmp_path, broker, gateway):
+    identity = identify(SEED, FOREVER)
+    gateway.registered(identity.devices)
+
+    def live():
+        import threading
+
+        config, chain_id = dairy_config(broker), gateway.dairy.chain_id
+        with run_devices(tmp_path, config, chain_id, SEED, list(identity.devices)) as devices:
+            dairy = LiveDairy(identity, devices, SEED, 2.0)
+            thread = threading.Thread(target=dairy.run)
+            thread.start()
+            until(lambda: len(gateway.chain.lot_runs) >= 3, 40, "three lots")
+            dairy.stop()
+            thread.join()
+            flowed = devices[f"{LINE}-{Instrument.FLOW_METER.value}"].value
+            metered = sum(devices[f"meter-{farm.name}"].value for farm in identity.farms)
+            return flowed, metered * 1_000
+
+    flowed, metered = asyncio.run(gateway.during(live))
+    assert 3_000_000 <= gateway.minted() <= flowed <= metered
+    again = Service(
+        gateway.home, gateway.config, gateway.keys, gateway.dairy.genesis, gateway.chain
+    )
+    assert again._registry.height == gateway.chain.height or len(again._registry) > 8
+
+
+def test_a_store_of_another_chain_is_refused(tmp_path, gateway):
+    store = Store(gateway.home / "mint.sqlite")
+    store.put_meta("chain_id", bytes(32))
+    store.close()
+    with pytest.raises(MintFault, match="another home"):
+        Service(gateway.home, gateway.config, gateway.keys, gateway.dairy.genesis)
+
+
+def small_recording():
+    rows = ["Device,Begin,Yield", "a,2021-04-01 08:00,10.01", "b,2021-04-01 08:01,20.02"]
+    rows += ["a,2021-04-01 09:00,0.00", "b,yesterday,3", "a,2021-04-01 10:00,7.77"]
+    return read_recording("\n".join(rows), "yield=Yield:lb")
+
+
+def test_a_recording_is_minted_to_the_unit(tmp_path, broker, gateway):
+    recording = small_recording()
+    identities = replay_identities(SEED, "replay-1", recording, FOREVER)
+    gateway.registered(identities)
+
+    def play():
+        config, chain_id = dairy_config(broker), gateway.dairy.chain_id
+        with run_devices(tmp_path, config, chain_id, SEED, identities, recording.unit) as devices:
+            density = gateway.dairy.genesis.parameters.density_mg_per_l
+            player = Player(recording, devices, density, SEED, sleep)
+            player.play(0, lambda _: None)
+            expected = sum(player.batch.expected)
+            until(lambda: gateway.minted() >= expected, 30, "the recording's milk")
+            return expected
+
+    expected = asyncio.run(gateway.during(play))
+    total = exact_volume(Unit.CENTIPOUND, 1001 + 2002 + 777, 1_030_000)
+    assert gateway.minted() == expected == int(total)
+    assert open_runs(gateway) == []
+
+
+@pytest.mark.skipif(not RECORDING.exists(), reason=f"{RECORDING} is not there")
+def test_the_real_recording_is_claimed_to_the_unit_and_the_ledger_takes_it():
+    recording = read_recording(decode_text(RECORDING.read_bytes()), "yield=Yield:lb")
+    line = MilkLine(
+        dairy=Dairy(farms=len(recording.meters), attestors=1), meter_unit=recording.unit
+    )
+    meters = dict(zip(recording.meters, line.meters, strict=True))
+    density = line.rules.law.density_mg_per_l
+    expected, claimed, overlay, batch = 0, 0, line.dairy.state(), 0
+    before = supply(overlay).minted
+    runs = []
+    for number, milking in enumerate(recording.milkings, 1):
+        meter = meters[milking.device]
+        at_ms = line.now_ms + 10
+        line.accept(meter, [(at_ms - 5, meter.value), (at_ms, meter.value + milking.steps)])
+        batch += milking.steps
+        if number % 97 == 0 or number == len(recording.milkings):
+            units = int(exact_volume(recording.unit, batch, density))
+            expected, batch = expected + units, 0
+            line.pasteurise(units, 1_000)
+            runs += [d for d in line.step(30_000) if isinstance(d, SealedRun)]
+    for nonce, run in enumerate(runs):
+        claim = build_claim(run, line.rules)
+        claimed += claim.units
+        (signer,) = line.dairy.attestor_keys
+        from iot_minting.attest import attest
+
+        envelopes = [piece.envelope for piece in run.pieces()]
+        body = MintLot(
+            claim, (attest(claim, envelopes, line.rules.law, line.dairy.chain_id, signer),)
+        )
+        transaction = line.dairy.transaction(body, line.dairy.mmu, nonce)
+        assert len(encode(transaction)) <= 64 * 1024
+        context = line.dairy.context(nonce + 1, line.now_ms)
+        (receipt,) = apply_block(overlay, context, [transaction]).receipts
+        assert receipt.code == ""
+    assert claimed == expected == supply(overlay).minted - before
+    whole = exact_volume(recording.unit, recording.steps, density)
+    assert 0 <= whole - claimed < len(runs)
+    assert len(runs) == 20
