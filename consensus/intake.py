@@ -29,7 +29,7 @@ from consensus.params import (
 )
 from consensus.quorum import check_subject, is_genuine
 from consensus.state import State
-from consensus.tree import block_of
+from consensus.tree import Standing, block_of
 from consensus.types import BlockRef, Member, View
 
 
@@ -137,7 +137,8 @@ def _may_answer(s: State, member: Member, cost: int) -> bool:
 def answer_proposal(s: State, sender: Member, request: FetchProposal) -> None:
     """Send a proposal from memory, or what shows the asker that it is too late for it."""
     node = s.tree.get(BlockRef(request.view, request.block_hash))
-    if node is None:
+    # An unchecked body may be another's lie under a true hash: who hands it on would be blamed.
+    if node is None or node.standing is not Standing.VALID:
         if request.view <= s.finalized_view:
             bring_up_to_date(s, sender)
     elif _may_answer(s, sender, PROPOSAL_COST):

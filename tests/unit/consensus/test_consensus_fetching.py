@@ -1,6 +1,7 @@
 """Asking for bodies and certificates, and answering those who ask (spec §1.8)."""
 
 from consensus.effects import Behind, Effect, Finalize, Offence, Send
+from consensus.events import Received
 from consensus.messages import (
     Certificate,
     FetchCertificates,
@@ -114,6 +115,15 @@ def test_held_proposals_and_certificates_are_served() -> None:
     assert bench.of(Send) == []
 
 
+def test_bodies_that_are_not_found_valid_are_not_handed_on() -> None:
+    bench = Bench()
+    true = bench.propose(1)
+    lie = Proposal(true.vote, true.parent_hash, bench.propose(1, note=b"x").payload, None, ())
+    bench.do(Received(bench.leader(1), lie), judged=False)
+    bench.hear(FetchProposal(View(1), ref(true).hash), bench.others[0])
+    assert bench.of(Send) == []
+
+
 def test_who_asks_for_what_is_long_final_is_shown_the_finalization() -> None:
     bench = Bench(stakes=(1, 5_000, 5_000, 5_000))  # The engine under test never leads.
     chain = build_chain(bench, PROPOSALS_KEPT + 3)
@@ -195,3 +205,6 @@ def test_rounds_below_the_floor_are_forgotten() -> None:
     bench.hear(bench.certify(finalize(proposal.vote.subject)))
     assert bench.engine.floor.block == ref(proposal)
     assert min(bench.engine._state.rounds) == 200 - 32
+    guard = bench.engine._state.guard
+    assert guard is not None
+    assert set(guard._signed) <= {200, 201}

@@ -1,6 +1,9 @@
 """What a crash must not change: own votes, certificates, blocks, the view (spec §2)."""
 
+import pytest
+
 from consensus.effects import Broadcast, Build, Check, Finalize, Offence
+from consensus.errors import GuardBreach
 from consensus.events import Built
 from consensus.messages import Proposal, Vote, VoteKind
 from consensus.types import BlockRef, View
@@ -34,6 +37,16 @@ def test_after_a_restart_a_nullified_view_is_neither_notarized_nor_finalized() -
     assert bench.voted(NOTARIZE) == []
     bench.hear(bench.certify(proposal.vote.subject))
     assert bench.voted(FINALIZE) == []
+
+
+def test_the_guard_itself_remembers_what_the_journal_holds() -> None:
+    bench = Bench()
+    bench.hear(bench.propose(1))
+    bench.boot()
+    guard = bench.engine._state.guard
+    assert guard is not None
+    with pytest.raises(GuardBreach):
+        guard.sign(bench.propose(1, note=b"good, too").vote.subject)
 
 
 def test_after_a_restart_a_nullify_is_retried_again() -> None:

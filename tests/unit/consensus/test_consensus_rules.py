@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from consensus.effects import Broadcast, Build, Check, Finalize, Offence, Persist, Send
-from consensus.events import Built, Checked, Ticked, Verdict, WorkPending
+from consensus.events import Built, Checked, Received, Ticked, Verdict, WorkPending
 from consensus.messages import Certificate, FetchCertificates, Proposal, Subject, Vote, VoteKind
 from consensus.params import Params
 from consensus.types import View
@@ -228,6 +228,18 @@ def test_an_early_proposal_far_ahead_is_not_kept() -> None:
     assert bench.engine.view == 1
 
 
+def test_a_parent_is_lawful_only_if_it_is_the_notarized_block_of_its_view() -> None:
+    bench = Bench(follows=2)
+    seen, notarized = bench.propose(1), bench.propose(1, note=b"good, too")
+    bench.hear(seen)
+    true = bench.certify(notarized.vote.subject)
+    bench.hear(true)
+    # The block is valid and here; its certificate is another's with the hash exchanged.
+    forged = Certificate(seen.vote.subject, true.votes)
+    bench.hear(bench.propose(2, ref(seen), forged))
+    assert bench.voted(NOTARIZE) == []
+
+
 # R4: nullify.
 
 
@@ -328,7 +340,46 @@ def test_an_equivocating_leaders_view_is_never_voted_final() -> None:
     assert bench.voted(FINALIZE) == []
 
 
+def test_equivocation_that_shows_after_the_view_is_left_forbids_finality_all_the_same() -> None:
+    bench = Bench()
+    first, second = bench.propose(1), bench.propose(1, note=b"good, too")
+    bench.hear(second.vote)
+    bench.hear(bench.certify(first.vote.subject))
+    bench.hear(first)
+    assert bench.engine.view == 2
+    assert len(bench.of(Offence)) == 1
+    assert bench.voted(FINALIZE) == []
+
+
+def test_a_block_not_voted_for_is_durable_before_it_is_voted_final() -> None:
+    bench = Bench(follows=4)
+    proposal = bench.propose(4, nullifications=[bench.certify(nullify(3))])
+    bench.hear(proposal)
+    assert bench.voted(NOTARIZE) == []
+    assert proposal not in bench.records
+    bench.hear(bench.certify(proposal.vote.subject))
+    assert bench.voted(FINALIZE) == [finalize(proposal.vote.subject)]
+    assert proposal in bench.records
+
+
 # R6: conflict.
+
+
+def test_a_view_with_a_certificate_for_another_block_is_not_voted_final() -> None:
+    bench = Bench()
+    mine, theirs = bench.propose(1), bench.propose(1, note=b"theirs")
+    bench.do(Received(bench.leader(1), mine), judged=False)
+    bench.hear(bench.certify(theirs.vote.subject))
+    (send,) = [
+        e
+        for e in bench.wait(125)
+        if isinstance(e, Send)
+        and e.to == bench.leader(1)
+        and not isinstance(e.message, Certificate)
+    ]
+    bench.hear(theirs, send.to)
+    assert theirs in bench.records
+    assert bench.voted(FINALIZE) == []
 
 
 def test_a_certificate_overrides_the_local_proposal_and_is_built_on() -> None:
@@ -402,6 +453,17 @@ def silent_leader(bench: Bench, chatty: int) -> list[Subject]:
 def test_a_silent_leader_gets_no_time_while_a_quorum_is_awake() -> None:
     bench = Bench(follows=6)
     assert nullify(6) in silent_leader(bench, chatty=2)
+
+
+def test_after_a_long_silence_of_all_the_leader_gets_its_time() -> None:
+    bench = Bench(stakes=(1, 1, 1, 1, 1, 1, 1), params=Params(heartbeat_ms=10**6), work=False)
+    bench.wait(60_000)
+    bench.do(WorkPending(bench.now_ms - 1_000))
+    for member in [m for m in bench.others if m != bench.leader(1)]:
+        bench.hear(FetchCertificates(View(1), View(1)), member)
+    assert bench.engine._state.timers.armed_ms == bench.now_ms
+    bench.wait(bench.params.leader_ms - 1)
+    assert bench.voted(NULLIFY) == []
 
 
 def test_without_an_awake_quorum_the_leader_gets_its_time() -> None:
