@@ -26,7 +26,7 @@ from libp2p.rcmgr.connection_limits import ConnectionLimits
 from libp2p.rcmgr.manager import ResourceLimits, ResourceManager
 from libp2p.security.noise.transport import PROTOCOL_ID as NOISE_PROTOCOL
 from libp2p.stream_muxer.yamux.yamux import PROTOCOL_ID as YAMUX_PROTOCOL
-from libp2p.stream_muxer.yamux.yamux import Yamux
+from libp2p.stream_muxer.yamux.yamux import Yamux, YamuxStream
 from multiaddr import Multiaddr  # type: ignore[import-untyped]  # the package has no types
 from trio import TASK_STATUS_IGNORED
 from trio_typing import TaskStatus
@@ -203,6 +203,13 @@ def _connections() -> ConnectionConfig:
 def dialed_by_us(conn: SwarmConn) -> bool:
     """Tell who began a connection."""
     return bool(conn.muxed_conn.is_initiator)
+
+
+def is_closed(stream: NetStream) -> bool:
+    """Tell whether a stream was closed or reset, by either side."""
+    muxed = stream.muxed_stream
+    assert isinstance(muxed, YamuxStream)
+    return muxed.closed
 
 
 def overload_of(conn: SwarmConn) -> str | None:

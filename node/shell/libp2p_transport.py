@@ -33,6 +33,7 @@ from node.shell.libp2p_host import (
     abandon,
     cut,
     dialed_by_us,
+    is_closed,
     overload_of,
     parse_listen,
     peer_id,
@@ -265,7 +266,7 @@ class Libp2pTransport:
             self.counters.sent_bytes += len(data)
             data = await outbox.take(timing.heartbeat_s)
             # Writes on a closed connection return in silence, so it is looked at each time.
-            if stream.muxed_stream.closed or self._preferred(host, link) is not conn:  # type: ignore[attr-defined]  # yamux has it, the abstract class does not
+            if is_closed(stream) or self._preferred(host, link) is not conn:
                 return
             data = data or HEARTBEAT
 
