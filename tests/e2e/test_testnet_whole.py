@@ -4,12 +4,14 @@ One network serves the whole module, in a directory of its own; a test that need
 it running. What a test waits for is another process's doing, so it polls under a time limit.
 """
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 from contextlib import closing
 
+import httpx
 import msgspec
 import psutil
 import pytest
@@ -23,6 +25,7 @@ from ledger.types.reading import Reading, seal
 from ledger.types.transaction import Transfer
 from simulator.dairy.setup import FARMS, identify, read_seed
 from simulator.dairy.wallet import Offer, Wallet
+from simulator.testnet.figures import format_litres
 from tests.support.mqtt_wire import capture, publish
 from tests.support.running_testnet import BILLCOIN, RunningTestnet
 
@@ -128,6 +131,15 @@ def test_every_validator_agrees_with_every_other(net):
         assert len({net.block(each, f"node-{i}").hash for i in range(4)}) == 1
 
 
+def test_every_address_that_the_board_shows_answers(net):
+    addresses = net.state().addresses
+    pages = [address for address in addresses.values() if address.startswith("http")]
+    assert len(pages) >= 4
+    for page in pages:
+        answer = httpx.get(page, timeout=10, trust_env=False, follow_redirects=True)
+        assert answer.status_code == 200, f"{page}: {answer.text[:200]}"
+
+
 @pytest.mark.usefixtures("undisturbed")
 @pytest.mark.parametrize("bad", ["bad_nonce", "insufficient_funds", "wrong_chain", "bad_signature"])
 def test_a_bad_transaction_gets_its_own_error(net, bad):
@@ -215,6 +227,37 @@ def receipted(net, payload):
     path = net.layout.home("mint") / "mint.sqlite"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as store:
         return store.execute("SELECT 1 FROM envelopes WHERE raw = ?", (payload,)).fetchone()
+
+
+RECORDING = """Robot,Begin,Yield
+A,4/12/2021 9:27 AM,39.82
+B,4/12/2021 9:50 AM,7.72
+A,4/12/2021 9:58 AM,
+B,4/12/2021 10:04 AM,21.07
+"""
+MICROGRAMS_PER_POUND = 453_592_370
+MICROGRAMS_PER_LITRE = 1_030_000_000
+"""The density of raw milk at 20 degrees C in the network's parameters."""
+
+
+def test_a_recording_mints_its_own_litres_to_the_unit(net, tmp_path):
+    recording = tmp_path / "milkings.csv"
+    recording.write_text(RECORDING)
+    columns = "yield=Yield:lb,device=Robot,begin=Begin,date=%m/%d/%Y %I:%M %p"
+    home = str(net.layout.home("dairy"))
+    played = subprocess.run(
+        [BILLCOIN, "sensors", "replay", str(recording), "--home", home, "--map", columns,
+         "--speed", "0", "--wait", "--json"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert played.returncode == 0, played.stderr
+    told = json.loads(played.stdout.splitlines()[-1])
+    pounds_hundredths = 3_982 + 772 + 2_107
+    units = pounds_hundredths * MICROGRAMS_PER_POUND * 10_000 // MICROGRAMS_PER_LITRE
+    assert told["lots"] == 1
+    assert told["minted_litres"] == format_litres(units)
+    assert told["expected_litres"] == told["minted_litres"]
+    assert [(row["line"], bool(row["reason"])) for row in told["skipped"]] == [(4, True)]
 
 
 def test_blocks_go_on_without_a_killed_validator_and_it_catches_up(net):
