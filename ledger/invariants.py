@@ -5,7 +5,7 @@ record. They are written apart from the rules and share no arithmetic with them.
 
     minted - redeemed = remaining in all lots = held by all accounts, module accounts included
     0 <= remaining <= units, for every lot
-    the stake account holds what the validators have at stake
+    an account of the law holds what its records say: stake and what is unbonding, rewards
     ranges of used readings ascend and do not touch
     the state root is the hash over every record
 """
@@ -17,6 +17,7 @@ from typing import Final
 
 from ledger.errors import InvariantBroken
 from ledger.primitives.amounts import Units
+from ledger.primitives.keys import Address
 from ledger.state.lattice import EMPTY_ACCUMULATOR, accumulate
 from ledger.state.overlay import Overlay
 from ledger.state.records import Supply
@@ -24,9 +25,12 @@ from ledger.state.tables import (
     ACCOUNTS,
     CONSUMED,
     LOTS,
+    MODULE_ACCOUNTS,
+    REWARDS_ACCOUNT,
     RUNS,
     STAKE_ACCOUNT,
     SUPPLY,
+    UNBONDING,
     VALIDATORS,
     supply,
 )
@@ -41,6 +45,48 @@ def _account_units(raw: bytes | None) -> int:
 
 def _lot_remaining(raw: bytes | None) -> int:
     return 0 if raw is None else LOTS.decode(raw).remaining
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Units that stand in records of one table and must lie in one account of the law."""
+
+    prefix: bytes
+    account: Address
+    units: Callable[[bytes], int]
+
+
+HOLDINGS: Final = (
+    Holding(VALIDATORS.prefix, STAKE_ACCOUNT, lambda raw: VALIDATORS.decode(raw).stake),
+    Holding(UNBONDING.prefix, STAKE_ACCOUNT, lambda raw: UNBONDING.decode(raw).units),
+    Holding(VALIDATORS.prefix, REWARDS_ACCOUNT, lambda raw: VALIDATORS.decode(raw).rewards),
+)
+"""What each account of the law holds, and for whom."""
+
+_NAMES: Final = {address: name for name, address in MODULE_ACCOUNTS.items()}
+
+
+def _check_holdings(overlay: Overlay) -> None:
+    """Raise unless the law's accounts rose by as much as the records that they hold for."""
+    rose = dict.fromkeys((holding.account for holding in HOLDINGS), 0)
+    for address in rose:
+        key = ACCOUNTS.prefix + address
+        if key in overlay.changes:
+            rose[address] = _account_units(overlay.before(key)) - _account_units(overlay.get(key))
+    for key, raw in overlay.changes.items():
+        for holding in _HOLDINGS_OF.get(key[:1], ()):
+            before = overlay.before(key)
+            rose[holding.account] += 0 if raw is None else holding.units(raw)
+            rose[holding.account] -= 0 if before is None else holding.units(before)
+    for address, units in rose.items():
+        if units:
+            raise InvariantBroken(f"the account {_NAMES[address]} lacks {units} units")
+
+
+_HOLDINGS_OF: Final = {
+    prefix: tuple(holding for holding in HOLDINGS if holding.prefix == prefix)
+    for prefix in {holding.prefix for holding in HOLDINGS}
+}
 
 
 def check_block(overlay: Overlay) -> None:
@@ -66,6 +112,7 @@ def check_block(overlay: Overlay) -> None:
         raise InvariantBroken(f"supply rose by {after.units - before.units}, accounts by {held}")
     if after.minted < before.minted or after.redeemed < before.redeemed:
         raise InvariantBroken("what was minted or redeemed does not become less")
+    _check_holdings(overlay)
 
 
 @dataclass(slots=True)
@@ -90,7 +137,8 @@ class _Walk:
         self.found = Audit()
         self._folded = EMPTY_ACCUMULATOR
         self._waiting: list[tuple[bytes, bytes]] = []
-        self._stake_held = 0
+        self._held = dict.fromkeys((holding.account for holding in HOLDINGS), 0)
+        self._recorded = dict(self._held)
         self._lot_of_run: dict[bytes, bytes] = {}
         self._run_of_lot: dict[bytes, bytes] = {}
         self._books: Supply | None = None
@@ -108,6 +156,8 @@ class _Walk:
         self._waiting.append((key, raw))
         if len(self._waiting) == _FOLDED_AT_ONCE:
             self._folded, self._waiting = accumulate(self._folded, (), self._waiting), []
+        for holding in _HOLDINGS_OF.get(key[:1], ()):
+            self._recorded[holding.account] += holding.units(raw)
         if check := self._checks.get(key[:1]):
             check(key[1:], raw)
 
@@ -115,11 +165,12 @@ class _Walk:
         found = self.found
         if {run: lot for lot, run in self._run_of_lot.items()} != self._lot_of_run:
             found.findings.append("runs and lots do not name each other one to one")
-        if self._stake_held != found.staked_units:
-            found.findings.append(
-                f"validators have {found.staked_units} units at stake, "
-                f"the stake account holds {self._stake_held}"
-            )
+        for address, units in self._recorded.items():
+            if self._held[address] != units:
+                found.findings.append(
+                    f"the account {_NAMES[address]} should hold {units} units, "
+                    f"it holds {self._held[address]}"
+                )
         if accumulate(self._folded, (), self._waiting) != accumulator:
             found.findings.append("the state root is not the hash over the records")
         _audit_books(found, self._books)
@@ -129,8 +180,8 @@ class _Walk:
         units = ACCOUNTS.decode(raw).units
         self.found.accounts += 1
         self.found.held_units += units
-        if name == STAKE_ACCOUNT:
-            self._stake_held = units
+        if name in self._held:
+            self._held[Address(name)] = units
 
     def _consumed(self, name: bytes, raw: bytes) -> None:
         ranges = CONSUMED.decode(raw).ranges

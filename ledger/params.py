@@ -96,6 +96,29 @@ class Split(Struct, frozen=True, forbid_unknown_fields=True):
         return ""
 
 
+class Staking(Struct, frozen=True, forbid_unknown_fields=True):
+    """How epochs, committees, unbonding and slashing go (spec §11).
+
+    What leaves at epoch u still votes in u + 1, whose faults are punishable for `evidence_epochs`
+    more: so `unbonding_epochs` is at least two longer.
+    """
+
+    epoch_blocks: Annotated[int, Meta(ge=1, le=10_000_000)] = 1_000
+    committee_max: Annotated[int, Meta(ge=1, le=128)] = 100
+    stake_least_units: Annotated[int, Meta(ge=1, le=2**63 - 1)] = 1
+    unbonding_epochs: Annotated[int, Meta(ge=3, le=10_000)] = 24
+    evidence_epochs: Annotated[int, Meta(ge=1, le=1_000)] = 20
+    jail_epochs: Annotated[int, Meta(ge=1, le=10_000)] = 4
+    slash_bp: Annotated[int, Meta(ge=100, le=BASIS_POINTS)] = 500
+    reporter_bp: Annotated[int, Meta(ge=0, le=500)] = 500
+
+    def why_wrong(self) -> str:
+        """Say which rule between the numbers does not hold, or give an empty text."""
+        if self.unbonding_epochs < self.evidence_epochs + 2:
+            return "unbonding_epochs is at least evidence_epochs + 2"
+        return ""
+
+
 class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     """The numbers of the law on one chain."""
 
@@ -115,6 +138,7 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     # How far a device's clock may be ahead of the block's.
     clock_skew_ms_max: Annotated[int, Meta(ge=0, le=600_000)]
     shelf_days: dict[MilkKind, ShelfDays]
+    staking: Staking
 
     @property
     def fee_least(self) -> Units:
@@ -138,7 +162,7 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
         missing = sorted(set(MilkKind) - set(self.shelf_days))
         if missing:
             return f"shelf_days lacks {', '.join(missing)}"
-        return self.split.why_wrong()
+        return self.split.why_wrong() or self.staking.why_wrong()
 
 
 def default_parameters(*, development: bool) -> Parameters:
@@ -154,4 +178,5 @@ def default_parameters(*, development: bool) -> Parameters:
         collection_age_ms_max=72 * HOUR_MS,
         clock_skew_ms_max=120_000,
         shelf_days=dict(DEFAULT_SHELF_DAYS),
+        staking=Staking(),
     )

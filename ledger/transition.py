@@ -1,7 +1,7 @@
 """The transition: one block on one state. Read this as the table of contents of the law.
 
     for each transaction:   envelope holds -> fee charged, nonce used -> body, or rolled back
-    at the end:             fees to the proposer -> books agree -> state root
+    at the end:             fees to the proposer -> what is due -> books agree -> state root
 
 A transaction whose envelope does not hold can't stand in a block: a proposer leaves it out, and
 a block that has it is invalid. One whose body is refused pays, uses its nonce, and is recorded
@@ -22,13 +22,13 @@ from ledger.primitives.errors import BadKey
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey, Signature
 from ledger.primitives.merkle import merkle_root
-from ledger.rules import BlockContext, apply_body, check_body
+from ledger.rules import BlockContext, Call, apply_body, check_body, end_block
+from ledger.rules.claims import body_claims
 from ledger.rules.fees import charge_fee, check_fee, pay_fees
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.tables import chain_id
 from ledger.types.block import BLOCK_TRANSACTIONS_MAX, Receipt
-from ledger.types.reading import reading_bytes
-from ledger.types.transaction import Intent, MintLot, Transaction
+from ledger.types.transaction import Intent, Transaction
 
 __all__ = [
     "BlockContext",
@@ -82,35 +82,18 @@ def check_transaction(
     intent, sender = transaction.intent, transaction.sender
     _check_envelope(transaction, chain_id(reader), next_height)
     check_fee(reader, sender, intent, expected_nonce)
-    check_body(reader, sender, intent)
+    check_body(reader, Call(sender, intent.nonce, intent.fee), intent.body)
 
 
 def signature_claims(
     transaction: Transaction, chain: Hash
 ) -> list[tuple[PublicKey, bytes, Signature]]:
-    """List every signature that must hold: the sender's, devices' and attestors'."""
+    """List every signature that must hold: the sender's, and those that its body shows."""
     intent = transaction.intent
     if any(place >= len(intent.sender.keys) for place, _ in transaction.signatures):
         raise BadPlaces(got=len(transaction.signatures), expected=intent.sender.threshold)
     claims = transaction.signature_claims()
-    if isinstance(intent.body, MintLot):
-        claims += _mint_claims(intent.body, chain)
-    return claims
-
-
-def _mint_claims(body: MintLot, chain: Hash) -> list[tuple[PublicKey, bytes, Signature]]:
-    claim = body.claim
-    evidence = [*(collection.meter for collection in claim.collections), *claim.instruments]
-    envelopes = {
-        (shown.device, envelope.body, envelope.signature)
-        for shown in evidence
-        for envelope in (shown.first, shown.worst, shown.last)
-    }
-    message = claim.signing_bytes(chain)
-    return [
-        *((key, reading_bytes(chain, raw), sig) for key, raw, sig in sorted(envelopes)),
-        *((given.attestor, message, given.signature) for given in body.attestations),
-    ]
+    return claims + body_claims(intent.body, transaction.sender, chain)
 
 
 def _check_envelope(transaction: Transaction, chain: Hash, height: int) -> None:
@@ -159,7 +142,8 @@ class Execution:
     def _try_body(self, sender: Address, intent: Intent) -> str:
         savepoint = self.overlay.savepoint()
         try:
-            apply_body(self.overlay, self.context, sender, intent)
+            call = Call(sender, intent.nonce, 0)
+            apply_body(self.overlay, self.context, call, intent.body)
         except Refused as fault:
             self.overlay.rollback(savepoint)
             return fault.code
@@ -168,6 +152,7 @@ class Execution:
     def finish(self) -> Outcome:
         """Pay the proposer, check the books, and give receipts and roots."""
         pay_fees(self.overlay, self.context.proposer, self._fees_units)
+        end_block(self.overlay, self.context)
         check_block(self.overlay)
         receipts = tuple(self._receipts)
         return Outcome(receipts, receipts_root(receipts), self.overlay.root(), self._fees_units)

@@ -8,17 +8,22 @@ from ledger.primitives.hashing import ZERO_HASH, Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey
 from ledger.primitives.merkle import EMPTY_ROOT
 from ledger.state.overlay import EMPTY, Overlay
-from ledger.state.records import Device, Lot, Role, Supply, Validator
+from ledger.state.records import Device, Lot, Role, Supply
+from ledger.state.stakes import Committee, Register, Seat, Validator
 from ledger.state.tables import (
     CHAIN,
+    COMMITTEES,
     DEVICES,
     LOTS,
+    OWNERS,
     PARAMETERS,
+    REGISTER,
     RUNS,
     STAKE_ACCOUNT,
     SUPPLY,
     VALIDATORS,
     credit,
+    epoch_name,
     grant_role,
 )
 from ledger.types.block import Block, Header
@@ -37,10 +42,7 @@ def genesis_state(genesis: Genesis) -> Overlay:
     SUPPLY.put(overlay, Supply(minted, Units(0), minted))
     for account in genesis.accounts:
         credit(overlay, account.address, account.units)
-    for validator in genesis.validators:
-        record = Validator(validator.vrf_key, validator.stake, validator.owner)
-        VALIDATORS.put(overlay, record, validator.vote_key)
-        credit(overlay, STAKE_ACCOUNT, validator.stake)
+    _put_validators(overlay, genesis)
     for grant in genesis.roles:
         attests = grant.role is Role.ATTESTOR
         holder = PublicKey(grant.holder) if attests else Address(grant.holder)
@@ -52,6 +54,23 @@ def genesis_state(genesis: Genesis) -> Overlay:
         DEVICES.put(overlay, admitted, device.key)
     check_block(overlay)
     return overlay
+
+
+def _put_validators(overlay: Overlay, genesis: Genesis) -> None:
+    """Write the first validators, whose whole stake is their owners', and two committees."""
+    for validator in genesis.validators:
+        record = Validator(
+            validator.vrf_key, validator.stake, validator.owner, validator.stake, validator.stake
+        )
+        VALIDATORS.put(overlay, record, validator.vote_key)
+        OWNERS.put(overlay, validator.vote_key, validator.owner)
+        credit(overlay, STAKE_ACCOUNT, validator.stake)
+    keys = sorted(validator.vote_key for validator in genesis.validators)
+    REGISTER.put(overlay, Register(tuple(keys)))
+    seats = tuple(Seat(key, vrf, Units(stake)) for key, vrf, stake in genesis.committee_seats)
+    # The stake at a boundary rules two epochs later: the genesis stands for both before it.
+    for epoch in (0, 1):
+        COMMITTEES.put(overlay, Committee(seats), epoch_name(epoch))
 
 
 def _put_stock(overlay: Overlay, stock: GenesisStock) -> None:

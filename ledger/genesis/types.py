@@ -10,13 +10,14 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from ledger.errors import BadGenesis
+from ledger.errors import BadGenesis, ClosedAccount
 from ledger.params import Parameters
 from ledger.primitives.amounts import UNITS_MAX, WireUnits
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, digest
-from ledger.primitives.keys import PublicKey, WireAddress, WirePublicKey
+from ledger.primitives.keys import Address, PublicKey, WireAddress, WirePublicKey, is_sound
 from ledger.state.records import ATTESTORS_MAX, Role
+from ledger.state.tables import check_open
 from ledger.types.evidence import Instrument, MilkKind, Millis
 
 VALIDATORS_MAX: Final = 128
@@ -119,6 +120,9 @@ class Genesis(Struct, frozen=True, array_like=True):
         _check_unique("stock", [stock.name.encode() for stock in self.stock])
         _check_unique("roles", [role.role.encode() + role.holder for role in self.roles])
         _check_unique("devices", [device.key for device in self.devices])
+        _check_open("accounts", [account.address for account in self.accounts])
+        _check_open("validators", [validator.owner for validator in self.validators])
+        _check_open("devices", [device.operator for device in self.devices])
         self._check_attestors()
         self._check_backing()
 
@@ -153,9 +157,21 @@ def _check_validators(validators: Sequence[GenesisValidator]) -> None:
             where="validators", why=f"{len(validators)}, must be 1 to {VALIDATORS_MAX}"
         )
     _check_unique("validators", [validator.vote_key for validator in validators])
+    # One validator an owner: a block's proposer names its validator by the owner's address.
+    _check_unique("validators", [validator.owner for validator in validators])
     for index, validator in enumerate(validators):
+        if not (is_sound(validator.vote_key) and is_sound(validator.vrf_key)):
+            raise BadGenesis(where=f"validators[{index}]", why="a key is no point of prime order")
         if validator.stake == 0:
             raise BadGenesis(where=f"validators[{index}].stake_units", why="it must be positive")
+
+
+def _check_open(where: str, addresses: Sequence[Address]) -> None:
+    for index, address in enumerate(addresses):
+        try:
+            check_open(address)
+        except ClosedAccount as fault:
+            raise BadGenesis(where=f"{where}[{index}]", why=str(fault)) from fault
 
 
 def _check_unique(where: str, names: Sequence[bytes]) -> None:

@@ -42,6 +42,12 @@ class Domain(Enum):
     MERKLE_LEAF = b"BILLCOIN/leaf/1"
     MERKLE_NODE = b"BILLCOIN/node/1"
     ACKNOWLEDGEMENT = b"BILLCOIN/ack/1"
+    POSSESSION = b"BILLCOIN/possession/1"
+    TANK = b"BILLCOIN/tank/1"
+    PRODUCT = b"BILLCOIN/product/1"
+    OFFER = b"BILLCOIN/offer/1"
+    DEAL = b"BILLCOIN/deal/1"
+    MANDATE = b"BILLCOIN/mandate/1"
 
 
 def digest(domain: Domain, *parts: bytes) -> Hash:

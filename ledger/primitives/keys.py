@@ -66,6 +66,11 @@ def verify_many(claims: Iterable[tuple[PublicKey, bytes, Signature]]) -> list[bo
     return [verify(key, message, signature) for key, message, signature in claims]
 
 
+def is_sound(key: PublicKey) -> bool:
+    """Tell whether a key is a canonical point of prime order, as a voting key must be."""
+    return bool(sodium.crypto_core_ed25519_is_valid_point(key))
+
+
 class Policy(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Who may spend: any `threshold` of the `keys`, which stand in ascending order."""
 

@@ -1,8 +1,8 @@
-"""What a rule may know beside the state: the block that it stands in."""
+"""What a rule may know beside the state: the block that it stands in, and who calls."""
 
 from dataclasses import dataclass
 
-from ledger.primitives.hashing import Hash
+from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address
 
 
@@ -14,3 +14,16 @@ class BlockContext:
     height: int
     time_ms: int
     proposer: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Whose transaction a body is, and which of the sender's. Its fee may yet be to pay."""
+
+    sender: Address
+    nonce: int
+    fee: int
+
+    def name(self, domain: Domain) -> Hash:
+        """Name what the transaction makes: no sender uses a nonce twice."""
+        return digest(domain, self.sender, self.nonce.to_bytes(8, "big"))

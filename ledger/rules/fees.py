@@ -1,4 +1,6 @@
-"""Fees: charged before the body, whatever becomes of it; paid to the proposer; never burned.
+"""Fees: charged before the body, whatever becomes of it; never burned.
+
+They reach the proposer's owner and its delegators (`rewards`).
 
 A block gathers its fees and pays them at its end, so the proposer can't spend them within it.
 """
@@ -6,9 +8,10 @@ A block gathers its fees and pays them at its end, so the proposer can't spend t
 from ledger.errors import BadNonce, CannotPayFee, FeeTooLow
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import Address
+from ledger.rules.rewards import reward_proposer
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Account
-from ledger.state.tables import ACCOUNTS, account, credit, parameters
+from ledger.state.tables import ACCOUNTS, account, parameters
 from ledger.types.transaction import Intent
 
 
@@ -37,4 +40,4 @@ def charge_fee(overlay: Overlay, sender: Address, intent: Intent) -> None:
 
 def pay_fees(overlay: Overlay, proposer: Address, units: int) -> None:
     """Pay what a block gathered to its proposer."""
-    credit(overlay, proposer, units)
+    reward_proposer(overlay, proposer, units)

@@ -42,7 +42,7 @@ from ledger.params import BASIS_POINTS, DAY_MS, Parameters, Split
 from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
-from ledger.rules.context import BlockContext
+from ledger.rules.context import BlockContext, Call
 from ledger.rules.evidence import Shown, Span, check_evidence, registered_kind
 from ledger.rules.measure import apportion, collected, exact_volume
 from ledger.state.overlay import Overlay, Reader
@@ -102,9 +102,9 @@ def attestor_quorum(registered: int) -> int:
     return 2 * registered // 3 + 1
 
 
-def check_mint(reader: Reader, sender: Address, body: MintLot) -> None:
+def check_mint(reader: Reader, call: Call, body: MintLot) -> None:
     """Raise what can be said without a block: role, amounts, a run known already."""
-    if not has_role(reader, Role.MMU, sender):
+    if not has_role(reader, Role.MMU, call.sender):
         raise RoleMissing(role=Role.MMU.value)
     if body.claim.units == 0:
         raise ZeroUnits
@@ -113,18 +113,18 @@ def check_mint(reader: Reader, sender: Address, body: MintLot) -> None:
         raise KnownRun(run=body.claim.run.hex(), lot=lot.hex())
 
 
-def apply_mint(overlay: Overlay, context: BlockContext, sender: Address, body: MintLot) -> None:
+def apply_mint(overlay: Overlay, context: BlockContext, call: Call, body: MintLot) -> None:
     """Re-check the whole claim and mint its lot; raise `Refused` faults."""
-    check_mint(overlay, sender, body)
+    check_mint(overlay, call, body)
     rules, claim = parameters(overlay), body.claim
     _check_times(rules, context, claim)
     _check_quorum(overlay, rules, body)
     brought = _check_collections(overlay, rules, claim)
-    _check_line(rules, claim, _check_instruments(overlay, sender, claim))
+    _check_line(rules, claim, _check_instruments(overlay, call.sender, claim))
     books = supply(overlay)
     if books.minted + claim.units > UNITS_MAX:
         raise SupplyOverflow(units=claim.units)
-    _issue(overlay, context, sender, claim, split_mint(rules.split, claim.units, brought))
+    _issue(overlay, context, call.sender, claim, split_mint(rules.split, claim.units, brought))
 
 
 def _check_times(rules: Parameters, context: BlockContext, claim: RunClaim) -> None:

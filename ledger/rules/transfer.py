@@ -14,11 +14,10 @@ from ledger.errors import (
     ZeroUnits,
 )
 from ledger.primitives.amounts import Units
-from ledger.primitives.keys import Address
-from ledger.rules.context import BlockContext
+from ledger.rules.context import BlockContext, Call
 from ledger.state.overlay import Overlay, Reader
-from ledger.state.records import Account, Lot, Supply
-from ledger.state.tables import ACCOUNTS, LOTS, SUPPLY, account, credit, supply
+from ledger.state.records import Lot, Supply
+from ledger.state.tables import LOTS, SUPPLY, account, check_open, credit, debit, supply
 from ledger.types.transaction import Redemption, Transfer
 
 
@@ -31,26 +30,24 @@ def _find_lot(reader: Reader, redeem: Redemption) -> Lot:
     return lot
 
 
-def check_transfer(reader: Reader, sender: Address, body: Transfer, fee: int) -> None:
+def check_transfer(reader: Reader, call: Call, body: Transfer) -> None:
     """Raise what can be said without a block: amounts, money, and the lot."""
     if body.units == 0 or (body.redeem is not None and body.redeem.units == 0):
         raise ZeroUnits
+    check_open(body.to)
     if body.redeem is not None:
         if body.redeem.units > body.units:
             raise RedeemsTooMuch(redeemed=body.redeem.units, units=body.units)
         _find_lot(reader, body.redeem)
-    held = account(reader, sender)
-    if held.units < body.units + fee:
-        raise TooLittleMoney(needed=body.units + fee, units=held.units)
+    held = account(reader, call.sender)
+    if held.units < body.units + call.fee:
+        raise TooLittleMoney(needed=body.units + call.fee, units=held.units)
 
 
-def apply_transfer(
-    overlay: Overlay, context: BlockContext, sender: Address, body: Transfer
-) -> None:
+def apply_transfer(overlay: Overlay, context: BlockContext, call: Call, body: Transfer) -> None:
     """Move the money and burn the redeemed milk; raise `Refused` faults."""
-    check_transfer(overlay, sender, body, 0)
-    held = account(overlay, sender)
-    ACCOUNTS.put(overlay, Account(Units(held.units - body.units), held.nonce), sender)
+    check_transfer(overlay, call, body)
+    debit(overlay, call.sender, body.units)
     burned = 0
     if body.redeem is not None:
         burned = body.redeem.units

@@ -82,14 +82,6 @@ class Lot(Struct, frozen=True, array_like=True):
     readings_root: WireHash
 
 
-class Validator(Struct, frozen=True, array_like=True):
-    """A validator: its VRF key, the units it has at stake, the account that is paid."""
-
-    vrf_key: WirePublicKey
-    stake: WireUnits
-    owner: WireAddress
-
-
 class Consumed(Struct, frozen=True, array_like=True):
     """The readings of one device's boot that mints have used: ascending, disjoint ranges."""
 

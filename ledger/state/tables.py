@@ -4,10 +4,12 @@ A key is the table's one-byte prefix and the record's name, which has a fixed le
 table; a table of one record has an empty name.
 """
 
+from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from ledger.errors import ClosedAccount, TooLittleMoney
 from ledger.params import Parameters
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
@@ -22,6 +24,14 @@ from ledger.state.records import (
     Lot,
     Role,
     Supply,
+)
+from ledger.state.stakes import (
+    Committee,
+    Delegation,
+    Offences,
+    Register,
+    Slashes,
+    Unbonding,
     Validator,
 )
 
@@ -46,6 +56,10 @@ class Table(Generic[R]):
     def put(self, overlay: Overlay, record: R, name: bytes = b"") -> None:
         """Set a record."""
         overlay.put(self.prefix + name, encode(record))
+
+    def remove(self, overlay: Overlay, name: bytes = b"") -> None:
+        """Take a record away."""
+        overlay.put(self.prefix + name, None)
 
     def decode(self, raw: bytes) -> R:
         """Read a record from the bytes in the state."""
@@ -74,6 +88,22 @@ SUPPLY: Final = Table(b"s", Supply)
 """One record: the books."""
 VALIDATORS: Final = Table(b"v", Validator)
 """By vote key."""
+REGISTER: Final = Table(b"w", Register)
+"""One record: every validator's vote key."""
+OWNERS: Final = Table(b"o", bytes)
+"""By owner's address: the vote key of its validator."""
+COMMITTEES: Final = Table(b"k", Committee)
+"""By epoch (8 bytes, big-endian)."""
+DELEGATIONS: Final = Table(b"g", Delegation)
+"""By vote key and address."""
+UNBONDING: Final = Table(b"y", Unbonding)
+"""By vote key and epoch (8)."""
+TICKETS: Final = Table(b"z", int)
+"""By vote key, epoch (8) and address: shares of what is unbonding."""
+OFFENCES: Final = Table(b"x", Offences)
+"""By epoch (8) and vote key."""
+SLASHES: Final = Table(b"b", Slashes)
+"""One record: what was slashed."""
 
 NO_ACCOUNT: Final = Account(Units(0), 0)
 
@@ -90,12 +120,24 @@ VALIDATORS_ACCOUNT: Final = _module("validators")
 """Holds the validators' part of the levy until it is shared out."""
 ATTESTORS_ACCOUNT: Final = _module("attestors")
 """Holds the attestors' part of the levy until it is shared out."""
+REWARDS_ACCOUNT: Final = _module("rewards")
+"""Holds delegators' rewards until they take them."""
 MODULE_ACCOUNTS: Final = {
     "stake": STAKE_ACCOUNT,
     "reserve": RESERVE_ACCOUNT,
     "validators": VALIDATORS_ACCOUNT,
     "attestors": ATTESTORS_ACCOUNT,
+    "rewards": REWARDS_ACCOUNT,
 }
+
+
+_CLOSED: Final = frozenset(MODULE_ACCOUNTS.values())
+
+
+def check_open(address: Address) -> None:
+    """Raise `ClosedAccount` if an address is one of the law's own accounts."""
+    if address in _CLOSED:
+        raise ClosedAccount(address=address.hex())
 
 
 def account(reader: Reader, address: Address) -> Account:
@@ -111,6 +153,23 @@ def credit(overlay: Overlay, address: Address, units: int) -> None:
         ACCOUNTS.put(overlay, Account(Units(held.units + units), held.nonce), address)
 
 
+def debit(overlay: Overlay, address: Address, units: int) -> None:
+    """Take units from an account that has them. Who debits has checked, and pays as much."""
+    held = account(overlay, address)
+    assert 0 <= units <= held.units, "an account would fall below zero"
+    if units:
+        ACCOUNTS.put(overlay, Account(Units(held.units - units), held.nonce), address)
+
+
+def pay(overlay: Overlay, payer: Address, payee: Address, units: int) -> None:
+    """Move units; raise `TooLittleMoney` if the payer has fewer."""
+    held = account(overlay, payer).units
+    if held < units:
+        raise TooLittleMoney(needed=units, units=held)
+    debit(overlay, payer, units)
+    credit(overlay, payee, units)
+
+
 def supply(reader: Reader) -> Supply:
     """Give the books."""
     return SUPPLY.get(reader) or Supply(Units(0), Units(0), Units(0))
@@ -118,9 +177,15 @@ def supply(reader: Reader) -> Supply:
 
 def parameters(reader: Reader) -> Parameters:
     """Give the parameters in force. Every state after genesis has them."""
-    found = PARAMETERS.get(reader)
-    assert found is not None, "a state without parameters: no genesis was applied"
-    return found
+    raw = reader.get(PARAMETERS.prefix)
+    assert raw is not None, "a state without parameters: no genesis was applied"
+    return _decode_parameters(raw)
+
+
+@lru_cache(maxsize=8)
+def _decode_parameters(raw: bytes) -> Parameters:
+    """Every transaction asks for its least fee, and parameters hardly ever change."""
+    return PARAMETERS.decode(raw)
 
 
 def chain_id(reader: Reader) -> Hash:
@@ -156,3 +221,8 @@ def attestors(reader: Reader) -> tuple[PublicKey, ...]:
 def consumed_name(device: PublicKey, boot: int) -> bytes:
     """Name the record of what mints have used of one device's boot."""
     return device + boot.to_bytes(4, "big")
+
+
+def epoch_name(epoch: int) -> bytes:
+    """Name what is kept by epoch."""
+    return epoch.to_bytes(8, "big")

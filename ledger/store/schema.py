@@ -116,6 +116,8 @@ def touched_addresses(transaction: Transaction) -> list[Address]:
             touched += [collection.farm for collection in claim.collections]
         case RegisterDevice(operator=operator):
             touched.append(operator)
+        case _:
+            pass
     return list(dict.fromkeys(touched))
 
 

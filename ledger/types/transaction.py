@@ -25,6 +25,15 @@ from ledger.primitives.keys import (
     WireSignature,
 )
 from ledger.types.evidence import RunClaim
+from ledger.types.staking import (
+    Bond,
+    ClaimRewards,
+    ClaimUnbonded,
+    RegisterValidator,
+    SubmitEvidence,
+    Unbond,
+    Unjail,
+)
 
 TxId = NewType("TxId", Hash)
 """The hash of what a transaction's sender signed."""
@@ -84,7 +93,18 @@ class MintLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, 
     attestations: Annotated[tuple[Attestation, ...], Meta(min_length=1, max_length=64)]
 
 
-Body = Transfer | RegisterDevice | MintLot
+Body = (
+    Transfer
+    | RegisterDevice
+    | MintLot
+    | RegisterValidator
+    | Bond
+    | Unbond
+    | ClaimUnbonded
+    | ClaimRewards
+    | Unjail
+    | SubmitEvidence
+)
 
 
 class Intent(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

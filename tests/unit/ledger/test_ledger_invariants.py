@@ -77,7 +77,7 @@ def entries(state):
 FINDINGS = {
     "held by accounts": lambda s: set_account(s, ALICE, 1),
     "remain in lots": lambda s: set_lot(s, -1),
-    "at stake": lambda s: set_account(s, STAKE_ACCOUNT, 1),
+    "account stake": lambda s: set_account(s, STAKE_ACCOUNT, 1),
     "units remain": lambda s: set_lot(s, 1),
     "the books say": lambda s: set_books(s, 1, 0, 0),
     "not disjoint": lambda s: CONSUMED.put(s, Consumed(((0, 5), (6, 7))), bytes(36)),

@@ -1,0 +1,44 @@
+"""A genesis or a store that can't be used."""
+
+from ledger.errors.base import LedgerFault
+
+
+class BadGenesis(LedgerFault):
+    """A genesis that can't begin a chain: where it is wrong, and why."""
+
+    code = "bad_genesis"
+    text = "genesis, {where}: {why}"
+
+
+class StoreFault(LedgerFault):
+    """A store that can't be used as asked."""
+
+    code = "store_fault"
+
+
+class ForeignStore(StoreFault):
+    """The store holds another chain."""
+
+    code = "foreign_store"
+    text = "the store at {path} holds chain {got}, not {expected}: name another directory"
+
+
+class LockedStore(StoreFault):
+    """The store can't be opened: another process has it, or the disk refuses."""
+
+    code = "locked_store"
+    text = "the store at {path} does not open: {why}"
+
+
+class WrongSchema(StoreFault):
+    """The store was written by another version."""
+
+    code = "wrong_schema"
+    text = "the store at {path} has schema {got}, this program reads {expected}"
+
+
+class EmptyStore(StoreFault):
+    """The store has no genesis yet."""
+
+    code = "empty_store"
+    text = "the store at {path} is empty: begin it with a genesis"

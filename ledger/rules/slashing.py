@@ -1,0 +1,122 @@
+"""Slashing: two votes that no honest validator signs cost stake and freedom (spec §11.4).
+
+The votes' signatures are checked outside (`transition.signature_claims`). What pays is the stake
+of the time of the offence: what left since, as far as it voted then, by the rate; and the rest
+from what is bonded. A fault is punished once, and one epoch's faults never cost more than its
+seat. At least 95 % goes to the reserve, at most 5 % to the reporter; nothing is burned.
+"""
+
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from ledger.errors import (
+    EvidenceTooOld,
+    KnownOffence,
+    NoFault,
+    NotAMember,
+    NothingAtStake,
+)
+from ledger.params import BASIS_POINTS, Staking
+from ledger.primitives.amounts import Units
+from ledger.primitives.keys import PublicKey
+from ledger.rules.context import BlockContext, Call
+from ledger.rules.epochs import committee_of
+from ledger.rules.staking import epoch_now, find_validator
+from ledger.state.overlay import Overlay, Reader
+from ledger.state.stakes import Offences, Seat, Slashes
+from ledger.state.tables import (
+    OFFENCES,
+    RESERVE_ACCOUNT,
+    SLASHES,
+    STAKE_ACCOUNT,
+    UNBONDING,
+    VALIDATORS,
+    credit,
+    debit,
+    epoch_name,
+    parameters,
+)
+from ledger.types.staking import SubmitEvidence
+from ledger.types.votes import FaultKind, fault_between
+
+
+@dataclass(frozen=True, slots=True)
+class Offence:
+    """A fault that holds: what it is, the seat that answers for it, what was punished before."""
+
+    kind: FaultKind
+    seat: Seat
+    before: Offences
+
+
+def check_evidence_of_fault(reader: Reader, call: Call, body: SubmitEvidence) -> Offence:
+    """Raise unless two votes prove a new fault of a member; age aside. Give what they prove."""
+    find_validator(reader, body.validator)
+    kind = fault_between(body.first, body.second)
+    if kind is None:
+        raise NoFault(first=body.first.kind.name, second=body.second.kind.name)
+    epoch, view = body.first.epoch, body.first.view
+    committee = committee_of(reader, epoch)
+    seat = committee.seat(body.validator) if committee else None
+    if seat is None:
+        raise NotAMember(validator=body.validator.hex(), epoch=epoch)
+    name = epoch_name(epoch) + body.validator
+    before = OFFENCES.get(reader, name) or Offences((), Units(0))
+    if (view, int(kind)) in before.faults:
+        raise KnownOffence(epoch=epoch, view=view, kind=kind.name)
+    return Offence(kind, seat, before)
+
+
+def apply_evidence(
+    overlay: Overlay, context: BlockContext, call: Call, body: SubmitEvidence
+) -> None:
+    """Slash and jail the validator, and pay the reserve and the reporter."""
+    rules, now = parameters(overlay).staking, epoch_now(overlay, context)
+    epoch = body.first.epoch
+    if not now - rules.evidence_epochs <= epoch <= now:
+        raise EvidenceTooOld(epoch=epoch, now=now, most=rules.evidence_epochs)
+    offence = check_evidence_of_fault(overlay, call, body)
+    owed = -(-offence.seat.stake * rules.slash_bp // BASIS_POINTS)
+    owed = min(owed, offence.seat.stake - offence.before.paid)
+    units = _take(overlay, rules, body.validator, epoch, now, owed)
+    if units == 0:
+        raise NothingAtStake(validator=body.validator.hex(), epoch=epoch)
+    faults = sorted((*offence.before.faults, (body.first.view, int(offence.kind))))
+    paid = Units(offence.before.paid + units)
+    OFFENCES.put(overlay, Offences(tuple(faults), paid), epoch_name(epoch) + body.validator)
+    _pay_out(overlay, rules, call, units)
+    validator = find_validator(overlay, body.validator)
+    until = max(validator.jailed_until, now + rules.jail_epochs)
+    VALIDATORS.put(overlay, replace(validator, jailed_until=until), body.validator)
+
+
+def _take(overlay: Overlay, rules: Staking, key: PublicKey, epoch: int, now: int, owed: int) -> int:
+    """Take what is owed out of what voted in an epoch; give how much that was."""
+    left = owed
+    # What left before the boundary of epoch - 2 had no vote in `epoch`.
+    for began in range(max(epoch - 1, 0), now + 1):
+        name = key + epoch_name(began)
+        pool = UNBONDING.get(overlay, name)
+        if pool is not None:
+            cut = min(-(-pool.begun * rules.slash_bp // BASIS_POINTS), pool.units, left)
+            UNBONDING.put(overlay, replace(pool, units=Units(pool.units - cut)), name)
+            left -= cut
+    validator = find_validator(overlay, key)
+    cut = min(validator.stake, left)
+    VALIDATORS.put(overlay, replace(validator, stake=Units(validator.stake - cut)), key)
+    return owed - left + cut
+
+
+def _pay_out(overlay: Overlay, rules: Staking, call: Call, units: int) -> None:
+    reporter = units * rules.reporter_bp // BASIS_POINTS
+    debit(overlay, STAKE_ACCOUNT, units)
+    credit(overlay, RESERVE_ACCOUNT, units - reporter)
+    credit(overlay, call.sender, reporter)
+    books = SLASHES.get(overlay) or Slashes(Units(0), Units(0), Units(0))
+    after = Slashes(
+        Units(books.slashed + units),
+        Units(books.reserve + units - reporter),
+        Units(books.reporters + reporter),
+    )
+    SLASHES.put(overlay, after)

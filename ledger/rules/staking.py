@@ -1,0 +1,244 @@
+"""Staking: validators stand, accounts bond to them, and stake leaves through a queue (spec §11).
+
+Stake is held in shares of the validator's whole, so a slash touches one record. What is unbonded
+waits by epoch, still pays for faults of the time when it voted, and is claimed when mature.
+Invariant: all validators' stake + all that is unbonding = the stake account.
+
+How faults are punished is `slashing`'s, how income is shared `rewards`'.
+"""
+
+from msgspec.structs import replace
+
+from ledger.errors import (
+    EmptyStake,
+    ForeignValidator,
+    Immature,
+    KnownOwner,
+    KnownValidator,
+    NoRewards,
+    NothingUnbonded,
+    NotJailed,
+    ShortStake,
+    StakeTooSmall,
+    StillJailed,
+    TooLittleMoney,
+    TooManyValidators,
+    UnknownValidator,
+    UnsoundKey,
+    ZeroUnits,
+)
+from ledger.primitives.amounts import UNITS_MAX, Units
+from ledger.primitives.keys import Address, PublicKey, is_sound
+from ledger.rules.context import BlockContext, Call
+from ledger.rules.epochs import epoch_of
+from ledger.rules.rewards import NO_DELEGATION, settle, take_rewards
+from ledger.state.overlay import Overlay, Reader
+from ledger.state.stakes import VALIDATORS_REGISTERED_MAX, Register, Unbonding, Validator
+from ledger.state.tables import (
+    DELEGATIONS,
+    OWNERS,
+    REGISTER,
+    STAKE_ACCOUNT,
+    TICKETS,
+    UNBONDING,
+    VALIDATORS,
+    account,
+    credit,
+    debit,
+    epoch_name,
+    parameters,
+    pay,
+)
+from ledger.types.staking import (
+    Bond,
+    ClaimRewards,
+    ClaimUnbonded,
+    RegisterValidator,
+    Unbond,
+    Unjail,
+)
+
+
+def find_validator(reader: Reader, key: PublicKey) -> Validator:
+    """Give a validator; raise `UnknownValidator` if there is none."""
+    found = VALIDATORS.get(reader, key)
+    if found is None:
+        raise UnknownValidator(validator=key.hex())
+    return found
+
+
+def epoch_now(reader: Reader, context: BlockContext) -> int:
+    """Give the epoch of the block under execution."""
+    return epoch_of(context.height, parameters(reader).staking.epoch_blocks)
+
+
+def check_register_validator(reader: Reader, call: Call, body: RegisterValidator) -> None:
+    """Raise unless the keys are sound and new, and the sender owns no validator yet."""
+    for key in (body.vote_key, body.vrf_key):
+        if not is_sound(key):
+            raise UnsoundKey(key=key.hex())
+    if VALIDATORS.get(reader, body.vote_key) is not None:
+        raise KnownValidator(validator=body.vote_key.hex())
+    if (owned := OWNERS.get(reader, call.sender)) is not None:
+        raise KnownOwner(validator=owned.hex())
+    if len((REGISTER.get(reader) or Register(())).keys) >= VALIDATORS_REGISTERED_MAX:
+        raise TooManyValidators(most=VALIDATORS_REGISTERED_MAX)
+
+
+def apply_register_validator(
+    overlay: Overlay, context: BlockContext, call: Call, body: RegisterValidator
+) -> None:
+    """Register a validator without stake."""
+    check_register_validator(overlay, call, body)
+    record = Validator(
+        body.vrf_key, Units(0), call.sender, 0, 0, body.moniker, body.commission_bp
+    )  # fmt: skip
+    VALIDATORS.put(overlay, record, body.vote_key)
+    OWNERS.put(overlay, body.vote_key, call.sender)
+    keys = (REGISTER.get(overlay) or Register(())).keys
+    REGISTER.put(overlay, Register(tuple(sorted((*keys, body.vote_key)))))
+
+
+def check_bond(reader: Reader, call: Call, body: Bond) -> None:
+    """Raise unless there is something to bond, money for it, and a validator."""
+    if body.units == 0:
+        raise ZeroUnits
+    _shares_for(find_validator(reader, body.validator), body)
+    held = account(reader, call.sender).units
+    if held < body.units + call.fee:
+        raise TooLittleMoney(needed=body.units + call.fee, units=held)
+
+
+def _shares_for(validator: Validator, body: Bond) -> int:
+    if validator.shares and not validator.stake:
+        raise EmptyStake(validator=body.validator.hex())
+    shares = body.units * validator.shares // validator.stake if validator.stake else body.units
+    if shares == 0 or validator.shares + shares > UNITS_MAX:
+        raise StakeTooSmall(units=body.units, shares=shares, validator=body.validator.hex())
+    return shares
+
+
+def apply_bond(overlay: Overlay, context: BlockContext, call: Call, body: Bond) -> None:
+    """Move units to the stake account, for shares of the validator's stake."""
+    check_bond(overlay, call, body)
+    key = body.validator
+    validator = find_validator(overlay, key)
+    shares = _shares_for(validator, body)
+    pay(overlay, call.sender, STAKE_ACCOUNT, body.units)
+    _set_shares(overlay, key, call.sender, shares)
+    validator = find_validator(overlay, key)
+    more = replace(validator, stake=Units(validator.stake + body.units))
+    VALIDATORS.put(overlay, more, key)
+
+
+def _set_shares(overlay: Overlay, key: PublicKey, holder: Address, change: int) -> None:
+    """Give a holder more or fewer shares; its rewards are counted up to now first."""
+    validator = find_validator(overlay, key)
+    own = change if validator.owner == holder else 0
+    if not own:
+        delegation = DELEGATIONS.get(overlay, key + holder) or NO_DELEGATION
+        settled = settle(validator, delegation, delegation.shares + change)
+        DELEGATIONS.put(overlay, settled, key + holder)
+    changed = replace(
+        validator, shares=validator.shares + change, own_shares=validator.own_shares + own
+    )
+    VALIDATORS.put(overlay, changed, key)
+
+
+def held_shares(reader: Reader, key: PublicKey, holder: Address) -> int:
+    """Give the shares that an account has of a validator."""
+    validator = find_validator(reader, key)
+    if validator.owner == holder:
+        return validator.own_shares
+    found = DELEGATIONS.get(reader, key + holder)
+    return found.shares if found else 0
+
+
+def held_stake(reader: Reader, key: PublicKey, holder: Address) -> int:
+    """Give the units that an account could unbond from a validator."""
+    validator = find_validator(reader, key)
+    shares = held_shares(reader, key, holder)
+    return validator.stake * shares // validator.shares if shares else 0
+
+
+def check_unbond(reader: Reader, call: Call, body: Unbond) -> None:
+    """Raise unless the sender has as much at stake."""
+    if body.units == 0:
+        raise ZeroUnits
+    held = held_stake(reader, body.validator, call.sender)
+    if body.units > held:
+        raise ShortStake(units=body.units, held=held)
+
+
+def apply_unbond(overlay: Overlay, context: BlockContext, call: Call, body: Unbond) -> None:
+    """Take units out of the validator's stake and into the queue of this epoch."""
+    check_unbond(overlay, call, body)
+    key, units = body.validator, body.units
+    validator = find_validator(overlay, key)
+    shares = held_shares(overlay, key, call.sender)
+    if units < held_stake(overlay, key, call.sender):
+        # Rounded up, so that those who stay never pay for who leaves.
+        shares = -(-units * validator.shares // validator.stake)
+    _set_shares(overlay, key, call.sender, -shares)
+    validator = find_validator(overlay, key)
+    VALIDATORS.put(overlay, replace(validator, stake=Units(validator.stake - units)), key)
+    if validator.owner != call.sender and not held_shares(overlay, key, call.sender):
+        take_rewards(overlay, key, call.sender)
+    _queue(overlay, epoch_now(overlay, context), call.sender, body)
+
+
+def _queue(overlay: Overlay, epoch: int, holder: Address, body: Unbond) -> None:
+    name = body.validator + epoch_name(epoch)
+    pool = UNBONDING.get(overlay, name) or Unbonding(Units(0), Units(0), 0)
+    if pool.shares and not pool.units:
+        raise EmptyStake(validator=body.validator.hex())
+    shares = body.units * pool.shares // pool.units if pool.units else body.units
+    if shares == 0 or pool.shares + shares > UNITS_MAX:
+        raise StakeTooSmall(units=body.units, shares=shares, validator=body.validator.hex())
+    begun, units = Units(pool.begun + body.units), Units(pool.units + body.units)
+    UNBONDING.put(overlay, Unbonding(begun, units, pool.shares + shares), name)
+    ticket = TICKETS.get(overlay, name + holder) or 0
+    TICKETS.put(overlay, ticket + shares, name + holder)
+
+
+def apply_claim_unbonded(
+    overlay: Overlay, context: BlockContext, call: Call, body: ClaimUnbonded
+) -> None:
+    """Pay out what is mature."""
+    name = body.validator + epoch_name(body.epoch)
+    ticket, pool = TICKETS.get(overlay, name + call.sender), UNBONDING.get(overlay, name)
+    if ticket is None or pool is None:
+        raise NothingUnbonded(validator=body.validator.hex(), epoch=body.epoch)
+    free = body.epoch + parameters(overlay).staking.unbonding_epochs
+    if (now := epoch_now(overlay, context)) < free:
+        raise Immature(epoch=body.epoch, free=free, now=now)
+    units = pool.units * ticket // pool.shares
+    debit(overlay, STAKE_ACCOUNT, units)
+    credit(overlay, call.sender, units)
+    TICKETS.remove(overlay, name + call.sender)
+    if ticket == pool.shares:
+        UNBONDING.remove(overlay, name)
+    else:
+        left = Unbonding(pool.begun, Units(pool.units - units), pool.shares - ticket)
+        UNBONDING.put(overlay, left, name)
+
+
+def apply_claim_rewards(
+    overlay: Overlay, context: BlockContext, call: Call, body: ClaimRewards
+) -> None:
+    """Pay a delegator what it has earned."""
+    find_validator(overlay, body.validator)
+    if take_rewards(overlay, body.validator, call.sender) == 0:
+        raise NoRewards(validator=body.validator.hex())
+
+
+def apply_unjail(overlay: Overlay, context: BlockContext, call: Call, body: Unjail) -> None:
+    """Free a validator whose time is over, at its owner's word."""
+    validator = find_validator(overlay, body.validator)
+    if validator.owner != call.sender:
+        raise ForeignValidator(validator=body.validator.hex())
+    if not validator.jailed_until:
+        raise NotJailed(validator=body.validator.hex())
+    if (now := epoch_now(overlay, context)) < validator.jailed_until:
+        raise StillJailed(until=validator.jailed_until, now=now)
+    VALIDATORS.put(overlay, replace(validator, jailed_until=0), body.validator)

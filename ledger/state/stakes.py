@@ -1,0 +1,116 @@
+"""Records of staking: validators, delegations, what is unbonding, committees, offences.
+
+Shares make a slash cost the same however many have delegated: a holder's part is
+`shares / all shares` of the stake. Rewards are counted the same way, in `SCALE` parts of a unit.
+"""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from ledger.primitives.amounts import Units, WireUnits
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Domain, Hash, digest
+from ledger.primitives.keys import WireAddress, WirePublicKey
+from ledger.types.votes import Counter
+
+SCALE_BITS: Final = 64
+"""A unit of rewards is counted in 2^64 parts."""
+WIDE_BYTES: Final = 24
+VALIDATORS_REGISTERED_MAX: Final = 512
+"""The most validators that may stand for the committee; a boundary looks at each."""
+NO_WIDE: Final = bytes(WIDE_BYTES)
+
+Wide = Annotated[bytes, Meta(min_length=WIDE_BYTES, max_length=WIDE_BYTES)]
+"""A whole number of up to 192 bits, big-endian: MessagePack's integers end at 64."""
+Shares = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+
+
+def wide(number: int) -> bytes:
+    """Write a wide number."""
+    return number.to_bytes(WIDE_BYTES, "big")
+
+
+def read_wide(raw: bytes) -> int:
+    """Read a wide number."""
+    return int.from_bytes(raw, "big")
+
+
+class Validator(Struct, frozen=True, array_like=True):
+    """A validator. Of `shares` the owner has `own_shares`; delegators have the others.
+
+    `rewards` are the delegators' units that wait in the rewards account, `per_share` what one
+    delegated share has earned since ever, `remainder` what could not be shared evenly yet.
+    `jailed_until` is an epoch, 0 while it is free.
+    """
+
+    vrf_key: WirePublicKey
+    stake: WireUnits
+    owner: WireAddress
+    shares: Shares
+    own_shares: Shares
+    moniker: str = ""
+    commission_bp: int = 0
+    jailed_until: Counter = 0
+    rewards: WireUnits = Units(0)
+    per_share: Wide = NO_WIDE
+    remainder: Wide = NO_WIDE
+
+
+class Register(Struct, frozen=True, array_like=True):
+    """Every validator's vote key, ascending."""
+
+    keys: Annotated[tuple[WirePublicKey, ...], Meta(max_length=VALIDATORS_REGISTERED_MAX)]
+
+
+class Delegation(Struct, frozen=True, array_like=True):
+    """One account's shares of one validator, counted up to `entry`; `carry` is owed to it."""
+
+    shares: Shares
+    entry: Wide
+    carry: Wide
+
+
+class Unbonding(Struct, frozen=True, array_like=True):
+    """What left one validator in one epoch: `begun` then, `units` after slashes."""
+
+    begun: WireUnits
+    units: WireUnits
+    shares: Shares
+
+
+class Seat(Struct, frozen=True, array_like=True):
+    """One member of a committee: vote key, VRF key, stake."""
+
+    key: WirePublicKey
+    vrf_key: WirePublicKey
+    stake: WireUnits
+
+
+class Committee(Struct, frozen=True, array_like=True):
+    """The validators of one epoch, by ascending vote key; a member's index is its place."""
+
+    seats: tuple[Seat, ...]
+
+    def hash(self) -> Hash:
+        """Commit to the seats, as headers do."""
+        return digest(Domain.COMMITTEE, encode(self.seats))
+
+    def seat(self, key: bytes) -> Seat | None:
+        """Find a member by its vote key."""
+        return next((seat for seat in self.seats if seat.key == key), None)
+
+
+class Offences(Struct, frozen=True, array_like=True):
+    """One validator's punished faults of one epoch, as (view, kind), and what it paid."""
+
+    faults: tuple[tuple[Counter, int], ...]
+    paid: WireUnits
+
+
+class Slashes(Struct, frozen=True, array_like=True):
+    """The books of slashing: slashed = to the reserve + to reporters."""
+
+    slashed: WireUnits
+    reserve: WireUnits
+    reporters: WireUnits
