@@ -94,7 +94,8 @@ class Service:
         self._verify_threads = verify_threads
         self._submissions: dict[int, _Pending] = {}
         self._ticket = 0
-        self._now_ms = 0
+        self._now_ns = time.time_ns()
+        self._read_ns = time.monotonic_ns()
         self._sends: list[SendTo | SendAll] = []
         self._nursery: trio.Nursery | None = None
 
@@ -139,9 +140,11 @@ class Service:
     # The loop.
 
     def _clock_ms(self) -> int:
-        """Read the clock; it never runs backward for the machine."""
-        self._now_ms = max(self._now_ms, time.time_ns() // 1_000_000)
-        return self._now_ms
+        """Read the clock. Set back, it runs on at its own pace: timers must neither stop nor jump."""
+        read_ns = time.monotonic_ns()
+        self._now_ns = max(self._now_ns + read_ns - self._read_ns, time.time_ns())
+        self._read_ns = read_ns
+        return self._now_ns // 1_000_000
 
     def _until_deadline_s(self) -> float:
         deadline_ms = self._machine.deadline_ms
