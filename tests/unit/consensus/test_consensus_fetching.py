@@ -198,6 +198,7 @@ def test_a_round_holds_three_votes_a_member_whatever_is_sent() -> None:
 
 def test_rounds_below_the_floor_are_forgotten() -> None:
     bench = Bench()
+    bench.hear(bench.propose(1))
     for view in range(1, 200):
         bench.hear(bench.certify(nullify(view)))
     proposal = bench.propose(200, nullifications=[])

@@ -11,6 +11,7 @@ from consensus.messages import Message, Proposal, Vote, VoteKind
 from consensus.params import Params
 from consensus.types import Member, View
 from consensus.votes import are_exclusive
+from tests.support.consensus_chaos import Chaos
 from tests.support.consensus_net import CHAIN, EPOCH, Links, Net, make_block
 
 QUICK = 200
@@ -223,6 +224,34 @@ def test_an_equivocating_leader_is_named_and_outlived(seed: int) -> None:
     for offence in proofs:
         one, other = offence.proof
         assert are_exclusive(one.subject, other.subject)
+
+
+def draw_byzantine(net: Net, draw: Random) -> set[Member]:
+    """Draw as many members as hold less than a third of the stake."""
+    chosen: set[Member] = set()
+    for machine in draw.sample(net.machines, len(net.machines)):
+        stake = sum(map(net.committee.stake, {*chosen, machine.member}))
+        if 3 * stake < net.committee.total:
+            chosen.add(machine.member)
+    return chosen
+
+
+@pytest.mark.parametrize("batch", range(0, 40, 10))
+def test_a_dishonest_third_can_neither_fork_nor_stop_the_chain_nor_blame_others(batch: int) -> None:
+    for seed in range(batch, batch + 10):
+        draw = Random(seed)
+        stakes = [draw.randint(3, 5) for _ in range(draw.choice((4, 5, 7, 10)))]
+        net = Net(seed, stakes, links=Links((5, draw.randint(20, 80)), draw.choice((0, 0.1))))
+        net.process_ms, net.crash_chance = (0, 20), draw.choice((0, 0.005))
+        net.byzantine, net.tamper = draw_byzantine(net, draw), Chaos(seed)
+        net.run(3_000)
+        net.crash_chance, net.links = 0.0, Links((5, 50))
+        honest = [m for m in net.machines if m.member not in net.byzantine]
+        goal = max(len(machine.chain) for machine in net.machines) + 3
+        done = net.run(60_000, lambda who=honest, to=goal: min(len(m.chain) for m in who) >= to)
+        assert done, f"seed {seed} stands still"
+        blamed = {offence.member for machine in honest for offence in machine.offences}
+        assert blamed <= net.byzantine, f"seed {seed}"
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -4,7 +4,15 @@ from itertools import pairwise
 
 from consensus.effects import Broadcast, Build, Check, Finalize, Offence, Persist, Send
 from consensus.events import Built, Checked, Received, Ticked, Verdict, WorkPending
-from consensus.messages import Certificate, FetchCertificates, Proposal, Subject, Vote, VoteKind
+from consensus.messages import (
+    Certificate,
+    FetchCertificates,
+    FetchProposal,
+    Proposal,
+    Subject,
+    Vote,
+    VoteKind,
+)
 from consensus.params import Params
 from consensus.types import View
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
@@ -370,14 +378,10 @@ def test_a_view_with_a_certificate_for_another_block_is_not_voted_final() -> Non
     mine, theirs = bench.propose(1), bench.propose(1, note=b"theirs")
     bench.do(Received(bench.leader(1), mine), judged=False)
     bench.hear(bench.certify(theirs.vote.subject))
-    (send,) = [
-        e
-        for e in bench.wait(125)
-        if isinstance(e, Send)
-        and e.to == bench.leader(1)
-        and not isinstance(e.message, Certificate)
-    ]
-    bench.hear(theirs, send.to)
+    request = FetchProposal(View(1), ref(theirs).hash)
+    asked = [e.to for e in bench.wait(400) if isinstance(e, Send) and e.message == request]
+    assert asked[0] == bench.leader(1)
+    bench.hear(theirs, asked[1])
     assert theirs in bench.records
     assert bench.voted(FINALIZE) == []
 
@@ -387,8 +391,8 @@ def test_a_certificate_overrides_the_local_proposal_and_is_built_on() -> None:
     mine, theirs = bench.propose(1), bench.propose(1, note=b"theirs")
     bench.hear(mine)
     bench.hear(bench.certify(theirs.vote.subject))
-    bench.wait(200)
-    asked = [e.to for e in bench.of(Send) if "Fetch" in type(e.message).__name__]
+    request = FetchProposal(View(1), ref(theirs).hash)
+    asked = [e.to for e in bench.wait(200) if isinstance(e, Send) and e.message == request]
     bench.hear(theirs, asked[0])
     assert bench.voted(FINALIZE) == []
     assert [(b.parent_view, b.parent_hash) for b in bench.of(Build)] == [(1, ref(theirs).hash)]
@@ -459,11 +463,11 @@ def test_after_a_long_silence_of_all_the_leader_gets_its_time() -> None:
     bench = Bench(stakes=(1, 1, 1, 1, 1, 1, 1), params=Params(heartbeat_ms=10**6), work=False)
     bench.wait(60_000)
     bench.do(WorkPending(bench.now_ms - 1_000))
-    for member in [m for m in bench.others if m != bench.leader(1)]:
-        bench.hear(FetchCertificates(View(1), View(1)), member)
+    awake = [m for m in bench.others if m != bench.leader(1)]
+    request = FetchCertificates(View(1), View(1))
+    effects = [effect for member in awake for effect in bench.hear(request, member)]
     assert bench.engine._state.timers.armed_ms == bench.now_ms
-    bench.wait(bench.params.leader_ms - 1)
-    assert bench.voted(NULLIFY) == []
+    assert effects + bench.wait(bench.params.leader_ms - 1) == []
 
 
 def test_without_an_awake_quorum_the_leader_gets_its_time() -> None:
