@@ -75,7 +75,7 @@ class Ballots:
         self._judge_member(subject, member)
         before = self.stakes.get(subject, 0)
         after = self.stakes[subject] = before + self.cast.committee.seats[member].stake
-        if 3 * before <= 2 * self.cast.committee.total < 3 * after:
+        if 3 * before <= 2 * self.cast.total < 3 * after:
             self._judge_quorum(subject)
 
     def _judge_member(self, subject: Subject, member: Member) -> None:
@@ -102,7 +102,7 @@ class Ballots:
 
     def has_quorum(self, subject: Subject) -> bool:
         """Tell whether the votes on a subject are of more than two thirds of all stake."""
-        return 3 * self.stakes.get(subject, 0) > 2 * self.cast.committee.total
+        return 3 * self.stakes.get(subject, 0) > 2 * self.cast.total
 
     def is_skipped(self, epoch: int, view: int) -> bool:
         """Tell whether a quorum nullified a view."""

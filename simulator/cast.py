@@ -6,7 +6,7 @@ committee has the i-th stake: keys are dealt out in the committee's own order.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from hashlib import blake2b
 from typing import Final
 
@@ -56,6 +56,11 @@ class Cast:
     def members(self) -> range:
         """Name the members, as plain numbers."""
         return range(len(self.keys))
+
+    @cached_property
+    def total(self) -> int:
+        """Sum all stake, here and not as the product does."""
+        return sum(seat.stake for seat in self.committee.seats)
 
     def stake(self, members: Sequence[Member] | set[Member]) -> int:
         """Sum the stake of distinct members."""

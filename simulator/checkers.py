@@ -53,6 +53,8 @@ class Holdings:
     certificates: dict[tuple[int, int], Subject] = field(default_factory=dict)
     """By view and kind."""
     bodies: dict[Hash, Proposal] = field(default_factory=dict)
+    foreign: dict[tuple[int, int], set[Hash]] = field(default_factory=dict)
+    """Blocks that others are known to have notarized, by view and signer."""
     floor: tuple[int, Hash] = (0, Hash(b""))
     final_view: int = 0
     """The highest view of which a finalization is durable."""
@@ -125,6 +127,9 @@ class Oracle:
             case Vote(subject=subject, signer=signer):
                 if signer == member:
                     held.votes.add(subject)
+                elif int(subject.kind) == NOTARIZE:
+                    seen = held.foreign.setdefault((subject.view, signer), set())
+                    seen.add(subject.block_hash)
             case Certificate(subject=subject):
                 self._hold_certificate(held, record)
             case Proposal():
@@ -143,14 +148,14 @@ class Oracle:
             self.ballots.add(certificate.subject, member, signature)
         members = [member for member, _ in certificate.votes]
         stake = sum(self.cast.committee.seats[m].stake for m in set(members))
-        enough = 3 * stake > 2 * self.cast.committee.total
+        enough = 3 * stake > 2 * self.cast.total
         genuine = all(
             self.ballots.is_genuine(certificate.subject, member, signature)
             for member, signature in certificate.votes
         )
         if not enough or not genuine or len(set(members)) != len(members):
             raise Breach("I6", f"a node keeps a certificate of {_name(certificate.subject)} "
-                               f"that {stake} of {self.cast.committee.total} signed")
+                               f"that {stake} of {self.cast.total} signed")
 
     # Votes.
 
@@ -169,11 +174,25 @@ class Oracle:
         if why := self.chronicle.judge(body):
             raise Breach(law, f"v{process.place} signed {_name(subject)}, invalid: {why}")
         if kind == FINALIZE:
-            notarized = held.certificates.get((subject.view, NOTARIZE))
-            if notarized is None or notarized.block_hash != subject.block_hash:
+            leader = self.schedule.leader(View(subject.view))
+            if len(held.foreign.get((subject.view, leader), ())) > 1:
+                what = f"v{process.place} signed {_name(subject)}, and knows that its leader lied"
+                raise Breach("R5", what)
+            if not self._holds_notarization(process, held, subject, body):
                 raise Breach("I4", f"v{process.place} signed {_name(subject)}, not notarized")
         else:
             self._judge_parent(process, held, subject, body)
+
+    def _holds_notarization(
+        self, process: Process, held: Holdings, subject: Subject, body: Proposal
+    ) -> bool:
+        """Find the notarization, or the durable votes that it follows from after a restart."""
+        notarized = held.certificates.get((subject.view, NOTARIZE))
+        if notarized is not None and notarized.block_hash == subject.block_hash:
+            return True
+        own = any(int(s.kind) == NOTARIZE and s == body.vote.subject for s in held.votes)
+        voters = {body.vote.signer} | ({process.member} if own else set())
+        return 3 * self.cast.stake(voters) > 2 * self.cast.total
 
     def _judge_parent(
         self, process: Process, held: Holdings, subject: Subject, body: Proposal

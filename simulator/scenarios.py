@@ -42,9 +42,9 @@ class Scenario:
     loss: float = 0.0
     replay: float = 0.0
     menu: Menu = NO_FAULTS
-    safety_ms: int = 8_000
-    clients: int = 3
-    gap_ms: int = 400
+    safety_ms: int = 14_000
+    clients: int = 4
+    gap_ms: int = 300
     weight: int = 4
     """How often it comes among all scenarios."""
     forks: bool = False
@@ -95,7 +95,7 @@ _DEEDS: Final = {
 }
 
 _BASE: Final = (
-    Scenario("calm", "no faults at all: the figures to compare with", sizes=(4, 7)),
+    Scenario("calm", "no faults at all: the figures to compare with", sizes=(4, 6, 7)),
     Scenario("lossy", "loss up to 30 %, replay up to 50 %", (4, 5, 7), loss=0.3, replay=0.5),
     Scenario("crashes", "crashes at any step, torn writes, restarts", (4, 5, 7), "uneven",
              menu=Menu(crashes=14), loss=0.05, weight=8),
@@ -103,6 +103,8 @@ _BASE: Final = (
              sync_failures=8)),
     Scenario("cuts", "partitions: symmetric, one way, bridged, of one alone", (4, 5, 7),
              "uneven", menu=Menu(cuts=8), loss=0.02, weight=8),
+    Scenario("slow", "messages so slow that only growing patience helps", (4, 6), "uneven",
+             delay_ms=(350, 700), clients=2, loss=0.05),
     Scenario("clogs", "links held up for up to five seconds", (4, 7), menu=Menu(clogs=12)),
     Scenario("clocks", "wrong clocks and pauses", (4, 5), menu=Menu(skews=8, pauses=8)),
     Scenario("full-stop", "every process stops at once, again and again", (4, 5), "uneven",
@@ -177,7 +179,7 @@ def cast_roles(scenario: Scenario, chance: Random) -> Casting:
 
 
 def _uneven_stake(chance: Random) -> int:
-    return int(10 ** chance.uniform(0.3, 2.3))
+    return int(10 ** chance.uniform(0.8, 2.0))
 
 
 def _choose_liars(scenario: Scenario, stakes: list[int], chance: Random) -> dict[int, str]:

@@ -24,11 +24,9 @@ class Remembering:
         self._signed: dict[tuple[bytes, bytes], bytes] = {}
         self._opened: dict[tuple[bytes, bytes], bool] = {}
 
-    @staticmethod
-    def crypto_sign_seed_keypair(seed: bytes) -> tuple[bytes, bytes]:
-        """Derive a key pair."""
-        public, secret = sodium.crypto_sign_seed_keypair(seed)
-        return public, secret
+    def __getattr__(self, name: str) -> object:
+        """Leave everything else to libsodium."""
+        return getattr(sodium, name)
 
     def crypto_sign(self, message: bytes, secret: bytes) -> bytes:
         """Sign; the verdict over what was just signed is known."""

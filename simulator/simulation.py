@@ -236,8 +236,8 @@ class Simulation:
         stake = self.cast.stake(guilty)
         if guilty - self._liars():
             raise Breach("I9", f"honest {sorted(guilty - self._liars())} are among the guilty")
-        if 3 * stake < self.cast.committee.total:
-            raise Breach("I9", f"only {stake} of {self.cast.committee.total} can be attributed")
+        if 3 * stake < self.cast.total:
+            raise Breach("I9", f"only {stake} of {self.cast.total} can be attributed")
 
     # Liveness.
 
@@ -246,7 +246,7 @@ class Simulation:
         good = [p for p in self.processes if p.member not in self._liars()]
         stream(self.seed, "core").shuffle(good)
         core: list[Process] = []
-        while 3 * self.cast.stake([p.member for p in core]) <= 2 * self.cast.committee.total:
+        while 3 * self.cast.stake([p.member for p in core]) <= 2 * self.cast.total:
             core.append(good[len(core)])
         return core
 

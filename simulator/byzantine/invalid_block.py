@@ -9,6 +9,7 @@ from consensus.types import Member
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
+from ledger.transition import transactions_root
 from ledger.types.block import Block, decode_block
 from simulator.byzantine.mask import Mask, Said
 
@@ -52,6 +53,16 @@ class InvalidBlock(Mask):
                 {"epoch": 1},
             ]
         )
-        if self.chance.random() < 0.2 and block.transactions:
-            return Block(header, (*block.transactions, block.transactions[0]))
+        if self.chance.random() < 0.3 and block.transactions:
+            return self._with_other_transactions(block)
         return Block(replace(header, **wrong), block.transactions)
+
+    def _with_other_transactions(self, block: Block) -> Block:
+        """Repeat a transaction, or break a signature and commit to the broken bytes."""
+        first, *others = block.transactions
+        if self.chance.random() < 0.5:
+            return Block(block.header, (first, *others, first))
+        # A transaction ends with its signature, and execution does not look at that.
+        broken = (first[:-1] + bytes([first[-1] ^ 1]), *others)
+        root = transactions_root(broken)
+        return Block(replace(block.header, transactions_root=root), broken)
