@@ -146,7 +146,7 @@ class Device:
         self._seq, self._previous, self._last_ms = 0, ZERO_HASH, 0
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        self._cursor = (-1, -1)
+        self._cursor = self._farthest = (-1, -1)
         self._sent = 0
         self._ready = False
         self._client: paho.Client | None = None
@@ -236,8 +236,12 @@ class Device:
             return
         topic = readings_topic(self.settings.plant, self.settings.line, self.key.public)
         for boot, seq, raw in self._journal.after(self._cursor, room):
-            self._client.publish(topic, raw, qos=1, properties=publish_properties(READING_EXPIRY_S))
+            resent = boot < self._journal.boot or (boot, seq) <= self._farthest
+            self._client.publish(
+                topic, raw, qos=1, properties=publish_properties(READING_EXPIRY_S, resent=resent)
+            )
             self._cursor = (boot, seq)
+            self._farthest = max(self._farthest, self._cursor)
             self._sent += 1
 
     def _supervise(self) -> None:

@@ -12,13 +12,12 @@ from typing import Final
 
 import structlog
 
-from iot_minting.errors import WrongTopic
 from iot_minting.gateway import Accepted, Gateway, Refused, Repeated, Verdict
 from iot_minting.metrics import ACCEPTED, INGEST_SECONDS, REFUSED, REPEATED
 from iot_minting.mqtt import Message, Subscription, wall_ms
 from iot_minting.registry import Registry
 from iot_minting.store import Store
-from iot_minting.topics import is_state, parse_topic, receipt_topic
+from iot_minting.topics import receipt_topic
 from iot_minting.types import sign_receipt
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
@@ -89,12 +88,9 @@ class Ingest:
         touched: set[tuple[PublicKey, int]] = set()
         for message in batch:
             self._note_connection(message)
-            if is_state(message.topic):
-                self._note_state(message)
-                continue
             for verdict in self._gateway.judge(message.topic, message.payload, message.arrival_ms):
                 touched |= _receiptable(verdict)
-                if not self._is_resend(verdict):
+                if not self._is_resend(verdict, message):
                     verdicts.append(verdict)
         verdicts += self._gateway.expire(wall_ms())
         if verdicts:
@@ -111,20 +107,16 @@ class Ingest:
             self._epoch = message.epoch
             self._fresh.clear()
 
-    def _note_state(self, message: Message) -> None:
-        """A device that announces itself sends again what was not receipted."""
-        try:
-            self._fresh.discard(parse_topic(message.topic).device)
-        except WrongTopic:
-            log.warning("state on a foreign topic", topic=message.topic[:200])
+    def _is_resend(self, verdict: Verdict, message: Message) -> bool:
+        """Tell a resend from a replay. Neither moves anything; only replays are worth a record.
 
-    def _is_resend(self, verdict: Verdict) -> bool:
-        """Tell a resend from a replay: resends come before anything fresh of the device."""
+        A device marks what it sends again; a broker delivers again before anything fresh.
+        """
         match verdict:
             case Accepted(stored=stored):
                 self._fresh.add(stored.device)
                 return False
-            case Repeated(entry=entry) if entry.device not in self._fresh:
+            case Repeated(entry=entry) if message.resent or entry.device not in self._fresh:
                 REPEATED.inc()
                 return True
             case _:

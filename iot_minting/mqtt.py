@@ -24,6 +24,8 @@ SESSION_S: Final = 72 * 3_600
 RECEIVE_MAX: Final = 2_000
 """Messages that a broker may send ahead of the acknowledgements."""
 QUEUE_MAX: Final = 65_535
+RESENT: Final = ("resent", "1")
+"""Marks an envelope that is sent again: a courtesy for the logs, no evidence of anything."""
 READING_EXPIRY_S: Final = 72 * 3_600
 
 
@@ -37,6 +39,7 @@ class Message:
     topic: str
     payload: bytes
     arrival_ms: int
+    resent: bool = False
 
 
 def wall_ms() -> int:
@@ -63,10 +66,12 @@ def connect_properties(session_s: int) -> Properties:
     return properties
 
 
-def publish_properties(expiry_s: int) -> Properties:
-    """Let a message expire at the broker."""
+def publish_properties(expiry_s: int, *, resent: bool) -> Properties:
+    """Let a message expire at the broker; mark one that its device sends again."""
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
     properties.MessageExpiryInterval = expiry_s
+    if resent:
+        properties.UserProperty = RESENT
     return properties
 
 
@@ -166,5 +171,6 @@ class Subscription:
                 message.topic,
                 bytes(message.payload),
                 wall_ms(),
+                RESENT in getattr(message.properties, "UserProperty", ()),
             )
         )

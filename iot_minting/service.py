@@ -26,7 +26,7 @@ from iot_minting.plausibility import find_outliers
 from iot_minting.policy import Dropped, Policy, SealedRun, SealRules
 from iot_minting.registry import Registry, find_registrations
 from iot_minting.store import STORE_NAME, Run, RunState, Store
-from iot_minting.topics import STATES_FILTER, shared_filter
+from iot_minting.topics import shared_filter
 from iot_minting.types import Device
 from ledger.genesis import Genesis
 from ledger.primitives.amounts import UNITS_PER_BILL
@@ -74,7 +74,7 @@ class Service:
         self._read_place = 0
         self._subscription = Subscription(
             f"mmu-{keys.ingest.public.hex()[:16]}-{config.shared_group}",
-            [shared_filter(config.shared_group), STATES_FILTER],
+            [shared_filter(config.shared_group)],
             # A shared subscription in a persistent session kills rumqttd: see `broker`.
             persistent=not config.shared_group,
         )

@@ -11,10 +11,9 @@ from ledger.primitives.keys import PublicKey
 
 ROOT: Final = "bc/v1"
 READINGS_FILTER: Final = f"{ROOT}/+/+/+/r"
-STATES_FILTER: Final = f"{ROOT}/+/+/+/state"
 
 _LEVEL: Final = "([^/+#]{1,64})"
-_READINGS: Final = re.compile(f"{ROOT}/{_LEVEL}/{_LEVEL}/([0-9a-f]{{64}})/(r|state)")
+_READINGS: Final = re.compile(f"{ROOT}/{_LEVEL}/{_LEVEL}/([0-9a-f]{{64}})/r")
 
 
 class Place(NamedTuple):
@@ -46,13 +45,8 @@ def shared_filter(group: str) -> str:
 
 
 def parse_topic(topic: str) -> Place:
-    """Read a topic of readings or states; raise `WrongTopic`."""
+    """Read a topic of readings; raise `WrongTopic`."""
     match = _READINGS.fullmatch(topic)
     if match is None:
         raise WrongTopic(f"{topic[:200]!r} is not {ROOT}/PLANT/LINE/DEVICE/r with a key in hex")
     return Place(match[1], match[2], PublicKey(bytes.fromhex(match[3])))
-
-
-def is_state(topic: str) -> bool:
-    """Tell whether a topic holds a device's state."""
-    return topic.endswith("/state")

@@ -15,7 +15,7 @@ from iot_minting.ingest import Ingest
 from iot_minting.mqtt import Subscription
 from iot_minting.registry import Registry
 from iot_minting.store import Store
-from iot_minting.topics import STATES_FILTER, shared_filter
+from iot_minting.topics import shared_filter
 from iot_minting.types import Device
 from ledger.primitives.keys import SigningKey
 from ledger.types.evidence import Instrument
@@ -43,9 +43,7 @@ def main() -> None:
     store = Store(Path(path))
     store.save_registry(known, 0)
     store.close()
-    subscription = Subscription(
-        "test-ingest", [shared_filter(group), STATES_FILTER], persistent=not group
-    )
+    subscription = Subscription("test-ingest", [shared_filter(group)], persistent=not group)
     ingest = Ingest(
         bytes.fromhex(chain_id),
         SigningKey(bytes.fromhex(seed)),

@@ -33,14 +33,20 @@ DEVICE = key("device").public
 
 
 def test_a_topic_reads_back_as_its_place():
-    for topic in (readings_topic("p", "l", DEVICE), state_topic("p", "l", DEVICE)):
-        assert parse_topic(topic) == ("p", "l", DEVICE)
+    assert parse_topic(readings_topic("p", "l", DEVICE)) == ("p", "l", DEVICE)
     assert shared_filter("mmu") == "$share/mmu/bc/v1/+/+/+/r"
     assert shared_filter("") == "bc/v1/+/+/+/r"
 
 
 @pytest.mark.parametrize(
-    "topic", ["", "bc/v1/p/l/xyz/r", receipt_topic(DEVICE), f"bc/v1/p/q/l/{DEVICE.hex()}/r"]
+    "topic",
+    [
+        "",
+        state_topic("p", "l", DEVICE),
+        "bc/v1/p/l/xyz/r",
+        receipt_topic(DEVICE),
+        f"bc/v1/p/q/l/{DEVICE.hex()}/r",
+    ],
 )
 def test_a_foreign_topic_is_refused(topic):
     with pytest.raises(WrongTopic):
