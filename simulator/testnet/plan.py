@@ -25,7 +25,7 @@ from simulator.testnet.layout import Layout
 from simulator.testnet.supervisor import Program, listens
 
 LOOPBACK: Final = "127.0.0.1"
-HEARTBEAT_MS: Final = 2_000
+HEARTBEAT_MS: Final = 333
 """An empty block this often: shorter than a real network's, so that a board shows life."""
 
 
