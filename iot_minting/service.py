@@ -40,6 +40,8 @@ SAVE_EVERY_BLOCKS: Final = 20
 READ_MAX: Final = 2_000
 """Envelopes that the policy takes in between two decisions."""
 MEASURE_MS: Final = 1_000
+USUAL_LEAST: Final = 10
+"""Milkings of one farm in a run that it takes to say what is usual there."""
 CHAIN_META: Final = "chain_id"
 
 log = structlog.get_logger("mint")
@@ -231,7 +233,7 @@ def _warn_of_outliers(run: SealedRun) -> None:
     """Name milkings far from a farm's usual: for people to look at, no reason to refuse."""
     for pieces in run.collections:
         rises = [piece.last_value - piece.first_value for piece in pieces]
-        for place in find_outliers(rises):
+        for place in find_outliers(rises) if len(rises) >= USUAL_LEAST else ():
             piece = pieces[place]
             log.warning("unusual milking", device=piece.device.hex(), seq=piece.seq)
 
