@@ -84,7 +84,8 @@ class ApiConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    node_url: Annotated[str, Field(min_length=1)]
+    node_urls: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)]
+    """Nodes of the network: the first that can be reached is asked."""
     database_url: Annotated[str, Field(min_length=1)]
     prefix: Annotated[str, Field(pattern=r"^[a-z]{1,16}$")] = "dbill"
     host: str = "127.0.0.1"
@@ -213,7 +214,7 @@ def _keep_secret(path: Path, draw: Callable[[], str]) -> str:
 def prepare(
     home: Path,
     *,
-    node_url: str,
+    node_urls: Sequence[str],
     database_dir: Path,
     database_port: int,
     port: int,
@@ -235,7 +236,7 @@ def prepare(
     payout_text = format_address(payout, prefix)
     url = database_url(database_password(database_dir), database_port)
     config = ApiConfig(
-        node_url=node_url,
+        node_urls=tuple(node_urls),
         database_url=url,
         prefix=prefix,
         host=host,

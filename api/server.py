@@ -58,7 +58,7 @@ async def serve(config: ApiConfig) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     code = 0
-    async with NodeClient(config.node_url) as node:
+    async with NodeClient(*config.node_urls) as node:
         try:
             if await _await_database(config, stop):
                 async with open_service(config, node) as service:

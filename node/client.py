@@ -16,6 +16,7 @@ import msgspec
 
 from ledger.primitives.keys import Address
 from node.errors import NodeUnavailable, Rejected, WireFault
+from node.failover import FailoverTransport
 from node.shell.framing import FrameDecoder
 from node.views import (
     AccountView,
@@ -47,10 +48,15 @@ class _Told(msgspec.Struct):
 
 
 class NodeClient:
-    """A connection pool to one node. Use as an async context, or `aclose` it."""
+    """A connection pool to a node, or to the first of several that can be reached.
 
-    def __init__(self, base_url: str, *, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self.base_url = base_url.rstrip("/")
+    Use as an async context, or `aclose` it.
+    """
+
+    def __init__(self, *base_urls: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.base_url = base_urls[0].rstrip("/")
+        if transport is None and len(base_urls) > 1:
+            transport = FailoverTransport(base_urls)
         self._free = asyncio.Semaphore(AT_ONCE_MAX)
         self._http = httpx.AsyncClient(
             base_url=self.base_url,

@@ -140,7 +140,7 @@ class Service:
     # The loop.
 
     def _clock_ms(self) -> int:
-        """Read the clock. Set back, it runs on at its own pace: timers must neither stop nor jump."""
+        """Read the clock. When it was set back, run on at its own pace: timers must not stop."""
         read_ns = time.monotonic_ns()
         self._now_ns = max(self._now_ns + read_ns - self._read_ns, time.time_ns())
         self._read_ns = read_ns

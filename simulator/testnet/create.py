@@ -145,7 +145,7 @@ def _merchant(layout: Layout, draw: Draw) -> Address:
     _plant(layout.home("api") / "payout.key", draw("merchant"))
     identity = prepare_api(
         layout.home("api"),
-        node_url="http://127.0.0.1:1",
+        node_urls=["http://127.0.0.1:1"],
         database_dir=layout.database,
         database_port=1,
         port=1,

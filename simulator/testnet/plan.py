@@ -25,6 +25,8 @@ from simulator.testnet.layout import Layout
 from simulator.testnet.supervisor import Program, listens
 
 LOOPBACK: Final = "127.0.0.1"
+NODES_ASKED_MAX: Final = 16
+"""The most nodes that one service is told of."""
 HEARTBEAT_MS: Final = 333
 """An empty block this often: shorter than a real network's, so that a board shows life."""
 
@@ -44,7 +46,7 @@ def configure(layout: Layout, validators: int, ports: Mapping[str, int]) -> None
     """Write every home's configuration for these ports."""
     _configure_nodes(layout, validators, ports)
     mint = prepare_mint(layout.home("mint"))
-    api = _configure_api(layout, ports)
+    api = _configure_api(layout, validators, ports)
     _configure_milk(layout, validators, ports, mint, api)
 
 
@@ -82,10 +84,15 @@ def api_url(ports: Mapping[str, int]) -> str:
     return f"http://{LOOPBACK}:{ports['api']}"
 
 
-def _configure_api(layout: Layout, ports: Mapping[str, int]) -> ApiIdentity:
+def node_urls(ports: Mapping[str, int], validators: int) -> list[str]:
+    """List the RPC addresses that the services may ask."""
+    return [node_url(ports, index) for index in range(min(validators, NODES_ASKED_MAX))]
+
+
+def _configure_api(layout: Layout, validators: int, ports: Mapping[str, int]) -> ApiIdentity:
     return prepare_api(
         layout.home("api"),
-        node_url=node_url(ports, 0),
+        node_urls=node_urls(ports, validators),
         database_dir=layout.database,
         database_port=ports["database"],
         port=ports["api"],
@@ -100,15 +107,15 @@ def _configure_milk(
     mint: MintIdentity,
     api: ApiIdentity,
 ) -> None:
-    node_urls = [node_url(ports, index) for index in range(min(validators, 16))]
+    urls = node_urls(ports, validators)
     write_config(
         layout.home("mint"),
-        MintConfig(node_urls=node_urls, broker_host=LOOPBACK, broker_port=ports["broker"]),
+        MintConfig(node_urls=urls, broker_host=LOOPBACK, broker_port=ports["broker"]),
     )
     write_config(
         layout.home("dairy"),
         DairyConfig(
-            node_urls=node_urls,
+            node_urls=urls,
             broker_host=LOOPBACK,
             broker_port=ports["broker"],
             ingest_key=mint.ingest_key.hex(),

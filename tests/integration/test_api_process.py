@@ -39,7 +39,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDatabase]
 def prepared(home: Path, port: int) -> ApiConfig:
     identity = prepare(
         home,
-        node_url="http://127.0.0.1:9",
+        node_urls=["http://127.0.0.1:9"],
         database_dir=home / "database",
         database_port=9,
         port=port,
@@ -49,7 +49,7 @@ def prepared(home: Path, port: int) -> ApiConfig:
 
 
 def test_a_home_that_is_prepared_twice_keeps_its_keys_and_takes_new_ports(tmp_path: Path) -> None:
-    arguments = {"node_url": "http://127.0.0.1:9", "database_dir": tmp_path / "db"}
+    arguments = {"node_urls": ["http://127.0.0.1:9"], "database_dir": tmp_path / "db"}
     first = prepare(tmp_path, database_port=9, port=8_001, **arguments)
     second = prepare(tmp_path, database_port=10, port=8_002, **arguments)
     assert (first.api_key, first.payout_text) == (second.api_key, second.payout_text)
@@ -65,10 +65,10 @@ def test_a_home_that_is_prepared_twice_keeps_its_keys_and_takes_new_ports(tmp_pa
     ("text", "message"),
     [
         ("= 1", "TOML"),
-        ('node_url = "x"', "database_url"),
-        ('node_url = "x"\ndatabase_url = "y"\nport = 0', "port"),
-        ('node_url = "x"\ndatabase_url = "y"\nprot = 1', "prot"),
-        ('node_url = "x"\ndatabase_url = "y"\nlitre_price_sen = 9999', "cover the milk"),
+        ('node_urls = ["x"]', "database_url"),
+        ('node_urls = ["x"]\ndatabase_url = "y"\nport = 0', "port"),
+        ('node_urls = ["x"]\ndatabase_url = "y"\nprot = 1', "prot"),
+        ('node_urls = ["x"]\ndatabase_url = "y"\nlitre_price_sen = 9999', "cover the milk"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_says_where(

@@ -126,7 +126,7 @@ def bench_config(url: str, keys: tuple[str, str], **changes: object) -> ApiConfi
     )
     return ApiConfig.model_validate(
         {
-            "node_url": "http://node.invalid",
+            "node_urls": ("http://node.invalid",),
             "database_url": url,
             "public_host": "milk.example",
             "pool_size": 6,

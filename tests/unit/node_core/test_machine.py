@@ -7,7 +7,7 @@ from support.ledgers import FOREVER, NOW_MS, Dairy, bill, key
 from consensus.params import Params
 from consensus.types import Member
 from ledger.primitives.codec import encode
-from ledger.primitives.keys import address_of
+from ledger.primitives.keys import Signature, address_of
 from ledger.state.tables import account
 from ledger.types.transaction import Transaction
 from node.core import effects as asked
@@ -72,7 +72,7 @@ def test_refusals_name_their_reason_and_disturb_nothing(cluster: Cluster, dairy:
     other = Dairy(validators=7)
     forged = payment(dairy, 0)
     place, signature = forged.signatures[0]
-    forged = Transaction(forged.intent, ((place, bytes(reversed(signature))),))  # type: ignore[arg-type]
+    forged = Transaction(forged.intent, ((place, Signature(signature[::-1])),))
     refused = submit(
         cluster,
         0,
