@@ -47,6 +47,7 @@ def run(
     seeds: Annotated[str, typer.Option(help="Which seeds: 7 or 1..500.")] = "1..500",
     scenario: ScenarioName = ALL,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one a core.")] = 0,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop at the first failure.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
     """Run many seeds; every failing one is printed with the command that replays it."""
@@ -66,6 +67,8 @@ def run(
             progress.update(bar, advance=1, rate=f"{rate:.1f} seeds/s")
             if outcome.breach:
                 progress.console.print(_failure(outcome), style="red", highlight=False)
+                if stop:
+                    break
     _summarise(tally, time.monotonic() - began_s, as_json=as_json)
     raise typer.Exit(1 if tally.failures else 0)
 
@@ -103,9 +106,6 @@ def _summarise(tally: Tally, seconds: float, *, as_json: bool) -> None:
         line = {"seeds": tally.seeds, "failures": found, "seconds": round(seconds, 3)}
         typer.echo(json.dumps({**line, "digest": tally.digest()}))
         return
-    if not sys.stderr.isatty():
-        for outcome in failures:
-            typer.echo(_failure(outcome))
     rate = tally.seeds / max(1e-9, seconds)
     typer.echo(
         f"{tally.seeds} seeds, {len(failures)} failed, {seconds:.1f} s ({rate:.1f} seeds/s); "

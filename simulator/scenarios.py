@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from consensus.messages import VoteKind
 from consensus.params import Params
 from simulator.byzantine import MASKS
 from simulator.errors import BadRequest
@@ -51,8 +52,8 @@ class Scenario:
     """A coalition of a third and more: the oracle must see the fork and name the culprits."""
     idle: bool = False
     """Nothing happens between two payments: the network must be silent (I11)."""
-    censored: bool = False
-    """Finalize votes are lost in the safety phase."""
+    censored: VoteKind | None = None
+    """Votes of this kind are lost in the safety phase, all of them."""
     params: Params = field(default_factory=Params)
 
 
@@ -105,6 +106,11 @@ _BASE: Final = (
              "uneven", menu=Menu(cuts=8), loss=0.02, weight=8),
     Scenario("slow", "messages so slow that only growing patience helps", (4, 6), "uneven",
              delay_ms=(350, 700), clients=2, loss=0.05),
+    Scenario("restart-after-lie", "leaders who propose two blocks, and crashes", (4, 5, 7),
+             liars=("equivocating-leader",), menu=Menu(crashes=20), loss=0.1,
+             censored=VoteKind.FINALIZE, safety_ms=8_000),
+    Scenario("lagging", "some are cut off for long, and those who could help them die", (5, 7),
+             "uneven", liars=("mute", TWIN), menu=Menu(cuts=6, crashes=3), safety_ms=10_000),
     Scenario("clogs", "links held up for up to five seconds", (4, 7), menu=Menu(clogs=12)),
     Scenario("clocks", "wrong clocks and pauses", (4, 5), menu=Menu(skews=8, pauses=8)),
     Scenario("full-stop", "every process stops at once, again and again", (4, 5), "uneven",
@@ -114,7 +120,10 @@ _BASE: Final = (
     Scenario("idle", "silence between payments, until the heartbeat", (4, 7), clients=0,
              safety_ms=100, idle=True),
     Scenario("last-block", "one burst, then nothing, with finalize votes lost", (4, 5),
-             clients=2, gap_ms=3_000, censored=True, loss=0.1),
+             clients=2, gap_ms=3_000, censored=VoteKind.FINALIZE, loss=0.1),
+    Scenario("stuck-view", "dead leaders, nullify votes lost, everything restarts", (4, 5),
+             clients=3, liars=("mute",), censored=VoteKind.NULLIFY,
+             menu=Menu(full_stops=6), safety_ms=12_000),
     Scenario("edge", "stakes at the edge: liars hold all but a unit of a third", (4, 5, 7), "edge",
              liars=ANY, loss=0.1, replay=0.2, menu=Menu(crashes=3, cuts=2), weight=12),
     Scenario("crowd", "most heads are twins, with less than a third of stake", (7, 9), "crowd",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from consensus.messages import Vote, VoteKind
+from consensus.messages import Message, Vote
 from consensus.types import Member
 from ledger.primitives.hashing import Hash
 from node.core.effects import Submitted
@@ -199,10 +199,9 @@ class Simulation:
         self._divide_twins()
         self.world.run(scenario.safety_ms)
 
-    @staticmethod
-    def _censors(message: object) -> bool:
-        """Lose finalize votes: what carries the last block of a burst over the line."""
-        return isinstance(message, Vote) and message.subject.kind is VoteKind.FINALIZE
+    def _censors(self, message: Message) -> bool:
+        """Lose one kind of vote: what carries the last block over the line, or ends a view."""
+        return isinstance(message, Vote) and message.subject.kind is self.scenario.censored
 
     def _divide_twins(self) -> None:
         """Put twins into different parts of the network, for a while or for good."""

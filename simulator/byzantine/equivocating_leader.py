@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 
-from consensus.effects import Build
 from consensus.messages import Certificate, Message, Proposal, Vote, VoteKind
 from consensus.types import Member
-from ledger.primitives.hashing import Hash
 from simulator.byzantine.mask import Mask, Said
 
 SECOND_MS = 7
@@ -21,6 +19,8 @@ class EquivocatingLeader(Mask):
         if not mine or to is not None or not isinstance(message, Proposal):
             return [(to, message)]
         second = self._second(message)
+        if second is None:
+            return [(to, message)]
         mixed = list(self.others)
         self.chance.shuffle(mixed)
         at = self.chance.randrange(1, len(mixed) + 1)
@@ -28,14 +28,12 @@ class EquivocatingLeader(Mask):
         said = [(member, message if i < at else second) for i, member in enumerate(mixed)]
         return [*said, *both]
 
-    def _second(self, first: Proposal) -> Proposal:
+    def _second(self, first: Proposal) -> Proposal | None:
         about = first.vote.subject
-        machine = self.process.machine
-        assert machine is not None
-        build = Build(about.view, about.parent_view, first.parent_hash)
-        now_ms = self.process.clock_ms + SECOND_MS
-        other = machine.application.prepare(build, machine.mempool, now_ms)
-        vote = self.sign(VoteKind.NOTARIZE, about.view, about.parent_view, Hash(other.hash))
+        other = self.build(about.view, about.parent_view, first.parent_hash, SECOND_MS)
+        if other is None:
+            return None
+        vote = self.sign(VoteKind.NOTARIZE, about.view, about.parent_view, other.hash)
         return Proposal(vote, first.parent_hash, other.raw, first.parent, first.nullifications)
 
     def hears(self, sender: Member, message: Message) -> bool:

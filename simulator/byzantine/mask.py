@@ -10,11 +10,13 @@ from functools import partial
 from random import Random
 from typing import ClassVar
 
+from consensus.effects import Build
 from consensus.engine import Engine
 from consensus.messages import Message, Subject, Vote, VoteKind
 from consensus.types import Epoch, Member, View
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import ZERO_HASH, Hash
+from node.core.application import Prepared
 from node.core.events import Channel
 from node.core.wire import decode_consensus, encode_consensus
 from simulator.process import Process
@@ -96,6 +98,18 @@ class Mask:
     def _say_if(self, life: int, to: Member | None, message: Message) -> None:
         if self.process.is_up and self.process.life == life:
             self.say(to, message)
+
+    def build(
+        self, view: int, parent_view: int, parent_hash: Hash, ahead_ms: int = 0
+    ) -> Prepared | None:
+        """Have the core's ledger make a block, if it knows the parent's state."""
+        machine = self.process.machine
+        assert machine is not None, "a mask only moves while its process runs"
+        ledger = machine.application
+        if ledger._tree.state_after(parent_hash) is None:
+            return None
+        asked = Build(View(view), View(parent_view), parent_hash)
+        return ledger.prepare(asked, machine.mempool, self.process.clock_ms + ahead_ms)
 
     def random_hash(self) -> Hash:
         """Invent a block."""

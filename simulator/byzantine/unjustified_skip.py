@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from consensus.effects import Build
 from consensus.messages import Certificate, Message, Proposal, Subject, VoteKind
 from consensus.types import Epoch, Member, View
-from ledger.primitives.hashing import ZERO_HASH, Hash
+from ledger.primitives.hashing import ZERO_HASH
 from simulator.byzantine.mask import Mask, Said
 
 
@@ -19,11 +18,10 @@ class UnjustifiedSkip(Mask):
         floor, about = self.engine.floor, message.vote.subject
         if about.parent_view <= floor.block.view:
             return [(to, message)]
-        machine = self.process.machine
-        assert machine is not None
-        build = Build(about.view, floor.block.view, floor.block.hash)
-        built = machine.application.prepare(build, machine.mempool, self.process.clock_ms)
-        vote = self.sign(VoteKind.NOTARIZE, about.view, floor.block.view, Hash(built.hash))
+        built = self.build(about.view, floor.block.view, floor.block.hash)
+        if built is None:
+            return [(to, message)]
+        vote = self.sign(VoteKind.NOTARIZE, about.view, floor.block.view, built.hash)
         skipped = range(floor.block.view + 1, about.view)
         gap = tuple(c for view in skipped if (c := self._nullification(view)) is not None)
         return [(to, Proposal(vote, floor.block.hash, built.raw, floor.finalization, gap))]

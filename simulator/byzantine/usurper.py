@@ -2,10 +2,8 @@
 
 from typing import ClassVar
 
-from consensus.effects import Build
 from consensus.justify import Gap, choose_parent, justification
 from consensus.messages import Proposal, VoteKind
-from ledger.primitives.hashing import Hash
 from simulator.byzantine.mask import Mask
 
 
@@ -16,13 +14,13 @@ class Usurper(Mask):
 
     def beats(self) -> None:
         """Build on the core's best parent for the current view, whoever leads it."""
-        machine, state = self.process.machine, self.engine._state
-        assert machine is not None
+        state = self.engine._state
         parent = choose_parent(state)
         if isinstance(parent, Gap) or not state.tree.is_valid(parent) or self.engine.view < 2:
             return
-        build = Build(self.engine.view, parent.view, parent.hash)
-        block = machine.application.prepare(build, machine.mempool, self.process.clock_ms)
-        vote = self.sign(VoteKind.NOTARIZE, build.view, parent.view, Hash(block.hash))
+        block = self.build(self.engine.view, parent.view, parent.hash)
+        if block is None:
+            return
+        vote = self.sign(VoteKind.NOTARIZE, self.engine.view, parent.view, block.hash)
         certificate, nullifications = justification(state, parent)
         self.say(None, Proposal(vote, parent.hash, block.raw, certificate, nullifications))
