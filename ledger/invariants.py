@@ -3,7 +3,8 @@
 `check_block` looks at what a block touched and costs no more than that; `audit` walks every
 record. They are written apart from the rules and share no arithmetic with them.
 
-    minted - redeemed = remaining in all lots = held by all accounts, module accounts included
+    minted - redeemed = held by all accounts, module accounts included
+    minted - redeemed = remaining in all lots + deficits; redeemed is the sum by reason
     0 <= remaining <= units, for every lot
     an account of the law holds what its records say: stake and what is unbonding, rewards
     ranges of used readings ascend and do not touch
@@ -23,8 +24,12 @@ from ledger.state.overlay import Overlay
 from ledger.state.records import Supply
 from ledger.state.tables import (
     ACCOUNTS,
+    BONDS_ACCOUNT,
+    CHALLENGES,
     CONSUMED,
+    DEPOSITS_ACCOUNT,
     LOTS,
+    MMUS,
     MODULE_ACCOUNTS,
     REWARDS_ACCOUNT,
     RUNS,
@@ -59,6 +64,8 @@ class Holding:
 HOLDINGS: Final = (
     Holding(VALIDATORS.prefix, STAKE_ACCOUNT, lambda raw: VALIDATORS.decode(raw).stake),
     Holding(UNBONDING.prefix, STAKE_ACCOUNT, lambda raw: UNBONDING.decode(raw).units),
+    Holding(MMUS.prefix, BONDS_ACCOUNT, lambda raw: MMUS.decode(raw).bond),
+    Holding(CHALLENGES.prefix, DEPOSITS_ACCOUNT, lambda raw: CHALLENGES.decode(raw).deposit),
     Holding(VALIDATORS.prefix, REWARDS_ACCOUNT, lambda raw: VALIDATORS.decode(raw).rewards),
 )
 """What each account of the law holds, and for whom."""
@@ -101,8 +108,12 @@ def check_block(overlay: Overlay) -> None:
     raw_before = overlay.before(SUPPLY.prefix)
     before = _NO_BOOKS if raw_before is None else SUPPLY.decode(raw_before)
     after = supply(overlay)
-    if after.units != after.remaining:
-        raise InvariantBroken(f"supply {after.units} but {after.remaining} remain in lots")
+    if after.units != after.remaining + after.deficit:
+        raise InvariantBroken(
+            f"supply {after.units} but {after.remaining} remain in lots, {after.deficit} in deficit"
+        )
+    if after.redeemed != sum(after.by_reason):
+        raise InvariantBroken(f"{after.redeemed} redeemed, but by reason {after.by_reason}")
     if after.remaining - before.remaining != remaining:
         raise InvariantBroken(
             f"the books gained {after.remaining - before.remaining} units of "
@@ -223,8 +234,8 @@ def _audit_books(found: Audit, books: Supply | None) -> None:
         return
     found.minted_units, found.redeemed_units = books.minted, books.redeemed
     for name, units in (
-        ("the books say remains in lots", books.remaining),
-        ("remain in lots", found.remaining_units),
+        ("the books say remains in lots or deficit", books.remaining + books.deficit),
+        ("remain in lots or deficit", found.remaining_units + books.deficit),
         ("are held by accounts", found.held_units),
     ):
         if units != books.units:

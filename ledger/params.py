@@ -138,6 +138,8 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     # How far a device's clock may be ahead of the block's.
     clock_skew_ms_max: Annotated[int, Meta(ge=0, le=600_000)]
     shelf_days: dict[MilkKind, ShelfDays]
+    # What a doubter of a lot puts down; enough that doubting everything is dear.
+    challenge_deposit_units: Annotated[int, Meta(ge=0, le=1_000 * UNITS_PER_BILL)]
     staking: Staking
 
     @property
@@ -178,5 +180,6 @@ def default_parameters(*, development: bool) -> Parameters:
         collection_age_ms_max=72 * HOUR_MS,
         clock_skew_ms_max=120_000,
         shelf_days=dict(DEFAULT_SHELF_DAYS),
+        challenge_deposit_units=10 * UNITS_PER_BILL,
         staking=Staking(),
     )

@@ -65,6 +65,20 @@ class WrongInstrument(EvidenceRefused):
     text = "device {device} is a {registered} and can't serve as {wanted}"
 
 
+class RevokedDevice(EvidenceRefused):
+    """The device was revoked."""
+
+    code = "revoked_device"
+    text = "device {device} was revoked"
+
+
+class CalibrationGap(EvidenceRefused):
+    """Readings from before the calibration that holds now."""
+
+    code = "calibration_gap"
+    text = "device {device} is calibrated since {from_ms} ms, its first reading is of {first_ms} ms"
+
+
 class CalibrationShort(EvidenceRefused):
     """The calibration ended before the run did."""
 

@@ -35,3 +35,45 @@ class CalibrationOver(RegistryRefused):
 
     code = "calibration_over"
     text = "calibrated until {until_ms} ms, it is {time_ms} ms"
+
+
+class OwnRole(RegistryRefused):
+    """A regulator can't revoke its own license: someone must be left to grant it."""
+
+    code = "own_role"
+    text = "a regulator does not revoke its own role"
+
+
+class RoleHeld(RegistryRefused):
+    """The holder has the role already."""
+
+    code = "role_held"
+    text = "{holder} holds the role {role} already"
+
+
+class RoleNotHeld(RegistryRefused):
+    """The holder does not have the role."""
+
+    code = "role_not_held"
+    text = "{holder} does not hold the role {role}"
+
+
+class CountedRoleBounds(RegistryRefused):
+    """A role whose quorum is counted would have too few or too many holders."""
+
+    code = "role_out_of_bounds"
+    text = "{count} holders of the role {role}, must be {least} to {most}"
+
+
+class DeviceUnregistered(RegistryRefused):
+    """There is no such device to calibrate or revoke."""
+
+    code = "device_unregistered"
+    text = "device {device} is not registered"
+
+
+class DeviceRevoked(RegistryRefused):
+    """The device was revoked, for ever."""
+
+    code = "device_revoked"
+    text = "device {device} was revoked"

@@ -16,13 +16,11 @@ from ledger.primitives.amounts import UNITS_MAX, WireUnits
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey, WireAddress, WirePublicKey, is_sound
-from ledger.state.records import ATTESTORS_MAX, Role
+from ledger.state.records import ATTESTORS_LEAST, ATTESTORS_MAX, Role
 from ledger.state.tables import check_open
 from ledger.types.evidence import Instrument, MilkKind, Millis
 
 VALIDATORS_MAX: Final = 128
-ATTESTORS_LEAST: Final = 4
-"""The fewest attestors outside of a development network: one may be faulty."""
 GENESIS_BYTES_MAX: Final = 4 * 1024 * 1024
 
 _PREFIX: Final = re.compile(r"[a-z]{2,16}", re.ASCII)

@@ -4,8 +4,13 @@
 |------------|--------------------------|-----------------------------------------------------|
 | fees       | `fees`                   | every transaction                                   |
 | transfer   | `transfer`               | Transfer                                            |
-| registry   | `registry`               | RegisterDevice                                      |
-| milk       | `milk`                   | MintLot (`evidence`, `measure` serve it)            |
+| registry   | `registry`               | RegisterDevice, CalibrateDevice, RevokeDevice,      |
+|            |                          | GrantRole, RevokeRole                               |
+| milk       | `milk`                   | MintLot, RollLot (`evidence`, `measure` serve it)   |
+|            | `tanks`                  | RecordCollection, SealRun                           |
+|            | `lots`                   | PackLot, FreezeLot, RecallLot                       |
+|            | `losses`                 | WriteOff, PostBond, ReleaseBond                     |
+|            | `challenges`             | ChallengeLot, ResolveChallenge                      |
 | staking    | `staking`, `slashing`    | RegisterValidator, Bond, Unbond, ClaimUnbonded,     |
 |            |                          | ClaimRewards, Unjail, SubmitEvidence                |
 |            |                          | (`epochs`, `rewards` serve it)                      |
@@ -17,10 +22,22 @@ body without one.
 
 from typing import Final
 
+from ledger.rules.challenges import apply_challenge, apply_resolve, check_challenge
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.epochs import end_epoch
-from ledger.rules.milk import apply_mint, check_mint
-from ledger.rules.registry import apply_register, check_register
+from ledger.rules.losses import apply_loss, apply_post_bond, apply_release_bond, check_loss
+from ledger.rules.lots import apply_freeze, apply_pack, apply_recall, check_pack
+from ledger.rules.milk import apply_mint, apply_roll, check_mint, check_roll
+from ledger.rules.registry import (
+    apply_calibrate,
+    apply_grant,
+    apply_register,
+    apply_revoke,
+    apply_revoke_device,
+    check_grant,
+    check_register,
+    check_revoke,
+)
 from ledger.rules.slashing import apply_evidence, check_evidence_of_fault
 from ledger.rules.staking import (
     apply_bond,
@@ -34,8 +51,30 @@ from ledger.rules.staking import (
     check_unbond,
 )
 from ledger.rules.table import Entry, Law
+from ledger.rules.tanks import apply_collection, apply_seal, check_collection, check_seal
 from ledger.rules.transfer import apply_transfer, check_transfer
 from ledger.state.overlay import Overlay, Reader
+from ledger.types.milk import (
+    ChallengeLot,
+    FreezeLot,
+    MintLot,
+    PackLot,
+    PostBond,
+    RecallLot,
+    RecordCollection,
+    ReleaseBond,
+    ResolveChallenge,
+    RollLot,
+    SealRun,
+    WriteOff,
+)
+from ledger.types.registry import (
+    CalibrateDevice,
+    GrantRole,
+    RegisterDevice,
+    RevokeDevice,
+    RevokeRole,
+)
 from ledger.types.staking import (
     Bond,
     ClaimRewards,
@@ -45,7 +84,7 @@ from ledger.types.staking import (
     Unbond,
     Unjail,
 )
-from ledger.types.transaction import MintLot, RegisterDevice, Transfer
+from ledger.types.transfer import Transfer
 
 __all__ = ["LAWS", "BlockContext", "Call", "apply_body", "check_body", "end_block"]
 
@@ -61,8 +100,23 @@ _ENTRIES: Final[tuple[Law, ...]] = (
     Entry(SubmitEvidence, apply_evidence, check_evidence_of_fault),
     # Registry.
     Entry(RegisterDevice, apply_register, check_register),
+    Entry(CalibrateDevice, apply_calibrate),
+    Entry(RevokeDevice, apply_revoke_device),
+    Entry(GrantRole, apply_grant, check_grant),
+    Entry(RevokeRole, apply_revoke, check_revoke),
     # Milk.
     Entry(MintLot, apply_mint, check_mint),
+    Entry(RecordCollection, apply_collection, check_collection),
+    Entry(SealRun, apply_seal, check_seal),
+    Entry(PackLot, apply_pack, check_pack),
+    Entry(RollLot, apply_roll, check_roll),
+    Entry(WriteOff, apply_loss, check_loss),
+    Entry(ChallengeLot, apply_challenge, check_challenge),
+    Entry(ResolveChallenge, apply_resolve),
+    Entry(FreezeLot, apply_freeze),
+    Entry(RecallLot, apply_recall),
+    Entry(PostBond, apply_post_bond),
+    Entry(ReleaseBond, apply_release_bond),
 )
 
 LAWS: Final[dict[type[object], Law]] = {entry.kind: entry for entry in _ENTRIES}

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey, Signature
 from ledger.types.evidence import DeviceEvidence
+from ledger.types.milk import MintLot, RecordCollection, RollLot
 from ledger.types.reading import reading_bytes
 from ledger.types.staking import RegisterValidator, SubmitEvidence, possession_bytes
-from ledger.types.transaction import MintLot
 
 Claim = tuple[PublicKey, bytes, Signature]
 """A key, a message, and the signature that must hold."""
@@ -18,6 +18,10 @@ def body_claims(body: object, sender: Address, chain: Hash) -> list[Claim]:
     match body:
         case MintLot():
             return _mint_claims(body, chain)
+        case RollLot():
+            return _mint_claims(body.mint, chain)
+        case RecordCollection():
+            return _device_claims([body.meter], chain)
         case RegisterValidator():
             message = possession_bytes(chain, sender, body.vote_key, body.vrf_key)
             return [(body.vote_key, message, body.proof)]

@@ -11,12 +11,14 @@ from typing import Final
 
 from ledger.errors import (
     BadEnvelope,
+    CalibrationGap,
     CalibrationShort,
     FallingTotal,
     ForeignDevice,
     ForeignEnvelope,
     ForeignOperator,
     OutsideRun,
+    RevokedDevice,
     Tampered,
     UnknownDevice,
     UnorderedEnvelopes,
@@ -107,6 +109,8 @@ def check_device(reader: Reader, key: PublicKey, kind: Instrument, span: Span) -
     device = DEVICES.get(reader, key)
     if device is None:
         raise UnknownDevice(device=key.hex())
+    if device.revoked:
+        raise RevokedDevice(device=key.hex())
     if device.instrument is not kind:
         raise WrongInstrument(device=key.hex(), registered=device.instrument, wanted=kind)
     if device.plant != span.plant:
@@ -124,7 +128,7 @@ def check_evidence(
     overlay: Overlay, evidence: DeviceEvidence, kind: Instrument, span: Span
 ) -> Shown:
     """Check one device's evidence whole, and use its readings up."""
-    check_device(overlay, evidence.device, kind, span)
+    device = check_device(overlay, evidence.device, kind, span)
     first, worst, last = (
         _check_reading(evidence, envelope, kind, span)
         for envelope in (evidence.first, evidence.worst, evidence.last)
@@ -132,6 +136,12 @@ def check_evidence(
     if len({(reading.stream, reading.unit) for reading in (first, worst, last)}) != 1:
         raise WrongUnit(device=evidence.device.hex(), stream=last.stream, unit=last.unit)
     _check_order(evidence, first, worst, last)
+    if first.t0_ms < device.calibrated_from_ms:
+        raise CalibrationGap(
+            device=evidence.device.hex(),
+            from_ms=device.calibrated_from_ms,
+            first_ms=first.t0_ms,
+        )
     consume(overlay, evidence.device, evidence.boot, evidence.first_seq, evidence.last_seq)
     return Shown(evidence.device, first, worst, last)
 

@@ -5,8 +5,8 @@ run must have been hot enough, cooled, and forward; a quorum of attestors recomp
 readings. The tokens are split among farmers, processor, validators, attestors and reserve, and
 the split sums to the lot exactly.
 
-RecordCollection, SealRun, PackLot, RollLot, WriteOff, ChallengeLot, ResolveChallenge, FreezeLot
-and RecallLot belong here.
+`tanks` has the milk before its run, `lots` what is sold, `losses` what is lost, `challenges`
+what is doubted.
 """
 
 import itertools
@@ -21,17 +21,24 @@ from ledger.errors import (
     BadShelfLife,
     ClaimOverCollections,
     ClaimOverFlow,
+    ClaimOverSealed,
     ClaimOverTank,
     CollectionOverMeter,
+    DeficitOpen,
     Diverted,
     FlowAgainstTank,
+    ForeignLot,
+    ForeignRun,
+    FreshLot,
     FutureRun,
     KnownRun,
+    NoMilk,
     NoQuorum,
-    RoleMissing,
-    SupplyOverflow,
+    OldMilk,
+    ShortLot,
     TooCold,
     TooWarm,
+    TwoSources,
     UnknownAttestor,
     UnorderedAttestors,
     WrongInstruments,
@@ -39,29 +46,34 @@ from ledger.errors import (
     ZeroUnits,
 )
 from ledger.params import BASIS_POINTS, DAY_MS, Parameters, Split
-from ledger.primitives.amounts import UNITS_MAX, Units
-from ledger.primitives.hashing import Hash
+from ledger.primitives.amounts import Units
+from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address
+from ledger.rules.books import book_gone, book_minted
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.evidence import Shown, Span, check_evidence, registered_kind
+from ledger.rules.losses import mmu_of
+from ledger.rules.lots import find_lot, remove_milk
 from ledger.rules.measure import apportion, collected, exact_volume
+from ledger.rules.registry import require_role
+from ledger.state.dairy import Origin
 from ledger.state.overlay import Overlay, Reader
-from ledger.state.records import Lot, Role, Supply
+from ledger.state.records import Lot, Reason, Role
 from ledger.state.tables import (
     ATTESTORS_ACCOUNT,
     LOTS,
+    ORIGINS,
     RESERVE_ACCOUNT,
     RUNS,
-    SUPPLY,
+    SEALED,
     VALIDATORS_ACCOUNT,
     attestors,
     credit,
-    has_role,
     parameters,
-    supply,
+    pay,
 )
 from ledger.types.evidence import Instrument, RunClaim
-from ledger.types.transaction import MintLot
+from ledger.types.milk import MintLot, RollLot
 
 INSTRUMENTS: Final = {
     Instrument.MILK_METER: (0, 0),
@@ -87,6 +99,14 @@ class Shares:
     reserve: int
 
 
+@dataclass(frozen=True, slots=True)
+class Milk:
+    """A claim's milk: the tank (zeros if straight from meters), and what each farm brought."""
+
+    tank: Hash
+    brought: list[tuple[Address, Fraction]]
+
+
 def split_mint(split: Split, units: int, brought: list[Fraction]) -> Shares:
     """Split a lot's units; the farmers' part takes every rounding and goes by milk brought."""
     processor, validators, attesting, reserve = (
@@ -103,9 +123,14 @@ def attestor_quorum(registered: int) -> int:
 
 
 def check_mint(reader: Reader, call: Call, body: MintLot) -> None:
-    """Raise what can be said without a block: role, amounts, a run known already."""
-    if not has_role(reader, Role.MMU, call.sender):
-        raise RoleMissing(role=Role.MMU.value)
+    """Raise what can be said without a block: role, deficit, amounts, a run known already."""
+    require_role(reader, call.sender, Role.MMU)
+    if deficit := mmu_of(reader, call.sender).deficit:
+        raise DeficitOpen(deficit=deficit)
+    _check_new(reader, body)
+
+
+def _check_new(reader: Reader, body: MintLot) -> None:
     if body.claim.units == 0:
         raise ZeroUnits
     lot = RUNS.get(reader, body.claim.run)
@@ -116,15 +141,73 @@ def check_mint(reader: Reader, call: Call, body: MintLot) -> None:
 def apply_mint(overlay: Overlay, context: BlockContext, call: Call, body: MintLot) -> None:
     """Re-check the whole claim and mint its lot; raise `Refused` faults."""
     check_mint(overlay, call, body)
+    milk = _prove(overlay, context, call.sender, body)
+    _write_lot(overlay, context, call.sender, body.claim, milk)
+    _issue(overlay, call.sender, milk, body.claim.units)
+
+
+def check_roll(reader: Reader, call: Call, body: RollLot) -> Lot:
+    """Raise unless the sender's lot has tokens out and the run is new; give the lot."""
+    require_role(reader, call.sender, Role.MMU)
+    lot = find_lot(reader, body.lot)
+    if lot.mmu != call.sender:
+        raise ForeignLot(lot=body.lot.hex())
+    if lot.remaining == 0:
+        raise ShortLot(lot=body.lot.hex(), remaining=0, units=body.mint.claim.units)
+    _check_new(reader, body.mint)
+    return lot
+
+
+def apply_roll(overlay: Overlay, context: BlockContext, call: Call, body: RollLot) -> None:
+    """Back an expired lot's tokens with a new lot's milk, and issue only what is over.
+
+    The farmers of that milk get no new tokens for it, so the MMU pays them: it buys the milk.
+    """
+    old, claim = check_roll(overlay, call, body), body.mint.claim
+    if context.time_ms < old.expires_ms:
+        raise FreshLot(lot=body.lot.hex(), reason="expired")
+    milk = _prove(overlay, context, call.sender, body.mint)
+    rolled = min(claim.units, old.remaining)
+    remove_milk(overlay, body.lot, old, rolled)
+    _write_lot(overlay, context, call.sender, claim, milk)
+    book_gone(overlay, rolled, rolled, Reason.EXPIRED)
+    _issue(overlay, call.sender, milk, claim.units - rolled)
+    bought = split_mint(parameters(overlay).split, rolled, [part for _, part in milk.brought])
+    for (farm, _), units in zip(milk.brought, bought.farmers, strict=True):
+        pay(overlay, call.sender, farm, units)
+
+
+def _prove(overlay: Overlay, context: BlockContext, mmu: Address, body: MintLot) -> Milk:
+    """Raise unless a claim holds whole; use its readings up, and say whose milk it is."""
     rules, claim = parameters(overlay), body.claim
     _check_times(rules, context, claim)
     _check_quorum(overlay, rules, body)
-    brought = _check_collections(overlay, rules, claim)
-    _check_line(rules, claim, _check_instruments(overlay, call.sender, claim))
-    books = supply(overlay)
-    if books.minted + claim.units > UNITS_MAX:
-        raise SupplyOverflow(units=claim.units)
-    _issue(overlay, context, call.sender, claim, split_mint(rules.split, claim.units, brought))
+    milk = _find_milk(overlay, rules, mmu, claim)
+    _check_line(rules, claim, _check_instruments(overlay, mmu, claim))
+    return milk
+
+
+def _find_milk(overlay: Overlay, rules: Parameters, mmu: Address, claim: RunClaim) -> Milk:
+    """Take a claim's milk from its own collections, or from the run that was sealed."""
+    sealed = SEALED.get(overlay, claim.run)
+    if claim.collections:
+        if sealed is not None:
+            raise TwoSources(run=claim.run.hex())
+        return Milk(ZERO_HASH, _check_collections(overlay, rules, claim))
+    if sealed is None:
+        raise NoMilk(run=claim.run.hex())
+    if (sealed.mmu, sealed.plant) != (mmu, claim.plant):
+        raise ForeignRun(run=claim.run.hex())
+    if claim.units > sealed.units:
+        raise ClaimOverSealed(units=claim.units, counted=sealed.units)
+    if claim.started_ms - sealed.oldest_ms > rules.collection_age_ms_max:
+        raise OldMilk(
+            oldest_ms=sealed.oldest_ms,
+            started_ms=claim.started_ms,
+            most_ms=rules.collection_age_ms_max,
+        )
+    sources = [(Address(farm), Fraction(units)) for farm, units in sealed.sources]
+    return Milk(Hash(sealed.tank), sources)
 
 
 def _check_times(rules: Parameters, context: BlockContext, claim: RunClaim) -> None:
@@ -155,8 +238,10 @@ def _check_quorum(reader: Reader, rules: Parameters, body: MintLot) -> None:
         raise NoQuorum(got=len(signers), registered=len(registered), needed=needed)
 
 
-def _check_collections(overlay: Overlay, rules: Parameters, claim: RunClaim) -> list[Fraction]:
-    """Check every farm's meter; give what each collection brought, exactly."""
+def _check_collections(
+    overlay: Overlay, rules: Parameters, claim: RunClaim
+) -> list[tuple[Address, Fraction]]:
+    """Check every farm's meter; give whose each collection is and what it brought, exactly."""
     earliest_ms = claim.started_ms - rules.collection_age_ms_max
     brought = []
     for index, collection in enumerate(claim.collections):
@@ -167,9 +252,9 @@ def _check_collections(overlay: Overlay, rules: Parameters, claim: RunClaim) -> 
         counted = exact_volume(shown.unit, shown.rise(), rules.density_mg_per_l)
         if collection.units > floor(counted):
             raise CollectionOverMeter(index=index, units=collection.units, counted=floor(counted))
-        brought.append(collected(collection.units, counted))
+        brought.append((Address(collection.farm), collected(collection.units, counted)))
     # Floored once, over the exact sum: a lot loses less than one unit, however many collections.
-    total = floor(sum(brought))
+    total = floor(sum(part for _, part in brought))
     if claim.units > total:
         raise ClaimOverCollections(units=claim.units, counted=total)
     return brought
@@ -226,17 +311,17 @@ def _check_volumes(
         raise FlowAgainstTank(flow=floor(flowed), tank=floor(drained), limit_bp=rules.agreement_bp)
 
 
-def _issue(
-    overlay: Overlay, context: BlockContext, sender: Address, claim: RunClaim, shares: Shares
+def _write_lot(
+    overlay: Overlay, context: BlockContext, mmu: Address, claim: RunClaim, milk: Milk
 ) -> None:
-    """Write the lot and the books, and pay everyone's part."""
-    lot_id: Hash = claim.lot_id()
+    """Write the lot, where its milk came from, and the books."""
+    lot_id = claim.lot_id()
     lot = Lot(
         claim.kind,
         claim.plant,
         claim.line,
         claim.run,
-        sender,
+        mmu,
         claim.units,
         claim.units,
         claim.expires_ms,
@@ -245,12 +330,20 @@ def _issue(
     )
     LOTS.put(overlay, lot, lot_id)
     RUNS.put(overlay, lot_id, claim.run)
-    books = supply(overlay)
-    minted, remaining = books.minted + claim.units, books.remaining + claim.units
-    SUPPLY.put(overlay, Supply(Units(minted), books.redeemed, Units(remaining)))
-    for collection, units in zip(claim.collections, shares.farmers, strict=True):
-        credit(overlay, collection.farm, units)
-    credit(overlay, sender, shares.processor)
+    by_farm: dict[Address, Fraction] = {}
+    for farm, part in milk.brought:
+        by_farm[farm] = by_farm.get(farm, Fraction(0)) + part
+    sources = tuple((farm, Units(floor(part))) for farm, part in sorted(by_farm.items()))
+    ORIGINS.put(overlay, Origin(milk.tank, sources), lot_id)
+    book_minted(overlay, claim.units)
+
+
+def _issue(overlay: Overlay, mmu: Address, milk: Milk, units: int) -> None:
+    """Pay everyone's part of newly issued tokens."""
+    shares = split_mint(parameters(overlay).split, units, [part for _, part in milk.brought])
+    for (farm, _), part in zip(milk.brought, shares.farmers, strict=True):
+        credit(overlay, farm, part)
+    credit(overlay, mmu, shares.processor)
     credit(overlay, VALIDATORS_ACCOUNT, shares.validators)
     credit(overlay, ATTESTORS_ACCOUNT, shares.attestors)
     credit(overlay, RESERVE_ACCOUNT, shares.reserve)

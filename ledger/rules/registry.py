@@ -1,26 +1,60 @@
-"""Registry: the regulator admits measuring devices. Roles are granted in the genesis.
+"""Registry: the regulator licenses accounts and attestors, and admits measuring devices.
 
 A milk meter's operator is the farm whose milk it counts; every other instrument's operator is
-the MMU that mints on it. GrantRole, RevokeRole, CalibrateDevice and RevokeDevice belong here.
+the MMU that mints on it. A revoked device stays revoked. Roles whose quorums are counted keep
+their bounds: attestors as the genesis has them, feeders at most as many as can be listed.
 """
 
 from typing import Final
 
-from ledger.errors import CalibrationOver, KnownDevice, RoleMissing, UnknownInstrument
+from msgspec.structs import replace
+
+from ledger.errors import (
+    CalibrationOver,
+    CountedRoleBounds,
+    DeviceRevoked,
+    DeviceUnregistered,
+    KnownDevice,
+    OwnRole,
+    RoleHeld,
+    RoleMissing,
+    RoleNotHeld,
+    UnknownInstrument,
+)
+from ledger.primitives.keys import Address, PublicKey
 from ledger.rules.context import BlockContext, Call
 from ledger.state.overlay import Overlay, Reader
-from ledger.state.records import Device, Role
-from ledger.state.tables import DEVICES, check_open, has_role
+from ledger.state.records import ATTESTORS_LEAST, ATTESTORS_MAX, Device, Role
+from ledger.state.tables import (
+    DEVICES,
+    check_open,
+    grant_role,
+    has_role,
+    holders,
+    parameters,
+    revoke_role,
+)
 from ledger.types.evidence import Instrument
-from ledger.types.transaction import RegisterDevice
+from ledger.types.registry import (
+    CalibrateDevice,
+    GrantRole,
+    RegisterDevice,
+    RevokeDevice,
+    RevokeRole,
+)
 
 _INSTRUMENTS: Final = frozenset(instrument.value for instrument in Instrument)
 
 
+def require_role(reader: Reader, sender: Address, *roles: Role) -> None:
+    """Raise `RoleMissing` unless the sender holds one of the roles."""
+    if not any(has_role(reader, role, sender) for role in roles):
+        raise RoleMissing(role=" or ".join(role.value for role in roles))
+
+
 def check_register(reader: Reader, call: Call, body: RegisterDevice) -> None:
     """Raise what can be said without a block: the sender's role, the kind, the device."""
-    if not has_role(reader, Role.REGULATOR, call.sender):
-        raise RoleMissing(role=Role.REGULATOR.value)
+    require_role(reader, call.sender, Role.REGULATOR)
     check_open(body.operator)
     if body.kind not in _INSTRUMENTS:
         raise UnknownInstrument(kind=repr(body.kind))
@@ -37,3 +71,76 @@ def apply_register(
         raise CalibrationOver(until_ms=body.calibrated_until_ms, time_ms=context.time_ms)
     device = Device(Instrument(body.kind), body.plant, body.operator, body.calibrated_until_ms)
     DEVICES.put(overlay, device, body.device)
+
+
+def _find_device(reader: Reader, call: Call, key: PublicKey) -> Device:
+    require_role(reader, call.sender, Role.REGULATOR)
+    device = DEVICES.get(reader, key)
+    if device is None:
+        raise DeviceUnregistered(device=key.hex())
+    if device.revoked:
+        raise DeviceRevoked(device=key.hex())
+    return device
+
+
+def apply_calibrate(
+    overlay: Overlay, context: BlockContext, call: Call, body: CalibrateDevice
+) -> None:
+    """Note a calibration. Between a lapsed one and this one the device proves nothing."""
+    device = _find_device(overlay, call, body.device)
+    until_ms = body.calibrated_until_ms
+    if until_ms <= context.time_ms:
+        raise CalibrationOver(until_ms=until_ms, time_ms=context.time_ms)
+    lapsed = device.calibrated_until_ms <= context.time_ms
+    from_ms = context.time_ms if lapsed else device.calibrated_from_ms
+    changed = replace(device, calibrated_until_ms=until_ms, calibrated_from_ms=from_ms)
+    DEVICES.put(overlay, changed, body.device)
+
+
+def apply_revoke_device(
+    overlay: Overlay, context: BlockContext, call: Call, body: RevokeDevice
+) -> None:
+    """Let a device prove nothing any more."""
+    device = _find_device(overlay, call, body.device)
+    DEVICES.put(overlay, replace(device, revoked=True), body.device)
+
+
+def _check_count(reader: Reader, role: Role, change: int) -> None:
+    if role not in {Role.ATTESTOR, Role.ORACLE}:
+        return
+    least = 0
+    if role is Role.ATTESTOR:
+        least = 1 if parameters(reader).development else ATTESTORS_LEAST
+    count = len(holders(reader, role)) + change
+    if not least <= count <= ATTESTORS_MAX:
+        raise CountedRoleBounds(count=count, role=role, least=least, most=ATTESTORS_MAX)
+
+
+def check_grant(reader: Reader, call: Call, body: GrantRole) -> None:
+    """Raise unless a regulator grants what is not held yet."""
+    require_role(reader, call.sender, Role.REGULATOR)
+    if has_role(reader, body.role, body.holder):
+        raise RoleHeld(holder=body.holder.hex(), role=body.role)
+    _check_count(reader, body.role, 1)
+
+
+def apply_grant(overlay: Overlay, context: BlockContext, call: Call, body: GrantRole) -> None:
+    """License the holder."""
+    check_grant(overlay, call, body)
+    grant_role(overlay, body.role, body.holder)
+
+
+def check_revoke(reader: Reader, call: Call, body: RevokeRole) -> None:
+    """Raise unless a regulator revokes what another holds."""
+    require_role(reader, call.sender, Role.REGULATOR)
+    if body.role is Role.REGULATOR and body.holder == call.sender:
+        raise OwnRole
+    if not has_role(reader, body.role, body.holder):
+        raise RoleNotHeld(holder=body.holder.hex(), role=body.role)
+    _check_count(reader, body.role, -1)
+
+
+def apply_revoke(overlay: Overlay, context: BlockContext, call: Call, body: RevokeRole) -> None:
+    """Take the license away."""
+    check_revoke(overlay, call, body)
+    revoke_role(overlay, body.role, body.holder)

@@ -3,19 +3,23 @@
 Records are encoded canonically and hashed into the state root: their shape is consensus.
 """
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ledger.primitives.amounts import WireUnits
+from ledger.primitives.amounts import Units, WireUnits
 from ledger.primitives.hashing import WireHash
-from ledger.primitives.keys import WireAddress, WirePublicKey
+from ledger.primitives.keys import WireAddress
 from ledger.types.evidence import Instrument, MilkKind, Millis
+from ledger.types.registry import LicensedRole
 from ledger.types.transaction import Height, Nonce
 
 ATTESTORS_MAX = 64
 """The most attestors that may be registered; also the most that may sign one mint."""
+
+ATTESTORS_LEAST = 4
+"""The fewest attestors outside of a development network: one may be faulty."""
 
 RANGES_MAX = 32
 """The most separate ranges remembered of one device's boot; older gaps count as used."""
@@ -23,19 +27,8 @@ RANGES_MAX = 32
 Seq = Annotated[int, Meta(ge=0, le=2**53)]
 
 
-class Role(StrEnum):
-    """What an account, or an attestor's key, is licensed to do."""
-
-    REGULATOR = "regulator"
-    MMU = "mmu"
-    ATTESTOR = "attestor"
-    FARMER = "farmer"
-    COLLECTOR = "collector"
-    LAB = "lab"
-    MERCHANT = "merchant"
-    ORACLE = "oracle"
-    ARBITER = "arbiter"
-    TREASURY = "treasury"
+Role = LicensedRole
+"""What an account, or an attestor's key, is licensed to do."""
 
 
 class Account(Struct, frozen=True, array_like=True):
@@ -45,12 +38,27 @@ class Account(Struct, frozen=True, array_like=True):
     nonce: Nonce
 
 
+class Reason(IntEnum):
+    """Why milk left the books; the order is that of `Supply.by_reason`."""
+
+    SOLD = 0
+    EXPIRED = 1
+    RECALLED = 2
+    SPILLED = 3
+    FRAUD = 4
+
+
 class Supply(Struct, frozen=True, array_like=True):
-    """The books of all milk: minted - redeemed = remaining in lots = held by accounts."""
+    """The books of all milk: minted - redeemed = held by accounts = remaining + deficit.
+
+    `deficit` counts tokens whose milk is gone and that nothing could pay for yet.
+    """
 
     minted: WireUnits
     redeemed: WireUnits
     remaining: WireUnits
+    deficit: WireUnits = Units(0)
+    by_reason: tuple[WireUnits, WireUnits, WireUnits, WireUnits, WireUnits] = (Units(0),) * 5
 
     @property
     def units(self) -> int:
@@ -65,10 +73,23 @@ class Device(Struct, frozen=True, array_like=True):
     plant: str
     operator: WireAddress
     calibrated_until_ms: Millis
+    calibrated_from_ms: Millis = 0
+    revoked: bool = False
+
+
+class LotStatus(StrEnum):
+    """Whether a lot may be sold, its date aside."""
+
+    SOUND = "sound"
+    FROZEN = "frozen"
+    RECALLED = "recalled"
 
 
 class Lot(Struct, frozen=True, array_like=True):
-    """A lot of pasteurised milk: `remaining` backs the tokens that are not redeemed yet."""
+    """A lot of pasteurised milk: `remaining` backs the tokens that are not redeemed yet.
+
+    `packed` units stand in product lots, `unsold` of them are in packs yet.
+    """
 
     kind: MilkKind
     plant: str
@@ -80,6 +101,9 @@ class Lot(Struct, frozen=True, array_like=True):
     expires_ms: Millis
     height: Height
     readings_root: WireHash
+    packed: WireUnits = Units(0)
+    unsold: WireUnits = Units(0)
+    status: LotStatus = LotStatus.SOUND
 
 
 class Consumed(Struct, frozen=True, array_like=True):
@@ -88,7 +112,7 @@ class Consumed(Struct, frozen=True, array_like=True):
     ranges: tuple[tuple[Seq, Seq], ...]
 
 
-class Attestors(Struct, frozen=True, array_like=True):
-    """The registered attestors' keys, ascending."""
+class Holders(Struct, frozen=True, array_like=True):
+    """Who holds a role that is counted: attestors' keys or feeders' addresses, ascending."""
 
-    keys: Annotated[tuple[WirePublicKey, ...], Meta(max_length=ATTESTORS_MAX)]
+    keys: Annotated[tuple[WireAddress, ...], Meta(max_length=ATTESTORS_MAX)]

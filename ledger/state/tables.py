@@ -15,12 +15,13 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey
+from ledger.state.dairy import Challenge, Mmu, Origin, Product, SealedRun, Tank
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import (
     Account,
-    Attestors,
     Consumed,
     Device,
+    Holders,
     Lot,
     Role,
     Supply,
@@ -68,8 +69,10 @@ class Table(Generic[R]):
 
 ACCOUNTS: Final = Table(b"a", Account)
 """By address."""
-ATTESTORS: Final = Table(b"t", Attestors)
+ATTESTORS: Final = Table(b"t", Holders)
 """One record: every attestor's key."""
+ORACLES: Final = Table(b"i", Holders)
+"""One record: every price feeder's address."""
 CHAIN: Final = Table(b"c", bytes)
 """One record: the chain's id."""
 CONSUMED: Final = Table(b"q", Consumed)
@@ -78,6 +81,18 @@ DEVICES: Final = Table(b"d", Device)
 """By the device's key."""
 LOTS: Final = Table(b"l", Lot)
 """By lot id."""
+ORIGINS: Final = Table(b"m", Origin)
+"""By lot id: where its milk came from. A genesis lot has none."""
+TANKS: Final = Table(b"n", Tank)
+"""By tank id."""
+SEALED: Final = Table(b"e", SealedRun)
+"""By run id."""
+PRODUCTS: Final = Table(b"f", Product)
+"""By product lot id."""
+MMUS: Final = Table(b"j", Mmu)
+"""By the MMU's address."""
+CHALLENGES: Final = Table(b"h", Challenge)
+"""By lot id: one open challenge a lot."""
 PARAMETERS: Final = Table(b"p", Parameters)
 """One record: the parameters in force."""
 ROLES: Final = Table(b"r", bool)
@@ -122,12 +137,18 @@ ATTESTORS_ACCOUNT: Final = _module("attestors")
 """Holds the attestors' part of the levy until it is shared out."""
 REWARDS_ACCOUNT: Final = _module("rewards")
 """Holds delegators' rewards until they take them."""
+BONDS_ACCOUNT: Final = _module("bonds")
+"""Holds what MMUs vouch with."""
+DEPOSITS_ACCOUNT: Final = _module("deposits")
+"""Holds the deposits of open challenges."""
 MODULE_ACCOUNTS: Final = {
     "stake": STAKE_ACCOUNT,
     "reserve": RESERVE_ACCOUNT,
     "validators": VALIDATORS_ACCOUNT,
     "attestors": ATTESTORS_ACCOUNT,
     "rewards": REWARDS_ACCOUNT,
+    "bonds": BONDS_ACCOUNT,
+    "deposits": DEPOSITS_ACCOUNT,
 }
 
 
@@ -204,18 +225,35 @@ def has_role(reader: Reader, role: Role, holder: Address | PublicKey) -> bool:
     return ROLES.get(reader, _role_name(role, holder)) is True
 
 
+_COUNTED: Final = {Role.ATTESTOR: ATTESTORS, Role.ORACLE: ORACLES}
+"""Roles whose quorums are counted: their holders stand in a list beside."""
+
+
 def grant_role(overlay: Overlay, role: Role, holder: Address | PublicKey) -> None:
     """Let an account or key hold a role."""
     ROLES.put(overlay, True, _role_name(role, holder))
-    if role is Role.ATTESTOR:
-        keys = {*attestors(overlay), PublicKey(holder)}
-        ATTESTORS.put(overlay, Attestors(tuple(sorted(keys))))
+    if role in _COUNTED:
+        held = {*holders(overlay, role), Address(holder)}
+        _COUNTED[role].put(overlay, Holders(tuple(sorted(held))))
+
+
+def revoke_role(overlay: Overlay, role: Role, holder: Address | PublicKey) -> None:
+    """Let an account or key hold a role no more."""
+    ROLES.remove(overlay, _role_name(role, holder))
+    if role in _COUNTED:
+        held = {*holders(overlay, role)} - {Address(holder)}
+        _COUNTED[role].put(overlay, Holders(tuple(sorted(held))))
+
+
+def holders(reader: Reader, role: Role) -> tuple[Address, ...]:
+    """List who holds a counted role, ascending."""
+    found = _COUNTED[role].get(reader)
+    return found.keys if found else ()
 
 
 def attestors(reader: Reader) -> tuple[PublicKey, ...]:
     """List the registered attestors' keys, ascending."""
-    found = ATTESTORS.get(reader)
-    return found.keys if found else ()
+    return tuple(PublicKey(key) for key in holders(reader, Role.ATTESTOR))
 
 
 def consumed_name(device: PublicKey, boot: int) -> bytes:

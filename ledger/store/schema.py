@@ -30,7 +30,10 @@ from ledger.primitives.hashing import WireHash
 from ledger.primitives.keys import Address
 from ledger.state.tables import LOTS
 from ledger.types.block import Block, Receipt
-from ledger.types.transaction import MintLot, RegisterDevice, Transaction, Transfer
+from ledger.types.milk import MintLot, RecordCollection, ReleaseBond, RollLot
+from ledger.types.registry import GrantRole, RegisterDevice, RevokeRole
+from ledger.types.transaction import Transaction
+from ledger.types.transfer import Transfer
 
 SCHEMA_VERSION: Final = 1
 
@@ -114,8 +117,16 @@ def touched_addresses(transaction: Transaction) -> list[Address]:
             touched.append(to)
         case MintLot(claim=claim):
             touched += [collection.farm for collection in claim.collections]
+        case RollLot(mint=mint):
+            touched += [collection.farm for collection in mint.claim.collections]
         case RegisterDevice(operator=operator):
             touched.append(operator)
+        case GrantRole(holder=holder) | RevokeRole(holder=holder):
+            touched.append(holder)
+        case RecordCollection(mmu=mmu, farm=farm):
+            touched += [mmu, farm]
+        case ReleaseBond(mmu=mmu):
+            touched.append(mmu)
         case _:
             pass
     return list(dict.fromkeys(touched))

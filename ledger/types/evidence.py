@@ -71,7 +71,10 @@ class Collection(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
 
 class RunClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One pasteurised run: how much, of what, from whom, when, and by which instruments."""
+    """One pasteurised run: how much, of what, from whom, when, and by which instruments.
+
+    Without collections the milk is that of a run sealed before.
+    """
 
     run: WireHash
     plant: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -81,7 +84,7 @@ class RunClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
     started_ms: Millis
     ended_ms: Millis
     expires_ms: Millis
-    collections: Annotated[tuple[Collection, ...], Meta(min_length=1, max_length=16)]
+    collections: Annotated[tuple[Collection, ...], Meta(max_length=16)]
     instruments: Annotated[tuple[DeviceEvidence, ...], Meta(min_length=1, max_length=16)]
     readings_root: WireHash
     readings_count: Annotated[int, Meta(ge=1, le=2**32 - 1)]

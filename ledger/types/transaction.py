@@ -20,11 +20,30 @@ from ledger.primitives.keys import (
     PublicKey,
     Signature,
     SigningKey,
-    WireAddress,
-    WirePublicKey,
     WireSignature,
 )
-from ledger.types.evidence import RunClaim
+from ledger.types.milk import (
+    Attestation,
+    ChallengeLot,
+    FreezeLot,
+    MintLot,
+    PackLot,
+    PostBond,
+    RecallLot,
+    RecordCollection,
+    ReleaseBond,
+    ResolveChallenge,
+    RollLot,
+    SealRun,
+    WriteOff,
+)
+from ledger.types.registry import (
+    CalibrateDevice,
+    GrantRole,
+    RegisterDevice,
+    RevokeDevice,
+    RevokeRole,
+)
 from ledger.types.staking import (
     Bond,
     ClaimRewards,
@@ -34,6 +53,26 @@ from ledger.types.staking import (
     Unbond,
     Unjail,
 )
+from ledger.types.transfer import REFERENCE_BYTES, Redemption, Transfer, WireReference
+
+__all__ = [
+    "REFERENCE_BYTES",
+    "TRANSACTION_BYTES_MAX",
+    "Attestation",
+    "Body",
+    "Height",
+    "Intent",
+    "MintLot",
+    "Nonce",
+    "Redemption",
+    "RegisterDevice",
+    "Transaction",
+    "Transfer",
+    "TxId",
+    "WireReference",
+    "decode_transaction",
+    "sign",
+]
 
 TxId = NewType("TxId", Hash)
 """The hash of what a transaction's sender signed."""
@@ -41,56 +80,8 @@ TxId = NewType("TxId", Hash)
 TRANSACTION_BYTES_MAX: Final = 64 * 1024
 """The largest transaction; a mint with its evidence is the largest kind."""
 
-REFERENCE_BYTES: Final = 32
-
 Nonce = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Height = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-WireReference = Annotated[bytes, Meta(min_length=REFERENCE_BYTES, max_length=REFERENCE_BYTES)]
-
-
-class Redemption(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Milk that leaves the ledger with a sale: litres of one lot, burned."""
-
-    lot: WireHash
-    units: WireUnits
-
-
-class Transfer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="transfer"):
-    """Pay `units`; `redeem` burns its part of them, the rest reaches `to`.
-
-    `reference` ties the payment to an order (zeros if there is none).
-    """
-
-    to: WireAddress
-    units: WireUnits
-    reference: WireReference
-    redeem: Redemption | None
-
-
-class RegisterDevice(
-    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="register_device"
-):
-    """Admit a measuring device. The sender holds the regulator's role."""
-
-    device: WirePublicKey
-    kind: Annotated[str, Meta(min_length=1, max_length=32)]
-    plant: Annotated[str, Meta(min_length=1, max_length=64)]
-    operator: WireAddress
-    calibrated_until_ms: Annotated[int, Meta(ge=0, le=2**53)]
-
-
-class Attestation(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """An attestor's signature over a run claim's digest: it recomputed the run and agrees."""
-
-    attestor: WirePublicKey
-    signature: WireSignature
-
-
-class MintLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="mint_lot"):
-    """Turn one pasteurised run into a lot and its tokens. The sender is a licensed MMU."""
-
-    claim: RunClaim
-    attestations: Annotated[tuple[Attestation, ...], Meta(min_length=1, max_length=64)]
 
 
 Body = (
@@ -104,6 +95,21 @@ Body = (
     | ClaimRewards
     | Unjail
     | SubmitEvidence
+    | CalibrateDevice
+    | RevokeDevice
+    | GrantRole
+    | RevokeRole
+    | RecordCollection
+    | SealRun
+    | PackLot
+    | RollLot
+    | WriteOff
+    | ChallengeLot
+    | ResolveChallenge
+    | FreezeLot
+    | RecallLot
+    | PostBond
+    | ReleaseBond
 )
 
 

@@ -1,0 +1,142 @@
+"""Milk on its way: tanks, runs, packs, lots and challenges that the law refuses."""
+
+from ledger.errors.base import Refused
+
+
+class MilkRefused(Refused):
+    """Something about milk that the law refuses."""
+
+    code = "milk_refused"
+
+
+class UnknownTank(MilkRefused):
+    """There is no such tank."""
+
+    code = "unknown_tank"
+    text = "there is no tank {tank}"
+
+
+class ForeignTank(MilkRefused):
+    """The tank is another's."""
+
+    code = "foreign_tank"
+    text = "tank {tank} is another MMU's"
+
+
+class ShortTank(MilkRefused):
+    """The tank holds less."""
+
+    code = "short_tank"
+    text = "tank {tank} holds {held} units, {units} are wanted"
+
+
+class FullTank(MilkRefused):
+    """Milk of as many farms as can be told apart stands in the tank."""
+
+    code = "full_tank"
+    text = "milk of {most} farms stands in tank {tank}, which is the most"
+
+
+class SealedAlready(MilkRefused):
+    """The run has its milk already."""
+
+    code = "sealed_run"
+    text = "run {run} was sealed already"
+
+
+class NoMilk(MilkRefused):
+    """A claim without collections names no sealed run."""
+
+    code = "no_milk"
+    text = "the claim has no collections, and run {run} was not sealed"
+
+
+class TwoSources(MilkRefused):
+    """A claim brings collections of its own to a run that was sealed."""
+
+    code = "two_sources"
+    text = "run {run} was sealed: its milk stands there, not in collections"
+
+
+class ForeignRun(MilkRefused):
+    """The run was sealed by another MMU or at another plant."""
+
+    code = "foreign_run"
+    text = "run {run} was sealed by another MMU or for another plant"
+
+
+class ClaimOverSealed(MilkRefused):
+    """The claim is more than was drawn from the tank."""
+
+    code = "claim_over_sealed"
+    text = "{units} units claimed, {counted} sealed"
+
+
+class OldMilk(MilkRefused):
+    """The milk stood too long before its run."""
+
+    code = "old_milk"
+    text = "collected at {oldest_ms} ms, the run starts at {started_ms} ms: more than {most_ms} ms"
+
+
+class ForeignLot(MilkRefused):
+    """The lot is another MMU's."""
+
+    code = "foreign_lot"
+    text = "lot {lot} is another MMU's"
+
+
+class UnsoundLot(MilkRefused):
+    """The lot is frozen or recalled."""
+
+    code = "unsound_lot"
+    text = "lot {lot} is {status}"
+
+
+class FreshLot(MilkRefused):
+    """The lot is neither expired nor recalled, as this asks."""
+
+    code = "fresh_lot"
+    text = "lot {lot} is not {reason}"
+
+
+class DeficitOpen(MilkRefused):
+    """The MMU has tokens out whose milk is gone: it covers them first."""
+
+    code = "deficit_open"
+    text = "{deficit} units of this MMU's tokens lack their milk"
+
+
+class ShortBond(MilkRefused):
+    """The bond is smaller."""
+
+    code = "short_bond"
+    text = "the bond is {bond} units, {units} are asked back"
+
+
+class LowDeposit(MilkRefused):
+    """A challenge's deposit is too low."""
+
+    code = "low_deposit"
+    text = "a deposit of {got} units, at least {least} are asked"
+
+
+class ChallengedAlready(MilkRefused):
+    """A challenge of the lot is open."""
+
+    code = "challenged_already"
+    text = "lot {lot} is challenged already"
+
+
+class NotChallenged(MilkRefused):
+    """No challenge of the lot is open."""
+
+    code = "not_challenged"
+    text = "no challenge of lot {lot} is open"
+
+
+class FalseUnitsOverLot(MilkRefused):
+    """A ruling finds more missing than the lot has."""
+
+    code = "false_units_over_lot"
+    text = "{false_units} units of lot {lot} can't be missing: it has {units}"

@@ -1,0 +1,93 @@
+"""Challenges: anyone may doubt a lot with a deposit, and an arbiter rules (spec §12.5).
+
+Upheld, the deposit comes back and the milk that never was is written off as fraud, its MMU's
+bond first; what was sold of it already is taken from the bond for the reserve. Rejected, the
+deposit goes to the MMU, whose name was at stake (of a genesis lot: to the reserve).
+"""
+
+from msgspec.structs import replace
+
+from ledger.errors import (
+    ChallengedAlready,
+    FalseUnitsOverLot,
+    LowDeposit,
+    NotChallenged,
+    TooLittleMoney,
+)
+from ledger.primitives.amounts import Units
+from ledger.primitives.keys import Address
+from ledger.rules.context import BlockContext, Call
+from ledger.rules.losses import lose_milk, mmu_of
+from ledger.rules.lots import find_lot
+from ledger.rules.registry import require_role
+from ledger.state.dairy import Challenge
+from ledger.state.overlay import Overlay, Reader
+from ledger.state.records import Reason, Role
+from ledger.state.tables import (
+    BONDS_ACCOUNT,
+    CHALLENGES,
+    DEPOSITS_ACCOUNT,
+    MMUS,
+    ORIGINS,
+    RESERVE_ACCOUNT,
+    account,
+    parameters,
+    pay,
+)
+from ledger.types.milk import ChallengeLot, ResolveChallenge
+
+
+def check_challenge(reader: Reader, call: Call, body: ChallengeLot) -> None:
+    """Raise unless the lot stands unchallenged and the deposit is there."""
+    find_lot(reader, body.lot)
+    if CHALLENGES.get(reader, body.lot) is not None:
+        raise ChallengedAlready(lot=body.lot.hex())
+    least = parameters(reader).challenge_deposit_units
+    if body.deposit < least:
+        raise LowDeposit(got=body.deposit, least=least)
+    held = account(reader, call.sender).units
+    if held < body.deposit + call.fee:
+        raise TooLittleMoney(needed=body.deposit + call.fee, units=held)
+
+
+def apply_challenge(
+    overlay: Overlay, context: BlockContext, call: Call, body: ChallengeLot
+) -> None:
+    """Open a challenge."""
+    check_challenge(overlay, call, body)
+    pay(overlay, call.sender, DEPOSITS_ACCOUNT, body.deposit)
+    opened = Challenge(call.sender, body.deposit, body.grounds, context.time_ms)
+    CHALLENGES.put(overlay, opened, body.lot)
+
+
+def apply_resolve(
+    overlay: Overlay, context: BlockContext, call: Call, body: ResolveChallenge
+) -> None:
+    """Rule on a challenge."""
+    require_role(overlay, call.sender, Role.ARBITER, Role.REGULATOR)
+    opened = CHALLENGES.get(overlay, body.lot)
+    if opened is None:
+        raise NotChallenged(lot=body.lot.hex())
+    lot = find_lot(overlay, body.lot)
+    if body.false_units > lot.units:
+        raise FalseUnitsOverLot(lot=body.lot.hex(), false_units=body.false_units, units=lot.units)
+    CHALLENGES.remove(overlay, body.lot)
+    if body.false_units == 0:
+        known = ORIGINS.get(overlay, body.lot) is not None
+        payee = Address(lot.mmu) if known else RESERVE_ACCOUNT
+        pay(overlay, DEPOSITS_ACCOUNT, payee, opened.deposit)
+        return
+    pay(overlay, DEPOSITS_ACCOUNT, Address(opened.challenger), opened.deposit)
+    gone = min(body.false_units, lot.remaining)
+    if gone:
+        lose_milk(overlay, body.lot, lot, gone, Reason.FRAUD)
+    _fine(overlay, Address(lot.mmu), body.false_units - gone)
+
+
+def _fine(overlay: Overlay, address: Address, units: int) -> None:
+    """Take what was sold of milk that never was from the bond, as far as it reaches."""
+    mmu = mmu_of(overlay, address)
+    taken = min(mmu.bond, units)
+    if taken:
+        MMUS.put(overlay, replace(mmu, bond=Units(mmu.bond - taken)), address)
+        pay(overlay, BONDS_ACCOUNT, RESERVE_ACCOUNT, taken)

@@ -1,0 +1,141 @@
+"""Losses: milk that is no more takes its tokens with it (spec §12.4).
+
+Tokens without milk are burned from the perish reserve, then from the MMU's bond (where the MMU
+is to blame the bond pays first). What neither can pay is the MMU's deficit: it is on the books
+for everyone to see, and stops that MMU's mints until a new bond covers it.
+"""
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from ledger.errors import ForeignLot, FreshLot, ShortBond, ShortLot, ZeroUnits
+from ledger.primitives.amounts import Units
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address
+from ledger.rules.books import book_covered, book_gone
+from ledger.rules.context import BlockContext, Call
+from ledger.rules.lots import find_lot, remove_milk
+from ledger.rules.registry import require_role
+from ledger.rules.tanks import draw, find_tank
+from ledger.state.dairy import Mmu
+from ledger.state.overlay import Overlay, Reader
+from ledger.state.records import Lot, LotStatus, Reason, Role
+from ledger.state.tables import (
+    BONDS_ACCOUNT,
+    MMUS,
+    RESERVE_ACCOUNT,
+    TANKS,
+    account,
+    debit,
+    pay,
+)
+from ledger.types.milk import LossReason, PostBond, ReleaseBond, WriteOff
+
+_REASONS: Final = {
+    LossReason.EXPIRED: Reason.EXPIRED,
+    LossReason.RECALLED: Reason.RECALLED,
+    LossReason.SPILLED: Reason.SPILLED,
+}
+_BLAMED: Final = frozenset({Reason.SPILLED, Reason.FRAUD})
+"""Reasons for which the MMU pays before the reserve does."""
+
+
+def mmu_of(reader: Reader, address: Address) -> Mmu:
+    """Give what an MMU vouches with; one that never did has nothing."""
+    return MMUS.get(reader, address) or Mmu()
+
+
+def _take_bond(overlay: Overlay, address: Address, units: int) -> int:
+    mmu = mmu_of(overlay, address)
+    taken = min(mmu.bond, units)
+    if taken:
+        MMUS.put(overlay, replace(mmu, bond=Units(mmu.bond - taken)), address)
+        debit(overlay, BONDS_ACCOUNT, taken)
+    return taken
+
+
+def _take_reserve(overlay: Overlay, units: int) -> int:
+    taken = min(account(overlay, RESERVE_ACCOUNT).units, units)
+    debit(overlay, RESERVE_ACCOUNT, taken)
+    return taken
+
+
+def lose_milk(overlay: Overlay, lot_id: Hash, lot: Lot, units: int, reason: Reason) -> None:
+    """Take milk out of a lot and burn as many tokens as can be found for it."""
+    mmu = Address(lot.mmu)
+    if reason in _BLAMED:
+        burned = _take_bond(overlay, mmu, units)
+        burned += _take_reserve(overlay, units - burned)
+    else:
+        burned = _take_reserve(overlay, units)
+        burned += _take_bond(overlay, mmu, units - burned)
+    remove_milk(overlay, lot_id, lot, units)
+    book_gone(overlay, units, burned, reason)
+    if burned < units:
+        held = mmu_of(overlay, mmu)
+        MMUS.put(overlay, replace(held, deficit=Units(held.deficit + units - burned)), mmu)
+
+
+def check_loss(reader: Reader, call: Call, body: WriteOff) -> None:
+    """Raise unless there is as much to lose."""
+    if body.units == 0:
+        raise ZeroUnits
+    if TANKS.get(reader, body.subject) is not None:
+        find_tank(reader, call.sender, body.subject, body.units)
+        return
+    lot = find_lot(reader, body.subject)
+    # Milk in packs that are on sale is spilled pack by pack, which no one can prove here.
+    left = lot.remaining - (lot.unsold if body.reason is LossReason.SPILLED else 0)
+    if left < body.units:
+        raise ShortLot(lot=body.subject.hex(), remaining=left, units=body.units)
+
+
+def apply_loss(overlay: Overlay, context: BlockContext, call: Call, body: WriteOff) -> None:
+    """Write milk off: of one's tank; of one's lot, if spilled; of any, if expired or recalled."""
+    check_loss(overlay, call, body)
+    if (tank := TANKS.get(overlay, body.subject)) is not None:
+        left, _ = draw(tank, body.units)
+        TANKS.put(overlay, replace(left, lost=Units(left.lost + body.units)), body.subject)
+        return
+    lot = find_lot(overlay, body.subject)
+    match body.reason:
+        case LossReason.SPILLED:
+            if lot.mmu != call.sender:
+                raise ForeignLot(lot=body.subject.hex())
+        case LossReason.EXPIRED:
+            if context.time_ms < lot.expires_ms:
+                raise FreshLot(lot=body.subject.hex(), reason=body.reason)
+        case LossReason.RECALLED:
+            if lot.status is not LotStatus.RECALLED:
+                raise FreshLot(lot=body.subject.hex(), reason=body.reason)
+    lose_milk(overlay, body.subject, lot, body.units, _REASONS[body.reason])
+
+
+def apply_post_bond(overlay: Overlay, context: BlockContext, call: Call, body: PostBond) -> None:
+    """Cover the sender's deficit, and vouch with the rest."""
+    require_role(overlay, call.sender, Role.MMU)
+    if body.units == 0:
+        raise ZeroUnits
+    pay(overlay, call.sender, BONDS_ACCOUNT, body.units)
+    mmu = mmu_of(overlay, call.sender)
+    covered = min(mmu.deficit, body.units)
+    if covered:
+        debit(overlay, BONDS_ACCOUNT, covered)
+        book_covered(overlay, covered)
+    after = Mmu(Units(mmu.bond + body.units - covered), Units(mmu.deficit - covered))
+    MMUS.put(overlay, after, call.sender)
+
+
+def apply_release_bond(
+    overlay: Overlay, context: BlockContext, call: Call, body: ReleaseBond
+) -> None:
+    """Give a bond back, at the regulator's word."""
+    require_role(overlay, call.sender, Role.REGULATOR)
+    if body.units == 0:
+        raise ZeroUnits
+    mmu = mmu_of(overlay, body.mmu)
+    if mmu.bond < body.units:
+        raise ShortBond(bond=mmu.bond, units=body.units)
+    MMUS.put(overlay, replace(mmu, bond=Units(mmu.bond - body.units)), body.mmu)
+    pay(overlay, BONDS_ACCOUNT, body.mmu, body.units)

@@ -1,0 +1,143 @@
+"""Bodies of the milk family: from a farm's meter to a pack, and what may happen on the way."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from ledger.primitives.amounts import WireUnits
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Domain, Hash, WireHash, digest
+from ledger.primitives.keys import Address, WireAddress, WirePublicKey, WireSignature
+from ledger.types.evidence import DeviceEvidence, RunClaim
+
+PlaceName = Annotated[str, Meta(min_length=1, max_length=64)]
+PACKS_MAX: Final = 10_000_000
+
+
+class Attestation(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """An attestor's signature over a run claim's digest: it recomputed the run and agrees."""
+
+    attestor: WirePublicKey
+    signature: WireSignature
+
+
+class MintLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="mint_lot"):
+    """Turn one pasteurised run into a lot and its tokens. The sender is a licensed MMU.
+
+    A claim names its milk: by collections of its own, or by none if the run was sealed before.
+    """
+
+    claim: RunClaim
+    attestations: Annotated[tuple[Attestation, ...], Meta(min_length=1, max_length=64)]
+
+
+class RecordCollection(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="record_collection"
+):
+    """Bring a farm's milk into an MMU's tank. The sender is the MMU or a collector."""
+
+    mmu: WireAddress
+    plant: PlaceName
+    tank: PlaceName
+    farm: WireAddress
+    units: WireUnits
+    meter: DeviceEvidence
+
+
+def tank_id(mmu: Address, plant: str, tank: str) -> Hash:
+    """Name a tank."""
+    return digest(Domain.TANK, mmu, encode((plant, tank)))
+
+
+class SealRun(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="seal_run"):
+    """Draw milk from a tank for one run, before it is minted. The sender is the tank's MMU."""
+
+    run: WireHash
+    tank: WireHash
+    units: WireUnits
+
+
+class PackLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="pack_lot"):
+    """Fill packs of one size from a lot: a product lot. The sender is the lot's MMU."""
+
+    lot: WireHash
+    packs: Annotated[int, Meta(ge=1, le=PACKS_MAX)]
+    pack_units: Annotated[int, Meta(ge=1, le=10**12)]
+
+
+class RollLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="roll_lot"):
+    """Back an expired lot's tokens with a new run's milk. The sender is the lot's MMU.
+
+    The run is proven as for a mint. Tokens are issued only for what the old lot does not need;
+    the MMU pays the farmers for the rest out of its own account.
+    """
+
+    lot: WireHash
+    mint: MintLot
+
+
+class LossReason(StrEnum):
+    """Why milk is written off."""
+
+    EXPIRED = "expired"
+    RECALLED = "recalled"
+    SPILLED = "spilled"
+
+
+class WriteOff(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="write_off"):
+    """Say that milk of a lot, or of a tank, is no more; a lot's tokens are burned with it."""
+
+    subject: WireHash
+    units: WireUnits
+    reason: LossReason
+
+
+class ChallengeLot(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="challenge_lot"
+):
+    """Doubt a lot, with a deposit. `grounds` is the hash of what the challenger shows."""
+
+    lot: WireHash
+    deposit: WireUnits
+    grounds: WireHash
+
+
+class ResolveChallenge(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="resolve_challenge"
+):
+    """Rule on a challenge: how many units of the lot were never there; 0 rejects it.
+
+    The sender is an arbiter or a regulator.
+    """
+
+    lot: WireHash
+    false_units: WireUnits
+
+
+class FreezeLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="freeze_lot"):
+    """Stop a lot's sales, or let them go on. The sender is a regulator."""
+
+    lot: WireHash
+    frozen: bool
+
+
+class RecallLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="recall_lot"):
+    """Stop a lot's sales for ever. The sender is a regulator."""
+
+    lot: WireHash
+
+
+class PostBond(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="post_bond"):
+    """Vouch for one's lots with units; they cover the sender's deficit first."""
+
+    units: WireUnits
+
+
+class ReleaseBond(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="release_bond"
+):
+    """Give an MMU units of its bond back. The sender is a regulator."""
+
+    mmu: WireAddress
+    units: WireUnits

@@ -1,0 +1,70 @@
+"""Bodies of the registry family: who is licensed to do what, and which devices may measure."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from ledger.primitives.keys import WireAddress, WirePublicKey
+
+CalibratedUntil = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class LicensedRole(StrEnum):
+    """What an account, or an attestor's key, is licensed to do."""
+
+    REGULATOR = "regulator"
+    MMU = "mmu"
+    ATTESTOR = "attestor"
+    FARMER = "farmer"
+    COLLECTOR = "collector"
+    LAB = "lab"
+    MERCHANT = "merchant"
+    ORACLE = "oracle"
+    ARBITER = "arbiter"
+    TREASURY = "treasury"
+
+
+class RegisterDevice(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="register_device"
+):
+    """Admit a measuring device. The sender holds the regulator's role."""
+
+    device: WirePublicKey
+    kind: Annotated[str, Meta(min_length=1, max_length=32)]
+    plant: Annotated[str, Meta(min_length=1, max_length=64)]
+    operator: WireAddress
+    calibrated_until_ms: CalibratedUntil
+
+
+class CalibrateDevice(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="calibrate_device"
+):
+    """Say until when a device's new calibration holds. The sender is a regulator."""
+
+    device: WirePublicKey
+    calibrated_until_ms: CalibratedUntil
+
+
+class RevokeDevice(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="revoke_device"
+):
+    """Let a device prove nothing any more, for ever. The sender is a regulator."""
+
+    device: WirePublicKey
+
+
+class GrantRole(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="grant_role"):
+    """License an account, or an attestor's key. The sender is a regulator."""
+
+    role: LicensedRole
+    holder: WireAddress
+
+
+class RevokeRole(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="revoke_role"
+):
+    """Take a license away. The sender is a regulator, and not the holder of the license."""
+
+    role: LicensedRole
+    holder: WireAddress

@@ -1,0 +1,108 @@
+"""Roles come and go at the regulator's word, devices are calibrated and revoked; k-of-n acts."""
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.genesis import GenesisRole
+from ledger.params import DAY_MS
+from ledger.primitives.amounts import Units
+from ledger.primitives.keys import Policy
+from ledger.state.records import Role
+from ledger.state.tables import ACCOUNTS, DEVICES, attestors, credit, debit, grant_role, has_role
+from ledger.types.evidence import Instrument
+from ledger.types.registry import CalibrateDevice, GrantRole, RevokeDevice, RevokeRole
+from ledger.types.transaction import Intent, sign
+from tests.support.ledgers import FEE, FOREVER, NOW_MS, bill, key
+from tests.support.ledgers_town import Town
+
+ALICE, REGULATOR = Town.address("alice"), Town.address("regulator")
+FLOW = key(Instrument.FLOW_METER.value).public
+
+
+@pytest.fixture
+def town():
+    return Town()
+
+
+def test_a_licence_is_granted_and_taken_away(town):
+    assert town.do("regulator", GrantRole(Role.MERCHANT, ALICE)) == ""
+    assert has_role(town.state, Role.MERCHANT, ALICE)
+    assert town.do("regulator", GrantRole(Role.MERCHANT, ALICE)) == "role_held"
+    assert town.do("regulator", RevokeRole(Role.MERCHANT, ALICE)) == ""
+    assert not has_role(town.state, Role.MERCHANT, ALICE)
+    assert town.do("regulator", RevokeRole(Role.MERCHANT, ALICE)) == "role_not_held"
+    town.close()
+
+
+def test_only_a_regulator_grants_and_never_takes_its_own_licence(town):
+    assert town.do("alice", GrantRole(Role.REGULATOR, ALICE)) == "role_missing"
+    assert town.do("alice", RevokeRole(Role.MMU, town.address("mmu"))) == "role_missing"
+    assert town.do("regulator", RevokeRole(Role.REGULATOR, REGULATOR)) == "own_role"
+
+
+def test_attestors_are_counted_and_never_run_out(town):
+    new = key("attestor-new").public
+    assert town.do("regulator", GrantRole(Role.ATTESTOR, new)) == ""
+    assert new in attestors(town.state)
+    codes = [town.do("regulator", RevokeRole(Role.ATTESTOR, k)) for k in attestors(town.state)]
+    assert codes == [""] * 4 + ["role_out_of_bounds"]
+
+
+def test_a_mint_needs_its_license(town):
+    town.do("regulator", RevokeRole(Role.MMU, town.address("mmu")))
+    assert town.do("mmu", town.dairy.mint(town.dairy.claim())) == "role_missing"
+
+
+def test_no_mint_on_a_revoked_device(town):
+    assert town.do("alice", RevokeDevice(FLOW)) == "role_missing"
+    assert town.do("regulator", RevokeDevice(FLOW)) == ""
+    assert town.do("mmu", town.dairy.mint(town.dairy.claim())) == "revoked_device"
+    assert town.do("regulator", RevokeDevice(FLOW)) == "device_revoked"
+    assert town.do("regulator", CalibrateDevice(FLOW, NOW_MS + 1)) == "device_revoked"
+    assert town.do("regulator", RevokeDevice(key("none").public)) == "device_unregistered"
+
+
+def test_a_calibration_covers_what_comes_after_it(town):
+    until_ms = DEVICES.get(town.state, FLOW).calibrated_until_ms
+    assert town.do("regulator", CalibrateDevice(FLOW, NOW_MS)) == "calibration_over"
+    assert town.do("regulator", CalibrateDevice(FLOW, until_ms + DAY_MS)) == ""
+    assert DEVICES.get(town.state, FLOW).calibrated_from_ms == 0
+    town.time_ms = until_ms + 2 * DAY_MS
+    assert town.do("regulator", CalibrateDevice(FLOW, town.time_ms + DAY_MS)) == ""
+    assert DEVICES.get(town.state, FLOW).calibrated_from_ms == town.time_ms
+
+
+def test_readings_from_before_a_calibration_prove_nothing(town):
+    old = DEVICES.get(town.state, FLOW)
+    lapsed = type(old)(old.instrument, old.plant, old.operator, NOW_MS - 1)
+    DEVICES.put(town.state, lapsed, FLOW)
+    assert town.do("regulator", CalibrateDevice(FLOW, NOW_MS + DAY_MS)) == ""
+    assert town.do("mmu", town.dairy.mint(town.dairy.claim())) == "calibration_gap"
+
+
+def joint(town, names, body, signers, nonce=0):
+    """A two-of-three account's transaction."""
+    policy = Policy(2, tuple(sorted(key(name).public for name in names)))
+    if not ACCOUNTS.get(town.state, policy.address()):
+        debit(town.state, ALICE, bill(10))
+        credit(town.state, policy.address(), bill(10))
+    intent = Intent(town.dairy.chain_id, policy, nonce, Units(FEE), FOREVER, body)
+    return policy, sign(intent, *(key(name) for name in signers))
+
+
+@pytest.mark.parametrize("role", [Role.REGULATOR, Role.TREASURY])
+def test_a_regulator_or_treasury_of_several_people_acts_by_its_quorum(town, role):
+    names = ("minister", "vet", "auditor")
+    policy, made = joint(town, names, GrantRole(Role.LAB, ALICE), ("vet", "auditor"))
+    grant_role(town.state, role, policy.address())
+    expected = "" if role is Role.REGULATOR else "role_missing"
+    assert town.blocks([made]) == [expected]
+    _, paid = joint(town, names, town.dairy.pay(ALICE, 5), ("minister", "vet"), nonce=1)
+    assert town.blocks([paid]) == [""]
+    town.close()
+
+
+def test_a_genesis_may_name_a_joint_regulator(town):
+    policy = Policy(2, tuple(sorted(key(name).public for name in ("a", "b", "c"))))
+    roles = (*town.dairy.genesis.roles, GenesisRole(Role.REGULATOR, policy.address()))
+    replace(town.dairy.genesis, roles=roles).check()
