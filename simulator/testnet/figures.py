@@ -143,7 +143,9 @@ class Figures:
         self.silent.add(name)
 
     def mark(self, passed_ms: int) -> None:
-        """Note the height of this moment, for the rate of blocks."""
+        """Note the height of this moment, for the rate of blocks, once a validator told it."""
+        if not self.nodes:
+            return
         self._heights.append((passed_ms, self.height))
 
     @property

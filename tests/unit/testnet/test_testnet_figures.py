@@ -114,6 +114,15 @@ def test_the_rate_of_blocks_is_over_the_marks():
     assert figures.blocks_per_s == 5.0
 
 
+def test_a_chain_that_goes_on_is_not_counted_from_zero():
+    figures = Figures(0, fresh=False)
+    figures.mark(0)
+    for passed_ms, height in ((1_000, 500), (3_000, 506)):
+        figures.take_node("node-0", report(height), passed_ms)
+        figures.mark(passed_ms)
+    assert figures.blocks_per_s == 3.0
+
+
 def test_finality_is_the_median_validator_s():
     figures = Figures(0, fresh=True)
     for i, p50 in enumerate((10.0, 20.0, 90.0)):
