@@ -203,6 +203,8 @@ class Machine:
         for txid in built.refused:
             self.mempool.drop(txid)
         self._in_flight.mark(build.view, built.included)
+        # Told first: one whose own stake is a quorum proposes on and on within a single call.
+        self._note_pending()
         self._told.append(told.Built(build.view, (built.hash, built.raw)))
 
     def _check(self, check: asked.Check) -> None:
@@ -259,13 +261,17 @@ class Machine:
 
     def _tell_pending(self) -> None:
         """Tell the engine when there begins or ceases to be something to propose."""
+        self._note_pending()
+        self._run_engine()
+
+    def _note_pending(self) -> None:
+        """Line the news up for the engine, if it is news."""
         self._in_flight.release(self.engine.is_over)
         ready = self.mempool.has_ready(self._in_flight)
         if ready == (self._pending_since_ms is not None):
             return
         self._pending_since_ms = self._now_ms if ready else None
         self._told.append(told.WorkPending(self._pending_since_ms))
-        self._run_engine()
 
     def _emit(self, effect: Effect) -> None:
         self._effects.append(effect)

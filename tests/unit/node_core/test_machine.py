@@ -150,3 +150,13 @@ def test_a_mint_is_checked_by_all_and_credits_the_farms(dairy: Dairy) -> None:
     farm = account(cluster.nodes[1].store, address_of(dairy.farm_keys[0].public))
     assert farm.units == bill(40) * 9 // 10
     assert mint.intent.valid_until_height == FOREVER
+
+
+def test_a_lone_validator_makes_one_block_of_one_payment() -> None:
+    """Its own stake is a quorum: nothing but the lack of work keeps it from proposing on."""
+    dairy = Dairy(validators=1)
+    cluster = Cluster(dairy.genesis, dairy.validator_keys, PARAMS)
+    cluster.run(50)
+    assert submit(cluster, 0, payment(dairy, 0))[0].code == ""
+    cluster.run(60)
+    assert heights(cluster) == {1}
