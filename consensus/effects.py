@@ -6,7 +6,7 @@ that comes after it leaves the machine (spec §2).
 
 from dataclasses import dataclass
 
-from consensus.messages import Certificate, Message
+from consensus.messages import Certificate, Message, Vote
 from consensus.types import Member, View
 from ledger.primitives.hashing import Hash
 
@@ -71,11 +71,11 @@ class Behind:
 
 @dataclass(frozen=True, slots=True)
 class Offence:
-    """A peer broke the protocol. `proof` holds two signed messages if it is slashable."""
+    """A peer broke the protocol. `proof` holds two votes that exclude each other, if it has any."""
 
     member: Member
     reason: str
-    proof: tuple[Message, Message] | None
+    proof: tuple[Vote, Vote] | None
 
 
 Effect = Persist | Send | Broadcast | Build | Check | Finalize | Behind | Offence

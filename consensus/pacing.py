@@ -26,15 +26,20 @@ def proposal_due_ms(s: State, patience_ms: int) -> int:
 
 
 def arm(s: State) -> bool:
-    """Start the view's timers once a proposal is due, in hand, or others are at it."""
-    if s.me is None or s.timers.armed_ms is not None:
+    """Start the view's timers once a proposal is due, in hand, or others are at it.
+
+    They stop again if nothing was voted here and none of this holds any more: what was due came
+    with a late block of an earlier view, and an idle network would be woken for nothing.
+    """
+    if s.me is None:
         return False
     known = s.round(s.view)
     busy = is_over_third(s.committee, stake_of(s.committee, known.tally.active()))
     due = s.now_ms >= proposal_due_ms(s, s.params.delta_ms)
-    if not (due or busy or known.proposal is not None):
+    wanted = due or busy or known.proposal is not None or bool(known.own)
+    if wanted == (s.timers.armed_ms is not None):
         return False
-    s.timers.armed_ms = s.now_ms
+    s.timers.armed_ms = s.now_ms if wanted else None
     return True
 
 

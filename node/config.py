@@ -42,6 +42,8 @@ class NodeConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     validator_key_file: str = "keys/validator.key"
     vrf_key_file: str = "keys/vrf.key"
     network_key_file: str = "keys/network.key"
+    owner_key_file: str = "keys/owner.key"
+    """The account that reports other validators' offences and is rewarded; none if not there."""
     listen: str = "/ip4/127.0.0.1/tcp/26001"
     peers: tuple[PeerConfig, ...] = ()
     rpc_host: str = "127.0.0.1"

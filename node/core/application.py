@@ -24,7 +24,7 @@ from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.primitives.merkle import EMPTY_ROOT
-from ledger.state import Overlay
+from ledger.state import Overlay, Reader
 from ledger.state.tables import account
 from ledger.store.chain import ChainStore
 from ledger.store.schema import Finalised
@@ -105,6 +105,11 @@ class Application:
     def tip(self) -> Tip:
         """Give hash, height and time of the last final block."""
         return self._tree.tip
+
+    @property
+    def state(self) -> Reader:
+        """Give the state after the last final block."""
+        return self._tree.final_state
 
     def settle(self) -> None:
         """All blocks that were final before this call are in the store."""

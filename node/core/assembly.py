@@ -43,11 +43,13 @@ def assemble(
     key: SigningKey | None,
     params: Params,
     records: Sequence[Record] = (),
+    reporter: SigningKey | None = None,
 ) -> Machine:
     """Make the machine of one node: a validator if `key` has a seat, else an observer.
 
     The store is begun with the genesis if it is empty; a `StoreFault` says if it is another
-    chain's. `records` are the journal's, in order.
+    chain's. `records` are the journal's, in order. `reporter` is the account that reports others'
+    slashable offences, if they are to be reported.
     """
     head = store.init_genesis(genesis)
     committee = committee_of(genesis)
@@ -70,4 +72,4 @@ def assemble(
         Schedule(first_seed(chain_id), committee),
         tuple(owner_of[seat.key] for seat in committee.seats),
     )
-    return Machine(MachineConfig(committee, me), engine, Application(config, store))
+    return Machine(MachineConfig(committee, me), engine, Application(config, store), reporter)

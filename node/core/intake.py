@@ -13,7 +13,7 @@ from ledger.errors import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Domain, digest
-from ledger.types.transaction import decode_transaction
+from ledger.types.transaction import Transaction, decode_transaction
 from node.core.application import Application
 from node.core.effects import Admission, Effect, SendAll, SendTo, Submitted
 from node.core.events import Channel, Submit
@@ -91,6 +91,15 @@ class Intake:
                 self._admit(candidate, verdict, pass_on=self._relay)
 
         self._verify([one for one in judged if isinstance(one, _Candidate)], take)
+
+    def announce(self, transaction: Transaction, now_ms: int) -> None:
+        """Take a transaction of the node's own; if it has no place now, nobody is told."""
+        judged = self._judge(encode(transaction), now_ms)
+        if isinstance(judged, _Candidate):
+            self._verify([judged], lambda own, good: self._take_own(own[0], good[0]))
+
+    def _take_own(self, candidate: _Candidate, good: bool) -> None:
+        self._admit(candidate, good, pass_on=True)
 
     def flush(self, now_ms: int, peers: Sequence[Member]) -> None:
         """Send the admitted transactions on, if their time has come."""

@@ -18,6 +18,7 @@ from consensus.messages import Certificate
 from consensus.quorum import verify_certificate
 from consensus.types import Committee, Member
 from ledger.primitives.errors import PrimitiveFault
+from ledger.primitives.keys import SigningKey
 from node.core import wire
 from node.core.application import Application, BlockFault, Parsed
 from node.core.effects import Append, Commit, Effect, SendAll, SendTo, Warn
@@ -33,6 +34,7 @@ from node.core.events import (
     Verified,
 )
 from node.core.in_flight import InFlight
+from node.core.informer import Informer
 from node.core.intake import Intake
 from node.core.mempool import Mempool
 from node.core.sync import Sync, serve, status_to
@@ -53,8 +55,16 @@ class MachineConfig:
 class Machine:
     """A validator without its shell."""
 
-    def __init__(self, config: MachineConfig, engine: Engine, application: Application) -> None:
+    def __init__(
+        self,
+        config: MachineConfig,
+        engine: Engine,
+        application: Application,
+        reporter: SigningKey | None = None,
+    ) -> None:
+        """Join the parts; `reporter` is the account, if any, that reports others' offences."""
         self.mempool = Mempool()
+        self.informer = Informer(application.chain_id, reporter)
         self.application = application
         self.engine = engine
         self._config = config
@@ -195,6 +205,8 @@ class Machine:
                     self._sync.heard(member, self.application.height + 1)
             case asked.Offence(member, reason, _):
                 self._emit(Warn(reason, member))
+                self.informer.note(self._config.committee, effect)
+                self._report()
             case _:
                 assert_never(effect)
 
@@ -256,6 +268,19 @@ class Machine:
             self.mempool.finalised(transaction.sender, transaction.intent.nonce)
         if self.application.height % EXPIRY_STRIDE == 0:
             self.mempool.expire(self.application.height + 1)
+
+        self._report()
+
+    def _report(self) -> None:
+        """Send off the reports of offences that are due."""
+        reporter = self.informer.reporter
+        if reporter is None:
+            return
+        application = self.application
+        nonce = self.mempool.expected_nonce(reporter, application.nonce(reporter))
+        state, height = application.state, application.height + 1
+        for transaction in list(self.informer.reports(state, height, nonce)):
+            self._intake.announce(transaction, self._now_ms)
 
     # What waits.
 

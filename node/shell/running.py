@@ -85,7 +85,9 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
         heartbeat_ms=config.heartbeat_ms,
         pace_ms=config.block_interval_ms,
     )
-    machine = assemble(genesis, store, key, params, journal.recovered)
+    owner_path = config.path(config.owner_key_file)
+    reporter = read_key(owner_path) if owner_path.is_file() else None
+    machine = assemble(genesis, store, key, params, journal.recovered, reporter)
     telemetry = Telemetry()
     # Each of the two needs the other: the hook is looked up when it is called.
     service = Service(

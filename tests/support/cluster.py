@@ -36,8 +36,14 @@ class Node:
 class Cluster:
     """Validators that hear each other after a fixed delay."""
 
-    def __init__(self, genesis: Genesis, keys: list[SigningKey], params: Params) -> None:
-        self.genesis, self.params = genesis, params
+    def __init__(
+        self,
+        genesis: Genesis,
+        keys: list[SigningKey],
+        params: Params,
+        reporter: SigningKey | None = None,
+    ) -> None:
+        self.genesis, self.params, self.reporter = genesis, params, reporter
         committee = committee_of(genesis)
         self.keys = sorted(keys, key=lambda key: key.public)
         assert [seat.key for seat in committee.seats] == [key.public for key in self.keys]
@@ -47,9 +53,13 @@ class Cluster:
         self.nodes = []
         for key in self.keys:
             store = MemoryStore()
-            self.nodes.append(Node(key, store, assemble(genesis, store, key, params)))
+            self.nodes.append(Node(key, store, self.make(store, key, [])))
         for index in range(len(self.nodes)):
             self.start(index)
+
+    def make(self, store: MemoryStore, key: SigningKey, records: list[Record]) -> Machine:
+        """Assemble a node's machine."""
+        return assemble(self.genesis, store, key, self.params, records, self.reporter)
 
     def start(self, index: int) -> None:
         """Start a node's machine and connect it with those that run."""
@@ -69,7 +79,7 @@ class Cluster:
         """Assemble a crashed node again from what it had stored."""
         node = self.nodes[index]
         records: list[Record] = [decode_record(raw) for raw in node.journal]
-        node.machine = assemble(self.genesis, node.store, node.key, self.params, records)
+        node.machine = self.make(node.store, node.key, records)
         node.is_up = True
         self.start(index)
 

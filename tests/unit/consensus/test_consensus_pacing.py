@@ -1,7 +1,7 @@
 """Time, admission, observers and catching up, asked of one engine (spec §1.5 to §1.10)."""
 
 from consensus.effects import Behind, Broadcast, Build, Offence, Send
-from consensus.events import CaughtUp
+from consensus.events import CaughtUp, WorkPending
 from consensus.messages import Subject, Vote, VoteKind
 from consensus.params import Params
 from consensus.types import Epoch, View
@@ -48,6 +48,25 @@ def test_a_tip_without_finality_makes_the_next_leader_propose_without_work() -> 
     assert bench.of(Build) == []
     bench.wait(bench.params.advance_ms)
     assert len(bench.of(Build)) == 1
+
+
+def test_timers_stop_when_what_was_due_came_with_a_late_block() -> None:
+    bench = Bench(follows=2)
+    proposal = bench.propose(1)
+    bench.hear(bench.certify(proposal.vote.subject))
+    bench.wait(bench.params.delta_ms)  # Work has waited for so long: the view's timers run.
+    bench.hear(proposal)
+    bench.hear(bench.certify(finalize(proposal.vote.subject)))
+    bench.do(WorkPending(None))
+    assert bench.wait(bench.params.heartbeat_ms - 500) == []
+
+
+def test_timers_go_on_once_a_vote_of_the_view_is_cast() -> None:
+    bench = Bench()
+    bench.hear(bench.propose(1))
+    bench.do(WorkPending(None))
+    bench.wait(bench.params.advance_ms)
+    assert bench.voted(NULLIFY) == [nullify(1)]
 
 
 # Admission.

@@ -1,0 +1,87 @@
+"""Slashable offences of others: kept, shown, and reported by a transaction if an account may pay.
+
+A report is made anew every few blocks until the ledger knows the fault or will hear no more of
+it, so it outlives a full pool, a spent nonce and a lost message. All that it can cost the account
+is the fee of a report that came after another validator's.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from consensus.effects import Offence
+from consensus.evidence import evidence_of
+from consensus.types import Committee
+from ledger.errors import LedgerFault
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address, Policy, SigningKey, address_of
+from ledger.rules import Call, check_body
+from ledger.state.overlay import Reader
+from ledger.state.tables import parameters
+from ledger.types.staking import SubmitEvidence
+from ledger.types.transaction import Intent, Transaction, sign
+
+KEPT_MAX: Final = 256
+"""Offences kept; the oldest goes first."""
+RETRY_BLOCKS: Final = 8
+"""A report that had no effect for so many blocks is made anew, and the old one has expired."""
+
+
+@dataclass(slots=True)
+class _Case:
+    """An offence, and the height from which it may be reported; None once that is settled."""
+
+    evidence: SubmitEvidence
+    due_height: int | None = 0
+
+
+class Informer:
+    """What one node knows of others' slashable offences."""
+
+    def __init__(self, chain_id: Hash, account: SigningKey | None) -> None:
+        self._chain_id, self._account = chain_id, account
+        self._cases: dict[tuple[bytes, int, int], _Case] = {}
+
+    @property
+    def evidence(self) -> tuple[SubmitEvidence, ...]:
+        """Give the proof of each offence, oldest first."""
+        return tuple(case.evidence for case in self._cases.values())
+
+    @property
+    def reporter(self) -> Address | None:
+        """Name the account that reports; None if none may."""
+        return None if self._account is None else address_of(self._account.public)
+
+    def note(self, committee: Committee, offence: Offence) -> None:
+        """Keep an offence if it is slashable: one a validator and view, the first."""
+        evidence = evidence_of(committee, offence)
+        if evidence is None:
+            return
+        about = evidence.first
+        self._cases.setdefault((evidence.validator, about.epoch, about.view), _Case(evidence))
+        if len(self._cases) > KEPT_MAX:
+            del self._cases[next(iter(self._cases))]
+
+    def reports(self, reader: Reader, height: int, nonce: int) -> Iterator[Transaction]:
+        """Make the reports that are due in the state below `height`, with nonces from `nonce`."""
+        if self._account is None:
+            return
+        for case in self._cases.values():
+            if case.due_height is None or case.due_height > height:
+                continue
+            intent = Intent(
+                self._chain_id,
+                Policy.single(self._account.public),
+                nonce,
+                parameters(reader).fee_least,
+                height + RETRY_BLOCKS - 1,
+                case.evidence,
+            )
+            try:
+                check_body(reader, Call(intent.sender.address(), nonce, intent.fee), case.evidence)
+            except LedgerFault:
+                case.due_height = None  # Punished already, or past punishing.
+                continue
+            case.due_height = height + RETRY_BLOCKS
+            nonce += 1
+            yield sign(intent, self._account)
