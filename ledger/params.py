@@ -119,6 +119,20 @@ class Staking(Struct, frozen=True, forbid_unknown_fields=True):
         return ""
 
 
+class Pricing(Struct, frozen=True, forbid_unknown_fields=True):
+    """Bounds of the price, in millionths of a ringgit a litre, and when it is too old."""
+
+    floor: Annotated[int, Meta(ge=1, le=10**9)] = 1_000_000
+    ceiling: Annotated[int, Meta(ge=1, le=10**9)] = 50_000_000
+    day_step_bp: Annotated[int, Meta(ge=1, le=500)] = 500
+    fresh_ms: Annotated[int, Meta(ge=HOUR_MS, le=7 * DAY_MS)] = 48 * HOUR_MS
+    feeders_least: Annotated[int, Meta(ge=4, le=64)] = 4
+
+    def why_wrong(self) -> str:
+        """Say which rule between the numbers does not hold, or give an empty text."""
+        return "price.floor is at most price.ceiling" if self.floor > self.ceiling else ""
+
+
 class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     """The numbers of the law on one chain."""
 
@@ -140,7 +154,10 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     shelf_days: dict[MilkKind, ShelfDays]
     # What a doubter of a lot puts down; enough that doubting everything is dear.
     challenge_deposit_units: Annotated[int, Meta(ge=0, le=1_000 * UNITS_PER_BILL)]
+    # How long a buyer may dispute before the seller can take the escrow.
+    release_ms: Annotated[int, Meta(ge=HOUR_MS, le=30 * DAY_MS)]
     staking: Staking
+    price: Pricing
 
     @property
     def fee_least(self) -> Units:
@@ -164,7 +181,7 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
         missing = sorted(set(MilkKind) - set(self.shelf_days))
         if missing:
             return f"shelf_days lacks {', '.join(missing)}"
-        return self.split.why_wrong() or self.staking.why_wrong()
+        return self.split.why_wrong() or self.staking.why_wrong() or self.price.why_wrong()
 
 
 def default_parameters(*, development: bool) -> Parameters:
@@ -181,5 +198,7 @@ def default_parameters(*, development: bool) -> Parameters:
         clock_skew_ms_max=120_000,
         shelf_days=dict(DEFAULT_SHELF_DAYS),
         challenge_deposit_units=10 * UNITS_PER_BILL,
+        release_ms=72 * HOUR_MS,
         staking=Staking(),
+        price=Pricing(),
     )

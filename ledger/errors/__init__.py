@@ -28,8 +28,19 @@ LedgerFault
 |   |     UnknownTank, ForeignTank, ShortTank, FullTank, SealedAlready, NoMilk, TwoSources,
 |   |     ForeignRun, ClaimOverSealed, OldMilk, ForeignLot, UnsoundLot, FreshLot, DeficitOpen,
 |   |     ShortBond, LowDeposit, ChallengedAlready, NotChallenged, FalseUnitsOverLot
+|   +-- PriceRefused
+|   |     TooFewFeeders, WrongRound, FedAlready, NoPrice, StalePrice
+|   +-- MarketRefused
+|   |     UnknownOffer, OfferOver, ShortOffer, OwnOffer, DearDeal, UnknownDeal, ForeignDeal,
+|   |     NotYetReleased, DealDisputed, DealUndisputed, RulingOverDeal
+|   +-- MandateRefused
+|   |     UnknownMandate, ForeignMandate, MandateOver, PeriodCharged, OverChargeCap,
+|   |     OverTotalCap
+|   +-- GovernanceRefused
+|   |     UnknownParameter, OutOfBounds, PastHeight, TooManyChanges
 +-- BadGenesis        a genesis file that can't begin a chain
-+-- StoreFault: ForeignStore, LockedStore, WrongSchema, EmptyStore
++-- StoreFault: ForeignStore, LockedStore, WrongSchema, EmptyStore, MissingStore, DamagedStore,
+|     PrunedBlock
 
 One module a family. Each fault has a stable `code`, and the `numbers` that explain it.
 `InvariantBroken` is no fault: it says that the ledger itself is wrong, and nothing may go on.
@@ -86,6 +97,36 @@ from ledger.errors.evidence import (
     WrongUnit,
     ZeroCollection,
 )
+from ledger.errors.governance import (
+    GovernanceRefused,
+    OutOfBounds,
+    PastHeight,
+    TooManyChanges,
+    UnknownParameter,
+)
+from ledger.errors.mandate import (
+    ForeignMandate,
+    MandateOver,
+    MandateRefused,
+    OverChargeCap,
+    OverTotalCap,
+    PeriodCharged,
+    UnknownMandate,
+)
+from ledger.errors.market import (
+    DealDisputed,
+    DealUndisputed,
+    DearDeal,
+    ForeignDeal,
+    MarketRefused,
+    NotYetReleased,
+    OfferOver,
+    OwnOffer,
+    RulingOverDeal,
+    ShortOffer,
+    UnknownDeal,
+    UnknownOffer,
+)
 from ledger.errors.milk import (
     ChallengedAlready,
     ClaimOverSealed,
@@ -117,6 +158,14 @@ from ledger.errors.money import (
     TooLittleMoney,
     UnknownLot,
     ZeroUnits,
+)
+from ledger.errors.price import (
+    FedAlready,
+    NoPrice,
+    PriceRefused,
+    StalePrice,
+    TooFewFeeders,
+    WrongRound,
 )
 from ledger.errors.registry import (
     CalibrationOver,
@@ -155,9 +204,12 @@ from ledger.errors.staking import (
 )
 from ledger.errors.store import (
     BadGenesis,
+    DamagedStore,
     EmptyStore,
     ForeignStore,
     LockedStore,
+    MissingStore,
+    PrunedBlock,
     StoreFault,
     WrongSchema,
 )
@@ -183,6 +235,10 @@ __all__ = [
     "ClosedAccount",
     "CollectionOverMeter",
     "CountedRoleBounds",
+    "DamagedStore",
+    "DealDisputed",
+    "DealUndisputed",
+    "DearDeal",
     "DeficitOpen",
     "DeviceRevoked",
     "DeviceUnregistered",
@@ -194,11 +250,14 @@ __all__ = [
     "ExpiredLot",
     "FallingTotal",
     "FalseUnitsOverLot",
+    "FedAlready",
     "FeeTooLow",
     "FlowAgainstTank",
+    "ForeignDeal",
     "ForeignDevice",
     "ForeignEnvelope",
     "ForeignLot",
+    "ForeignMandate",
     "ForeignOperator",
     "ForeignRun",
     "ForeignStore",
@@ -207,6 +266,7 @@ __all__ = [
     "FreshLot",
     "FullTank",
     "FutureRun",
+    "GovernanceRefused",
     "Immature",
     "InvariantBroken",
     "KnownDevice",
@@ -217,21 +277,36 @@ __all__ = [
     "LedgerFault",
     "LockedStore",
     "LowDeposit",
+    "MandateOver",
+    "MandateRefused",
+    "MarketRefused",
     "MilkRefused",
+    "MissingStore",
     "MoneyRefused",
     "NoFault",
     "NoMilk",
+    "NoPrice",
     "NoQuorum",
     "NoRewards",
     "NotAMember",
     "NotChallenged",
     "NotJailed",
+    "NotYetReleased",
     "NothingAtStake",
     "NothingUnbonded",
+    "OfferOver",
     "OldMilk",
+    "OutOfBounds",
     "Outdated",
     "OutsideRun",
+    "OverChargeCap",
+    "OverTotalCap",
+    "OwnOffer",
     "OwnRole",
+    "PastHeight",
+    "PeriodCharged",
+    "PriceRefused",
+    "PrunedBlock",
     "RedeemsTooMuch",
     "Refused",
     "RegistryRefused",
@@ -239,27 +314,36 @@ __all__ = [
     "RoleHeld",
     "RoleMissing",
     "RoleNotHeld",
+    "RulingOverDeal",
     "SealedAlready",
     "ShortBond",
     "ShortLot",
+    "ShortOffer",
     "ShortStake",
     "ShortTank",
     "StakeTooSmall",
     "StakingRefused",
+    "StalePrice",
     "StillJailed",
     "StoreFault",
     "SupplyOverflow",
     "Tampered",
     "TooCold",
+    "TooFewFeeders",
     "TooLittleMoney",
+    "TooManyChanges",
     "TooManyValidators",
     "TooWarm",
     "TwoSources",
     "Unincludable",
     "UnknownAttestor",
+    "UnknownDeal",
     "UnknownDevice",
     "UnknownInstrument",
     "UnknownLot",
+    "UnknownMandate",
+    "UnknownOffer",
+    "UnknownParameter",
     "UnknownTank",
     "UnknownValidator",
     "UnorderedAttestors",
@@ -270,6 +354,7 @@ __all__ = [
     "WrongChain",
     "WrongInstrument",
     "WrongInstruments",
+    "WrongRound",
     "WrongSchema",
     "WrongStream",
     "WrongUnit",

@@ -34,7 +34,10 @@ class WrongSchema(StoreFault):
     """The store was written by another version."""
 
     code = "wrong_schema"
-    text = "the store at {path} has schema {got}, this program reads {expected}"
+    text = (
+        "the store at {path} has schema {got}, this program reads {expected}: run the program "
+        "that wrote it, or move the folder away and let the node fetch the chain again"
+    )
 
 
 class EmptyStore(StoreFault):
@@ -42,3 +45,24 @@ class EmptyStore(StoreFault):
 
     code = "empty_store"
     text = "the store at {path} is empty: begin it with a genesis"
+
+
+class MissingStore(StoreFault):
+    """There is no store where one was to be read."""
+
+    code = "missing_store"
+    text = "there is no store at {path}: name a node's home or a testnet's folder"
+
+
+class DamagedStore(StoreFault):
+    """The disk gives back something else than what was written."""
+
+    code = "damaged_store"
+    text = "the store at {path} is damaged: {why}; move it away, the node fetches the chain again"
+
+
+class PrunedBlock(StoreFault):
+    """The block is final, but its body is no longer kept here."""
+
+    code = "pruned_block"
+    text = "block {height} is pruned here, bodies are kept from {kept_from} on: ask another node"

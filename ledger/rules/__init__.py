@@ -14,6 +14,12 @@
 | staking    | `staking`, `slashing`    | RegisterValidator, Bond, Unbond, ClaimUnbonded,     |
 |            |                          | ClaimRewards, Unjail, SubmitEvidence                |
 |            |                          | (`epochs`, `rewards` serve it)                      |
+| price      | `price`                  | FeedPrice                                           |
+| subsidy    | `subsidy`                | FundSubsidy, SetSubsidy                             |
+| market     | `market`                 | OfferService, AcceptOffer, ConfirmDelivery,         |
+|            |                          | DisputeOffer, RuleDispute                           |
+| mandate    | `mandate`                | GrantMandate, ChargeMandate, CancelMandate          |
+| governance | `governance`             | SetParameter                                        |
 
 A new body needs three things: its struct in `types.transaction.Body`, a function `apply_...` here
 (and `check_...`, for what can be said without a block), and its entry in `LAWS`; a test finds a
@@ -25,9 +31,27 @@ from typing import Final
 from ledger.rules.challenges import apply_challenge, apply_resolve, check_challenge
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.epochs import end_epoch
+from ledger.rules.governance import apply_set, check_set, enact
 from ledger.rules.losses import apply_loss, apply_post_bond, apply_release_bond, check_loss
 from ledger.rules.lots import apply_freeze, apply_pack, apply_recall, check_pack
+from ledger.rules.mandate import (
+    apply_cancel,
+    apply_charge,
+    apply_grant_mandate,
+    check_charge,
+    check_grant_mandate,
+)
+from ledger.rules.market import (
+    apply_accept,
+    apply_confirm,
+    apply_dispute,
+    apply_offer,
+    apply_rule,
+    check_accept,
+    check_offer,
+)
 from ledger.rules.milk import apply_mint, apply_roll, check_mint, check_roll
+from ledger.rules.price import apply_feed, check_feed
 from ledger.rules.registry import (
     apply_calibrate,
     apply_grant,
@@ -50,10 +74,20 @@ from ledger.rules.staking import (
     check_register_validator,
     check_unbond,
 )
+from ledger.rules.subsidy import apply_fund, apply_set_subsidy
 from ledger.rules.table import Entry, Law
 from ledger.rules.tanks import apply_collection, apply_seal, check_collection, check_seal
 from ledger.rules.transfer import apply_transfer, check_transfer
 from ledger.state.overlay import Overlay, Reader
+from ledger.types.governance import SetParameter
+from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate
+from ledger.types.market import (
+    AcceptOffer,
+    ConfirmDelivery,
+    DisputeOffer,
+    OfferService,
+    RuleDispute,
+)
 from ledger.types.milk import (
     ChallengeLot,
     FreezeLot,
@@ -68,6 +102,7 @@ from ledger.types.milk import (
     SealRun,
     WriteOff,
 )
+from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
 from ledger.types.registry import (
     CalibrateDevice,
     GrantRole,
@@ -117,6 +152,22 @@ _ENTRIES: Final[tuple[Law, ...]] = (
     Entry(RecallLot, apply_recall),
     Entry(PostBond, apply_post_bond),
     Entry(ReleaseBond, apply_release_bond),
+    # Price and subsidy.
+    Entry(FeedPrice, apply_feed, check_feed),
+    Entry(FundSubsidy, apply_fund),
+    Entry(SetSubsidy, apply_set_subsidy),
+    # Market.
+    Entry(OfferService, apply_offer, check_offer),
+    Entry(AcceptOffer, apply_accept, check_accept),
+    Entry(ConfirmDelivery, apply_confirm),
+    Entry(DisputeOffer, apply_dispute),
+    Entry(RuleDispute, apply_rule),
+    # Mandates.
+    Entry(GrantMandate, apply_grant_mandate, check_grant_mandate),
+    Entry(ChargeMandate, apply_charge, check_charge),
+    Entry(CancelMandate, apply_cancel),
+    # Governance.
+    Entry(SetParameter, apply_set, check_set),
 )
 
 LAWS: Final[dict[type[object], Law]] = {entry.kind: entry for entry in _ENTRIES}
@@ -136,3 +187,4 @@ def apply_body(overlay: Overlay, context: BlockContext, call: Call, body: object
 def end_block(overlay: Overlay, context: BlockContext) -> None:
     """Do what is due after a block's transactions, whatever they were."""
     end_epoch(overlay, context.height)
+    enact(overlay, context.height)

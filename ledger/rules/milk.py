@@ -56,6 +56,7 @@ from ledger.rules.losses import mmu_of
 from ledger.rules.lots import find_lot, remove_milk
 from ledger.rules.measure import apportion, collected, exact_volume
 from ledger.rules.registry import require_role
+from ledger.rules.subsidy import claim_subsidies
 from ledger.state.dairy import Origin
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Lot, Reason, Role
@@ -336,6 +337,9 @@ def _write_lot(
     sources = tuple((farm, Units(floor(part))) for farm, part in sorted(by_farm.items()))
     ORIGINS.put(overlay, Origin(milk.tank, sources), lot_id)
     book_minted(overlay, claim.units)
+    farms, weights = zip(*milk.brought, strict=True)
+    parts = apportion(claim.units, weights)
+    claim_subsidies(overlay, context, list(zip(farms, parts, strict=True)))
 
 
 def _issue(overlay: Overlay, mmu: Address, milk: Milk, units: int) -> None:

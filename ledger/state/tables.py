@@ -16,6 +16,16 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey
 from ledger.state.dairy import Challenge, Mmu, Origin, Product, SealedRun, Tank
+from ledger.state.market import (
+    Changes,
+    Deal,
+    FarmMonth,
+    Mandate,
+    Offer,
+    Price,
+    Subsidy,
+    SubsidyClaim,
+)
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import (
     Account,
@@ -120,6 +130,23 @@ OFFENCES: Final = Table(b"x", Offences)
 SLASHES: Final = Table(b"b", Slashes)
 """One record: what was slashed."""
 
+PRICE: Final = Table(b"P", Price)
+"""One record: the price and the open round."""
+SUBSIDY: Final = Table(b"S", Subsidy)
+"""One record: the pool."""
+CLAIMS: Final = Table(b"C", SubsidyClaim)
+"""By number (8): claims that wait for the pool."""
+FARM_MONTHS: Final = Table(b"M", FarmMonth)
+"""By the farm's address."""
+OFFERS: Final = Table(b"O", Offer)
+"""By offer id."""
+DEALS: Final = Table(b"D", Deal)
+"""By deal id: open ones."""
+MANDATES: Final = Table(b"A", Mandate)
+"""By mandate id."""
+CHANGES: Final = Table(b"G", Changes)
+"""One record: changes of parameters that wait."""
+
 NO_ACCOUNT: Final = Account(Units(0), 0)
 
 
@@ -141,6 +168,10 @@ BONDS_ACCOUNT: Final = _module("bonds")
 """Holds what MMUs vouch with."""
 DEPOSITS_ACCOUNT: Final = _module("deposits")
 """Holds the deposits of open challenges."""
+SUBSIDY_ACCOUNT: Final = _module("subsidy")
+"""Holds the pool that pays farmers."""
+ESCROW_ACCOUNT: Final = _module("escrow")
+"""Holds the price of open deals."""
 MODULE_ACCOUNTS: Final = {
     "stake": STAKE_ACCOUNT,
     "reserve": RESERVE_ACCOUNT,
@@ -149,6 +180,8 @@ MODULE_ACCOUNTS: Final = {
     "rewards": REWARDS_ACCOUNT,
     "bonds": BONDS_ACCOUNT,
     "deposits": DEPOSITS_ACCOUNT,
+    "subsidy": SUBSIDY_ACCOUNT,
+    "escrow": ESCROW_ACCOUNT,
 }
 
 
@@ -262,5 +295,5 @@ def consumed_name(device: PublicKey, boot: int) -> bytes:
 
 
 def epoch_name(epoch: int) -> bytes:
-    """Name what is kept by epoch."""
+    """Name what is kept by epoch, or by another number that counts up."""
     return epoch.to_bytes(8, "big")

@@ -22,6 +22,15 @@ from ledger.primitives.keys import (
     SigningKey,
     WireSignature,
 )
+from ledger.types.governance import SetParameter
+from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate
+from ledger.types.market import (
+    AcceptOffer,
+    ConfirmDelivery,
+    DisputeOffer,
+    OfferService,
+    RuleDispute,
+)
 from ledger.types.milk import (
     Attestation,
     ChallengeLot,
@@ -37,6 +46,7 @@ from ledger.types.milk import (
     SealRun,
     WriteOff,
 )
+from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
 from ledger.types.registry import (
     CalibrateDevice,
     GrantRole,
@@ -110,6 +120,18 @@ Body = (
     | RecallLot
     | PostBond
     | ReleaseBond
+    | FeedPrice
+    | FundSubsidy
+    | SetSubsidy
+    | OfferService
+    | AcceptOffer
+    | ConfirmDelivery
+    | DisputeOffer
+    | RuleDispute
+    | GrantMandate
+    | ChargeMandate
+    | CancelMandate
+    | SetParameter
 )
 
 

@@ -1,0 +1,133 @@
+"""Mandates: a payer lets a merchant deduct once a period, within caps (spec §16).
+
+At a fixed price the charge is known from the start; at market price it follows the oracle, and
+stops while the price is stale. A charge that would pass a cap, or that the payer can't pay, is
+refused whole: nothing is ever overdrawn, and the period stays open. The payer ends it at once.
+"""
+
+from msgspec.structs import replace
+
+from ledger.errors import (
+    ForeignMandate,
+    MandateOver,
+    OverChargeCap,
+    OverTotalCap,
+    PeriodCharged,
+    RedeemsTooMuch,
+    UnknownMandate,
+    ZeroUnits,
+)
+from ledger.primitives.amounts import UNITS_PER_BILL, Units
+from ledger.primitives.hashing import Domain, Hash
+from ledger.primitives.keys import Address
+from ledger.rules.context import BlockContext, Call
+from ledger.rules.lots import redeem_milk
+from ledger.rules.price import fresh_price
+from ledger.rules.registry import require_role
+from ledger.state.market import Mandate
+from ledger.state.overlay import Overlay, Reader
+from ledger.state.records import Role
+from ledger.state.tables import MANDATES, debit, pay
+from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
+
+
+def check_grant_mandate(reader: Reader, call: Call, body: GrantMandate) -> None:
+    """Raise unless a merchant is named and something may be charged."""
+    require_role(reader, body.merchant, Role.MERCHANT)
+    if 0 in (body.milk_units, body.charge_units_max, body.total_units_max):
+        raise ZeroUnits
+
+
+def apply_grant_mandate(
+    overlay: Overlay, context: BlockContext, call: Call, body: GrantMandate
+) -> None:
+    """Begin a mandate, named by its transaction; its first period begins now."""
+    check_grant_mandate(overlay, call, body)
+    if body.end_ms <= context.time_ms:
+        raise MandateOver(end_ms=body.end_ms, time_ms=context.time_ms)
+    mandate = Mandate(
+        call.sender,
+        body.merchant,
+        body.period_ms,
+        body.milk_units,
+        body.mode,
+        body.price,
+        body.charge_units_max,
+        body.total_units_max,
+        context.time_ms,
+        body.end_ms,
+    )
+    MANDATES.put(overlay, mandate, call.name(Domain.MANDATE))
+
+
+def find_mandate(reader: Reader, name: Hash) -> Mandate:
+    """Give a mandate; raise `UnknownMandate` if there is none."""
+    mandate = MANDATES.get(reader, name)
+    if mandate is None:
+        raise UnknownMandate(mandate=name.hex())
+    return mandate
+
+
+def charge_units(reader: Reader, mandate: Mandate, time_ms: int) -> int:
+    """Give what a period costs now, in whole units; raise if there is no price to go by."""
+    per = UNITS_PER_BILL if mandate.mode is PriceMode.FIXED else fresh_price(reader, time_ms)
+    return mandate.milk_units * mandate.price // per
+
+
+def check_charge(reader: Reader, call: Call, body: ChargeMandate) -> Mandate:
+    """Raise unless the sender is the mandate's merchant, still licensed; give the mandate."""
+    mandate = find_mandate(reader, body.mandate)
+    if mandate.merchant != call.sender:
+        raise ForeignMandate(mandate=body.mandate.hex())
+    require_role(reader, call.sender, Role.MERCHANT)
+    return mandate
+
+
+def apply_charge(overlay: Overlay, context: BlockContext, call: Call, body: ChargeMandate) -> None:
+    """Deduct one period's charge, or refuse it whole."""
+    mandate = check_charge(overlay, call, body)
+    if context.time_ms >= mandate.end_ms:
+        raise MandateOver(end_ms=mandate.end_ms, time_ms=context.time_ms)
+    period = (context.time_ms - mandate.start_ms) // mandate.period_ms
+    if period < mandate.charged_until:
+        raise PeriodCharged(period=period)
+    units = charge_units(overlay, mandate, context.time_ms)
+    _check_caps(mandate, units)
+    _collect(overlay, context, mandate, body, units)
+    changed = replace(
+        mandate,
+        charged_units=Units(mandate.charged_units + units),
+        charged_until=period + 1,
+        charges=mandate.charges + 1,
+    )
+    MANDATES.put(overlay, changed, body.mandate)
+
+
+def _check_caps(mandate: Mandate, units: int) -> None:
+    if units == 0:
+        raise ZeroUnits
+    if units > mandate.charge_units_max:
+        raise OverChargeCap(units=units, most=mandate.charge_units_max)
+    if (total := mandate.charged_units + units) > mandate.total_units_max:
+        raise OverTotalCap(units=total, most=mandate.total_units_max)
+
+
+def _collect(
+    overlay: Overlay, context: BlockContext, mandate: Mandate, body: ChargeMandate, units: int
+) -> None:
+    burned = body.redeem.units if body.redeem else 0
+    if burned > units:
+        raise RedeemsTooMuch(redeemed=burned, units=units)
+    if body.redeem is not None:
+        if burned == 0:
+            raise ZeroUnits
+        redeem_milk(overlay, context, body.redeem)
+    pay(overlay, Address(mandate.payer), Address(mandate.merchant), units)
+    debit(overlay, Address(mandate.merchant), burned)
+
+
+def apply_cancel(overlay: Overlay, context: BlockContext, call: Call, body: CancelMandate) -> None:
+    """End a mandate at its payer's word."""
+    if find_mandate(overlay, body.mandate).payer != call.sender:
+        raise ForeignMandate(mandate=body.mandate.hex())
+    MANDATES.remove(overlay, body.mandate)

@@ -1,0 +1,115 @@
+"""Records of price, subsidy, market, mandates and pending changes of the law."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from ledger.primitives.amounts import Units, WireUnits
+from ledger.primitives.hashing import WireHash
+from ledger.primitives.keys import WireAddress
+from ledger.types.evidence import Millis
+from ledger.types.mandate import PriceMode
+from ledger.types.market import ServiceKind
+from ledger.types.price import MicroRinggit
+from ledger.types.votes import Counter
+
+CHANGES_MAX: Final = 32
+"""The most changes of parameters that may wait at once."""
+
+
+class Price(Struct, frozen=True, array_like=True):
+    """The price of a litre, 0 before the first, and the feeds of the round that is open.
+
+    In a day it moves at most a step from `day_value`, which it had at `day_ms`.
+    """
+
+    round: Counter = 0
+    value: MicroRinggit = 0
+    updated_ms: Millis = 0
+    day_value: MicroRinggit = 0
+    day_ms: Millis = 0
+    feeds: tuple[tuple[WireAddress, MicroRinggit], ...] = ()
+
+
+class Subsidy(Struct, frozen=True, array_like=True):
+    """The pool: funded - paid lies in its account. Claims `head` to `tail` - 1 wait."""
+
+    rate: MicroRinggit = 0
+    month_units_max: WireUnits = Units(0)
+    funded: WireUnits = Units(0)
+    paid: WireUnits = Units(0)
+    head: Counter = 0
+    tail: Counter = 0
+
+    @property
+    def pool(self) -> int:
+        """Give what can be paid now."""
+        return self.funded - self.paid
+
+
+class SubsidyClaim(Struct, frozen=True, array_like=True):
+    """What a farm is owed out of the pool."""
+
+    farm: WireAddress
+    units: WireUnits
+
+
+class FarmMonth(Struct, frozen=True, array_like=True):
+    """What a farm claimed in a month of thirty days."""
+
+    month: Counter
+    units: WireUnits
+
+
+class Offer(Struct, frozen=True, array_like=True):
+    """A service that can be had: `left` of them."""
+
+    seller: WireAddress
+    kind: ServiceKind
+    price_units: WireUnits
+    left: int
+    valid_until_ms: Millis
+    terms: WireHash
+
+
+class Deal(Struct, frozen=True, array_like=True):
+    """An accepted offer whose price lies in escrow."""
+
+    offer: WireHash
+    buyer: WireAddress
+    seller: WireAddress
+    units: WireUnits
+    accepted_ms: Millis
+    disputed: bool
+
+
+class Mandate(Struct, frozen=True, array_like=True):
+    """A standing permission to deduct. `charged_until` counts periods: those below are closed."""
+
+    payer: WireAddress
+    merchant: WireAddress
+    period_ms: int
+    milk_units: WireUnits
+    mode: PriceMode
+    price: int
+    charge_units_max: WireUnits
+    total_units_max: WireUnits
+    start_ms: Millis
+    end_ms: Millis
+    charged_units: WireUnits = Units(0)
+    charged_until: Counter = 0
+    charges: Counter = 0
+
+
+class Change(Struct, frozen=True, array_like=True):
+    """A parameter's next value, and from which height on."""
+
+    height: Counter
+    key: str
+    value: int
+
+
+class Changes(Struct, frozen=True, array_like=True):
+    """All changes that wait, in the order in which they come into force."""
+
+    waiting: Annotated[tuple[Change, ...], Meta(max_length=CHANGES_MAX)]

@@ -1,0 +1,161 @@
+"""The price is a bounded median of a quorum; the pool pays farmers by it, in order."""
+
+import pytest
+
+from ledger.params import DAY_MS, HOUR_MS
+from ledger.rules.price import last_price, price_quorum
+from ledger.rules.subsidy import MONTH_MS
+from ledger.state.market import Price
+from ledger.state.records import Role
+from ledger.state.tables import PRICE, SUBSIDY, SUBSIDY_ACCOUNT, account, grant_role, revoke_role
+from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
+from tests.support.ledgers import bill
+from tests.support.ledgers_town import Town
+
+RM = 1_000_000
+FEEDERS = ("alice", "bob", "carol", "treasury")
+
+
+@pytest.fixture
+def town():
+    town = Town()
+    for name in FEEDERS:
+        grant_role(town.state, Role.ORACLE, town.address(name))
+    grant_role(town.state, Role.TREASURY, town.address("treasury"))
+    for i in range(3):
+        grant_role(town.state, Role.FARMER, town.address(f"farm-{i}"))
+    return town
+
+
+def feed(town, *values):
+    """One round, a feed a feeder; give the codes."""
+    found = PRICE.get(town.state) or Price()
+    return [
+        town.do(who, FeedPrice(found.round, value))
+        for who, value in zip(FEEDERS, values, strict=False)
+    ]
+
+
+def test_a_quorum_outvotes_false_feeders():
+    assert [price_quorum(n) for n in (1, 3, 4, 6, 7, 10)] == [1, 1, 3, 3, 5, 7]
+
+
+def test_the_price_is_the_median_of_a_quorum(town):
+    assert feed(town, 5 * RM, 900 * RM) == ["", ""]
+    assert last_price(town.state) is None
+    assert town.do("alice", FeedPrice(0, 5 * RM)) == "fed_already"
+    assert town.do("carol", FeedPrice(1, 5 * RM)) == "wrong_round"
+    assert town.do("mmu", FeedPrice(0, 5 * RM)) == "role_missing"
+    assert town.do("carol", FeedPrice(0, 6 * RM)) == ""
+    assert last_price(town.state) == 6 * RM
+    assert town.do("treasury", FeedPrice(0, 6 * RM)) == "wrong_round"
+    town.close()
+
+
+def test_a_feeder_without_licence_has_no_say_in_the_round_under_way(town):
+    feed(town, 5 * RM, 5 * RM)
+    revoke_role(town.state, Role.ORACLE, town.address("alice"))
+    grant_role(town.state, Role.ORACLE, town.address("mmu"))
+    assert town.do("carol", FeedPrice(0, 5 * RM)) == ""
+    assert last_price(town.state) is None
+    assert town.do("mmu", FeedPrice(0, 5 * RM)) == ""
+    assert last_price(town.state) == 5 * RM
+
+
+def test_the_price_moves_at_most_a_step_a_day(town):
+    feed(town, *[10 * RM] * 3)
+    for _ in range(3):
+        feed(town, *[20 * RM] * 3)
+    assert last_price(town.state) == 10_500_000
+    feed(town, *[1] * 3)
+    assert last_price(town.state) == 9_500_000
+    town.time_ms += DAY_MS
+    feed(town, *[20 * RM] * 3)
+    assert last_price(town.state) == 9_975_000
+    town.close()
+
+
+def test_floor_and_ceiling_bound_the_price(town):
+    feed(town, 1, 1, 1)
+    assert last_price(town.state) == RM
+    feed(town, 1, 1, 1)
+    assert last_price(town.state) == RM
+    town = Town(price={"floor": 2 * RM, "ceiling": 3 * RM})
+    grant_role(town.state, Role.ORACLE, town.address("alice"))
+    feed(town, 900 * RM)
+    assert last_price(town.state) == 3 * RM
+
+
+def test_outside_of_a_development_network_there_are_four_feeders_at_least():
+    town = Town(development=False)
+    for name in FEEDERS[:3]:
+        grant_role(town.state, Role.ORACLE, town.address(name))
+    assert town.do("alice", FeedPrice(0, RM)) == "too_few_feeders"
+
+
+def mint(town, number=0):
+    """40, 35 and 25 litres."""
+    assert town.do("mmu", town.dairy.mint(town.dairy.claim(number))) == ""
+
+
+def held(town):
+    return [town.units(f"farm-{i}") for i in range(3)]
+
+
+def priced(town):
+    feed(town, *[5 * RM] * 3)
+    assert town.do("alice", SetSubsidy(RM, bill(100))) == "role_missing"
+    assert town.do("treasury", SetSubsidy(RM, bill(100))) == ""
+
+
+def test_a_mint_pays_its_farmers_the_rate_at_the_price(town):
+    priced(town)
+    town.do("treasury", FundSubsidy(bill(50)))
+    mint(town)
+    # A ringgit a litre at five ringgits a litre: a fifth of a token a litre, beside the 90 %.
+    assert held(town) == [bill(36) + bill(8), 31_500_000 + bill(7), 22_500_000 + bill(5)]
+    assert account(town.state, SUBSIDY_ACCOUNT).units == bill(30)
+    town.close()
+
+
+def test_a_short_pool_pays_in_order_as_it_is_funded(town):
+    priced(town)
+    mint(town)
+    before = held(town)
+    state = SUBSIDY.get(town.state)
+    assert (state.head, state.tail) == (0, 3)
+    assert town.do("alice", FundSubsidy(0)) == "zero_units"
+    assert town.do("alice", FundSubsidy(bill(10))) == ""
+    waiting = sorted(range(3), key=lambda i: town.units(f"farm-{i}") - before[i], reverse=True)
+    assert sum(held(town)) - sum(before) == bill(10)
+    assert town.units(f"farm-{waiting[0]}") - before[waiting[0]] == bill(8)
+    assert town.do("alice", FundSubsidy(bill(100))) == ""
+    assert sum(held(town)) - sum(before) == bill(20)
+    assert SUBSIDY.get(town.state).head == 3
+    assert town.do("alice", FundSubsidy(bill(10_000))) == "insufficient_funds"
+    town.close()
+
+
+def test_a_farm_claims_at_most_its_cap_a_month(town):
+    feed(town, *[5 * RM] * 3)
+    town.do("treasury", SetSubsidy(RM, bill(6)))
+    town.do("treasury", FundSubsidy(bill(100)))
+    mint(town)
+    assert SUBSIDY.get(town.state).paid == bill(6) + bill(6) + bill(5)
+    mint(town, 1)
+    assert SUBSIDY.get(town.state).paid == bill(18)
+    town.time_ms += MONTH_MS
+    assert (town.time_ms - HOUR_MS) // MONTH_MS > (town.time_ms - MONTH_MS) // MONTH_MS
+    town.close()
+
+
+def test_only_licensed_farmers_are_subsidised_and_only_at_a_price(town):
+    town.do("treasury", SetSubsidy(RM, bill(100)))
+    town.do("treasury", FundSubsidy(bill(100)))
+    mint(town)
+    assert SUBSIDY.get(town.state).paid == 0
+    feed(town, *[5 * RM] * 3)
+    revoke_role(town.state, Role.FARMER, town.address("farm-0"))
+    mint(town, 1)
+    assert SUBSIDY.get(town.state).paid == bill(12)
+    town.close()
