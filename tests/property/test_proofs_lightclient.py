@@ -1,15 +1,25 @@
 """Laws of finality proofs: what was built verifies, what was touched does not, garbage is told."""
 
+import json
+
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.lightclient import ProofFault, find_fork, parse_anchor, verify_proof
+from consensus.lightclient import (
+    TRUSTING_MS,
+    ProofFault,
+    find_fork,
+    format_anchor,
+    parse_anchor,
+    verify_proof,
+)
 from consensus.lightclient.building import steps_to
 from consensus.lightclient.verifying import climb
 from ledger.primitives.codec import encode
 from ledger.primitives.merkle import merkle_root
+from tests.support import proof_stranger
 from tests.support.proof_chain import CHAIN_ID, START_MS, ProofChain, grown
 
 NOW_MS = START_MS + 60_000
@@ -33,6 +43,18 @@ def test_no_proof_with_a_changed_byte_verifies(raw, data, change):
     assert not is_refused(raw)
     place = data.draw(st.integers(0, len(raw) - 1))
     assert is_refused(raw[:place] + bytes([raw[place] ^ change]) + raw[place + 1 :])
+
+
+@given(st.sampled_from([SHORT, LONG]), st.data(), st.integers(0, 7))
+@settings(max_examples=300)
+def test_the_product_and_a_stranger_refuse_for_the_same_reason(raw, data, bit):
+    place = data.draw(st.integers(0, len(raw) - 1))
+    changed = raw[:place] + bytes([raw[place] ^ 1 << bit]) + raw[place + 1 :]
+    with pytest.raises(ProofFault) as caught:
+        verify_proof(changed, ANCHOR, NOW_MS)
+    with pytest.raises(proof_stranger.Refused) as refused:
+        proof_stranger.verify(changed, json.loads(format_anchor(ANCHOR)), NOW_MS, TRUSTING_MS)
+    assert refused.value.args == (caught.value.code,)
 
 
 def test_no_proof_with_a_flipped_lowest_bit_verifies_wherever_it_is():
