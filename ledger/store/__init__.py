@@ -1,9 +1,11 @@
 """The store: finalised blocks, receipts, state, indexes and head, committed together.
 
-`schema` is the key map, `chain` what every store does, `memory` and `disk` where the cells are.
+`schema` is the key map, `chain` what every store does, `pruning` what becomes of old bodies,
+`memory` and `disk` where the cells are.
 """
 
-from ledger.store.chain import ChainStore, HistoryEntry, LotEntry, StoredBlock, TransactionRecord
+from ledger.store.answers import HistoryEntry, LotEntry, StoredBlock, TransactionRecord
+from ledger.store.chain import ChainStore
 from ledger.store.memory import MemoryStore
 from ledger.store.schema import Finalised, Head
 

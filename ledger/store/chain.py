@@ -7,44 +7,49 @@ and `DiskStore`, which offer four methods: get, scan, write, close.
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from ledger.errors import EmptyStore, ForeignStore, WrongSchema
+from ledger.errors import EmptyStore, ForeignStore, PrunedBlock, WrongSchema
 from ledger.genesis import Genesis, genesis_block, genesis_state
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.state.lattice import EMPTY_ACCUMULATOR, state_root
-from ledger.state.records import Lot
 from ledger.state.tables import LOTS
+from ledger.store.answers import HistoryEntry, LotEntry, StoredBlock, TransactionRecord
+from ledger.store.pruning import FIRST_KEPT, keep_from, pruned_cells
 from ledger.store.schema import (
     ACCUMULATOR_KEY,
     BLOCK,
+    FARM_LOTS,
     FINALIZATION,
     HEAD_KEY,
+    HEADER,
     HEIGHT_BYTES,
     HEIGHT_OF,
     HISTORY,
     INDEX_BYTES,
+    KEPT_KEY,
     LOT_ORDER,
     RECEIPTS,
     SCHEMA_VERSION,
     STATE,
+    TIMES,
     TRANSACTION,
     VERSION_KEY,
     Cell,
     Finalised,
     Head,
+    Location,
     block_cells,
     head_of,
     height_key,
     place,
     read_place,
 )
-from ledger.types.block import Block, Receipt
+from ledger.types.block import Block, Header, Receipt
 from ledger.types.transaction import TxId
 
 BLOCKS_REMEMBERED: Final = 8
@@ -52,51 +57,18 @@ BLOCKS_REMEMBERED: Final = 8
 
 _blocks = msgspec.msgpack.Decoder(Block)
 _receipts = msgspec.msgpack.Decoder(tuple[Receipt, ...])
+_headers = msgspec.msgpack.Decoder(Header)
 _heads = msgspec.msgpack.Decoder(Head)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBlock:
-    """A final block: decoded, raw, its receipts, and its own finalization if it had one."""
-
-    block: Block
-    raw: bytes
-    receipts: tuple[Receipt, ...]
-    finalization: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionRecord:
-    """A final transaction: where it stands, what was signed, and what became of it."""
-
-    height: int
-    index: int
-    raw: bytes
-    receipt: Receipt
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """One transaction in an account's history. (height, index) is the cursor to go on from."""
-
-    height: int
-    index: int
-    txid: TxId
-
-
-@dataclass(frozen=True, slots=True)
-class LotEntry:
-    """A lot and its id."""
-
-    id: Hash
-    lot: Lot
-
-
 class ChainStore(ABC):
-    """Final blocks and the state after them, over cells that a subclass keeps."""
+    """Final blocks and the state after them, over cells that a subclass keeps.
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    `keep_blocks` bounds the bodies that are kept, counted from the head; 0 keeps all.
+    """
+
+    def __init__(self, path: str, keep_blocks: int = 0) -> None:
+        self._path, self._keep_blocks = path, keep_blocks
         self._remembered: OrderedDict[int, StoredBlock] = OrderedDict()
         version = self._get(VERSION_KEY)
         if version is not None and version != bytes([SCHEMA_VERSION]):
@@ -104,6 +76,8 @@ class ChainStore(ABC):
         self._accumulator = self._get(ACCUMULATOR_KEY) or EMPTY_ACCUMULATOR
         raw = self._get(HEAD_KEY)
         self._head = None if raw is None else _heads.decode(raw)
+        kept = self._get(KEPT_KEY)
+        self._kept_from = FIRST_KEPT if kept is None else int.from_bytes(kept, "big")
 
     @abstractmethod
     def _get(self, key: bytes) -> bytes | None:
@@ -188,8 +162,16 @@ class ChainStore(ABC):
             cells.update(block_cells(step))
         cells[HEAD_KEY] = encode(head)
         cells[ACCUMULATOR_KEY] = steps[-1].accumulator
+        kept_from = min(
+            keep_from(self._kept_from, head.height, self._keep_blocks),
+            max(self._kept_from, steps[0].block.header.height),  # Those of this commit stay.
+        )
+        cells.update(pruned_cells(self._kept_from, kept_from, self._get))
         self._write(cells.items())
+        for height in range(self._kept_from, kept_from):
+            self._remembered.pop(height, None)
         self._head, self._accumulator = head, steps[-1].accumulator
+        self._kept_from = kept_from
         return head
 
     # Answers.
@@ -198,8 +180,13 @@ class ChainStore(ABC):
         """Give where the store stands; None before a genesis."""
         return self._head
 
+    @property
+    def kept_from(self) -> int:
+        """Give the least height above 0 whose body is kept: 1 unless old ones were pruned."""
+        return self._kept_from
+
     def block(self, height: int) -> StoredBlock | None:
-        """Give a final block, or None above the head."""
+        """Give a final block; None above the head, and below `kept_from`."""
         if height in self._remembered:
             self._remembered.move_to_end(height)
             return self._remembered[height]
@@ -214,17 +201,41 @@ class ChainStore(ABC):
             self._remembered.popitem(last=False)
         return found
 
+    def header(self, height: int) -> Header | None:
+        """Give a final block's header, pruned or not; None above the head."""
+        raw = self._get(height_key(HEADER, height)) if height >= 0 else None
+        if raw is not None:
+            return _headers.decode(raw)
+        found = self.block(height)
+        return None if found is None else found.block.header
+
+    def finalization(self, height: int) -> bytes | None:
+        """Give the finalization of the block at a height, where it had its own."""
+        return self._get(height_key(FINALIZATION, height))
+
+    def height_at(self, time_ms: int) -> int | None:
+        """Find the last block whose time is not after this one; None before the genesis."""
+        for _, height in self._scan(TIMES, height_key(TIMES, time_ms + 1), reverse=True):
+            return int.from_bytes(height, "big")
+        return None
+
     def height_of(self, block_hash: Hash) -> int | None:
         """Find the height of a final block, or None."""
         raw = self._get(HEIGHT_OF + block_hash)
         return None if raw is None else int.from_bytes(raw, "big")
 
-    def transaction(self, txid: TxId | Hash) -> TransactionRecord | None:
-        """Find a final transaction, or None."""
+    def place_of(self, txid: TxId | Hash) -> Location | None:
+        """Find where a final transaction stands, or None; pruning does not forget it."""
         raw = self._get(TRANSACTION + txid)
-        if raw is None:
+        return None if raw is None else read_place(raw)
+
+    def transaction(self, txid: TxId | Hash) -> TransactionRecord | None:
+        """Find a final transaction, or None; raise `PrunedBlock` if its body is gone."""
+        at = self.place_of(txid)
+        if at is None:
             return None
-        at = read_place(raw)
+        if 0 < at.height < self._kept_from:
+            raise PrunedBlock(height=at.height, kept_from=self._kept_from)
         found = self.block(at.height)
         assert found is not None, "the index names a block that is not there"
         return TransactionRecord(
@@ -245,17 +256,39 @@ class ChainStore(ABC):
             entries.append(HistoryEntry(at.height, at.index, TxId(Hash(txid))))
         return entries
 
-    def lots(self, limit: int = 100) -> list[LotEntry]:
-        """List lots, those made last first."""
+    def lots(self, limit: int = 100, before: tuple[int, Hash] | None = None) -> list[LotEntry]:
+        """List lots, those made last first, below a (height, id)."""
+        return self._list_lots(LOT_ORDER, limit, before)
+
+    def farm_lots(
+        self, farm: Address, limit: int = 100, before: tuple[int, Hash] | None = None
+    ) -> list[LotEntry]:
+        """List the lots that a farm's milk is in, those made last first, below a (height, id)."""
+        return self._list_lots(FARM_LOTS + farm, limit, before)
+
+    def _list_lots(
+        self, prefix: bytes, limit: int, before: tuple[int, Hash] | None
+    ) -> list[LotEntry]:
+        stop = _after(prefix) if before is None else height_key(prefix, before[0]) + before[1]
         entries: list[LotEntry] = []
-        for key, _ in self._scan(LOT_ORDER, _after(LOT_ORDER), reverse=True):
+        for key, _ in self._scan(prefix, stop, reverse=True):
             if len(entries) >= limit:
                 break
-            lot_id = Hash(key[1 + HEIGHT_BYTES :])
+            lot_id = Hash(key[len(prefix) + HEIGHT_BYTES :])
             lot = LOTS.get(self, lot_id)
             assert lot is not None, "the index names a lot that is not there"
             entries.append(LotEntry(lot_id, lot))
         return entries
+
+    # For an audit, which looks at every cell.
+
+    def cell(self, key: bytes) -> bytes | None:
+        """Give what stands under a key of the schema, raw."""
+        return self._get(key)
+
+    def cells(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Walk every cell whose key begins so, in order of key."""
+        return self._scan(prefix, _after(prefix))
 
 
 def _after(prefix: bytes) -> bytes:

@@ -12,9 +12,9 @@ class MemoryStore(ChainStore):
     Give it the `cells` of an earlier one to go on from there, as after a restart.
     """
 
-    def __init__(self, cells: dict[bytes, bytes] | None = None) -> None:
+    def __init__(self, cells: dict[bytes, bytes] | None = None, keep_blocks: int = 0) -> None:
         self._cells = {} if cells is None else cells
-        super().__init__("memory")
+        super().__init__("memory", keep_blocks)
 
     def _get(self, key: bytes) -> bytes | None:
         return self._cells.get(key)

@@ -13,29 +13,36 @@
 | `t` transaction id(32)                     | height(8) and index(4) in the block         |
 | `h` address(32) height(8) index(4)         | the id of a transaction that touched it     |
 | `o` height(8) lot id(32)                   | nothing: lots by the height they were made  |
+| `g` farm(32) height(8) lot id(32)          | nothing: lots by the farms of their milk    |
+| `m` time in ms(8)                          | the height(8) of the block of that time     |
+| `K`                                        | the lowest height above 0 kept whole(8)     |
+| `e` height(8)                              | the header of a block below that            |
 
 Invariant: one synced batch holds all that a commit writes, the head included, so after a crash
 the store is at one block or the next, never between. What is under `s` hashes to the head's
-state root.
+state root. Pruning takes `b` and `r` of old blocks and puts `e` there; finalizations and
+indexes stay, so a pruned store still knows what was final, when and where. Block 0 stays whole.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from msgspec import Struct
 
 from ledger.primitives.codec import encode
-from ledger.primitives.hashing import WireHash
+from ledger.primitives.hashing import Hash, WireHash
 from ledger.primitives.keys import Address
-from ledger.state.tables import LOTS
+from ledger.state.records import Lot
+from ledger.state.tables import LOTS, ORIGINS
 from ledger.types.block import Block, Receipt
+from ledger.types.mandate import GrantMandate
 from ledger.types.milk import MintLot, RecordCollection, ReleaseBond, RollLot
 from ledger.types.registry import GrantRole, RegisterDevice, RevokeRole
 from ledger.types.transaction import Transaction
 from ledger.types.transfer import Transfer
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 HEAD_KEY: Final = b"H"
 ACCUMULATOR_KEY: Final = b"A"
@@ -48,6 +55,10 @@ HEIGHT_OF: Final = b"n"
 TRANSACTION: Final = b"t"
 HISTORY: Final = b"h"
 LOT_ORDER: Final = b"o"
+FARM_LOTS: Final = b"g"
+TIMES: Final = b"m"
+KEPT_KEY: Final = b"K"
+HEADER: Final = b"e"
 
 HEIGHT_BYTES: Final = 8
 INDEX_BYTES: Final = 4
@@ -127,6 +138,8 @@ def touched_addresses(transaction: Transaction) -> list[Address]:
             touched += [mmu, farm]
         case ReleaseBond(mmu=mmu):
             touched.append(mmu)
+        case GrantMandate(merchant=merchant):
+            touched.append(merchant)
         case _:
             pass
     return list(dict.fromkeys(touched))
@@ -141,6 +154,7 @@ def block_cells(step: Finalised) -> Iterator[Cell]:
     if step.finalization:
         yield height_key(FINALIZATION, height), step.finalization
     yield HEIGHT_OF + header.hash(), height.to_bytes(HEIGHT_BYTES, "big")
+    yield height_key(TIMES, header.time_ms), height.to_bytes(HEIGHT_BYTES, "big")
     both = zip(step.transactions, step.receipts, strict=True)
     for index, (transaction, receipt) in enumerate(both):
         where = place(height, index)
@@ -150,8 +164,18 @@ def block_cells(step: Finalised) -> Iterator[Cell]:
     for key, value in step.changes.items():
         yield STATE + key, value
         if key[:1] == LOTS.prefix and value is not None:
-            made = LOTS.decode(value).height
-            yield height_key(LOT_ORDER, made) + key[1:], b""
+            yield from lot_cells(Hash(key[1:]), LOTS.decode(value), step.changes.get)
+
+
+def lot_cells(
+    lot_id: Hash, lot: Lot, read: Callable[[bytes], bytes | None]
+) -> Iterator[tuple[bytes, bytes]]:
+    """List the cells that index a lot: by height, and by each farm that its origin names."""
+    yield height_key(LOT_ORDER, lot.height) + lot_id, b""
+    origin = read(ORIGINS.prefix + lot_id)
+    if origin is not None:
+        for farm, _ in ORIGINS.decode(origin).sources:
+            yield height_key(FARM_LOTS + farm, lot.height) + lot_id, b""
 
 
 def head_of(step: Finalised, finalization: bytes) -> Head:
