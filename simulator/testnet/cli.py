@@ -21,6 +21,7 @@ from ledger.errors import LedgerFault
 from node.errors import NodeFault
 from simulator.testnet.errors import NotRunning, TestnetFault
 from simulator.testnet.layout import VALIDATORS_MAX, Layout, RunState
+from simulator.testnet.load import ACCOUNTS_MAX
 from simulator.testnet.run import Run, Wishes, ensure_created
 
 DOWN_TIMEOUT_S: Final = 10.0
@@ -58,12 +59,15 @@ def init(
     directory: Directory = Path("testnet"),
     validators: Validators = None,
     seed: Seed = None,
+    load_accounts: Annotated[
+        int, typer.Option(min=0, max=ACCOUNTS_MAX, help="Endow so many accounts for measurements.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Make a network's keys, genesis and homes, and start nothing. Does nothing if it is made."""
     layout = Layout(directory)
     with _told(), layout.held():
-        made = ensure_created(layout, validators, seed)
+        made = ensure_created(layout, validators, seed, load_accounts)
     if as_json:
         typer.echo(
             json.dumps(

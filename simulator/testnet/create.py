@@ -4,7 +4,8 @@ Keys come from the system's randomness, or all from one seed: the same seed, the
 seeded network is for tests; whoever knows the seed owns everything in it. `layout.json` is written
 last: before it stands, nothing that was made here counts.
 
-Whole milk is not in the opening stock: what a shopper buys was minted from readings.
+Whole milk is not in the opening stock: what a shopper buys was minted from readings. A network
+for measurements is the exception (`testnet.load`).
 """
 
 import os
@@ -39,6 +40,7 @@ from simulator.dairy.setup import prepare as prepare_dairy
 from simulator.dairy.shopper import key_path as shopper_key_path
 from simulator.dairy.shopper import prepare as prepare_shopper
 from simulator.testnet.layout import LAYOUT_VERSION, Description, Layout, write_whole
+from simulator.testnet.load import load_accounts, load_meters
 
 NETWORK_NAME: Final = "dev"
 PREFIX: Final = "dbill"
@@ -60,8 +62,11 @@ Draw = Callable[[str], Seed]
 """Gives the secret seed of a name."""
 
 
-def create(layout: Layout, validators: int, seed: int | None) -> Description:
-    """Make everything under the directory that a first start needs, but for ports."""
+def create(layout: Layout, validators: int, seed: int | None, load_count: int = 0) -> Description:
+    """Make everything under the directory that a first start needs, but for ports.
+
+    `load_count` accounts beside the people's have money for measurements (`testnet.load`).
+    """
     draw = _drawing(seed)
     layout.logs.mkdir(parents=True, exist_ok=True)
     seats = tuple(_validator(layout.node(index), draw) for index in range(validators))
@@ -84,7 +89,15 @@ def create(layout: Layout, validators: int, seed: int | None) -> Description:
         GenesisDevice(d.key, d.kind, d.plant, d.operator or mint.mmu_address, d.calibrated_until_ms)
         for d in dairy.devices
     )
-    genesis = _genesis(seats, accounts, _roles(mint, dairy, purses, merchant), devices)
+    spenders: tuple[GenesisAccount, ...] = ()
+    if load_count:
+        secret = draw("load")
+        _plant(layout.root / "keys" / "load.key", secret)
+        spenders = load_accounts(secret, load_count)
+        until_ms = time.time_ns() // 1_000_000 + STOCK_DAYS * DAY_MS
+        devices += load_meters(secret, mint.mmu_address, until_ms)
+    roles = _roles(mint, dairy, purses, merchant)
+    genesis = _genesis(seats, accounts, spenders, roles, devices)
     genesis.check()
     write_whole(layout.genesis_path, format_genesis(genesis).encode())
     for index in range(validators):
@@ -170,16 +183,23 @@ def _roles(
 def _genesis(
     validators: tuple[GenesisValidator, ...],
     accounts: tuple[GenesisAccount, ...],
+    spenders: tuple[GenesisAccount, ...],
     roles: tuple[GenesisRole, ...],
     devices: tuple[GenesisDevice, ...],
 ) -> Genesis:
     now_ms = time.time_ns() // 1_000_000
     staked = sum(validator.stake for validator in validators)
     held = sum(account.units for account in accounts)
+    spent = sum(account.units for account in spenders)
     expires_ms = now_ms + STOCK_DAYS * DAY_MS
     stock = tuple(
-        GenesisStock(name, MilkKind.STERILISED, STOCK_PLANT, Units(units), expires_ms)
-        for name, units in (("stake", staked), ("purses", held))
+        GenesisStock(name, kind, STOCK_PLANT, Units(units), expires_ms)
+        for name, kind, units in (
+            ("stake", MilkKind.STERILISED, staked),
+            ("purses", MilkKind.STERILISED, held),
+            ("load", MilkKind.WHOLE, spent),
+        )
+        if units
     )
     return Genesis(
         name=NETWORK_NAME,
@@ -187,7 +207,7 @@ def _genesis(
         time_ms=now_ms,
         parameters=default_parameters(development=True),
         validators=validators,
-        accounts=accounts,
+        accounts=accounts + spenders,
         stock=stock,
         roles=roles,
         devices=devices,

@@ -47,11 +47,13 @@ class Wishes:
     """Nothing on the terminal while it runs: the JSON line is all that is wanted."""
 
 
-def ensure_created(layout: Layout, validators: int | None, seed: int | None) -> Description:
+def ensure_created(
+    layout: Layout, validators: int | None, seed: int | None, load_count: int = 0
+) -> Description:
     """Give the network of a directory, made first if there is none; the caller holds it."""
     found = layout.describe()
     if found is None:
-        return create(layout, validators or 4, seed)
+        return create(layout, validators or 4, seed, load_count)
     if validators is not None and found.validators != validators:
         what = f"this network was made with {found.validators} validators, not {validators}"
         raise LayoutFault(layout.root, what)
