@@ -19,10 +19,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from consensus.lightclient import PROOF_BYTES_MAX, Material, make_proof
+from ledger.primitives.codec import encode
 from ledger.primitives.errors import BadAddress
 from ledger.primitives.hashing import HASH_BYTES, Hash
 from ledger.primitives.keys import Address, parse_address
 from ledger.types.transaction import TRANSACTION_BYTES_MAX
+from node.core.proving import Lack, ProofAnswer
 from node.errors import NodeUnavailable
 from node.shell import rpc_wire as wire
 from node.shell.framing import HEARTBEAT, encode_frame
@@ -32,7 +35,6 @@ from node.views import (
     FinalBlock,
     LotView,
     NodeStatus,
-    Submission,
     SupplyView,
     present,
 )
@@ -90,7 +92,7 @@ class RpcApp:
     async def submit(self, request: Request) -> Response:
         """Take a batch of transactions in; one submission each, in order."""
         raws = _decode_batch(request, await _read_body(request))
-        outcomes = await self._link.ask(wire.SubmitTransactions(raws), list[Submission])
+        outcomes = await self._link.submit(raws)
         return self._show(request, outcomes, "submissions")
 
     async def transaction(self, request: Request) -> Response:
@@ -151,6 +153,17 @@ class RpcApp:
         """Count the tokens."""
         return self._show(request, await self._link.ask(wire.GetSupply(), SupplyView))
 
+    async def proof(self, request: Request) -> Response:
+        """Prove that a transaction is final, to whoever knows the committee of an epoch."""
+        txid = _hash(request.path_params["txid"], "txid")
+        from_epoch = _whole(request, "from_epoch", 0, 0, 2**53)
+        answer = await self._link.ask(wire.GetProof(txid, from_epoch), ProofAnswer)
+        if answer.material is None:
+            raise Problem(HTTPStatus.NOT_FOUND, answer.lack.value, answer.detail)
+        # Hashing the trees of a full block takes long enough that others should not wait for it.
+        raw = await asyncio.to_thread(_prove, answer.material)
+        return Response(raw, media_type="application/octet-stream")
+
     async def metrics(self, _request: Request) -> Response:
         """Give the node's metrics to Prometheus."""
         raw = await self._link.ask(wire.GetMetrics(), bytes)
@@ -190,6 +203,15 @@ async def _read_body(request: Request) -> bytes:
             detail = f"a body has at most {BODY_BYTES_MAX} bytes: send smaller batches"
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", detail)
     return bytes(body)
+
+
+def _prove(material: Material) -> bytes:
+    """Encode a proof of the material; raise `Problem` if a client would not read it."""
+    raw = encode(make_proof(material))
+    if len(raw) > PROOF_BYTES_MAX:
+        detail = f"the proof would have {len(raw)} bytes: keep a newer anchor, ask from its epoch"
+        raise Problem(HTTPStatus.NOT_FOUND, Lack.NO_PROOF.value, detail)
+    return raw
 
 
 def _decode_batch(request: Request, body: bytes) -> tuple[bytes, ...]:
@@ -281,6 +303,7 @@ def make_app(link: NodeLink) -> Starlette:
             Route("/v1/genesis", rpc.genesis),
             Route("/v1/lots", rpc.lots),
             Route("/v1/supply", rpc.supply),
+            Route("/v1/proofs/{txid}", rpc.proof),
             Route("/metrics", rpc.metrics),
         ],
         exception_handlers={

@@ -19,7 +19,8 @@ from ledger.primitives.hashing import Hash
 from node.errors import NodeUnavailable, WireFault
 from node.shell import rpc_wire as wire
 from node.shell.framing import READ_BYTES, FrameDecoder, encode_frame
-from node.views import FinalBlock, NodeStatus, TransactionState, TransactionView
+from node.shell.rpc_desk import SubmissionDesk
+from node.views import FinalBlock, NodeStatus, Submission, TransactionState, TransactionView
 
 BLOCKS_KEPT: Final = 256
 TRANSACTIONS_KEPT: Final = 50_000
@@ -51,6 +52,9 @@ class NodeLink:
         self._waiting = 0
         self._news = asyncio.Event()
         self._linked = asyncio.Event()
+        self._desk = SubmissionDesk(
+            lambda raws: self.ask(wire.SubmitTransactions(raws), list[Submission])
+        )
         self._head: int | None = None
         """The highest final block, while the feed stands: above it the node need not be asked."""
         self.status: NodeStatus | None = None
@@ -61,6 +65,7 @@ class NodeLink:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep(self._run_requests))
             tasks.create_task(self._keep(self._run_feed))
+            tasks.create_task(self._desk.run())
 
     async def ask(self, request: wire.Request, kind: type[T]) -> T:
         """Ask the node; raise `NodeUnavailable` if it can't answer now."""
@@ -80,6 +85,10 @@ class NodeLink:
         finally:
             self._asked.pop(ask_id, None)
         return msgspec.msgpack.decode(raw, type=kind)
+
+    async def submit(self, raws: tuple[bytes, ...]) -> list[Submission]:
+        """Hand transactions in, together with what others hand in; raise `NodeUnavailable`."""
+        return await self._desk.submit(raws)
 
     async def block(self, height: int) -> bytes | None:
         """Give an encoded `FinalBlock`, from here or from the node; None above the head."""
