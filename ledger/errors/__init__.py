@@ -40,7 +40,7 @@ LedgerFault
 |   |     UnknownParameter, OutOfBounds, PastHeight, TooManyChanges
 +-- BadGenesis        a genesis file that can't begin a chain
 +-- StoreFault: ForeignStore, LockedStore, WrongSchema, EmptyStore, MissingStore, DamagedStore,
-|     PrunedBlock
+|     PrunedBlock, UnknownSubject, NoMilkBehind
 
 One module a family. Each fault has a stable `code`, and the `numbers` that explain it.
 `InvariantBroken` is no fault: it says that the ledger itself is wrong, and nothing may go on.
@@ -209,8 +209,10 @@ from ledger.errors.store import (
     ForeignStore,
     LockedStore,
     MissingStore,
+    NoMilkBehind,
     PrunedBlock,
     StoreFault,
+    UnknownSubject,
     WrongSchema,
 )
 
@@ -285,6 +287,7 @@ __all__ = [
     "MoneyRefused",
     "NoFault",
     "NoMilk",
+    "NoMilkBehind",
     "NoPrice",
     "NoQuorum",
     "NoRewards",
@@ -344,6 +347,7 @@ __all__ = [
     "UnknownMandate",
     "UnknownOffer",
     "UnknownParameter",
+    "UnknownSubject",
     "UnknownTank",
     "UnknownValidator",
     "UnorderedAttestors",

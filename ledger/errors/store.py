@@ -66,3 +66,17 @@ class PrunedBlock(StoreFault):
 
     code = "pruned_block"
     text = "block {height} is pruned here, bodies are kept from {kept_from} on: ask another node"
+
+
+class UnknownSubject(StoreFault):
+    """Nothing that could be traced has this id."""
+
+    code = "unknown_subject"
+    text = "{subject} is no sale, pack, lot or run on this chain: give the id that the pack bears"
+
+
+class NoMilkBehind(StoreFault):
+    """The transaction is not about milk, so there is nothing to trace."""
+
+    code = "no_milk_behind"
+    text = "transaction {txid} has no milk behind it: {why}"

@@ -1,0 +1,346 @@
+"""Traceability: from a sale, a pack or a lot back to the farms, with the block of every step.
+
+    sale (a redeeming payment) -> pack (product lot) -> lot -> run -> tank -> farm
+
+A pure walk over a store; it believes nothing but the chain: each step names the transaction that
+made it, its block's hash and time, and the root that all its readings stand under. It costs a few
+look-ups a step, since every step is sought in the history of who sent it. Where old bodies are
+pruned a step still has its block, but no transaction and no meters; `complete` is then False.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from msgspec import Struct
+
+from ledger.errors import NoMilkBehind, PrunedBlock, UnknownSubject
+from ledger.primitives.amounts import Units
+from ledger.primitives.errors import PrimitiveFault
+from ledger.primitives.hashing import ZERO_HASH, Domain, Hash
+from ledger.primitives.keys import Address, PublicKey
+from ledger.rules.context import Call
+from ledger.state.records import Lot
+from ledger.state.tables import LOTS, ORIGINS, PRODUCTS, RUNS, SEALED, TANKS
+from ledger.store.chain import ChainStore
+from ledger.types.evidence import DeviceEvidence, RunClaim
+from ledger.types.mandate import ChargeMandate
+from ledger.types.milk import MintLot, PackLot, RecordCollection, RollLot, SealRun, tank_id
+from ledger.types.transaction import Transaction, decode_transaction
+from ledger.types.transfer import Redemption, Transfer
+
+HISTORY_SEARCHED_MAX: Final = 512
+"""The most of one account's transactions that one step is sought among."""
+_SKEW_MS: Final = 600_000
+"""The most that a reading's time may be ahead of its block's: the parameter's upper bound."""
+
+
+class Step(Struct, frozen=True):
+    """Where on the chain something happened. No `txid`: in the genesis, or its body is pruned."""
+
+    height: int
+    block_hash: Hash
+    time_ms: int
+    txid: Hash | None
+
+
+class Meter(Struct, frozen=True):
+    """An unbroken range of one device's signed readings, and where the chain took it in."""
+
+    device: PublicKey
+    boot: int
+    first_seq: int
+    last_seq: int
+    step: Step
+
+
+class Farm(Struct, frozen=True):
+    """A farm, how much of its milk is in the lot, and the meters that counted it in."""
+
+    farm: Address
+    units: Units
+    meters: tuple[Meter, ...]
+
+
+class Tank(Struct, frozen=True):
+    """The tank that a run was drawn from."""
+
+    tank: Hash
+    name: str
+    units: Units
+    oldest_ms: int
+    sealed: Step
+
+
+class Run(Struct, frozen=True):
+    """A pasteurised run: when, by which instruments, and the root of all its readings."""
+
+    run: Hash
+    line: str
+    started_ms: int
+    ended_ms: int
+    readings_count: int
+    instruments: tuple[Meter, ...]
+
+
+class LotStep(Struct, frozen=True):
+    """The lot that a run became. `stock` was on record at genesis: no readings are behind it."""
+
+    lot: Hash
+    run: Hash
+    kind: str
+    plant: str
+    line: str
+    mmu: Address
+    minted_units: Units
+    remaining_units: Units
+    expires_ms: int
+    status: str
+    stock: bool
+    readings_root: Hash
+    minted: Step
+
+
+class Pack(Struct, frozen=True):
+    """The product lot: packs of one size that were filled from the lot."""
+
+    pack: Hash
+    packs: int
+    pack_units: Units
+    sold_units: Units
+    packed: Step
+
+
+class Sale(Struct, frozen=True):
+    """The payment that redeemed milk."""
+
+    sender: Address
+    redeemed_units: Units
+    step: Step
+
+
+class Trace(Struct, frozen=True):
+    """Everything behind one id, from the sale to the farms; what does not apply is None."""
+
+    sale: Sale | None
+    pack: Pack | None
+    lot: LotStep
+    run: Run | None
+    tank: Tank | None
+    farms: tuple[Farm, ...]
+    complete: bool
+
+
+def trace(store: ChainStore, subject: Hash) -> Trace:
+    """Walk back from a transaction, pack, lot or run; raise a `StoreFault` if nothing is there."""
+    sale: Sale | None = None
+    if (found := _transaction(store, subject)) is not None:
+        transaction, step = found
+        subject, redeemed = _subject_of(transaction)
+        if redeemed is not None:
+            sale = Sale(transaction.sender, redeemed.units, step)
+    if (lot_of_run := RUNS.get(store, subject)) is not None and not LOTS.get(store, subject):
+        subject = Hash(lot_of_run)
+    product = PRODUCTS.get(store, subject)
+    lot_id = subject if product is None else Hash(product.lot)
+    lot = LOTS.get(store, lot_id)
+    if lot is None:
+        raise UnknownSubject(subject=subject.hex())
+    pack = None
+    if product is not None:
+        packed = _step(store, lot.mmu, product.height, _packs(subject))
+        pack = Pack(subject, product.packs, product.pack_units, product.sold, packed)
+    return _from_lot(store, sale, pack, lot_id, lot)
+
+
+def _from_lot(
+    store: ChainStore, sale: Sale | None, pack: Pack | None, lot_id: Hash, lot: Lot
+) -> Trace:
+    """Walk on from the lot, to its run, its tank and its farms."""
+    origin = ORIGINS.get(store, lot_id)
+    minted = _sought(store, lot.mmu, lot.height, _mints(lot_id))
+    shown = LotStep(
+        lot_id,
+        lot.run,
+        lot.kind,
+        lot.plant,
+        lot.line,
+        lot.mmu,
+        lot.units,
+        lot.remaining,
+        lot.expires_ms,
+        lot.status,
+        origin is None,
+        lot.readings_root,
+        _at(store, lot.height) if minted is None else minted[1],
+    )
+    if origin is None:
+        return Trace(sale, pack, shown, None, None, (), complete=True)
+    claim = None if minted is None else _claim(minted[0])
+    run = None if claim is None or minted is None else _run(claim, minted[1])
+    tank = _tank(store, lot) if origin.tank != ZERO_HASH else None
+    farms = tuple(
+        Farm(Address(farm), units, _meters(store, Address(farm), shown.minted, claim, tank))
+        for farm, units in origin.sources
+    )
+    walked = run is not None and all(farm.meters for farm in farms)
+    packed = pack is None or pack.packed.txid is not None
+    sealed = tank is None or tank.sealed.txid is not None
+    return Trace(sale, pack, shown, run, tank, farms, complete=walked and packed and sealed)
+
+
+def _run(claim: RunClaim, step: Step) -> Run:
+    instruments = tuple(_meter(evidence, step) for evidence in claim.instruments)
+    return Run(
+        claim.run,
+        claim.line,
+        claim.started_ms,
+        claim.ended_ms,
+        claim.readings_count,
+        instruments,
+    )
+
+
+def _tank(store: ChainStore, lot: Lot) -> Tank | None:
+    """Tell of the tank that a lot's run was drawn from."""
+    sealed = SEALED.get(store, lot.run)
+    if sealed is None:
+        return None
+    tank = TANKS.get(store, sealed.tank)
+    step = _step(store, sealed.mmu, sealed.height, _seals(Hash(lot.run)))
+    name = "" if tank is None else tank.name
+    return Tank(Hash(sealed.tank), name, sealed.units, sealed.oldest_ms, step)
+
+
+def _meters(
+    store: ChainStore, farm: Address, minted: Step, claim: RunClaim | None, tank: Tank | None
+) -> tuple[Meter, ...]:
+    """List the meters that counted a farm's milk: in the claim, or in collections of the tank."""
+    if tank is not None:
+        return tuple(_collected(store, farm, tank))
+    if claim is None:
+        return ()
+    return tuple(_meter(c.meter, minted) for c in claim.collections if c.farm == farm)
+
+
+def _collected(store: ChainStore, farm: Address, tank: Tank) -> Iterator[Meter]:
+    """Find what a farm brought into the tank, from the oldest milk in the run to its sealing."""
+    for transaction, step in _history(store, farm, tank.sealed.height):
+        if step.time_ms + _SKEW_MS < tank.oldest_ms:
+            return
+        body = transaction.intent.body
+        if not isinstance(body, RecordCollection) or body.farm != farm:
+            continue
+        if tank_id(body.mmu, body.plant, body.tank) == tank.tank:
+            yield _meter(body.meter, step)
+
+
+def _meter(evidence: DeviceEvidence, step: Step) -> Meter:
+    return Meter(evidence.device, evidence.boot, evidence.first_seq, evidence.last_seq, step)
+
+
+# Finding transactions.
+
+Wanted = Callable[[Transaction], bool]
+
+
+def _packs(pack: Hash) -> Wanted:
+    return lambda transaction: (
+        isinstance(transaction.intent.body, PackLot) and _pack_id(transaction) == pack
+    )
+
+
+def _pack_id(transaction: Transaction) -> Hash:
+    return Call(transaction.sender, transaction.intent.nonce, 0).name(Domain.PRODUCT)
+
+
+def _mints(lot_id: Hash) -> Wanted:
+    def wanted(transaction: Transaction) -> bool:
+        claim = _claim(transaction)
+        return claim is not None and claim.lot_id() == lot_id
+
+    return wanted
+
+
+def _seals(run: Hash) -> Wanted:
+    def wanted(transaction: Transaction) -> bool:
+        body = transaction.intent.body
+        return isinstance(body, SealRun) and body.run == run
+
+    return wanted
+
+
+def _claim(transaction: Transaction) -> RunClaim | None:
+    match transaction.intent.body:
+        case MintLot(claim=claim):
+            return claim
+        case RollLot(mint=mint):
+            return mint.claim
+        case _:
+            return None
+
+
+def _subject_of(transaction: Transaction) -> tuple[Hash, Redemption | None]:
+    """Say what a transaction's trace goes on from, and what it redeemed of that."""
+    match transaction.intent.body:
+        case Transfer(redeem=redeem) | ChargeMandate(redeem=redeem) if redeem is not None:
+            return redeem.lot, redeem
+        case MintLot() | RollLot():
+            claim = _claim(transaction)
+            assert claim is not None
+            return claim.lot_id(), None
+        case PackLot():
+            return _pack_id(transaction), None
+        case SealRun(run=run):
+            return run, None
+        case _:
+            raise NoMilkBehind(txid=transaction.id.hex(), why="it redeems none")
+
+
+def _transaction(store: ChainStore, txid: Hash) -> tuple[Transaction, Step] | None:
+    """Find a transaction that took effect, and its step; None if the id is of something else."""
+    record = store.transaction(txid)
+    if record is None:
+        return None
+    if record.receipt.code:
+        raise NoMilkBehind(txid=txid.hex(), why=f"it failed: {record.receipt.code}")
+    return decode_transaction(record.raw), _at(store, record.height, txid)
+
+
+def _history(
+    store: ChainStore, address: Address, height: int
+) -> Iterator[tuple[Transaction, Step]]:
+    """Walk an account's transactions that took effect, from a height down, to a bound."""
+    for entry in store.history(address, (height + 1, 0), HISTORY_SEARCHED_MAX):
+        try:
+            record = store.transaction(entry.txid)
+        except PrunedBlock:
+            return
+        if record is not None and not record.receipt.code:
+            try:
+                transaction = decode_transaction(record.raw)
+            except PrimitiveFault:
+                return  # A damaged store shows less; `billcoin audit` says why.
+            yield transaction, _at(store, record.height, entry.txid)
+
+
+def _sought(
+    store: ChainStore, sender: Address, height: int, wanted: Wanted
+) -> tuple[Transaction, Step] | None:
+    """Find the transaction of one block that made something."""
+    for transaction, step in _history(store, sender, height):
+        if step.height < height:
+            return None
+        if wanted(transaction):
+            return transaction, step
+    return None
+
+
+def _step(store: ChainStore, sender: Address, height: int, wanted: Wanted) -> Step:
+    found = _sought(store, sender, height, wanted)
+    return _at(store, height) if found is None else found[1]
+
+
+def _at(store: ChainStore, height: int, txid: Hash | None = None) -> Step:
+    header = store.header(height)
+    assert header is not None, "what happened, happened in a block"
+    return Step(height, header.hash(), header.time_ms, txid)
