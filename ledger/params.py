@@ -17,6 +17,10 @@ DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
 
 
+DAY_STEP_BP_MAX: Final = 500
+"""The furthest that the price may ever move in a day: 5 %."""
+
+
 class HeatRuleSet(StrEnum):
     """Whose rules say what pasteurised means."""
 
@@ -124,7 +128,7 @@ class Pricing(Struct, frozen=True, forbid_unknown_fields=True):
 
     floor: Annotated[int, Meta(ge=1, le=10**9)] = 1_000_000
     ceiling: Annotated[int, Meta(ge=1, le=10**9)] = 50_000_000
-    day_step_bp: Annotated[int, Meta(ge=1, le=500)] = 500
+    day_step_bp: Annotated[int, Meta(ge=1, le=DAY_STEP_BP_MAX)] = DAY_STEP_BP_MAX
     fresh_ms: Annotated[int, Meta(ge=HOUR_MS, le=7 * DAY_MS)] = 48 * HOUR_MS
     feeders_least: Annotated[int, Meta(ge=4, le=64)] = 4
 

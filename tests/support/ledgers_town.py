@@ -14,6 +14,7 @@ from ledger.params import Parameters, default_parameters
 from ledger.primitives.keys import Address, PublicKey, Signature, SigningKey, address_of, verify
 from ledger.state import Overlay
 from ledger.state.tables import account
+from ledger.state.tables import parameters as in_force
 from ledger.transition import BlockContext, apply_block, signature_claims
 from ledger.types.staking import RegisterValidator, SubmitEvidence, possession_bytes
 from ledger.types.transaction import Body
@@ -84,7 +85,8 @@ class Town:
 
     def close(self) -> Audit:
         """Audit the whole state; it must be clean."""
-        found = audit(self.entries(), self.state.accumulator)
+        rules = in_force(self.state)
+        found = audit(self.entries(), self.state.accumulator, rules)
         assert found.findings == []
         return found
 

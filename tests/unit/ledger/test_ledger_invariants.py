@@ -1,6 +1,7 @@
 """The books are checked by code that shares nothing with the rules: each breach is caught."""
 
 import pytest
+from msgspec import DecodeError
 from msgspec.structs import replace
 
 from ledger.errors import InvariantBroken
@@ -9,17 +10,48 @@ from ledger.invariants import audit, check_block
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import address_of
 from ledger.state import EMPTY_ACCUMULATOR, Overlay
-from ledger.state.records import Account, Consumed, Supply
+from ledger.state.dairy import Challenge, Mmu, Origin, Product, SealedRun, Tank
+from ledger.state.market import Deal, Mandate, Price, Subsidy
+from ledger.state.records import Account, Consumed, Lot, Supply
+from ledger.state.stakes import (
+    Committee,
+    Delegation,
+    Offences,
+    Register,
+    Slashes,
+    Unbonding,
+    wide,
+)
 from ledger.state.tables import (
     ACCOUNTS,
+    CHALLENGES,
+    COMMITTEES,
     CONSUMED,
+    DEALS,
+    DELEGATIONS,
     LOTS,
+    MANDATES,
+    MMUS,
+    OFFENCES,
+    ORIGINS,
+    OWNERS,
+    PRICE,
+    PRODUCTS,
+    REGISTER,
     RUNS,
+    SEALED,
+    SLASHES,
     STAKE_ACCOUNT,
+    SUBSIDY,
     SUPPLY,
+    TANKS,
+    UNBONDING,
+    VALIDATORS,
     account,
     supply,
 )
+from ledger.types.evidence import MilkKind
+from ledger.types.mandate import PriceMode
 from tests.support.ledgers import Dairy, key
 
 DAIRY = Dairy()
@@ -79,7 +111,8 @@ FINDINGS = {
     "remain in lots": lambda s: set_lot(s, -1),
     "account stake": lambda s: set_account(s, STAKE_ACCOUNT, 1),
     "units remain": lambda s: set_lot(s, 1),
-    "the books say": lambda s: set_books(s, 1, 0, 0),
+    "redeemed, but": lambda s: SUPPLY.put(s, Supply(Units(9), Units(1), Units(8))),
+    "in deficit": lambda s: set_books(s, 1, 0, 0),
     "not disjoint": lambda s: CONSUMED.put(s, Consumed(((0, 5), (6, 7))), bytes(36)),
     "one to one": lambda s: RUNS.put(s, bytes(32), bytes(32)),
 }
@@ -112,3 +145,111 @@ def test_an_audit_folds_many_records_as_one_by_one():
     for number in range(5_000):
         ACCOUNTS.put(state, Account(Units(0), 1), number.to_bytes(32, "big"))
     assert audit(entries(state), state.accumulator).findings == []
+
+
+# What only an audit sees: records that do not fit each other. Each case breaks one thing.
+
+FARM = address_of(key("farm-0").public)
+OWNER = address_of(key("owner-0").public)
+VOTE = key("validator-0").public
+TANK = Tank(ALICE, "p", "t", Units(9), Units(4), Units(2), ((FARM, Units(3)),), 1, 1)
+SOUND = Lot(
+    MilkKind.WHOLE, "p", "l", b"r" * 32, ALICE, Units(0), Units(0), 5, 1, bytes(32)
+)  # fmt: skip
+
+
+ONE_FARM = ((FARM, Units(1)),)
+
+
+def put_lot(state, lot, sources=ONE_FARM, tank=bytes(32)):
+    LOTS.put(state, lot, b"x" * 32)
+    RUNS.put(state, b"x" * 32, lot.run)
+    if sources is not None:
+        ORIGINS.put(state, Origin(tank, sources), b"x" * 32)
+
+
+def change_validator(state, **fields):
+    VALIDATORS.put(state, replace(VALIDATORS.get(state, VOTE), **fields), VOTE)
+
+
+RELATIONS = {
+    "leads to no farm": lambda s: put_lot(s, SOUND, None),
+    "more milk than its farms": lambda s: put_lot(s, replace(SOUND, units=Units(3))),
+    "leads to no tank": lambda s: put_lot(s, SOUND, tank=b"t" * 32),
+    "units remain": lambda s: put_lot(s, replace(SOUND, remaining=Units(1))),
+    "0 packed, 1 unsold": lambda s: put_lot(s, replace(SOUND, unsold=Units(1))),
+    "there is no pack": lambda s: put_lot(s, replace(SOUND, units=Units(1), packed=Units(1))),
+    "it says otherwise": lambda s: PRODUCTS.put(
+        s, Product(b"x" * 32, 2, Units(3), Units(0), 1), bytes(32)
+    ),
+    "7 of 6 sold": lambda s: PRODUCTS.put(
+        s, Product(LOT, 2, Units(3), Units(7), 1), bytes(32)
+    ),
+    "do not sum to 4 sealed": lambda s: TANKS.put(s, TANK, bytes(32)),
+    "9 collected, but 3 + 4 + 1": lambda s: TANKS.put(
+        s, replace(TANK, lost=Units(1)), bytes(32)
+    ),
+    "was drawn from and is not there": lambda s: SEALED.put(
+        s, SealedRun(ALICE, "p", b"t" * 32, Units(1), ((FARM, Units(1)),), 1, 1), bytes(32)
+    ),
+    "1 sealed, 2 by farm": lambda s: SEALED.put(
+        s, SealedRun(ALICE, "p", b"t" * 32, Units(1), ((FARM, Units(2)),), 1, 1), bytes(32)
+    ),
+    "the register does not name": lambda s: REGISTER.put(s, Register(())),
+    "validators and owners": lambda s: OWNERS.put(s, VOTE, ALICE),
+    "shares, ": lambda s: change_validator(s, shares=7, own_shares=6),
+    "own shares of": lambda s: change_validator(s, shares=5, own_shares=6),
+    "are not its parts": lambda s: change_validator(s, remainder=wide(1)),
+    "account rewards": lambda s: change_validator(s, rewards=Units(1)),
+    "has delegators and is not there": lambda s: DELEGATIONS.put(
+        s, Delegation(1, wide(0), wide(0)), bytes(64)
+    ),
+    "what is unbonding do not sum": lambda s: UNBONDING.put(
+        s, Unbonding(Units(1), Units(0), 1), bytes(40)
+    ),
+    "2 units of 1": lambda s: UNBONDING.put(s, Unbonding(Units(1), Units(2), 1), bytes(40)),
+    "punished twice": lambda s: OFFENCES.put(s, Offences(((1, 1), (1, 1)), Units(0)), bytes(40)),
+    "9 slashed": lambda s: SLASHES.put(s, Slashes(Units(9), Units(5), Units(3))),
+    "ascending order of key": lambda s: COMMITTEES.put(s, Committee(()), bytes(8)),
+    "price 7": lambda s: PRICE.put(s, Price(1, 7, 1, 7, 1)),
+    "price 2000000": lambda s: PRICE.put(s, Price(1, 2_000_000, 1, 1_000_000, 1)),
+    "4 charged in 1 charges": lambda s: MANDATES.put(s, MANDATE, bytes(32)),
+    "2 charges in 1 periods": lambda s: MANDATES.put(
+        s, replace(MANDATE, charges=2), bytes(32)
+    ),
+    "paid, claims": lambda s: SUBSIDY.put(s, Subsidy(head=2, tail=1)),
+    "claims that wait": lambda s: SUBSIDY.put(s, Subsidy(head=1, tail=2)),
+    "account subsidy": lambda s: SUBSIDY.put(s, Subsidy(funded=Units(1))),
+    "account escrow": lambda s: DEALS.put(
+        s, Deal(bytes(32), ALICE, ALICE, Units(1), 1, False), bytes(32)
+    ),
+    "account bonds": lambda s: MMUS.put(s, Mmu(Units(1)), ALICE),
+    "account deposits": lambda s: CHALLENGES.put(
+        s, Challenge(ALICE, Units(1), bytes(32), 1), bytes(32)
+    ),
+    "does not decode": lambda s: s.put(LOTS.prefix + bytes(32), b"\xc1"),
+}  # fmt: skip
+MANDATE = Mandate(
+    ALICE, ALICE, 1, Units(1), PriceMode.FIXED, 1, Units(3), Units(9), 1, 9,
+    Units(4), 1, 1,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", RELATIONS)
+def test_an_audit_names_records_that_do_not_fit(words):
+    state = DAIRY.state()
+    RELATIONS[words](state)
+    findings = audit(entries(state), state.accumulator).findings
+    assert any(words in finding for finding in findings), findings
+
+
+@pytest.mark.parametrize("words", [w for w in RELATIONS if w in {
+    "units remain", "0 packed, 1 unsold", "7 of 6 sold", "9 collected, but 3 + 4 + 1",
+    "9 slashed", "price 7", "4 charged in 1 charges", "account escrow", "account bonds",
+    "does not decode", "punished twice",
+}])  # fmt: skip
+def test_what_a_block_touches_is_checked_at_once(words):
+    state = DAIRY.state()
+    RELATIONS[words](state)
+    with pytest.raises((InvariantBroken, DecodeError)):
+        check_block(state)

@@ -1,0 +1,168 @@
+"""What must hold of one record alone: bounds, sums and orders within it.
+
+Cheap enough for every record that a block touches. That no amount is negative and none is a
+fraction is in the records' types: what breaks it does not decode.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Final, TypeVar
+
+import msgspec
+
+from ledger.params import BASIS_POINTS, DAY_STEP_BP_MAX, Parameters
+from ledger.state.dairy import Product, SealedRun, Tank
+from ledger.state.market import Mandate, Price, Subsidy
+from ledger.state.records import Consumed, Lot, Supply
+from ledger.state.stakes import Committee, Offences, Slashes, Unbonding, Validator
+from ledger.state.tables import (
+    COMMITTEES,
+    CONSUMED,
+    LOTS,
+    MANDATES,
+    OFFENCES,
+    PRICE,
+    PRODUCTS,
+    SEALED,
+    SLASHES,
+    SUBSIDY,
+    SUPPLY,
+    TANKS,
+    UNBONDING,
+    VALIDATORS,
+    Table,
+)
+
+R = TypeVar("R")
+Rule = Callable[[bytes, Parameters], str]
+
+
+def _of(table: Table[R], says: Callable[[R, Parameters], str]) -> tuple[bytes, Rule]:
+    return table.prefix, lambda raw, rules: says(table.decode(raw), rules)
+
+
+def _lot(lot: Lot, rules: Parameters) -> str:
+    if not 0 <= lot.remaining <= lot.units:
+        return f"{lot.remaining} of {lot.units} units remain"
+    if not lot.unsold <= min(lot.packed, lot.remaining) or lot.packed > lot.units:
+        return f"{lot.packed} packed, {lot.unsold} unsold, {lot.remaining} of {lot.units} remain"
+    return ""
+
+
+def _product(product: Product, rules: Parameters) -> str:
+    return "" if product.sold <= product.units else f"{product.sold} of {product.units} sold"
+
+
+def _tank(tank: Tank, rules: Parameters) -> str:
+    if tank.collected != tank.held + tank.sealed + tank.lost:
+        return f"{tank.collected} collected, but {tank.held} + {tank.sealed} + {tank.lost}"
+    return ""
+
+
+def _sealed(run: SealedRun, rules: Parameters) -> str:
+    drawn = sum(units for _, units in run.sources)
+    return "" if drawn == run.units else f"{run.units} sealed, {drawn} by farm"
+
+
+def _consumed(consumed: Consumed, rules: Parameters) -> str:
+    ranges = consumed.ranges
+    apart = all(a[1] + 1 < b[0] for a, b in pairwise(ranges))
+    if not apart or any(low > high for low, high in ranges):
+        return f"ranges {ranges} are not disjoint"
+    return ""
+
+
+def _supply(books: Supply, rules: Parameters) -> str:
+    if books.redeemed != sum(books.by_reason):
+        return f"{books.redeemed} redeemed, but by reason {books.by_reason}"
+    if books.units != books.remaining + books.deficit:
+        return f"supply {books.units}, but {books.remaining} remain, {books.deficit} in deficit"
+    return ""
+
+
+def _validator(validator: Validator, rules: Parameters) -> str:
+    if validator.own_shares > validator.shares:
+        return f"{validator.own_shares} own shares of {validator.shares}"
+    return ""
+
+
+def _unbonding(pool: Unbonding, rules: Parameters) -> str:
+    return "" if pool.units <= pool.begun else f"{pool.units} units of {pool.begun}"
+
+
+def _committee(committee: Committee, rules: Parameters) -> str:
+    keys = [seat.key for seat in committee.seats]
+    if not keys or keys != sorted(set(keys)) or any(seat.stake < 1 for seat in committee.seats):
+        return "seats stand in ascending order of key, each with stake"
+    return ""
+
+
+def _offences(offences: Offences, rules: Parameters) -> str:
+    ascending = list(offences.faults) == sorted(set(offences.faults))
+    return "" if ascending else f"faults {offences.faults} are punished twice"
+
+
+def _slashes(books: Slashes, rules: Parameters) -> str:
+    if books.slashed != books.reserve + books.reporters or 20 * books.reporters > books.slashed:
+        return (
+            f"{books.slashed} slashed, {books.reserve} to reserve, {books.reporters} to reporters"
+        )
+    return ""
+
+
+def _price(price: Price, rules: Parameters) -> str:
+    if not price.value:
+        return ""
+    inside = rules.price.floor <= price.value <= rules.price.ceiling
+    moved = abs(price.value - price.day_value) * BASIS_POINTS
+    if not inside or moved > DAY_STEP_BP_MAX * price.day_value:
+        return f"price {price.value}, the day began at {price.day_value}"
+    return ""
+
+
+def _mandate(mandate: Mandate, rules: Parameters) -> str:
+    if mandate.charged_units > min(
+        mandate.total_units_max, mandate.charges * mandate.charge_units_max
+    ):
+        return f"{mandate.charged_units} charged in {mandate.charges} charges"
+    if mandate.charges > mandate.charged_until:
+        return f"{mandate.charges} charges in {mandate.charged_until} periods"
+    return ""
+
+
+def _subsidy(subsidy: Subsidy, rules: Parameters) -> str:
+    if subsidy.paid > subsidy.funded or subsidy.head > subsidy.tail:
+        return f"{subsidy.paid} of {subsidy.funded} paid, claims {subsidy.head} to {subsidy.tail}"
+    return ""
+
+
+_RULES: Final[dict[bytes, Rule]] = dict(
+    (
+        _of(COMMITTEES, _committee),
+        _of(CONSUMED, _consumed),
+        _of(LOTS, _lot),
+        _of(MANDATES, _mandate),
+        _of(OFFENCES, _offences),
+        _of(PRICE, _price),
+        _of(PRODUCTS, _product),
+        _of(SEALED, _sealed),
+        _of(SLASHES, _slashes),
+        _of(SUBSIDY, _subsidy),
+        _of(SUPPLY, _supply),
+        _of(TANKS, _tank),
+        _of(UNBONDING, _unbonding),
+        _of(VALIDATORS, _validator),
+    )
+)
+
+
+def why_wrong(key: bytes, raw: bytes, rules: Parameters) -> str:
+    """Say what does not hold of a record, or give an empty text."""
+    rule = _RULES.get(key[:1])
+    if rule is None:
+        return ""
+    try:
+        why = rule(raw, rules)
+    except (msgspec.DecodeError, ValueError) as error:
+        why = f"it does not decode: {error}"
+    return f"record {key.hex()}: {why}" if why else ""

@@ -1,0 +1,83 @@
+"""Replay: execute a chain again from its genesis, and compare every root (invariants 9 and 12).
+
+The state is kept in memory, so this is for audits and tests. Signatures are verified if a
+verifier is given; who trusts the finalizations may leave them.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from ledger.errors import LedgerFault
+from ledger.genesis import Genesis, genesis_hash, genesis_state
+from ledger.primitives.errors import PrimitiveFault
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import PublicKey, Signature
+from ledger.state.overlay import Overlay
+from ledger.transition import BlockContext, apply_block, signature_claims, transactions_root
+from ledger.types.block import Block
+from ledger.types.transaction import Transaction, decode_transaction
+
+Verify = Callable[[Sequence[tuple[PublicKey, bytes, Signature]]], Sequence[bool]]
+"""Tells of each claimed signature whether it holds."""
+
+
+class _Flat:
+    """A whole state in one dictionary: a block's changes are folded in when it is done."""
+
+    def __init__(self, overlay: Overlay) -> None:
+        self._cells: dict[bytes, bytes] = {}
+        self.accumulator = b""
+        self.absorb(overlay)
+
+    def get(self, key: bytes) -> bytes | None:
+        return self._cells.get(key)
+
+    def absorb(self, overlay: Overlay) -> None:
+        # Read before the cells change: an overlay folds in the values that it replaces.
+        self.accumulator = overlay.accumulator
+        for key, value in overlay.changes.items():
+            if value is None:
+                self._cells.pop(key, None)
+            else:
+                self._cells[key] = value
+
+
+def replay(genesis: Genesis, blocks: Iterable[Block], verify: Verify | None = None) -> list[str]:
+    """Execute blocks 1, 2, ... again; give what the first wrong one says and does not give.
+
+    An empty list says that every header's roots are what executing its block gives.
+    """
+    state, parent = _Flat(genesis_state(genesis)), genesis_hash(genesis)
+    for height, block in enumerate(blocks, 1):
+        header = block.header
+        if (header.height, header.parent_hash) != (height, parent):
+            return [f"block {header.height} does not follow block {height - 1}"]
+        overlay = Overlay(state)
+        try:
+            why = _execute(genesis.chain_id, overlay, block, verify)
+        except (LedgerFault, PrimitiveFault) as fault:
+            why = [f"it holds what no block may hold: {fault}"]
+        if why:
+            return [f"block {height}: {each}" for each in why]
+        state.absorb(overlay)
+        parent = header.hash()
+    return []
+
+
+def _execute(chain: Hash, overlay: Overlay, block: Block, verify: Verify | None) -> list[str]:
+    header = block.header
+    transactions = [decode_transaction(raw) for raw in block.transactions]
+    if verify is not None and not _all_signed(chain, transactions, verify):
+        return ["a signature does not hold"]
+    context = BlockContext(chain, header.height, header.time_ms, header.proposer)
+    outcome = apply_block(overlay, context, transactions)
+    pairs = (
+        ("transactions", transactions_root(block.transactions), header.transactions_root),
+        ("receipts", outcome.receipts_root, header.receipts_root),
+        ("state", outcome.state_root, header.state_root),
+    )
+    return [f"its {name} root is another than it says" for name, got, said in pairs if got != said]
+
+
+def _all_signed(chain: Hash, transactions: Iterable[Transaction], verify: Verify) -> bool:
+    claims = [claim for each in transactions for claim in signature_claims(each, chain)]
+    return all(verify(claims))
