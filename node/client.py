@@ -129,6 +129,14 @@ class NodeClient:
         """Count the tokens."""
         return await self._get("/v1/supply", SupplyView)
 
+    async def proof(self, txid: bytes, from_epoch: int = 0) -> bytes:
+        """Fetch a proof that a transaction is final, for whoever knows that epoch's committee.
+
+        `Rejected` with `not_final`, or with `no_proof` if this node can't make it.
+        """
+        path = f"/v1/proofs/{txid.hex()}?from_epoch={from_epoch}"
+        return (await self._request("GET", path)).content
+
     async def blocks(self, start_height: int) -> AsyncGenerator[FinalBlock, None]:
         """Give every finalised block from a height on, for ever, each once and in order.
 

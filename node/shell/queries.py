@@ -23,6 +23,7 @@ from ledger.store.schema import Finalised, Head
 from ledger.types.block import Block, Receipt
 from ledger.types.transaction import TxId
 from node.core.machine import Machine
+from node.core.proving import ProofAnswer, Prover
 from node.shell.telemetry import Telemetry
 from node.shell.transport import Transport
 from node.views import (
@@ -77,6 +78,7 @@ class Queries:
         self._committee, self._store, self._machine = committee, store, machine
         self._transport, self._telemetry = transport, telemetry
         self._submit = submit
+        self._prover = Prover(store)
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._news = trio.Event()
         self._finalized_ms = 0
@@ -193,6 +195,10 @@ class Queries:
         books = supply(self._store)
         ok = books.units == books.remaining
         return SupplyView(books.minted, books.redeemed, Units(books.units), ok)
+
+    def proof(self, txid: Hash, from_epoch: int) -> ProofAnswer:
+        """Collect the material of a transaction's finality proof."""
+        return self._prover.collect(txid, from_epoch)
 
     def metrics(self) -> bytes:
         """Write the metrics in Prometheus' text format."""

@@ -18,6 +18,7 @@ from trio_typing import TaskStatus
 
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
+from node.core.proving import ProofAnswer
 from node.errors import WireFault
 from node.shell import rpc_wire as wire
 from node.shell.framing import READ_BYTES, FrameDecoder, encode_frame
@@ -57,6 +58,9 @@ class Backend(Protocol):
 
     def metrics(self) -> bytes:
         """Write the metrics in Prometheus' text format."""
+
+    def proof(self, txid: Hash, from_epoch: int) -> ProofAnswer:
+        """Collect the material of a transaction's finality proof."""
 
     async def submit(self, raws: tuple[bytes, ...]) -> Sequence[Submission]:
         """Hand transactions in; answer when each is taken in or refused."""
@@ -193,4 +197,6 @@ def _look_up(backend: Backend, request: wire.Request) -> object:
             return backend.supply()
         case wire.GetMetrics():
             return backend.metrics()
+        case wire.GetProof(txid=txid, from_epoch=from_epoch):
+            return backend.proof(txid, from_epoch)
     raise AssertionError(f"{type(request).__name__} is answered elsewhere")

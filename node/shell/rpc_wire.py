@@ -81,6 +81,13 @@ class GetMetrics(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
     """Ask for the node's metrics in Prometheus' text format."""
 
 
+class GetProof(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
+    """Ask for a `ProofAnswer`: the material of a transaction's proof, from an epoch on."""
+
+    txid: WireHash
+    from_epoch: Height
+
+
 class Subscribe(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
     """Ask for every finalised block from a height on; nothing else follows on this connection."""
 
@@ -98,6 +105,7 @@ Request = (
     | GetLots
     | GetSupply
     | GetMetrics
+    | GetProof
     | Subscribe
 )
 
