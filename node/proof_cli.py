@@ -93,11 +93,10 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Verify a proof without a network. Fails unless it proves a transaction that took effect."""
-    trusted = parse_anchor(_read(anchor, ANCHOR_BYTES_MAX))
     try:
-        proven = verify_proof(
-            _read(file, PROOF_BYTES_MAX), trusted, _now_ms(), trusting_days * DAY_MS
-        )
+        trusted = parse_anchor(_read(anchor, ANCHOR_BYTES_MAX))
+        raw = _read(file, PROOF_BYTES_MAX)
+        proven = verify_proof(raw, trusted, _now_ms(), trusting_days * DAY_MS)
     except ProofFault as fault:
         _refuse(file, fault, as_json)
         raise typer.Exit(1) from fault

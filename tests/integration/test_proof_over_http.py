@@ -155,6 +155,11 @@ def test_an_old_anchor_is_refused_unless_its_user_says_otherwise(files):
     billcoin(*words, *AGES)
 
 
+def test_what_is_no_anchor_is_told_by_its_code(files):
+    words = ("proof", "verify", files / "good", "--anchor", files / "failed", "--json")
+    assert json.loads(billcoin(*words, code=1))["code"] == "bad_anchor"
+
+
 def test_two_proofs_are_compared_and_a_fork_is_an_alarm(files):
     words = ("proof", "compare", files / "good")
     more = ("--anchor", files / "anchor.json", *AGES)
