@@ -15,12 +15,14 @@ import httpx
 import msgspec
 
 from ledger.primitives.keys import Address
+from ledger.trace import Trace
 from node.errors import NodeUnavailable, Rejected, WireFault
 from node.failover import FailoverTransport
 from node.shell.framing import FrameDecoder
 from node.views import (
     AccountView,
     FinalBlock,
+    HistoryView,
     LotView,
     NodeStatus,
     Submission,
@@ -120,6 +122,33 @@ class NodeClient:
     async def block(self, height: int) -> FinalBlock:
         """Fetch a finalised block; `Rejected` with `unknown_block` above the head."""
         return await self._get(f"/v1/blocks/{height}", FinalBlock)
+
+    async def block_at(self, time_ms: int) -> FinalBlock:
+        """Fetch the last finalised block that is not after a time."""
+        return await self._get(f"/v1/blocks/at/{time_ms}", FinalBlock)
+
+    async def history_page(
+        self, address: Address, before: tuple[int, int] | None = None, limit: int = 50
+    ) -> list[HistoryView]:
+        """List an account's transactions below a (height, index), newest first."""
+        asked = f"limit={limit}" + ("" if before is None else f"&before={before[0]}.{before[1]}")
+        path = f"/v1/accounts/{address.hex()}/history?{asked}"
+        return await self._get(path, list[HistoryView])
+
+    async def farm_lots(
+        self, farm: Address, before: tuple[int, bytes] | None = None, limit: int = 100
+    ) -> list[LotView]:
+        """List the lots with a farm's milk below a (height, lot), newest first."""
+        cursor = "" if before is None else f"&before={before[0]}.{before[1].hex()}"
+        path = f"/v1/accounts/{farm.hex()}/lots?limit={limit}{cursor}"
+        return await self._get(path, list[LotView])
+
+    async def trace(self, subject: bytes) -> Trace:
+        """Walk from a payment, pack, lot or run back to the farms, block by block.
+
+        `Rejected` with `unknown_subject`, `no_milk_behind`, or `pruned_block` on a pruned node.
+        """
+        return await self._get(f"/v1/trace/{subject.hex()}", Trace)
 
     async def lots(self, limit: int = 100) -> list[LotView]:
         """List the newest lots."""

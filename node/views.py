@@ -12,6 +12,7 @@ from msgspec import Struct
 from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, format_address
+from ledger.trace import Trace
 from ledger.types.block import Receipt
 
 
@@ -39,6 +40,8 @@ class NodeStatus(Struct, frozen=True):
     finality_p95_ms: float
     finality_p99_ms: float
     version: str
+    kept_from: int = 1
+    """The least height above 0 whose block is kept whole here; 1 unless old ones were pruned."""
 
 
 class Submission(Struct, frozen=True):
@@ -67,6 +70,8 @@ class TransactionState(StrEnum):
     UNKNOWN = "unknown"
     PENDING = "pending"
     FINAL = "final"
+    PRUNED = "pruned"
+    """Final once, but what became of it must be asked of a node that keeps older blocks."""
 
 
 class TransactionView(Struct, frozen=True):
@@ -84,6 +89,22 @@ class TransactionView(Struct, frozen=True):
     code: str = ""
     fee_units: Units = Units(0)
     raw: bytes = b""
+
+
+class HistoryView(Struct, frozen=True):
+    """One transaction of an account's history; (height, index) is the cursor to go on from."""
+
+    txid: Hash
+    height: int
+    index: int
+
+
+class TraceAnswer(Struct, frozen=True):
+    """A trace, or the code of the fault that there is none, and its sentence."""
+
+    trace: Trace | None
+    code: str = ""
+    detail: str = ""
 
 
 class FinalBlock(Struct, frozen=True):
@@ -135,7 +156,7 @@ def present(value: object, prefix: str, name: str = "") -> Json:
         case int():
             return value
         case bytes():
-            if name in {"address", "proposer"}:
+            if name in {"address", "proposer", "sender", "farm", "mmu"}:
                 return format_address(Address(value), prefix)
             return value.hex()
         case list() | tuple():

@@ -13,13 +13,16 @@ import msgspec
 import trio
 
 from consensus.types import Committee
+from ledger.errors import PrunedBlock, StoreFault
 from ledger.genesis import Genesis
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.state.tables import account, supply
+from ledger.store.answers import LotEntry
 from ledger.store.chain import ChainStore
 from ledger.store.schema import Finalised, Head
+from ledger.trace import trace
 from ledger.types.block import Block, Receipt
 from ledger.types.transaction import TxId
 from node.core.machine import Machine
@@ -29,10 +32,12 @@ from node.shell.transport import Transport
 from node.views import (
     AccountView,
     FinalBlock,
+    HistoryView,
     LotView,
     NodeStatus,
     Submission,
     SupplyView,
+    TraceAnswer,
     TransactionState,
     TransactionView,
 )
@@ -55,6 +60,20 @@ def final_block(block: Block, receipts: Sequence[Receipt]) -> FinalBlock:
         proposer=header.proposer,
         transactions=block.transactions,
         receipts=tuple(receipts),
+    )
+
+
+def _lot_view(entry: LotEntry) -> LotView:
+    return LotView(
+        id=entry.id,
+        run=entry.lot.run,
+        kind=entry.lot.kind,
+        plant=entry.lot.plant,
+        line=entry.lot.line,
+        height=entry.lot.height,
+        minted_units=entry.lot.units,
+        remaining_units=entry.lot.remaining,
+        expires_ms=entry.lot.expires_ms,
     )
 
 
@@ -128,6 +147,7 @@ class Queries:
             finality_p95_ms=p95,
             finality_p99_ms=p99,
             version=VERSION,
+            kept_from=self._store.kept_from,
         )
 
     def genesis(self) -> bytes:
@@ -142,7 +162,10 @@ class Queries:
 
     def transaction(self, txid: Hash) -> TransactionView:
         """Look a transaction up, in the chain and in the pool."""
-        found = self._store.transaction(txid)
+        try:
+            found = self._store.transaction(txid)
+        except PrunedBlock:
+            return self._pruned(txid)
         if found is None:
             waiting = self._machine.mempool.get(TxId(txid))
             if waiting is None:
@@ -162,12 +185,42 @@ class Queries:
             raw=found.raw,
         )
 
+    def _pruned(self, txid: Hash) -> TransactionView:
+        """Say of a transaction whose body is gone where it is, and not what became of it."""
+        at = self._store.place_of(txid)
+        header = None if at is None else self._store.header(at.height)
+        assert at is not None, "what is pruned is indexed"
+        assert header is not None, "headers stay"
+        return TransactionView(
+            txid, TransactionState.PRUNED, at.height, at.index, header.hash(), header.time_ms
+        )
+
     def history(self, address: Address, before: int, limit: int) -> list[Hash]:
         """List an account's transactions below a height, newest first."""
         return [entry.txid for entry in self._store.history(address, (before, 0), limit)]
 
+    def history_page(
+        self, address: Address, before: tuple[int, int], limit: int
+    ) -> list[HistoryView]:
+        """List an account's transactions below a height and index, newest first."""
+        return [
+            HistoryView(entry.txid, entry.height, entry.index)
+            for entry in self._store.history(address, before, limit)
+        ]
+
+    def height_at(self, time_ms: int) -> int | None:
+        """Find the last block that is not after a time."""
+        return self._store.height_at(time_ms)
+
+    def trace(self, subject: Hash) -> TraceAnswer:
+        """Walk from a payment, pack, lot or run back to the farms."""
+        try:
+            return TraceAnswer(trace(self._store, subject))
+        except StoreFault as fault:
+            return TraceAnswer(None, fault.code, str(fault))
+
     def block(self, height: int) -> bytes | None:
-        """Give the encoded `FinalBlock` of a height, or None above the head."""
+        """Give the encoded `FinalBlock` of a height; None above the head, and when pruned."""
         if (kept := self._kept.get(height)) is not None:
             return kept
         stored = self._store.block(height)
@@ -175,20 +228,11 @@ class Queries:
 
     def lots(self, limit: int) -> list[LotView]:
         """List the newest lots."""
-        return [
-            LotView(
-                id=entry.id,
-                run=entry.lot.run,
-                kind=entry.lot.kind,
-                plant=entry.lot.plant,
-                line=entry.lot.line,
-                height=entry.lot.height,
-                minted_units=entry.lot.units,
-                remaining_units=entry.lot.remaining,
-                expires_ms=entry.lot.expires_ms,
-            )
-            for entry in self._store.lots(limit)
-        ]
+        return [_lot_view(entry) for entry in self._store.lots(limit)]
+
+    def farm_lots(self, farm: Address, before: tuple[int, Hash], limit: int) -> list[LotView]:
+        """List the lots with a farm's milk below a height and lot, newest first."""
+        return [_lot_view(entry) for entry in self._store.farm_lots(farm, limit, before)]
 
     def supply(self) -> SupplyView:
         """Count the tokens; `ok` if minted minus redeemed is what remains in the lots."""

@@ -20,9 +20,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from consensus.lightclient import PROOF_BYTES_MAX, Material, make_proof
+from ledger.errors import PrunedBlock
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import BadAddress
-from ledger.primitives.hashing import HASH_BYTES, Hash
+from ledger.primitives.hashing import HASH_BYTES, ZERO_HASH, Hash
 from ledger.primitives.keys import Address, parse_address
 from ledger.types.transaction import TRANSACTION_BYTES_MAX
 from node.core.proving import Lack, ProofAnswer
@@ -33,9 +34,11 @@ from node.shell.rpc_link import NodeLink
 from node.views import (
     AccountView,
     FinalBlock,
+    HistoryView,
     LotView,
     NodeStatus,
     SupplyView,
+    TraceAnswer,
     present,
 )
 
@@ -113,11 +116,55 @@ class RpcApp:
         asked = wire.GetHistory(self._address(request), before, limit)
         return self._show(request, await self._link.ask(asked, list[bytes]), "transactions")
 
+    async def history_page(self, request: Request) -> Response:
+        """List an account's transactions below `before` (HEIGHT or HEIGHT.INDEX)."""
+        height, _, index = request.query_params.get("before", str(2**53)).partition(".")
+        asked = wire.GetHistoryPage(
+            self._address(request),
+            _parse_whole(height, "before", 0, 2**53),
+            _parse_whole(index or "0", "before", 0, 2**32 - 1),
+            _whole(request, "limit", 50, 1, wire.HISTORY_MAX),
+        )
+        found = await self._link.ask(asked, list[HistoryView])
+        return self._show(request, found, "transactions")
+
+    async def farm_lots(self, request: Request) -> Response:
+        """List the lots with a farm's milk below `before` (HEIGHT or HEIGHT.LOT)."""
+        height, _, lot = request.query_params.get("before", str(2**53)).partition(".")
+        asked = wire.GetFarmLots(
+            self._address(request),
+            _parse_whole(height, "before", 0, 2**53),
+            _hash(lot, "before") if lot else ZERO_HASH,
+            _whole(request, "limit", 100, 1, wire.LOTS_MAX),
+        )
+        return self._show(request, await self._link.ask(asked, list[LotView]), "lots")
+
+    async def trace(self, request: Request) -> Response:
+        """Show where the milk of a payment, pack, lot or run came from."""
+        subject = _hash(request.path_params["subject"], "subject")
+        answer = await self._link.ask(wire.GetTrace(subject), TraceAnswer)
+        if answer.trace is None:
+            pruned = answer.code == PrunedBlock.code
+            status = HTTPStatus.GONE if pruned else HTTPStatus.NOT_FOUND
+            raise Problem(status, answer.code, answer.detail)
+        return self._show(request, answer.trace)
+
+    async def block_at(self, request: Request) -> Response:
+        """Show the last finalised block that is not after a time."""
+        time_ms = _parse_whole(request.path_params["time_ms"], "time_ms", 0, 2**53)
+        raw = await self._link.ask(wire.GetHeightAt(time_ms), msgspec.Raw)
+        height = msgspec.msgpack.decode(raw, type=int | None)
+        if height is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown_block", "the chain began after that time")
+        return await self._show_block(request, height)
+
     async def block(self, request: Request) -> Response:
         """Show a finalised block."""
-        text = request.path_params["height"]
-        height = _parse_whole(text, "height", 0, 2**53)
-        encoded = await self._link.block(height)
+        height = _parse_whole(request.path_params["height"], "height", 0, 2**53)
+        return await self._show_block(request, height)
+
+    async def _show_block(self, request: Request, height: int) -> Response:
+        encoded = await self._block(height)
         if encoded is None:
             detail = f"no block of height {height} is final yet"
             raise Problem(HTTPStatus.NOT_FOUND, "unknown_block", detail)
@@ -130,8 +177,18 @@ class RpcApp:
         start = _whole(request, "from", 1, 1, 2**53)
         if self._followers >= FOLLOWERS_MAX:
             raise NodeUnavailable("too many follow this node: try another")
-        await self._link.block(start)  # Not running is an error now, not an empty stream.
+        await self._block(start)  # Not running is an error now, not an empty stream.
         return StreamingResponse(self._follow(start), media_type="application/octet-stream")
+
+    async def _block(self, height: int) -> bytes | None:
+        """Give an encoded block, or None above the head; raise `Problem` if it is pruned."""
+        encoded = await self._link.block(height)
+        if encoded is None:
+            status = await self._link.ask(wire.GetStatus(), NodeStatus)
+            if 0 < height < status.kept_from:
+                fault = PrunedBlock(height=height, kept_from=status.kept_from)
+                raise Problem(HTTPStatus.GONE, fault.code, str(fault))
+        return encoded
 
     async def _follow(self, start: int) -> AsyncIterator[bytes]:
         self._followers += 1
@@ -297,7 +354,11 @@ def make_app(link: NodeLink) -> Starlette:
             Route("/v1/transactions/{txid}", rpc.transaction),
             Route("/v1/accounts/{address}", rpc.account),
             Route("/v1/accounts/{address}/transactions", rpc.history),
+            Route("/v1/accounts/{address}/history", rpc.history_page),
+            Route("/v1/accounts/{address}/lots", rpc.farm_lots),
+            Route("/v1/trace/{subject}", rpc.trace),
             Route("/v1/blocks", rpc.blocks),
+            Route("/v1/blocks/at/{time_ms}", rpc.block_at),
             Route("/v1/blocks/{height}", rpc.block),
             Route("/v1/status", rpc.status),
             Route("/v1/genesis", rpc.genesis),

@@ -109,6 +109,8 @@ class NodeLink:
                 height += 1
                 yield encoded
                 continue
+            if self._head is not None and height <= self._head:
+                return  # It is pruned: the asker is told so when it comes back.
             try:
                 async with asyncio.timeout(quiet_s):
                     await news.wait()

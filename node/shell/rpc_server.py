@@ -22,7 +22,16 @@ from node.core.proving import ProofAnswer
 from node.errors import WireFault
 from node.shell import rpc_wire as wire
 from node.shell.framing import READ_BYTES, FrameDecoder, encode_frame
-from node.views import AccountView, LotView, NodeStatus, Submission, SupplyView, TransactionView
+from node.views import (
+    AccountView,
+    HistoryView,
+    LotView,
+    NodeStatus,
+    Submission,
+    SupplyView,
+    TraceAnswer,
+    TransactionView,
+)
 
 CONNECTIONS_MAX: Final = 32
 _BACKLOG: Final = 16
@@ -47,8 +56,22 @@ class Backend(Protocol):
     def history(self, address: Address, before: int, limit: int) -> list[Hash]:
         """List an account's transactions below a height, newest first."""
 
+    def history_page(
+        self, address: Address, before: tuple[int, int], limit: int
+    ) -> list[HistoryView]:
+        """List an account's transactions below a height and index, newest first."""
+
+    def height_at(self, time_ms: int) -> int | None:
+        """Find the last block that is not after a time."""
+
+    def farm_lots(self, farm: Address, before: tuple[int, Hash], limit: int) -> list[LotView]:
+        """List the lots with a farm's milk below a height and lot, newest first."""
+
+    def trace(self, subject: Hash) -> TraceAnswer:
+        """Walk from a payment, pack, lot or run back to the farms."""
+
     def block(self, height: int) -> bytes | None:
-        """Give the encoded `FinalBlock` of a height, or None above the head."""
+        """Give the encoded `FinalBlock` of a height; None above the head, and when pruned."""
 
     def lots(self, limit: int) -> list[LotView]:
         """List the newest lots."""
@@ -166,7 +189,8 @@ class _Session:
         while True:
             await self._backend.reached(height)
             encoded = self._backend.block(height)
-            assert encoded is not None, "a height that was reached has a block"
+            if encoded is None:
+                raise WireFault(f"a stream from block {height}, which is pruned here")
             await self._send([encode_frame(encoded)])
             height += 1
 
@@ -199,4 +223,19 @@ def _look_up(backend: Backend, request: wire.Request) -> object:
             return backend.metrics()
         case wire.GetProof(txid=txid, from_epoch=from_epoch):
             return backend.proof(txid, from_epoch)
+        case _:
+            return _look_back(backend, request)
+
+
+def _look_back(backend: Backend, request: wire.Request) -> object:
+    """Answer a request about the chain's past."""
+    match request:
+        case wire.GetHistoryPage(address=address, before=before, index=index, limit=limit):
+            return backend.history_page(address, (before, index), limit)
+        case wire.GetHeightAt(time_ms=time_ms):
+            return backend.height_at(time_ms)
+        case wire.GetFarmLots(farm=farm, before=before, lot=lot, limit=limit):
+            return backend.farm_lots(farm, (before, lot), limit)
+        case wire.GetTrace(subject=subject):
+            return backend.trace(subject)
     raise AssertionError(f"{type(request).__name__} is answered elsewhere")

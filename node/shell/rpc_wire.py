@@ -61,6 +61,36 @@ class GetHistory(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
     limit: Annotated[int, Meta(ge=1, le=HISTORY_MAX)]
 
 
+class GetHistoryPage(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
+    """Ask for the `HistoryView`s of an account below a height and index, newest first."""
+
+    address: WireAddress
+    before: Height
+    index: Annotated[int, Meta(ge=0, lt=2**32)]
+    limit: Annotated[int, Meta(ge=1, le=HISTORY_MAX)]
+
+
+class GetHeightAt(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
+    """Ask for the height of the last block that is not after a time, or null."""
+
+    time_ms: Height
+
+
+class GetFarmLots(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
+    """Ask for the `LotView`s with a farm's milk below a height and lot, newest first."""
+
+    farm: WireAddress
+    before: Height
+    lot: WireHash
+    limit: Annotated[int, Meta(ge=1, le=LOTS_MAX)]
+
+
+class GetTrace(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
+    """Ask for a `TraceAnswer`: where the milk of a payment, pack, lot or run came from."""
+
+    subject: WireHash
+
+
 class GetBlock(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
     """Ask for a `FinalBlock`, or null above the head."""
 
@@ -101,6 +131,10 @@ Request = (
     | GetTransaction
     | GetAccount
     | GetHistory
+    | GetHistoryPage
+    | GetHeightAt
+    | GetFarmLots
+    | GetTrace
     | GetBlock
     | GetLots
     | GetSupply
