@@ -181,7 +181,7 @@ def _resources() -> ResourceManager:
 
 
 def _connections() -> ConnectionConfig:
-    """Switch off the leaking inbound limiter and the auto-connector; hold upgrades to time.
+    """Switch off the leaking inbound limiter and pruning; hold upgrades to time.
 
     The bound on a peer's connections is the transport's: the library's closes the newest one.
     """
@@ -190,7 +190,6 @@ def _connections() -> ConnectionConfig:
         min_connections=0,
         low_watermark=0,
         high_watermark=1_000_000,
-        auto_connect_interval=3_600.0,
         max_connections_per_peer=1_000_000,
         inbound_upgrade_timeout=float(UPGRADE_TIMEOUT_S),
         outbound_upgrade_timeout=float(UPGRADE_TIMEOUT_S),

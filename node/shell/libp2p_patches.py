@@ -1,9 +1,11 @@
-"""Two repairs of py-libp2p 0.8.1, applied once a process and pinned to that version.
+"""Three repairs of py-libp2p 0.8.1, applied once a process and pinned to that version.
 
 Window updates: yamux sends one after every read, each an encrypted message and a system call of
 its own; here one goes out per half window, and the window stops growing at 1 MiB. Buffered reads:
 Noise reads a 2-byte length and then a body, two system calls a message; here both come from one
-64 KiB read. Together they save a quarter to a half of the CPU of receiving.
+64 KiB read. Together they save a quarter to a half of the CPU of receiving. Auto-connector: when
+a connection ends it would dial towards the middle of two watermarks, one of which must be high
+lest connections be pruned; here only the transport dials.
 
 Another version of libp2p is refused rather than patched blindly.
 """
@@ -14,6 +16,7 @@ import libp2p
 import trio
 from libp2p.io.exceptions import ConnectionClosedError
 from libp2p.io.trio import TrioTCPStream
+from libp2p.network.auto_connector import AutoConnector
 from libp2p.stream_muxer.yamux.yamux import YamuxStream
 
 VERSION: Final = "0.8.1"
@@ -60,6 +63,10 @@ async def _read_buffered(tcp: TrioTCPStream, n: int | None = None) -> bytes:
     return data
 
 
+async def _connect_to_nobody(_connector: AutoConnector) -> None:
+    """Leave dialling to the transport, which knows whom this node may talk to."""
+
+
 def apply_patches() -> None:
     """Put the repairs in place. Idempotent."""
     assert libp2p.__version__ == VERSION, (
@@ -69,6 +76,9 @@ def apply_patches() -> None:
     # The type checker is right that these replace methods: that is what a patch is.
     YamuxStream._auto_tune_and_send_window_update = (  # type: ignore[method-assign]
         _update_window  # type: ignore[assignment]
+    )
+    AutoConnector.maybe_connect = (  # type: ignore[method-assign]
+        _connect_to_nobody  # type: ignore[assignment]
     )
     TrioTCPStream.__init__ = _init_buffered  # type: ignore[method-assign,assignment]
     TrioTCPStream.read = _read_buffered  # type: ignore[method-assign,assignment]

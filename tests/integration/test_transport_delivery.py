@@ -2,9 +2,11 @@
 
 import pytest
 import trio
+from libp2p.network.auto_connector import AutoConnector
 
 from node.core.events import Channel
 from node.errors import PortTaken
+from node.shell.libp2p_patches import apply_patches
 from node.shell.transport import CHANNELS
 from tests.support.libp2p_peers import Heard, Net
 from tests.support.trio_runs import in_trio, until
@@ -134,3 +136,15 @@ async def test_unknown_peers_are_not_sent_to():
     net = Net(2)
     async with net.running(0) as [(low, _)]:
         assert not low.send(bytes(32), Channel.CONSENSUS, b"x")
+
+
+def test_the_library_s_auto_connector_dials_nobody():
+    apply_patches()
+
+    class NoSwarm:
+        def __getattr__(self, name):
+            raise AssertionError(f"the auto-connector looked at {name}")
+
+    connector = AutoConnector.__new__(AutoConnector)
+    connector.swarm = NoSwarm()
+    trio.run(connector.maybe_connect)
