@@ -1,14 +1,19 @@
 """Ways to break a proof, each with the fault that it must be told by. Each takes a grown chain."""
 
+from hashlib import sha512
+
 import msgspec
+import nacl.bindings as sodium
 
 from consensus.lightclient import errors
 from consensus.messages import VoteKind
 from ledger.primitives.codec import encode
 from ledger.types.block import Receipt
-from tests.support.proof_chain import ProofChain, payment
+from tests.support.proof_chain import CHAIN_ID, ProofChain, payment
 
 replace = msgspec.structs.replace
+ORDER = 2**252 + 27742317777372353535851937790883648493
+ORDER_EIGHT = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
 
 
 def other_chain(chain):
@@ -78,6 +83,29 @@ def forged(chain):
     return replace(chain.proof(2), finalization=forgery)
 
 
+def small_part_in_a_signature(chain):
+    """Sign with an R that is not of prime order: with the cofactor it would verify."""
+    certificate = chain.certify(2)
+    (member, _), *others = certificate.votes
+    seed = chain.keys(0)[member]
+    text = certificate.subject.signing_bytes(CHAIN_ID)
+    votes = ((member, sign_with_small_part(seed, text)), *others)
+    return replace(chain.proof(2), finalization=replace(certificate, votes=votes))
+
+
+def sign_with_small_part(key, text):
+    """Sign by RFC 8032, but add a point of order 8 to R before it is hashed."""
+    half = bytearray(sha512(key._secret[:32]).digest()[:32])
+    half[0] &= 248
+    half[31] = half[31] & 127 | 64
+    nonce = (12_345).to_bytes(32, "little")
+    prime = sodium.crypto_scalarmult_ed25519_base_noclamp(nonce)
+    mixed = sodium.crypto_core_ed25519_add(prime, ORDER_EIGHT)
+    hashed = int.from_bytes(sha512(mixed + key.public + text).digest(), "little") % ORDER
+    answer = (12_345 + hashed * int.from_bytes(half, "little")) % ORDER
+    return mixed + answer.to_bytes(32, "little")
+
+
 def gap_in_the_path(chain):
     proof = chain.proof(1, head=4)
     return replace(proof, path=proof.path[1:])
@@ -137,6 +165,7 @@ BROKEN = [
     (votes("too_little_stake", members=(0, 2)), errors.NoQuorum),
     (votes("surplus_votes", members=(0, 1, 2, 3)), errors.SurplusVotes),
     (forged, errors.WrongSignature),
+    (small_part_in_a_signature, errors.WrongSignature),
     (gap_in_the_path, errors.BrokenPath),
     (wrong_height, errors.BrokenPath),
     (another_payment, errors.TransactionNotIncluded),
