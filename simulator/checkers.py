@@ -154,8 +154,11 @@ class Oracle:
             for member, signature in certificate.votes
         )
         if not enough or not genuine or len(set(members)) != len(members):
-            raise Breach("I6", f"a node keeps a certificate of {_name(certificate.subject)} "
-                               f"that {stake} of {self.cast.total} signed")
+            raise Breach(
+                "I6",
+                f"a node keeps a certificate of {_name(certificate.subject)} "
+                f"that {stake} of {self.cast.total} signed",
+            )
 
     # Votes.
 

@@ -28,7 +28,6 @@ from simulator.disk import CellStore
 from simulator.errors import Breach
 from simulator.words import short
 
-
 LAG_BLOCKS: Final = 24
 """The flat state lies so far below the final tip: those who lag may still vote beside it."""
 

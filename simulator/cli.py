@@ -14,7 +14,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from simulator.errors import BadRequest
 from simulator.picture import draw
@@ -28,7 +27,8 @@ app = typer.Typer(
 )
 
 ScenarioName = Annotated[
-    str, typer.Option("--scenario", "-s", help="A name from `sim list`; `all` lets the seed choose.")
+    str,
+    typer.Option("--scenario", "-s", help="A name from `sim list`; `all` lets the seed choose."),
 ]
 
 
@@ -131,7 +131,8 @@ def replay(
             typer.echo(json.dumps({**fields, "view": entry.view, "text": entry.text}))
         else:
             typer.echo(entry.line())
-    verdict = f"FAILED: {outcome.breach}" if outcome.breach else "every invariant held"
+    held = simulation.note or "every invariant held"
+    verdict = f"FAILED: {outcome.breach}" if outcome.breach else held
     typer.echo(
         f"seed {seed}, {outcome.scenario}: {verdict}; {outcome.members} validators, "
         f"height {outcome.height}, view {outcome.views}, trace {outcome.digest}",
@@ -172,13 +173,10 @@ def list_scenarios(
         rows = {name: scenario.summary for name, scenario in SCENARIOS.items()}
         typer.echo(json.dumps(rows))
         return
-    table = Table(box=None, pad_edge=False)
-    for title in ("scenario", "validators", "what happens"):
-        table.add_column(title, no_wrap=title != "what happens")
-    for scenario in SCENARIOS.values():
-        sizes = ", ".join(map(str, scenario.sizes))
-        table.add_row(scenario.name, sizes, scenario.summary)
-    Console().print(table)
+    wide = max(map(len, SCENARIOS))
+    for name, scenario in SCENARIOS.items():
+        sizes = ",".join(map(str, scenario.sizes))
+        typer.echo(f"{name:<{wide}}  {sizes:>8} validators  {scenario.summary}")
 
 
 if __name__ == "__main__":

@@ -81,9 +81,7 @@ class Network:
     _clogged: dict[tuple[int, int], int] = field(default_factory=dict)
     _spared: frozenset[int] = frozenset()
 
-    def send(
-        self, source: int, target: int, size_bytes: int, deliver: Callable[[], None]
-    ) -> None:
+    def send(self, source: int, target: int, size_bytes: int, deliver: Callable[[], None]) -> None:
         """Decide a message's fate, and plan its delivery if it has one."""
         traffic = self.traffic
         traffic.messages += 1

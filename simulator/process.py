@@ -37,8 +37,6 @@ from simulator.world import World
 
 INBOX_MAX: Final = 20_000
 """Messages that a paused process finds when it goes on; more are lost."""
-VERIFY_MS_MAX: Final = 4
-"""How long a job of the verifying threads takes at most."""
 RECONNECT_MS_MAX: Final = 60
 
 
@@ -92,6 +90,8 @@ class Stage:
     processes: list["Process"]
     answered: Callable[["Process", asked.Submitted], None]
     chance: Random
+    verify_ms: int = 4
+    """How long a job of the verifying threads takes at most."""
     censors: Callable[[Message], bool] | None = None
     """Consensus messages that the network loses, all of them."""
 
@@ -118,6 +118,7 @@ class Process:
         self._paused = False
         self._inbox: list[told.Event] = []
         self._now_ms = 0
+        self._view = 0
         self._tick_ms: int | None = None
 
     # Life.
@@ -250,6 +251,9 @@ class Process:
         except SyncFailed:
             self.crash("the disk refused a sync")
         if self.machine is not None:
+            if self.machine.engine.view != self._view:
+                self._view = self.machine.engine.view
+                self.tell("enter", self._view, "")
             self.stage.witness.handled(self)
             self._plan_tick()
 
@@ -295,7 +299,7 @@ class Process:
                     self._commit(steps)
                 case asked.Verify(ticket, claims):
                     event = told.Verified(ticket, tuple(verify_many(claims)))
-                    wait_ms = self.stage.chance.randrange(VERIFY_MS_MAX + 1)
+                    wait_ms = self.stage.chance.randrange(self.stage.verify_ms + 1)
                     later = partial(self.feed_in_life, self.life, event)
                     self.stage.world.after(wait_ms, later)
                 case asked.Submitted():

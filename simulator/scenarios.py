@@ -23,9 +23,7 @@ WITHOUT_MASK: Final = (TWIN, STALE_DISK, LOST_JOURNAL)
 ANY: Final = tuple(sorted(MASKS)) + WITHOUT_MASK
 """Every way to be faulty."""
 
-STORM: Final = Menu(
-    crashes=8, pauses=3, skews=3, cuts=4, clogs=4, sync_failures=2, full_stops=1
-)
+STORM: Final = Menu(crashes=8, pauses=3, skews=3, cuts=4, clogs=4, sync_failures=2, full_stops=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +38,14 @@ class Scenario:
     liars: tuple[str, ...] = ()
     """The ways to be faulty that liars draw from."""
     delay_ms: tuple[int, int] = (30, 100)
+    steady: bool = False
+    """Every message takes exactly the delay."""
     loss: float = 0.0
     replay: float = 0.0
     menu: Menu = NO_FAULTS
     safety_ms: int = 14_000
+    liveness_ms: int = 90_000
+    """The healed core must finalize a payment within so much virtual time."""
     clients: int = 4
     gap_ms: int = 300
     weight: int = 4
@@ -52,6 +54,8 @@ class Scenario:
     """A coalition of a third and more: the oracle must see the fork and name the culprits."""
     idle: bool = False
     """Nothing happens between two payments: the network must be silent (I11)."""
+    lagging: bool = False
+    """One honest member is cut off until the core is healed, and belongs to it."""
     censored: VoteKind | None = None
     """Votes of this kind are lost in the safety phase, all of them."""
     params: Params = field(default_factory=Params)
@@ -83,6 +87,7 @@ _DEEDS: Final = {
     "impersonator": "speak in others' names",
     "invalid-block": "propose blocks that execution refutes",
     "invalid-signatures": "sign wrongly",
+    "lure": "tell what is final and answer nothing",
     "mute": "never say a word",
     "nuller": "nullify what they finalize",
     "nullify-only": "give up every view",
@@ -98,55 +103,216 @@ _DEEDS: Final = {
 _BASE: Final = (
     Scenario("calm", "no faults at all: the figures to compare with", sizes=(4, 6, 7)),
     Scenario("lossy", "loss up to 30 %, replay up to 50 %", (4, 5, 7), loss=0.3, replay=0.5),
-    Scenario("crashes", "crashes at any step, torn writes, restarts", (4, 5, 7), "uneven",
-             menu=Menu(crashes=14), loss=0.05, weight=8),
-    Scenario("syncs", "disks that refuse a sync, crashes", (4,), menu=Menu(crashes=4,
-             sync_failures=8)),
-    Scenario("cuts", "partitions: symmetric, one way, bridged, of one alone", (4, 5, 7),
-             "uneven", menu=Menu(cuts=8), loss=0.02, weight=8),
-    Scenario("slow", "messages so slow that only growing patience helps", (4, 6), "uneven",
-             delay_ms=(350, 700), clients=2, loss=0.05),
-    Scenario("restart-after-lie", "leaders who propose two blocks, and crashes", (4, 5, 7),
-             liars=("equivocating-leader",), menu=Menu(crashes=20), loss=0.1,
-             censored=VoteKind.FINALIZE, safety_ms=8_000),
-    Scenario("lagging", "some are cut off for long, and those who could help them die", (5, 7),
-             "uneven", liars=("mute", TWIN), menu=Menu(cuts=6, crashes=3), safety_ms=10_000),
+    Scenario(
+        "crashes",
+        "crashes at any step, torn writes, restarts",
+        (4, 5, 7),
+        "uneven",
+        menu=Menu(crashes=14),
+        loss=0.05,
+        weight=8,
+    ),
+    Scenario(
+        "syncs", "disks that refuse a sync, crashes", (4,), menu=Menu(crashes=4, sync_failures=8)
+    ),
+    Scenario(
+        "cuts",
+        "partitions: symmetric, one way, bridged, of one alone",
+        (4, 5, 7),
+        "uneven",
+        menu=Menu(cuts=8),
+        loss=0.02,
+        weight=8,
+    ),
+    Scenario(
+        "slow",
+        "messages so slow that only growing patience helps",
+        (4, 6),
+        "uneven",
+        delay_ms=(350, 700),
+        clients=2,
+        loss=0.05,
+    ),
+    Scenario(
+        "restart-after-lie",
+        "leaders who propose two blocks, and crashes",
+        (4, 5, 7),
+        liars=("equivocating-leader",),
+        menu=Menu(crashes=20),
+        loss=0.1,
+        censored=VoteKind.FINALIZE,
+        safety_ms=8_000,
+    ),
+    Scenario(
+        "lagging",
+        "one is cut off for long, and those who tell it what is final don't help",
+        (5, 7),
+        liars=("lure",),
+        menu=Menu(crashes=2),
+        lagging=True,
+        liveness_ms=12_000,
+    ),
     Scenario("clogs", "links held up for up to five seconds", (4, 7), menu=Menu(clogs=12)),
     Scenario("clocks", "wrong clocks and pauses", (4, 5), menu=Menu(skews=8, pauses=8)),
-    Scenario("full-stop", "every process stops at once, again and again", (4, 5), "uneven",
-             menu=Menu(full_stops=4, crashes=3), loss=0.05),
-    Scenario("storm", "every fault that honest nodes can meet, at once", (4, 5, 7, 10), "uneven",
-             loss=0.3, replay=0.5, menu=STORM, weight=12),
-    Scenario("idle", "silence between payments, until the heartbeat", (4, 7), clients=0,
-             safety_ms=100, idle=True),
-    Scenario("last-block", "one burst, then nothing, with finalize votes lost", (4, 5),
-             clients=2, gap_ms=3_000, censored=VoteKind.FINALIZE, loss=0.1),
-    Scenario("stuck-view", "dead leaders, nullify votes lost, everything restarts", (4, 5),
-             clients=3, liars=("mute",), censored=VoteKind.NULLIFY,
-             menu=Menu(full_stops=6), safety_ms=12_000),
-    Scenario("edge", "stakes at the edge: liars hold all but a unit of a third", (4, 5, 7), "edge",
-             liars=ANY, loss=0.1, replay=0.2, menu=Menu(crashes=3, cuts=2), weight=12),
-    Scenario("crowd", "most heads are twins, with less than a third of stake", (7, 9), "crowd",
-             liars=(TWIN,), menu=Menu(cuts=3, crashes=2), weight=8),
-    Scenario("twins", "keys that run twice, in different parts of the network", (4, 7), "uneven",
-             liars=(TWIN,), menu=Menu(cuts=4, crashes=2), loss=0.05, weight=6),
-    Scenario("stale-disk", "a disk put back from a backup", (4, 7), "uneven",
-             liars=(STALE_DISK,), menu=Menu(crashes=4, cuts=2), loss=0.05, weight=6),
-    Scenario("lost-journal", "a journal is gone, and its node may only watch", (4, 7), "uneven",
-             liars=(LOST_JOURNAL,), menu=Menu(crashes=4, cuts=2), loss=0.05),
-    Scenario("chaos", "liars of all kinds in a storm", (4, 5, 7, 10), "uneven", liars=ANY,
-             loss=0.3, replay=0.5, menu=STORM, weight=24),
-    Scenario("coalition-below", "twins just below a third, the network split in two", (4, 7, 10),
-             liars=(TWIN,), menu=Menu(cuts=6)),
-    Scenario("coalition", "a third and more lie: the fork is seen and attributed", (4, 7, 10),
-             liars=(TWIN,), forks=True, safety_ms=12_000, clients=6),
-    Scenario("medium", "16 validators in a storm, liars among them", (16,), "uneven", liars=ANY,
-             loss=0.1, menu=Menu(crashes=6, cuts=2, clogs=2), safety_ms=4_000, clients=2,
-             gap_ms=800, weight=4),
-    Scenario("large", "64 validators, some of them liars", (64,), "uneven", liars=ANY,
-             loss=0.02, menu=Menu(crashes=3), safety_ms=700, clients=1, gap_ms=300, weight=1),
-    Scenario("huge", "100 validators", (100,), "uneven", loss=0.0,
-             menu=Menu(crashes=2), safety_ms=500, clients=1, gap_ms=300, weight=1),
+    Scenario(
+        "full-stop",
+        "every process stops at once, again and again",
+        (4, 5),
+        "uneven",
+        menu=Menu(full_stops=4, crashes=3),
+        loss=0.05,
+    ),
+    Scenario(
+        "storm",
+        "every fault that honest nodes can meet, at once",
+        (4, 5, 7, 10),
+        "uneven",
+        loss=0.3,
+        replay=0.5,
+        menu=STORM,
+        weight=12,
+    ),
+    Scenario(
+        "idle",
+        "silence between payments, until the heartbeat",
+        (4, 7),
+        clients=0,
+        safety_ms=100,
+        idle=True,
+    ),
+    Scenario(
+        "last-block",
+        "one burst, then nothing, with finalize votes lost",
+        (4, 5),
+        clients=2,
+        gap_ms=3_000,
+        censored=VoteKind.FINALIZE,
+        loss=0.1,
+    ),
+    Scenario(
+        "stuck-view",
+        "dead leaders, nullify votes lost, everything restarts",
+        (4, 5),
+        clients=3,
+        liars=("mute",),
+        censored=VoteKind.NULLIFY,
+        menu=Menu(full_stops=6),
+        safety_ms=12_000,
+    ),
+    Scenario(
+        "edge",
+        "stakes at the edge: liars hold all but a unit of a third",
+        (4, 5, 7),
+        "edge",
+        liars=ANY,
+        loss=0.1,
+        replay=0.2,
+        menu=Menu(crashes=3, cuts=2),
+        weight=12,
+    ),
+    Scenario(
+        "crowd",
+        "most heads are twins, with less than a third of stake",
+        (7, 9),
+        "crowd",
+        liars=(TWIN,),
+        menu=Menu(cuts=3, crashes=2),
+        weight=8,
+    ),
+    Scenario(
+        "twins",
+        "keys that run twice, in different parts of the network",
+        (4, 7),
+        "uneven",
+        liars=(TWIN,),
+        menu=Menu(cuts=4, crashes=2),
+        loss=0.05,
+        weight=6,
+    ),
+    Scenario(
+        "stale-disk",
+        "a disk put back from a backup",
+        (4, 7),
+        "uneven",
+        liars=(STALE_DISK,),
+        menu=Menu(crashes=4, cuts=2),
+        loss=0.05,
+        weight=6,
+    ),
+    Scenario(
+        "lost-journal",
+        "a journal is gone, and its node may only watch",
+        (4, 7),
+        "uneven",
+        liars=(LOST_JOURNAL,),
+        menu=Menu(crashes=4, cuts=2),
+        loss=0.05,
+    ),
+    Scenario(
+        "chaos",
+        "liars of all kinds in a storm",
+        (4, 5, 7, 10),
+        "uneven",
+        liars=ANY,
+        loss=0.3,
+        replay=0.5,
+        menu=STORM,
+        weight=24,
+    ),
+    Scenario(
+        "coalition-below",
+        "twins just below a third, the network split in two",
+        (4, 7, 10),
+        liars=(TWIN,),
+        menu=Menu(cuts=6),
+    ),
+    Scenario(
+        "coalition",
+        "a third and more lie: the fork is seen and attributed",
+        (4, 7, 10),
+        liars=(TWIN,),
+        forks=True,
+        safety_ms=12_000,
+        clients=6,
+    ),
+    Scenario(
+        "medium",
+        "16 validators in a storm, liars among them",
+        (16,),
+        "uneven",
+        liars=ANY,
+        loss=0.1,
+        menu=Menu(crashes=6, cuts=2, clogs=2),
+        safety_ms=4_000,
+        clients=2,
+        gap_ms=800,
+        weight=4,
+    ),
+    Scenario(
+        "large",
+        "64 validators, some of them liars",
+        (64,),
+        "uneven",
+        liars=ANY,
+        loss=0.02,
+        menu=Menu(crashes=3),
+        safety_ms=700,
+        clients=1,
+        gap_ms=300,
+        weight=1,
+    ),
+    Scenario(
+        "huge",
+        "100 validators",
+        (100,),
+        "uneven",
+        loss=0.0,
+        menu=Menu(crashes=2),
+        safety_ms=500,
+        clients=1,
+        gap_ms=300,
+        weight=1,
+    ),
 )
 
 SCENARIOS: Final[dict[str, Scenario]] = {

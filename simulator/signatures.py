@@ -64,5 +64,5 @@ class Remembering:
 
 def remember_signatures() -> None:
     """Put the memory in place, once a process."""
-    if not isinstance(seam.sodium, Remembering):
-        seam.sodium = Remembering()
+    if not isinstance(vars(seam)["sodium"], Remembering):
+        vars(seam)["sodium"] = Remembering()

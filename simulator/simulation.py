@@ -19,7 +19,7 @@ from simulator.checkers import Holdings, Oracle
 from simulator.disk import Disk
 from simulator.errors import Breach
 from simulator.faults import Faults, draw_cut
-from simulator.network import Network, Weather, split
+from simulator.network import Cut, Network, Weather, split
 from simulator.process import Process, Stage
 from simulator.scenarios import (
     LOST_JOURNAL,
@@ -34,8 +34,10 @@ from simulator.trace import WORLD, Trace
 from simulator.workload import Workload
 from simulator.world import World, stream
 
-LIVENESS_MS_MAX: Final = 90_000
-"""The healed core must finalize a payment within so much virtual time."""
+VERIFY_MS: Final = (0, 4, 30, 200)
+"""How long verification takes at most: a seed draws one, from instant to overloaded."""
+LAG_FROM_MS: Final = 1_000
+"""When the one that is to lag is cut off."""
 QUIET_AFTER_MS: Final = 3_000
 """So long after the last block is final everywhere, an idle network must be silent."""
 
@@ -83,8 +85,11 @@ class Simulation:
             [],
             self._answered,
             stream(seed, "processes"),
+            stream(seed, "verification").choice(VERIFY_MS),
         )
         self.recovery_ms = -1
+        self.note = ""
+        """What a scenario that expects a breach found."""
         self._build()
         self.workload = Workload(self.stage, self.oracle.chronicle, stream(seed, "workload"))
         self.faults = Faults(self.world, self.network, self.processes, stream(seed, "faults"))
@@ -100,6 +105,7 @@ class Simulation:
             chance.randint(*scenario.delay_ms),
             chance.uniform(0, scenario.loss),
             chance.uniform(0, scenario.replay),
+            scenario.steady,
         )
 
     # Who is there.
@@ -197,7 +203,17 @@ class Simulation:
         self.faults.plan(scenario.menu, scenario.safety_ms)
         self.stage.censors = self._censors if scenario.censored else None
         self._divide_twins()
+        if scenario.lagging:
+            self.world.at(LAG_FROM_MS, self._cut_off)
         self.world.run(scenario.safety_ms)
+
+    def _cut_off(self) -> None:
+        """Isolate the member that is to lag."""
+        place = self._good()[0].place
+        rest = [process.place for process in self.processes if process.place != place]
+        cut = split(f"v{place} alone", [[place], rest])
+        self.network.cut(cut)
+        self.trace.tell(self.world.now_ms, WORLD, "fault", -1, f"cut, {cut.name}, for long")
 
     def _censors(self, message: Message) -> bool:
         """Lose one kind of vote: what carries the last block over the line, or ends a view."""
@@ -217,9 +233,14 @@ class Simulation:
         sides = [first + honest[:half], [p.place for p in extra] + honest[half:]]
         cut = split("the coalition's two halves", sides)
         self.network.cut(cut)
+        self.trace.tell(0, WORLD, "fault", -1, f"cut, {cut.name}, for long")
         if not self.scenario.forks:
             mended_ms = chance.randrange(self.scenario.safety_ms)
-            self.world.at(mended_ms, partial(self.network.mend, cut))
+            self.world.at(mended_ms, partial(self._mend, cut))
+
+    def _mend(self, cut: Cut) -> None:
+        self.network.mend(cut)
+        self.trace.tell(self.world.now_ms, WORLD, "fault", -1, f"mended, {cut.name}")
 
     def _liars(self) -> set[Member]:
         return {Member(m) for m in self.casting.liars}
@@ -237,13 +258,22 @@ class Simulation:
             raise Breach("I9", f"honest {sorted(guilty - self._liars())} are among the guilty")
         if 3 * stake < self.cast.total:
             raise Breach("I9", f"only {stake} of {self.cast.total} can be attributed")
+        names = ", ".join(f"v{member}" for member in sorted(guilty))
+        self.note = f"a fork was made and seen; signed votes convict {names}, {stake} of "
+        self.note += f"{self.cast.total} at stake"
+        self.trace.tell(self.world.now_ms, WORLD, "fork", -1, self.note)
 
     # Liveness.
 
-    def _core(self) -> list[Process]:
-        """Choose honest members, in random order, until they hold a quorum."""
+    def _good(self) -> list[Process]:
+        """List the honest in the seed's order."""
         good = [p for p in self.processes if p.member not in self._liars()]
         stream(self.seed, "core").shuffle(good)
+        return good
+
+    def _core(self) -> list[Process]:
+        """Choose honest members, in random order, until they hold a quorum."""
+        good = self._good()
         core: list[Process] = []
         while 3 * self.cast.stake([p.member for p in core]) <= 2 * self.cast.total:
             core.append(good[len(core)])
@@ -261,7 +291,7 @@ class Simulation:
                 self.oracle.holding(process).seen[2] >= height for process in core
             )
 
-        if not self.world.run(began_ms + LIVENESS_MS_MAX, done):
+        if not self.world.run(began_ms + self.scenario.liveness_ms, done):
             raise Breach("LIVE", self._why_stuck(core, txid))
         self.recovery_ms = self.world.now_ms - began_ms
 
@@ -272,6 +302,8 @@ class Simulation:
         self.stage.censors = None
         names = ",".join(str(process.place) for process in sorted(core, key=lambda p: p.place))
         self.trace.tell(self.world.now_ms, WORLD, "heal", -1, f"core {names}")
+        if self.scenario.lagging:
+            self.network.cuts.clear()  # The liars must be heard, too.
         self.network.heal([process.place for process in core])
         for process in core:
             process.heal()
@@ -304,9 +336,8 @@ class Simulation:
                 f"height {machine.application.height} pool {len(machine.mempool)}"
             )
         height = self.oracle.chronicle.transactions.get(txid)
-        return f"no progress of the core in {LIVENESS_MS_MAX} ms (probe at {height}): " + "; ".join(
-            states
-        )
+        within = f"in {self.scenario.liveness_ms} ms (probe at {height}): "
+        return f"no progress of the core {within}" + "; ".join(states)
 
     def _expect_silence(self) -> None:
         """I11: between the last block and the heartbeat nobody says anything."""
@@ -327,4 +358,3 @@ class Simulation:
 def run_seed(scenario: Scenario, seed: int) -> Outcome:
     """Run one seed without recording."""
     return Simulation(scenario, seed).run()
-

@@ -68,8 +68,9 @@ def run_task(task: Task) -> Outcome:
     scenario = find(task.scenario, task.seed)
     try:
         return run_seed(scenario, task.seed)
-    except Exception:  # The sweep goes on, and the seed is told with all that is known.
-        breach = f"SIMULATOR: {traceback.format_exc(limit=-6)}"
+    except Exception as error:  # The sweep goes on, and the seed is told with all that is known.
+        where = "".join(traceback.format_exception(error, limit=-4, chain=False))
+        breach = f"SIMULATOR: {where}"
         return Outcome(task.seed, scenario.name, breach, "", 0, 0, 0, 0, -1, 0, 0)
 
 

@@ -16,6 +16,7 @@ from simulator.byzantine.garbage import Garbage
 from simulator.byzantine.impersonator import Impersonator
 from simulator.byzantine.invalid_block import InvalidBlock
 from simulator.byzantine.invalid_signatures import InvalidSignatures
+from simulator.byzantine.lure import Lure
 from simulator.byzantine.mask import Mask
 from simulator.byzantine.mute import Mute
 from simulator.byzantine.nuller import Nuller
@@ -39,6 +40,7 @@ MASKS: Final[dict[str, type[Mask]]] = {
     "impersonator": Impersonator,
     "invalid-block": InvalidBlock,
     "invalid-signatures": InvalidSignatures,
+    "lure": Lure,
     "mute": Mute,
     "nuller": Nuller,
     "nullify-only": NullifyOnly,

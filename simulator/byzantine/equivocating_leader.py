@@ -1,4 +1,4 @@
-"""An equivocating leader: in its own view it proposes one valid block to some, another to others."""
+"""An equivocating leader: in its own view it shows some one valid block, others another."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Forged certificates: too little stake, votes counted twice, signatures moved to other subjects."""
+"""Forged certificates: too little stake, votes counted twice, signatures moved elsewhere."""
 
 from collections.abc import Iterable
 from typing import ClassVar

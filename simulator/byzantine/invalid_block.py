@@ -40,7 +40,7 @@ class InvalidBlock(Mask):
     def _spoilt(self, block: Block) -> Block:
         header = block.header
         noise = Hash(self.chance.randbytes(32))
-        wrong = self.chance.choice(
+        wrong: dict[str, object] = self.chance.choice(
             [
                 {"state_root": noise},
                 {"receipts_root": noise},

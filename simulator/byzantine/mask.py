@@ -93,7 +93,9 @@ class Mask:
 
     def say_later(self, wait_ms: int, to: Member | None, message: Message) -> None:
         """Send a consensus message after a while, if the process still lives its life then."""
-        self.process.stage.world.after(wait_ms, partial(self._say_if, self.process.life, to, message))
+        self.process.stage.world.after(
+            wait_ms, partial(self._say_if, self.process.life, to, message)
+        )
 
     def _say_if(self, life: int, to: Member | None, message: Message) -> None:
         if self.process.is_up and self.process.life == life:

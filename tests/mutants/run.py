@@ -19,14 +19,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(Path(__file__).parent))
-from catalogue import MUTANTS, Mutant  # noqa: E402  # Found beside this file.
+from catalogue import DoesNotFit, Mutant, read_mutants  # noqa: E402  # Found beside this file.
 
 COPIED = ("consensus", "ledger", "node", "simulator")
 SECONDS_MAX = 900
-
-
-class DoesNotFit(Exception):
-    """An edit's old text does not stand exactly once in its file."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +39,7 @@ def mutate(root: Path, mutant: Mutant) -> None:
     """Apply a mutant's edits to a copy of the sources."""
     for edit in mutant.edits:
         path = root / edit.path
-        text = path.read_text("utf-8")
-        if text.count(edit.old) != 1:
-            raise DoesNotFit(f"{mutant.name}: {edit.old!r} stands {text.count(edit.old)} times "
-                             f"in {edit.path}")
-        path.write_text(text.replace(edit.old, edit.new), "utf-8")
+        path.write_text(edit.apply(path.read_text("utf-8")), "utf-8")
 
 
 def copy_sources(target: Path) -> None:
@@ -105,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--only", action="append", help="run this mutant alone")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     chosen = parser.parse_args(arguments)
-    mutants = [m for m in MUTANTS if not chosen.only or m.name in chosen.only]
+    mutants = [m for m in read_mutants() if not chosen.only or m.name in chosen.only]
     survivors = []
     with ThreadPoolExecutor(chosen.jobs) as pool:
         for verdict in pool.map(run_mutant, mutants):

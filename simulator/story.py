@@ -1,0 +1,156 @@
+"""What became of each view of a recorded simulation, and why: the words beside the picture."""
+
+from dataclasses import dataclass, field
+
+from consensus.types import View
+from simulator.ballots import FINALIZE, NOTARIZE, NULLIFY
+from simulator.simulation import Simulation
+from simulator.trace import WORLD, Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Something that lasted: a crash until the restart, a cut until it was mended."""
+
+    place: int
+    kind: str
+    begin_ms: int
+    end_ms: int
+    text: str
+
+
+@dataclass(slots=True)
+class ViewStory:
+    """One view: who led it, what was signed, how it ended, and why it was not better."""
+
+    view: int
+    leader: int
+    outcome: str
+    begin_ms: int
+    proposed_ms: int | None = None
+    final_ms: int | None = None
+    shares: dict[str, int] = field(default_factory=dict)
+    """Per cent of stake that signed each kind; for notarize, of the block that got most."""
+    blocks: int = 0
+    blocks_final: int = 0
+    why: list[str] = field(default_factory=list)
+
+
+def find_spans(simulation: Simulation) -> list[Span]:
+    """Pair beginnings and ends: down, paused, cut, clogged."""
+    end_ms = simulation.world.now_ms
+    spans: list[Span] = []
+    down: dict[int, Entry] = {}
+    cuts: dict[str, Entry] = {}
+    for entry in simulation.trace.entries:
+        match entry.kind:
+            case "crash":
+                down[entry.place] = entry
+            case "up":
+                if (crash := down.pop(entry.place, None)) is not None:
+                    spans.append(
+                        Span(entry.place, "down", crash.time_ms, entry.time_ms, crash.text)
+                    )
+            case "pause":
+                wait_ms = int(entry.text.split()[0])
+                spans.append(
+                    Span(
+                        entry.place,
+                        "paused",
+                        entry.time_ms,
+                        entry.time_ms + wait_ms,
+                        f"paused {wait_ms} ms",
+                    )
+                )
+            case "fault":
+                _note_fault(entry, cuts, spans)
+    spans += [Span(p, "down", e.time_ms, end_ms, e.text) for p, e in down.items()]
+    spans += [Span(WORLD, "cut", e.time_ms, end_ms, e.text) for e in cuts.values()]
+    return sorted(spans, key=lambda span: (span.begin_ms, span.place, span.kind))
+
+
+def _note_fault(entry: Entry, cuts: dict[str, Entry], spans: list[Span]) -> None:
+    if entry.text.startswith("cut, "):
+        cuts[entry.text.removeprefix("cut, ").rsplit(", for", 1)[0]] = entry
+    elif entry.text.startswith("mended, "):
+        begun = cuts.pop(entry.text.removeprefix("mended, "), None)
+        if begun is not None:
+            spans.append(Span(WORLD, "cut", begun.time_ms, entry.time_ms, begun.text))
+    elif "until" in entry.text:
+        until_ms = int(float(entry.text.rsplit("until ", 1)[1].split()[0]) * 1000)
+        spans.append(Span(WORLD, "clog", entry.time_ms, until_ms, entry.text))
+
+
+def tell_views(simulation: Simulation) -> list[ViewStory]:
+    """Tell every view that anyone entered."""
+    stories: dict[int, ViewStory] = {}
+    for entry in simulation.trace.entries:
+        if entry.view < 1:
+            continue
+        if entry.kind == "enter" and entry.view not in stories:
+            leader = simulation.oracle.schedule.leader(View(entry.view))
+            stories[entry.view] = ViewStory(entry.view, leader, "open", entry.time_ms)
+        story = stories.get(entry.view)
+        if story is None:
+            continue
+        if entry.kind == "propose" and entry.place == story.leader and story.proposed_ms is None:
+            story.proposed_ms = entry.time_ms
+        if entry.kind == "final" and story.final_ms is None:
+            story.final_ms = entry.time_ms
+    spans = find_spans(simulation)
+    told = [stories[view] for view in sorted(stories)]
+    for story, following in zip(told, [*told[1:], None], strict=True):
+        end_ms = following.begin_ms if following else simulation.world.now_ms
+        _count(simulation, story)
+        _explain(simulation, story, end_ms, spans)
+    return told
+
+
+def _count(simulation: Simulation, story: ViewStory) -> None:
+    """Sum what was signed about a view, and say how it ended."""
+    ballots, total = simulation.oracle.ballots, simulation.cast.total
+    reached = {int(s.kind) for s in ballots.reached.get((0, story.view), ())}
+    signed: dict[int, int] = {}
+    for subject, stake in ballots.stakes.items():
+        if subject.view == story.view and subject.epoch == 0:
+            kind = int(subject.kind)
+            signed[kind] = max(stake, signed.get(kind, 0))
+            story.blocks += kind == NOTARIZE
+            story.blocks_final += kind == FINALIZE and ballots.has_quorum(subject)
+    names = {NOTARIZE: "notarize", NULLIFY: "nullify", FINALIZE: "finalize"}
+    story.shares = {names[kind]: 100 * stake // total for kind, stake in signed.items()}
+    if FINALIZE in reached and (NULLIFY in reached or story.blocks_final > 1):
+        story.outcome = "forked"
+    elif story.final_ms is not None:
+        story.outcome = "final" if FINALIZE in reached else "final through a later view"
+    elif NOTARIZE in reached:
+        story.outcome = "notarized and nullified" if NULLIFY in reached else "notarized"
+    elif NULLIFY in reached:
+        story.outcome = "nullified"
+
+
+def _explain(simulation: Simulation, story: ViewStory, end_ms: int, spans: list[Span]) -> None:
+    """Collect what stood in the way of a view."""
+    if story.outcome == "forked":
+        story.why.append("quorums signed what excludes each other")
+    if story.outcome in ("final", "forked"):
+        return
+    how = simulation.casting.liars.get(story.leader)
+    if how is not None:
+        story.why.append(f"its leader v{story.leader} lies ({how})")
+    for span in spans:
+        if span.begin_ms >= end_ms or span.end_ms <= story.begin_ms:
+            continue
+        if span.place == story.leader:
+            story.why.append(f"its leader v{story.leader} was {span.kind}: {span.text}")
+        elif span.kind in ("cut", "clog"):
+            story.why.append(span.text)
+    if story.proposed_ms is None:
+        story.why.append("nobody saw a proposal")
+    elif story.outcome == "nullified":
+        share = story.shares.get("notarize", 0)
+        story.why.append(f"a block was proposed, and {share} % of stake notarized it in time")
+    if story.blocks > 1:
+        story.why.append(f"votes went to {story.blocks} blocks")
+    if story.outcome.startswith("notarized") or story.outcome.startswith("final through"):
+        story.why.append(f"{story.shares.get('finalize', 0)} % of stake signed it final")
