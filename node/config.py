@@ -18,6 +18,10 @@ from ledger.primitives.keys import PublicKey
 from node.errors import BadConfig
 
 CONFIG_FILE: Final = "config.toml"
+STORE_FOLDER: Final = "ledger"
+"""Where in HOME the chain is kept."""
+KEEP_BLOCKS_LEAST: Final = 1_000
+"""Peers that were away for a while, and followers, must find the newest blocks whole."""
 SOCKET_PATH_MAX: Final = 100
 """The kernel takes 107 bytes; a longer path gets a short stand-in."""
 
@@ -57,6 +61,8 @@ class NodeConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The network delay that consensus timers are multiples of (spec §1)."""
     verify_threads: Annotated[int, Meta(ge=1, le=64)] = 2
     journal_segment_bytes: Annotated[int, Meta(ge=64 * 1024, le=2**30)] = 16 * 1024 * 1024
+    keep_blocks: Annotated[int, Meta(ge=0)] = 0
+    """How many of the newest blocks keep their bodies, at least 1,000; 0 keeps all for ever."""
     log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
     home: Path = field(default_factory=Path)
     """Set when loaded; never written."""
@@ -94,6 +100,9 @@ def load_config(home: Path) -> NodeConfig:
         config = msgspec.convert(raw, NodeConfig)
     except msgspec.ValidationError as error:
         raise BadConfig(f"{path}: {error}") from error
+    if 0 < config.keep_blocks < KEEP_BLOCKS_LEAST:
+        least = f"{path}: keep_blocks is {config.keep_blocks}"
+        raise BadConfig(f"{least}, write 0 to keep all or at least {KEEP_BLOCKS_LEAST}")
     seen = [peer.vote_key for peer in config.peers]
     if len(seen) != len(set(seen)):
         raise BadConfig(f"{path}: two peers have one vote_key")

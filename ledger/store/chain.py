@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from ledger.errors import EmptyStore, ForeignStore, PrunedBlock, WrongSchema
+from ledger.errors import DamagedStore, EmptyStore, ForeignStore, PrunedBlock, WrongSchema
 from ledger.genesis import Genesis, genesis_block, genesis_state
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
@@ -75,7 +75,10 @@ class ChainStore(ABC):
             raise WrongSchema(path=path, got=version.hex(), expected=f"{SCHEMA_VERSION:02x}")
         self._accumulator = self._get(ACCUMULATOR_KEY) or EMPTY_ACCUMULATOR
         raw = self._get(HEAD_KEY)
-        self._head = None if raw is None else _heads.decode(raw)
+        try:
+            self._head = None if raw is None else _heads.decode(raw)
+        except msgspec.MsgspecError as error:
+            raise DamagedStore(path=path, why=f"its head does not decode: {error}") from error
         kept = self._get(KEPT_KEY)
         self._kept_from = FIRST_KEPT if kept is None else int.from_bytes(kept, "big")
 

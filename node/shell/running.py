@@ -19,7 +19,7 @@ from consensus.params import Params
 from consensus.types import Committee
 from ledger.genesis import Genesis, parse_genesis
 from ledger.store.disk import DiskStore
-from node.config import NodeConfig, peer_key
+from node.config import STORE_FOLDER, NodeConfig, peer_key
 from node.core.assembly import assemble, committee_of
 from node.errors import BadConfig
 from node.key_file import read_key, read_seed
@@ -32,7 +32,6 @@ from node.shell.service import Service
 from node.shell.telemetry import Telemetry
 from node.shell.transport import PeerAddress, Transport
 
-STORE_FOLDER: Final = "ledger"
 JOURNAL_FOLDER: Final = "journal"
 CHILD_END_S: Final = 2.0
 CHILD_RESTART_FIRST_S: Final = 0.5
@@ -79,7 +78,7 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
             peer_addresses(config, committee),
         )
     journal = Journal(config.path(JOURNAL_FOLDER), config.journal_segment_bytes)
-    store = DiskStore(config.path(STORE_FOLDER))
+    store = DiskStore(config.path(STORE_FOLDER), keep_blocks=config.keep_blocks)
     params = Params(
         delta_ms=config.delta_ms,
         heartbeat_ms=config.heartbeat_ms,

@@ -1,0 +1,261 @@
+"""The audit of stopped nodes: their blocks, their state, their indexes, and each other.
+
+    open, strictly   -> a damaged LevelDB is a finding, a running node is a fault
+    blocks           links, roots, finalizations, indexes       (`audit_blocks`)
+    state            all invariants, the root over every record (`ledger.invariants`)
+    lots             by height and by farm; every one leads back to its farms
+    replay           executing all blocks again gives the same roots (small chains, or if asked)
+    nodes            hold the same chain up to the height that all have
+
+It changes nothing that was stored; LevelDB itself may tidy its log when it is opened.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from ledger.errors import InvariantBroken, LedgerFault, StoreFault
+from ledger.genesis import Genesis
+from ledger.invariants import audit as audit_state
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import verify_many
+from ledger.replay import replay
+from ledger.state.lattice import state_root
+from ledger.state.tables import LOTS, ORIGINS, parameters
+from ledger.store.chain import ChainStore
+from ledger.store.schema import FARM_LOTS, LOT_ORDER, Head, lot_cells
+from ledger.trace import trace
+from ledger.types.block import Block
+from node.errors import NodeFault
+from node.tools.audit_blocks import BlockWalk
+from node.tools.findings import Finding, Findings
+from node.tools.homes import Home, open_stopped
+
+REPLAYED_BLOCKS_MAX: Final = 20_000
+REPLAYED_TRANSACTIONS_MAX: Final = 100_000
+"""Chains up to this size are replayed unless asked not to be: it takes seconds."""
+
+UNREADABLE: Final = (msgspec.MsgspecError, ValueError, IndexError)
+"""What reading a damaged record raises; here it is a finding, not a bug."""
+
+
+class NodeReport(Struct):
+    """What the audit of one node saw, and what it found."""
+
+    node: str
+    height: int = -1
+    head: str = ""
+    state_root: str = ""
+    kept_from: int = 1
+    transactions: int = 0
+    finalizations: int = 0
+    records: int = 0
+    accounts: int = 0
+    lots: int = 0
+    minted_units: int = 0
+    redeemed_units: int = 0
+    replayed: bool = False
+    notes: list[str] = []
+    findings: list[Finding] = []
+    findings_count: int = 0
+
+
+class Report(Struct):
+    """The whole audit: every node, and how they compare."""
+
+    ok: bool
+    nodes: list[NodeReport]
+    common_height: int
+    findings: list[Finding]
+
+
+def audit_homes(homes: Sequence[Home], replaying: bool | None) -> Report:
+    """Audit stopped nodes and compare them; `replaying` None replays small chains."""
+    reports: list[NodeReport] = []
+    stores: dict[str, ChainStore] = {}
+    with ExitStack() as stack:
+        for home in homes:
+            report = NodeReport(home.name)
+            reports.append(report)
+            findings = Findings()
+            try:
+                store = open_stopped(home)
+                stack.callback(store.close)
+                stores[home.name] = store
+                _audit_home(home, store, report, findings, replaying)
+            except StoreFault as fault:
+                findings.tell("store", str(fault))
+            report.findings, report.findings_count = findings.told, findings.count
+        compared = Findings()
+        common = compare(stores, compared)
+    clean = not compared.count and not any(report.findings_count for report in reports)
+    return Report(clean, reports, common, compared.told)
+
+
+def _audit_home(
+    home: Home,
+    store: ChainStore,
+    report: NodeReport,
+    findings: Findings,
+    replaying: bool | None,
+) -> None:
+    head = store.head()
+    if head is None:
+        findings.tell("head", "there is none: the store was never begun")
+        return
+    genesis = _genesis(home, head, findings)
+    audit_store(store, head, genesis, report, findings, replaying)
+
+
+def _genesis(home: Home, head: Head, findings: Findings) -> Genesis | None:
+    try:
+        genesis = home.genesis()
+    except (LedgerFault, NodeFault) as fault:
+        findings.tell("genesis file", str(fault))
+        return None
+    if genesis.chain_id != head.chain_id:
+        told = f"it begins chain {genesis.chain_id.hex()}, the store holds {head.chain_id.hex()}"
+        findings.tell("genesis file", told)
+        return None
+    return genesis
+
+
+def audit_store(
+    store: ChainStore,
+    head: Head,
+    genesis: Genesis | None,
+    report: NodeReport,
+    findings: Findings,
+    replaying: bool | None = None,
+) -> None:
+    """Audit one store against its genesis, and fill its report."""
+    report.height, report.head = head.height, head.hash.hex()
+    report.state_root, report.kept_from = head.state_root.hex(), store.kept_from
+    notes: list[str] = []
+    walk = BlockWalk(store, head, genesis, findings)
+    walk.walk()
+    report.transactions, report.finalizations = walk.transactions, walk.finalizations
+    if walk.unverified:
+        notes.append(
+            f"{walk.unverified} finalizations of committees that the state has forgotten were "
+            f"not verified; the links from later ones cover their blocks"
+        )
+    sound = not findings.count
+    _state(store, head, report, findings)
+    _lots(store, findings)
+    _replay(store, genesis, report, findings, notes, sound, replaying)
+    report.notes = notes
+
+
+def _state(store: ChainStore, head: Head, report: NodeReport, findings: Findings) -> None:
+    if state_root(store.accumulator) != head.state_root:
+        findings.tell("state", "the accumulator is not that of the head's state root")
+    try:
+        rules = parameters(store)
+    except (AssertionError, *UNREADABLE) as error:
+        findings.tell("state", f"the parameters can't be read: {error}")
+        return
+    found = audit_state(store.state(), store.accumulator, rules)
+    report.records, report.accounts, report.lots = found.records, found.accounts, found.lots
+    report.minted_units, report.redeemed_units = found.minted_units, found.redeemed_units
+    for each in found.findings:
+        findings.tell("state", each)
+
+
+def _lots(store: ChainStore, findings: Findings) -> None:
+    """Check the indexes of lots, and that every one leads back to farms (invariant 13)."""
+    owed: set[bytes] = set()
+    for key, raw in store.state():
+        if key[:1] != LOTS.prefix:
+            continue
+        lot_id = Hash(key[1:])
+        where = f"lot {lot_id.hex()}"
+        try:
+            owed |= {cell for cell, _ in lot_cells(lot_id, LOTS.decode(raw), store.get)}
+            traced = ORIGINS.get(store, lot_id) is None or trace(store, lot_id).farms
+        except (AssertionError, StoreFault, *UNREADABLE) as error:
+            findings.tell(where, f"it can't be traced: {error}")
+            continue
+        if not traced:
+            findings.tell(where, "it leads to no farm")
+    present = {key for prefix in (LOT_ORDER, FARM_LOTS) for key, _ in store.cells(prefix)}
+    for key in sorted(owed - present):
+        findings.tell(f"lot {key[-32:].hex()}", "it is missing in the index of lots")
+    for key in sorted(present - owed):
+        findings.tell("index of lots", f"it names {key[-32:].hex()}, which is no such lot")
+
+
+def _replay(
+    store: ChainStore,
+    genesis: Genesis | None,
+    report: NodeReport,
+    findings: Findings,
+    notes: list[str],
+    sound: bool,
+    replaying: bool | None,
+) -> None:
+    """Execute the chain again, if it is small or that is asked, and can be done."""
+    small = report.height <= REPLAYED_BLOCKS_MAX
+    small = small and report.transactions <= REPLAYED_TRANSACTIONS_MAX
+    if replaying is False or (replaying is None and not small):
+        notes.append("not replayed; --replay does it")
+    elif genesis is None or not sound:
+        notes.append("not replayed: what is wrong with its blocks comes first")
+    elif store.kept_from > 1:
+        notes.append(f"not replayed: bodies below block {store.kept_from} are pruned")
+    else:
+        report.replayed = True
+        try:
+            for each in replay(genesis, _blocks(store, report.height), verify_many):
+                findings.tell("replay", each)
+        except InvariantBroken as error:
+            findings.tell("replay", f"an invariant breaks: {error}")
+
+
+def _blocks(store: ChainStore, height: int) -> Iterator[Block]:
+    for at in range(1, height + 1):
+        found = store.block(at)
+        assert found is not None, "the walk found it"
+        yield found.block
+
+
+def compare(stores: dict[str, ChainStore], findings: Findings) -> int:
+    """Compare nodes up to the height that all have; give that height, -1 if there is none."""
+    heads = {name: head for name, store in stores.items() if (head := store.head()) is not None}
+    if not heads:
+        return -1
+    common = min(head.height for head in heads.values())
+    first, *others = heads
+    for name in others:
+        try:
+            _compare_two(stores, first, name, common, findings)
+        except (StoreFault, *UNREADABLE) as error:
+            findings.tell(f"{first} and {name}", f"they can't be compared: {error}")
+    return common
+
+
+def _compare_two(
+    stores: dict[str, ChainStore], one: str, other: str, common: int, findings: Findings
+) -> None:
+    """Find where two chains part: hashes commit to all before, so halving finds the place."""
+
+    def differ(height: int) -> bool:
+        headers = [stores[name].header(height) for name in (one, other)]
+        return headers[0] is None or headers[0] != headers[1]
+
+    if differ(common):
+        low, high = 0, common
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if differ(middle) else (middle + 1, high)
+        findings.tell(f"{one} and {other}", f"they hold different chains from block {low} on")
+        return
+    mine, yours = stores[one].head(), stores[other].head()
+    assert mine is not None, "both have a head, or they would not be compared"
+    assert yours is not None, "both have a head, or they would not be compared"
+    same_height = mine.height == yours.height
+    if same_height and stores[one].accumulator != stores[other].accumulator:
+        findings.tell(f"{one} and {other}", f"their states differ after block {mine.height}")

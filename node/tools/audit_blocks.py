@@ -1,0 +1,282 @@
+"""The audit of a chain of blocks: links, roots, finalizations, and every cell that indexes them.
+
+Nothing is taken from the store's word: hashes and roots are computed again, certificates are
+verified against the committee that the header commits to, and each index cell is derived from
+the blocks and compared. What stands in an index beyond that is a finding too.
+"""
+
+from collections import Counter
+from typing import Final
+
+import msgspec
+
+from consensus.errors import PeerFault
+from consensus.messages import MESSAGE_BYTES_MAX, Certificate, VoteKind
+from consensus.quorum import verify_certificate
+from consensus.types import Committee, Seat
+from ledger.genesis import Genesis, genesis_block
+from ledger.primitives.codec import decode
+from ledger.primitives.errors import PrimitiveFault
+from ledger.primitives.hashing import Hash
+from ledger.state.tables import COMMITTEES
+from ledger.store import schema
+from ledger.store.chain import ChainStore
+from ledger.store.schema import (
+    ACCUMULATOR_KEY,
+    BLOCK,
+    FARM_LOTS,
+    FINALIZATION,
+    HEAD_KEY,
+    HEADER,
+    HEIGHT_BYTES,
+    HEIGHT_OF,
+    HISTORY,
+    INDEX_BYTES,
+    KEPT_KEY,
+    LOT_ORDER,
+    RECEIPTS,
+    STATE,
+    TIMES,
+    TRANSACTION,
+    VERSION_KEY,
+    Finalised,
+    Head,
+    block_cells,
+    head_of,
+    height_key,
+    read_place,
+)
+from ledger.transition import receipts_root, transactions_root
+from ledger.types.block import Block, Header, Receipt, decode_block
+from ledger.types.transaction import Transaction, decode_transaction
+from node.tools.findings import Findings
+
+INDEX_NAMES: Final = {
+    BLOCK: "blocks",
+    RECEIPTS: "receipts",
+    FINALIZATION: "finalizations",
+    HEADER: "headers of pruned blocks",
+    HEIGHT_OF: "heights by hash",
+    TIMES: "heights by time",
+    TRANSACTION: "places of transactions",
+    HISTORY: "histories of accounts",
+}
+KNOWN_ELSEWHERE: Final = {
+    ACCUMULATOR_KEY,
+    FARM_LOTS,
+    HEAD_KEY,
+    KEPT_KEY,
+    LOT_ORDER,
+    STATE,
+    VERSION_KEY,
+}
+HEADER_BYTES_MAX: Final = 4_096
+_receipts = msgspec.msgpack.Decoder(tuple[Receipt, ...])
+
+
+def committees_of(genesis: Genesis | None, store: ChainStore) -> dict[Hash, Committee]:
+    """Collect the committees that genesis and state tell of, by the hash that headers bear."""
+    found: list[Committee] = []
+    if genesis is not None:
+        found.append(Committee(tuple(Seat(*seat) for seat in genesis.committee_seats)))
+    for key, raw in store.state():
+        if key[:1] == COMMITTEES.prefix:
+            try:
+                seats = COMMITTEES.decode(raw).seats
+                found.append(Committee(tuple(Seat(s.key, s.vrf_key, s.stake) for s in seats)))
+            except (msgspec.MsgspecError, AssertionError):
+                continue  # The audit of the state tells of it.
+    return {committee.hash: committee for committee in found}
+
+
+class BlockWalk:
+    """Walks the blocks of a store once, from 0 to the head."""
+
+    def __init__(
+        self, store: ChainStore, head: Head, genesis: Genesis | None, findings: Findings
+    ) -> None:
+        self._store, self._head, self._genesis = store, head, genesis
+        self._tell = findings.tell
+        self._committees = committees_of(genesis, store)
+        self._counts: Counter[bytes] = Counter()
+        self.transactions = 0
+        self.finalizations = 0
+        self.unverified = 0
+        """Finalizations whose committee neither genesis nor state tells of any more."""
+
+    def walk(self) -> None:
+        """Tell of every block, and of every index, what does not hold."""
+        parent: Header | None = None
+        for height in range(self._head.height + 1):
+            header = self._pruned(height) if self._is_pruned(height) else self._whole(height)
+            if header is not None:
+                self._links(height, header, parent)
+                self._finalization(height, header)
+            parent = header
+        self._ending(parent)
+        self._strangers()
+
+    def _is_pruned(self, height: int) -> bool:
+        return 0 < height < self._store.kept_from
+
+    def _whole(self, height: int) -> Header | None:
+        """Check a block that is kept; give its header if that can be read."""
+        where = f"block {height}"
+        raw = self._store.cell(height_key(BLOCK, height))
+        if raw is None:
+            self._tell(where, "it is missing")
+            return None
+        try:
+            block = decode_block(raw)
+        except PrimitiveFault as fault:
+            self._tell(where, f"it does not decode: {fault}")
+            return None
+        if transactions_root(block.transactions) != block.header.transactions_root:
+            self._tell(where, "its transactions are not those that its header commits to")
+        try:
+            transactions = tuple(map(decode_transaction, block.transactions))
+        except PrimitiveFault as fault:
+            self._tell(where, f"a transaction in it does not decode: {fault}")
+            return block.header
+        self.transactions += len(transactions)
+        receipts = self._receipts(where, block.header, transactions)
+        if receipts is not None:
+            self._cells(where, Finalised(block, raw, transactions, receipts, {}, b""))
+        return block.header
+
+    def _receipts(
+        self, where: str, header: Header, transactions: tuple[Transaction, ...]
+    ) -> tuple[Receipt, ...] | None:
+        """Check a block's receipts; None if nothing can be said of its transactions by them."""
+        raw = self._store.cell(height_key(RECEIPTS, header.height))
+        if raw is None:
+            self._tell(where, "its receipts are missing")
+            return None
+        try:
+            receipts = _receipts.decode(raw)
+        except msgspec.MsgspecError as error:
+            self._tell(where, f"its receipts do not decode: {error}")
+            return None
+        if receipts_root(receipts) != header.receipts_root:
+            self._tell(where, "its receipts are not those that its header commits to")
+        if [receipt.txid for receipt in receipts] != [each.id for each in transactions]:
+            self._tell(where, "its receipts are of other transactions")
+            return None
+        return receipts
+
+    def _pruned(self, height: int) -> Header | None:
+        """Check what is left of a pruned block."""
+        where = f"block {height}"
+        raw = self._store.cell(height_key(HEADER, height))
+        if raw is None:
+            self._tell(where, "its body is pruned, and its header is missing")
+            return None
+        try:
+            header = decode(raw, Header, HEADER_BYTES_MAX)
+        except PrimitiveFault as fault:
+            self._tell(where, f"its header does not decode: {fault}")
+            return None
+        self._counts[HEADER] += 1
+        for key in (HEIGHT_OF + header.hash(), height_key(TIMES, header.time_ms)):
+            self._cell(where, key, height.to_bytes(HEIGHT_BYTES, "big"))
+        return header
+
+    def _cells(self, where: str, step: Finalised) -> None:
+        """Check every cell that a block must have written."""
+        for key, value in block_cells(step):
+            assert value is not None, "only state is ever removed"
+            self._cell(where, key, value)
+
+    def _cell(self, where: str, key: bytes, value: bytes) -> None:
+        prefix = key[:1]
+        self._counts[prefix] += 1
+        got = self._store.cell(key)
+        if got is None:
+            self._counts[prefix] -= 1
+            self._tell(where, f"it is not in the index of {INDEX_NAMES[prefix]}: {key[1:].hex()}")
+        elif got != value:
+            self._tell(where, f"the index of {INDEX_NAMES[prefix]} is wrong at {key[1:].hex()}")
+
+    def _links(self, height: int, header: Header, parent: Header | None) -> None:
+        """Check that a header stands where it is kept, and follows its parent."""
+        where = f"block {height}"
+        if header.height != height:
+            self._tell(where, f"it says that its height is {header.height}")
+        if header.chain_id != self._head.chain_id:
+            self._tell(where, f"it is of chain {header.chain_id.hex()}")
+        if height == 0:
+            if self._genesis is not None and header != genesis_block(self._genesis).header:
+                self._tell(where, "it is not what the genesis file begins with")
+            return
+        if parent is None:
+            return  # Told already.
+        if header.parent_hash != parent.hash():
+            self._tell(where, f"its parent is not block {height - 1}")
+        if header.time_ms <= parent.time_ms:
+            self._tell(where, "it is not later than its parent")
+        if header.view <= parent.view or header.parent_view != parent.view:
+            self._tell(where, f"its views do not follow its parent's view {parent.view}")
+
+    def _finalization(self, height: int, header: Header) -> None:
+        """Check a block's own finalization, if it has one."""
+        raw = self._store.finalization(height)
+        if raw is not None:
+            self._counts[FINALIZATION] += 1
+            self._certificate(f"finalization {height}", raw, header)
+
+    def _certificate(self, where: str, raw: bytes, header: Header) -> None:
+        try:
+            certificate = decode(raw, Certificate, MESSAGE_BYTES_MAX)
+        except PrimitiveFault as fault:
+            self._tell(where, f"it does not decode: {fault}")
+            return
+        subject = certificate.subject
+        if subject.kind is not VoteKind.FINALIZE or subject.block_hash != header.hash():
+            self._tell(where, "it does not make this block final")
+        if (subject.epoch, subject.view) != (header.epoch, header.view):
+            self._tell(where, "it is of another epoch or view than the block")
+        committee = self._committees.get(Hash(header.committee_hash))
+        if committee is None:
+            self.unverified += 1
+            return
+        try:
+            verify_certificate(committee, Hash(self._head.chain_id), certificate)
+        except PeerFault as fault:
+            self._tell(where, f"it does not hold: {fault}")
+        self.finalizations += 1
+
+    def _ending(self, last: Header | None) -> None:
+        """Check that the head is the last block, and final."""
+        head = self._head
+        if last is None:
+            return  # Told already.
+        if head_of(Finalised(Block(last, ()), b"", (), (), {}, b""), head.finalization) != head:
+            self._tell("head", f"it is not what block {head.height} says")
+        if head.height > 0 and not head.finalization:
+            self._tell("head", "it has no finalization")
+        elif head.height > 0:
+            self._certificate("head", head.finalization, last)
+
+    def _strangers(self) -> None:
+        """Tell of cells that no block accounts for."""
+        for prefix, name in INDEX_NAMES.items():
+            present = sum(1 for key, value in self._store.cells(prefix) if self._owed(key, value))
+            surplus = present - self._counts[prefix]
+            if surplus > 0:
+                self._tell(f"index of {name}", f"{surplus} entries that no block accounts for")
+        known = set(INDEX_NAMES) | KNOWN_ELSEWHERE
+        for number in range(255):
+            prefix = bytes([number])
+            if prefix not in known and any(True for _ in self._store.cells(prefix)):
+                self._tell("store", f"cells under {prefix!r}, which the schema does not know")
+
+    def _owed(self, key: bytes, value: bytes) -> bool:
+        """Tell whether a block that is kept must account for a cell."""
+        match key[:1]:
+            case schema.TRANSACTION:
+                height = read_place(value).height
+            case schema.HISTORY:
+                height = read_place(key[-HEIGHT_BYTES - INDEX_BYTES :]).height
+            case _:
+                return True
+        return not self._is_pruned(height)

@@ -1,0 +1,61 @@
+"""`billcoin audit`: check everything that stopped nodes have on disk, and say what is wrong where.
+
+Exit code 0 says that every check held, 1 that something is wrong or that it could not be looked
+at.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from ledger.primitives.amounts import Units, format_bill
+from node.tools.audit import NodeReport, Report, audit_homes
+from node.tools.homes import find_homes
+
+Folder = Annotated[Path, typer.Argument(help="A node's home, or a whole testnet's folder.")]
+Replay = Annotated[
+    bool | None,
+    typer.Option("--replay/--no-replay", help="Execute all blocks again; else for small chains."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON object.")]
+
+
+def audit(folder: Folder, replay: Replay = None, as_json: AsJson = False) -> None:
+    """Check what stopped nodes have stored: blocks, state, indexes, and that nodes agree."""
+    report = audit_homes(find_homes(folder), replay)
+    if as_json:
+        typer.echo(json.dumps(msgspec.to_builtins(report)))
+    else:
+        _show(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _show(report: Report) -> None:
+    for node in report.nodes:
+        _show_node(node)
+    if len(report.nodes) > 1:
+        for finding in report.findings:
+            typer.echo(f"WRONG  {finding.where}: {finding.what}")
+        if not report.findings:
+            typer.echo(f"all nodes hold the same chain up to block {report.common_height}")
+    typer.echo("all is well" if report.ok else "something is wrong")
+
+
+def _show_node(node: NodeReport) -> None:
+    typer.echo(f"{node.node}: block {node.height}, {node.head[:16]}")
+    supply = format_bill(Units(max(0, node.minted_units - node.redeemed_units)))
+    typer.echo(
+        f"  {node.transactions} transactions, {node.finalizations} certificates, "
+        f"{node.records} records, {node.accounts} accounts, {node.lots} lots, {supply} BILL"
+        f"{', replayed from genesis' if node.replayed else ''}"
+    )
+    for note in node.notes:
+        typer.echo(f"  note: {note}")
+    for finding in node.findings:
+        typer.echo(f"  WRONG  {finding.where}: {finding.what}")
+    if node.findings_count > len(node.findings):
+        typer.echo(f"  ... and {node.findings_count - len(node.findings)} more")

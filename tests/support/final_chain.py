@@ -1,0 +1,66 @@
+"""A chain on disk whose blocks are final by real certificates, in the home of a stopped node."""
+
+import dataclasses
+from pathlib import Path
+
+from consensus.messages import Certificate, Subject, VoteKind
+from consensus.quorum import assemble
+from consensus.types import Committee, Member, Seat
+from ledger.genesis import format_genesis
+from ledger.primitives.codec import encode
+from ledger.primitives.keys import address_of
+from ledger.state.tables import account
+from ledger.store import ChainStore
+from ledger.store.disk import DiskStore
+from tests.support.ledgers import Chain, Dairy, key
+
+ALICE = key("alice")
+TO_BOB = address_of(key("bob").public)
+
+
+class FinalChain(Chain):
+    """Blocks with finalizations that a quorum of the dairy's validators signed."""
+
+    def execute(self, *arguments, **options):
+        step, outcome = super().execute(*arguments, **options)
+        return dataclasses.replace(step, finalization=encode(self.certify(step))), outcome
+
+    def certify(self, step) -> Certificate:
+        """Let every validator vote that a block is final."""
+        committee = Committee(tuple(Seat(*seat) for seat in self.dairy.genesis.committee_seats))
+        header = step.block.header
+        subject = Subject(
+            VoteKind.FINALIZE, header.epoch, header.view, header.parent_view, header.hash()
+        )
+        text = subject.signing_bytes(self.dairy.chain_id)
+        votes = {}
+        for signer in self.dairy.validator_keys:
+            member = committee.member(signer.public)
+            assert member is not None
+            votes[Member(member)] = signer.sign(text)
+        made = assemble(committee, subject, votes)
+        assert made is not None
+        return made
+
+
+def fill(store: ChainStore, payments: int = 4) -> FinalChain:
+    """Make a chain with a mint, payments and a sale; its first block is empty."""
+    chain = FinalChain(Dairy(), store)
+    dairy, claim = chain.dairy, chain.dairy.claim()
+    chain.block()
+    chain.block(dairy.transaction(dairy.mint(claim), dairy.mmu, 0))
+    for _ in range(payments):
+        nonce = account(store, address_of(ALICE.public)).nonce
+        pair = [dairy.pay(TO_BOB, 5), dairy.pay(TO_BOB, 9, (claim.lot_id(), 7))]
+        chain.block(*(dairy.transaction(b, ALICE, nonce + i) for i, b in enumerate(pair)))
+    return chain
+
+
+def make_home(home: Path, payments: int = 4, keep_blocks: int = 0) -> Dairy:
+    """Make the home of a node that ran and was stopped."""
+    home.mkdir(parents=True)
+    store = DiskStore(home / "ledger", keep_blocks=keep_blocks)
+    dairy = fill(store, payments).dairy
+    store.close()
+    (home / "genesis.json").write_text(format_genesis(dairy.genesis))
+    return dairy
