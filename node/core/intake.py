@@ -21,9 +21,10 @@ from node.core.mempool import Mempool, PoolFault, Waiting
 from node.core.verifier import Claim, Verifier, fingerprint
 from node.core.wire import TransactionBatch
 
-GOSSIP_INTERVAL_MS: Final = 20
-"""Admitted transactions leave at most this often, in one batch."""
-GOSSIP_BYTES_MAX: Final = 1_000_000
+GOSSIP_INTERVAL_MS: Final = 40
+"""Admitted transactions leave at most this often, in one batch: a message costs more than them."""
+GOSSIP_BYTES_MAX: Final = 64_000
+"""A batch of some 250 transfers: what is taken in at one go keeps votes waiting for 30 ms."""
 GOSSIP_ALL_MAX: Final = 16
 """Up to this many validators a node sends its transactions to all; beyond, to a few."""
 GOSSIP_FANOUT: Final = 8
