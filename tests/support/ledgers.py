@@ -84,6 +84,7 @@ class Dairy:
     attestors: int = 4
     development: bool = True
     parameters: Parameters | None = None
+    proposer: Address | None = None
     balances: Mapping[str, int] = field(
         default_factory=lambda: {
             "alice": bill(1_000),
@@ -191,7 +192,7 @@ class Dairy:
 
     def context(self, height: int = 1, time_ms: int = NOW_MS) -> BlockContext:
         """A block by the first validator."""
-        proposer = address_of(key("owner-0").public)
+        proposer = self.proposer or address_of(key("owner-0").public)
         return BlockContext(self.chain_id, height, time_ms, proposer)
 
     # Transactions.

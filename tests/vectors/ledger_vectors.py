@@ -12,12 +12,17 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, digest
 from ledger.primitives.keys import Policy, address_of, format_address
 from ledger.primitives.merkle import EMPTY_ROOT, merkle_path, merkle_root
+from ledger.rules.epochs import committee_of, epoch_of
 from ledger.state import EMPTY_ACCUMULATOR, state_root
 from ledger.state.lattice import accumulate
 from ledger.state.tables import MODULE_ACCOUNTS
 from ledger.store import MemoryStore
 from ledger.transition import signature_claims
+from ledger.types.staking import Bond, possession_bytes
+from ledger.types.votes import VoteKind
 from tests.support.ledgers import Chain, Dairy, bill, key
+from tests.support.ledgers_samples import sample_bodies
+from tests.support.ledgers_town import Town
 
 FILE = Path(__file__).with_name("ledger.json")
 LEAVES = [b"", b"a", b"bc", b"def", b"ghij"]
@@ -70,6 +75,39 @@ def _chain():
     }
 
 
+def _bodies():
+    """Each type of transaction, signed by one account."""
+    town = Town()
+    made = [
+        (type(body).__name__, town.dairy.transaction(body, key("alice"), number))
+        for number, body in enumerate(sample_bodies(town))
+    ]
+    return {
+        name: {"raw": encode(transaction).hex(), "id": transaction.id.hex()}
+        for name, transaction in made
+    }
+
+
+def _staking():
+    """What validators sign, and a committee's hash, as the ledger keeps them."""
+    town = Town(staking={"epoch_blocks": 2})
+    town.do("alice", town.registration("alice"))
+    town.do("alice", Bond(key("vote-new").public, bill(100)))
+    committee = committee_of(town.state, 2)
+    vote = town.vote(key("validator-0"), VoteKind.FINALIZE, b"h", epoch=3, view=7)
+    names = (key("vote-new").public, key("vrf-new").public)
+    chain = town.dairy.chain_id
+    return {
+        "chain_id": chain.hex(),
+        "vote": encode(vote).hex(),
+        "vote_signing_bytes": vote.signing_bytes(chain).hex(),
+        "possession_bytes": possession_bytes(chain, town.address("alice"), *names).hex(),
+        "committee": encode(committee.seats).hex(),
+        "committee_hash": committee.hash().hex(),
+        "epochs": [[h, epoch_of(h, 10)] for h in (0, 1, 10, 11, 20, 21)],
+    }
+
+
 def build():
     """Compute every vector."""
     keys = sorted(key(name).public for name in ("alice", "bob", "carol"))
@@ -101,6 +139,8 @@ def build():
             "root": state_root(accumulate(EMPTY_ACCUMULATOR, (), ENTRIES)).hex(),
         },
         "chain": _chain(),
+        "bodies": _bodies(),
+        "staking": _staking(),
     }
 
 

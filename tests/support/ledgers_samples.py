@@ -1,0 +1,101 @@
+"""One good transaction body of every type, for codecs and vectors. Made from fixed keys alone."""
+
+from ledger.primitives.keys import Address, PublicKey
+from ledger.state.records import Role
+from ledger.types.governance import SetParameter
+from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
+from ledger.types.market import (
+    AcceptOffer,
+    ConfirmDelivery,
+    DisputeOffer,
+    OfferService,
+    RuleDispute,
+    ServiceKind,
+)
+from ledger.types.milk import (
+    ChallengeLot,
+    FreezeLot,
+    LossReason,
+    PackLot,
+    PostBond,
+    RecallLot,
+    RecordCollection,
+    ReleaseBond,
+    ResolveChallenge,
+    RollLot,
+    SealRun,
+    WriteOff,
+)
+from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
+from ledger.types.registry import (
+    CalibrateDevice,
+    GrantRole,
+    RegisterDevice,
+    RevokeDevice,
+    RevokeRole,
+)
+from ledger.types.staking import (
+    Bond,
+    ClaimRewards,
+    ClaimUnbonded,
+    RegisterValidator,
+    Unbond,
+    Unjail,
+)
+from ledger.types.transaction import Body
+from ledger.types.transfer import Redemption
+from tests.support.ledgers import NOW_MS, PLANT, key
+from tests.support.ledgers_town import Town
+
+NAME = bytes(range(32))
+"""A hash of something."""
+
+
+def sample_bodies(town: Town) -> list[Body]:
+    """One body of each type, in the order of the law's table."""
+    dairy, alice, mmu = town.dairy, Town.address("alice"), Town.address("mmu")
+    vote, device = PublicKey(key("vote-new").public), key("new").public
+    mint = dairy.mint(dairy.claim())
+    meter = dairy.total(dairy.meter_keys[0], 1_000)
+    farm = Address(Town.address("farm-0"))
+    until = NOW_MS + 1_000_000
+    sale = Redemption(NAME, 5)
+    return [
+        dairy.pay(alice, 9, (NAME, 5)),
+        RegisterValidator(vote, key("vrf-new").public, "new", 500, bytes(64)),
+        Bond(vote, 7),
+        Unbond(vote, 7),
+        ClaimUnbonded(vote, 3),
+        ClaimRewards(vote),
+        Unjail(vote),
+        town.evidence(key("vote-new")),
+        RegisterDevice(device, "flow_meter", PLANT, mmu, until),
+        CalibrateDevice(device, until),
+        RevokeDevice(device),
+        GrantRole(Role.LAB, alice),
+        RevokeRole(Role.LAB, alice),
+        mint,
+        RecordCollection(mmu, PLANT, "tank-1", farm, 1_000_000, meter),
+        SealRun(NAME, NAME, 5),
+        PackLot(NAME, 12, 1_000_000),
+        RollLot(NAME, mint),
+        WriteOff(NAME, 5, LossReason.EXPIRED),
+        ChallengeLot(NAME, 10_000_000, NAME),
+        ResolveChallenge(NAME, 5),
+        FreezeLot(NAME, True),
+        RecallLot(NAME),
+        PostBond(5),
+        ReleaseBond(mmu, 5),
+        FeedPrice(4, 5_000_000),
+        FundSubsidy(5),
+        SetSubsidy(1_000_000, 5),
+        OfferService(ServiceKind.VETERINARY, 5, 3, until, NAME),
+        AcceptOffer(NAME, 2),
+        ConfirmDelivery(NAME),
+        DisputeOffer(NAME, NAME),
+        RuleDispute(NAME, 5),
+        GrantMandate(alice, 86_400_000, 5, PriceMode.MARKET, 7, 8, 9, until),
+        ChargeMandate(NAME, bytes(32), sale),
+        CancelMandate(NAME),
+        SetParameter("fee_least_units", 5, 100),
+    ]
