@@ -157,6 +157,10 @@ class Machine:
             case wire.Blocks():
                 if self._sync.expects(peer):
                     self._take_blocks(peer, message)
+            case wire.Pruned(first):
+                if self._sync.expects(peer):
+                    self._sync.disappointed(peer)
+                    self._emit(Warn(f"it keeps blocks only from {first} on, we need older", peer))
             case _:
                 assert_never(message)
 

@@ -19,6 +19,7 @@ from node.core.wire import (
     SYNC_REPLY_BYTES_MAX,
     Blocks,
     GetBlocks,
+    Pruned,
     Status,
     encode_sync,
 )
@@ -32,8 +33,13 @@ class _Request:
     deadline_ms: int
 
 
-def serve(store: ChainStore, first: int, height: int) -> Blocks | None:
-    """Collect blocks from `first` up to one that has a finalization; None if there are none."""
+def serve(store: ChainStore, first: int, height: int) -> Blocks | Pruned | None:
+    """Collect blocks from `first` up to one that has a finalization; None if there are none.
+
+    A node that pruned them says so: silence would look like a dead peer, and be asked again.
+    """
+    if 0 < first < store.kept_from:
+        return Pruned(store.kept_from)
     blocks: list[bytes] = []
     end, finalization, size = 0, b"", 0
     for at in range(first, min(height, first + SYNC_BLOCKS_MAX - 1) + 1):

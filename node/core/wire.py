@@ -51,7 +51,13 @@ class Blocks(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, t
     """The sender's finalised height, so that the receiver knows whether to ask again."""
 
 
-SyncMessage = Status | GetBlocks | Blocks
+class Pruned(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="pruned"):
+    """The blocks that were asked for are not kept here any more, only those from `first` on."""
+
+    first: Height
+
+
+SyncMessage = Status | GetBlocks | Blocks | Pruned
 
 
 class _SyncFrame(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
