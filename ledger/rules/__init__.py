@@ -6,7 +6,7 @@
 | transfer   | `transfer`               | Transfer                                            |
 | registry   | `registry`               | RegisterDevice, CalibrateDevice, RevokeDevice,      |
 |            |                          | GrantRole, RevokeRole                               |
-| milk       | `milk`                   | MintLot, RollLot (`evidence`, `measure` serve it)   |
+| milk       | `milk`                   | MintLot, RollLot (`proving`, `evidence`, `measure`) |
 |            | `tanks`                  | RecordCollection, SealRun                           |
 |            | `lots`                   | PackLot, FreezeLot, RecallLot                       |
 |            | `losses`                 | WriteOff, PostBond, ReleaseBond                     |

@@ -2,26 +2,20 @@
 
 The model (`tests.support.ledgers_model`) decides each code by itself. After every block all
 accounts, lots, stakes and books agree with it, and an audit of the whole state finds nothing. At
-the end the chain is replayed from its genesis.
+the end the chain is replayed from its genesis. Rules for milk and trade stand in `tests.support`.
 """
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
-from msgspec.structs import replace
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from ledger.genesis import GenesisRole
 from ledger.invariants import audit
-from ledger.params import default_parameters
-from ledger.primitives.hashing import Domain
-from ledger.primitives.keys import address_of
 from ledger.replay import replay
 from ledger.rules import LAWS
 from ledger.rules.context import Call
 from ledger.state.records import Role
 from ledger.state.tables import (
     LOTS,
-    MODULE_ACCOUNTS,
     PRICE,
     VALIDATORS,
     account,
@@ -30,19 +24,17 @@ from ledger.state.tables import (
 )
 from ledger.store import MemoryStore
 from ledger.types.governance import SetParameter
-from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
+from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate
 from ledger.types.market import (
     AcceptOffer,
     ConfirmDelivery,
     DisputeOffer,
     OfferService,
     RuleDispute,
-    ServiceKind,
 )  # fmt: skip
 from ledger.types.milk import (
     ChallengeLot,
     FreezeLot,
-    LossReason,
     MintLot,
     PackLot,
     PostBond,
@@ -53,7 +45,6 @@ from ledger.types.milk import (
     RollLot,
     SealRun,
     WriteOff,
-    tank_id,
 )  # fmt: skip
 from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
 from ledger.types.registry import (
@@ -75,59 +66,31 @@ from ledger.types.staking import (
 )  # fmt: skip
 from ledger.types.transfer import Transfer
 from ledger.types.votes import SignedVote, VoteKind
-from tests.support.ledgers import FEE, NOW_MS, PLANT, Chain, Dairy, bill, key
-from tests.support.ledgers_model import DAY, EPOCH, EVIDENCE, JAIL, UNBONDING, Model, Validator
-
-HOUR = DAY // 24
-NONE = bytes(32)
-PEOPLE = ("alice", "bob", "carol", "mmu", "regulator", "treasury")
-FARMS = ("farm-0", "farm-1", "farm-2")
-OLD = [f"validator-{i}" for i in range(4)]
-NAMES = (*PEOPLE, *FARMS, *(f"owner-{i}" for i in range(4)), *(f"attestor-{i}" for i in range(4)))
-ADDRESS = {name: address_of(key(name).public) for name in NAMES}
-ACCOUNT = {**ADDRESS, **MODULE_ACCOUNTS}
-KEYS = {**{name: key(name).public for name in (*OLD, "vote-new")}, **ADDRESS}
-TANK = tank_id(ADDRESS["mmu"], PLANT, "t")
-
-
-class Town(Dairy):
-    """A dairy whose people are licensed."""
-
-    def _roles(self):
-        more = {
-            Role.MERCHANT: ["bob"], Role.ARBITER: ["carol"], Role.ORACLE: ["alice"],
-            Role.TREASURY: ["treasury"], Role.FARMER: FARMS[:2], Role.COLLECTOR: ["alice"],
-        }  # fmt: skip
-        return (
-            *super()._roles(),
-            *(GenesisRole(role, ADDRESS[who]) for role, held in more.items() for who in held),
-        )
-
-
-def _rules():
-    rules = default_parameters(development=True)
-    short = replace(
-        rules.staking, epoch_blocks=EPOCH, unbonding_epochs=UNBONDING,
-        evidence_epochs=EVIDENCE, jail_epochs=JAIL,
-    )  # fmt: skip
-    return replace(rules, staking=short)
-
-
-DAIRY = Town(
-    parameters=_rules(),
-    balances={name: bill(300) for name in PEOPLE} | {"owner-0": bill(5), "owner-1": bill(5)},
+from tests.support.ledgers import FEE, NOW_MS, Chain, bill, key
+from tests.support.ledgers_model import Model, Validator
+from tests.support.ledgers_model_trade import DAY
+from tests.support.ledgers_programs import (
+    ACCOUNT,
+    ADDRESS,
+    BLOCK_MAX,
+    DAIRY,
+    DEVICE_BODIES,
+    FARMS,
+    HOUR,
+    KEYS,
+    NAMES,
+    OLD,
+    PROPOSERS,
+    amounts,
+    payers,
+    people,
+    picks,
 )
-people = st.sampled_from(PEOPLE)
-payers = st.sampled_from([*PEOPLE, *FARMS, "owner-0"])
-amounts = st.one_of(st.integers(0, 3), st.integers(1, bill(40)), st.integers(1, bill(400)))
-BLOCK_MAX = 3
-"""Small blocks, so that a program has many of them, and epochs."""
-DEVICE_BODIES = (RegisterDevice, CalibrateDevice, RevokeDevice)
-PROPOSERS = ("owner-0", "alice")
-picks = st.integers(0, 30)
+from tests.support.ledgers_programs_milk import MilkPrograms
+from tests.support.ledgers_programs_trade import TradePrograms
 
 
-class Programs(RuleBasedStateMachine):
+class Programs(MilkPrograms, TradePrograms, RuleBasedStateMachine):
     """Blocks of any transactions, at any distance in time."""
 
     @initialize()
@@ -277,226 +240,6 @@ class Programs(RuleBasedStateMachine):
             return ""
 
         self.send("regulator", bodies[what], decide)
-
-    # Milk.
-
-    def evidence_times(self):
-        self.number += 1
-        first = self.number * 10
-        ended = self.model.time - HOUR
-        span = {"started_ms": ended - HOUR, "ended_ms": ended}
-        return span, {"first_seq": first, "last_seq": first + 9, **span}
-
-    def run(self, litres, *, sealed=False):
-        units = [bill(litre) for litre in litres]
-        span, extra = self.evidence_times()
-        return DAIRY.claim(
-            self.number, units, **span, expires_ms=span["ended_ms"] + 2 * DAY,
-            collections=() if sealed else DAIRY.collections(units, **extra),
-            instruments=DAIRY.instruments(sum(units), **extra),
-        )  # fmt: skip
-
-    @rule(litres=st.tuples(*[st.integers(1, 60)] * 3))
-    def mint(self, litres):
-        claim = self.run(litres)
-        brought = {farm: bill(litre) for farm, litre in zip(FARMS, litres, strict=True)}
-        body = DAIRY.mint(claim)
-        self.send("mmu", body, lambda: self.model.mint(
-            claim.lot_id(), brought, claim.units, claim.expires_ms
-        ))  # fmt: skip
-
-    @rule(litres=st.integers(1, 60), lot=picks)
-    def roll(self, litres, lot):
-        claim, old = self.run([litres]), self.pick(self.model.lots, lot)
-        self.send("mmu", RollLot(old, DAIRY.mint(claim)), lambda: self.model.mint(
-            claim.lot_id(), {"farm-0": bill(litres)}, claim.units, claim.expires_ms, old
-        ))  # fmt: skip
-
-    @rule(farm=st.integers(0, 2), litres=st.integers(1, 60), who=st.sampled_from(["alice", "mmu"]))
-    def collect(self, farm, litres, who):
-        _, extra = self.evidence_times()
-        meter = DAIRY.total(DAIRY.meter_keys[farm], litres * 1_000, boot=2, **extra)
-        name = FARMS[farm]
-        body = RecordCollection(ADDRESS["mmu"], PLANT, "t", ADDRESS[name], bill(litres), meter)
-        self.send(who, body, lambda: self.model.collect(name, bill(litres), extra["started_ms"]))
-
-    @precondition(lambda self: self.model.tank)
-    @rule(litres=st.integers(1, 90), mints=st.booleans())
-    def seal(self, litres, mints):
-        m, claim = self.model, self.run([litres], sealed=True)
-        body = SealRun(claim.run, TANK, bill(litres))
-        self.send("mmu", body, lambda: m.seal(claim.run, bill(litres)))
-        if mints and self.codes[-1:] == [""] and claim.run in m.sealed:
-            # Mostly in the same block: what one transaction made, the next can use.
-            parts, oldest = m.sealed[claim.run]
-            age = claim.started_ms - oldest
-            self.send("mmu", DAIRY.mint(claim), lambda: m.mint(
-                claim.lot_id(), parts, claim.units, claim.expires_ms, age=age
-            ))  # fmt: skip
-
-    @precondition(lambda self: self.model.tank)
-    @rule(units=amounts)
-    def spill_tank(self, units):
-        body = WriteOff(TANK, units, LossReason.SPILLED)
-        self.send("mmu", body, lambda: self.model.draw(units)[0])
-
-    @rule(who=st.sampled_from(["mmu", "bob"]), lot=picks, packs=st.integers(1, 40))
-    def pack(self, who, lot, packs):
-        lot, name = self.pick(self.model.lots, lot), self.name(who, Domain.PRODUCT)
-        body = PackLot(lot, packs, bill(1))
-        self.send(who, body, lambda: self.model.pack(who, name, lot, packs, bill(1)))
-
-    @rule(who=people, lot=picks, units=amounts, reason=st.sampled_from(LossReason))
-    def write_off(self, who, lot, units, reason):
-        lot = self.pick(self.model.lots, lot)
-        units = min(units, self.model.lots[lot]["left"]) or units
-        body = WriteOff(lot, units, reason)
-        self.send(who, body, lambda: self.model.write_off(who, lot, units, reason.value))
-
-    @rule(lot=picks, status=st.sampled_from(["sound", "frozen", "frozen", "recalled"]))
-    def restrict(self, lot, status):
-        name = self.pick(self.model.lots, lot)
-        lot = self.model.lots[name]
-        body = RecallLot(name) if status == "recalled" else FreezeLot(name, status == "frozen")
-
-        def decide():
-            if lot["status"] == "recalled":
-                return "unsound_lot"
-            lot["status"] = status
-            return ""
-
-        self.send("regulator", body, decide)
-
-    @rule(who=st.sampled_from(["mmu", "mmu", "bob"]), units=amounts)
-    def post_bond(self, who, units):
-        self.send(who, PostBond(units), lambda: self.model.post_bond(who, units))
-
-    @rule(units=amounts)
-    def release_bond(self, units):
-        m = self.model
-
-        def decide():
-            if not units or units > m.bond:
-                return "short_bond" if units else "zero_units"
-            m.bond -= units
-            return m.move("bonds", "mmu", units)
-
-        self.send("regulator", ReleaseBond(ADDRESS["mmu"], units), decide)
-
-    @rule(who=people, lot=picks, deposit=st.integers(bill(9), bill(12)))
-    def challenge(self, who, lot, deposit):
-        lot = self.pick(self.model.lots, lot)
-        body = ChallengeLot(lot, deposit, NONE)
-        self.send(who, body, lambda: self.model.challenge(who, lot, deposit))
-
-    @rule(pick=picks, units=amounts)
-    def resolve(self, pick, units):
-        m = self.model
-        lot = self.pick(m.challenges, pick) or self.pick(m.lots, pick)
-        body = ResolveChallenge(lot, units)
-        self.send("carol", body, lambda: m.resolve(lot, units))
-
-    # Price, subsidy, market, mandates, governance.
-
-    @rule(value=st.integers(10**5, 10**8))
-    def feed(self, value):
-        self.send("alice", FeedPrice(self.model.round, value), lambda: self.model.feed(value))
-
-    @rule(who=people, units=amounts)
-    def fund(self, who, units):
-        self.send(who, FundSubsidy(units), lambda: self.model.fund(who, units))
-
-    @rule(rate=st.integers(0, 3 * 10**6), cap=st.integers(0, bill(30)))
-    def set_subsidy(self, rate, cap):
-        def decide():
-            self.model.rate, self.model.cap = rate, cap
-            return ""
-
-        self.send("treasury", SetSubsidy(rate, cap), decide)
-
-    @rule(price=st.integers(1, bill(30)), quantity=st.integers(1, 4), days=st.integers(1, 9))
-    def offer(self, price, quantity, days):
-        name, until = self.name("bob", Domain.OFFER), self.model.time + days * DAY
-
-        def decide():
-            self.model.offers[name] = ("bob", price, quantity, until)
-            return ""
-
-        self.send("bob", OfferService(ServiceKind.FEED, price, quantity, until, NONE), decide)
-
-    @precondition(lambda self: self.model.offers)
-    @rule(who=people, pick=picks, quantity=st.integers(1, 4))
-    def accept(self, who, pick, quantity):
-        offer, name = self.pick(self.model.offers, pick), self.name(who, Domain.DEAL)
-        body = AcceptOffer(offer, quantity)
-        self.send(who, body, lambda: self.model.accept(who, name, offer, quantity))
-
-    @rule(who=people, pick=picks, what=st.sampled_from([ConfirmDelivery, DisputeOffer]))
-    def close_deal(self, who, pick, what):
-        m, deal = self.model, self.pick(self.model.deals, pick) or NONE
-        if what is ConfirmDelivery:
-            self.send(who, ConfirmDelivery(deal), lambda: m.confirm(who, deal))
-        else:
-            self.send(who, DisputeOffer(deal, NONE), lambda: m.dispute(who, deal))
-
-    @rule(pick=picks, units=amounts)
-    def rule_deal(self, pick, units):
-        deal = self.pick(self.model.deals, pick) or NONE
-        self.send("carol", RuleDispute(deal, units), lambda: self.model.rule(deal, units))
-
-    @rule(
-        who=people, milk=st.integers(1, bill(5)), price=st.integers(1, 3 * 10**6),
-        mode=st.sampled_from(PriceMode), days=st.integers(1, 3),
-    )  # fmt: skip
-    def grant_mandate(self, who, milk, price, mode, days):
-        m, name = self.model, self.name(who, Domain.MANDATE)
-        end = m.time + 20 * DAY
-        body = GrantMandate(
-            ADDRESS["bob"], days * DAY, milk, mode, price, bill(8), bill(20), end
-        )  # fmt: skip
-
-        def decide():
-            m.mandates[name] = {
-                "payer": who, "period": days * DAY, "milk": milk, "mode": mode.value,
-                "price": price, "cap": bill(8), "total": bill(20), "start": m.time, "end": end,
-                "charged": {},
-            }  # fmt: skip
-            return ""
-
-        self.send(who, body, decide)
-
-    @rule(pick=picks)
-    def charge(self, pick):
-        name = self.pick(self.model.mandates, pick) or NONE
-        self.send("bob", ChargeMandate(name, NONE, None), lambda: self.model.charge(name))
-
-    @precondition(lambda self: self.model.mandates)
-    @rule(who=people, pick=picks)
-    def cancel(self, who, pick):
-        m, name = self.model, self.pick(self.model.mandates, pick)
-
-        def decide():
-            if m.mandates[name]["payer"] != who:
-                return "foreign_mandate"
-            del m.mandates[name]
-            return ""
-
-        self.send(who, CancelMandate(name), decide)
-
-    @rule(value=st.integers(0, bill(12)), ahead=st.integers(0, 4))
-    def govern(self, value, ahead):
-        m = self.model
-        height = m.height + ahead
-
-        def decide():
-            if not ahead:
-                return "past_height"
-            if len(m.changes) >= 32:
-                return "too_many_changes"
-            m.changes.append((height, value))
-            return ""
-
-        self.send("regulator", SetParameter("challenge_deposit_units", value, height), decide)
 
     # Blocks.
 

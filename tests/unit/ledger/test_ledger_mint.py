@@ -11,7 +11,8 @@ from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of, verify_many
 from ledger.rules.evidence import STREAMS, consume
-from ledger.rules.milk import attestor_quorum, split_mint
+from ledger.rules.milk import split_mint
+from ledger.rules.proving import attestor_quorum
 from ledger.state.records import RANGES_MAX, Device, Supply
 from ledger.state.tables import (
     ATTESTORS_ACCOUNT,

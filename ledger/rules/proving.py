@@ -1,0 +1,210 @@
+"""Proving: a claim holds whole, or is refused for the first thing that does not (spec §7).
+
+The claim is bounded by what the farms' meters counted, or by the run that was sealed; by what
+flowed, and by what left the tank. The run was hot enough, cooled and forward, and a quorum of
+attestors recomputed it. What is shown is used up here; what it is worth is `milk`'s.
+"""
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
+from typing import Final
+
+from ledger.errors import (
+    BadRunTimes,
+    BadShelfLife,
+    ClaimOverCollections,
+    ClaimOverFlow,
+    ClaimOverSealed,
+    ClaimOverTank,
+    CollectionOverMeter,
+    Diverted,
+    FlowAgainstTank,
+    ForeignRun,
+    FutureRun,
+    NoMilk,
+    NoQuorum,
+    OldMilk,
+    TooCold,
+    TooWarm,
+    TwoSources,
+    UnknownAttestor,
+    UnorderedAttestors,
+    WrongInstruments,
+    ZeroCollection,
+)
+from ledger.params import BASIS_POINTS, DAY_MS, Parameters
+from ledger.primitives.hashing import ZERO_HASH, Hash
+from ledger.primitives.keys import Address
+from ledger.rules.context import BlockContext
+from ledger.rules.evidence import Shown, Span, check_evidence, registered_kind
+from ledger.rules.measure import collected, exact_volume
+from ledger.state.overlay import Overlay, Reader
+from ledger.state.tables import (
+    SEALED,
+    attestors,
+    parameters,
+)
+from ledger.types.evidence import Instrument, RunClaim
+from ledger.types.milk import MintLot
+
+INSTRUMENTS: Final = {
+    Instrument.MILK_METER: (0, 0),
+    Instrument.FLOW_METER: (1, 1),
+    Instrument.TANK_GAUGE: (0, 1),
+    Instrument.HOLD_THERMOMETER: (1, 16),
+    Instrument.OUTLET_THERMOMETER: (1, 16),
+    Instrument.DIVERSION_VALVE: (1, 16),
+}
+"""How many of each a run's line must and may show. Milk meters stand with the collections."""
+
+_FORWARD: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Milk:
+    """A claim's milk: the tank (zeros if straight from meters), and what each farm brought."""
+
+    tank: Hash
+    brought: list[tuple[Address, Fraction]]
+
+
+def attestor_quorum(registered: int) -> int:
+    """Give how many of the registered attestors must agree: floor(2n/3) + 1."""
+    return 2 * registered // 3 + 1
+
+
+def prove_run(overlay: Overlay, context: BlockContext, mmu: Address, body: MintLot) -> Milk:
+    """Raise unless a claim holds whole; use its readings up, and say whose milk it is."""
+    rules, claim = parameters(overlay), body.claim
+    _check_times(rules, context, claim)
+    _check_quorum(overlay, rules, body)
+    milk = _find_milk(overlay, rules, mmu, claim)
+    _check_line(rules, claim, _check_instruments(overlay, mmu, claim))
+    return milk
+
+
+def _find_milk(overlay: Overlay, rules: Parameters, mmu: Address, claim: RunClaim) -> Milk:
+    """Take a claim's milk from its own collections, or from the run that was sealed."""
+    sealed = SEALED.get(overlay, claim.run)
+    if claim.collections:
+        if sealed is not None:
+            raise TwoSources(run=claim.run.hex())
+        return Milk(ZERO_HASH, _check_collections(overlay, rules, claim))
+    if sealed is None:
+        raise NoMilk(run=claim.run.hex())
+    if (sealed.mmu, sealed.plant) != (mmu, claim.plant):
+        raise ForeignRun(run=claim.run.hex())
+    if claim.units > sealed.units:
+        raise ClaimOverSealed(units=claim.units, counted=sealed.units)
+    if claim.started_ms - sealed.oldest_ms > rules.collection_age_ms_max:
+        raise OldMilk(
+            oldest_ms=sealed.oldest_ms,
+            started_ms=claim.started_ms,
+            most_ms=rules.collection_age_ms_max,
+        )
+    sources = [(Address(farm), Fraction(units)) for farm, units in sealed.sources]
+    return Milk(Hash(sealed.tank), sources)
+
+
+def _check_times(rules: Parameters, context: BlockContext, claim: RunClaim) -> None:
+    if claim.started_ms >= claim.ended_ms:
+        raise BadRunTimes(started_ms=claim.started_ms, ended_ms=claim.ended_ms)
+    if claim.ended_ms > context.time_ms + rules.clock_skew_ms_max:
+        raise FutureRun(ended_ms=claim.ended_ms, time_ms=context.time_ms)
+    latest_ms = claim.ended_ms + rules.shelf_days[claim.kind] * DAY_MS
+    if not context.time_ms < claim.expires_ms <= latest_ms:
+        raise BadShelfLife(
+            expires_ms=claim.expires_ms, time_ms=context.time_ms, latest_ms=latest_ms
+        )
+
+
+def _check_quorum(reader: Reader, rules: Parameters, body: MintLot) -> None:
+    registered = attestors(reader)
+    signers = [attestation.attestor for attestation in body.attestations]
+    if any(a >= b for a, b in itertools.pairwise(signers)):
+        raise UnorderedAttestors
+    for signer in signers:
+        if signer not in registered:
+            raise UnknownAttestor(attestor=signer.hex())
+    needed = attestor_quorum(len(registered))
+    if not rules.development:
+        # One attestor is no quorum outside of a development network.
+        needed = max(needed, 2)
+    if len(signers) < needed:
+        raise NoQuorum(got=len(signers), registered=len(registered), needed=needed)
+
+
+def _check_collections(
+    overlay: Overlay, rules: Parameters, claim: RunClaim
+) -> list[tuple[Address, Fraction]]:
+    """Check every farm's meter; give whose each collection is and what it brought, exactly."""
+    earliest_ms = claim.started_ms - rules.collection_age_ms_max
+    brought = []
+    for index, collection in enumerate(claim.collections):
+        if collection.units == 0:
+            raise ZeroCollection(index=index)
+        span = Span(claim.plant, collection.farm, earliest_ms, claim.ended_ms)
+        shown = check_evidence(overlay, collection.meter, Instrument.MILK_METER, span)
+        counted = exact_volume(shown.unit, shown.rise(), rules.density_mg_per_l)
+        if collection.units > floor(counted):
+            raise CollectionOverMeter(index=index, units=collection.units, counted=floor(counted))
+        brought.append((Address(collection.farm), collected(collection.units, counted)))
+    # Floored once, over the exact sum: a lot loses less than one unit, however many collections.
+    total = floor(sum(part for _, part in brought))
+    if claim.units > total:
+        raise ClaimOverCollections(units=claim.units, counted=total)
+    return brought
+
+
+def _check_instruments(
+    overlay: Overlay, sender: Address, claim: RunClaim
+) -> list[tuple[Instrument, Shown]]:
+    """Check every instrument of the line; give what each shows, with what it is."""
+    span = Span(claim.plant, sender, claim.started_ms, claim.ended_ms)
+    shown = []
+    for evidence in claim.instruments:
+        kind = registered_kind(overlay, evidence.device)
+        shown.append((kind, check_evidence(overlay, evidence, kind, span)))
+    counts = Counter(kind for kind, _ in shown)
+    for kind, (least, most) in INSTRUMENTS.items():
+        if not least <= counts[kind] <= most:
+            raise WrongInstruments(kind=kind, count=counts[kind], least=least, most=most)
+    return shown
+
+
+def _check_line(rules: Parameters, claim: RunClaim, line: list[tuple[Instrument, Shown]]) -> None:
+    flowed = drained = None
+    for kind, shown in line:
+        match kind:
+            case Instrument.FLOW_METER:
+                flowed = exact_volume(shown.unit, shown.rise(), rules.density_mg_per_l)
+            case Instrument.TANK_GAUGE:
+                drained = exact_volume(shown.unit, shown.fall(), rules.density_mg_per_l)
+            case Instrument.HOLD_THERMOMETER:
+                least, got = rules.hold_mdegc(claim.kind), min(shown.values())
+                if got < least:
+                    raise TooCold(got_mdegc=got, least_mdegc=least)
+            case Instrument.OUTLET_THERMOMETER:
+                if (got := max(shown.values())) > rules.cooling_mdegc:
+                    raise TooWarm(got_mdegc=got, most_mdegc=rules.cooling_mdegc)
+            case Instrument.DIVERSION_VALVE:
+                if any(value != _FORWARD for value in shown.values()):
+                    raise Diverted(device=shown.device.hex())
+    assert flowed is not None, "the count of flow meters was checked"
+    _check_volumes(rules, claim.units, flowed, drained)
+
+
+def _check_volumes(
+    rules: Parameters, units: int, flowed: Fraction, drained: Fraction | None
+) -> None:
+    if units > floor(flowed):
+        raise ClaimOverFlow(units=units, counted=floor(flowed))
+    if drained is None:
+        return
+    if units > floor(drained):
+        raise ClaimOverTank(units=units, counted=floor(drained))
+    if abs(flowed - drained) * BASIS_POINTS > rules.agreement_bp * max(flowed, drained):
+        raise FlowAgainstTank(flow=floor(flowed), tank=floor(drained), limit_bp=rules.agreement_bp)

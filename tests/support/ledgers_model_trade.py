@@ -1,0 +1,148 @@
+"""The model's trade: price, subsidy, market and mandates, in dictionaries.
+
+Part of `tests.support.ledgers_model`, which has the money and the clock.
+"""
+
+from fractions import Fraction
+
+DAY = 86_400_000
+
+
+def shared(total, weights):
+    """Whole parts by largest remainder, equal remainders to the earlier."""
+    exact = [Fraction(total) * weight / sum(weights) for weight in weights]
+    parts = [int(each) for each in exact]
+    order = sorted(range(len(parts)), key=lambda i: (parts[i] - exact[i], i))
+    for i in order[: total - sum(parts)]:
+        parts[i] += 1
+    return parts
+
+
+class TradeModel:
+    """What is paid beside sales."""
+
+    # Price, subsidy, market, mandates.
+
+    def feed(self, value):
+        if not self.price:
+            self.price = self.day = min(max(value, 10**6), 50 * 10**6)
+            self.day_ms = self.time
+        else:
+            if self.time - self.day_ms >= DAY:
+                self.day, self.day_ms = self.price, self.time
+            low, high = -(-self.day * 95 // 100), self.day * 105 // 100
+            self.price = min(max(min(max(value, low), high), 10**6), 50 * 10**6)
+        self.price_ms = self.time
+        self.round += 1
+        return ""
+
+    def subsidies(self, brought, units):
+        if not self.rate or not self.price:
+            return
+        for farm, part in zip(brought, shared(units, list(brought.values())), strict=True):
+            if farm not in self.farmers:
+                continue
+            month = self.time // (30 * DAY)
+            had = self.months.get((farm, month), 0)
+            claim = min(part * self.rate // self.price, max(0, self.cap - had))
+            if claim:
+                self.months[farm, month] = had + claim
+                self.claims.append([farm, claim])
+        self.pay_claims()
+
+    def pay_claims(self):
+        while self.claims and self.units["subsidy"]:
+            farm, claim = self.claims[0]
+            part = min(claim, self.units["subsidy"])
+            self.move("subsidy", farm, part)
+            self.claims[0][1] -= part
+            if part == claim:
+                self.claims.pop(0)
+
+    def fund(self, who, units):
+        if not units:
+            return "zero_units"
+        code = self.move(who, "subsidy", units)
+        if not code:
+            self.pay_claims()
+        return code
+
+    def accept(self, who, name, offer, quantity):
+        seller, price, left, until = self.offers.get(offer, (None, 0, 0, 0))
+        if not left:
+            return "unknown_offer"
+        if seller == who:
+            return "own_offer"
+        if left < quantity:
+            return "short_offer"
+        if until <= self.time:
+            return "offer_over"
+        if code := self.move(who, "escrow", price * quantity):
+            return code
+        self.offers[offer] = (seller, price, left - quantity, until)
+        self.deals[name] = [who, seller, price * quantity, self.time, False]
+        return ""
+
+    def confirm(self, who, name):
+        if name not in self.deals:
+            return "unknown_deal"
+        buyer, seller, units, at, disputed = self.deals[name]
+        if who == seller:
+            if disputed:
+                return "deal_disputed"
+            if self.time < at + 3 * DAY:
+                return "not_yet_released"
+        elif who != buyer:
+            return "foreign_deal"
+        del self.deals[name]
+        return self.move("escrow", seller, units)
+
+    def dispute(self, who, name):
+        if name not in self.deals:
+            return "unknown_deal"
+        if self.deals[name][0] != who:
+            return "foreign_deal"
+        if self.deals[name][4]:
+            return "deal_disputed"
+        self.deals[name][4] = True
+        return ""
+
+    def rule(self, name, units):
+        if name not in self.deals:
+            return "unknown_deal"
+        buyer, seller, held, _, disputed = self.deals[name]
+        if not disputed:
+            return "deal_undisputed"
+        if units > held:
+            return "ruling_over_deal"
+        del self.deals[name]
+        self.move("escrow", buyer, units)
+        return self.move("escrow", seller, held - units)
+
+    def charge(self, name):
+        mandate = self.mandates.get(name)
+        if mandate is None:
+            return "unknown_mandate"
+        if self.time >= mandate["end"]:
+            return "mandate_over"
+        period = (self.time - mandate["start"]) // mandate["period"]
+        if period in mandate["charged"]:
+            return "period_charged"
+        per = 10**6
+        if mandate["mode"] == "market":
+            if not self.price:
+                return "no_price"
+            if self.time - self.price_ms > 2 * DAY:
+                return "stale_price"
+            per = self.price
+        units = mandate["milk"] * mandate["price"] // per
+        if not units:
+            return "zero_units"
+        if units > mandate["cap"]:
+            return "over_charge_cap"
+        if sum(mandate["charged"].values()) + units > mandate["total"]:
+            return "over_total_cap"
+        if code := self.move(mandate["payer"], "bob", units):
+            return code
+        mandate["charged"][period] = units
+        return ""

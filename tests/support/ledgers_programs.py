@@ -1,0 +1,71 @@
+"""Who is in random programs, under which rules, and what may be drawn for them."""
+
+import hypothesis.strategies as st
+from msgspec.structs import replace
+
+from ledger.genesis import GenesisRole
+from ledger.params import default_parameters
+from ledger.primitives.keys import address_of
+from ledger.state.records import Role
+from ledger.state.tables import (
+    MODULE_ACCOUNTS,
+)
+from ledger.types.milk import (
+    tank_id,
+)  # fmt: skip
+from ledger.types.registry import (
+    CalibrateDevice,
+    RegisterDevice,
+    RevokeDevice,
+)  # fmt: skip
+from tests.support.ledgers import PLANT, Dairy, bill, key
+from tests.support.ledgers_model import EPOCH, EVIDENCE, JAIL, UNBONDING
+from tests.support.ledgers_model_trade import DAY
+
+HOUR = DAY // 24
+NONE = bytes(32)
+PEOPLE = ("alice", "bob", "carol", "mmu", "regulator", "treasury")
+FARMS = ("farm-0", "farm-1", "farm-2")
+OLD = [f"validator-{i}" for i in range(4)]
+NAMES = (*PEOPLE, *FARMS, *(f"owner-{i}" for i in range(4)), *(f"attestor-{i}" for i in range(4)))
+ADDRESS = {name: address_of(key(name).public) for name in NAMES}
+ACCOUNT = {**ADDRESS, **MODULE_ACCOUNTS}
+KEYS = {**{name: key(name).public for name in (*OLD, "vote-new")}, **ADDRESS}
+TANK = tank_id(ADDRESS["mmu"], PLANT, "t")
+
+
+class Town(Dairy):
+    """A dairy whose people are licensed."""
+
+    def _roles(self):
+        more = {
+            Role.MERCHANT: ["bob"], Role.ARBITER: ["carol"], Role.ORACLE: ["alice"],
+            Role.TREASURY: ["treasury"], Role.FARMER: FARMS[:2], Role.COLLECTOR: ["alice"],
+        }  # fmt: skip
+        return (
+            *super()._roles(),
+            *(GenesisRole(role, ADDRESS[who]) for role, held in more.items() for who in held),
+        )
+
+
+def _rules():
+    rules = default_parameters(development=True)
+    short = replace(
+        rules.staking, epoch_blocks=EPOCH, unbonding_epochs=UNBONDING,
+        evidence_epochs=EVIDENCE, jail_epochs=JAIL,
+    )  # fmt: skip
+    return replace(rules, staking=short)
+
+
+DAIRY = Town(
+    parameters=_rules(),
+    balances={name: bill(300) for name in PEOPLE} | {"owner-0": bill(5), "owner-1": bill(5)},
+)
+people = st.sampled_from(PEOPLE)
+payers = st.sampled_from([*PEOPLE, *FARMS, "owner-0"])
+amounts = st.one_of(st.integers(0, 3), st.integers(1, bill(40)), st.integers(1, bill(400)))
+BLOCK_MAX = 3
+"""Small blocks, so that a program has many of them, and epochs."""
+DEVICE_BODIES = (RegisterDevice, CalibrateDevice, RevokeDevice)
+PROPOSERS = ("owner-0", "alice")
+picks = st.integers(0, 30)
