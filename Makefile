@@ -49,9 +49,10 @@ format: setup-dev ## Put the code in its one shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## Measure a testnet for a minute; prints one line of figures
-	@mkdir -p bench-results
-	$(BIN)/billcoin testnet up --dir bench-results/testnet --duration 60 --json $(ARGS)
+bench: setup ## Measure parts, growth and the running whole; ARGS=--quick for a minute's worth
+	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/python -m loadtest system $(ARGS)
+	$(BIN)/python -m loadtest plots
 
 sim: setup-dev ## Run the simulator over many seeds
 	$(BIN)/billcoin sim run $(ARGS)
