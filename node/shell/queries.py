@@ -235,9 +235,9 @@ class Queries:
         return [_lot_view(entry) for entry in self._store.farm_lots(farm, limit, before)]
 
     def supply(self) -> SupplyView:
-        """Count the tokens; `ok` if minted minus redeemed is what remains in the lots."""
+        """Count the tokens; `ok` if minted minus redeemed is what remains in lots or deficit."""
         books = supply(self._store)
-        ok = books.units == books.remaining
+        ok = books.units == books.remaining + books.deficit
         return SupplyView(books.minted, books.redeemed, Units(books.units), ok)
 
     def proof(self, txid: Hash, from_epoch: int) -> ProofAnswer:

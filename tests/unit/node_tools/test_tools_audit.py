@@ -292,6 +292,31 @@ def test_a_damaged_database_is_a_finding_and_the_others_are_audited(testnet):
     assert "damaged" in report.nodes[0].findings[0].what
 
 
+def test_any_flipped_byte_of_a_table_file_is_told(testnet):
+    """Bytes at rest, as a failing disk would change them: LevelDB's checksums are all looked at."""
+    folder = testnet / "node-0" / "ledger"
+    with plyvel.DB(str(folder)) as database:
+        cells = dict(database.iterator())
+    shutil.rmtree(folder)
+    with (
+        plyvel.DB(str(folder), create_if_missing=True) as database,
+        database.write_batch() as batch,
+    ):
+        for name, value in cells.items():  # Each once: a table also keeps what was overwritten.
+            batch.put(name, value)
+    plyvel.DB(str(folder)).close()  # What the log held becomes a table.
+    (table,) = folder.glob("*.ldb")
+    whole = table.read_bytes()
+    for place in range(0, len(whole) * 9 // 10, len(whole) // 25):
+        raw = bytearray(whole)
+        raw[place] ^= 0x10
+        table.write_bytes(raw)
+        report = audit_homes([Home(testnet / "node-0")], replaying=False)
+        assert not report.ok, place
+        table.write_bytes(whole)
+    assert audit_homes([Home(testnet / "node-0")], replaying=None).ok
+
+
 def test_an_older_schema_is_a_finding_with_its_remedy(testnet):
     with plyvel.DB(str(testnet / "node-0" / "ledger")) as raw:
         raw.put(VERSION_KEY, b"\x01")
