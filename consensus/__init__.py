@@ -71,6 +71,17 @@ each other. When an honest validator leads, and patience is longer than a block 
 be checked and to be voted for, all honest validators notarize and then finalize its block.
 Patience grows with every barren view, so the time comes, and honest leaders recur by their stake.
 
+How epochs follow each other
+============================
+
+The committee changes with the stake, but never while votes are being counted. The chain is cut
+into epochs by height, and an engine runs one epoch with one committee. The last block of an epoch
+is its boundary. Once it is notarized, leaders propose nothing but the same block again, until it
+is final; then the next epoch begins at view 1, with that block as its genesis. Everything that is
+signed names its epoch, so what was said in one counts for nothing in another, and the proof above
+holds in each by itself. Who sits in epoch e + 2, and in which order they lead, is settled by the
+state at the boundary of e: a node always knows who is next before they are (spec §4.2).
+
 The code
 ========
 
@@ -81,7 +92,7 @@ blocks by hash only, and asks the application to build and to check them.
 `types` `messages` `events` `effects` `params` `errors`     the words
 `quorum` `votes` `view` `tree` `fetching` `leader` `state`  the data, each part with its own law
 `certifying` `justify` `proposing` `voting`                 the rules
-`following` `pacing` `intake` `engine`                      keeping up; time; messages; the whole
+`following` `pacing` `intake` `engine`                      keeping up; time; messages; one epoch
 `guard` `journal`                                           what holds across a crash
 
 Three more modules have their place here: `vrf` (the seeds of epochs), `evidence` (the proofs of

@@ -7,7 +7,7 @@ that comes after it leaves the machine (spec §2).
 from dataclasses import dataclass
 
 from consensus.messages import Certificate, Message, Vote
-from consensus.types import Member, View
+from consensus.types import Epoch, Member, View
 from ledger.primitives.hashing import Hash
 
 
@@ -15,6 +15,7 @@ from ledger.primitives.hashing import Hash
 class Persist:
     """Append a record to the journal. One sync serves all records of one `handle` call."""
 
+    epoch: Epoch
     view: View
     record: bytes
 

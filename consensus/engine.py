@@ -14,8 +14,8 @@ from consensus.events import Built, CaughtUp, Checked, Event, Received, Started,
 from consensus.fetching import Fetcher
 from consensus.guard import Guard
 from consensus.intake import take_message
-from consensus.journal import Record
-from consensus.leader import Schedule, first_seed
+from consensus.journal import Record, place_of
+from consensus.leader import Schedule
 from consensus.messages import Certificate, Message, Proposal, Vote, VoteKind
 from consensus.params import Params
 from consensus.state import Floor, Peer, State
@@ -41,7 +41,7 @@ _SETTLE_MAX: Final = 10_000
 
 
 class Engine:
-    """One validator's, or observer's, part in consensus."""
+    """One validator's, or observer's, part in the consensus of one epoch."""
 
     __slots__ = ("_started", "_state")
 
@@ -51,12 +51,16 @@ class Engine:
         chain_id: Hash,
         epoch: Epoch,
         committee: Committee,
+        seed: Hash,
         me: Member | None,
         key: SigningKey | None,
         floor: Floor,
         records: Sequence[Record] = (),
     ) -> None:
-        """Take up from the floor and the journal's records; nothing happens before `Started`."""
+        """Take up from the floor and the epoch's records; nothing happens before `Started`.
+
+        A new epoch's floor is the last one's boundary block, at view 0. `seed` orders the leaders.
+        """
         assert (me is None) == (key is None), "a validator has a key, an observer has none"
         assert me is None or key is None or committee.seats[me].key == key.public
         others = [Member(m) for m in range(len(committee.seats)) if m != me]
@@ -66,7 +70,7 @@ class Engine:
             chain_id=chain_id,
             epoch=epoch,
             committee=committee,
-            schedule=Schedule(first_seed(chain_id), committee),
+            schedule=Schedule(seed, committee),
             me=me,
             guard=Guard(key, me, chain_id) if key is not None and me is not None else None,
             floor=floor,
@@ -79,6 +83,16 @@ class Engine:
             tip=floor.block.view,
         )
         _replay(self._state, records)
+
+    @property
+    def epoch(self) -> Epoch:
+        """Give the epoch that this engine runs."""
+        return self._state.epoch
+
+    @property
+    def me(self) -> Member | None:
+        """Give the member as which this engine votes; None if it observes."""
+        return self._state.me
 
     @property
     def view(self) -> View:
@@ -181,7 +195,8 @@ def _settle(s: State) -> None:
 def _replay(s: State, records: Sequence[Record]) -> None:
     """Restore what was durable: own votes first, so that no certificate is formed without them."""
     s.replaying = True
-    fresh = [r for r in records if _view_of(r) > s.floor.block.view]
+    fresh = [r for r in records if place_of(r) > (s.epoch, s.floor.block.view)]
+    assert all(place_of(record)[0] == s.epoch for record in fresh), "an epoch's own records"
     if s.guard is not None:
         s.guard.raise_floor(s.floor.block.view)
     for record in fresh:
@@ -196,12 +211,6 @@ def _replay(s: State, records: Sequence[Record]) -> None:
     voted = [view for view, known in s.rounds.items() if known.own]
     s.view = max([s.view, *voted])
     s.replaying = False
-
-
-def _view_of(record: Record) -> View:
-    if isinstance(record, Proposal):
-        return record.vote.subject.view
-    return record.subject.view
 
 
 def _restore_vote(s: State, vote: Vote) -> None:

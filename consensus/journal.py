@@ -16,6 +16,7 @@ from zlib import crc32
 
 from consensus.errors import CorruptJournal
 from consensus.messages import MESSAGE_BYTES_MAX, Certificate, Proposal, Vote
+from consensus.types import Epoch, View
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.errors import CodecFault
 
@@ -44,6 +45,12 @@ def encode_record(record: Record) -> bytes:
 def decode_record(raw: bytes) -> Record:
     """Decode one record; raise a `CodecFault` if it is none."""
     return decode(raw, Record, MESSAGE_BYTES_MAX)  # type: ignore[arg-type]  # A union is a type.
+
+
+def place_of(record: Record) -> tuple[Epoch, View]:
+    """Say where a record belongs: a journal is pruned, and replayed, by epoch and view."""
+    subject = record.vote.subject if isinstance(record, Proposal) else record.subject
+    return subject.epoch, subject.view
 
 
 def frame(records: Sequence[bytes]) -> bytes:

@@ -5,20 +5,30 @@ stake, and the seed shuffles their order. A withheld seed can permute the order,
 """
 
 from collections.abc import Sequence
+from struct import Struct as Packer
 from typing import Final, TypeVar
 
-from consensus.types import Committee, Member, View
+from consensus.types import Committee, Epoch, Member, View
 from ledger.primitives.hashing import Domain, Hash, digest
 
 SLOTS: Final = 1_024
 _WORD_BYTES: Final = 8
+_PLACE: Final = Packer(">QQ")
 
 T = TypeVar("T")
 
 
 def first_seed(chain_id: Hash) -> Hash:
-    """Derive the seed of an epoch that no earlier epoch could seed."""
+    """Derive the seed of epoch 0, which no earlier epoch could seed; the state has the others."""
     return digest(Domain.SEED, chain_id)
+
+
+def draw_bytes(seed: Hash, epoch: Epoch, view: View) -> bytes:
+    """Give the input of the VRF with which a view's leader draws for later seeds (spec §4.2).
+
+    Nothing in it is the leader's to choose: it can keep its draw back, but not pick another.
+    """
+    return Domain.SEED.value + seed + _PLACE.pack(epoch, view)
 
 
 def quotas(stakes: Sequence[int], slots: int = SLOTS) -> list[int]:

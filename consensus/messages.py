@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from consensus.types import COMMITTEE_MAX, WireEpoch, WireMember, WireView
+from consensus.types import COMMITTEE_MAX, Epoch, WireEpoch, WireMember, WireView
 from ledger.primitives.hashing import Domain, Hash, WireHash
 from ledger.primitives.keys import WireSignature
 
@@ -96,3 +96,14 @@ class FetchCertificates(
 
 
 Message = Vote | Certificate | Proposal | FetchProposal | FetchCertificates
+
+
+def epoch_of(message: Message) -> Epoch | None:
+    """Say of which epoch a message is; None for a request, which only its receiver can place."""
+    match message:
+        case Vote(subject=subject) | Certificate(subject=subject):
+            return subject.epoch
+        case Proposal(vote=vote):
+            return vote.subject.epoch
+        case _:
+            return None

@@ -23,7 +23,7 @@ from ledger.primitives.hashing import Hash
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The newest block that is final and applied, with its proof; genesis needs none."""
+    """The newest block that is final and applied, with its proof; an epoch's first needs none."""
 
     block: BlockRef
     finalization: Certificate | None
@@ -32,6 +32,11 @@ class Floor:
         """Hold the proof to its block."""
         assert (self.finalization is None) == (self.block.view == GENESIS_VIEW)
         assert self.finalization is None or certified_block(self.finalization) == self.block
+
+
+def first_floor(block_hash: Hash) -> Floor:
+    """Give the floor on which an epoch begins: the genesis, or the last epoch's boundary block."""
+    return Floor(BlockRef(GENESIS_VIEW, block_hash), None)
 
 
 @dataclass(slots=True)
@@ -114,7 +119,7 @@ class State:
     def persist(self, view: View, record: Record) -> None:
         """Ask for a record to be durable before anything that is sent from here on."""
         if not self.replaying:
-            self.effects.append(Persist(view, encode_record(record)))
+            self.effects.append(Persist(self.epoch, view, encode_record(record)))
 
     def send(self, to: Member, message: Message) -> None:
         """Send to one member."""

@@ -30,7 +30,7 @@ from typing import Final
 
 from ledger.rules.challenges import apply_challenge, apply_resolve, check_challenge
 from ledger.rules.context import BlockContext, Call
-from ledger.rules.epochs import end_epoch
+from ledger.rules.epochs import add_draw, end_epoch
 from ledger.rules.governance import apply_set, check_set, enact
 from ledger.rules.losses import apply_loss, apply_post_bond, apply_release_bond, check_loss
 from ledger.rules.lots import apply_freeze, apply_pack, apply_recall, check_pack
@@ -186,5 +186,6 @@ def apply_body(overlay: Overlay, context: BlockContext, call: Call, body: object
 
 def end_block(overlay: Overlay, context: BlockContext) -> None:
     """Do what is due after a block's transactions, whatever they were."""
+    add_draw(overlay, context)
     end_epoch(overlay, context.height)
     enact(overlay, context.height)

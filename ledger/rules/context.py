@@ -8,12 +8,16 @@ from ledger.primitives.keys import Address
 
 @dataclass(frozen=True, slots=True)
 class BlockContext:
-    """The block under execution: `time_ms` is its own time, `proposer` is paid its fees."""
+    """The block under execution: `time_ms` is its own time, `proposer` is paid its fees.
+
+    `draw` is what its leader drew for the seeds to come (spec §11.1), empty if it drew nothing.
+    """
 
     chain_id: Hash
     height: int
     time_ms: int
     proposer: Address
+    draw: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

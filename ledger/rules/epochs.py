@@ -3,12 +3,18 @@
 Epoch e holds the heights e·L + 1 … (e + 1)·L, where L is `epoch_blocks`; the last of them is its
 boundary. At the boundary of e the levy is shared out, the committee of e + 2 is written, and what
 can no longer be punished is forgotten. The genesis writes the committees of 0 and 1.
+
+The seed of e + 2, which orders its leaders, grows out of that of e + 1 while e runs: each block
+hashes in what its leader drew. The seeds of 0 and 1 follow from the chain's id alone.
 """
 
 from fractions import Fraction
+from typing import Final
 
 from ledger.params import Staking
+from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import PublicKey, address_of
+from ledger.rules.context import BlockContext
 from ledger.rules.measure import apportion
 from ledger.rules.rewards import reward_validator
 from ledger.state.overlay import Overlay, Reader
@@ -20,13 +26,18 @@ from ledger.state.tables import (
     REGISTER,
     VALIDATORS,
     VALIDATORS_ACCOUNT,
+    Table,
     account,
     attestors,
+    chain_id,
     credit,
     debit,
     epoch_name,
     parameters,
 )
+
+SEEDS: Final = Table(b"E", bytes)
+"""By epoch (8 bytes, big-endian): the seed that orders its leaders, or what it is so far."""
 
 
 def epoch_of(height: int, epoch_blocks: int) -> int:
@@ -60,6 +71,29 @@ def choose_committee(reader: Reader, rules: Staking) -> Committee | None:
     return Committee(tuple(chosen)) if chosen else None
 
 
+def seed_of(reader: Reader, epoch: int) -> Hash:
+    """Give the seed of the current epoch, the next, or at a boundary the one after."""
+    found = SEEDS.get(reader, epoch_name(epoch))
+    if found is not None:
+        return Hash(found)
+    assert epoch <= 1, "seeds are kept from the epoch two before"
+    first = digest(Domain.SEED, chain_id(reader))
+    return first if epoch == 0 else digest(Domain.SEED, first)
+
+
+def add_draw(overlay: Overlay, context: BlockContext) -> None:
+    """Hash what a block's leader drew into the seed of the epoch after the next."""
+    if context.draw:
+        epoch_blocks = parameters(overlay).staking.epoch_blocks
+        _grow_seed(overlay, epoch_of(context.height, epoch_blocks), context.draw)
+
+
+def _grow_seed(overlay: Overlay, epoch: int, draw: bytes) -> None:
+    name = epoch_name(epoch + 2)
+    so_far = SEEDS.get(overlay, name) or seed_of(overlay, epoch + 1)
+    SEEDS.put(overlay, digest(Domain.SEED, so_far, draw), name)
+
+
 def end_epoch(overlay: Overlay, height: int) -> None:
     """Do what is due after a block, if it is a boundary."""
     rules = parameters(overlay).staking
@@ -73,6 +107,10 @@ def end_epoch(overlay: Overlay, height: int) -> None:
         chosen = committee_of(overlay, epoch + 1)
         assert chosen is not None
     COMMITTEES.put(overlay, chosen, epoch_name(epoch + 2))
+    if SEEDS.get(overlay, epoch_name(epoch + 2)) is None:
+        _grow_seed(overlay, epoch, b"")
+    if epoch > 1:
+        SEEDS.remove(overlay, epoch_name(epoch))
     _forget(overlay, epoch - rules.evidence_epochs)
 
 

@@ -14,16 +14,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from consensus import vrf
 from consensus.effects import Build, Check
-from consensus.leader import Schedule
+from consensus.leader import draw_bytes
 from consensus.messages import Certificate
-from consensus.types import Committee, View
+from consensus.types import View
+from consensus.vrf import VrfProof
 from ledger.errors import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import Address
-from ledger.primitives.merkle import EMPTY_ROOT
+from ledger.primitives.keys import Address, Seed
+from ledger.primitives.merkle import merkle_root
 from ledger.state import Overlay, Reader
 from ledger.state.tables import account
 from ledger.store.chain import ChainStore
@@ -38,9 +40,11 @@ from ledger.transition import (
     transactions_root,
 )
 from ledger.types.block import BLOCK_BYTES_MAX, Block, Header, decode_block
+from ledger.types.staking import SubmitEvidence
 from ledger.types.transaction import Transaction, TxId, decode_transaction
 from node.core.blocktree import BlockTree, Executed, Tip
 from node.core.mempool import Mempool
+from node.core.plans import plan_after
 from node.core.verifier import Claim, Verifier, fingerprint
 
 HEADER_BYTES_MAX: Final = 1_024
@@ -76,13 +80,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class ApplicationConfig:
-    """Which chain, who votes, and to whom each member's fees go."""
+    """Which chain, and with what this node draws for the seeds of epochs when it leads."""
 
     chain_id: Hash
-    committee: Committee
-    schedule: Schedule
-    owners: tuple[Address, ...]
-    """The address that each member's fees go to, by member."""
+    vrf_secret: Seed | None = None
 
 
 class Application:
@@ -93,8 +94,9 @@ class Application:
         assert head is not None, "a store begins with a genesis"
         self.chain_id = config.chain_id
         self.store = store
-        self._config = config
+        self._vrf_secret = config.vrf_secret
         self._tree = BlockTree(Tip(Hash(head.hash), head.height, head.time_ms), store)
+        self.plan = plan_after(store, head.height)
 
     @property
     def height(self) -> int:
@@ -110,6 +112,26 @@ class Application:
     def state(self) -> Reader:
         """Give the state after the last final block."""
         return self._tree.final_state
+
+    @property
+    def is_epoch_over(self) -> bool:
+        """Tell whether the epoch's last block is final, and the next epoch is to begin."""
+        return self.height == self.plan.boundary
+
+    def begin_epoch(self) -> None:
+        """Go on to the epoch after the one that is over."""
+        assert self.is_epoch_over, "an epoch ends with its boundary block"
+        self.plan = plan_after(self.state, self.height)
+
+    def last_of_epoch(self, height: int) -> int:
+        """Give the boundary of the epoch that a height belongs to."""
+        length = self.plan.boundary - self.plan.first + 1
+        return max(height + length - 1, length) // length * length
+
+    def is_boundary(self, block_hash: Hash) -> bool:
+        """Tell whether a block that was executed here is the last of its epoch."""
+        facts = self._tree.header_facts(block_hash)
+        return facts is not None and facts.height == self.plan.boundary
 
     def settle(self) -> None:
         """All blocks that were final before this call are in the store."""
@@ -135,14 +157,23 @@ class Application:
     # Blocks of our own.
 
     def prepare(self, build: Build, mempool: Mempool, now_ms: int) -> Prepared:
-        """Make and execute a block on the parent from what waits."""
+        """Make and execute a block on the parent from what waits.
+
+        Nothing follows an epoch's last block but itself, until it is final.
+        """
+        if self.is_boundary(build.parent_hash):
+            return Prepared(build.parent_hash, b"", (), ())
         parent = self._tree.header_facts(build.parent_hash)
         state = self._tree.state_after(build.parent_hash)
         assert parent is not None, "consensus builds on executed blocks"
         assert state is not None, "what has a header has a state"
-        owner = self._owner(build.view)
+        owner, proof = self.plan.owner(build.view), self._draw(build.view)
         context = BlockContext(
-            self.chain_id, parent.height + 1, max(now_ms, parent.time_ms + 1), owner
+            self.chain_id,
+            parent.height + 1,
+            max(now_ms, parent.time_ms + 1),
+            owner,
+            self._drawn(build.view, proof),
         )
         execution = Execution(Overlay(state), context)
         candidates = list(_in_turn(mempool, execution.overlay))
@@ -152,9 +183,11 @@ class Application:
             bytes_max=BLOCK_BYTES_MAX - HEADER_BYTES_MAX,
         )
         outcome = execution.finish()
+        taken = set(selection.included)
+        included = [(txid, tx) for txid, raw, tx in candidates if raw in taken]
         header = Header(
             chain_id=self.chain_id,
-            epoch=0,
+            epoch=self.plan.epoch,
             view=build.view,
             height=context.height,
             parent_view=build.parent_view,
@@ -164,14 +197,12 @@ class Application:
             transactions_root=transactions_root(selection.included),
             receipts_root=outcome.receipts_root,
             state_root=outcome.state_root,
-            committee_hash=self._config.committee.hash,
-            next_committee_hash=self._config.committee.hash,
-            evidence_root=EMPTY_ROOT,
-            vrf_proof=b"",
+            committee_hash=self.plan.committee.hash,
+            next_committee_hash=self.plan.next_hash,
+            evidence_root=evidence_root([tx for _, tx in included]),
+            vrf_proof=proof,
         )
         block = Block(header, selection.included)
-        taken = set(selection.included)
-        included = [(txid, tx) for txid, raw, tx in candidates if raw in taken]
         executed = Executed(
             header.hash(),
             encode(block),
@@ -218,7 +249,7 @@ class Application:
             raise BlockFault(f"its header is of view {header.view} on {header.parent_view}")
         if header.parent_hash != check.parent_hash:
             raise BlockFault("its header names another parent")
-        if header.proposer != self._owner(check.view):
+        if header.epoch == self.plan.epoch and header.proposer != self.plan.owner(check.view):
             raise BlockFault("its fees would go to another than its leader")
         if header.time_ms > now_ms + CLOCK_DRIFT_MS:
             raise BlockFault(f"its time is {header.time_ms - now_ms} ms ahead of this node's")
@@ -232,9 +263,10 @@ class Application:
         state = self._tree.state_after(header.parent_hash)
         if parent is None or state is None:
             raise BlockFault("its parent was not executed here")
-        self._check_commitments(header, parsed.block, parent)
+        self._check_commitments(header, parsed, parent)
         overlay = Overlay(state)
-        context = BlockContext(self.chain_id, header.height, header.time_ms, header.proposer)
+        drawn = self._drawn(header.view, header.vrf_proof)
+        context = BlockContext(self.chain_id, header.height, header.time_ms, header.proposer, drawn)
         try:
             outcome = apply_block(overlay, context, parsed.transactions)
         except LedgerFault as fault:
@@ -254,19 +286,44 @@ class Application:
             )
         )
 
-    def _check_commitments(self, header: Header, block: Block, parent: Tip) -> None:
+    def _check_commitments(self, header: Header, parsed: Parsed, parent: Tip) -> None:
         """Raise `BlockFault` unless what the header says without execution holds."""
-        committee = self._config.committee.hash
-        if header.chain_id != self.chain_id or header.epoch != 0:
+        plan = self.plan
+        if header.chain_id != self.chain_id or header.epoch != plan.epoch:
             raise BlockFault("it is of another chain or epoch")
         if header.height != parent.height + 1 or header.time_ms <= parent.time_ms:
             raise BlockFault("its height or time does not follow its parent's")
-        if (header.committee_hash, header.next_committee_hash) != (committee, committee):
-            raise BlockFault("its committee is not this epoch's")
-        if header.evidence_root != EMPTY_ROOT or header.vrf_proof:
-            raise BlockFault("it carries evidence or a VRF proof where none can be")
-        if header.transactions_root != transactions_root(block.transactions):
+        if header.height > plan.boundary:
+            raise BlockFault("its epoch is over: nothing but the boundary block comes again")
+        if (header.committee_hash, header.next_committee_hash) != (
+            plan.committee.hash,
+            plan.next_hash,
+        ):
+            raise BlockFault("its committees are not this epoch's and the next")
+        if header.evidence_root != evidence_root(parsed.transactions):
+            raise BlockFault("its evidence is not that which it commits to")
+        if header.transactions_root != transactions_root(parsed.block.transactions):
             raise BlockFault("its transactions are not those that it commits to")
+
+    # Draws.
+
+    def _draw(self, view: int) -> bytes:
+        """Draw for the seeds to come as the leader of a view; nothing without the secret."""
+        if self._vrf_secret is None:
+            return b""
+        plan = self.plan
+        return vrf.prove(self._vrf_secret, draw_bytes(plan.seed, plan.epoch, View(view)))
+
+    def _drawn(self, view: int, proof: bytes) -> bytes:
+        """Give what a proof drew; raise `BlockFault` unless it is the leader's for this view."""
+        if not proof:
+            return b""
+        plan = self.plan
+        alpha = draw_bytes(plan.seed, plan.epoch, View(view))
+        drawn = vrf.verify(plan.vrf_key(view), alpha, VrfProof(proof))
+        if drawn is None:
+            raise BlockFault("its VRF proof is not its leader's for this view")
+        return drawn
 
     # Finality.
 
@@ -300,8 +357,11 @@ class Application:
         if parent != finalization.subject.block_hash:
             raise BlockFault("synced blocks do not end at the finalised one")
 
-    def _owner(self, view: int) -> Address:
-        return self._config.owners[self._config.schedule.leader(View(view))]
+
+def evidence_root(transactions: Sequence[Transaction]) -> Hash:
+    """Commit to the evidence that a block holds: the bodies, in order, whatever became of them."""
+    bodies = (transaction.intent.body for transaction in transactions)
+    return merkle_root([encode(body) for body in bodies if isinstance(body, SubmitEvidence)])
 
 
 def _parse(raw: bytes) -> Parsed:

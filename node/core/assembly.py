@@ -5,23 +5,21 @@ The node's shell and the simulator both begin here, so both run the same validat
 
 from collections.abc import Sequence
 
-from consensus.engine import Engine
 from consensus.journal import Record
-from consensus.leader import Schedule, first_seed
 from consensus.messages import MESSAGE_BYTES_MAX, Certificate
 from consensus.params import Params
-from consensus.state import Floor
-from consensus.types import BlockRef, Committee, Epoch, Seat, View
+from consensus.state import Floor, first_floor
+from consensus.types import BlockRef, Committee, Seat, View
 from ledger.genesis import Genesis
 from ledger.primitives.codec import decode
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import SigningKey
+from ledger.primitives.keys import PublicKey, Seed, SigningKey
+from ledger.rules.epochs import is_boundary
+from ledger.state.tables import parameters
 from ledger.store.chain import ChainStore
-from ledger.store.schema import Head
 from node.core.application import Application, ApplicationConfig
+from node.core.book import Book
 from node.core.machine import Machine, MachineConfig
-
-FIRST_EPOCH = Epoch(0)
 
 
 def committee_of(genesis: Genesis) -> Committee:
@@ -29,11 +27,17 @@ def committee_of(genesis: Genesis) -> Committee:
     return Committee(tuple(Seat(*seat) for seat in genesis.committee_seats))
 
 
-def floor_of(head: Head) -> Floor:
-    """Say where consensus goes on: at the last block that the store holds as final."""
+def floor_of(store: ChainStore) -> Floor:
+    """Say where consensus goes on: at the last block that the store holds as final.
+
+    If that was its epoch's last, the next epoch begins on it.
+    """
+    head = store.head()
+    assert head is not None, "a store begins with a genesis"
+    epoch_blocks = parameters(store).staking.epoch_blocks
+    if not head.finalization or is_boundary(head.height, epoch_blocks):
+        return first_floor(Hash(head.hash))
     block = BlockRef(View(head.view), Hash(head.hash))
-    if not head.finalization:
-        return Floor(block, None)
     return Floor(block, decode(head.finalization, Certificate, MESSAGE_BYTES_MAX))
 
 
@@ -44,32 +48,18 @@ def assemble(
     params: Params,
     records: Sequence[Record] = (),
     reporter: SigningKey | None = None,
+    vrf_secret: Seed | None = None,
+    others: Sequence[PublicKey] = (),
 ) -> Machine:
-    """Make the machine of one node: a validator if `key` has a seat, else an observer.
+    """Make the machine of one node: a validator in each epoch in which `key` has a seat.
 
     The store is begun with the genesis if it is empty; a `StoreFault` says if it is another
     chain's. `records` are the journal's, in order. `reporter` is the account that reports others'
-    slashable offences, if they are to be reported.
+    slashable offences, if they are to be reported; with `vrf_secret` the validator draws for the
+    seeds of epochs. `others` are peers beside the genesis's validators, as the book numbers them.
     """
-    head = store.init_genesis(genesis)
-    committee = committee_of(genesis)
-    chain_id = genesis.chain_id
-    me = None if key is None else committee.member(key.public)
-    engine = Engine(
-        params,
-        chain_id,
-        FIRST_EPOCH,
-        committee,
-        me,
-        key if me is not None else None,
-        floor_of(head),
-        records,
-    )
-    owner_of = {validator.vote_key: validator.owner for validator in genesis.validators}
-    config = ApplicationConfig(
-        chain_id,
-        committee,
-        Schedule(first_seed(chain_id), committee),
-        tuple(owner_of[seat.key] for seat in committee.seats),
-    )
-    return Machine(MachineConfig(committee, me), engine, Application(config, store), reporter)
+    store.init_genesis(genesis)
+    book = Book(committee_of(genesis), others)
+    application = Application(ApplicationConfig(genesis.chain_id, vrf_secret), store)
+    config = MachineConfig(params, book, key, reporter)
+    return Machine(config, application, floor_of(store), records)

@@ -15,6 +15,7 @@ class Append:
 
     view: int
     record: bytes
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from consensus.types import Committee, Member
+from consensus.types import Member
 from ledger.errors import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import PrimitiveFault
@@ -44,13 +44,13 @@ class Intake:
 
     def __init__(
         self,
-        committee: Committee,
+        peers: int,
         application: Application,
         mempool: Mempool,
         verifier: Verifier,
         emit: Callable[[Effect], None],
     ) -> None:
-        self._relay = len(committee.seats) > GOSSIP_ALL_MAX
+        self._relay = peers > GOSSIP_ALL_MAX
         self._application = application
         self._mempool = mempool
         self._verifier = verifier

@@ -6,6 +6,7 @@ for a thread's answer goes on exactly once. The machine reads no clock, disk or 
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
@@ -14,13 +15,18 @@ from consensus import events as told
 from consensus.engine import Engine
 from consensus.errors import PeerFault
 from consensus.events import Verdict
-from consensus.messages import Certificate
+from consensus.journal import Record, place_of
+from consensus.messages import MESSAGE_BYTES_MAX, Certificate, Message, Vote, VoteKind, epoch_of
+from consensus.params import Params
 from consensus.quorum import verify_certificate
-from consensus.types import Committee, Member
+from consensus.state import Floor, first_floor
+from consensus.types import Epoch, Member
+from ledger.primitives.codec import decode
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.keys import SigningKey
 from node.core import wire
 from node.core.application import Application, BlockFault, Parsed
+from node.core.book import Book
 from node.core.effects import Append, Commit, Effect, SendAll, SendTo, Warn
 from node.core.events import (
     Channel,
@@ -33,6 +39,7 @@ from node.core.events import (
     Tick,
     Verified,
 )
+from node.core.handover import Handover
 from node.core.in_flight import InFlight
 from node.core.informer import Informer
 from node.core.intake import Intake
@@ -46,10 +53,15 @@ EXPIRY_STRIDE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class MachineConfig:
-    """What one node is: the committee, and its own place there (None: an observer)."""
+    """What one node is: its vote key (None: it only observes), its peers, and who reports.
 
-    committee: Committee
-    me: Member | None
+    `reporter` is the account, if any, that reports others' offences.
+    """
+
+    params: Params
+    book: Book
+    key: SigningKey | None
+    reporter: SigningKey | None = None
 
 
 class Machine:
@@ -58,21 +70,24 @@ class Machine:
     def __init__(
         self,
         config: MachineConfig,
-        engine: Engine,
         application: Application,
-        reporter: SigningKey | None = None,
+        floor: Floor,
+        records: Sequence[Record] = (),
     ) -> None:
-        """Join the parts; `reporter` is the account, if any, that reports others' offences."""
+        """Take up from the floor of the current epoch and the journal's records."""
         self.mempool = Mempool()
-        self.informer = Informer(application.chain_id, reporter)
+        self.informer = Informer(application.chain_id, config.reporter)
         self.application = application
-        self.engine = engine
+        self.book = config.book
         self._config = config
+        self._records = tuple(records)
+        self.engine = self._make_engine(floor)
         self._verifier = Verifier()
         self._intake = Intake(
-            config.committee, application, self.mempool, self._verifier, self._emit
+            len(config.book), application, self.mempool, self._verifier, self._emit
         )
         self._sync = Sync()
+        self._handover = Handover(config.params.delta_ms)
         self._peers: set[Member] = set()
         self._effects: list[Effect] = []
         self._told: deque[told.Event] = deque()
@@ -87,6 +102,7 @@ class Machine:
             self.engine.deadline_ms,
             self._intake.deadline_ms,
             self._sync.deadline_ms,
+            self._handover.due_ms,
         ]
         return min((at for at in deadlines if at is not None), default=None)
 
@@ -103,6 +119,8 @@ class Machine:
         self.application.settle()
         self._dispatch(event)
         self._run_engine()
+        for peer in self._handover.outran(now_ms):
+            self._sync.heard(peer, self.application.plan.boundary)
         self._intake.flush(now_ms, sorted(self._peers))
         self._effects += self._sync.step(self.application.height, now_ms)
         self._tell_pending()
@@ -135,8 +153,7 @@ class Machine:
         try:
             match channel:
                 case Channel.CONSENSUS:
-                    message = wire.decode_consensus(payload)
-                    self._told.append(told.Received(peer, message))
+                    self._on_consensus(peer, wire.decode_consensus(payload), len(payload))
                 case Channel.TRANSACTIONS:
                     self._intake.received(wire.decode_batch(payload), self._now_ms)
                 case Channel.SYNC:
@@ -146,12 +163,42 @@ class Machine:
         except (PrimitiveFault, PeerFault, BlockFault) as fault:
             self._emit(Warn(f"{channel.value} message refused: {fault}", peer))
 
+    def _on_consensus(self, peer: Member, message: Message, size: int) -> None:
+        """Let the engine hear what is of its epoch; keep what is early, answer what is late."""
+        epoch, now = epoch_of(message), self.engine.epoch
+        if epoch is None or epoch == now:
+            self._hear(peer, message)
+        elif epoch > now:
+            if epoch == now + 1:
+                self._handover.keep(peer, message, size)
+            self._handover.saw_ahead(peer, self._now_ms)
+        elif not _is_parting(message) and self._handover.may_tell(peer, self._now_ms):
+            self._tell_late(peer, epoch)
+
+    def _hear(self, peer: Member, message: Message) -> None:
+        """Pass a message on to the engine if its sender has a seat in the epoch."""
+        member = self.application.plan.committee.member(self.book.key(peer))
+        if member is not None:
+            self._told.append(told.Received(member, message))
+
+    def _tell_late(self, peer: Member, epoch: Epoch) -> None:
+        """Show a peer that its epoch is over, and from where on it may ask for blocks."""
+        plan = self.application.plan
+        boundary = (epoch + 1) * (plan.boundary - plan.first + 1)
+        found = self.application.store.block(boundary)
+        if found is None or not found.finalization:
+            return
+        certificate = decode(found.finalization, Certificate, MESSAGE_BYTES_MAX)
+        self._emit(SendTo(peer, Channel.CONSENSUS, wire.encode_consensus(certificate)))
+        self._emit(status_to(peer, self.application.height))
+
     def _on_sync(self, peer: Member, message: wire.SyncMessage) -> None:
         match message:
             case wire.Status(height):
                 self._sync.heard(peer, height)
             case wire.GetBlocks(first):
-                reply = serve(self.application.store, first, self.application.height)
+                last = self.application.last_of_epoch(first)
+                reply = serve(self.application.store, first, self.application.height, last)
                 if reply is not None:
                     self._emit(SendTo(peer, Channel.SYNC, wire.encode_sync(reply)))
             case wire.Blocks():
@@ -170,8 +217,12 @@ class Machine:
         fresh = self.application.beyond_head(message.blocks)
         if not fresh:
             return
-        certificate = message.finalization
-        verify_certificate(self._config.committee, self.application.chain_id, certificate)
+        certificate, plan = message.finalization, self.application.plan
+        if certificate.subject.epoch != plan.epoch:
+            raise BlockFault("synced blocks are of another epoch than the next one's")
+        if certificate.subject.kind is not VoteKind.FINALIZE:
+            raise BlockFault("synced blocks come without a finalization")
+        verify_certificate(plan.committee, self.application.chain_id, certificate)
         self.application.check_chain(fresh, certificate)
         self._sync.pleased(peer, message.height)
         for parsed in fresh:
@@ -183,17 +234,59 @@ class Machine:
 
     def _run_engine(self) -> None:
         """Let the engine run until it has nothing more to ask of the application."""
-        while self._told:
+        while True:
+            if self.application.is_epoch_over:
+                self._begin_epoch()
+            if not self._told:
+                break
             event = self._told.popleft()
             for effect in self.engine.handle(event, self._now_ms):
                 self._carry_out(effect)
 
+    def _make_engine(self, floor: Floor) -> Engine:
+        """Make the engine of the current epoch: as a validator if there is a seat for the key."""
+        plan, key = self.application.plan, self._config.key
+        me = None if key is None else plan.committee.member(key.public)
+        records = [record for record in self._records if place_of(record)[0] == plan.epoch]
+        # Those of later epochs stay: the disk of the journal may be newer than that of the store.
+        self._records = tuple(r for r in self._records if place_of(r)[0] > plan.epoch)
+        return Engine(
+            self._config.params,
+            self.application.chain_id,
+            plan.epoch,
+            plan.committee,
+            plan.seed,
+            me,
+            key if me is not None else None,
+            floor,
+            records,
+        )
+
+    def _begin_epoch(self) -> None:
+        """The epoch's last block is final: go on with a new engine on top of it (spec §4.2)."""
+        had_seat = self.engine.me is not None
+        self.application.begin_epoch()
+        self._told.clear()  # Answers to an engine that asks no more.
+        self._in_flight = InFlight()
+        self.engine = self._make_engine(first_floor(self.application.tip.hash))
+        self._told.append(told.Started())
+        self._told.append(told.WorkPending(self._pending_since_ms))
+        for peer, message in self._handover.begin():
+            self._hear(peer, message)
+        has_seat = self.engine.me is not None
+        if had_seat != has_seat:
+            change = "begins" if has_seat else "ceases"
+            self._emit(Warn(f"this node {change} to vote with epoch {self.engine.epoch}", None))
+
     def _carry_out(self, effect: asked.Effect) -> None:
         match effect:
-            case asked.Persist(view, record):
-                self._emit(Append(view, record))
+            case asked.Persist(epoch, view, record):
+                self._emit(Append(view, record, epoch))
             case asked.Send(to, message):
-                self._emit(SendTo(to, Channel.CONSENSUS, wire.encode_consensus(message)))
+                peer = self._peer(to)
+                if peer is not None:
+                    payload = wire.encode_consensus(message)
+                    self._emit(SendTo(peer, Channel.CONSENSUS, payload))
             case asked.Broadcast(message):
                 self._emit(SendAll(Channel.CONSENSUS, wire.encode_consensus(message)))
             case asked.Build():
@@ -205,14 +298,19 @@ class Machine:
             case asked.Behind(finalization, source):
                 # Whoever voted to finalize it has it; the one who told of it may be gone.
                 voters = {signer for signer, _ in finalization.votes}
-                for member in sorted({source, *voters} - {self._config.me}):
-                    self._sync.heard(member, self.application.height + 1)
+                for member in sorted({source, *voters} - {self.engine.me}):
+                    if (peer := self._peer(member)) is not None:
+                        self._sync.heard(peer, self.application.height + 1)
             case asked.Offence(member, reason, _):
-                self._emit(Warn(reason, member))
-                self.informer.note(self._config.committee, effect)
+                self._emit(Warn(reason, self._peer(member)))
+                self.informer.note(self.application.plan.committee, effect)
                 self._report()
             case _:
                 assert_never(effect)
+
+    def _peer(self, member: Member) -> Member | None:
+        """Find the number of a member of this epoch; None if it is no peer of this node."""
+        return self.book.number(self.application.plan.committee.seats[member].key)
 
     def _build(self, build: asked.Build) -> None:
         built = self.application.prepare(build, self.mempool, self._now_ms)
@@ -225,6 +323,9 @@ class Machine:
 
     def _check(self, check: asked.Check) -> None:
         """Parse, verify what is new, execute, answer."""
+        if check.block_hash == check.parent_hash:
+            self._check_again(check)
+            return
         try:
             parsed = self.application.parse(check.payload, check.block_hash)
             unverified = self.application.unverified(parsed, self._verifier)
@@ -242,6 +343,13 @@ class Machine:
                 self._answer(check, Verdict.INVALID, "a transaction's signature does not hold")
 
         self._emit(self._verifier.ask(unverified, go_on))
+
+    def _check_again(self, check: asked.Check) -> None:
+        """Judge a block that is proposed on itself: an epoch's last one may be, without a body."""
+        if self.application.is_boundary(check.block_hash) and not check.payload:
+            self._answer(check, Verdict.VALID, "")
+        else:
+            self._answer(check, Verdict.INVALID, "it is no last block of an epoch, come again")
 
     def _execute(self, check: asked.Check, parsed: Parsed) -> None:
         if parsed.block.header.height <= self.application.height:
@@ -272,7 +380,6 @@ class Machine:
             self.mempool.finalised(transaction.sender, transaction.intent.nonce)
         if self.application.height % EXPIRY_STRIDE == 0:
             self.mempool.expire(self.application.height + 1)
-
         self._report()
 
     def _report(self) -> None:
@@ -304,3 +411,9 @@ class Machine:
 
     def _emit(self, effect: Effect) -> None:
         self._effects.append(effect)
+
+
+def _is_parting(message: Message) -> bool:
+    """Tell whether a message of an epoch that is over shows that its sender can end it, too."""
+    kind = message.subject.kind if isinstance(message, Vote | Certificate) else None
+    return kind is VoteKind.FINALIZE

@@ -33,16 +33,17 @@ class _Request:
     deadline_ms: int
 
 
-def serve(store: ChainStore, first: int, height: int) -> Blocks | Pruned | None:
+def serve(store: ChainStore, first: int, height: int, last: int) -> Blocks | Pruned | None:
     """Collect blocks from `first` up to one that has a finalization; None if there are none.
 
-    A node that pruned them says so: silence would look like a dead peer, and be asked again.
+    None goes past `last`, the end of an epoch: whoever asks knows the committee of that alone. A
+    node that pruned them says so: silence would look like a dead peer, and be asked again.
     """
     if 0 < first < store.kept_from:
         return Pruned(store.kept_from)
     blocks: list[bytes] = []
     end, finalization, size = 0, b"", 0
-    for at in range(first, min(height, first + SYNC_BLOCKS_MAX - 1) + 1):
+    for at in range(first, min(last, height, first + SYNC_BLOCKS_MAX - 1) + 1):
         found = store.block(at)
         if found is None:
             break

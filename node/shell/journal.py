@@ -5,7 +5,8 @@ name of the file it is in. All records between two syncs form one frame (`consen
 crash keeps or loses them together. An error of a write or a sync is final: what the disk kept is
 then unknown, and the process must end (`JournalFailed`); a retry of fsync would lie.
 
-Segments hold ascending runs of records. One whose views all lie below the floor is deleted whole.
+Segments hold runs of records. One whose records all lie below the floor, by epoch and view, is
+deleted whole.
 """
 
 import os
@@ -15,8 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from consensus.errors import CorruptJournal
-from consensus.journal import Record, frame, read
-from consensus.messages import Certificate, Proposal, Vote
+from consensus.journal import Record, frame, place_of, read
 from node.errors import JournalDamaged, JournalFailed
 
 PENDING_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -24,12 +24,17 @@ PENDING_BYTES_MAX: Final = 8 * 1024 * 1024
 _SUFFIX: Final = ".journal"
 
 
+Place = tuple[int, int]
+"""An epoch and a view in it: views begin anew with each epoch."""
+_NOWHERE: Final = (0, 0)
+
+
 @dataclass(slots=True)
 class _Segment:
-    """A closed segment, and the highest view of its records."""
+    """A closed segment, and the highest place of its records."""
 
     path: Path
-    view_max: int
+    highest: Place
 
 
 class Journal:
@@ -45,7 +50,7 @@ class Journal:
         self._closed: list[_Segment] = []
         self._pending: list[bytes] = []
         self._pending_bytes = 0
-        self._view_max = 0
+        self._highest = _NOWHERE
         self._size = 0
         self.sync_s = 0.0
         """How long the last sync took."""
@@ -62,11 +67,11 @@ class Journal:
         for path in paths:
             found, clean_bytes = _read_segment(path, is_last=path == paths[-1])
             records += found
-            self._view_max = max((_view_of(record) for record in found), default=0)
+            self._highest = max((place_of(record) for record in found), default=_NOWHERE)
             if path == paths[-1]:
                 self._reopen(path, clean_bytes)
             else:
-                self._closed.append(_Segment(path, self._view_max))
+                self._closed.append(_Segment(path, self._highest))
         if not paths:
             self._create(1)
         return records
@@ -76,7 +81,7 @@ class Journal:
         path = self._folder / f"{number:010d}{_SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         self._file = os.open(path, flags, 0o600)
-        self._path, self._number, self._size, self._view_max = path, number, 0, 0
+        self._path, self._number, self._size, self._highest = path, number, 0, _NOWHERE
         _sync_folder(self._folder)
 
     def _reopen(self, path: Path, clean_bytes: int) -> None:
@@ -87,13 +92,13 @@ class Journal:
             os.ftruncate(self._file, clean_bytes)
             os.fsync(self._file)
 
-    def append(self, view: int, record: bytes) -> None:
+    def append(self, epoch: int, view: int, record: bytes) -> None:
         """Take a record; it is durable after the next `sync`, not before."""
         if self._pending and self._pending_bytes + len(record) > PENDING_BYTES_MAX:
             self.sync()
         self._pending.append(record)
         self._pending_bytes += len(record)
-        self._view_max = max(self._view_max, view)
+        self._highest = max(self._highest, (epoch, view))
 
     @property
     def dirty(self) -> bool:
@@ -123,14 +128,14 @@ class Journal:
     def _rotate(self) -> None:
         try:
             os.close(self._file)
-            self._closed.append(_Segment(self._path, self._view_max))
+            self._closed.append(_Segment(self._path, self._highest))
             self._create(self._number + 1)
         except OSError as error:
             raise JournalFailed(f"{self._folder}: {error.strerror}; restart the node") from error
 
-    def prune(self, floor_view: int) -> None:
+    def prune(self, epoch: int, view: int) -> None:
         """Delete closed segments, oldest first, whose records all lie below the floor."""
-        while self._closed and self._closed[0].view_max < floor_view:
+        while self._closed and self._closed[0].highest < (epoch, view):
             # Gone or not after a crash, the records are below the floor: no sync needed.
             self._closed.pop(0).path.unlink(missing_ok=True)
 
@@ -150,14 +155,6 @@ def _read_segment(path: Path, *, is_last: bool) -> tuple[tuple[Record, ...], int
     if replay.clean_bytes != len(raw) and not is_last:
         raise JournalDamaged(f"{path} ends at byte {replay.clean_bytes} of {len(raw)}")
     return replay.records, replay.clean_bytes
-
-
-def _view_of(record: Record) -> int:
-    match record:
-        case Vote(subject=subject) | Certificate(subject=subject):
-            return subject.view
-        case Proposal(vote=vote):
-            return vote.subject.view
 
 
 def _sync_folder(folder: Path) -> None:

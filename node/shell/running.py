@@ -75,7 +75,7 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
             key.public,
             read_seed(config.path(config.network_key_file)),
             config.listen,
-            peer_addresses(config, committee),
+            peer_addresses(config),
         )
     journal = Journal(config.path(JOURNAL_FOLDER), config.journal_segment_bytes)
     store = DiskStore(config.path(STORE_FOLDER), keep_blocks=config.keep_blocks)
@@ -86,12 +86,16 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
     )
     owner_path = config.path(config.owner_key_file)
     reporter = read_key(owner_path) if owner_path.is_file() else None
-    machine = assemble(genesis, store, key, params, journal.recovered, reporter)
+    vrf_secret = read_seed(config.path(config.vrf_key_file))
+    others = [peer_key(peer.vote_key) for peer in config.peers]
+    machine = assemble(
+        genesis, store, key, params, journal.recovered, reporter, vrf_secret, others
+    )
     telemetry = Telemetry()
     # Each of the two needs the other: the hook is looked up when it is called.
     service = Service(
         machine,
-        committee,
+        machine.book,
         transport,
         journal,
         store,
@@ -110,20 +114,17 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
         telemetry,
         service.submit,
     )
-    if committee.member(key.public) is None:
+    if machine.engine.me is None:
         _log.warning("this key has no seat: observing only", key=key.public.hex()[:16])
     return Node(committee, store, journal, service, queries, transport)
 
 
-def peer_addresses(config: NodeConfig, committee: Committee) -> list[PeerAddress]:
-    """List the configured peers; raise `BadConfig` for one without a seat."""
-    peers = []
-    for peer in config.peers:
-        vote_key = peer_key(peer.vote_key)
-        if committee.member(vote_key) is None:
-            raise BadConfig(f"the peer {peer.vote_key[:16]} has no seat in the genesis: remove it")
-        peers.append(PeerAddress(vote_key, peer_key(peer.network_key), peer.address))
-    return peers
+def peer_addresses(config: NodeConfig) -> list[PeerAddress]:
+    """List the configured peers: validators of the genesis, and those that may become some."""
+    return [
+        PeerAddress(peer_key(peer.vote_key), peer_key(peer.network_key), peer.address)
+        for peer in config.peers
+    ]
 
 
 async def run_node(config: NodeConfig, *, with_rpc: bool) -> None:

@@ -19,10 +19,10 @@ import trio
 from trio import TASK_STATUS_IGNORED
 from trio_typing import TaskStatus
 
-from consensus.types import Committee
 from ledger.primitives.keys import PublicKey, verify_many
 from ledger.store.chain import ChainStore
 from ledger.store.schema import Finalised
+from node.core.book import Book
 from node.core.effects import (
     Append,
     Commit,
@@ -78,7 +78,7 @@ class Service:
     def __init__(
         self,
         machine: Machine,
-        committee: Committee,
+        book: Book,
         transport: Transport,
         journal: Journal,
         store: ChainStore,
@@ -86,7 +86,7 @@ class Service:
         on_commit: CommitHook,
         verify_threads: int = 2,
     ) -> None:
-        self._machine, self._committee = machine, committee
+        self._machine, self._book = machine, book
         self._transport, self._journal, self._store = transport, journal, store
         self._telemetry, self._on_commit = telemetry, on_commit
         self._inbox = Inbox()
@@ -113,15 +113,15 @@ class Service:
 
     async def on_message(self, peer: PublicKey, channel: Channel, payload: bytes) -> None:
         """Take a payload from the transport; wait while too much waits already."""
-        member = self._committee.member(peer)
-        if member is not None:
-            await self._inbox.put(PeerMessage(member, channel, payload))
+        number = self._book.number(peer)
+        if number is not None:
+            await self._inbox.put(PeerMessage(number, channel, payload))
 
     def on_peer(self, peer: PublicKey, *, up: bool) -> None:
         """Learn from the transport that a peer came or went."""
-        member = self._committee.member(peer)
-        if member is not None:
-            self._inbox.put_now(PeerUp(member) if up else PeerDown(member))
+        number = self._book.number(peer)
+        if number is not None:
+            self._inbox.put_now(PeerUp(number) if up else PeerDown(number))
 
     async def submit(self, raws: tuple[bytes, ...]) -> Sequence[Submission]:
         """Hand transactions to the machine and wait for its answer."""
@@ -173,8 +173,8 @@ class Service:
 
     def _carry_out(self, effect: Effect) -> None:
         match effect:
-            case Append(view, record):
-                self._journal.append(view, record)
+            case Append(view, record, epoch):
+                self._journal.append(epoch, view, record)
             case SendTo() | SendAll():
                 self._sends.append(effect)  # Held until the records before it are synced.
             case Verify():
@@ -198,14 +198,14 @@ class Service:
         for send in sends:
             match send:
                 case SendTo(peer, channel, payload):
-                    self._transport.send(self._committee.seats[peer].key, channel, payload)
+                    self._transport.send(self._book.key(peer), channel, payload)
                 case SendAll(channel, payload):
                     self._transport.broadcast(channel, payload)
 
     def _commit(self, commit: Commit) -> None:
         with self._telemetry.commit.time():
             head = self._store.commit(commit.steps)
-        self._journal.prune(head.view)
+        self._journal.prune(head.epoch, head.view)
         self._on_commit(commit.steps, self._clock_ms())
 
     def _answer(self, effect: Submitted) -> None:

@@ -4,18 +4,22 @@ For tests of the join itself; faults and seeds are the simulator's.
 """
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from types import MappingProxyType
 
 from consensus.journal import Record, decode_record
 from consensus.params import Params
 from consensus.types import Member
 from ledger.genesis import Genesis
-from ledger.primitives.keys import SigningKey, verify_many
+from ledger.primitives.keys import PublicKey, Seed, SigningKey, verify_many
 from ledger.store.memory import MemoryStore
 from node.core import effects as asked
 from node.core import events as told
 from node.core.assembly import assemble, committee_of
 from node.core.machine import Machine
+from tests.support.ledgers import Dairy
 
 STEPS_MAX = 200_000
 
@@ -42,8 +46,13 @@ class Cluster:
         keys: list[SigningKey],
         params: Params,
         reporter: SigningKey | None = None,
+        vrf_secrets: Mapping[PublicKey, Seed] = MappingProxyType({}),
+        joiners: Sequence[SigningKey] = (),
     ) -> None:
+        """Start the validators of the genesis, and after them `joiners`, who have no seat yet."""
         self.genesis, self.params, self.reporter = genesis, params, reporter
+        self.vrf_secrets = vrf_secrets
+        self.joiners = [key.public for key in joiners]
         committee = committee_of(genesis)
         self.keys = sorted(keys, key=lambda key: key.public)
         assert [seat.key for seat in committee.seats] == [key.public for key in self.keys]
@@ -51,6 +60,7 @@ class Cluster:
         self.delay_ms = 1
         self._queue: deque[tuple[int, Member, told.Event]] = deque()
         self.nodes = []
+        self.keys += joiners
         for key in self.keys:
             store = MemoryStore()
             self.nodes.append(Node(key, store, self.make(store, key, [])))
@@ -59,7 +69,16 @@ class Cluster:
 
     def make(self, store: MemoryStore, key: SigningKey, records: list[Record]) -> Machine:
         """Assemble a node's machine."""
-        return assemble(self.genesis, store, key, self.params, records, self.reporter)
+        return assemble(
+            self.genesis,
+            store,
+            key,
+            self.params,
+            records,
+            self.reporter,
+            self.vrf_secrets.get(key.public),
+            self.joiners,
+        )
 
     def start(self, index: int) -> None:
         """Start a node's machine and connect it with those that run."""
@@ -97,7 +116,7 @@ class Cluster:
 
     def _carry_out(self, index: int, node: Node, effect: asked.Effect) -> None:
         match effect:
-            case asked.Append(_, record):
+            case asked.Append(_, record, _):
                 node.journal.append(record)
             case asked.Commit(steps):
                 node.store.commit(steps)
@@ -140,3 +159,13 @@ class Cluster:
                 if node.is_up and due is not None and due <= self.now_ms:
                     self.feed(index, told.Tick())
         raise AssertionError("the cluster never comes to rest")
+
+
+def vrf_secrets(dairy: Dairy) -> dict[PublicKey, Seed]:
+    """Give the VRF secrets of a dairy's validators, by vote key."""
+    return {key.public: secret(f"vrf-{i}") for i, key in enumerate(dairy.validator_keys)}
+
+
+def secret(name: str) -> Seed:
+    """Give the seed behind `ledgers.key(name)`."""
+    return Seed(blake2b(name.encode(), digest_size=32, person=b"test-key").digest())

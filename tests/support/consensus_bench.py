@@ -61,6 +61,7 @@ class Bench:
             CHAIN,
             EPOCH,
             self.committee,
+            first_seed(CHAIN),
             self.me if voter else None,
             self.keys[self.me] if voter else None,
             self.floor,

@@ -24,6 +24,7 @@ from consensus.events import (
     WorkPending,
 )
 from consensus.journal import decode_record, frame, read
+from consensus.leader import first_seed
 from consensus.messages import Certificate, Message, Proposal, Vote, VoteKind
 from consensus.params import Params
 from consensus.quorum import verify_certificate
@@ -162,6 +163,7 @@ class Net:
             CHAIN,
             EPOCH,
             self.committee,
+            first_seed(CHAIN),
             machine.member,
             machine.key,
             machine.floor,

@@ -90,6 +90,7 @@ def make_homes(folder: Path, validators: int) -> Homes:
         save_config(config)
         (home / "genesis.json").write_text(format_genesis(genesis))
         write_key(home / "keys/validator.key", _seed(1, i))
+        write_key(home / "keys/vrf.key", _seed(2, i))
         write_key(home / "keys/network.key", _seed(3, i))
         configs.append(config)
     return Homes(tuple(configs), genesis, SigningKey(_seed(9, 0)))

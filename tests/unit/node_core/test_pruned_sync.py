@@ -19,9 +19,9 @@ KEPT = 2
 
 def test_a_store_serves_what_it_keeps_and_says_what_it_does_not():
     store = fill(MemoryStore(keep_blocks=KEPT)).store
-    assert serve(store, 1, 6) == serve(store, 4, 6) == Pruned(5)
-    assert serve(store, 7, 6) is None
-    answer = serve(store, 5, 6)
+    assert serve(store, 1, 6, 6) == serve(store, 4, 6, 6) == Pruned(5)
+    assert serve(store, 7, 6, 6) is None
+    answer = serve(store, 5, 6, 6)
     assert isinstance(answer, Blocks)
     assert len(answer.blocks) == KEPT
 

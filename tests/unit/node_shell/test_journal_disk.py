@@ -18,14 +18,14 @@ from node.shell.journal import Journal
 SEGMENT = 1_000_000
 
 
-def vote(view: int) -> Vote:
-    subject = Subject(VoteKind.NOTARIZE, Epoch(0), View(view), View(0), Hash(bytes(32)))
+def vote(view: int, epoch: int = 0) -> Vote:
+    subject = Subject(VoteKind.NOTARIZE, Epoch(epoch), View(view), View(0), Hash(bytes(32)))
     return Vote(subject, Member(0), Signature(view.to_bytes(64, "big")))
 
 
 def write(journal: Journal, *views: int) -> None:
     for view in views:
-        journal.append(view, encode_record(vote(view)))
+        journal.append(0, view, encode_record(vote(view)))
     journal.sync()
 
 
@@ -87,7 +87,7 @@ def test_a_torn_tail_costs_the_last_batch_and_writing_goes_on(tmp_path_factory, 
 def test_what_was_not_synced_is_not_there(folder):
     journal = Journal(folder, SEGMENT)
     write(journal, 1)
-    journal.append(2, encode_record(vote(2)))
+    journal.append(0, 2, encode_record(vote(2)))
     assert journal.dirty
     assert views(reopened(folder)) == [1]
 
@@ -120,7 +120,7 @@ def test_segments_below_the_floor_are_deleted_and_only_these(folder):
     journal = Journal(folder, 100)
     for view in range(1, 8):
         write(journal, view)
-    journal.prune(5)
+    journal.prune(0, 5)
     journal.close()
     assert views(reopened(folder, 100)) == [5, 6, 7]
 
@@ -129,15 +129,27 @@ def test_a_late_record_of_a_high_view_keeps_its_segment(folder):
     journal = Journal(folder, 100)
     write(journal, 9)
     write(journal, 2)
-    journal.prune(5)
+    journal.prune(0, 5)
     journal.close()
     assert views(reopened(folder, 100)) == [9, 2]
+
+
+def test_a_later_epoch_lies_above_the_floor_however_low_its_views(folder):
+    journal = Journal(folder, 100)
+    for epoch, view in ((0, 90), (1, 1), (0, 95), (1, 2)):
+        journal.append(epoch, view, encode_record(vote(view, epoch)))
+        journal.sync()
+    journal.prune(0, 91)
+    assert views(reopened(folder, 100)) == [1, 95, 2]
+    journal.prune(1, 2)
+    journal.close()
+    assert views(reopened(folder, 100)) == [2]
 
 
 def test_the_open_segment_is_never_deleted(folder):
     journal = Journal(folder, SEGMENT)
     write(journal, 1)
-    journal.prune(100)
+    journal.prune(0, 100)
     journal.close()
     assert views(reopened(folder)) == [1]
 
@@ -145,7 +157,7 @@ def test_the_open_segment_is_never_deleted(folder):
 @pytest.mark.parametrize("call", ["write", "fdatasync"])
 def test_a_disk_that_refuses_ends_the_journal(folder, monkeypatch, call):
     journal = Journal(folder, SEGMENT)
-    journal.append(1, encode_record(vote(1)))
+    journal.append(0, 1, encode_record(vote(1)))
 
     def fail(*_arguments):
         raise OSError(5, "Input/output error")

@@ -6,6 +6,7 @@ import trio.testing
 from consensus.types import Committee, Member, Seat
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, Seed, SigningKey
+from node.core.book import Book
 from node.core.effects import (
     Admission,
     Append,
@@ -32,7 +33,7 @@ from node.shell.transport import TransportCounters
 from tests.support.trio_runs import in_trio, until
 
 KEYS = sorted(SigningKey(Seed(bytes([i]) * 32)).public for i in range(1, 4))
-COMMITTEE = Committee(tuple(Seat(key, key, 1) for key in KEYS))
+BOOK = Book(Committee(tuple(Seat(key, key, 1) for key in KEYS)))
 
 
 class World:
@@ -65,7 +66,8 @@ class World:
         return frozenset()
 
     # The journal.
-    def append(self, view, record):
+    def append(self, epoch, view, record):
+        assert (epoch, view) == (3, 1)
         self.log.append(f"append {record.decode()}")
         self._dirty = True
 
@@ -77,18 +79,18 @@ class World:
         self._dirty = False
         self.log.append("sync")
 
-    def prune(self, view):
-        self.log.append(f"prune {view}")
+    def prune(self, epoch, view):
+        self.log.append(f"prune {epoch} {view}")
 
     # The store.
     def commit(self, steps):
         self.log.append("commit")
-        return type("Head", (), {"view": 7})()
+        return type("Head", (), {"epoch": 2, "view": 7})()
 
 
 def service_of(world: World) -> Service:
     hook = lambda steps, now_ms: world.log.append("told")  # noqa: E731
-    return Service(world, COMMITTEE, world, world, world, Telemetry(), hook)
+    return Service(world, BOOK, world, world, world, Telemetry(), hook)
 
 
 async def run(service: Service, act) -> None:
@@ -105,7 +107,7 @@ async def test_nothing_leaves_before_what_it_promises_is_synced():
             name = event.payload
             return [
                 SendTo(Member(1), Channel.CONSENSUS, b"early-" + name),
-                Append(1, name),
+                Append(1, name, 3),
                 SendAll(Channel.CONSENSUS, b"vote-" + name),
             ]
         return []
@@ -137,7 +139,7 @@ async def test_a_commit_is_carried_out_before_the_next_event():
         await until(lambda: len(world.events) == 3)
 
     await run(service, act)
-    assert world.log == ["commit", "prune 7", "told"]
+    assert world.log == ["commit", "prune 2 7", "told"]
     assert world.events == [Start(), PeerUp(Member(1)), PeerDown(Member(1))]
 
 
