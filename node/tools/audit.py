@@ -4,7 +4,8 @@
     blocks           links, roots, finalizations, indexes       (`audit_blocks`)
     state            all invariants, the root over every record (`ledger.invariants`)
     lots             by height and by farm; every one leads back to its farms
-    replay           executing all blocks again gives the same roots (small chains, or if asked)
+    replay           executing all blocks again gives the same roots (small chains, or if asked);
+                     where the state is wrong, which records are (`audit_records`)
     nodes            hold the same chain up to the height that all have
 
 It changes nothing that was stored; LevelDB itself may tidy its log when it is opened.
@@ -31,6 +32,7 @@ from ledger.trace import trace
 from ledger.types.block import Block
 from node.errors import NodeFault
 from node.tools.audit_blocks import BlockWalk
+from node.tools.audit_records import tell_records
 from node.tools.findings import Finding, Findings
 from node.tools.homes import Home, open_stopped
 
@@ -143,10 +145,14 @@ def audit_store(
             f"{walk.unverified} finalizations of committees that the state has forgotten were "
             f"not verified; the links from later ones cover their blocks"
         )
-    sound = not findings.count
+    sound, before = not findings.count, findings.count
     _state(store, head, report, findings)
     _lots(store, findings)
+    state_is_wrong, before = findings.count > before, findings.count
     _replay(store, genesis, report, findings, notes, sound, replaying)
+    if state_is_wrong and report.replayed and findings.count == before:
+        assert genesis is not None, "without one nothing is replayed"
+        tell_records(store, genesis, _blocks(store, head.height), findings)
     report.notes = notes
 
 

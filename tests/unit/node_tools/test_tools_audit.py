@@ -133,6 +133,20 @@ def test_what_is_wrong_is_told_with_its_place(sound):
     assert "state: the state root is not the hash over the records" in found
 
 
+def test_the_very_record_that_is_wrong_is_named(sound):
+    accounts = STATE + ACCOUNTS.prefix
+    alice, bob = (address_of(key(name).public) for name in ("alice", "bob"))
+    poorer = replace(ACCOUNTS.decode(sound[accounts + alice]), units=Units(1))
+    cells = {**sound, accounts + alice: encode(poorer), accounts + bytes(32): encode(poorer)}
+    del cells[accounts + bob]
+    found, report = audited(cells)
+    assert report.replayed
+    assert f"record of accounts {alice.hex()}: it is not what the blocks give" in found
+    assert f"record of accounts {bob.hex()}: it is missing" in found
+    assert f"record of accounts {'00' * 32}: no block made it" in found
+    assert sum(each.startswith("record of") for each in found) == 3
+
+
 def test_swapped_blocks_are_told(sound):
     one, two = (height_key(BLOCK, height) for height in (3, 4))
     found, _ = audited({**sound, one: sound[two], two: sound[one]})
