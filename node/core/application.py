@@ -50,7 +50,10 @@ from node.core.verifier import Claim, Verifier, fingerprint
 HEADER_BYTES_MAX: Final = 1_024
 CLOCK_DRIFT_MS: Final = 2_000
 """How far ahead of this node's clock a block's time may be."""
-CANDIDATES_MAX: Final = 10_000
+PROPOSAL_COUNT_MAX: Final = 1_000
+"""How many transactions this node proposes at once. A block may hold more; but one that takes a
+busy machine longer than a view lasts is made, checked and thrown away by all."""
+CANDIDATES_MAX: Final = 2_000
 """The most waiting transactions that one proposal looks at."""
 
 
@@ -181,6 +184,7 @@ class Application:
             execution,
             [(raw, transaction) for _, raw, transaction in candidates],
             bytes_max=BLOCK_BYTES_MAX - HEADER_BYTES_MAX,
+            count_max=PROPOSAL_COUNT_MAX,
         )
         outcome = execution.finish()
         taken = set(selection.included)
