@@ -19,6 +19,9 @@ from ledger.types.transaction import Transaction, decode_transaction
 Verify = Callable[[Sequence[tuple[PublicKey, bytes, Signature]]], Sequence[bool]]
 """Tells of each claimed signature whether it holds."""
 
+Draw = Callable[[bytes], bytes]
+"""Gives what a header's VRF proof drew: the floor above knows how."""
+
 
 class _Flat:
     """A whole state in one dictionary: a block's changes are folded in when it is done."""
@@ -41,7 +44,12 @@ class _Flat:
                 self._cells[key] = value
 
 
-def replay(genesis: Genesis, blocks: Iterable[Block], verify: Verify | None = None) -> list[str]:
+def replay(
+    genesis: Genesis,
+    blocks: Iterable[Block],
+    verify: Verify | None = None,
+    draw: Draw | None = None,
+) -> list[str]:
     """Execute blocks 1, 2, ... again; give what the first wrong one says and does not give.
 
     An empty list says that every header's roots are what executing its block gives.
@@ -53,7 +61,7 @@ def replay(genesis: Genesis, blocks: Iterable[Block], verify: Verify | None = No
             return [f"block {header.height} does not follow block {height - 1}"]
         overlay = Overlay(state)
         try:
-            why = _execute(genesis.chain_id, overlay, block, verify)
+            why = _execute(genesis.chain_id, overlay, block, verify, draw)
         except (LedgerFault, PrimitiveFault) as fault:
             why = [f"it holds what no block may hold: {fault}"]
         if why:
@@ -63,12 +71,16 @@ def replay(genesis: Genesis, blocks: Iterable[Block], verify: Verify | None = No
     return []
 
 
-def _execute(chain: Hash, overlay: Overlay, block: Block, verify: Verify | None) -> list[str]:
+def _execute(
+    chain: Hash, overlay: Overlay, block: Block, verify: Verify | None, draw: Draw | None
+) -> list[str]:
     header = block.header
     transactions = [decode_transaction(raw) for raw in block.transactions]
     if verify is not None and not _all_signed(chain, transactions, verify):
         return ["a signature does not hold"]
-    context = BlockContext(chain, header.height, header.time_ms, header.proposer)
+    proof = header.vrf_proof
+    drawn = draw(proof) if proof and draw is not None else b""
+    context = BlockContext(chain, header.height, header.time_ms, header.proposer, drawn)
     outcome = apply_block(overlay, context, transactions)
     pairs = (
         ("transactions", transactions_root(block.transactions), header.transactions_root),

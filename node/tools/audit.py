@@ -32,7 +32,7 @@ from ledger.trace import trace
 from ledger.types.block import Block
 from node.errors import NodeFault
 from node.tools.audit_blocks import BlockWalk
-from node.tools.audit_records import tell_records
+from node.tools.audit_records import drawn, tell_records
 from node.tools.findings import Finding, Findings
 from node.tools.homes import Home, open_stopped
 
@@ -215,7 +215,7 @@ def _replay(
     else:
         report.replayed = True
         try:
-            for each in replay(genesis, _blocks(store, report.height), verify_many):
+            for each in replay(genesis, _blocks(store, report.height), verify_many, drawn):
                 findings.tell("replay", each)
         except InvariantBroken as error:
             findings.tell("replay", f"an invariant breaks: {error}")

@@ -214,8 +214,16 @@ class BlockWalk:
             self._tell(where, f"its parent is not block {height - 1}")
         if header.time_ms <= parent.time_ms:
             self._tell(where, "it is not later than its parent")
-        if header.view <= parent.view or header.parent_view != parent.view:
-            self._tell(where, f"its views do not follow its parent's view {parent.view}")
+        # Views begin anew in each epoch, on the last block of the epoch before as of view 0.
+        same = header.epoch == parent.epoch
+        below = parent.view if same else 0
+        if header.view <= below or header.parent_view != below:
+            self._tell(where, f"its views do not follow its parent's view {below}")
+        if not same and header.epoch != parent.epoch + 1:
+            self._tell(where, f"its epoch does not follow its parent's epoch {parent.epoch}")
+        named = parent.committee_hash if same else parent.next_committee_hash
+        if header.committee_hash != named:
+            self._tell(where, "its committee is not the one that its parent names")
 
     def _finalization(self, height: int, header: Header) -> None:
         """Check a block's own finalization, if it has one."""
@@ -233,7 +241,12 @@ class BlockWalk:
         subject = certificate.subject
         if subject.kind is not VoteKind.FINALIZE or subject.block_hash != header.hash():
             self._tell(where, "it does not make this block final")
-        if (subject.epoch, subject.view) != (header.epoch, header.view):
+        # A boundary block is proposed again until it is final: its votes may be of a later view.
+        fits = subject.view > header.view or (subject.view, subject.parent_view) == (
+            header.view,
+            header.parent_view,
+        )
+        if subject.epoch != header.epoch or not fits:
             self._tell(where, "it is of another epoch or view than the block")
         committee = self._committees.get(Hash(header.committee_hash))
         if committee is None:

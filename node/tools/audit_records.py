@@ -7,6 +7,7 @@ after the state was found wrong while blocks and replay are right.
 from collections.abc import Iterable
 from typing import Final
 
+from consensus.vrf import VrfProof, proof_to_hash
 from ledger.genesis import Genesis
 from ledger.primitives.codec import encode
 from ledger.state import tables
@@ -23,6 +24,11 @@ TABLE_NAMES: Final = {
     for name, table in vars(tables).items()
     if isinstance(table, tables.Table)
 }
+
+
+def drawn(proof: bytes) -> bytes:
+    """Give what a header's VRF proof drew. Whose it is, the committee verified when it voted."""
+    return (proof_to_hash(VrfProof(proof)) or b"") if proof else b""
 
 
 def tell_records(
@@ -53,7 +59,10 @@ def _execute(genesis: Genesis, blocks: Iterable[Block]) -> MemoryStore:
         header = block.header
         overlay = Overlay(store)
         transactions = [decode_transaction(raw) for raw in block.transactions]
-        context = BlockContext(genesis.chain_id, header.height, header.time_ms, header.proposer)
+        draw = drawn(header.vrf_proof)
+        context = BlockContext(
+            genesis.chain_id, header.height, header.time_ms, header.proposer, draw
+        )
         outcome = apply_block(overlay, context, transactions)
         step = Finalised(
             block,
