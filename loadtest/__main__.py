@@ -22,7 +22,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("bench-results"), help="where JSON goes")
     commands = parser.add_subparsers(dest="command", required=True)
     measure = commands.add_parser("system", help="measure a testnet that is made for it")
-    measure.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all, unless named")
+    measure.add_argument(
+        "parts",
+        nargs="*",
+        choices=[*PARTS, []],
+        metavar="PART",
+        help=f"all of {PARTS}, unless named",
+    )
     measure.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     measure.add_argument("--dir", type=Path, help="keep the network in this folder")
     measure.add_argument("--json", action="store_true", help="print the report as JSON")

@@ -26,6 +26,8 @@ from loadtest.wallets import Wallet, open_wallets, read_seed
 Cpu = dict[str, float]
 LADDER: Final = (1, 10, 50, 100, 200, 400)
 """Clients in a closed loop, for the plot of throughput against latency."""
+FLOOD_WALLETS: Final = 400
+"""Wallets of one flood; the next one's are others, so that nothing left over is in the way."""
 FLOOD_EACH: Final = 40
 """Transfers a wallet in one flood: below the nonces that a pool lets run ahead."""
 FLOOD_REST_S: Final = 4.0
@@ -47,7 +49,8 @@ class Plan:
     @property
     def accounts(self) -> int:
         """Count the accounts that this takes."""
-        return self.burst + 2 * max(*LADDER, self.terminals) + self.terminals
+        flooded = FLOOD_WALLETS * (self.rounds + 1)
+        return self.burst + self.terminals + max(*LADDER, self.terminals) + flooded
 
 
 QUICK: Final = Plan(rounds=2, round_s=3.0, burst=500, envelopes=40, light_s=6.0)
@@ -160,23 +163,19 @@ class System:
 
     async def _flood(self, load: TransferLoad) -> None:
         """Batches of 200: HTTP costs little, the chain is the limit."""
-        wallets = self._payers[-400:]
-        rounds = [await self._flood_round(load, wallets) for _ in range(self._plan.rounds + 1)]
+        wallets = self._payers[-FLOOD_WALLETS * (self._plan.rounds + 1) :]
+        starts = range(0, len(wallets), FLOOD_WALLETS)
+        rounds = [
+            await self._flood_round(load, wallets[start : start + FLOOD_WALLETS])
+            for start in starts
+        ]
         self._rates("finalised transfers, in batches of 200", rounds[1:], "3,000/s")
 
     async def _flood_round(self, load: TransferLoad, wallets: list[Wallet]) -> tuple[Outcome, Cpu]:
-        for wallet in wallets:
-            wallet.nonce = await self._nonce(wallet) if wallet.nonce else 0
         queues = presign(wallets, FLOOD_EACH)
         result = await self._transfers(lambda: load.flood(queues, self._plan.round_s))
         await asyncio.sleep(FLOOD_REST_S)
         return result
-
-    async def _nonce(self, wallet: Wallet) -> int:
-        client = Client(self._network.nodes[0], {"Accept": "application/msgpack"})
-        _, body = await client.ask("GET", f"/v1/accounts/{wallet.address.hex()}")
-        client.close()
-        return int(msgspec.msgpack.decode(body)["pending_nonce"])
 
     async def _transfers(self, load: "Callable[[], object]") -> tuple[Outcome, Cpu]:
         before = self._network.cpu_s()

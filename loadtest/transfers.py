@@ -23,7 +23,7 @@ from loadtest.wallets import Wallet
 
 FINAL_S_MAX: Final = 30.0
 FLOOD_BATCH: Final = 200
-FLOOD_AHEAD_MAX: Final = 3_000
+FLOOD_AHEAD_MAX: Final = 1_000
 """Transfers of one node's share that may be under way at once."""
 _HEADERS: Final = {"Accept": "application/msgpack", "Content-Type": "application/msgpack"}
 
