@@ -28,15 +28,16 @@ def proposal_due_ms(s: State, patience_ms: int) -> int:
 def arm(s: State) -> bool:
     """Start the view's timers once a proposal is due, in hand, or others are at it.
 
-    They stop again if nothing was voted here and none of this holds any more: what was due came
-    with a late block of an earlier view, and an idle network would be woken for nothing.
+    They stop again if none of this holds any more, and with them every repetition: what was due
+    came with a late block of an earlier view, and an idle network would be woken for nothing. A
+    nullify that was signed meanwhile is said again once something is due, or others are at it.
     """
     if s.me is None:
         return False
     known = s.round(s.view)
-    busy = is_over_third(s.committee, stake_of(s.committee, known.tally.active()))
+    busy = is_over_third(s.committee, stake_of(s.committee, known.tally.active() - {s.me}))
     due = s.now_ms >= proposal_due_ms(s, s.params.delta_ms)
-    wanted = due or busy or known.proposal is not None or bool(known.own)
+    wanted = due or busy or known.proposal is not None
     if wanted == (s.timers.armed_ms is not None):
         return False
     s.timers.armed_ms = s.now_ms if wanted else None
@@ -46,7 +47,8 @@ def arm(s: State) -> bool:
 def retry(s: State) -> bool:
     """Send the stored nullify of the current view again, and what led into the view."""
     own = s.round(s.view).own.get(VoteKind.NULLIFY)
-    if own is None or s.timers.retry_ms is None or s.now_ms < s.timers.retry_ms:
+    idle = s.timers.armed_ms is None
+    if own is None or idle or s.timers.retry_ms is None or s.now_ms < s.timers.retry_ms:
         return False
     s.timers.retry_ms = s.now_ms + s.params.retry_ms
     s.broadcast(own)
@@ -56,10 +58,8 @@ def retry(s: State) -> bool:
 
 
 def is_pending(s: State) -> bool:
-    """Tell whether finality is owed: a tip, a vote of ours, or a due proposal waits for it."""
-    known = s.rounds.get(s.view)
-    voted = known is not None and bool(known.own)
-    return s.me is not None and (s.tip > s.finalized_view or voted or s.timers.armed_ms is not None)
+    """Tell whether finality is owed: a tip, or a view whose timers run, waits for it."""
+    return s.me is not None and (s.tip > s.finalized_view or s.timers.armed_ms is not None)
 
 
 def stand_up(s: State) -> bool:
