@@ -18,7 +18,7 @@ COVERED := tests/unit tests/property tests/integration
 TESTNET ?= testnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test coverage check bench sim clean lock format
+.PHONY: help setup setup-dev up test coverage check bench sim mutants clean lock format
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ bench: setup ## Measure parts, growth and the running whole; ARGS=--quick for a 
 
 sim: setup-dev ## Run the simulator over many seeds
 	$(BIN)/billcoin sim run $(ARGS)
+
+mutants: setup-dev ## Break one rule at a time: the simulator must notice each
+	$(BIN)/python tests/mutants/run.py $(ARGS)
 
 lock: setup-dev ## Resolve the lock files again
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-annotate \
