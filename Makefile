@@ -63,7 +63,7 @@ mutants: setup-dev ## Break one rule at a time: the simulator must notice each
 lock: setup-dev ## Resolve the lock files again
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-annotate \
 	    --custom-compile-command 'make lock' -o requirements.lock
-	$(BIN)/uv pip compile -q pyproject.toml --extra dev --extra loadtest --universal \
+	$(BIN)/uv pip compile -q pyproject.toml --extra dev --extra loadtest --extra export --universal \
 	    --generate-hashes --no-annotate --custom-compile-command 'make lock' \
 	    -c requirements.lock -o requirements-dev.lock
 	printf 'hatchling>=1.27\neditables\n' | $(BIN)/uv pip compile -q - --universal \
