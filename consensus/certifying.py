@@ -4,16 +4,19 @@ A certificate comes about in two ways, by counting votes and by receiving it, an
 `hold`. Rules that follow from it are applied afterwards, when the engine settles.
 """
 
-from consensus.effects import Offence
+from collections.abc import Sequence
+
+from consensus.effects import Forked, Offence
 from consensus.errors import BadSignature
-from consensus.messages import Certificate, Vote, VoteKind
+from consensus.messages import Certificate, Subject, Vote, VoteKind
 from consensus.params import PROPOSALS_KEPT, SKIP_VIEWS
 from consensus.quorum import is_genuine, verify_certificate
+from consensus.silence import note_certificate
 from consensus.state import State
 from consensus.tree import Standing, block_of
 from consensus.types import Member, View
 from consensus.view import Round, certified_block
-from consensus.votes import Admission
+from consensus.votes import Admission, are_exclusive
 
 
 def count_vote(s: State, vote: Vote, *, verified: bool) -> None:
@@ -32,6 +35,8 @@ def count_vote(s: State, vote: Vote, *, verified: bool) -> None:
         for forger in forgers:
             s.accuse(Offence(forger, "its vote bears a wrong signature", None))
         if certificate is not None:
+            if rivals := find_rivals(s, certificate.subject):
+                tell_fork(s, rivals, certificate)
             hold(s, certificate)
             push(s, certificate)
 
@@ -56,13 +61,44 @@ def accuse_of_equivocation(s: State, known: Round, earlier: Vote, later: Vote) -
 def learn(s: State, certificate: Certificate, source: Member) -> None:
     """Take in a certificate from another; raise `BadCertificate` if it proves nothing."""
     subject = certificate.subject
-    if subject.epoch != s.epoch or subject.view <= s.floor.block.view:
+    if subject.epoch != s.epoch:
         return
     known = s.rounds.get(subject.view)
-    if known is not None and subject.kind in known.certificates:
+    is_held = known is not None and subject.kind in known.certificates
+    is_old = is_held or subject.view <= s.floor.block.view
+    rivals = [] if subject.view in s.forks else find_rivals(s, subject)
+    if is_old and not rivals:
         return
     verify_certificate(s.committee, s.chain_id, certificate)
-    hold(s, certificate, source)
+    if rivals:
+        tell_fork(s, rivals, certificate)
+    if is_old:
+        note_certificate(s, certificate)
+    else:
+        hold(s, certificate, source)
+
+
+def find_rivals(s: State, subject: Subject) -> list[Certificate]:
+    """Find certificates of the view that can't stand beside this one unless a third lies."""
+    known = s.rounds.get(subject.view)
+    held = list(known.certificates.values()) if known else []
+    if s.floor.finalization is not None and s.floor.block.view == subject.view:
+        held.append(s.floor.finalization)
+    return [c for c in held if are_exclusive(c.subject, subject)]
+
+
+def tell_fork(s: State, held: Sequence[Certificate], other: Certificate) -> None:
+    """Raise the alarm over certificates, and accuse who signed both of one view (spec §4.4)."""
+    view, theirs = other.subject.view, dict(other.votes)
+    s.forks.add(view)
+    culprits = {member for mine in held for member, _ in mine.votes} & theirs.keys()
+    s.effects.append(Forked(held[0], other, tuple(sorted(culprits))))
+    for mine in (certificate for certificate in held if certificate.subject.view == view):
+        for member, signature in mine.votes:
+            if member in theirs:
+                one = Vote(mine.subject, member, signature)
+                two = Vote(other.subject, member, theirs[member])
+                accuse_of_equivocation(s, s.round(view), one, two)
 
 
 def hold(s: State, certificate: Certificate, source: Member | None = None) -> None:
@@ -71,6 +107,7 @@ def hold(s: State, certificate: Certificate, source: Member | None = None) -> No
     known = s.round(subject.view)
     known.certificates[subject.kind] = certificate
     s.persist(subject.view, certificate)
+    note_certificate(s, certificate)
     s.touched.add(subject.view)
     if s.highest is None or subject.view > s.highest.subject.view:
         s.highest = certificate

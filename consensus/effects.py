@@ -79,4 +79,42 @@ class Offence:
     proof: tuple[Vote, Vote] | None
 
 
-Effect = Persist | Send | Broadcast | Build | Check | Finalize | Behind | Offence
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """Two certificates that can't both be if less than a third is dishonest: the chain is unsafe.
+
+    `culprits` signed both; those whose two votes are slashable are also told of by `Offence`.
+    """
+
+    held: Certificate
+    other: Certificate
+    culprits: tuple[Member, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """From here on this validator does not vote, and why (spec §2.4)."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Regained:
+    """Nothing forgotten can matter any more: this validator votes, above this view."""
+
+    view: View
+
+
+Effect = (
+    Persist
+    | Send
+    | Broadcast
+    | Build
+    | Check
+    | Finalize
+    | Behind
+    | Offence
+    | Forked
+    | Muted
+    | Regained
+)

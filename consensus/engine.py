@@ -7,7 +7,7 @@ has anything to do. A rule acts at most once on the same facts, so settling ends
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from consensus import certifying, following, pacing, proposing, voting
+from consensus import certifying, following, pacing, proposing, silence, voting
 from consensus.effects import Effect, Offence
 from consensus.errors import PeerFault
 from consensus.events import Built, CaughtUp, Checked, Event, Received, Started, Ticked, WorkPending
@@ -18,7 +18,7 @@ from consensus.journal import Record, place_of
 from consensus.leader import Schedule
 from consensus.messages import Certificate, Message, Proposal, Vote, VoteKind
 from consensus.params import Params
-from consensus.state import Floor, Peer, State
+from consensus.state import Floor, Peer, Silence, State
 from consensus.tree import Tree, block_of
 from consensus.types import Committee, Epoch, Member, View
 from ledger.primitives.hashing import Hash
@@ -56,10 +56,13 @@ class Engine:
         key: SigningKey | None,
         floor: Floor,
         records: Sequence[Record] = (),
+        *,
+        silent: bool = False,
     ) -> None:
         """Take up from the floor and the epoch's records; nothing happens before `Started`.
 
         A new epoch's floor is the last one's boundary block, at view 0. `seed` orders the leaders.
+        `silent` says that records of own votes may be missing: do not vote before that is safe.
         """
         assert (me is None) == (key is None), "a validator has a key, an observer has none"
         assert me is None or key is None or committee.seats[me].key == key.public
@@ -81,6 +84,7 @@ class Engine:
             finalization=floor.finalization,
             highest=floor.finalization,
             tip=floor.block.view,
+            silence=Silence() if silent else None,
         )
         _replay(self._state, records)
 
@@ -93,6 +97,11 @@ class Engine:
     def me(self) -> Member | None:
         """Give the member as which this engine votes; None if it observes."""
         return self._state.me
+
+    @property
+    def is_silent(self) -> bool:
+        """Tell whether votes may have been forgotten, so that none is cast (spec §2.4)."""
+        return self._state.silence is not None
 
     @property
     def view(self) -> View:
@@ -135,6 +144,7 @@ class Engine:
         s = self._state
         s.now_ms = max(s.now_ms, now_ms)  # A clock set back stops time; it never turns it round.
         assert self._started or isinstance(event, Started), "the first event is Started"
+        silence.end(s)
         match event:
             case Started():
                 self._start()
@@ -166,6 +176,8 @@ class Engine:
         known = s.round(s.view)
         if VoteKind.NULLIFY in known.own:
             s.timers.retry_ms = s.now_ms + s.params.retry_ms
+        if not s.may_vote:
+            return
         if any(s.rounds[view].own for view in s.rounds):
             pacing.resend(s)
         if known.proposal is not None and known.proposal.vote.signer == s.me:
@@ -185,6 +197,7 @@ def _settle(s: State) -> None:
             break
     else:
         raise AssertionError("the rules do not settle")
+    silence.ask(s)
     pacing.retry(s)
     pacing.stand_up(s)
     certifying.share(s)

@@ -3,6 +3,7 @@
 Observers do all of this and nothing else.
 """
 
+from consensus.certifying import tell_fork
 from consensus.effects import Behind, Check, Finalize, Offence
 from consensus.events import Checked, Verdict
 from consensus.fetching import Request, Want
@@ -72,6 +73,7 @@ def apply_final(s: State) -> bool:
         return False
     block = certified_block(final)
     if not s.tree.is_valid(block) or not s.tree.descends(block):
+        _watch_for_fork(s, final, block)
         return False
     node = s.tree.get(block)
     assert node is not None
@@ -79,6 +81,18 @@ def apply_final(s: State) -> bool:
     s.effects.append(Finalize(final))
     s.move_floor(final)
     return True
+
+
+def _watch_for_fork(s: State, final: Certificate, block: BlockRef) -> None:
+    """Raise the alarm if a final block's whole ancestry is here and passes beside the floor."""
+    missing, _ = s.tree.missing(block)
+    floor = s.floor.finalization
+    if missing is None and floor is not None and block in s.tree.nodes:
+        lowest = block
+        while lowest in s.tree.nodes and lowest.view > s.floor.block.view:
+            lowest = parent_of(s.tree.nodes[lowest].proposal)
+        if lowest != s.floor.block and block.view not in s.forks:
+            tell_fork(s, [floor], final)
 
 
 def take_caught_up(s: State, finalization: Certificate) -> None:

@@ -4,19 +4,22 @@ Everything here is decoded but not trusted. A message is dropped silently if it 
 early; it raises a `PeerFault` if no honest member could have sent it.
 """
 
+from consensus import silence
 from consensus.certifying import (
     bring_up_to_date,
     count_vote,
     learn,
 )
-from consensus.errors import BadSignature, WrongSender
+from consensus.errors import BadCertificate, BadSignature, WrongSender
 from consensus.justify import check_structure
 from consensus.messages import (
     Certificate,
     FetchCertificates,
     FetchProposal,
+    FetchView,
     Message,
     Proposal,
+    ViewReport,
     Vote,
     VoteKind,
 )
@@ -36,6 +39,8 @@ from consensus.types import BlockRef, Member, View
 def take_message(s: State, sender: Member, message: Message) -> None:
     """Let a message in; raise a `PeerFault` that is the sender's."""
     if sender == s.me:
+        if isinstance(message, Vote) and is_genuine(s.committee, s.chain_id, message):
+            silence.note_own(s, message.subject)  # From a twin: one never hears oneself.
         return
     peer = s.peers[sender]
     peer.heard_ms, peer.heard_view = s.now_ms, s.view
@@ -51,6 +56,22 @@ def take_message(s: State, sender: Member, message: Message) -> None:
             answer_proposal(s, sender, message)
         case FetchCertificates():
             answer_certificates(s, sender, message)
+        case FetchView():
+            if _may_answer(s, sender, 1):
+                silence.answer(s, sender, message)
+        case ViewReport():
+            take_report(s, sender, message)
+
+
+def take_report(s: State, sender: Member, report: ViewReport) -> None:
+    """Learn from an answer of another; without need of it, nothing."""
+    if s.silence is None or report.epoch != s.epoch:
+        return
+    if report.highest is not None:
+        if report.highest.subject.epoch != s.epoch:
+            raise BadCertificate("it shows its view by another epoch's certificate")
+        learn(s, report.highest, sender)
+    silence.take_report(s, sender, report)
 
 
 def _note_entered(s: State, sender: Member, view: View) -> None:

@@ -95,7 +95,21 @@ class FetchCertificates(
     last: WireView
 
 
-Message = Vote | Certificate | Proposal | FetchProposal | FetchCertificates
+class FetchView(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="fetch_view"):
+    """Ask the others how far they are: the asker may have forgotten votes of its own."""
+
+    epoch: WireEpoch
+
+
+class ViewReport(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="view"):
+    """What let the sender enter its view (None: it is in the first); the asker's newest vote."""
+
+    epoch: WireEpoch
+    highest: Certificate | None
+    vote: Vote | None
+
+
+Message = Vote | Certificate | Proposal | FetchProposal | FetchCertificates | FetchView | ViewReport
 
 
 def epoch_of(message: Message) -> Epoch | None:
@@ -105,5 +119,7 @@ def epoch_of(message: Message) -> Epoch | None:
             return subject.epoch
         case Proposal(vote=vote):
             return vote.subject.epoch
+        case FetchView(epoch=epoch) | ViewReport(epoch=epoch):
+            return epoch
         case _:
             return None

@@ -32,7 +32,7 @@ def arm(s: State) -> bool:
     came with a late block of an earlier view, and an idle network would be woken for nothing. A
     nullify that was signed meanwhile is said again once something is due, or others are at it.
     """
-    if s.me is None:
+    if not s.may_vote:
         return False
     known = s.round(s.view)
     busy = is_over_third(s.committee, stake_of(s.committee, known.tally.active() - {s.me}))
@@ -46,7 +46,7 @@ def arm(s: State) -> bool:
 
 def retry(s: State) -> bool:
     """Send the stored nullify of the current view again, and what led into the view."""
-    own = s.round(s.view).own.get(VoteKind.NULLIFY)
+    own = s.round(s.view).own.get(VoteKind.NULLIFY) if s.may_vote else None
     idle = s.timers.armed_ms is None
     if own is None or idle or s.timers.retry_ms is None or s.now_ms < s.timers.retry_ms:
         return False
@@ -59,7 +59,7 @@ def retry(s: State) -> bool:
 
 def is_pending(s: State) -> bool:
     """Tell whether finality is owed: a tip, or a view whose timers run, waits for it."""
-    return s.me is not None and (s.tip > s.finalized_view or s.timers.armed_ms is not None)
+    return s.may_vote and (s.tip > s.finalized_view or s.timers.armed_ms is not None)
 
 
 def stand_up(s: State) -> bool:
@@ -106,7 +106,9 @@ def deadline_ms(s: State) -> int | None:
     times = [s.timers.share_ms, s.fetcher.due_ms()]
     if s.behind > s.floor.block.view:
         times.append(s.timers.behind_ms)
-    if s.me is not None:
+    if s.silence is not None and s.me is not None:
+        times.append(s.silence.ask_ms)
+    if s.may_vote:
         times += [s.timers.retry_ms, s.timers.standstill_ms, *_view_times(s)]
     return min((t for t in times if t is not None and t > s.now_ms), default=None)
 

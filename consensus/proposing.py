@@ -13,7 +13,7 @@ from consensus.voting import make_durable, sign
 
 def is_to_propose(s: State) -> bool:
     """Tell whether it is this validator's turn and nothing of the view is signed yet."""
-    if s.me is None or s.schedule.leader(s.view) != s.me:
+    if not s.may_vote or s.schedule.leader(s.view) != s.me:
         return False
     return not s.round(s.view).own and not s.round(s.view).refused
 

@@ -68,6 +68,22 @@ class Timers:
 
 
 @dataclass(slots=True)
+class Silence:
+    """What a validator knows that may not vote, because it may have forgotten votes of its own."""
+
+    ask_ms: int = 0
+    entered: dict[Member, View] = field(default_factory=dict)
+    """The view that each other has shown to have entered."""
+    bar: View | None = None
+    """A view of which this validator has never voted, nor of any above."""
+    is_checking: bool = False
+    checked: set[Member] = field(default_factory=set)
+    """Who has answered since the bar was reached."""
+    has_twin: bool = False
+    """Another process votes with this key."""
+
+
+@dataclass(slots=True)
 class State:
     """Everything that an engine knows."""
 
@@ -102,6 +118,9 @@ class State:
     """When that view's block was seen proposed."""
     timers: Timers = field(default_factory=Timers)
     now_ms: int = 0
+    silence: Silence | None = None
+    forks: set[View] = field(default_factory=set)
+    """Views of which a fork was told."""
     replaying: bool = False
     effects: list[Effect] = field(default_factory=list)
 
@@ -109,6 +128,11 @@ class State:
     def finalized_view(self) -> View:
         """Give the highest view known to be finalized, applied or not."""
         return self.finalization.subject.view if self.finalization else self.floor.block.view
+
+    @property
+    def may_vote(self) -> bool:
+        """Tell whether this is a validator that knows of all its votes."""
+        return self.me is not None and self.silence is None
 
     def round(self, view: View) -> Round:
         """Find or make the round of a view. Callers admit the view first."""
@@ -148,6 +172,7 @@ class State:
             self.guard.raise_floor(block.view)
         for view in [v for v in self.rounds if v < block.view - VIEWS_KEPT]:
             del self.rounds[view]
+            self.forks.discard(view)
 
     def is_over(self, view: View) -> bool:
         """Tell whether a certificate ends this view here."""

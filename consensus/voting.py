@@ -41,7 +41,7 @@ def notarizable(s: State) -> Proposal | None:
     """Give the current view's proposal if R3 allows to vote for it now."""
     known = s.round(s.view)
     proposal = known.proposal
-    if s.me is None or proposal is None or known.refused or known.equivocated:
+    if not s.may_vote or proposal is None or known.refused or known.equivocated:
         return None
     if VoteKind.NOTARIZE in known.own or VoteKind.NULLIFY in known.own:
         return None
@@ -68,7 +68,7 @@ def notarize(s: State) -> bool:
 def must_nullify(s: State) -> bool:
     """Tell whether R4 asks to give the current view up."""
     known, timers = s.round(s.view), s.timers
-    if s.me is None or VoteKind.NULLIFY in known.own or VoteKind.FINALIZE in known.own:
+    if not s.may_vote or VoteKind.NULLIFY in known.own or VoteKind.FINALIZE in known.own:
         return False
     leader = s.schedule.leader(s.view)
     given_up = (VoteKind.NULLIFY, leader) in known.tally.first
@@ -109,7 +109,7 @@ def nullify(s: State) -> bool:
 def finalizable(s: State, view: View) -> Subject | None:
     """Give what R5 allows to sign as final in a view, left or not."""
     known = s.rounds.get(view)
-    if s.me is None or known is None or view <= s.finalized_view or known.equivocated:
+    if not s.may_vote or known is None or view <= s.finalized_view or known.equivocated:
         return None
     notarization = known.certificates.get(VoteKind.NOTARIZE)
     if notarization is None or VoteKind.NULLIFY in known.own or VoteKind.FINALIZE in known.own:

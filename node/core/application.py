@@ -12,6 +12,7 @@ Another engine could drive the ledger through these. No signature is checked her
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from consensus import vrf
@@ -59,6 +60,10 @@ CANDIDATES_MAX: Final = 2_000
 
 class BlockFault(Exception):
     """A block is not what it claims to be. The text says in what."""
+
+
+class ForkFault(BlockFault):
+    """Blocks that a quorum finalised stand beside those that are final here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,13 +358,16 @@ class Application:
 
     def check_chain(self, blocks: Sequence[Parsed], finalization: Certificate) -> None:
         """Raise `BlockFault` unless the blocks lead from the head to the finalised one."""
-        parent = self._tree.tip.hash
-        for parsed in blocks:
-            if parsed.block.header.parent_hash != parent:
-                raise BlockFault("synced blocks do not lead on from the head")
-            parent = parsed.hash
-        if parent != finalization.subject.block_hash:
+        for earlier, later in pairwise(blocks):
+            if later.block.header.parent_hash != earlier.hash:
+                raise BlockFault("synced blocks do not lead from one to the next")
+        if blocks[-1].hash != finalization.subject.block_hash:
             raise BlockFault("synced blocks do not end at the finalised one")
+        first = blocks[0].block.header
+        if first.parent_hash != self.tip.hash:
+            if first.height == self.height + 1:
+                raise ForkFault("synced blocks are final and stand beside the head")
+            raise BlockFault("synced blocks do not lead on from the head")
 
 
 def evidence_root(transactions: Sequence[Transaction]) -> Hash:

@@ -50,6 +50,8 @@ def assemble(
     reporter: SigningKey | None = None,
     vrf_secret: Seed | None = None,
     others: Sequence[PublicKey] = (),
+    *,
+    silent: bool = False,
 ) -> Machine:
     """Make the machine of one node: a validator in each epoch in which `key` has a seat.
 
@@ -57,9 +59,10 @@ def assemble(
     chain's. `records` are the journal's, in order. `reporter` is the account that reports others'
     slashable offences, if they are to be reported; with `vrf_secret` the validator draws for the
     seeds of epochs. `others` are peers beside the genesis's validators, as the book numbers them.
+    `silent`: the journal may lack votes of the key, so none is cast before that is safe.
     """
     store.init_genesis(genesis)
     book = Book(committee_of(genesis), others)
     application = Application(ApplicationConfig(genesis.chain_id, vrf_secret), store)
-    config = MachineConfig(params, book, key, reporter)
+    config = MachineConfig(params, book, key, reporter, silent)
     return Machine(config, application, floor_of(store), records)

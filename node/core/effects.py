@@ -75,4 +75,12 @@ class Warn:
     peer: Member | None
 
 
-Effect = Append | SendTo | SendAll | Verify | Commit | Submitted | Warn
+@dataclass(frozen=True, slots=True)
+class SetVoting:
+    """Remember, also through a restart, whether this node may vote; `why` is for the operator."""
+
+    allowed: bool
+    why: str
+
+
+Effect = Append | SendTo | SendAll | Verify | Commit | Submitted | Warn | SetVoting

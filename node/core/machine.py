@@ -25,9 +25,9 @@ from ledger.primitives.codec import decode
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.keys import SigningKey
 from node.core import wire
-from node.core.application import Application, BlockFault, Parsed
+from node.core.application import Application, BlockFault, ForkFault, Parsed
 from node.core.book import Book
-from node.core.effects import Append, Commit, Effect, SendAll, SendTo, Warn
+from node.core.effects import Append, Commit, Effect, SendAll, SendTo, SetVoting, Warn
 from node.core.events import (
     Channel,
     Event,
@@ -55,13 +55,15 @@ EXPIRY_STRIDE: Final = 16
 class MachineConfig:
     """What one node is: its vote key (None: it only observes), its peers, and who reports.
 
-    `reporter` is the account, if any, that reports others' offences.
+    `reporter` is the account, if any, that reports others' offences. `silent` says that the
+    journal may lack votes of the key, so that none is cast before that is safe (spec §2.4).
     """
 
     params: Params
     book: Book
     key: SigningKey | None
     reporter: SigningKey | None = None
+    silent: bool = False
 
 
 class Machine:
@@ -81,6 +83,9 @@ class Machine:
         self.book = config.book
         self._config = config
         self._records = tuple(records)
+        self._silent = config.silent
+        self.forks = 0
+        """Pairs of certificates seen that can't both be unless a third is dishonest."""
         self.engine = self._make_engine(floor)
         self._verifier = Verifier()
         self._intake = Intake(
@@ -160,6 +165,8 @@ class Machine:
                     self._on_sync(peer, wire.decode_sync(payload))
                 case _:
                     assert_never(channel)
+        except ForkFault as fault:
+            self._alarm(f"{fault}, as shown by {self.book.key(peer).hex()[:16]}")
         except (PrimitiveFault, PeerFault, BlockFault) as fault:
             self._emit(Warn(f"{channel.value} message refused: {fault}", peer))
 
@@ -260,11 +267,12 @@ class Machine:
             key if me is not None else None,
             floor,
             records,
+            silent=self._silent,
         )
 
     def _begin_epoch(self) -> None:
         """The epoch's last block is final: go on with a new engine on top of it (spec §4.2)."""
-        had_seat = self.engine.me is not None
+        had_seat, self._silent = self.engine.me is not None, self.engine.is_silent
         self.application.begin_epoch()
         self._told.clear()  # Answers to an engine that asks no more.
         self._in_flight = InFlight()
@@ -301,12 +309,42 @@ class Machine:
                 for member in sorted({source, *voters} - {self.engine.me}):
                     if (peer := self._peer(member)) is not None:
                         self._sync.heard(peer, self.application.height + 1)
-            case asked.Offence(member, reason, _):
-                self._emit(Warn(reason, self._peer(member)))
-                self.informer.note(self.application.plan.committee, effect)
-                self._report()
+            case asked.Offence() | asked.Forked() | asked.Muted() | asked.Regained():
+                self._take_news(effect)
             case _:
                 assert_never(effect)
+
+    def _take_news(self, news: asked.Offence | asked.Forked | asked.Muted | asked.Regained) -> None:
+        """Pass on what is wrong with others, with the chain, or with this node's own memory."""
+        match news:
+            case asked.Offence(member, reason, _):
+                self._emit(Warn(reason, self._peer(member)))
+                self.informer.note(self.application.plan.committee, news)
+                self._report()
+            case asked.Forked():
+                self._alarm(self._tell_fork(news))
+            case asked.Muted(why):
+                self._emit(SetVoting(allowed=False, why=why))
+            case asked.Regained(view):
+                why = f"nothing forgotten can matter above view {view}"
+                self._emit(SetVoting(allowed=True, why=why))
+            case _:
+                assert_never(news)
+
+    def _alarm(self, what: str) -> None:
+        """Tell of a fork: the chain is not safe any more, and a person has to look."""
+        self.forks += 1
+        self._emit(Warn(f"FORK: {what}", None))
+
+    def _tell_fork(self, fork: asked.Forked) -> str:
+        seats = self.application.plan.committee.seats
+        names = ", ".join(seats[member].key.hex()[:16] for member in fork.culprits) or "nobody"
+        held, other = fork.held.subject, fork.other.subject
+        return (
+            f"{held.kind.name} of view {held.view} ({held.block_hash.hex()[:12]}) against "
+            f"{other.kind.name} of view {other.view} ({other.block_hash.hex()[:12]}), epoch "
+            f"{held.epoch}; both are signed by {names}"
+        )
 
     def _peer(self, member: Member) -> Member | None:
         """Find the number of a member of this epoch; None if it is no peer of this node."""

@@ -7,6 +7,10 @@ then unknown, and the process must end (`JournalFailed`); a retry of fsync would
 
 Segments hold runs of records. One whose records all lie below the floor, by epoch and view, is
 deleted whole.
+
+A damaged journal is not repaired: its files are set aside, a new one is begun, and a marker says
+until it is taken away that votes may be missing here (spec §2.4). The marker is durable before
+anything else happens.
 """
 
 import os
@@ -22,6 +26,8 @@ from node.errors import JournalDamaged, JournalFailed
 PENDING_BYTES_MAX: Final = 8 * 1024 * 1024
 """Records held for one frame; past it they are synced at once."""
 _SUFFIX: Final = ".journal"
+_LOST_MARK: Final = "VOTES-MAY-BE-MISSING"
+_DAMAGED: Final = "damaged"
 
 
 Place = tuple[int, int]
@@ -40,10 +46,11 @@ class _Segment:
 class Journal:
     """An open journal: append, sync, prune. One process at a time, one thread."""
 
-    def __init__(self, folder: Path, segment_bytes_max: int) -> None:
+    def __init__(self, folder: Path, segment_bytes_max: int, *, is_expected: bool = False) -> None:
         """Read the journal of a folder, making it if needed; cut a torn tail off.
 
-        Raise `JournalDamaged` if synced records do not check, `JournalFailed` if the disk refuses.
+        It counts as lost if synced records do not check, if the marker says so, or if there is
+        none where one `is_expected`. Raise `JournalFailed` if the disk refuses.
         """
         self._folder = folder
         self._segment_bytes_max = segment_bytes_max
@@ -54,11 +61,45 @@ class Journal:
         self._size = 0
         self.sync_s = 0.0
         """How long the last sync took."""
+        self.damage = ""
+        """What was wrong with the files that were set aside, if any were."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self.recovered = tuple(self._recover())
+            if is_expected and not any(folder.glob(f"*{_SUFFIX}")):
+                self.set_lost(True)
+            try:
+                self.recovered = tuple(self._recover())
+            except JournalDamaged as fault:
+                self.damage = str(fault)
+                self._set_aside()
+                self.recovered = tuple(self._recover())
         except OSError as error:
             raise JournalFailed(f"{folder} can't be opened: {error.strerror}") from error
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether own votes may be missing."""
+        return (self._folder / _LOST_MARK).exists()
+
+    def set_lost(self, lost: bool) -> None:
+        """Set or take away the marker, durably."""
+        mark = self._folder / _LOST_MARK
+        if lost:
+            mark.touch(mode=0o600)
+        else:
+            mark.unlink(missing_ok=True)
+        _sync_folder(self._folder)
+
+    def _set_aside(self) -> None:
+        """Move damaged files out of the way, for people to look at."""
+        self.set_lost(True)
+        self._closed.clear()
+        number = 1 + len(list(self._folder.glob(f"{_DAMAGED}-*")))
+        aside = self._folder / f"{_DAMAGED}-{number}"
+        aside.mkdir()
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+            path.rename(aside / path.name)
+        _sync_folder(self._folder)
 
     def _recover(self) -> list[Record]:
         """Read every segment, oldest first, and open the last one for appending."""

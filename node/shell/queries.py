@@ -250,6 +250,7 @@ class Queries:
         self._telemetry.height.set(head.height)
         self._telemetry.view.set(head.view)
         self._telemetry.peers.set(len(self._transport.peers_up()))
+        self._telemetry.forks.set(self._machine.forks)
         self._telemetry.pending.set(len(self._machine.mempool))
         return self._telemetry.render(self._transport.counters)
 

@@ -77,8 +77,17 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
             config.listen,
             peer_addresses(config),
         )
-    journal = Journal(config.path(JOURNAL_FOLDER), config.journal_segment_bytes)
     store = DiskStore(config.path(STORE_FOLDER), keep_blocks=config.keep_blocks)
+    # Where there are blocks there was a journal: without it, votes are forgotten.
+    has_blocks = (head := store.head()) is not None and head.height > 0
+    journal = Journal(
+        config.path(JOURNAL_FOLDER), config.journal_segment_bytes, is_expected=has_blocks
+    )
+    if journal.is_lost:
+        _log.error(
+            "THE JOURNAL IS LOST: not voting before no forgotten vote can matter",
+            damage=journal.damage,
+        )
     params = Params(
         delta_ms=config.delta_ms,
         heartbeat_ms=config.heartbeat_ms,
@@ -89,7 +98,15 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
     vrf_secret = read_seed(config.path(config.vrf_key_file))
     others = [peer_key(peer.vote_key) for peer in config.peers]
     machine = assemble(
-        genesis, store, key, params, journal.recovered, reporter, vrf_secret, others
+        genesis,
+        store,
+        key,
+        params,
+        journal.recovered,
+        reporter,
+        vrf_secret,
+        others,
+        silent=journal.is_lost,
     )
     telemetry = Telemetry()
     # Each of the two needs the other: the hook is looked up when it is called.

@@ -29,6 +29,7 @@ from node.core.effects import (
     Effect,
     SendAll,
     SendTo,
+    SetVoting,
     Submitted,
     Verify,
     Warn,
@@ -183,6 +184,10 @@ class Service:
                 self._commit(effect)
             case Submitted():
                 self._answer(effect)
+            case SetVoting(allowed, why):
+                self._journal.set_lost(not allowed)
+                tell = _log.warning if allowed else _log.error
+                tell("this node votes again" if allowed else "THIS NODE DOES NOT VOTE", why=why)
             case Warn(text, peer):
                 self._telemetry.warnings.inc()
                 _log.warning(text[:300], member=peer)

@@ -31,6 +31,7 @@ class Telemetry:
         self.height = gauge("height", "Height of the last final block")
         self.view = gauge("view", "View of the last final block")
         self.peers = gauge("peers", "Validators connected")
+        self.forks = gauge("forks", "Contradicting certificates seen: more than 0 is an emergency")
         self.pending = gauge("mempool_transactions", "Transactions that wait")
         self.blocks = counter("blocks", "Blocks finalised since the start")
         self.transactions = counter("transactions", "Transactions finalised")

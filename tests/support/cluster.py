@@ -35,6 +35,7 @@ class Node:
     answers: list[asked.Submitted] = field(default_factory=list)
     warnings: list[asked.Warn] = field(default_factory=list)
     is_up: bool = True
+    may_vote: bool = True
 
 
 class Cluster:
@@ -67,7 +68,9 @@ class Cluster:
         for index in range(len(self.nodes)):
             self.start(index)
 
-    def make(self, store: MemoryStore, key: SigningKey, records: list[Record]) -> Machine:
+    def make(
+        self, store: MemoryStore, key: SigningKey, records: list[Record], *, silent: bool = False
+    ) -> Machine:
         """Assemble a node's machine."""
         return assemble(
             self.genesis,
@@ -78,6 +81,7 @@ class Cluster:
             self.reporter,
             self.vrf_secrets.get(key.public),
             self.joiners,
+            silent=silent,
         )
 
     def start(self, index: int) -> None:
@@ -94,11 +98,14 @@ class Cluster:
         for other in range(len(self.nodes)):
             self.post(other, told.PeerDown(Member(index)))
 
-    def restart(self, index: int) -> None:
-        """Assemble a crashed node again from what it had stored."""
+    def restart(self, index: int, *, lost_journal: bool = False) -> None:
+        """Assemble a crashed node again from what it had stored, or from its blocks alone."""
         node = self.nodes[index]
+        if lost_journal:
+            node.journal.clear()
+            node.may_vote = False
         records: list[Record] = [decode_record(raw) for raw in node.journal]
-        node.machine = self.make(node.store, node.key, records)
+        node.machine = self.make(node.store, node.key, records, silent=not node.may_vote)
         node.is_up = True
         self.start(index)
 
@@ -131,6 +138,8 @@ class Cluster:
                         self.post(other, message, self.delay_ms)
             case asked.Submitted():
                 node.answers.append(effect)
+            case asked.SetVoting(allowed, _):
+                node.may_vote = allowed
             case asked.Warn():
                 node.warnings.append(effect)
 

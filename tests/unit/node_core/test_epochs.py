@@ -446,3 +446,69 @@ def test_a_sync_reply_ends_with_its_epoch() -> None:
         assert reply is not None
         assert len(reply.blocks) == EPOCH_BLOCKS + 1 - first
         assert reply.finalization.subject.epoch == 0
+
+
+@pytest.mark.parametrize("height", [1, EPOCH_BLOCKS - 1, EPOCH_BLOCKS, EPOCH_BLOCKS + 1])
+def test_who_lost_its_journal_votes_again_be_it_an_epoch_later(height: int) -> None:
+    era = Era(joiners=(JOINER,))
+    era.join()
+    era.to_height(3 * EPOCH_BLOCKS + height)
+    assert len(era.net.nodes[0].machine.application.plan.committee.seats) == 5
+    era.net.crash(1)
+    era.net.run(500)
+    era.net.restart(1, lost_journal=True)
+    node = era.net.nodes[1]
+    assert node.machine.engine.is_silent
+    for _ in range(120):
+        era.net.run(500)
+        if node.may_vote:
+            break
+    assert node.may_vote
+    assert not node.machine.engine.is_silent
+    era.net.crash(2)
+    reached = max(era.heights())
+    era.to_height(reached + 4)
+    era.settled()
+
+
+def test_a_restart_does_not_end_the_silence() -> None:
+    era = Era()
+    era.to_height(2)
+    era.net.crash(1)
+    era.net.restart(1, lost_journal=True)
+    era.net.run(20)
+    era.net.crash(1)
+    era.net.restart(1)
+    assert era.net.nodes[1].machine.engine.is_silent
+    era.net.run(30_000)
+    assert era.net.nodes[1].may_vote
+
+
+def test_blocks_that_are_final_elsewhere_and_stand_beside_ours_raise_the_alarm() -> None:
+    ours, theirs = Era(), Era()
+    theirs.do("alice", theirs.dairy.pay(address_of(key("bob").public), 5))
+    ours.to_height(2)
+    theirs.to_height(3)
+    blocks = tuple(theirs.net.nodes[0].store.block(height).raw for height in (1, 2, 3))
+    node = ours.net.nodes[0].machine
+    reply = wire.Blocks(blocks, certificate_at(theirs.net.nodes[0], 3), 3)
+    node._sync.heard(Member(1), 99)
+    node._sync.step(node.application.height, ours.net.now_ms)
+    event = told.PeerMessage(Member(1), Channel.SYNC, wire.encode_sync(reply))
+    effects = node.handle(event, ours.net.now_ms)
+    assert [e.text for e in effects if isinstance(e, asked.Warn) and "FORK" in e.text]
+    assert node.forks == 1
+
+
+def test_two_certificates_of_one_view_raise_the_alarm_and_make_evidence() -> None:
+    era = Era()
+    era.to_height(1)
+    genuine = certificate_at(era.net.nodes[0], 1)
+    rival = replace(genuine.subject, block_hash=bytes(32))
+    text = rival.signing_bytes(era.dairy.chain_id)
+    lie = Certificate(rival, tuple((m, era.net.keys[m].sign(text)) for m, _ in genuine.votes))
+    era.net.feed(0, told.PeerMessage(Member(1), Channel.CONSENSUS, encode_consensus(lie)))
+    machine = era.net.nodes[0].machine
+    assert machine.forks == 1
+    guilty = {era.net.keys[m].public for m, _ in genuine.votes if m != 0}
+    assert {evidence.validator for evidence in machine.informer.evidence} == guilty

@@ -11,7 +11,7 @@ from consensus.messages import Subject, Vote, VoteKind
 from consensus.types import Epoch, Member, View
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Signature
-from node.errors import JournalDamaged, JournalFailed
+from node.errors import JournalFailed
 from node.shell import journal as journal_module
 from node.shell.journal import Journal
 
@@ -92,7 +92,7 @@ def test_what_was_not_synced_is_not_there(folder):
     assert views(reopened(folder)) == [1]
 
 
-def test_damage_before_intact_records_is_refused(folder):
+def test_damage_before_intact_records_counts_as_lost(folder):
     journal = Journal(folder, SEGMENT)
     write(journal, 1)
     write(journal, 2)
@@ -101,19 +101,54 @@ def test_damage_before_intact_records_is_refused(folder):
     raw = bytearray(path.read_bytes())
     raw[20] ^= 1
     path.write_bytes(raw)
-    with pytest.raises(JournalDamaged):
-        Journal(folder, SEGMENT)
+    again = Journal(folder, SEGMENT)
+    assert again.is_lost
+    assert "damaged at byte 0" in again.damage
+    assert again.recovered == ()
+    assert (folder / "damaged-1" / path.name).read_bytes() == raw
+    write(again, 3)
+    again.close()
 
 
-def test_a_torn_segment_that_is_not_the_last_is_refused(folder):
+def test_a_lost_journal_stays_lost_until_that_is_taken_back(folder):
+    test_damage_before_intact_records_counts_as_lost(folder)
+    again = Journal(folder, SEGMENT)
+    assert again.is_lost
+    assert views(again) == [3], "what was written since is not lost"
+    again.set_lost(False)
+    again.close()
+    assert not reopened(folder).is_lost
+
+
+def test_a_second_loss_keeps_the_files_of_the_first(folder):
+    test_damage_before_intact_records_counts_as_lost(folder)
+    journal = Journal(folder, SEGMENT)
+    write(journal, 4)
+    journal.close()
+    [path] = segments(folder)
+    path.write_bytes(b"\0" * 30 + path.read_bytes())
+    assert reopened(folder).damage
+    assert (folder / "damaged-1").is_dir()
+    assert (folder / "damaged-2").is_dir()
+
+
+def test_a_journal_that_is_gone_where_one_is_expected_is_lost(folder):
+    assert not reopened(folder).is_lost, "a new node has forgotten nothing"
+    for path in segments(folder):
+        path.unlink()
+    journal = Journal(folder, SEGMENT, is_expected=True)
+    assert journal.is_lost
+    journal.close()
+
+
+def test_a_torn_segment_that_is_not_the_last_counts_as_lost(folder):
     journal = Journal(folder, 100)
     for view in range(1, 4):
         write(journal, view)
     journal.close()
     first = segments(folder)[0]
     os.truncate(first, first.stat().st_size - 1)
-    with pytest.raises(JournalDamaged):
-        Journal(folder, 100)
+    assert reopened(folder, 100).is_lost
 
 
 def test_segments_below_the_floor_are_deleted_and_only_these(folder):
