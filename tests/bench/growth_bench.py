@@ -5,6 +5,7 @@ transfers a block between accounts that are spread over all of it.
 """
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -45,9 +46,13 @@ def _at(town, blocks, size, path) -> tuple[list[Figure], Point]:
     committed: list[Sample] = []
     for transfers in blocks:
         made = []
-        applied.append(once(PAYERS, lambda: made.extend(town.execute(store, transfers))))  # noqa: B023
+
+        def apply(transfers=transfers, made=made):
+            made.extend(town.execute(store, transfers))
+
+        applied.append(once(PAYERS, apply))
         step = town.step(store, transfers, *made)
-        committed.append(once(1, lambda: store.commit([step])))  # noqa: B023
+        committed.append(once(1, partial(store.commit, [step])))
     grown_mib = (psutil.Process().memory_info().rss - rss) / 2**20
     store.close()
     town.on_disk(path).close()  # Opening writes the log into tables: now every byte is counted.
