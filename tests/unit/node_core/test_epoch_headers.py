@@ -1,0 +1,151 @@
+"""What a header, a sync reply and a certificate must be in their epoch, and what is an alarm."""
+
+import pytest
+from msgspec.structs import replace
+
+from consensus.effects import Build, Check
+from consensus.messages import (
+    Certificate,
+    VoteKind,
+)
+from consensus.types import Member, View
+from ledger.primitives.codec import encode
+from ledger.primitives.keys import address_of
+from ledger.types.block import decode_block
+from node.core import effects as asked
+from node.core import events as told
+from node.core import wire
+from node.core.application import BlockFault
+from node.core.events import Channel
+from node.core.machine import Machine
+from node.core.sync import serve
+from node.core.wire import encode_consensus
+from tests.support.cluster import Node
+from tests.support.era import EPOCH_BLOCKS, Era, certificate_at
+from tests.support.ledgers import key
+
+
+def feed_proposal(era: Era, again: bytes) -> list[str]:
+    """Judge a block that is proposed on itself; give why it may not be."""
+    node = era.net.nodes[0]
+    application = node.machine.application
+    check = Check(View(9), View(8), application.tip.hash, application.tip.hash, again)
+    node.machine._now_ms = era.net.now_ms
+    before = len(node.machine._effects)
+    node.machine._check(check)
+    return [e.text for e in node.machine._effects[before:] if isinstance(e, asked.Warn)]
+
+
+def test_only_an_epochs_last_block_may_come_again_and_without_a_body() -> None:
+    era = Era()
+    era.to_height(2)
+    (why,) = feed_proposal(era, b"")
+    assert "no last block" in why
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("epoch", 1, "another chain or epoch"),
+        ("committee_hash", bytes(32), "committees"),
+        ("next_committee_hash", bytes(32), "committees"),
+        ("evidence_root", bytes(32), "evidence"),
+        ("vrf_proof", bytes(80), "VRF"),
+        ("height", EPOCH_BLOCKS + 1, "height"),
+    ],
+)
+def test_a_header_that_lies_about_its_epoch_is_refused(field: str, value: object, why: str) -> None:
+    era = Era()
+    application = era.net.nodes[0].machine.application
+    leader = application.plan.leader(1)
+    maker = era.net.nodes[leader].machine
+    build = Build(View(1), View(0), application.tip.hash)
+    built = maker.application.prepare(build, maker.mempool, era.net.now_ms)
+    block = decode_block(built.raw)
+    bent = replace(block, header=replace(block.header, **{field: value}))
+    parsed = application.parse(encode(bent), bent.header.hash())
+    with pytest.raises(BlockFault, match=why):
+        application.execute(parsed)
+    application.execute(application.parse(built.raw, built.hash))
+
+
+def test_a_proof_of_another_view_or_leader_draws_nothing() -> None:
+    era = Era()
+    application = era.net.nodes[0].machine.application
+    leaders = {application.plan.leader(view): view for view in range(1, 12)}
+    (one, view), (other, _) = sorted(leaders.items())[:2]
+    drawer, stranger = (era.net.nodes[m].machine.application for m in (one, other))
+    proof = drawer._draw(view)
+    assert len(application._drawn(view, proof)) == 64
+    for bad in (stranger._draw(view), drawer._draw(view + 1), proof[:-1] + b"\x11"):
+        with pytest.raises(BlockFault, match="VRF"):
+            application._drawn(view, bad)
+
+
+def test_synced_blocks_need_a_finalization_and_of_the_right_epoch() -> None:
+    era = Era()
+    era.net.crash(3)
+    era.to_height(EPOCH_BLOCKS + 2)
+    source, sleeper = era.net.nodes[0], era.net.nodes[3]
+    blocks = tuple(source.store.block(height).raw for height in (1, 2))
+    genuine = certificate_at(source, 2)
+    notarize = replace(genuine.subject, kind=VoteKind.NOTARIZE)
+    text = notarize.signing_bytes(era.dairy.chain_id)
+    votes = tuple((Member(m), era.net.keys[m].sign(text)) for m in range(3))
+    lies = [Certificate(notarize, votes), certificate_at(source, EPOCH_BLOCKS + 1)]
+    machine = assemble_again(era, sleeper)
+    for lie in lies:
+        with pytest.raises(BlockFault):
+            machine._take_blocks(Member(0), wire.Blocks(blocks, lie, 7))
+    assert machine.application.height == 0
+    machine._take_blocks(Member(0), wire.Blocks(blocks, genuine, 7))
+    assert machine.application.height == 2
+
+
+def assemble_again(era: Era, node: Node) -> Machine:
+    """A started machine over a node's store, connected with nobody."""
+    machine = era.net.make(node.store, node.key, [])
+    machine.handle(told.Start(), era.net.now_ms)
+    return machine
+
+
+def test_a_sync_reply_ends_with_its_epoch() -> None:
+    era = Era()
+    era.to_height(2 * EPOCH_BLOCKS + 1)
+    node = era.net.nodes[0]
+    for first in range(1, EPOCH_BLOCKS + 1):
+        last = node.machine.application.last_of_epoch(first)
+        reply = serve(node.store, first, node.machine.application.height, last)
+        assert reply is not None
+        assert len(reply.blocks) == EPOCH_BLOCKS + 1 - first
+        assert reply.finalization.subject.epoch == 0
+
+
+def test_blocks_that_are_final_elsewhere_and_stand_beside_ours_raise_the_alarm() -> None:
+    ours, theirs = Era(), Era()
+    theirs.do("alice", theirs.dairy.pay(address_of(key("bob").public), 5))
+    ours.to_height(2)
+    theirs.to_height(3)
+    blocks = tuple(theirs.net.nodes[0].store.block(height).raw for height in (1, 2, 3))
+    node = ours.net.nodes[0].machine
+    reply = wire.Blocks(blocks, certificate_at(theirs.net.nodes[0], 3), 3)
+    node._sync.heard(Member(1), 99)
+    node._sync.step(node.application.height, ours.net.now_ms)
+    event = told.PeerMessage(Member(1), Channel.SYNC, wire.encode_sync(reply))
+    effects = node.handle(event, ours.net.now_ms)
+    assert [e.text for e in effects if isinstance(e, asked.Warn) and "FORK" in e.text]
+    assert node.forks == 1
+
+
+def test_two_certificates_of_one_view_raise_the_alarm_and_make_evidence() -> None:
+    era = Era()
+    era.to_height(1)
+    genuine = certificate_at(era.net.nodes[0], 1)
+    rival = replace(genuine.subject, block_hash=bytes(32))
+    text = rival.signing_bytes(era.dairy.chain_id)
+    lie = Certificate(rival, tuple((m, era.net.keys[m].sign(text)) for m, _ in genuine.votes))
+    era.net.feed(0, told.PeerMessage(Member(1), Channel.CONSENSUS, encode_consensus(lie)))
+    machine = era.net.nodes[0].machine
+    assert machine.forks == 1
+    guilty = {era.net.keys[m].public for m, _ in genuine.votes if m != 0}
+    assert {evidence.validator for evidence in machine.informer.evidence} == guilty
