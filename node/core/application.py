@@ -317,14 +317,17 @@ class Application:
     # Draws.
 
     def _draw(self, view: int) -> bytes:
-        """Draw for the seeds to come as the leader of a view; nothing without the secret."""
-        if self._vrf_secret is None:
-            return b""
+        """Draw for the seeds to come as the leader of a view; nothing without the right secret."""
         plan = self.plan
+        if self._vrf_secret is None or vrf.public_key(self._vrf_secret) != plan.vrf_key(view):
+            return b""
         return vrf.prove(self._vrf_secret, draw_bytes(plan.seed, plan.epoch, View(view)))
 
     def _drawn(self, view: int, proof: bytes) -> bytes:
-        """Give what a proof drew; raise `BlockFault` unless it is the leader's for this view."""
+        """Give what a proof drew; raise `BlockFault` unless it is the leader's for this view.
+
+        A leader may draw nothing, as it may keep its whole block back.
+        """
         if not proof:
             return b""
         plan = self.plan

@@ -193,10 +193,9 @@ class Machine:
         plan = self.application.plan
         boundary = (epoch + 1) * (plan.boundary - plan.first + 1)
         found = self.application.store.block(boundary)
-        if found is None or not found.finalization:
-            return
-        certificate = decode(found.finalization, Certificate, MESSAGE_BYTES_MAX)
-        self._emit(SendTo(peer, Channel.CONSENSUS, wire.encode_consensus(certificate)))
+        if found is not None and found.finalization:
+            certificate = decode(found.finalization, Certificate, MESSAGE_BYTES_MAX)
+            self._emit(SendTo(peer, Channel.CONSENSUS, wire.encode_consensus(certificate)))
         self._emit(status_to(peer, self.application.height))
 
     def _on_sync(self, peer: Member, message: wire.SyncMessage) -> None:

@@ -3,7 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
+from consensus import vrf
 from consensus.effects import Build, Check
+from consensus.leader import draw_bytes
 from consensus.messages import (
     Certificate,
     VoteKind,
@@ -20,7 +22,7 @@ from node.core.events import Channel
 from node.core.machine import Machine
 from node.core.sync import serve
 from node.core.wire import encode_consensus
-from tests.support.cluster import Node
+from tests.support.cluster import Node, secret
 from tests.support.era import EPOCH_BLOCKS, Era, certificate_at
 from tests.support.ledgers import key
 
@@ -77,7 +79,11 @@ def test_a_proof_of_another_view_or_leader_draws_nothing() -> None:
     drawer, stranger = (era.net.nodes[m].machine.application for m in (one, other))
     proof = drawer._draw(view)
     assert len(application._drawn(view, proof)) == 64
-    for bad in (stranger._draw(view), drawer._draw(view + 1), proof[:-1] + b"\x11"):
+    plan = application.plan
+    alpha = draw_bytes(plan.seed, plan.epoch, View(view))
+    later = draw_bytes(plan.seed, plan.epoch, View(view + 1))
+    foreign = vrf.prove(stranger._vrf_secret, alpha)
+    for bad in (foreign, vrf.prove(drawer._vrf_secret, later), proof[:-1] + b"\x11"):
         with pytest.raises(BlockFault, match="VRF"):
             application._drawn(view, bad)
 
@@ -149,3 +155,17 @@ def test_two_certificates_of_one_view_raise_the_alarm_and_make_evidence() -> Non
     assert machine.forks == 1
     guilty = {era.net.keys[m].public for m, _ in genuine.votes if m != 0}
     assert {evidence.validator for evidence in machine.informer.evidence} == guilty
+
+
+def test_a_leader_without_its_own_secret_draws_nothing_and_its_block_stands() -> None:
+    era = Era()
+    application = era.net.nodes[0].machine.application
+    leader = era.net.nodes[application.plan.leader(1)].machine
+    leader.application._vrf_secret = secret("another")
+    build = Build(View(1), View(0), application.tip.hash)
+    built = leader.application.prepare(build, leader.mempool, era.net.now_ms)
+    parsed = application.parse(built.raw, built.hash)
+    assert parsed.block.header.vrf_proof == b""
+    application.execute(parsed)
+    era.to_height(2 * EPOCH_BLOCKS)
+    era.settled()
