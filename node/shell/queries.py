@@ -12,7 +12,6 @@ from typing import Final
 import msgspec
 import trio
 
-from consensus.types import Committee
 from ledger.errors import PrunedBlock, StoreFault
 from ledger.genesis import Genesis
 from ledger.primitives.amounts import Units
@@ -85,7 +84,6 @@ class Queries:
         name: str,
         genesis: Genesis,
         genesis_text: bytes,
-        committee: Committee,
         store: ChainStore,
         machine: Machine,
         transport: Transport,
@@ -94,7 +92,7 @@ class Queries:
     ) -> None:
         self._name = name
         self._genesis, self._genesis_text = genesis, genesis_text
-        self._committee, self._store, self._machine = committee, store, machine
+        self._store, self._machine = store, machine
         self._transport, self._telemetry = transport, telemetry
         self._submit = submit
         self._prover = Prover(store)
@@ -137,7 +135,7 @@ class Queries:
             epoch=head.epoch,
             finalized_ms=self._finalized_ms,
             peers=len(self._transport.peers_up()),
-            validators=len(self._committee.seats),
+            validators=len(self._machine.application.plan.committee.seats),
             pending=len(self._machine.mempool),
             minted_units=books.minted_units,
             redeemed_units=books.redeemed_units,

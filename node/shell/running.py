@@ -124,7 +124,6 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
         config.name,
         genesis,
         genesis_text,
-        committee,
         store,
         machine,
         transport,
