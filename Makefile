@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 INSTALL := $(PIP) install --no-deps --require-hashes \
     --only-binary :all: --no-binary python-baseconv,varint
 PYTEST := $(BIN)/python -m pytest
-COVERED := tests/unit tests/property tests/integration
+COVERED := tests/unit tests/property tests/integration tests/simulation
 TESTNET ?= testnet
 
 .DEFAULT_GOAL := help
