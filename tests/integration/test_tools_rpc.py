@@ -34,7 +34,7 @@ class StoreBackend(ToyBackend):
         super().__init__()
         genesis = Dairy().genesis
         self._store = store
-        self._queries = Queries("n", genesis, b"", None, store, None, None, None, None)
+        self._queries = Queries("n", genesis, b"", store, None, None, None, None)
         for name in ("history_page", "height_at", "farm_lots", "trace", "block", "transaction"):
             setattr(self, name, getattr(self._queries, name))
 
