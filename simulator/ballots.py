@@ -13,6 +13,7 @@ from consensus.types import Member
 from ledger.primitives import keys
 from simulator.cast import Cast
 from simulator.errors import Breach
+from simulator.trace import name_spot, spot
 from simulator.words import short
 
 NOTARIZE: Final = 1
@@ -116,4 +117,5 @@ class Ballots:
 
 def _name(subject: Subject) -> str:
     block = "" if int(subject.kind) == NULLIFY else f" of {short(subject.block_hash)}"
-    return f"{subject.kind.name.lower()}{block} in view {subject.view}"
+    where = name_spot(spot(subject.epoch, subject.view))
+    return f"{subject.kind.name.lower()}{block} in view {where}"

@@ -10,6 +10,8 @@ from functools import cache, cached_property
 from hashlib import blake2b
 from typing import Final
 
+from msgspec.structs import replace
+
 from consensus.types import Committee, Member
 from ledger.genesis import (
     Genesis,
@@ -18,7 +20,7 @@ from ledger.genesis import (
     GenesisStock,
     GenesisValidator,
 )
-from ledger.params import DAY_MS, default_parameters
+from ledger.params import DAY_MS, Parameters, default_parameters
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Seed, SigningKey, address_of
@@ -30,6 +32,8 @@ from node.core.assembly import committee_of
 BEGIN_MS: Final = 1_750_000_000_000
 """What clocks say when a simulation begins."""
 PLANT: Final = "plant-1"
+EPOCH_BLOCKS: Final = 1_000
+"""The usual length of an epoch: no simulation reaches its end unless it is meant to."""
 CLIENTS: Final = 8
 CLIENT_UNITS: Final = 1_000 * UNITS_PER_BILL
 
@@ -49,6 +53,7 @@ class Cast:
     genesis: Genesis
     chain_id: Hash
     committee: Committee
+    epoch_blocks: int
     cells: dict[bytes, bytes]
     """The cells of a store that holds the genesis and nothing else."""
 
@@ -68,8 +73,8 @@ class Cast:
 
 
 @cache
-def make_cast(stakes: tuple[int, ...]) -> Cast:
-    """Make the cast of a network; the same stakes give the same one."""
+def make_cast(stakes: tuple[int, ...], epoch_blocks: int = EPOCH_BLOCKS) -> Cast:
+    """Make the cast of a network; the same arguments give the same one."""
     keys = tuple(sorted((key(f"validator-{i}") for i in range(len(stakes))), key=_public))
     clients = tuple(key(f"client-{i}") for i in range(CLIENTS + 1))
     held = CLIENT_UNITS * len(clients) + sum(stakes)
@@ -77,7 +82,7 @@ def make_cast(stakes: tuple[int, ...]) -> Cast:
         "simulation",
         "sbill",
         BEGIN_MS,
-        default_parameters(development=True),
+        _parameters(epoch_blocks),
         tuple(
             GenesisValidator(
                 k.public, key(f"vrf-{i}").public, Units(stake), address_of(key(f"owner-{i}").public)
@@ -93,7 +98,14 @@ def make_cast(stakes: tuple[int, ...]) -> Cast:
     store = MemoryStore()
     store.init_genesis(genesis)
     cells = dict(store._cells)  # Copied once, so that no store begins anew.
-    return Cast(keys, clients, genesis, genesis.chain_id, committee_of(genesis), cells)
+    return Cast(
+        keys, clients, genesis, genesis.chain_id, committee_of(genesis), epoch_blocks, cells
+    )
+
+
+def _parameters(epoch_blocks: int) -> Parameters:
+    usual = default_parameters(development=True)
+    return replace(usual, staking=replace(usual.staking, epoch_blocks=epoch_blocks))
 
 
 def _public(signing_key: SigningKey) -> bytes:

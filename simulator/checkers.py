@@ -14,8 +14,10 @@
     I12 same seed, same trace                                trace, and the tests
 
 Written apart from the product's predicates: of consensus it uses the wire types and the leader
-schedule alone. What it knows of a node is what that node made durable or said. Epochs, evidence
-and light clients have no checks here yet: `ballots.guilty` is where evidence will be compared.
+schedule alone. What it knows of a node is what that node made durable or said. Views are meant
+with their epochs: a later epoch's first view is above all of the one before. The committee is the
+genesis's throughout; staking, evidence on the ledger and light clients have no checks here yet:
+`ballots.guilty` is where evidence will be compared.
 """
 
 from collections.abc import Sequence
@@ -27,7 +29,7 @@ from consensus.leader import Schedule, first_seed
 from consensus.messages import Certificate, Message, Proposal, Subject, Vote
 from consensus.types import Member, View
 from ledger.primitives.codec import decode
-from ledger.primitives.hashing import Hash
+from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.store.schema import Finalised
 from node.core import effects as asked
 from simulator.ballots import FINALIZE, NOTARIZE, NULLIFY, Ballots
@@ -35,6 +37,7 @@ from simulator.cast import Cast
 from simulator.chronicle import Chronicle
 from simulator.errors import Breach
 from simulator.process import Process
+from simulator.trace import EPOCH_STEP, name_spot, spot
 from simulator.words import name_record, short
 
 MEMORY_STRIDE: Final = 64
@@ -51,17 +54,19 @@ class Holdings:
 
     votes: set[Subject] = field(default_factory=set)
     certificates: dict[tuple[int, int], Subject] = field(default_factory=dict)
-    """By view and kind."""
-    bodies: dict[Hash, Proposal] = field(default_factory=dict)
+    """By spot (epoch and view) and kind."""
+    bodies: dict[tuple[int, Hash], Proposal] = field(default_factory=dict)
+    """By spot and hash: an epoch's last block may be proposed in several views."""
     foreign: dict[tuple[int, int], set[Hash]] = field(default_factory=dict)
-    """Blocks that others are known to have notarized, by view and signer."""
+    """Blocks that others are known to have notarized, by spot and signer."""
     floor: tuple[int, Hash] = (0, Hash(b""))
-    final_view: int = 0
-    """The highest view of which a finalization is durable."""
+    """The spot and hash of the block on which its epoch goes on."""
+    final_spot: int = 0
+    """The highest spot of which a finalization is durable."""
     current: int = 0
-    """The highest view in which it notarized or nullified."""
+    """The highest spot in which it notarized or nullified."""
     seen: tuple[int, int, int] = (0, 0, 0)
-    """View, finalized view and height after the last step."""
+    """View and finalized view, as spots, and height after the last step."""
     steps: int = 0
 
 
@@ -74,10 +79,22 @@ class Oracle:
         owners = {v.vote_key: v.owner for v in cast.genesis.validators}
         by_member = tuple(owners[seat.key] for seat in cast.committee.seats)
         self.chronicle = Chronicle(cast, self.ballots, by_member, tolerates_forks=tolerates_forks)
-        self.schedule = Schedule(first_seed(cast.chain_id), cast.committee)
+        self._schedules = [Schedule(first_seed(cast.chain_id), cast.committee)]
+        self._seed = first_seed(cast.chain_id)
         self.holdings: dict[int, Holdings] = {}
         self.committed_ms: dict[Hash, int] = {}
         self._tolerates_forks = tolerates_forks
+
+    def leader(self, at: int) -> Member:
+        """Name the leader of a view, given as a spot.
+
+        Nobody draws in a simulation, so each seed is the hash of the one before.
+        """
+        epoch, view = divmod(at, EPOCH_STEP)
+        while len(self._schedules) <= epoch:
+            self._seed = digest(Domain.SEED, self._seed)
+            self._schedules.append(Schedule(self._seed, self.cast.committee))
+        return self._schedules[epoch].leader(View(view))
 
     def holding(self, process: Process) -> Holdings:
         """Find what a process holds."""
@@ -128,19 +145,20 @@ class Oracle:
                 if signer == member:
                     held.votes.add(subject)
                 elif int(subject.kind) == NOTARIZE:
-                    seen = held.foreign.setdefault((subject.view, signer), set())
+                    seen = held.foreign.setdefault((spot_of(subject), signer), set())
                     seen.add(subject.block_hash)
             case Certificate(subject=subject):
                 self._hold_certificate(held, record)
             case Proposal():
-                held.bodies[record.vote.subject.block_hash] = record
+                about = record.vote.subject
+                held.bodies[spot_of(about), about.block_hash] = record
 
     def _hold_certificate(self, held: Holdings, certificate: Certificate) -> None:
         subject = certificate.subject
         self._judge_certificate(certificate)
-        held.certificates[subject.view, int(subject.kind)] = subject
+        held.certificates[spot_of(subject), int(subject.kind)] = subject
         if int(subject.kind) == FINALIZE:
-            held.final_view = max(held.final_view, subject.view)
+            held.final_spot = max(held.final_spot, spot_of(subject))
 
     def _judge_certificate(self, certificate: Certificate) -> None:
         """A certificate that an honest node keeps is one that votes could make."""
@@ -165,36 +183,43 @@ class Oracle:
     def _judge_vote(self, process: Process, held: Holdings, subject: Subject) -> None:
         kind = int(subject.kind)
         if kind in (NOTARIZE, NULLIFY):
-            if subject.view < held.current:
+            if spot_of(subject) < held.current:
                 raise Breach("I3", f"v{process.place} went back: {_name(subject)}")
-            held.current = subject.view
+            held.current = spot_of(subject)
         if kind == NULLIFY or self._tolerates_forks:
             return
-        body = held.bodies.get(subject.block_hash)
+        body = held.bodies.get((spot_of(subject), subject.block_hash))
         law = "I4" if kind == FINALIZE else "I5"
         if body is None:
             raise Breach(law, f"v{process.place} signed {_name(subject)} without a durable body")
         if why := self.chronicle.judge(body):
             raise Breach(law, f"v{process.place} signed {_name(subject)}, invalid: {why}")
         if kind == FINALIZE:
-            leader = self.schedule.leader(View(subject.view))
-            if len(held.foreign.get((subject.view, leader), ())) > 1:
+            leader = self.leader(spot_of(subject))
+            if len(held.foreign.get((spot_of(subject), leader), ())) > 1:
                 what = f"v{process.place} signed {_name(subject)}, and knows that its leader lied"
                 raise Breach("R5", what)
-            if not self._holds_notarization(process, held, subject, body):
+            if not self._holds_notarization(process, held, spot_of(subject), subject.block_hash):
                 raise Breach("I4", f"v{process.place} signed {_name(subject)}, not notarized")
         else:
             self._judge_parent(process, held, subject, body)
 
     def _holds_notarization(
-        self, process: Process, held: Holdings, subject: Subject, body: Proposal
+        self, process: Process, held: Holdings, at: int, block_hash: Hash
     ) -> bool:
-        """Find the notarization, or the durable votes that it follows from after a restart."""
-        notarized = held.certificates.get((subject.view, NOTARIZE))
-        if notarized is not None and notarized.block_hash == subject.block_hash:
+        """Find what proves a block notarized, or the durable votes that it follows from.
+
+        After a restart two votes may be enough: one's own, and the leader's in its proposal.
+        """
+        proofs = (held.certificates.get((at, kind)) for kind in (NOTARIZE, FINALIZE))
+        if any(proof is not None and proof.block_hash == block_hash for proof in proofs):
             return True
-        own = any(int(s.kind) == NOTARIZE and s == body.vote.subject for s in held.votes)
-        voters = {body.vote.signer} | ({process.member} if own else set())
+        body = held.bodies.get((at, block_hash))
+        if body is None:
+            return False
+        voters = {body.vote.signer}
+        if body.vote.subject in held.votes:
+            voters.add(process.member)
         return 3 * self.cast.stake(voters) > 2 * self.cast.total
 
     def _judge_parent(
@@ -202,18 +227,18 @@ class Oracle:
     ) -> None:
         """I5: the leader's block, on a notarized parent, every view between them nullified."""
         where = f"v{process.place} signed {_name(subject)}"
-        if body.vote.signer != self.schedule.leader(View(subject.view)):
+        if body.vote.signer != self.leader(spot_of(subject)):
             raise Breach("I5", f"{where}, which v{body.vote.signer} proposed out of turn")
-        parent = (int(subject.parent_view), body.parent_hash)
-        if parent[0] < held.final_view < subject.view:
-            raise Breach("I5", f"{where} on view {parent[0]}, below final view {held.final_view}")
-        if parent != held.floor:
-            proofs = (held.certificates.get((parent[0], kind)) for kind in (NOTARIZE, FINALIZE))
-            if not any(proof and proof.block_hash == parent[1] for proof in proofs):
-                raise Breach("I5", f"{where} on {short(parent[1])}, not notarized")
-        for view in range(parent[0] + 1, subject.view):
-            if (view, NULLIFY) not in held.certificates:
-                raise Breach("I5", f"{where}, skipping view {view}, not nullified there")
+        parent = (spot(subject.epoch, subject.parent_view), body.parent_hash)
+        if parent[0] < held.final_spot < spot_of(subject) and parent != held.floor:
+            below = name_spot(held.final_spot)
+            raise Breach("I5", f"{where} on view {subject.parent_view}, below final view {below}")
+        if parent != held.floor and not self._holds_notarization(process, held, *parent):
+            raise Breach("I5", f"{where} on {short(parent[1])}, not notarized")
+        for at in range(parent[0] + 1, spot_of(subject)):
+            if (at, NULLIFY) not in held.certificates:
+                what = f"{where}, skipping view {name_spot(at)}, not nullified there"
+                raise Breach("I5", what)
 
     # What is said.
 
@@ -261,8 +286,12 @@ class Oracle:
             block_hash = step.block.header.hash()
             self.committed_ms.setdefault(block_hash, process.stage.world.now_ms)
         held = self.holding(process)
-        held.floor = (last.block.header.view, last.block.header.hash())
-        held.final_view = max(held.final_view, last.block.header.view)
+        header = last.block.header
+        at = spot(header.epoch, header.view)
+        if header.height % self.cast.epoch_blocks == 0:
+            at = spot(header.epoch + 1, 0)  # The next epoch begins on its predecessor's last block.
+        held.floor = (at, header.hash())
+        held.final_spot = max(held.final_spot, at)
 
     def warned(self, process: Process, warning: asked.Warn) -> None:
         """I9: the honest don't blame the honest."""
@@ -280,14 +309,16 @@ class Oracle:
         held, engine = self.holding(process), machine.engine
         head = process.store.head()
         assert head is not None
-        seen = (engine.view, engine.finalized_view, head.height)
+        final = spot(engine.epoch, engine.finalized_view)
+        seen = (spot(engine.epoch, engine.view), final, head.height)
         if any(now < before for now, before in zip(seen, held.seen, strict=True)):
             raise Breach("I3", f"v{process.place} went back from {held.seen} to {seen}")
         if seen != held.seen:
             held.seen = seen
-            if engine.floor.block.view != head.view:
-                what = f"v{process.place} stores view {head.view} as final, "
-                raise Breach("I3", what + f"and consensus stands on {engine.floor.block.view}")
+            floor = spot(engine.epoch, engine.floor.block.view)
+            if floor != held.floor[0] or engine.floor.block.hash != head.hash:
+                what = f"v{process.place} stores view {name_spot(held.floor[0])} as final, "
+                raise Breach("I3", what + f"and consensus stands on {name_spot(floor)}")
         held.steps += 1
         if held.steps % MEMORY_STRIDE == 0:
             self._measure(process)
@@ -306,6 +337,11 @@ class Oracle:
             raise Breach("I10", f"v{process.place} keeps more votes than members can cast")
 
 
+def spot_of(subject: Subject) -> int:
+    """Say where a vote belongs, as one number."""
+    return spot(subject.epoch, subject.view)
+
+
 def _name(subject: Subject) -> str:
     block = "" if int(subject.kind) == NULLIFY else f" of {short(subject.block_hash)}"
-    return f"{subject.kind.name.lower()}{block} in view {subject.view}"
+    return f"{subject.kind.name.lower()}{block} in view {name_spot(spot_of(subject))}"

@@ -96,6 +96,8 @@ class Chronicle:
     def judge(self, proposal: Proposal) -> str:
         """Say why a proposed block is invalid, or nothing if it is valid (I4, I5)."""
         subject = proposal.vote.subject
+        if proposal.parent_hash == subject.block_hash:
+            return self._judge_again(proposal)
         known = self._judged.get(subject.block_hash)
         if known is None:
             try:
@@ -113,11 +115,23 @@ class Chronicle:
         header = known.header
         if (header.view, header.parent_view) != (subject.view, subject.parent_view):
             return "its header is of another view"
+        if header.epoch != subject.epoch:
+            return "its header is of another epoch"
         if header.parent_hash != proposal.parent_hash:
             return "its header has another parent"
         if header.proposer != self.owners[proposal.vote.signer]:
             return "its fees go astray"
         return known.why
+
+    def _judge_again(self, proposal: Proposal) -> str:
+        """An epoch's last block may be proposed again, by its hash alone, until it is final."""
+        subject = proposal.vote.subject
+        known = self._judged.get(subject.block_hash)
+        if known is None or known.why:
+            return "it proposes again what was never valid"
+        if known.header.height % self.cast.epoch_blocks or proposal.payload:
+            return "it proposes again what is not the last block of an epoch"
+        return "" if known.header.epoch == subject.epoch else "its header is of another epoch"
 
     def _execute(self, block: Block) -> Judged:
         overlay: Overlay | None = None
@@ -148,7 +162,8 @@ class Chronicle:
             return "its height does not follow its parent's"
         if header.time_ms <= parent[0].time_ms:
             return "its time does not follow its parent's"
-        if header.chain_id != self.cast.chain_id or header.epoch != 0:
+        epoch = (header.height - 1) // self.cast.epoch_blocks
+        if header.chain_id != self.cast.chain_id or header.epoch != epoch:
             return "it is of another chain or epoch"
         if (header.committee_hash, header.next_committee_hash) != (committee, committee):
             return "it names another committee"

@@ -13,7 +13,7 @@ from typing import Final
 
 from simulator.simulation import Outcome, Simulation
 from simulator.story import Span, ViewStory, find_spans, tell_views
-from simulator.trace import WORLD, Entry
+from simulator.trace import WORLD, Entry, name_spot
 
 LANE: Final = 44
 LEFT: Final = 168
@@ -151,18 +151,19 @@ def _views(simulation: Simulation, place: int, outcomes: dict[int, str], y: int)
         kind = outcomes.get(entry.view, "open")
         yield (
             f'<rect class="view {kind}" data-v="{entry.view}" x="{x}" y="{y + 33}" '
-            f'width="{w}" height="9"><title>in view {entry.view}, which ended {kind}</title></rect>'
+            f'width="{w}" height="9"><title>in view {name_spot(entry.view)}, which ended '
+            f"{kind}</title></rect>"
         )
         if w > 14:
-            yield f'<text class="number" x="{x + 2}" y="{y + 41}">{entry.view}</text>'
+            yield f'<text class="number" x="{x + 2}" y="{y + 41}">{name_spot(entry.view)}</text>'
 
 
 def _marks(simulation: Simulation) -> Iterator[str]:
     drawn = 0
-    leaders = simulation.oracle.schedule
+    leader = simulation.oracle.leader
     for entry in simulation.trace.entries:
         if entry.kind == "propose":
-            wanted = entry.place == leaders.leader(entry.view)  # type: ignore[arg-type]
+            wanted = entry.place == leader(entry.view)
         else:
             wanted = entry.kind in ROW_OF or entry.kind == "final"
         if wanted and drawn < MARKS_MAX:
@@ -222,7 +223,7 @@ def _row(story: ViewStory) -> str:
     why = escape("; ".join(dict.fromkeys(story.why)))
     return (
         f'<tr data-view="{story.view}" data-x="{_x(story.begin_ms)}" tabindex="0">'
-        f"<td>{story.view}</td><td>v{story.leader}</td>"
+        f"<td>{name_spot(story.view)}</td><td>v{story.leader}</td>"
         f"<td>{story.begin_ms / 1000:.3f} s</td>"
         f'<td><span class="pill {OUTCOMES[story.outcome]}">{story.outcome}</span></td>'
         f"<td>{shares}</td><td>{why}</td></tr>"

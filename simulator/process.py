@@ -31,7 +31,7 @@ from simulator.cast import BEGIN_MS, Cast
 from simulator.disk import Disk, SyncFailed
 from simulator.errors import Breach
 from simulator.network import Network
-from simulator.trace import Trace
+from simulator.trace import Trace, spot
 from simulator.words import name_message
 from simulator.world import World
 
@@ -118,7 +118,7 @@ class Process:
         self._paused = False
         self._inbox: list[told.Event] = []
         self._now_ms = 0
-        self._view = 0
+        self._spot = 0
         self._tick_ms: int | None = None
 
     # Life.
@@ -137,13 +137,15 @@ class Process:
             records = self.disk.recover()
         except CorruptJournal as fault:
             raise Breach("I2", f"v{self.place} can't read what it had synced: {fault}") from fault
-        voter = None if self.disk.journal_lost else stage.cast.keys[self.member]
+        silent, key = self.disk.journal_lost, stage.cast.keys[self.member]
         store = self.disk.open_store()
         self.life += 1
         self._tick_ms, self._paused, self.doom = None, False, None
-        self.machine = assemble(stage.cast.genesis, store, voter, stage.params, records)
+        self.machine = assemble(
+            stage.cast.genesis, store, key, stage.params, records, silent=silent
+        )
         self.store = store
-        self.tell("up", -1, f"{len(records)} records" + ("" if voter else ", may not vote"))
+        self.tell("up", -1, f"{len(records)} records" + (", may not vote" if silent else ""))
         stage.witness.began(self, records)
         self.feed(told.Start())
         self._connect()
@@ -162,7 +164,7 @@ class Process:
         """End at once: memory is gone, and the disk keeps what was synced, or tears the rest."""
         if self.machine is None:
             return
-        self.tell("crash", self.machine.engine.view, why)
+        self.tell("crash", self._spot, why)
         self.machine = None
         self._inbox.clear()
         self.disk.crash()
@@ -251,9 +253,10 @@ class Process:
         except SyncFailed:
             self.crash("the disk refused a sync")
         if self.machine is not None:
-            if self.machine.engine.view != self._view:
-                self._view = self.machine.engine.view
-                self.tell("enter", self._view, "")
+            engine = self.machine.engine
+            if spot(engine.epoch, engine.view) != self._spot:
+                self._spot = spot(engine.epoch, engine.view)
+                self.tell("enter", self._spot, "")
             self.stage.witness.handled(self)
             self._plan_tick()
 
@@ -286,8 +289,8 @@ class Process:
                 self.crash("between two effects")
                 return
             match effect:
-                case asked.Append(view, record):
-                    self.disk.append(view, record)
+                case asked.Append(view, record, epoch):
+                    self.disk.append(spot(epoch, view), record)
                 case asked.SendTo(peer, channel, payload):
                     self._sync()
                     self._say(peer, channel, payload)
@@ -304,6 +307,10 @@ class Process:
                     self.stage.world.after(wait_ms, later)
                 case asked.Submitted():
                     self.stage.answered(self, effect)
+                case asked.SetVoting(allowed, why):
+                    self._sync()
+                    self.disk.journal_lost = not allowed
+                    self.tell("voting", -1, f"{'allowed' if allowed else 'forbidden'}: {why}")
                 case asked.Warn():
                     self._warn(effect)
         self._sync()
@@ -321,12 +328,12 @@ class Process:
 
     def _commit(self, steps: tuple[Finalised, ...]) -> None:
         head = self.store.commit(steps)
-        self.disk.prune(head.view)
+        self.disk.prune(spot(head.epoch, head.view))
         for step in steps:
             header = step.block.header
             count = len(step.transactions)
             text = f"height {header.height} {header.hash().hex()[:8]}, {count} transactions"
-            self.tell("final", header.view, text)
+            self.tell("final", spot(header.epoch, header.view), text)
         self.stage.witness.committed(self, steps)
 
     def _warn(self, warning: asked.Warn) -> None:

@@ -2,7 +2,8 @@
 
 Each has two phases: safety, where anything on its menu may happen and the invariants must hold,
 and liveness, where a core with more than two thirds of stake is healed and must make progress
-while the rest stays broken. Scenarios around epoch boundaries and slashing come with epochs.
+while the rest stays broken. Epochs are crossed with one committee; committees that change, and
+slashing, have no scenario yet.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Final
 from consensus.messages import VoteKind
 from consensus.params import Params
 from simulator.byzantine import MASKS
+from simulator.cast import EPOCH_BLOCKS
 from simulator.errors import BadRequest
 from simulator.faults import NO_FAULTS, Menu
 from simulator.world import stream
@@ -50,6 +52,8 @@ class Scenario:
     gap_ms: int = 300
     weight: int = 4
     """How often it comes among all scenarios."""
+    epoch_blocks: int = EPOCH_BLOCKS
+    """How many blocks an epoch has: few, and the chain crosses boundaries."""
     forks: bool = False
     """A coalition of a third and more: the oracle must see the fork and name the culprits."""
     idle: bool = False
@@ -151,6 +155,28 @@ _BASE: Final = (
         menu=Menu(crashes=2),
         lagging=True,
         liveness_ms=12_000,
+    ),
+    Scenario(
+        "epochs",
+        "short epochs: boundaries crossed under crashes, cuts and loss",
+        (4, 5, 7),
+        "uneven",
+        loss=0.15,
+        replay=0.2,
+        menu=Menu(crashes=10, cuts=3, full_stops=1),
+        epoch_blocks=4,
+        weight=10,
+    ),
+    Scenario(
+        "epochs-and-liars",
+        "short epochs, and liars of all kinds",
+        (4, 5, 7),
+        "uneven",
+        liars=ANY,
+        loss=0.1,
+        menu=Menu(crashes=5, cuts=2),
+        epoch_blocks=5,
+        weight=10,
     ),
     Scenario("clogs", "links held up for up to five seconds", (4, 7), menu=Menu(clogs=12)),
     Scenario("clocks", "wrong clocks and pauses", (4, 5), menu=Menu(skews=8, pauses=8)),

@@ -30,7 +30,7 @@ from simulator.scenarios import (
     cast_roles,
 )
 from simulator.signatures import remember_signatures
-from simulator.trace import WORLD, Trace
+from simulator.trace import EPOCH_STEP, WORLD, Trace
 from simulator.workload import Workload
 from simulator.world import World, stream
 
@@ -70,7 +70,7 @@ class Simulation:
         self.world = World(seed)
         self.trace = Trace(recording)
         self.casting: Casting = cast_roles(scenario, stream(seed, f"cast {scenario.name}"))
-        self.cast: Cast = make_cast(self.casting.stakes)
+        self.cast: Cast = make_cast(self.casting.stakes, scenario.epoch_blocks)
         self.network = Network(self.world, stream(seed, "network"), self._weather())
         lying = {Member(m) for m, how in self.casting.liars.items() if how != LOST_JOURNAL}
         honest = set(map(Member, self.cast.members)) - lying
@@ -160,7 +160,7 @@ class Simulation:
         # What it signed stays signed; all else that it held is gone with the journal.
         held = self.oracle.holding(process)
         self.oracle.holdings[process.place] = Holdings(
-            votes=held.votes, floor=held.floor, final_view=held.floor[0], current=held.current
+            votes=held.votes, floor=held.floor, final_spot=held.floor[0], current=held.current
         )
         self.world.after(100, process.start)
 
@@ -180,7 +180,7 @@ class Simulation:
         except Breach as found:
             breach = str(found)
             self.trace.tell(self.world.now_ms, WORLD, "BREACH", -1, breach)
-        views = [held.seen[0] for held in self.oracle.holdings.values()]
+        views = [held.seen[0] % EPOCH_STEP for held in self.oracle.holdings.values()]
         return Outcome(
             self.seed,
             self.scenario.name,

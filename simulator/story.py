@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from consensus.types import View
 from simulator.ballots import FINALIZE, NOTARIZE, NULLIFY
 from simulator.simulation import Simulation
-from simulator.trace import WORLD, Entry
+from simulator.trace import EPOCH_STEP, WORLD, Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def tell_views(simulation: Simulation) -> list[ViewStory]:
         if entry.view < 1:
             continue
         if entry.kind == "enter" and entry.view not in stories:
-            leader = simulation.oracle.schedule.leader(View(entry.view))
+            leader = simulation.oracle.leader(entry.view)
             stories[entry.view] = ViewStory(entry.view, leader, "open", entry.time_ms)
         story = stories.get(entry.view)
         if story is None:
@@ -109,10 +108,11 @@ def tell_views(simulation: Simulation) -> list[ViewStory]:
 def _count(simulation: Simulation, story: ViewStory) -> None:
     """Sum what was signed about a view, and say how it ended."""
     ballots, total = simulation.oracle.ballots, simulation.cast.total
-    reached = {int(s.kind) for s in ballots.reached.get((0, story.view), ())}
+    epoch, view = divmod(story.view, EPOCH_STEP)
+    reached = {int(s.kind) for s in ballots.reached.get((epoch, view), ())}
     signed: dict[int, int] = {}
     for subject, stake in ballots.stakes.items():
-        if subject.view == story.view and subject.epoch == 0:
+        if (subject.epoch, subject.view) == (epoch, view):
             kind = int(subject.kind)
             signed[kind] = max(stake, signed.get(kind, 0))
             story.blocks += kind == NOTARIZE

@@ -11,8 +11,21 @@ from typing import Final
 DIGEST_BYTES: Final = 16
 ENTRIES_MAX: Final = 500_000
 """Entries that a recording trace keeps; past it the newest are dropped, the digest goes on."""
+EPOCH_STEP: Final = 100_000
+"""Views of epoch e are told as e times this and their number."""
 WORLD: Final = -1
 """The place of what concerns no single process."""
+
+
+def spot(epoch: int, view: int) -> int:
+    """Write epoch and view as one number that ascends; the first epoch's views are themselves."""
+    return epoch * EPOCH_STEP + view
+
+
+def name_spot(number: int) -> str:
+    """Write a spot for people: `7`, or `2:7` in the third epoch."""
+    epoch, view = divmod(number, EPOCH_STEP)
+    return f"{epoch}:{view}" if epoch else str(view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +41,7 @@ class Entry:
     def line(self) -> str:
         """Write the entry for people."""
         where = "      " if self.place == WORLD else f"v{self.place:<5}"
-        view = f"view {self.view:<5}" if self.view >= 0 else " " * 10
+        view = f"view {name_spot(self.view):<5}" if self.view >= 0 else " " * 10
         return f"{self.time_ms / 1000:9.3f} s  {where} {view} {self.kind:<9} {self.text}"
 
 

@@ -7,11 +7,14 @@ from consensus.messages import (
     Certificate,
     FetchCertificates,
     FetchProposal,
+    FetchView,
     Message,
     Proposal,
+    ViewReport,
     Vote,
     VoteKind,
 )
+from simulator.trace import spot
 
 CERTIFICATE_NAMES: Final = {
     VoteKind.NOTARIZE: "notarization",
@@ -28,16 +31,22 @@ def short(block_hash: bytes) -> str:
 def name_message(message: Message) -> tuple[int, str]:
     """Give the view that a message is about, and what it is."""
     match message:
+        case FetchView(epoch=epoch):
+            return spot(epoch, 0), "asks for the view"
+        case ViewReport(epoch=epoch, highest=highest):
+            return spot(epoch, highest.subject.view if highest else 0), "reports its view"
         case Vote(subject=subject):
             block = "" if subject.kind is VoteKind.NULLIFY else f" {short(subject.block_hash)}"
-            return subject.view, subject.kind.name.lower() + block
+            return spot(subject.epoch, subject.view), subject.kind.name.lower() + block
         case Certificate(subject=subject, votes=votes):
             block = "" if subject.kind is VoteKind.NULLIFY else f" {short(subject.block_hash)}"
             signers = ",".join(str(member) for member, _ in votes)
-            return subject.view, f"{CERTIFICATE_NAMES[subject.kind]}{block} by {signers}"
+            at = spot(subject.epoch, subject.view)
+            return at, f"{CERTIFICATE_NAMES[subject.kind]}{block} by {signers}"
         case Proposal(vote=vote):
             about = vote.subject
-            return about.view, f"block {short(about.block_hash)} on view {about.parent_view}"
+            at = spot(about.epoch, about.view)
+            return at, f"block {short(about.block_hash)} on view {about.parent_view}"
         case FetchProposal(view=view, block_hash=block_hash):
             return view, f"asks for block {short(block_hash)}"
         case FetchCertificates(first=first, last=last):

@@ -71,10 +71,11 @@ class Mask:
         view: int,
         parent_view: int = 0,
         block_hash: Hash = ZERO_HASH,
-        epoch: int = 0,
+        epochs_ahead: int = 0,
     ) -> Vote:
         """Sign anything at all."""
-        subject = Subject(kind, Epoch(epoch), View(view), View(parent_view), block_hash)
+        epoch = Epoch(self.engine.epoch + epochs_ahead)
+        subject = Subject(kind, epoch, View(view), View(parent_view), block_hash)
         return self.sign_subject(subject)
 
     def sign_subject(self, subject: Subject) -> Vote:

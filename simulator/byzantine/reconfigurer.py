@@ -26,5 +26,5 @@ class Reconfigurer(Mask):
 
     def _elsewhere(self, vote: Vote) -> Vote:
         about = vote.subject
-        epoch = about.epoch + self.chance.randint(1, EPOCHS_AHEAD_MAX)
-        return self.sign(about.kind, about.view, about.parent_view, about.block_hash, epoch)
+        ahead = self.chance.randint(1, EPOCHS_AHEAD_MAX)
+        return self.sign(about.kind, about.view, about.parent_view, about.block_hash, ahead)

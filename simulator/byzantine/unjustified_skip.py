@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-from consensus.messages import Certificate, Message, Proposal, Subject, VoteKind
-from consensus.types import Epoch, Member, View
-from ledger.primitives.hashing import ZERO_HASH
+from consensus.messages import Certificate, Message, Proposal, VoteKind
+from consensus.types import Member, View
 from simulator.byzantine.mask import Mask, Said
 
 
@@ -33,5 +32,4 @@ class UnjustifiedSkip(Mask):
         if genuine is not None or self.chance.random() < 0.5:
             return genuine
         own = self.sign(VoteKind.NULLIFY, view)
-        subject = Subject(VoteKind.NULLIFY, Epoch(0), View(view), View(0), ZERO_HASH)
-        return Certificate(subject, ((self.me, own.signature),))
+        return Certificate(own.subject, ((self.me, own.signature),))
