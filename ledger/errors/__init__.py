@@ -3,14 +3,14 @@
 LedgerFault
 +-- Unincludable      a proposer leaves it out; a block that holds it is invalid
 |   +-- WrongChain, BadPolicy, BadPlaces, BadSignature, FeeTooLow, Outdated, BadNonce,
-|       CannotPayFee
+|       CannotPayFee, SenderFrozen
 +-- Refused           pays its fee, uses its nonce, and is recorded as failed
 |   +-- MoneyRefused
 |   |     ZeroUnits, ClosedAccount, TooLittleMoney, RedeemsTooMuch, UnknownLot, ExpiredLot,
 |   |     ShortLot
 |   +-- RegistryRefused
-|   |     RoleMissing, KnownDevice, UnknownInstrument, CalibrationOver, OwnRole, RoleHeld,
-|   |     RoleNotHeld, CountedRoleBounds, DeviceUnregistered, DeviceRevoked
+|   |     RoleMissing, KnownDevice, UnknownInstrument, CalibrationOver, OwnRole, OwnAccount,
+|   |     RoleHeld, RoleNotHeld, CountedRoleBounds, DeviceUnregistered, DeviceRevoked
 |   +-- EvidenceRefused
 |   |     KnownRun, BadRunTimes, FutureRun, BadShelfLife, UnknownDevice, ForeignDevice,
 |   |     ForeignOperator, WrongInstrument, RevokedDevice, CalibrationGap, CalibrationShort,
@@ -34,8 +34,8 @@ LedgerFault
 |   |     UnknownOffer, OfferOver, ShortOffer, OwnOffer, DearDeal, UnknownDeal, ForeignDeal,
 |   |     NotYetReleased, DealDisputed, DealUndisputed, RulingOverDeal
 |   +-- MandateRefused
-|   |     UnknownMandate, ForeignMandate, MandateOver, PeriodCharged, OverChargeCap,
-|   |     OverTotalCap
+|   |     UnknownMandate, ForeignMandate, PayerFrozen, MandateOver, PeriodCharged,
+|   |     OverChargeCap, OverTotalCap
 |   +-- GovernanceRefused
 |   |     UnknownParameter, OutOfBounds, PastHeight, TooManyChanges
 +-- BadGenesis        a genesis file that can't begin a chain
@@ -57,6 +57,7 @@ from ledger.errors.base import (
     LedgerFault,
     Outdated,
     Refused,
+    SenderFrozen,
     Unincludable,
     WrongChain,
 )
@@ -110,6 +111,7 @@ from ledger.errors.mandate import (
     MandateRefused,
     OverChargeCap,
     OverTotalCap,
+    PayerFrozen,
     PeriodCharged,
     UnknownMandate,
 )
@@ -173,6 +175,7 @@ from ledger.errors.registry import (
     DeviceRevoked,
     DeviceUnregistered,
     KnownDevice,
+    OwnAccount,
     OwnRole,
     RegistryRefused,
     RoleHeld,
@@ -304,9 +307,11 @@ __all__ = [
     "OutsideRun",
     "OverChargeCap",
     "OverTotalCap",
+    "OwnAccount",
     "OwnOffer",
     "OwnRole",
     "PastHeight",
+    "PayerFrozen",
     "PeriodCharged",
     "PriceRefused",
     "PrunedBlock",
@@ -319,6 +324,7 @@ __all__ = [
     "RoleNotHeld",
     "RulingOverDeal",
     "SealedAlready",
+    "SenderFrozen",
     "ShortBond",
     "ShortLot",
     "ShortOffer",

@@ -80,6 +80,13 @@ class CannotPayFee(Unincludable):
     text = "a fee of {fee} units, the sender has {units}"
 
 
+class SenderFrozen(Unincludable):
+    """A regulator froze the sender's account: nothing leaves it, not even a fee."""
+
+    code = "sender_frozen"
+    text = "the account {address} is frozen"
+
+
 class Refused(LedgerFault):
     """A transaction whose body has no effect; its fee is paid and its nonce used."""
 

@@ -23,6 +23,13 @@ class ForeignMandate(MandateRefused):
     text = "the sender may not do this with mandate {mandate}"
 
 
+class PayerFrozen(MandateRefused):
+    """The payer's account is frozen: nothing is deducted from it."""
+
+    code = "payer_frozen"
+    text = "the payer {payer} is frozen"
+
+
 class MandateOver(MandateRefused):
     """The mandate's end has come."""
 

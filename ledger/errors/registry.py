@@ -44,6 +44,13 @@ class OwnRole(RegistryRefused):
     text = "a regulator does not revoke its own role"
 
 
+class OwnAccount(RegistryRefused):
+    """A regulator can't freeze itself: someone must be left to thaw."""
+
+    code = "own_account"
+    text = "a regulator does not freeze its own account"
+
+
 class RoleHeld(RegistryRefused):
     """The holder has the role already."""
 

@@ -5,7 +5,7 @@
 | fees       | `fees`                   | every transaction                                   |
 | transfer   | `transfer`               | Transfer                                            |
 | registry   | `registry`               | RegisterDevice, CalibrateDevice, RevokeDevice,      |
-|            |                          | GrantRole, RevokeRole                               |
+|            |                          | GrantRole, RevokeRole, FreezeAccount                |
 | milk       | `milk`                   | MintLot, RollLot (`proving`, `evidence`, `measure`) |
 |            | `tanks`                  | RecordCollection, SealRun                           |
 |            | `lots`                   | PackLot, FreezeLot, RecallLot                       |
@@ -54,10 +54,12 @@ from ledger.rules.milk import apply_mint, apply_roll, check_mint, check_roll
 from ledger.rules.price import apply_feed, check_feed
 from ledger.rules.registry import (
     apply_calibrate,
+    apply_freeze_account,
     apply_grant,
     apply_register,
     apply_revoke,
     apply_revoke_device,
+    check_freeze_account,
     check_grant,
     check_register,
     check_revoke,
@@ -105,6 +107,7 @@ from ledger.types.milk import (
 from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
 from ledger.types.registry import (
     CalibrateDevice,
+    FreezeAccount,
     GrantRole,
     RegisterDevice,
     RevokeDevice,
@@ -139,6 +142,7 @@ _ENTRIES: Final[tuple[Law, ...]] = (
     Entry(RevokeDevice, apply_revoke_device),
     Entry(GrantRole, apply_grant, check_grant),
     Entry(RevokeRole, apply_revoke, check_revoke),
+    Entry(FreezeAccount, apply_freeze_account, check_freeze_account),
     # Milk.
     Entry(MintLot, apply_mint, check_mint),
     Entry(RecordCollection, apply_collection, check_collection),

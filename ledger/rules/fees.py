@@ -5,7 +5,7 @@ They reach the proposer's owner and its delegators (`rewards`).
 A block gathers its fees and pays them at its end, so the proposer can't spend them within it.
 """
 
-from ledger.errors import BadNonce, CannotPayFee, FeeTooLow
+from ledger.errors import BadNonce, CannotPayFee, FeeTooLow, SenderFrozen
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import Address
 from ledger.rules.rewards import reward_proposer
@@ -16,7 +16,7 @@ from ledger.types.transaction import Intent
 
 
 def check_fee(reader: Reader, sender: Address, intent: Intent, nonce: int | None) -> Account:
-    """Raise unless the sender can pay the fee and the nonce is its next; give its account.
+    """Raise unless the sender may act, its nonce is next, and it can pay; give its account.
 
     `nonce` overrides the account's, for a sender with transactions on their way.
     """
@@ -24,6 +24,8 @@ def check_fee(reader: Reader, sender: Address, intent: Intent, nonce: int | None
     if intent.fee < least:
         raise FeeTooLow(got=intent.fee, least=least)
     held = account(reader, sender)
+    if held.frozen:
+        raise SenderFrozen(address=sender.hex())
     expected = held.nonce if nonce is None else nonce
     if intent.nonce != expected:
         raise BadNonce(got=intent.nonce, expected=expected)

@@ -12,6 +12,7 @@ from ledger.errors import (
     MandateOver,
     OverChargeCap,
     OverTotalCap,
+    PayerFrozen,
     PeriodCharged,
     RedeemsTooMuch,
     UnknownMandate,
@@ -27,7 +28,7 @@ from ledger.rules.registry import require_role
 from ledger.state.market import Mandate
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Role
-from ledger.state.tables import MANDATES, debit, pay
+from ledger.state.tables import MANDATES, account, debit, pay
 from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
 
 
@@ -75,11 +76,13 @@ def charge_units(reader: Reader, mandate: Mandate, time_ms: int) -> int:
 
 
 def check_charge(reader: Reader, call: Call, body: ChargeMandate) -> Mandate:
-    """Raise unless the sender is the mandate's merchant, still licensed; give the mandate."""
+    """Raise unless a licensed merchant charges a payer who is free to pay; give the mandate."""
     mandate = find_mandate(reader, body.mandate)
     if mandate.merchant != call.sender:
         raise ForeignMandate(mandate=body.mandate.hex())
     require_role(reader, call.sender, Role.MERCHANT)
+    if account(reader, Address(mandate.payer)).frozen:
+        raise PayerFrozen(payer=mandate.payer.hex())
     return mandate
 
 

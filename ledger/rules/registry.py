@@ -15,6 +15,7 @@ from ledger.errors import (
     DeviceRevoked,
     DeviceUnregistered,
     KnownDevice,
+    OwnAccount,
     OwnRole,
     RoleHeld,
     RoleMissing,
@@ -26,7 +27,9 @@ from ledger.rules.context import BlockContext, Call
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import ATTESTORS_LEAST, ATTESTORS_MAX, Device, Role
 from ledger.state.tables import (
+    ACCOUNTS,
     DEVICES,
+    account,
     check_open,
     grant_role,
     has_role,
@@ -37,6 +40,7 @@ from ledger.state.tables import (
 from ledger.types.evidence import Instrument
 from ledger.types.registry import (
     CalibrateDevice,
+    FreezeAccount,
     GrantRole,
     RegisterDevice,
     RevokeDevice,
@@ -144,3 +148,20 @@ def apply_revoke(overlay: Overlay, context: BlockContext, call: Call, body: Revo
     """Take the license away."""
     check_revoke(overlay, call, body)
     revoke_role(overlay, body.role, body.holder)
+
+
+def check_freeze_account(reader: Reader, call: Call, body: FreezeAccount) -> None:
+    """Raise unless a regulator names another's account, and none of the law's own."""
+    require_role(reader, call.sender, Role.REGULATOR)
+    check_open(body.address)
+    if body.address == call.sender:
+        raise OwnAccount
+
+
+def apply_freeze_account(
+    overlay: Overlay, context: BlockContext, call: Call, body: FreezeAccount
+) -> None:
+    """Let nothing leave the account, or let it act again; it is paid either way."""
+    check_freeze_account(overlay, call, body)
+    held = account(overlay, body.address)
+    ACCOUNTS.put(overlay, replace(held, frozen=body.frozen), body.address)

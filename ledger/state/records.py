@@ -32,10 +32,14 @@ Role = LicensedRole
 
 
 class Account(Struct, frozen=True, array_like=True):
-    """An account: what it holds, and how many transactions it has sent."""
+    """An account: what it holds, and how many transactions it has sent.
+
+    Nothing leaves a frozen one.
+    """
 
     units: WireUnits
     nonce: Nonce
+    frozen: bool = False
 
 
 class Reason(IntEnum):

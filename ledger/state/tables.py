@@ -204,7 +204,8 @@ def credit(overlay: Overlay, address: Address, units: int) -> None:
     assert units >= 0
     if units:
         held = account(overlay, address)
-        ACCOUNTS.put(overlay, Account(Units(held.units + units), held.nonce), address)
+        more = Account(Units(held.units + units), held.nonce, held.frozen)
+        ACCOUNTS.put(overlay, more, address)
 
 
 def debit(overlay: Overlay, address: Address, units: int) -> None:
@@ -212,7 +213,8 @@ def debit(overlay: Overlay, address: Address, units: int) -> None:
     held = account(overlay, address)
     assert 0 <= units <= held.units, "an account would fall below zero"
     if units:
-        ACCOUNTS.put(overlay, Account(Units(held.units - units), held.nonce), address)
+        left = Account(Units(held.units - units), held.nonce, held.frozen)
+        ACCOUNTS.put(overlay, left, address)
 
 
 def pay(overlay: Overlay, payer: Address, payee: Address, units: int) -> None:

@@ -38,7 +38,7 @@ from ledger.state.tables import LOTS, ORIGINS
 from ledger.types.block import Block, Receipt
 from ledger.types.mandate import GrantMandate
 from ledger.types.milk import MintLot, RecordCollection, ReleaseBond, RollLot
-from ledger.types.registry import GrantRole, RegisterDevice, RevokeRole
+from ledger.types.registry import FreezeAccount, GrantRole, RegisterDevice, RevokeRole
 from ledger.types.transaction import Transaction
 from ledger.types.transfer import Transfer
 
@@ -132,6 +132,8 @@ def touched_addresses(transaction: Transaction) -> list[Address]:
             touched += [collection.farm for collection in mint.claim.collections]
         case RegisterDevice(operator=operator):
             touched.append(operator)
+        case FreezeAccount(address=address):
+            touched.append(address)
         case GrantRole(holder=holder) | RevokeRole(holder=holder):
             touched.append(holder)
         case RecordCollection(mmu=mmu, farm=farm):

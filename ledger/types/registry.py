@@ -61,6 +61,15 @@ class GrantRole(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
     holder: WireAddress
 
 
+class FreezeAccount(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="freeze_account"
+):
+    """Let nothing leave an account, or let it act again. The sender is a regulator."""
+
+    address: WireAddress
+    frozen: bool
+
+
 class RevokeRole(
     Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="revoke_role"
 ):

@@ -49,6 +49,7 @@ from ledger.types.milk import (
 from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
 from ledger.types.registry import (
     CalibrateDevice,
+    FreezeAccount,
     GrantRole,
     RegisterDevice,
     RevokeDevice,
@@ -109,6 +110,7 @@ Body = (
     | RevokeDevice
     | GrantRole
     | RevokeRole
+    | FreezeAccount
     | RecordCollection
     | SealRun
     | PackLot

@@ -49,6 +49,7 @@ from ledger.types.milk import (
 from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
 from ledger.types.registry import (
     CalibrateDevice,
+    FreezeAccount,
     GrantRole,
     RegisterDevice,
     RevokeDevice,
@@ -117,7 +118,7 @@ class Programs(MilkPrograms, TradePrograms, RuleBasedStateMachine):
         return Call(ADDRESS[who], self.nonces[who], 0).name(domain)
 
     def send(self, who, body, decide):
-        if self.model.units[who] < FEE:
+        if self.model.units[who] < FEE or who in self.model.frozen:
             return
         self.model.fee(who)
         self.codes.append(decide())
@@ -241,6 +242,18 @@ class Programs(MilkPrograms, TradePrograms, RuleBasedStateMachine):
 
         self.send("regulator", bodies[what], decide)
 
+    @rule(who=st.sampled_from(["regulator", "regulator", "bob"]), of=payers, frozen=st.booleans())
+    def freeze(self, who, of, frozen):
+        m = self.model
+
+        def decide():
+            if who != "regulator" or of == "regulator":
+                return "own_account" if who == "regulator" else "role_missing"
+            (m.frozen.add if frozen else m.frozen.discard)(of)
+            return ""
+
+        self.send(who, FreezeAccount(ADDRESS[of], frozen), decide)
+
     # Blocks.
 
     @rule(hours=st.sampled_from([0, 0, 1, 12, 30, 60]), proposer=st.sampled_from(PROPOSERS))
@@ -297,7 +310,8 @@ TestPrograms = Programs.TestCase
 def test_the_programs_speak_every_type_of_transaction():
     used = {
         Bond, ClaimRewards, ClaimUnbonded, RegisterValidator, SubmitEvidence, Unbond, Unjail,
-        CalibrateDevice, GrantRole, RegisterDevice, RevokeDevice, RevokeRole, Transfer, MintLot,
+        CalibrateDevice, FreezeAccount, GrantRole, RegisterDevice, RevokeDevice, RevokeRole,
+        Transfer, MintLot,
         ChallengeLot, FreezeLot, PackLot, PostBond, RecallLot, RecordCollection, ReleaseBond,
         ResolveChallenge, RollLot, SealRun, WriteOff, FeedPrice, FundSubsidy, SetSubsidy,
         AcceptOffer, ConfirmDelivery, DisputeOffer, OfferService, RuleDispute, CancelMandate,

@@ -56,7 +56,7 @@ class Model(MilkModel, TradeModel):
         self.claims, self.months = [], {}
         self.offers, self.deals, self.mandates = {}, {}, {}
         self.deposit, self.changes = bill(10), []
-        self.roles, self.devices = set(), {}
+        self.roles, self.devices, self.frozen = set(), {}, set()
 
     # Money and blocks.
 

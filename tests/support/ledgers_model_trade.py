@@ -123,6 +123,8 @@ class TradeModel:
         mandate = self.mandates.get(name)
         if mandate is None:
             return "unknown_mandate"
+        if mandate["payer"] in self.frozen:
+            return "payer_frozen"
         if self.time >= mandate["end"]:
             return "mandate_over"
         period = (self.time - mandate["start"]) // mandate["period"]

@@ -29,6 +29,7 @@ from ledger.types.milk import (
 from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
 from ledger.types.registry import (
     CalibrateDevice,
+    FreezeAccount,
     GrantRole,
     RegisterDevice,
     RevokeDevice,
@@ -74,6 +75,7 @@ def sample_bodies(town: Town) -> list[Body]:
         RevokeDevice(device),
         GrantRole(Role.LAB, alice),
         RevokeRole(Role.LAB, alice),
+        FreezeAccount(alice, True),
         mint,
         RecordCollection(mmu, PLANT, "tank-1", farm, 1_000_000, meter),
         SealRun(NAME, NAME, 5),
