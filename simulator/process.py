@@ -142,7 +142,15 @@ class Process:
         self.life += 1
         self._tick_ms, self._paused, self.doom = None, False, None
         self.machine = assemble(
-            stage.cast.genesis, store, key, stage.params, records, silent=silent
+            stage.cast.genesis,
+            store,
+            key,
+            stage.params,
+            records,
+            reporter=stage.cast.reporters[self.member] if stage.cast.reporters else None,
+            others=[stage.cast.keys[newcomer].public for newcomer in stage.cast.newcomers],
+            vrf_secret=stage.cast.vrf_secrets[self.member],
+            silent=silent,
         )
         self.store = store
         self.tell("up", -1, f"{len(records)} records" + (", may not vote" if silent else ""))

@@ -85,6 +85,7 @@ _DEEDS: Final = {
     "bogus-fetch": "answer requests with something else",
     "conflicter": "vote twice, for two blocks",
     "equivocating-leader": "propose two valid blocks in one view",
+    "false-draw": "draw nothing, or for others, or badly, for the seeds to come",
     "flood": "send as much as they can",
     "forged-certificates": "claim quorums that never were",
     "garbage": "send bytes that are no message",

@@ -1,9 +1,11 @@
-"""Real Ed25519, each signature worked out once for all nodes of a simulated network.
+"""Real Ed25519 and real VRF proofs, each worked out once for all nodes of a simulated network.
 
-In the field every validator verifies every vote; here they share one process, and a hundred nodes
-would verify the same signature a hundred times. `remember_signatures` puts a memory in front of
-libsodium at the one seam where the product calls it (`ledger.primitives.keys.sodium`). Invariant:
-the answers are libsodium's own, to the bit; only their price changes.
+In the field every validator verifies every vote and every leader's draw; here they share one
+process, and a hundred nodes would verify the same one a hundred times. `remember_signatures` puts
+a memory in front of libsodium at the one seam where the product calls it for signatures
+(`ledger.primitives.keys.sodium`), and one in front of `consensus.vrf` where the ledger's
+application calls that (`node.core.application.vrf`). Invariant: the answers are the genuine ones,
+to the bit; only their price changes.
 """
 
 from typing import Final
@@ -12,6 +14,10 @@ import nacl.bindings as sodium
 from nacl.exceptions import BadSignatureError, CryptoError
 
 import ledger.primitives.keys as seam
+import node.core.application as draws
+from consensus import vrf
+from consensus.vrf import VrfOutput, VrfProof
+from ledger.primitives.keys import PublicKey, Seed
 
 REMEMBERED_MAX: Final = 400_000
 """Answers kept; past it all are forgotten and worked out anew."""
@@ -62,7 +68,42 @@ class Remembering:
             self._signed.clear()
 
 
+class RememberingDraws:
+    """What `node.core.application` uses of `consensus.vrf`, with a memory."""
+
+    def __init__(self) -> None:
+        self._proved: dict[tuple[bytes, bytes], VrfProof] = {}
+        self._verified: dict[tuple[bytes, bytes, bytes], VrfOutput | None] = {}
+
+    def __getattr__(self, name: str) -> object:
+        """Leave everything else to the genuine module."""
+        return getattr(vrf, name)
+
+    def prove(self, secret: Seed, alpha: bytes) -> VrfProof:
+        """Prove; the verdict over what was just proved is worked out like any other."""
+        slot = (secret, alpha)
+        if slot not in self._proved:
+            self._make_room()
+            self._proved[slot] = vrf.prove(secret, alpha)
+        return self._proved[slot]
+
+    def verify(self, public: PublicKey, alpha: bytes, proof: VrfProof) -> VrfOutput | None:
+        """Verify; None if it proves nothing."""
+        slot = (public, alpha, proof)
+        if slot not in self._verified:
+            self._make_room()
+            self._verified[slot] = vrf.verify(public, alpha, proof)
+        return self._verified[slot]
+
+    def _make_room(self) -> None:
+        if len(self._proved) + len(self._verified) >= REMEMBERED_MAX:
+            self._proved.clear()
+            self._verified.clear()
+
+
 def remember_signatures() -> None:
-    """Put the memory in place, once a process."""
+    """Put the memories in place, once a process."""
     if not isinstance(vars(seam)["sodium"], Remembering):
         vars(seam)["sodium"] = Remembering()
+    if not isinstance(vars(draws)["vrf"], RememberingDraws):
+        vars(draws)["vrf"] = RememberingDraws()

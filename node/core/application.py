@@ -20,7 +20,7 @@ from consensus.effects import Build, Check
 from consensus.leader import draw_bytes
 from consensus.messages import Certificate
 from consensus.types import View
-from consensus.vrf import VrfProof
+from consensus.vrf import VrfOutput, VrfProof
 from ledger.errors import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import PrimitiveFault
@@ -87,11 +87,19 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class Draw:
+    """A leader's VRF proof for its view, and the output that the proof stands for."""
+
+    proof: bytes
+    drawn: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationConfig:
     """Which chain, and with what this node draws for the seeds of epochs when it leads."""
 
     chain_id: Hash
-    vrf_secret: Seed | None = None
+    vrf_secret: Seed
 
 
 class Application:
@@ -103,6 +111,7 @@ class Application:
         self.chain_id = config.chain_id
         self.store = store
         self._vrf_secret = config.vrf_secret
+        self._vrf_key = vrf.public_key(config.vrf_secret)
         self._tree = BlockTree(Tip(Hash(head.hash), head.height, head.time_ms), store)
         self.plan = plan_after(store, head.height)
 
@@ -164,24 +173,27 @@ class Application:
 
     # Blocks of our own.
 
-    def prepare(self, build: Build, mempool: Mempool, now_ms: int) -> Prepared:
-        """Make and execute a block on the parent from what waits.
+    def prepare(self, build: Build, mempool: Mempool, now_ms: int) -> Prepared | None:
+        """Make and execute a block on the parent from what waits; None if it can't be drawn for.
 
         Nothing follows an epoch's last block but itself, until it is final.
         """
         if self.is_boundary(build.parent_hash):
             return Prepared(build.parent_hash, b"", (), ())
+        draw = self._draw(build.view)
+        if draw is None:
+            return None
         parent = self._tree.header_facts(build.parent_hash)
         state = self._tree.state_after(build.parent_hash)
         assert parent is not None, "consensus builds on executed blocks"
         assert state is not None, "what has a header has a state"
-        owner, proof = self.plan.owner(build.view), self._draw(build.view)
+        owner = self.plan.owner(build.view)
         context = BlockContext(
             self.chain_id,
             parent.height + 1,
             max(now_ms, parent.time_ms + 1),
             owner,
-            self._drawn(build.view, proof),
+            draw.drawn,
         )
         execution = Execution(Overlay(state), context)
         candidates = list(_in_turn(mempool, execution.overlay))
@@ -209,7 +221,7 @@ class Application:
             committee_hash=self.plan.committee.hash,
             next_committee_hash=self.plan.next_hash,
             evidence_root=evidence_root([tx for _, tx in included]),
-            vrf_proof=proof,
+            vrf_proof=draw.proof,
         )
         block = Block(header, selection.included)
         executed = Executed(
@@ -274,7 +286,7 @@ class Application:
             raise BlockFault("its parent was not executed here")
         self._check_commitments(header, parsed, parent)
         overlay = Overlay(state)
-        drawn = self._drawn(header.view, header.vrf_proof)
+        drawn = self._drawn(header)
         context = BlockContext(self.chain_id, header.height, header.time_ms, header.proposer, drawn)
         try:
             outcome = apply_block(overlay, context, parsed.transactions)
@@ -316,26 +328,29 @@ class Application:
 
     # Draws.
 
-    def _draw(self, view: int) -> bytes:
-        """Draw for the seeds to come as the leader of a view; nothing without the right secret."""
-        plan = self.plan
-        if self._vrf_secret is None or vrf.public_key(self._vrf_secret) != plan.vrf_key(view):
-            return b""
-        return vrf.prove(self._vrf_secret, draw_bytes(plan.seed, plan.epoch, View(view)))
+    def _draw(self, view: int) -> Draw | None:
+        """Draw as the leader of a view; None if this node's secret is not the seat's."""
+        if self._vrf_key != self.plan.vrf_key(view):
+            return None
+        proof = vrf.prove(self._vrf_secret, self._alpha(view))
+        drawn = vrf.proof_to_hash(proof)
+        assert drawn is not None, "what was just proved is a proof"
+        return Draw(proof, drawn)
 
-    def _drawn(self, view: int, proof: bytes) -> bytes:
-        """Give what a proof drew; raise `BlockFault` unless it is the leader's for this view.
+    def _drawn(self, header: Header) -> VrfOutput:
+        """Give what a header's leader drew; raise `BlockFault` unless it proves its one draw.
 
-        A leader may draw nothing, as it may keep its whole block back.
+        The view is the header's: a boundary block that comes again in a later view, proposed by
+        another, keeps the draw of the leader who made it.
         """
-        if not proof:
-            return b""
-        plan = self.plan
-        alpha = draw_bytes(plan.seed, plan.epoch, View(view))
-        drawn = vrf.verify(plan.vrf_key(view), alpha, VrfProof(proof))
+        proof, key = VrfProof(header.vrf_proof), self.plan.vrf_key(header.view)
+        drawn = vrf.verify(key, self._alpha(header.view), proof)
         if drawn is None:
             raise BlockFault("its VRF proof is not its leader's for this view")
         return drawn
+
+    def _alpha(self, view: int) -> bytes:
+        return draw_bytes(self.plan.seed, self.plan.epoch, View(view))
 
     # Finality.
 

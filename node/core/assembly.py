@@ -48,17 +48,18 @@ def assemble(
     params: Params,
     records: Sequence[Record] = (),
     reporter: SigningKey | None = None,
-    vrf_secret: Seed | None = None,
     others: Sequence[PublicKey] = (),
     *,
+    vrf_secret: Seed,
     silent: bool = False,
 ) -> Machine:
     """Make the machine of one node: a validator in each epoch in which `key` has a seat.
 
     The store is begun with the genesis if it is empty; a `StoreFault` says if it is another
     chain's. `records` are the journal's, in order. `reporter` is the account that reports others'
-    slashable offences, if they are to be reported; with `vrf_secret` the validator draws for the
-    seeds of epochs. `others` are peers beside the genesis's validators, as the book numbers them.
+    slashable offences, if they are to be reported. With `vrf_secret` the validator draws in the
+    views that it leads. `others` are peers beside the genesis's validators, as the book numbers
+    them.
     `silent`: the journal may lack votes of the key, so none is cast before that is safe.
     """
     store.init_genesis(genesis)

@@ -351,6 +351,10 @@ class Machine:
 
     def _build(self, build: asked.Build) -> None:
         built = self.application.prepare(build, self.mempool, self._now_ms)
+        if built is None:
+            self._emit(Warn("this node can't lead: its VRF key is not the registered one", None))
+            self._told.append(told.Built(build.view, None))
+            return
         for txid in built.refused:
             self.mempool.drop(txid)
         self._in_flight.mark(build.view, built.included)

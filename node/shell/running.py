@@ -104,8 +104,8 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
         params,
         journal.recovered,
         reporter,
-        vrf_secret,
         others,
+        vrf_secret=vrf_secret,
         silent=journal.is_lost,
     )
     telemetry = Telemetry()

@@ -10,6 +10,7 @@ from simulator.byzantine.body_to_few import BodyToFew
 from simulator.byzantine.bogus_fetch import BogusFetch
 from simulator.byzantine.conflicter import Conflicter
 from simulator.byzantine.equivocating_leader import EquivocatingLeader
+from simulator.byzantine.false_draw import FalseDraw
 from simulator.byzantine.flood import Flood
 from simulator.byzantine.forged_certificates import ForgedCertificates
 from simulator.byzantine.garbage import Garbage
@@ -34,6 +35,7 @@ MASKS: Final[dict[str, type[Mask]]] = {
     "bogus-fetch": BogusFetch,
     "conflicter": Conflicter,
     "equivocating-leader": EquivocatingLeader,
+    "false-draw": FalseDraw,
     "flood": Flood,
     "forged-certificates": ForgedCertificates,
     "garbage": Garbage,

@@ -19,7 +19,6 @@ from node.core import effects as asked
 from node.core import events as told
 from node.core.assembly import assemble, committee_of
 from node.core.machine import Machine
-from tests.support.ledgers import Dairy
 
 STEPS_MAX = 200_000
 
@@ -50,9 +49,13 @@ class Cluster:
         vrf_secrets: Mapping[PublicKey, Seed] = MappingProxyType({}),
         joiners: Sequence[SigningKey] = (),
     ) -> None:
-        """Start the validators of the genesis, and after them `joiners`, who have no seat yet."""
+        """Start a dairy's validators, and after them `joiners`, who have no seat yet.
+
+        The validators' VRF secrets are the dairy's; `vrf_secrets` are the joiners'.
+        """
         self.genesis, self.params, self.reporter = genesis, params, reporter
-        self.vrf_secrets = vrf_secrets
+        own = {key.public: secret(f"vrf-{i}") for i, key in enumerate(keys)}
+        self.vrf_secrets = own | dict(vrf_secrets)
         self.joiners = [key.public for key in joiners]
         committee = committee_of(genesis)
         self.keys = sorted(keys, key=lambda key: key.public)
@@ -79,8 +82,8 @@ class Cluster:
             self.params,
             records,
             self.reporter,
-            self.vrf_secrets.get(key.public),
             self.joiners,
+            vrf_secret=self.vrf_secrets[key.public],
             silent=silent,
         )
 
@@ -168,11 +171,6 @@ class Cluster:
                 if node.is_up and due is not None and due <= self.now_ms:
                     self.feed(index, told.Tick())
         raise AssertionError("the cluster never comes to rest")
-
-
-def vrf_secrets(dairy: Dairy) -> dict[PublicKey, Seed]:
-    """Give the VRF secrets of a dairy's validators, by vote key."""
-    return {key.public: secret(f"vrf-{i}") for i, key in enumerate(dairy.validator_keys)}
 
 
 def secret(name: str) -> Seed:

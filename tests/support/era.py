@@ -14,7 +14,7 @@ from ledger.state.tables import account
 from ledger.types.staking import Bond, RegisterValidator, possession_bytes
 from ledger.types.transaction import Body
 from node.core import events as told
-from tests.support.cluster import Cluster, Node, secret, vrf_secrets
+from tests.support.cluster import Cluster, Node, secret
 from tests.support.ledgers import Dairy, bill, key
 
 EPOCH_BLOCKS = 5
@@ -35,7 +35,7 @@ class Era:
 
     def __init__(self, *, epoch_blocks: int = EPOCH_BLOCKS, joiners: tuple[SigningKey, ...] = ()):
         self.dairy = dairy_of(epoch_blocks)
-        secrets = vrf_secrets(self.dairy) | {JOINER.public: secret("vrf-new")}
+        secrets = {JOINER.public: secret("vrf-new")}
         self.net = Cluster(
             self.dairy.genesis, self.dairy.validator_keys, PARAMS, None, secrets, joiners
         )

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from consensus import vrf
 from consensus.effects import Build, Check
-from consensus.leader import draw_bytes
+from consensus.leader import Schedule, draw_bytes, first_seed
 from consensus.messages import (
     Certificate,
     VoteKind,
@@ -13,11 +13,13 @@ from consensus.messages import (
 from consensus.types import Member, View
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
+from ledger.store import MemoryStore
 from ledger.types.block import decode_block
 from node.core import effects as asked
 from node.core import events as told
 from node.core import wire
 from node.core.application import BlockFault
+from node.core.assembly import committee_of
 from node.core.events import Channel
 from node.core.machine import Machine
 from node.core.sync import serve
@@ -53,6 +55,7 @@ def test_only_an_epochs_last_block_may_come_again_and_without_a_body() -> None:
         ("next_committee_hash", bytes(32), "committees"),
         ("evidence_root", bytes(32), "evidence"),
         ("vrf_proof", bytes(80), "VRF"),
+        ("vrf_proof", b"", "VRF"),
         ("height", EPOCH_BLOCKS + 1, "height"),
     ],
 )
@@ -71,21 +74,25 @@ def test_a_header_that_lies_about_its_epoch_is_refused(field: str, value: object
     application.execute(application.parse(built.raw, built.hash))
 
 
-def test_a_proof_of_another_view_or_leader_draws_nothing() -> None:
+def test_no_proof_but_the_leaders_own_for_its_view_draws() -> None:
     era = Era()
     application = era.net.nodes[0].machine.application
     leaders = {application.plan.leader(view): view for view in range(1, 12)}
     (one, view), (other, _) = sorted(leaders.items())[:2]
-    drawer, stranger = (era.net.nodes[m].machine.application for m in (one, other))
-    proof = drawer._draw(view)
-    assert len(application._drawn(view, proof)) == 64
+    drawer, stranger = (era.net.nodes[m].machine for m in (one, other))
+    build = Build(View(view), View(0), application.tip.hash)
+    built = drawer.application.prepare(build, drawer.mempool, era.net.now_ms)
+    header = decode_block(built.raw).header
+    assert len(application._drawn(header)) == 64
     plan = application.plan
     alpha = draw_bytes(plan.seed, plan.epoch, View(view))
     later = draw_bytes(plan.seed, plan.epoch, View(view + 1))
-    foreign = vrf.prove(stranger._vrf_secret, alpha)
-    for bad in (foreign, vrf.prove(drawer._vrf_secret, later), proof[:-1] + b"\x11"):
+    foreign = vrf.prove(stranger.application._vrf_secret, alpha)
+    genuine = header.vrf_proof
+    elsewhere = vrf.prove(drawer.application._vrf_secret, later)
+    for bad in (foreign, elsewhere, genuine[:-1] + b"\x11", genuine[:-1], b""):
         with pytest.raises(BlockFault, match="VRF"):
-            application._drawn(view, bad)
+            application._drawn(replace(header, vrf_proof=bad))
 
 
 def test_synced_blocks_need_a_finalization_and_of_the_right_epoch() -> None:
@@ -157,15 +164,52 @@ def test_two_certificates_of_one_view_raise_the_alarm_and_make_evidence() -> Non
     assert {evidence.validator for evidence in machine.informer.evidence} == guilty
 
 
-def test_a_leader_without_its_own_secret_draws_nothing_and_its_block_stands() -> None:
+def test_who_has_the_wrong_vrf_secret_gives_its_views_up_and_says_why() -> None:
     era = Era()
     application = era.net.nodes[0].machine.application
-    leader = era.net.nodes[application.plan.leader(1)].machine
-    leader.application._vrf_secret = secret("another")
-    build = Build(View(1), View(0), application.tip.hash)
-    built = leader.application.prepare(build, leader.mempool, era.net.now_ms)
-    parsed = application.parse(built.raw, built.hash)
-    assert parsed.block.header.vrf_proof == b""
-    application.execute(parsed)
+    member, owner = application.plan.leader(1), application.plan.owner(1)
+    node = era.net.nodes[member]
+    era.net.vrf_secrets[node.key.public] = secret("another")
+    era.net.crash(member)
+    era.net.restart(member)
     era.to_height(2 * EPOCH_BLOCKS)
+    assert [w for w in node.warnings if "VRF key" in w.text]
+    proposers = {node.store.block(h).block.header.proposer for h in range(1, 2 * EPOCH_BLOCKS + 1)}
+    assert owner not in proposers
     era.settled()
+
+
+def test_a_last_block_proposed_again_by_another_keeps_the_draw_of_its_maker() -> None:
+    era = Era()
+    finalize = {"lost": True}
+    post = era.net.post
+
+    def lossy(index: int, event: told.Event, delay_ms: int = 0) -> None:
+        """Lose finalize votes on the boundary until leaders have proposed it again."""
+        if isinstance(event, told.PeerMessage) and event.channel is Channel.CONSENSUS:
+            message = wire.decode_consensus(event.payload)
+            subject = getattr(message, "subject", None)
+            final = subject is not None and subject.kind is VoteKind.FINALIZE
+            at_boundary = era.net.nodes[0].machine.application.height == EPOCH_BLOCKS - 1
+            if final and at_boundary and finalize["lost"]:
+                return
+        post(index, event, delay_ms)
+
+    era.net.post = lossy  # type: ignore[method-assign]  # A fault of the network.
+    era.to_height(EPOCH_BLOCKS - 1)
+    era.net.run(20_000)
+    assert era.heights() == {EPOCH_BLOCKS - 1}
+    finalize["lost"] = False
+    era.to_height(EPOCH_BLOCKS + 1)
+    source = era.net.nodes[0]
+    header = source.store.block(EPOCH_BLOCKS).block.header
+    certificate = certificate_at(source, EPOCH_BLOCKS)
+    assert certificate.subject.view > header.view
+    leaders = Schedule(first_seed(era.dairy.chain_id), committee_of(era.dairy.genesis))
+    assert leaders.leader(certificate.subject.view) != leaders.leader(header.view)
+    # Who syncs the block sees that view's certificate, and verifies against the maker's key.
+    late = era.net.make(MemoryStore(), source.key, [])
+    late.handle(told.Start(), era.net.now_ms)
+    blocks = tuple(source.store.block(h).raw for h in range(1, EPOCH_BLOCKS + 1))
+    late._take_blocks(Member(1), wire.Blocks(blocks, certificate, EPOCH_BLOCKS))
+    assert late.application.height == EPOCH_BLOCKS

@@ -11,7 +11,7 @@ from ledger.store.schema import BLOCK, height_key
 from ledger.types.block import Block
 from node.tools.audit import NodeReport, audit_store
 from node.tools.findings import Findings
-from tests.support.cluster import Cluster, vrf_secrets
+from tests.support.cluster import Cluster
 from tests.support.ledgers import Dairy
 
 EPOCH_BLOCKS = 5
@@ -22,9 +22,7 @@ def made():
     rules = default_parameters(development=True)
     staking = replace(rules.staking, epoch_blocks=EPOCH_BLOCKS)
     dairy = Dairy(parameters=replace(rules, staking=staking))
-    cluster = Cluster(
-        dairy.genesis, dairy.validator_keys, Params(heartbeat_ms=1_000), None, vrf_secrets(dairy)
-    )
+    cluster = Cluster(dairy.genesis, dairy.validator_keys, Params(heartbeat_ms=1_000))
     node = cluster.nodes[0]
     for _ in range(1_000):
         if node.machine.application.height >= BLOCKS:
