@@ -1,7 +1,8 @@
 """Every vote that anyone signed, and what follows from all of them together (I1, I6, I9).
 
 Written apart from the product: stake is summed here, signing bytes are packed here, and what
-excludes what is stated here again, from the specification's text.
+excludes what is stated here again, from the specification's text. A vote names its signer by its
+seat in the vote's epoch; the guilty and the honest are named by their place in the cast.
 """
 
 from dataclasses import dataclass, field
@@ -11,8 +12,8 @@ from typing import Final
 from consensus.messages import Subject
 from consensus.types import Member
 from ledger.primitives import keys
-from simulator.cast import Cast
 from simulator.errors import Breach
+from simulator.rolls import Rolls
 from simulator.trace import name_spot, spot
 from simulator.words import short
 
@@ -46,7 +47,7 @@ def cannot_both_reach(one: Subject, other: Subject) -> bool:
 class Ballots:
     """All genuine votes by view."""
 
-    cast: Cast
+    rolls: Rolls
     honest: set[Member]
     """Those whose exclusive votes are a breach; the others' are noted."""
     stakes: dict[Subject, int] = field(default_factory=dict)
@@ -60,11 +61,11 @@ class Ballots:
 
     def is_genuine(self, subject: Subject, member: Member, signature: bytes) -> bool:
         """Verify a vote over bytes that are packed here, not by the product."""
-        if member >= len(self.cast.keys):
+        public = self.rolls.key(subject.epoch, member)
+        if public is None:
             return False
-        text = b"BILLCOIN/vote/1" + self.cast.chain_id
+        text = b"BILLCOIN/vote/1" + self.rolls.cast.chain_id
         text += pack(">BQQQ", subject.kind, subject.epoch, subject.view, subject.parent_view)
-        public = self.cast.keys[member].public
         return keys.verify(public, text + subject.block_hash, keys.Signature(signature))
 
     def add(self, subject: Subject, member: Member, signature: bytes) -> None:
@@ -75,19 +76,23 @@ class Ballots:
         signers.add(member)
         self._judge_member(subject, member)
         before = self.stakes.get(subject, 0)
-        after = self.stakes[subject] = before + self.cast.committee.seats[member].stake
-        if 3 * before <= 2 * self.cast.total < 3 * after:
+        after = self.stakes[subject] = before + self.rolls.stake(subject.epoch, {member})
+        if not self._is_quorum(subject, before) and self._is_quorum(subject, after):
             self._judge_quorum(subject)
+
+    def _is_quorum(self, subject: Subject, stake: int) -> bool:
+        return self.rolls.is_quorum(subject.epoch, stake)
 
     def _judge_member(self, subject: Subject, member: Member) -> None:
         """I1 and I9: nobody honest signs what excludes what it signed before."""
         earlier = self._of_member.setdefault((subject.epoch, subject.view, member), [])
+        place = self.rolls.place(subject.epoch, member)
         for other in earlier:
             if exclude_each_other(other, subject):
-                if member in self.honest:
-                    what = f"v{member} is honest and signed {_name(other)} and {_name(subject)}"
+                if place in self.honest:
+                    what = f"v{place} is honest and signed {_name(other)} and {_name(subject)}"
                     raise Breach("I1", what)
-                self.guilty.setdefault(member, (other, subject))
+                self.guilty.setdefault(place, (other, subject))
         earlier.append(subject)
 
     def _judge_quorum(self, subject: Subject) -> None:
@@ -103,7 +108,7 @@ class Ballots:
 
     def has_quorum(self, subject: Subject) -> bool:
         """Tell whether the votes on a subject are of more than two thirds of all stake."""
-        return 3 * self.stakes.get(subject, 0) > 2 * self.cast.total
+        return self._is_quorum(subject, self.stakes.get(subject, 0))
 
     def is_skipped(self, epoch: int, view: int) -> bool:
         """Tell whether a quorum nullified a view."""

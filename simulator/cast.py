@@ -19,6 +19,7 @@ from consensus.types import Committee, Member
 from ledger.genesis import (
     Genesis,
     GenesisAccount,
+    GenesisBond,
     GenesisDevice,
     GenesisRole,
     GenesisStock,
@@ -40,6 +41,7 @@ EPOCH_BLOCKS: Final = 1_000
 """The usual length of an epoch: no simulation reaches its end unless it is meant to."""
 CLIENTS: Final = 8
 CLIENT_UNITS: Final = 1_000 * UNITS_PER_BILL
+BOND_UNITS: Final = 1_000 * UNITS_PER_BILL
 OWNER_UNITS: Final = 100 * UNITS_PER_BILL
 """What an owner of a validator, a reporter or a plant has from the start, where they act."""
 
@@ -59,6 +61,7 @@ ATTESTOR: Final = key("attestor")
 MMU: Final = key("mmu")
 FARM: Final = key("farm")
 INSTRUMENTS: Final = {kind: key(kind.value) for kind in Instrument}
+FLOW_MAX_L_PER_H: Final = 10_000
 PLANT_ROLES: Final = (GenesisRole(Role.MMU, address_of(MMU.public)),)
 PLANT_DEVICES: Final = tuple(
     GenesisDevice(
@@ -67,6 +70,7 @@ PLANT_DEVICES: Final = tuple(
         PLANT,
         address_of((FARM if kind is Instrument.MILK_METER else MMU).public),
         BEGIN_MS + 300 * DAY_MS,
+        FLOW_MAX_L_PER_H if kind is Instrument.FLOW_METER else 0,
     )
     for kind, k in INSTRUMENTS.items()
 )
@@ -140,7 +144,9 @@ def make_cast(
     reporters = tuple(key(f"reporter-{i}") for i in range(size)) if staking else ()
     rich = [*owners, *reporters] if staking else []
     rich += [MMU] if milk else []
+    bonds = (GenesisBond(address_of(MMU.public), Units(BOND_UNITS)),) if milk else ()
     held = CLIENT_UNITS * len(clients) + OWNER_UNITS * len(rich) + sum(stakes)
+    held += sum(bond.units for bond in bonds)
     genesis = Genesis(
         "simulation",
         "sbill",
@@ -159,6 +165,7 @@ def make_cast(
         (GenesisStock("stock", MilkKind.UHT, PLANT, Units(held), BEGIN_MS + 100 * DAY_MS),),
         (GenesisRole(Role.ATTESTOR, ATTESTOR.public), *(PLANT_ROLES if milk else ())),
         PLANT_DEVICES if milk else (),
+        bonds,
     )
     genesis.check()
     store = MemoryStore()

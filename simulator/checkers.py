@@ -15,9 +15,9 @@
 
 Written apart from the product's predicates: of consensus it uses the wire types and the leader
 schedule alone. What it knows of a node is what that node made durable or said. Views are meant
-with their epochs: a later epoch's first view is above all of the one before. The committee is the
-genesis's throughout; staking, evidence on the ledger and light clients have no checks here yet:
-`ballots.guilty` is where evidence will be compared.
+with their epochs: a later epoch's first view is above all of the one before. Committees, stakes
+and leaders are those of the epoch that is spoken of, from the oracle's own rolls. A vote names its
+signer by its seat in that epoch, and a process is named by its place in the cast.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from consensus.journal import Record, decode_record
-from consensus.leader import Schedule, first_seed
 from consensus.messages import Certificate, Message, Proposal, Subject, Vote
-from consensus.types import Member, View
+from consensus.types import Member
 from ledger.primitives.codec import decode
-from ledger.primitives.hashing import Domain, Hash, digest
+from ledger.primitives.hashing import Hash
 from ledger.store.schema import Finalised
 from node.core import effects as asked
 from simulator.ballots import FINALIZE, NOTARIZE, NULLIFY, Ballots
@@ -37,6 +36,7 @@ from simulator.cast import Cast
 from simulator.chronicle import Chronicle
 from simulator.errors import Breach
 from simulator.process import Process
+from simulator.rolls import Rolls
 from simulator.trace import EPOCH_STEP, name_spot, spot
 from simulator.words import name_record, short
 
@@ -75,26 +75,25 @@ class Oracle:
 
     def __init__(self, cast: Cast, honest: set[Member], *, tolerates_forks: bool = False) -> None:
         self.cast = cast
-        self.ballots = Ballots(cast, honest, tolerates_forks=tolerates_forks)
-        owners = {v.vote_key: v.owner for v in cast.genesis.validators}
-        by_member = tuple(owners[seat.key] for seat in cast.committee.seats)
-        self.chronicle = Chronicle(cast, self.ballots, by_member, tolerates_forks=tolerates_forks)
-        self._schedules = [Schedule(first_seed(cast.chain_id), cast.committee)]
-        self._seed = first_seed(cast.chain_id)
+        self.rolls = Rolls(cast, honest)
+        self.ballots = Ballots(self.rolls, honest, tolerates_forks=tolerates_forks)
+        self.chronicle = Chronicle(cast, self.ballots, tolerates_forks=tolerates_forks)
         self.holdings: dict[int, Holdings] = {}
         self.committed_ms: dict[Hash, int] = {}
         self._tolerates_forks = tolerates_forks
 
     def leader(self, at: int) -> Member:
-        """Name the leader of a view, given as a spot.
+        """Name the seat that leads a view, given as a spot."""
+        return self.rolls.leader(*divmod(at, EPOCH_STEP))
 
-        Nobody draws in a simulation, so each seed is the hash of the one before.
-        """
-        epoch, view = divmod(at, EPOCH_STEP)
-        while len(self._schedules) <= epoch:
-            self._seed = digest(Domain.SEED, self._seed)
-            self._schedules.append(Schedule(self._seed, self.cast.committee))
-        return self._schedules[epoch].leader(View(view))
+    def who_leads(self, at: int) -> Member | None:
+        """Name the member of the cast that leads a spot; None if its epoch is not settled."""
+        epoch = at // EPOCH_STEP
+        return self.rolls.place(epoch, self.leader(at)) if self.rolls.knows(epoch) else None
+
+    def is_own(self, process: Process, vote: Vote) -> bool:
+        """Tell whether a vote is in the name of the process's member."""
+        return self.rolls.seat(vote.subject.epoch, process.member) == vote.signer
 
     def holding(self, process: Process) -> Holdings:
         """Find what a process holds."""
@@ -113,7 +112,7 @@ class Oracle:
         """Know what the disk gave back: a crash may have kept what was never reported synced."""
         if process.trusted:
             for record in records:
-                self._hold(self.holding(process), process.member, record)
+                self._hold(process, record)
 
     def synced(self, process: Process, records: list[bytes]) -> None:
         """Take in what is durable now, then judge the votes among it."""
@@ -126,12 +125,12 @@ class Oracle:
         held = self.holding(process)
         fresh = [subject for record in decoded if (subject := self._new_vote(process, record))]
         for record in decoded:
-            self._hold(held, process.member, record)
+            self._hold(process, record)
         for subject in fresh:
             self._judge_vote(process, held, subject)
 
     def _new_vote(self, process: Process, record: Record) -> Subject | None:
-        if not isinstance(record, Vote) or record.signer != process.member:
+        if not isinstance(record, Vote) or not self.is_own(process, record):
             return None
         subject = record.subject
         if subject in self.holding(process).votes:
@@ -139,10 +138,11 @@ class Oracle:
         self.ballots.add(subject, record.signer, record.signature)
         return subject
 
-    def _hold(self, held: Holdings, member: Member, record: Record) -> None:
+    def _hold(self, process: Process, record: Record) -> None:
+        held = self.holding(process)
         match record:
             case Vote(subject=subject, signer=signer):
-                if signer == member:
+                if self.is_own(process, record):
                     held.votes.add(subject)
                 elif int(subject.kind) == NOTARIZE:
                     seen = held.foreign.setdefault((spot_of(subject), signer), set())
@@ -165,8 +165,10 @@ class Oracle:
         for member, signature in certificate.votes:
             self.ballots.add(certificate.subject, member, signature)
         members = [member for member, _ in certificate.votes]
-        stake = sum(self.cast.committee.seats[m].stake for m in set(members))
-        enough = 3 * stake > 2 * self.cast.total
+        epoch = certificate.subject.epoch
+        seated = {m for m in members if self.rolls.key(epoch, m) is not None}
+        stake = self.rolls.stake(epoch, seated)
+        enough = self.rolls.is_quorum(epoch, stake)
         genuine = all(
             self.ballots.is_genuine(certificate.subject, member, signature)
             for member, signature in certificate.votes
@@ -175,7 +177,7 @@ class Oracle:
             raise Breach(
                 "I6",
                 f"a node keeps a certificate of {_name(certificate.subject)} "
-                f"that {stake} of {self.cast.total} signed",
+                f"that {stake} of {self.rolls.roll(epoch).total} signed",
             )
 
     # Votes.
@@ -217,10 +219,11 @@ class Oracle:
         body = held.bodies.get((at, block_hash))
         if body is None:
             return False
-        voters = {body.vote.signer}
-        if body.vote.subject in held.votes:
-            voters.add(process.member)
-        return 3 * self.cast.stake(voters) > 2 * self.cast.total
+        voters, epoch = {body.vote.signer}, body.vote.subject.epoch
+        seat = self.rolls.seat(epoch, process.member)
+        if seat is not None and body.vote.subject in held.votes:
+            voters.add(seat)
+        return self.rolls.is_quorum(epoch, self.rolls.stake(epoch, voters))
 
     def _judge_parent(
         self, process: Process, held: Holdings, subject: Subject, body: Proposal
@@ -255,7 +258,7 @@ class Oracle:
             self._note(message, votes)
             return
         for vote in votes:
-            if vote.signer == process.member and vote.subject not in self.holding(process).votes:
+            if self.is_own(process, vote) and vote.subject not in self.holding(process).votes:
                 what = f"v{process.place} sent {_name(vote.subject)} before it was durable"
                 raise Breach("I2", what)
 

@@ -11,7 +11,7 @@ from consensus.messages import Proposal
 from ledger.errors import LedgerFault
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import Address, verify_many
+from ledger.primitives.keys import verify_many
 from ledger.state import Overlay, state_root
 from ledger.store.schema import Finalised
 from ledger.transition import (
@@ -26,6 +26,7 @@ from simulator.ballots import Ballots
 from simulator.cast import Cast
 from simulator.disk import CellStore
 from simulator.errors import Breach
+from simulator.rolls import Rolls
 from simulator.words import short
 
 LAG_BLOCKS: Final = 24
@@ -68,8 +69,6 @@ class Chronicle:
 
     cast: Cast
     ballots: Ballots
-    owners: tuple[Address, ...]
-    """Where each member's fees go."""
     final: list[Hash] = field(default_factory=list)
     """The hashes of final blocks, by height."""
     forks: list[str] = field(default_factory=list)
@@ -90,6 +89,11 @@ class Chronicle:
         self._base = stored.block.header
         self._flat = Flat(store)
         self.final.append(self._base.hash())
+
+    @property
+    def rolls(self) -> Rolls:
+        """Give the committees that blocks are held to."""
+        return self.ballots.rolls
 
     # Validity.
 
@@ -119,7 +123,7 @@ class Chronicle:
             return "its header is of another epoch"
         if header.parent_hash != proposal.parent_hash:
             return "its header has another parent"
-        if header.proposer != self.owners[proposal.vote.signer]:
+        if header.proposer != self.rolls.owner(subject.epoch, proposal.vote.signer):
             return "its fees go astray"
         return known.why
 
@@ -155,7 +159,7 @@ class Chronicle:
         return judged.header, judged.overlay
 
     def _why_headed_wrong(self, block: Block) -> str:
-        header, committee = block.header, self.cast.committee.hash
+        header = block.header
         parent = self._parent(header.parent_hash)
         assert parent is not None
         if header.height != parent[0].height + 1:
@@ -165,8 +169,11 @@ class Chronicle:
         epoch = (header.height - 1) // self.cast.epoch_blocks
         if header.chain_id != self.cast.chain_id or header.epoch != epoch:
             return "it is of another chain or epoch"
-        if (header.committee_hash, header.next_committee_hash) != (committee, committee):
+        seated, following = (self.rolls.roll(epoch + ahead).committee for ahead in (0, 1))
+        if (header.committee_hash, header.next_committee_hash) != (seated.hash, following.hash):
             return "it names another committee"
+        if self.rolls.drawn(header) is None:
+            return "its leader's draw is not proven"
         if header.transactions_root != transactions_root(block.transactions):
             return "it does not commit to its transactions"
         return ""
@@ -181,7 +188,13 @@ class Chronicle:
                 if not all(verify_many(signature_claims(transaction, self.cast.chain_id))):
                     return None, "a transaction is signed wrongly"
             overlay = Overlay(parent[1])
-            context = BlockContext(header.chain_id, header.height, header.time_ms, header.proposer)
+            context = BlockContext(
+                header.chain_id,
+                header.height,
+                header.time_ms,
+                header.proposer,
+                self.rolls.drawn(header) or b"",
+            )
             outcome = apply_block(overlay, context, transactions)
         except (PrimitiveFault, LedgerFault) as fault:
             return None, str(fault)
@@ -228,6 +241,9 @@ class Chronicle:
         if judged.overlay.accumulator != step.accumulator:
             raise Breach("I7", f"v{place} stored a state that executing the block does not give")
         self.final.append(block_hash)
+        if self.rolls.book.read(header.height, step.transactions, step.receipts):
+            self.rolls.book.compare(judged.overlay)
+        self.rolls.follow(header)
         self._fold()
         for receipt in step.receipts:
             self.transactions[receipt.txid] = header.height

@@ -160,7 +160,7 @@ def _views(simulation: Simulation, place: int, outcomes: dict[int, str], y: int)
 
 def _marks(simulation: Simulation) -> Iterator[str]:
     drawn = 0
-    leader = simulation.oracle.leader
+    leader = simulation.oracle.who_leads
     for entry in simulation.trace.entries:
         if entry.kind == "propose":
             wanted = entry.place == leader(entry.view)
@@ -201,7 +201,7 @@ def _labels(simulation: Simulation) -> Iterator[str]:
     total, members = simulation.cast.total, len(simulation.cast.keys)
     yield f'<div class="label" style="top:22px;height:{TOP - 26}px"><b>network</b></div>'
     for process in simulation.processes:
-        stake = 100 * simulation.casting.stakes[process.member] / total
+        stake = 100 * simulation.cast.stake({process.member}) / total
         how = simulation.casting.liars.get(process.member, "")
         twin = f" (v{process.member} again)" if process.place >= members else ""
         liar = f"<i>{escape(how)}{twin}</i>" if how else ""

@@ -107,6 +107,8 @@ class Process:
         self.mask: Mask | None = None
         self.trusted = True
         """Whether the oracle holds it to the laws of the honest."""
+        self.is_relentless = False
+        """It does not fall silent, whatever it hears of votes of its key: it lies on purpose."""
         self.machine: Machine | None = None
         self.life = 0
         """Counts starts; what a past life planned does not touch a later one."""
@@ -249,6 +251,8 @@ class Process:
                 self._inbox.append(event)
             return
         self._now_ms = self.clock_ms
+        if self.is_relentless:
+            self.machine.engine._state.silence = None
         try:
             effects = self.machine.handle(event, self._now_ms)
         except (AssertionError, LookupError, TypeError, AttributeError) as error:
@@ -317,7 +321,7 @@ class Process:
                     self.stage.answered(self, effect)
                 case asked.SetVoting(allowed, why):
                     self._sync()
-                    self.disk.journal_lost = not allowed
+                    self.disk.journal_lost = not allowed and not self.is_relentless
                     self.tell("voting", -1, f"{'allowed' if allowed else 'forbidden'}: {why}")
                 case asked.Warn():
                     self._warn(effect)

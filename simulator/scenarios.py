@@ -54,6 +54,18 @@ class Scenario:
     """How often it comes among all scenarios."""
     epoch_blocks: int = EPOCH_BLOCKS
     """How many blocks an epoch has: few, and the chain crosses boundaries."""
+    newcomers: int = 0
+    """The most machines that stand by without a seat, to be bonded one."""
+    staking: bool = False
+    """Owners bond, unbond, join and leave; offences are reported and punished."""
+    milk: bool = False
+    """A plant mints, clients grant and draw on mandates: blocks with all kinds of content."""
+    punished: bool = False
+    """What honest members of the healed core can prove must end in a slash."""
+    unit: int = 1
+    """What stakes are counted in: large enough that parts of them are whole units."""
+    each: bool = False
+    """The first liars lie in each way in turn, instead of one that is drawn."""
     forks: bool = False
     """A coalition of a third and more: the oracle must see the fork and name the culprits."""
     idle: bool = False
@@ -361,10 +373,11 @@ def find(name: str, seed: int) -> Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Casting:
-    """Who has which stake, and who lies how."""
+    """Who has which stake, who lies how, and how many newcomers stand by."""
 
     stakes: tuple[int, ...]
     liars: dict[int, str]
+    newcomers: int = 0
 
 
 def cast_roles(scenario: Scenario, chance: Random) -> Casting:
@@ -376,8 +389,10 @@ def cast_roles(scenario: Scenario, chance: Random) -> Casting:
     if scenario.stakes in ("edge", "crowd"):
         return _at_the_edge(scenario, size, chance)
     uneven = scenario.stakes == "uneven"
-    stakes = [_uneven_stake(chance) if uneven else 10 for _ in range(size)]
-    return Casting(tuple(stakes), _choose_liars(scenario, stakes, chance))
+    stakes = [scenario.unit * (_uneven_stake(chance) if uneven else 10) for _ in range(size)]
+    liars = _choose_liars(scenario, stakes, chance)
+    newcomers = chance.randint(1, scenario.newcomers) if scenario.newcomers else 0
+    return Casting(tuple(stakes), liars, newcomers)
 
 
 def _uneven_stake(chance: Random) -> int:
@@ -392,7 +407,8 @@ def _choose_liars(scenario: Scenario, stakes: list[int], chance: Random) -> dict
     for member in order if scenario.liars else []:
         if 3 * (held + stakes[member]) < sum(stakes):
             held += stakes[member]
-            liars[member] = chance.choice(scenario.liars)
+            turn = scenario.liars[len(liars) % len(scenario.liars)]
+            liars[member] = turn if scenario.each else chance.choice(scenario.liars)
     return liars
 
 

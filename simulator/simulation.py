@@ -70,7 +70,13 @@ class Simulation:
         self.world = World(seed)
         self.trace = Trace(recording)
         self.casting: Casting = cast_roles(scenario, stream(seed, f"cast {scenario.name}"))
-        self.cast: Cast = make_cast(self.casting.stakes, scenario.epoch_blocks)
+        self.cast: Cast = make_cast(
+            self.casting.stakes,
+            scenario.epoch_blocks,
+            self.casting.newcomers,
+            staking=scenario.staking,
+            milk=scenario.milk,
+        )
         self.network = Network(self.world, stream(seed, "network"), self._weather())
         lying = {Member(m) for m, how in self.casting.liars.items() if how != LOST_JOURNAL}
         honest = set(map(Member, self.cast.members)) - lying
@@ -122,6 +128,7 @@ class Simulation:
                 process.mask = MASKS[how](process, chance, accomplices)
             if how == TWIN:
                 self.oracle.distrust(self._add(Member(member)))
+            process.is_relentless = how in MASKS
             if how == STALE_DISK:
                 self._plan_stale_disk(process)
             if how == LOST_JOURNAL:

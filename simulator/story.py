@@ -87,7 +87,8 @@ def tell_views(simulation: Simulation) -> list[ViewStory]:
         if entry.view < 1:
             continue
         if entry.kind == "enter" and entry.view not in stories:
-            leader = simulation.oracle.leader(entry.view)
+            leader = simulation.oracle.who_leads(entry.view)
+            assert leader is not None, "an epoch that was entered is settled"
             stories[entry.view] = ViewStory(entry.view, leader, "open", entry.time_ms)
         story = stories.get(entry.view)
         if story is None:
@@ -107,8 +108,9 @@ def tell_views(simulation: Simulation) -> list[ViewStory]:
 
 def _count(simulation: Simulation, story: ViewStory) -> None:
     """Sum what was signed about a view, and say how it ended."""
-    ballots, total = simulation.oracle.ballots, simulation.cast.total
+    ballots = simulation.oracle.ballots
     epoch, view = divmod(story.view, EPOCH_STEP)
+    total = simulation.oracle.rolls.roll(epoch).total
     reached = {int(s.kind) for s in ballots.reached.get((epoch, view), ())}
     signed: dict[int, int] = {}
     for subject, stake in ballots.stakes.items():

@@ -14,15 +14,14 @@ class BodyToFew(Mask):
         """Choose who sees the block; the rest see the vote."""
         if not isinstance(message, Proposal):
             return [(to, message)]
-        if message.vote.signer != self.me or to is not None:
+        if message.vote.signer != self.seat or to is not None:
             return []
-        committee = self.process.stage.cast.committee
-        stake = sum(committee.seats[m].stake for m in {self.me, *self.accomplices})
+        stake = sum(self.stake(m) for m in {self.me, *self.accomplices})
         said: list[Said] = [(m, message) for m in self.others if m in self.accomplices]
         mixed = self.honest_others
         self.chance.shuffle(mixed)
         for member in mixed:
-            shown = 3 * stake <= 2 * committee.total
-            stake += committee.seats[member].stake if shown else 0
+            shown = 3 * stake <= 2 * self.committee.total
+            stake += self.stake(member) if shown else 0
             said.append((member, message if shown else message.vote))
         return said

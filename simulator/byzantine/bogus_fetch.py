@@ -48,7 +48,7 @@ class BogusFetch(Mask):
                 return False
             case FetchCertificates(first=first):
                 vote = self.sign(VoteKind.NULLIFY, first)
-                self.say(sender, Certificate(vote.subject, ((self.me, vote.signature),)))
+                self.say(sender, Certificate(vote.subject, ((vote.signer, vote.signature),)))
                 return False
         return True
 
@@ -87,6 +87,6 @@ class BogusFetch(Mask):
         shown = self._seen[-1]
         about = shown.vote.subject
         vote = self.sign(VoteKind.FINALIZE, about.view, about.parent_view, about.block_hash)
-        alone = Certificate(vote.subject, ((self.me, vote.signature),))
+        alone = Certificate(vote.subject, ((vote.signer, vote.signature),))
         blocks = Blocks((shown.payload,), alone, self.chance.randrange(HEIGHT_LIE_MAX))
         self.say_raw(sender, Channel.SYNC, encode_sync(blocks))

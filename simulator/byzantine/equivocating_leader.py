@@ -15,7 +15,7 @@ class EquivocatingLeader(Mask):
 
     def says(self, to: Member | None, message: Message) -> Iterable[Said]:
         """Double one's own proposal."""
-        mine = isinstance(message, Proposal) and message.vote.signer == self.me
+        mine = isinstance(message, Proposal) and message.vote.signer == self.seat
         if not mine or to is not None or not isinstance(message, Proposal):
             return [(to, message)]
         second = self._second(message)

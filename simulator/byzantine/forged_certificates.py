@@ -20,7 +20,7 @@ class ForgedCertificates(Mask):
         if isinstance(message, Vote) and message.subject.kind is VoteKind.NOTARIZE:
             about = message.subject
             final = self.sign(VoteKind.FINALIZE, about.view, about.parent_view, about.block_hash)
-            alone = Certificate(final.subject, ((self.me, final.signature),))
+            alone = Certificate(final.subject, ((final.signer, final.signature),))
             said.append((None, alone))
         return said
 
@@ -34,12 +34,12 @@ class ForgedCertificates(Mask):
         self.say(None, self._forge(vote))
 
     def _forge(self, vote: Vote) -> Certificate:
-        everyone = [Member(m) for m in self.process.stage.cast.members]
+        everyone = [Member(m) for m in range(len(self.committee.seats))]
         match self.chance.randrange(4):
             case 0:
-                return Certificate(vote.subject, ((self.me, vote.signature),))
+                return Certificate(vote.subject, ((vote.signer, vote.signature),))
             case 1:
-                votes = tuple((self.me, vote.signature) for _ in everyone)
+                votes = tuple((vote.signer, vote.signature) for _ in everyone)
                 return Certificate(vote.subject, votes)
             case 2:
                 votes = tuple((member, vote.signature) for member in everyone)
@@ -51,7 +51,7 @@ class ForgedCertificates(Mask):
         """Move a genuine certificate's signatures to another view."""
         highest = self.engine._state.highest
         if highest is None:
-            return Certificate(vote.subject, ((self.me, vote.signature),))
+            return Certificate(vote.subject, ((vote.signer, vote.signature),))
         about = highest.subject
         view = View(about.view + self.chance.randint(1, 3))
         moved = Subject(about.kind, about.epoch, view, about.parent_view, about.block_hash)

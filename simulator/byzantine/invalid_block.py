@@ -21,7 +21,7 @@ class InvalidBlock(Mask):
 
     def says(self, to: Member | None, message: Message) -> Iterable[Said]:
         """Spoil the block."""
-        mine = isinstance(message, Proposal) and message.vote.signer == self.me
+        mine = isinstance(message, Proposal) and message.vote.signer == self.seat
         # An epoch's last block that is proposed again comes without a body to spoil.
         if not mine or not isinstance(message, Proposal) or not message.payload:
             return [(to, message)]

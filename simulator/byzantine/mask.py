@@ -13,9 +13,10 @@ from typing import ClassVar
 from consensus.effects import Build
 from consensus.engine import Engine
 from consensus.messages import Message, Subject, Vote, VoteKind
-from consensus.types import Epoch, Member, View
+from consensus.types import Committee, Epoch, Member, View
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import ZERO_HASH, Hash
+from ledger.primitives.keys import PublicKey
 from node.core.application import Prepared
 from node.core.events import Channel
 from node.core.wire import decode_consensus, encode_consensus
@@ -61,6 +62,22 @@ class Mask:
         return machine.engine
 
     @property
+    def committee(self) -> Committee:
+        """Give the committee of the core's epoch."""
+        return self.engine._state.committee
+
+    @property
+    def seat(self) -> Member:
+        """Give its number in the core's epoch; without a seat, one that it may have had."""
+        seat = self.engine.me
+        return self.me if seat is None else seat
+
+    def stake(self, member: Member) -> int:
+        """Give the stake of a member of the cast in the core's epoch."""
+        key = self.process.stage.cast.keys[member].public
+        return sum(seat.stake for seat in self.committee.seats if seat.key == key)
+
+    @property
     def honest_others(self) -> list[Member]:
         """List those who are not in on it."""
         return [m for m in self.others if m not in self.accomplices]
@@ -82,7 +99,7 @@ class Mask:
         """Sign a subject, whatever was signed before."""
         cast = self.process.stage.cast
         signature = cast.keys[self.me].sign(subject.signing_bytes(cast.chain_id))
-        return Vote(subject, self.me, signature)
+        return Vote(subject, self.seat, signature)
 
     def say(self, to: Member | None, message: Message) -> None:
         """Send a consensus message past the honest core."""
@@ -105,14 +122,24 @@ class Mask:
     def build(
         self, view: int, parent_view: int, parent_hash: Hash, ahead_ms: int = 0
     ) -> Prepared | None:
-        """Have the core's ledger make a block, if it knows the parent's state."""
+        """Have the core's ledger make a block, if it knows the parent's state.
+
+        In a view that another leads it is drawn for with that leader's secret, as if it had leaked:
+        then nothing but the law of turns stands in the way.
+        """
         machine = self.process.machine
         assert machine is not None, "a mask only moves while its process runs"
         ledger = machine.application
         if ledger._tree.state_after(parent_hash) is None:
             return None
         asked = Build(View(view), View(parent_view), parent_hash)
-        return ledger.prepare(asked, machine.mempool, self.process.clock_ms + ahead_ms)
+        cast, seat = self.process.stage.cast, self.committee.seats[ledger.plan.leader(view)]
+        leaked = cast.vrf_secrets[cast.place(PublicKey(seat.key))]
+        own, ledger._vrf_secret = ledger._vrf_secret, leaked
+        own_key, ledger._vrf_key = ledger._vrf_key, PublicKey(seat.vrf_key)
+        built = ledger.prepare(asked, machine.mempool, self.process.clock_ms + ahead_ms)
+        ledger._vrf_secret, ledger._vrf_key = own, own_key
+        return built
 
     def random_hash(self) -> Hash:
         """Invent a block."""

@@ -14,7 +14,7 @@ class SlowLeader(Mask):
 
     def says(self, to: Member | None, message: Message) -> Iterable[Said]:
         """Hold the proposal back, for each member another while."""
-        if not isinstance(message, Proposal) or message.vote.signer != self.me:
+        if not isinstance(message, Proposal) or message.vote.signer != self.seat:
             return [(to, message)]
         leader_ms = self.process.stage.params.leader_ms
         for member in self.others if to is None else [to]:

@@ -12,7 +12,7 @@ class UnjustifiedSkip(Mask):
 
     def says(self, to: Member | None, message: Message) -> Iterable[Said]:
         """Build on the floor instead of the tip."""
-        if not isinstance(message, Proposal) or message.vote.signer != self.me:
+        if not isinstance(message, Proposal) or message.vote.signer != self.seat:
             return [(to, message)]
         floor, about = self.engine.floor, message.vote.subject
         if about.parent_view <= floor.block.view:
@@ -32,4 +32,4 @@ class UnjustifiedSkip(Mask):
         if genuine is not None or self.chance.random() < 0.5:
             return genuine
         own = self.sign(VoteKind.NULLIFY, view)
-        return Certificate(own.subject, ((self.me, own.signature),))
+        return Certificate(own.subject, ((own.signer, own.signature),))

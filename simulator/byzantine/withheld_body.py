@@ -14,4 +14,4 @@ class WithheldBody(Mask):
         """Strip proposals to their vote."""
         if not isinstance(message, Proposal):
             return [(to, message)]
-        return [(to, message.vote)] if message.vote.signer == self.me else []
+        return [(to, message.vote)] if message.vote.signer == self.seat else []

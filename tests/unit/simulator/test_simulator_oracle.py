@@ -8,6 +8,7 @@ from ledger.primitives.hashing import ZERO_HASH, Hash
 from simulator.ballots import Ballots, exclude_each_other
 from simulator.cast import make_cast
 from simulator.errors import Breach
+from simulator.rolls import Rolls
 from simulator.scenarios import SCENARIOS, cast_roles
 from simulator.simulation import Simulation
 from simulator.world import stream
@@ -33,7 +34,8 @@ def add(ballots: Ballots, about: Subject, *members: int) -> None:
 
 
 def ballots(*honest: int, **extra: bool) -> Ballots:
-    return Ballots(CAST, set(map(Member, honest)), **extra)
+    members = set(map(Member, honest))
+    return Ballots(Rolls(CAST, members), members, **extra)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_two_quorums_that_contradict_each_other_are_a_fork() -> None:
 
 def test_two_thirds_exactly_are_no_quorum() -> None:
     cast = make_cast((10, 10, 10))
-    held = Ballots(cast, set())
+    held = Ballots(Rolls(cast, set()), set())
     for member in (0, 1):
         signature = cast.keys[member].sign(NOTARIZE_C.signing_bytes(cast.chain_id))
         held.add(NOTARIZE_C, Member(member), signature)
