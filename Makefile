@@ -18,7 +18,7 @@ COVERED := tests/unit tests/property tests/integration tests/simulation
 TESTNET ?= testnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test coverage check bench sim mutants clean lock format
+.PHONY: help setup setup-dev up test coverage check bench sim mutants fuzz clean lock format
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ sim: setup-dev ## Run the simulator over many seeds
 
 mutants: setup-dev ## Break one rule at a time: the simulator must notice each
 	$(BIN)/python tests/mutants/run.py $(ARGS)
+
+fuzz: setup-dev ## Feed every decoder garbage and near misses; ARGS=--minutes=10
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 lock: setup-dev ## Resolve the lock files again
 	$(BIN)/uv pip compile -q pyproject.toml --universal --generate-hashes --no-annotate \

@@ -1,0 +1,189 @@
+"""What holds for every type that is encoded, and for everything that reads text or bytes.
+
+Each law takes a `Random` and asserts; the tests draw it from Hypothesis, `tests.fuzz` from a seed.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+
+import msgspec
+
+from api.errors import MalformedRequest, NotFound
+from consensus.errors import CorruptJournal
+from consensus.journal import frame
+from consensus.lightclient import ProofFault, format_anchor, verify_proof
+from consensus.lightclient.errors import BadAnchor
+from consensus.messages import Vote
+from iot_minting.errors import MintFault
+from iot_minting.topics import readings_topic
+from iot_minting.types import read_receipt, sign_receipt
+from ledger.errors import BadGenesis, LedgerFault
+from ledger.genesis import format_genesis
+from ledger.primitives.codec import decode, encode
+from ledger.primitives.errors import BadAddress, BadAmount, CodecFault
+from ledger.primitives.keys import format_address, parse_address
+from ledger.transition import apply_block, check_transaction, signature_claims
+from ledger.types.transaction import decode_transaction
+from node.core import wire
+from node.errors import BadConfig, FrameTooLong
+from node.shell.framing import FrameDecoder, encode_frame
+from tests.support.ledgers import bill, key
+from tests.support.ledgers_samples import sample_bodies
+from tests.support.ledgers_town import PURSES, Town
+from tests.support.proof_chain import CHAIN_ID, ProofChain, payment
+from tests.support.wire_types import readers
+from tests.support.wire_values import mutant_of, recast, respelled, value_of, with_a_key_twice
+
+LIMIT = 100_000_000
+EMBEDS_RAW = {"node.shell.rpc_wire.Answer"}
+"""They carry another encoding as it is, and do not look into it."""
+
+
+def decodes(raw: bytes, kind: object) -> bool:
+    """Decode, or meet a `CodecFault`; what decodes has no other spelling."""
+    try:
+        value = decode(raw, kind, LIMIT)
+    except CodecFault:
+        return False
+    assert encode(value) == raw, f"{raw.hex()} decodes to {value!r}, whose encoding it is not"
+    return True
+
+
+def check_type(name: str, kind: object, random: Random) -> None:
+    """A value reads back; garbage and mutants are it or a fault; other spellings are refused."""
+    raw = encode(value_of(kind, random))
+    assert decodes(raw, kind), raw.hex()
+    for garbage in (random.randbytes(random.randrange(60)), mutant_of(raw, random)):
+        decodes(garbage, kind)
+    for other in (recast(raw, random), with_a_key_twice(raw)):
+        if other is not None:
+            decodes(other, kind)
+    longer = respelled(raw, random)
+    if longer is not None and name not in EMBEDS_RAW:
+        assert not decodes(longer, kind), f"{longer.hex()} was taken for {raw.hex()}"
+    if raw and name not in EMBEDS_RAW:
+        assert not decodes(raw[: random.randrange(len(raw))], kind), f"a part of {raw.hex()}"
+        assert not decodes(raw + b"\xc0", kind), f"{raw.hex()} and more"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How a reader is fed, what it may raise, and something that it reads."""
+
+    feed: Callable[[bytes], object]
+    faults: tuple[type[Exception], ...]
+    samples: tuple[bytes, ...]
+
+    def check(self, random: Random) -> None:
+        """Feed it a mutant of a sample, or garbage; anything but its faults is an error."""
+        sample = random.choice(self.samples)
+        garbage = random.randbytes(random.randrange(60))
+        for raw in (mutant_of(sample, random), garbage):
+            with suppress(*self.faults):
+                self.feed(raw)
+
+
+def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
+    """Feed a reader of text what bytes say, whatever alphabet they are in."""
+    return lambda raw: read(raw.decode("latin-1"))
+
+
+def make_readers() -> dict[str, Reader]:
+    """Say for every reader in the code how it is fed; a new one is missing here until told."""
+    found, town, chain = readers(), Town(), ProofChain()
+    height = chain.add(3)
+    proof, anchor = chain.proof(height), chain.anchor()
+    paid = encode(payment(0))
+    header, body = chain.header(height), encode(chain.bodies[height - 1][0])
+    certificate = chain.certify(height)
+    vote = Vote(certificate.subject, *certificate.votes[0])
+    envelope = town.dairy.claim().instruments[0].first
+    device, ingest = key("device"), key("ingest")
+    receipt = sign_receipt(CHAIN_ID, ingest, device.public, 1, 2)
+    address = format_address(town.address("alice"), "dbill").encode()
+    question = b'{"txHash": "%s", "expectedAmount": "1.80", "currency": "BILL"}' % (b"0a" * 32)
+    blocks = wire.Blocks((body,), certificate, height)
+
+    def reader(name: str, *samples: bytes, faults=(CodecFault,), feed=None) -> tuple[str, Reader]:
+        return name, Reader(feed or found[name], faults, samples)
+
+    def texts(name: str, *samples: bytes, faults=(), feed=None) -> tuple[str, Reader]:
+        return name, Reader(as_text(feed or found[name]), faults, samples)
+
+    told = [
+        reader("ledger.genesis.text.parse_genesis", format_genesis(town.dairy.genesis).encode(),
+               faults=(BadGenesis,)),
+        texts("ledger.primitives.amounts.parse_bill", b"1.8", b"12345", faults=(BadAmount,)),
+        texts("ledger.primitives.bech32.decode_bech32m", address, faults=(BadAddress,)),
+        texts("ledger.primitives.keys.parse_address", address, faults=(BadAddress,),
+              feed=lambda text: parse_address(text, "dbill")),
+        reader("ledger.state.stakes.read_wide", bytes(40), faults=()),
+        reader("ledger.store.schema.read_place", bytes(12), faults=()),
+        reader("ledger.types.block.decode_block", body),
+        reader("ledger.types.reading.decode_envelope", encode(envelope)),
+        reader("ledger.types.transaction.decode_transaction", paid),
+        reader("consensus.journal.decode_record", encode(vote), encode(certificate)),
+        reader("consensus.journal.read", frame([encode(vote)]) + frame([encode(certificate)]),
+               faults=(CorruptJournal,)),
+        reader("consensus.lightclient.anchor.parse_anchor", format_anchor(anchor).encode(),
+               faults=(BadAnchor,)),
+        reader("consensus.lightclient.types.decode_proof", encode(proof), faults=(ProofFault,),
+               feed=lambda raw: verify_proof(raw, anchor, header.time_ms)),
+        reader("node.core.wire.decode_sync", wire.encode_sync(blocks),
+               wire.encode_sync(wire.GetBlocks(7))),
+        reader("node.core.wire.decode_consensus", wire.encode_consensus(vote),
+               wire.encode_consensus(certificate)),
+        reader("node.core.wire.decode_batch", encode(wire.TransactionBatch((paid, paid)))),
+        texts("node.shell.libp2p_host.parse_listen", b"/ip4/127.0.0.1/tcp/26001",
+              faults=(BadConfig,)),
+        texts("iot_minting.topics.parse_topic",
+              readings_topic("plant", "line", device.public).encode(), faults=(MintFault,)),
+        reader("iot_minting.types.read_receipt", encode(receipt), faults=(MintFault,),
+               feed=lambda raw: read_receipt(raw, CHAIN_ID, ingest.public, device.public)),
+        texts("api.amounts.parse_sen", b"1.80"),
+        texts("api.amounts.parse_units", b"1.800000"),
+        texts("api.routes.orders.parse_ulid", b"01JD0000000000000000000000", faults=(NotFound,)),
+        reader("api.services.payments.read_json", question, faults=(MalformedRequest,)),
+        reader("api.services.payments.read_question", question, faults=(MalformedRequest,)),
+        reader("frames", encode_frame(paid) + encode_frame(b""), faults=(FrameTooLong,),
+               feed=lambda raw: FrameDecoder(1_000).feed(raw)),
+    ]  # fmt: skip
+    return dict(told)
+
+
+NOT_NAMED_READERS = {"frames"}
+"""Readers that are no function of one argument, and so are not found in the code."""
+
+
+class Programs:
+    """Transactions that are well formed and say anything: the law answers each with its code."""
+
+    def __init__(self) -> None:
+        self._town = Town()
+        self._bodies = sample_bodies(self._town)
+
+    def kinds(self) -> set[type]:
+        """Name the types of body that are drawn."""
+        return {type(body) for body in self._bodies}
+
+    def check(self, kind: type, random: Random) -> None:
+        """Execute a body of this type with a field or all fields drawn at random."""
+        body = next(body for body in self._bodies if type(body) is kind)
+        drawn = value_of(kind, random)
+        if random.random() < 0.7:
+            names = random.sample(kind.__struct_fields__, min(1, len(kind.__struct_fields__)))
+            body = msgspec.structs.replace(body, **{name: getattr(drawn, name) for name in names})
+        else:
+            body = drawn
+        dairy, state = self._town.dairy, self._town.dairy.state()
+        signer = key(random.choice(list(PURSES)))
+        transaction = dairy.transaction(body, signer, 0, fee=bill(1))
+        raw = encode(transaction)
+        with suppress(CodecFault, LedgerFault):
+            assert decode_transaction(raw) == transaction
+            signature_claims(transaction, dairy.chain_id)
+            check_transaction(state, transaction, 1)
+        outcome = apply_block(state, dairy.context(), [transaction])
+        assert len(outcome.receipts) == 1
