@@ -17,12 +17,14 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.state.lattice import EMPTY_ACCUMULATOR, state_root
-from ledger.state.tables import LOTS
+from ledger.state.stakes import Committee
+from ledger.state.tables import COMMITTEES, LOTS, epoch_name
 from ledger.store.answers import HistoryEntry, LotEntry, StoredBlock, TransactionRecord
 from ledger.store.pruning import FIRST_KEPT, keep_from, pruned_cells
 from ledger.store.schema import (
     ACCUMULATOR_KEY,
     BLOCK,
+    COMMITTEE,
     FARM_LOTS,
     FINALIZATION,
     HEAD_KEY,
@@ -215,6 +217,11 @@ class ChainStore(ABC):
     def finalization(self, height: int) -> bytes | None:
         """Give the finalization of the block at a height, where it had its own."""
         return self._get(height_key(FINALIZATION, height))
+
+    def committee(self, epoch: int) -> Committee | None:
+        """Give the committee of any epoch up to the last that is settled; None above."""
+        raw = self._get(COMMITTEE + epoch_name(epoch)) if epoch >= 0 else None
+        return None if raw is None else COMMITTEES.decode(raw)
 
     def height_at(self, time_ms: int) -> int | None:
         """Find the last block whose time is not after this one; None before the genesis."""

@@ -17,11 +17,15 @@
 | `m` time in ms(8)                          | the height(8) of the block of that time     |
 | `K`                                        | the lowest height above 0 kept whole(8)     |
 | `e` height(8)                              | the header of a block below that            |
+| `c` epoch(8)                               | its committee, also when the state has      |
+|                                            | forgotten it                                |
 
 Invariant: one synced batch holds all that a commit writes, the head included, so after a crash
 the store is at one block or the next, never between. What is under `s` hashes to the head's
 state root. Pruning takes `b` and `r` of old blocks and puts `e` there; finalizations and
 indexes stay, so a pruned store still knows what was final, when and where. Block 0 stays whole.
+A committee is written with the boundary block that chose it, and never taken away: finality
+proofs lead over epochs of any age.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +38,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash, WireHash
 from ledger.primitives.keys import Address
 from ledger.state.records import Lot
-from ledger.state.tables import LOTS, ORIGINS
+from ledger.state.tables import COMMITTEES, LOTS, ORIGINS
 from ledger.types.block import Block, Receipt
 from ledger.types.mandate import GrantMandate
 from ledger.types.milk import MintLot, RecordCollection, ReleaseBond, RollLot
@@ -42,7 +46,7 @@ from ledger.types.registry import FreezeAccount, GrantRole, RegisterDevice, Revo
 from ledger.types.transaction import Transaction
 from ledger.types.transfer import Transfer
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 HEAD_KEY: Final = b"H"
 ACCUMULATOR_KEY: Final = b"A"
@@ -59,6 +63,7 @@ FARM_LOTS: Final = b"g"
 TIMES: Final = b"m"
 KEPT_KEY: Final = b"K"
 HEADER: Final = b"e"
+COMMITTEE: Final = b"c"
 
 HEIGHT_BYTES: Final = 8
 INDEX_BYTES: Final = 4
@@ -165,6 +170,8 @@ def block_cells(step: Finalised) -> Iterator[Cell]:
             yield HISTORY + address + where, receipt.txid
     for key, value in step.changes.items():
         yield STATE + key, value
+        if key[:1] == COMMITTEES.prefix and value is not None:
+            yield COMMITTEE + key[1:], value
         if key[:1] == LOTS.prefix and value is not None:
             yield from lot_cells(Hash(key[1:]), LOTS.decode(value), step.changes.get)
 

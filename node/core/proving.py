@@ -16,7 +16,6 @@ from consensus.messages import MESSAGE_BYTES_MAX, Certificate
 from consensus.types import Seat
 from ledger.primitives.codec import decode
 from ledger.primitives.hashing import Hash
-from ledger.rules.epochs import committee_of
 from ledger.state.tables import parameters
 from ledger.store.chain import ChainStore
 from ledger.types.block import Header
@@ -95,7 +94,7 @@ class Prover:
             return kept
         height = (epoch + 1) * parameters(self._store).staking.epoch_blocks
         header, raw = self._store.header(height), self._store.finalization(height)
-        seats = committee_of(self._store, epoch + 1)
+        seats = self._store.committee(epoch + 1)
         if header is None or header.epoch != epoch or raw is None or seats is None:
             raise _Missing(f"what leads from epoch {epoch} to the next is not here any more")
         appointed = tuple(Seat(seat.key, seat.vrf_key, seat.stake) for seat in seats.seats)

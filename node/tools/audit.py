@@ -2,6 +2,7 @@
 
     open, strictly   -> a damaged LevelDB is a finding, a running node is a fault
     blocks           links, roots, finalizations, indexes       (`audit_blocks`)
+    epochs           committees, and the draws of leaders       (`audit_epochs`)
     state            all invariants, the root over every record (`ledger.invariants`)
     lots             by height and by farm; every one leads back to its farms
     replay           executing all blocks again gives the same roots (small chains, or if asked);
@@ -142,8 +143,12 @@ def audit_store(
     report.transactions, report.finalizations = walk.transactions, walk.finalizations
     if walk.unverified:
         notes.append(
-            f"{walk.unverified} finalizations of committees that the state has forgotten were "
-            f"not verified; the links from later ones cover their blocks"
+            f"{walk.unverified} finalizations were not verified: nothing here tells of their "
+            f"committees"
+        )
+    if walk.undrawn:
+        notes.append(
+            f"{walk.undrawn} draws were not verified: what they build on is wrong or not here"
         )
     sound, before = not findings.count, findings.count
     _state(store, head, report, findings)

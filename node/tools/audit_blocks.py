@@ -1,8 +1,9 @@
 """The audit of a chain of blocks: links, roots, finalizations, and every cell that indexes them.
 
 Nothing is taken from the store's word: hashes and roots are computed again, certificates are
-verified against the committee that the header commits to, and each index cell is derived from
-the blocks and compared. What stands in an index beyond that is a finding too.
+verified against the committee that the header commits to, draws against the leader's key, and
+each index cell is derived from the blocks and compared. What stands in an index beyond that is a
+finding too. Committees and draws are `audit_epochs`' part.
 """
 
 from collections import Counter
@@ -13,17 +14,16 @@ import msgspec
 from consensus.errors import PeerFault
 from consensus.messages import MESSAGE_BYTES_MAX, Certificate, VoteKind
 from consensus.quorum import verify_certificate
-from consensus.types import Committee, Seat
 from ledger.genesis import Genesis, genesis_block
 from ledger.primitives.codec import decode
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Hash
-from ledger.state.tables import COMMITTEES
 from ledger.store import schema
 from ledger.store.chain import ChainStore
 from ledger.store.schema import (
     ACCUMULATOR_KEY,
     BLOCK,
+    COMMITTEE,
     FARM_LOTS,
     FINALIZATION,
     HEAD_KEY,
@@ -49,6 +49,8 @@ from ledger.store.schema import (
 from ledger.transition import receipts_root, transactions_root
 from ledger.types.block import Block, Header, Receipt, decode_block
 from ledger.types.transaction import Transaction, decode_transaction
+from node.core.application import evidence_root
+from node.tools.audit_epochs import EpochWalk
 from node.tools.findings import Findings
 
 INDEX_NAMES: Final = {
@@ -63,6 +65,7 @@ INDEX_NAMES: Final = {
 }
 KNOWN_ELSEWHERE: Final = {
     ACCUMULATOR_KEY,
+    COMMITTEE,
     FARM_LOTS,
     HEAD_KEY,
     KEPT_KEY,
@@ -74,21 +77,6 @@ HEADER_BYTES_MAX: Final = 4_096
 _receipts = msgspec.msgpack.Decoder(tuple[Receipt, ...])
 
 
-def committees_of(genesis: Genesis | None, store: ChainStore) -> dict[Hash, Committee]:
-    """Collect the committees that genesis and state tell of, by the hash that headers bear."""
-    found: list[Committee] = []
-    if genesis is not None:
-        found.append(Committee(tuple(Seat(*seat) for seat in genesis.committee_seats)))
-    for key, raw in store.state():
-        if key[:1] == COMMITTEES.prefix:
-            try:
-                seats = COMMITTEES.decode(raw).seats
-                found.append(Committee(tuple(Seat(s.key, s.vrf_key, s.stake) for s in seats)))
-            except (msgspec.MsgspecError, AssertionError):
-                continue  # The audit of the state tells of it.
-    return {committee.hash: committee for committee in found}
-
-
 class BlockWalk:
     """Walks the blocks of a store once, from 0 to the head."""
 
@@ -97,12 +85,17 @@ class BlockWalk:
     ) -> None:
         self._store, self._head, self._genesis = store, head, genesis
         self._tell = findings.tell
-        self._committees = committees_of(genesis, store)
+        self._epochs = EpochWalk(store, head, genesis, findings)
         self._counts: Counter[bytes] = Counter()
         self.transactions = 0
         self.finalizations = 0
         self.unverified = 0
-        """Finalizations whose committee neither genesis nor state tells of any more."""
+        """Finalizations whose committee nothing here tells of."""
+
+    @property
+    def undrawn(self) -> int:
+        """Count the draws that could not be verified."""
+        return self._epochs.undrawn
 
     def walk(self) -> None:
         """Tell of every block, and of every index, what does not hold."""
@@ -111,8 +104,12 @@ class BlockWalk:
             header = self._pruned(height) if self._is_pruned(height) else self._whole(height)
             if header is not None:
                 self._links(height, header, parent)
+                self._epochs.header(f"block {height}", header)
                 self._finalization(height, header)
+            else:
+                self._epochs.gap(height)
             parent = header
+        self._epochs.end()
         self._ending(parent)
         self._strangers()
 
@@ -138,6 +135,8 @@ class BlockWalk:
         except PrimitiveFault as fault:
             self._tell(where, f"a transaction in it does not decode: {fault}")
             return block.header
+        if evidence_root(transactions) != block.header.evidence_root:
+            self._tell(where, "its evidence is not that which its header commits to")
         self.transactions += len(transactions)
         receipts = self._receipts(where, block.header, transactions)
         if receipts is not None:
@@ -231,6 +230,8 @@ class BlockWalk:
         if raw is not None:
             self._counts[FINALIZATION] += 1
             self._certificate(f"finalization {height}", raw, header)
+        elif height > 0 and self._epochs.epoch_blocks and self._epochs.is_boundary(height):
+            self._tell(f"finalization {height}", "it is missing, and leads to the next epoch")
 
     def _certificate(self, where: str, raw: bytes, header: Header) -> None:
         try:
@@ -242,13 +243,11 @@ class BlockWalk:
         if subject.kind is not VoteKind.FINALIZE or subject.block_hash != header.hash():
             self._tell(where, "it does not make this block final")
         # A boundary block is proposed again until it is final: its votes may be of a later view.
-        fits = subject.view > header.view or (subject.view, subject.parent_view) == (
-            header.view,
-            header.parent_view,
-        )
+        again = subject.view > header.view and self._epochs.is_boundary(header.height)
+        fits = again or (subject.view, subject.parent_view) == (header.view, header.parent_view)
         if subject.epoch != header.epoch or not fits:
             self._tell(where, "it is of another epoch or view than the block")
-        committee = self._committees.get(Hash(header.committee_hash))
+        committee = self._epochs.committee(header)
         if committee is None:
             self.unverified += 1
             return

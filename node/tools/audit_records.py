@@ -27,8 +27,8 @@ TABLE_NAMES: Final = {
 
 
 def drawn(proof: bytes) -> bytes:
-    """Give what a header's VRF proof drew. Whose it is, the committee verified when it voted."""
-    return (proof_to_hash(VrfProof(proof)) or b"") if proof else b""
+    """Give what a header's VRF proof drew. Whose it is, the walk over the blocks verifies."""
+    return proof_to_hash(VrfProof(proof)) or b""
 
 
 def tell_records(

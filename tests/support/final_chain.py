@@ -3,6 +3,10 @@
 import dataclasses
 from pathlib import Path
 
+import msgspec
+
+from consensus import vrf
+from consensus.leader import Schedule, draw_bytes, first_seed
 from consensus.messages import Certificate, Subject, VoteKind
 from consensus.quorum import assemble
 from consensus.types import Committee, Member, Seat
@@ -12,17 +16,38 @@ from ledger.primitives.keys import address_of
 from ledger.state.tables import account
 from ledger.store import ChainStore
 from ledger.store.disk import DiskStore
+from ledger.types.block import Block
+from tests.support.cluster import secret
 from tests.support.ledgers import Chain, Dairy, key
 
 ALICE = key("alice")
 TO_BOB = address_of(key("bob").public)
 
 
+class DrawingDairy(Dairy):
+    """A dairy whose leaders draw. Views are heights here: no view is ever lost."""
+
+    def context(self, height, time_ms):
+        context = super().context(height, time_ms)
+        return dataclasses.replace(context, draw=vrf.proof_to_hash(self.prove(height)))
+
+    def prove(self, view):
+        committee = Committee(tuple(Seat(*seat) for seat in self.genesis.committee_seats))
+        seed = first_seed(self.chain_id)
+        leader = committee.seats[Schedule(seed, committee).leader(view)]
+        numbers = {signer.public: i for i, signer in enumerate(self.validator_keys)}
+        return vrf.prove(secret(f"vrf-{numbers[leader.key]}"), draw_bytes(seed, 0, view))
+
+
 class FinalChain(Chain):
-    """Blocks with finalizations that a quorum of the dairy's validators signed."""
+    """Blocks with their leaders' draws, and finalizations that a quorum of validators signed."""
 
     def execute(self, *arguments, **options):
         step, outcome = super().execute(*arguments, **options)
+        header = step.block.header
+        header = msgspec.structs.replace(header, vrf_proof=self.dairy.prove(header.view))
+        block = Block(header, step.block.transactions)
+        step = dataclasses.replace(step, block=block, raw=encode(block))
         return dataclasses.replace(step, finalization=encode(self.certify(step))), outcome
 
     def certify(self, step) -> Certificate:
@@ -45,7 +70,7 @@ class FinalChain(Chain):
 
 def fill(store: ChainStore, payments: int = 4) -> FinalChain:
     """Make a chain with a mint, payments and a sale; its first block is empty."""
-    chain = FinalChain(Dairy(), store)
+    chain = FinalChain(DrawingDairy(), store)
     dairy, claim = chain.dairy, chain.dairy.claim()
     chain.block()
     chain.block(dairy.transaction(dairy.mint(claim), dairy.mmu, 0))

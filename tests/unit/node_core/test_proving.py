@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from support.cluster import Cluster
+from support.era import Era
 from support.ledgers import Dairy, bill, key
 from support.proof_chain import EPOCH_BLOCKS, ProofChain, grown
 
@@ -12,9 +13,10 @@ from consensus.params import Params
 from ledger.params import default_parameters
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
+from ledger.rules.epochs import committee_of
 from ledger.state import EMPTY, Overlay
 from ledger.state.stakes import Committee, Seat
-from ledger.state.tables import COMMITTEES, PARAMETERS, epoch_name
+from ledger.state.tables import PARAMETERS, parameters
 from ledger.store.answers import StoredBlock
 from ledger.store.schema import Location
 from node.core import events as told
@@ -33,10 +35,13 @@ class ProofStore:
         rules = default_parameters(development=True)
         staking = msgspec.structs.replace(rules.staking, epoch_blocks=EPOCH_BLOCKS)
         PARAMETERS.put(overlay, msgspec.structs.replace(rules, staking=staking))
-        for epoch in range(len(chain.stakes)):
-            seats = [Seat(s.key, s.vrf_key, s.stake) for s in chain.committee(epoch).seats]
-            COMMITTEES.put(overlay, Committee(tuple(seats)), epoch_name(epoch))
         self.get = overlay.get
+
+    def committee(self, epoch):
+        if epoch >= len(self.chain.stakes):
+            return None
+        seats = self.chain.committee(epoch).seats
+        return Committee(tuple(Seat(s.key, s.vrf_key, s.stake) for s in seats))
 
     def place_of(self, txid):
         for height, (_, receipts) in enumerate(self.chain.bodies, 1):
@@ -138,3 +143,23 @@ def test_real_validators_prove_what_they_finalised():
             proven = verify_proof(encode(make_proof(material)), anchor, cluster.now_ms)
             assert proven.transaction == transaction
             assert proven.took_effect == (transaction is paid[0])
+
+
+def test_a_transaction_of_an_epoch_long_past_is_proven_from_the_genesis():
+    era = Era(epoch_blocks=2)
+    evidence_epochs = parameters(era.net.nodes[0].store).staking.evidence_epochs
+    era.to_height(3)
+    paid = [era.dairy.pay(BOB, bill(1)) for _ in range(2)]
+    era.do("alice", paid[0])
+    long_past = era.net.nodes[0].store.history(BOB)[0]
+    first_epoch = era.net.nodes[0].store.header(long_past.height).epoch
+    assert first_epoch in (1, 2)
+    era.to_height((first_epoch + evidence_epochs + 3) * 2)
+    era.do("alice", paid[1])
+    anchor = anchor_of(era.dairy.genesis)
+    for node in era.net.nodes:
+        assert committee_of(node.store, first_epoch) is None, "the state has forgotten it"
+        for entry in node.store.history(BOB)[:2]:
+            material = Prover(node.store).collect(entry.txid, 0).material
+            proven = verify_proof(encode(make_proof(material)), anchor, era.net.now_ms)
+            assert (proven.block.height, proven.took_effect) == (entry.height, True)

@@ -21,6 +21,7 @@ from ledger.store import Head, MemoryStore
 from ledger.store.schema import (
     ACCUMULATOR_KEY,
     BLOCK,
+    COMMITTEE,
     FARM_LOTS,
     FINALIZATION,
     HEAD_KEY,
@@ -89,7 +90,7 @@ def test_a_pruned_store_is_sound_and_says_that_it_was_not_replayed():
     assert any("pruned" in note for note in report.notes)
 
 
-PREFIXES = [BLOCK, RECEIPTS, FINALIZATION, HEIGHT_OF, TIMES, TRANSACTION, HISTORY]
+PREFIXES = [BLOCK, RECEIPTS, FINALIZATION, HEIGHT_OF, TIMES, TRANSACTION, HISTORY, COMMITTEE]
 
 
 # A block's own finalization is one of several proofs: the next one covers it, so it may be gone.
