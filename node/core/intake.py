@@ -176,6 +176,11 @@ def _batches(raws: Sequence[bytes]) -> list[list[bytes]]:
 
 
 def _chosen(payload: bytes, peers: Sequence[Member]) -> list[Member]:
-    """Pick a few peers by the batch's hash: spread evenly, yet the same on every replay."""
-    start = int.from_bytes(digest(Domain.TRANSACTION, payload)[:4], "big")
+    """Pick a few peers by a hash: spread evenly, yet the same on every replay.
+
+    Nobody is among its own peers, so the peers make every node pick others: by the batch alone
+    all would hand it to the same few, and it would never leave their circle.
+    """
+    circle = b"".join(peer.to_bytes(4, "big") for peer in peers)
+    start = int.from_bytes(digest(Domain.TRANSACTION, circle + payload)[:4], "big")
     return [peers[(start + i) % len(peers)] for i in range(min(GOSSIP_FANOUT, len(peers)))]
