@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from simulator import growth as measuring
 from simulator.errors import BadRequest
+from simulator.growth_tables import size_table, trouble_table
 from simulator.picture import draw
 from simulator.scenarios import ALL, SCENARIOS, find
 from simulator.simulation import Outcome, Simulation
@@ -162,6 +165,35 @@ def _record(seed: int, scenario: str) -> tuple[Simulation, Outcome]:
     except BadRequest as fault:
         raise _fail(str(fault)) from fault
     return simulation, simulation.run()
+
+
+@app.command()
+def growth(
+    sizes: Annotated[str, typer.Option(help="How many validators, with commas.")] = "4,16,64,100",
+    seeds: Annotated[
+        int, typer.Option(min=0, max=1_000, help="Seeds of each scenario; 0: none.")
+    ] = measuring.SEEDS,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one a core.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every sample as JSON.")] = False,
+) -> None:
+    """Measure what a block costs at each size, and how late finality is in each scenario."""
+    try:
+        measured = [measuring.measure_size(size) for size in measuring.parse_sizes(sizes)]
+        names, cores = measuring.TROUBLES if seeds else (), jobs or os.cpu_count() or 1
+        troubles = list(measuring.measure_troubles(names, seeds, cores))
+    except BadRequest as fault:
+        raise _fail(str(fault)) from fault
+    dead_ms = measuring.measure_dead_leaders()
+    if as_json:
+        rows = {"sizes": list(map(asdict, measured)), "troubles": list(map(asdict, troubles))}
+        typer.echo(json.dumps({**rows, "delta_ms": measuring.DELTA_MS, "dead_leaders_ms": dead_ms}))
+        return
+    typer.echo(size_table(measured))
+    if troubles:
+        typer.echo(f"\nin units of delta, {seeds} seeds each\n\n{trouble_table(troubles)}")
+    typer.echo(
+        f"\nthree dead leaders in a row, delta {measuring.DELTA_MS} ms: final in {dead_ms} ms"
+    )
 
 
 @app.command("list")

@@ -12,10 +12,11 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Policy, SigningKey, address_of
-from ledger.types.transaction import Intent, Redemption, Transaction, Transfer, sign
+from ledger.types.transaction import Body, Intent, Redemption, Transaction, Transfer, sign
 from node.core.events import Submit
 from simulator.chronicle import Chronicle
 from simulator.process import Process, Stage
+from simulator.world import Act
 
 FEE: Final = Units(100)
 PAYMENT_UNITS_MAX: Final = 50_000
@@ -32,6 +33,8 @@ class Workload:
         self.chronicle = chronicle
         self.chance = chance
         self.refusals: dict[str, int] = {}
+        self.begun_ms: dict[Hash, int] = {}
+        """When each payment, by id, was first meant for a node."""
         self._nonces = [0 for _ in stage.cast.clients]
         self._ticket = 0
         self._stopped = False
@@ -64,20 +67,19 @@ class Workload:
 
     def _begin_payment(self, client: int, gap_ms: int) -> None:
         if not self._stopped:
-            self._follow(client, gap_ms, self._pay(client))
+            self.follow(self._pay(client), partial(self._plan, client, gap_ms))
 
-    def _follow(self, client: int, gap_ms: int, transaction: Transaction) -> None:
-        """Submit to some node that runs; look again later."""
+    def follow(self, transaction: Transaction, then: Act) -> None:
+        """Submit to some node that runs, look again later, and go on when it is final."""
         if transaction.id in self.chronicle.transactions:
-            self._plan(client, gap_ms)
+            then()
             return
         if self._stopped:
             return
         running = [process for process in self.stage.processes if process.is_up]
         if running:
             self._submit(self.chance.choice(running), transaction)
-        again = partial(self._follow, client, gap_ms, transaction)
-        self.stage.world.after(RETRY_MS, again)
+        self.stage.world.after(RETRY_MS, partial(self.follow, transaction, then))
 
     def _submit(self, process: Process, transaction: Transaction) -> None:
         self._ticket += 1
@@ -93,8 +95,29 @@ class Workload:
         if self.chance.randrange(10) < REDEEMS_OF_TEN:
             (stock,) = self.stage.cast.genesis.stock
             redeem = Redemption(stock.lot_id(), Units(self.chance.randrange(1, units + 1)))
-        return self._signed(clients[client], nonce, Transfer(to, units, bytes(32), redeem))
+        body = Transfer(to, units, bytes(32), redeem)
+        payment = signed(self.stage.cast.chain_id, clients[client], nonce, body)
+        self.begun_ms[payment.id] = self.stage.world.now_ms
+        return payment
 
-    def _signed(self, key: SigningKey, nonce: int, body: Transfer) -> Transaction:
-        policy = Policy.single(key.public)
-        return sign(Intent(self.stage.cast.chain_id, policy, nonce, FEE, FOREVER, body), key)
+
+class Purse:
+    """One account that does one thing after another, each when the one before is final."""
+
+    def __init__(self, workload: Workload, key: SigningKey) -> None:
+        self.key = key
+        self.address = address_of(key.public)
+        self._workload = workload
+        self._nonce = 0
+
+    def spend(self, body: Body, then: Act) -> None:
+        """Have a body ordered, and go on when it is, whatever came of it."""
+        chain_id = self._workload.stage.cast.chain_id
+        transaction = signed(chain_id, self.key, self._nonce, body)
+        self._nonce += 1
+        self._workload.follow(transaction, then)
+
+
+def signed(chain_id: Hash, key: SigningKey, nonce: int, body: Body) -> Transaction:
+    """Sign a body as an account of one key."""
+    return sign(Intent(chain_id, Policy.single(key.public), nonce, FEE, FOREVER, body), key)
