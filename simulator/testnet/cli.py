@@ -18,7 +18,9 @@ import typer
 from api.errors import ConfigFault
 from iot_minting.errors import Misconfigured
 from ledger.errors import LedgerFault
+from ledger.params import Staking
 from node.errors import NodeFault
+from simulator.testnet.create import EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX
 from simulator.testnet.errors import NotRunning, TestnetFault
 from simulator.testnet.layout import VALIDATORS_MAX, Layout, RunState
 from simulator.testnet.load import ACCOUNTS_MAX
@@ -62,12 +64,20 @@ def init(
     load_accounts: Annotated[
         int, typer.Option(min=0, max=ACCOUNTS_MAX, help="Endow so many accounts for measurements.")
     ] = 0,
+    epoch_blocks: Annotated[
+        int | None,
+        typer.Option(
+            min=EPOCH_BLOCKS_LEAST,
+            max=EPOCH_BLOCKS_MAX,
+            help=f"How many blocks an epoch has; {Staking().epoch_blocks} unless said.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a network's keys, genesis and homes, and start nothing. Does nothing if it is made."""
     layout = Layout(directory)
     with _told(), layout.held():
-        made = ensure_created(layout, validators, seed, load_accounts)
+        made = ensure_created(layout, validators, seed, load_accounts, epoch_blocks)
     if as_json:
         typer.echo(
             json.dumps(

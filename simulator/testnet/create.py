@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+import msgspec.inspect
+from msgspec.structs import replace
 
 from api.config import prepare as prepare_api
 from iot_minting.config import MintIdentity
@@ -29,7 +31,7 @@ from ledger.genesis import (
     GenesisValidator,
     format_genesis,
 )
-from ledger.params import default_parameters
+from ledger.params import Staking, default_parameters
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.keys import Address, Seed, SigningKey, address_of
 from ledger.state.records import Role
@@ -62,10 +64,32 @@ Draw = Callable[[str], Seed]
 """Gives the secret seed of a name."""
 
 
-def create(layout: Layout, validators: int, seed: int | None, load_count: int = 0) -> Description:
+def _staking_bounds(name: str) -> tuple[int, int]:
+    """Read the bounds of a parameter off its type."""
+    found = msgspec.inspect.type_info(Staking)
+    assert isinstance(found, msgspec.inspect.StructType)
+    kind = next(field.type for field in found.fields if field.name == name)
+    assert isinstance(kind, msgspec.inspect.IntType)
+    assert kind.ge is not None
+    assert kind.le is not None
+    return kind.ge, kind.le
+
+
+EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX = _staking_bounds("epoch_blocks")
+"""How short and how long an epoch may be."""
+
+
+def create(
+    layout: Layout,
+    validators: int,
+    seed: int | None,
+    load_count: int = 0,
+    epoch_blocks: int | None = None,
+) -> Description:
     """Make everything under the directory that a first start needs, but for ports.
 
-    `load_count` accounts beside the people's have money for measurements (`testnet.load`).
+    `load_count` accounts beside the people's have money for measurements (`testnet.load`). Without
+    `epoch_blocks` epochs are as long as usual.
     """
     draw = _drawing(seed)
     layout.logs.mkdir(parents=True, exist_ok=True)
@@ -98,6 +122,9 @@ def create(layout: Layout, validators: int, seed: int | None, load_count: int = 
         devices += load_meters(secret, mint.mmu_address, until_ms)
     roles = _roles(mint, dairy, purses, merchant)
     genesis = _genesis(seats, accounts, spenders, roles, devices)
+    if epoch_blocks is not None:
+        staking = replace(genesis.parameters.staking, epoch_blocks=epoch_blocks)
+        genesis = replace(genesis, parameters=replace(genesis.parameters, staking=staking))
     genesis.check()
     write_whole(layout.genesis_path, format_genesis(genesis).encode())
     for index in range(validators):

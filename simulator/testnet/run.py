@@ -15,6 +15,7 @@ from typing import Final
 from rich.console import Console
 from rich.live import Live
 
+from ledger.genesis import parse_genesis
 from simulator.testnet import plan
 from simulator.testnet.board import Scene, draw, draw_end, draw_line
 from simulator.testnet.create import create
@@ -48,15 +49,25 @@ class Wishes:
 
 
 def ensure_created(
-    layout: Layout, validators: int | None, seed: int | None, load_count: int = 0
+    layout: Layout,
+    validators: int | None,
+    seed: int | None,
+    load_count: int = 0,
+    epoch_blocks: int | None = None,
 ) -> Description:
     """Give the network of a directory, made first if there is none; the caller holds it."""
     found = layout.describe()
     if found is None:
-        return create(layout, validators or 4, seed, load_count)
+        return create(layout, validators or 4, seed, load_count, epoch_blocks)
     if validators is not None and found.validators != validators:
         what = f"this network was made with {found.validators} validators, not {validators}"
         raise LayoutFault(layout.root, what)
+    if epoch_blocks is not None:
+        genesis = parse_genesis(layout.genesis_path.read_bytes())
+        made = genesis.parameters.staking.epoch_blocks
+        if made != epoch_blocks:
+            what = f"this network was made with epochs of {made} blocks, not {epoch_blocks}"
+            raise LayoutFault(layout.root, what)
     return found
 
 

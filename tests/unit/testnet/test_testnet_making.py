@@ -4,17 +4,19 @@ import json
 import os
 import stat
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from api.config import load_config as load_api_config
 from iot_minting.config import read_config as read_mint_config
 from ledger.genesis import parse_genesis
+from ledger.params import Staking
 from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
 from node.config import load_config as load_node_config
 from simulator.testnet.cli import app
-from simulator.testnet.create import create
+from simulator.testnet.create import EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX, create
 from simulator.testnet.errors import LayoutFault
 from simulator.testnet.layout import Layout, RunState
 from simulator.testnet.plan import configure, environment, node_names, port_uses, programs
@@ -73,6 +75,29 @@ def test_a_network_is_made_once(layout):
     assert ensure_created(layout, None, None) == first
     with pytest.raises(LayoutFault, match="3 validators, not 4"):
         ensure_created(layout, 4, None)
+
+
+def test_epochs_have_the_length_that_was_asked_for(layout):
+    ensure_created(layout, 1, 1, epoch_blocks=7)
+    assert genesis_of(layout).parameters.staking.epoch_blocks == 7
+    assert parse_genesis((layout.node(0) / "genesis.json").read_bytes()) == genesis_of(layout)
+    ensure_created(layout, 1, 1, epoch_blocks=7)
+    with pytest.raises(LayoutFault, match="epochs of 7 blocks, not 8"):
+        ensure_created(layout, 1, 1, epoch_blocks=8)
+
+
+def test_an_epochs_length_has_the_bounds_of_its_parameter(tmp_path):
+    def init(blocks):
+        words = ["init", "--dir", str(tmp_path / "net"), "--validators", "1", "--epoch-blocks"]
+        return CliRunner().invoke(app, [*words, str(blocks)])
+
+    for outside in (EPOCH_BLOCKS_LEAST - 1, EPOCH_BLOCKS_MAX + 1):
+        done = init(outside)
+        assert done.exit_code == 2, done.output
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({"epoch_blocks": outside}, Staking)
+    assert not (tmp_path / "net").exists()
+    assert init(EPOCH_BLOCKS_MAX).exit_code == 0
 
 
 def test_every_process_finds_in_its_configuration_the_ports_of_this_start(layout):
