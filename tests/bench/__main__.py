@@ -8,12 +8,18 @@ import argparse
 from pathlib import Path
 
 from loadtest.report import Report, look_at_machine, print_table, save
-from tests.bench import consensus_bench, core_bench, growth_bench, ledger_bench
+from tests.bench import (
+    commitment_bench,
+    consensus_bench,
+    core_bench,
+    growth_bench,
+    ledger_bench,
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("suites", nargs="*", default=["micro", "growth"])
+    parser.add_argument("suites", nargs="*", default=["micro", "commitment", "growth"])
     parser.add_argument("--out", type=Path, default=Path("bench-results"))
     parser.add_argument("--quick", action="store_true", help="fewer repeats, smaller sizes")
     parser.add_argument("--largest", action="store_true", help="growth up to 10 million accounts")
@@ -22,6 +28,11 @@ def main() -> None:
         report = Report("micro", look_at_machine(), [])
         for part in (ledger_bench, core_bench, consensus_bench):
             report.figures += part.run(asked.quick)
+        _finish(report, asked.out)
+    if "commitment" in asked.suites:
+        sizes = commitment_bench.SIZES[: 1 if asked.quick else None]
+        report = Report("commitment", look_at_machine(), [])
+        report.figures = commitment_bench.run(sizes)
         _finish(report, asked.out)
     if "growth" in asked.suites:
         sizes = growth_bench.SIZES[: 2 if asked.quick else None]
