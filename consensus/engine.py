@@ -193,7 +193,10 @@ def _receive(s: State, sender: Member, message: Message) -> None:
 
 def _settle(s: State) -> None:
     for _ in range(_SETTLE_MAX):
-        if not any(rule(s) for rule in _RULES):
+        for rule in _RULES:
+            if rule(s):
+                break
+        else:
             break
     else:
         raise AssertionError("the rules do not settle")

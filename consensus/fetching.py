@@ -52,7 +52,9 @@ class Fetcher:
             del self._open[gone]
         due = []
         for request, want in wanted.items():
-            attempt = self._open.setdefault(request, self._begin(request, want, now_ms))
+            attempt = self._open.get(request)
+            if attempt is None:
+                attempt = self._open[request] = self._begin(request, want, now_ms)
             if attempt.due_ms <= now_ms and (target := self._next(attempt, want)) is not None:
                 due.append((target, request))
                 attempt.tries += 1
@@ -100,4 +102,4 @@ class Fetcher:
 
     def due_ms(self) -> int | None:
         """Give the time of the next attempt."""
-        return min((attempt.due_ms for attempt in self._open.values()), default=None)
+        return min([attempt.due_ms for attempt in self._open.values()], default=None)

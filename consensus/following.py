@@ -20,8 +20,7 @@ from consensus.voting import make_durable
 def check_blocks(s: State) -> bool:
     """Ask for a verdict on every block that matters and whose parent is valid."""
     acted = False
-    for block in [b for b in s.tree.nodes if s.tree.is_ready(b)]:
-        node = s.tree.nodes[block]
+    for block, node in s.tree.ready():
         if block.view >= s.view or node.durable or is_certified(s, block):
             node.standing = Standing.CHECKING
             parent = parent_of(node.proposal)

@@ -4,7 +4,9 @@ An epoch has 1,024 slots. Each member gets its share of them by the largest rema
 stake, and the seed shuffles their order. A withheld seed can permute the order, never the shares.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from itertools import count
 from struct import Struct as Packer
 from typing import Final, TypeVar
 
@@ -13,6 +15,10 @@ from ledger.primitives.hashing import Domain, Hash, digest
 
 SLOTS: Final = 1_024
 _WORD_BYTES: Final = 8
+_WORDS: Final = Packer(">4Q")
+"""One hash is so many words to draw with."""
+SCHEDULES_REMEMBERED_MAX: Final = 8
+"""Epochs whose slots are kept at hand: the current one, and those that are checked beside it."""
 _PLACE: Final = Packer(">QQ")
 
 T = TypeVar("T")
@@ -51,17 +57,23 @@ def shuffle(items: Sequence[T], seed: Hash) -> list[T]:
     whose length others would have to guess.
     """
     shuffled = list(items)
-    words: list[int] = []
-    block = 0
+    words = _draw_words(seed)
     for last in range(len(shuffled) - 1, 0, -1):
-        if not words:
-            raw = digest(Domain.SCHEDULE, seed, block.to_bytes(_WORD_BYTES, "big"))
-            starts = range(0, len(raw), _WORD_BYTES)
-            words = [int.from_bytes(raw[at : at + _WORD_BYTES], "big") for at in starts]
-            block += 1
-        pick = words.pop(0) * (last + 1) >> 64
+        pick = next(words) * (last + 1) >> 64
         shuffled[last], shuffled[pick] = shuffled[pick], shuffled[last]
     return shuffled
+
+
+def _draw_words(seed: Hash) -> Iterator[int]:
+    for block in count():
+        yield from _WORDS.unpack(digest(Domain.SCHEDULE, seed, block.to_bytes(_WORD_BYTES, "big")))
+
+
+@lru_cache(SCHEDULES_REMEMBERED_MAX)
+def _seat_slots(seed: Hash, stakes: tuple[int, ...]) -> tuple[Member, ...]:
+    """Deal the slots out; a node asks for an epoch's several times."""
+    slots = [Member(i) for i, share in enumerate(quotas(stakes)) for _ in range(share)]
+    return tuple(shuffle(slots, seed))
 
 
 class Schedule:
@@ -70,9 +82,7 @@ class Schedule:
     __slots__ = ("_slots",)
 
     def __init__(self, seed: Hash, committee: Committee) -> None:
-        shares = quotas([seat.stake for seat in committee.seats])
-        slots = [Member(i) for i, share in enumerate(shares) for _ in range(share)]
-        self._slots = tuple(shuffle(slots, seed))
+        self._slots = _seat_slots(seed, tuple(seat.stake for seat in committee.seats))
 
     def leader(self, view: View) -> Member:
         """Name the leader of a view."""

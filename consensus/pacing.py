@@ -35,9 +35,11 @@ def arm(s: State) -> bool:
     if not s.may_vote:
         return False
     known = s.round(s.view)
-    busy = is_over_third(s.committee, stake_of(s.committee, known.tally.active() - {s.me}))
-    due = s.now_ms >= proposal_due_ms(s, s.params.delta_ms)
-    wanted = due or busy or known.proposal is not None
+    wanted = (
+        known.proposal is not None
+        or s.now_ms >= proposal_due_ms(s, s.params.delta_ms)
+        or is_over_third(s.committee, stake_of(s.committee, known.tally.active() - {s.me}))
+    )
     if wanted == (s.timers.armed_ms is not None):
         return False
     s.timers.armed_ms = s.now_ms if wanted else None
@@ -110,7 +112,8 @@ def deadline_ms(s: State) -> int | None:
         times.append(s.silence.ask_ms)
     if s.may_vote:
         times += [s.timers.retry_ms, s.timers.standstill_ms, *_view_times(s)]
-    return min((t for t in times if t is not None and t > s.now_ms), default=None)
+    now_ms = s.now_ms
+    return min([t for t in times if t is not None and t > now_ms], default=None)
 
 
 def _view_times(s: State) -> list[int]:

@@ -63,15 +63,16 @@ class Tree:
 
     def is_valid(self, block: BlockRef) -> bool:
         """Tell whether one can build on the block: it is final or checked."""
+        if block.view <= self.root.view:
+            return block == self.root
         node = self.nodes.get(block)
-        valid = node is not None and node.standing is Standing.VALID
-        return block == self.root or (valid and block.view > self.root.view)
+        return node is not None and node.standing is Standing.VALID
 
-    def is_ready(self, block: BlockRef) -> bool:
-        """Tell whether the block can be checked now."""
-        node = self.nodes.get(block)
-        held = node is not None and node.standing is Standing.HELD
-        return held and node is not None and self.is_valid(parent_of(node.proposal))
+    def ready(self) -> list[tuple[BlockRef, Node]]:
+        """List the blocks that can be checked now."""
+        held = Standing.HELD
+        waiting = [(block, node) for block, node in self.nodes.items() if node.standing is held]
+        return [one for one in waiting if self.is_valid(parent_of(one[1].proposal))]
 
     def missing(self, block: BlockRef) -> tuple[BlockRef | None, int]:
         """Find the first block on the way down whose body is not here, and how deep it lies.

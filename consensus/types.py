@@ -75,9 +75,11 @@ class Committee:
         return self.seats[member].stake
 
 
-@dataclass(frozen=True, slots=True)
-class BlockRef:
-    """A block as consensus knows it: its view and its hash."""
+class BlockRef(Struct, frozen=True, gc=False):
+    """A block as consensus knows it: its view and its hash.
+
+    A `Struct` though it never travels: it is made and looked up by many rules on every event.
+    """
 
     view: View
     hash: Hash
