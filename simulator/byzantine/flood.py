@@ -1,15 +1,19 @@
-"""Floods: votes for far views, requests without end, junk transactions."""
+"""Floods: votes for far views, requests without end, junk transactions.
+
+They come in waves: each asks for more than a member is answered within a delta, so it runs into
+the bounds. A steady flood would find nothing more, and cost as much as all other scenarios.
+"""
 
 from typing import ClassVar
 
-from consensus.messages import FetchCertificates, FetchProposal, VoteKind
-from consensus.types import View
+from consensus.messages import Certificate, FetchCertificates, FetchProposal, Message, VoteKind
+from consensus.types import Member, View
 from ledger.primitives.codec import encode
 from node.core.events import Channel
 from node.core.wire import TransactionBatch
 from simulator.byzantine.mask import Mask
 
-A_BEAT = 6
+A_BEAT = 24
 VIEWS_AHEAD_MAX = 2_000
 JUNK_BYTES = 120
 
@@ -17,7 +21,14 @@ JUNK_BYTES = 120
 class Flood(Mask):
     """Sends as much as it can of everything that costs the others something."""
 
-    beat_ms: ClassVar[int] = 60
+    beat_ms: ClassVar[int] = 800
+
+    def hears(self, sender: Member, message: Message) -> bool:
+        """Throw away the answers: of what it asked for, it needs nothing."""
+        if not isinstance(message, Certificate):
+            return True
+        about, engine = message.subject, self.engine
+        return (about.epoch, about.view) > (engine.epoch, engine.floor.block.view)
 
     def beats(self) -> None:
         """Flood the others."""
