@@ -10,13 +10,14 @@ from itertools import pairwise
 from math import floor
 
 from iot_minting.errors import Disagreement
-from ledger.params import Parameters
+from ledger.params import BATCH_HOLD_MS, HOUR_MS, WATCH_GAP_MS, Parameters
+from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import SigningKey, verify
 from ledger.primitives.merkle import merkle_root
 from ledger.rules.measure import exact_volume
-from ledger.types.evidence import DeviceEvidence, RunClaim
+from ledger.types.evidence import DeviceEvidence, Process, RunClaim
 from ledger.types.reading import Envelope, Reading, Stream, Unit, reading_bytes
 from ledger.types.transaction import Attestation
 
@@ -26,15 +27,23 @@ def attest(
     envelopes: Sequence[Envelope],
     law: Parameters,
     chain_id: Hash,
+    flow_max_l_per_h: int,
     key: SigningKey,
 ) -> Attestation:
-    """Recompute the run and sign its claim; raise `Disagreement` if it comes out otherwise."""
-    recompute(claim, envelopes, law, chain_id)
+    """Recompute the run and sign its claim; raise `Disagreement` if it comes out otherwise.
+
+    `flow_max_l_per_h` is what the line is sealed at, as the chain has it.
+    """
+    recompute(claim, envelopes, law, chain_id, flow_max_l_per_h)
     return Attestation(key.public, key.sign(claim.signing_bytes(chain_id)))
 
 
 def recompute(
-    claim: RunClaim, envelopes: Sequence[Envelope], law: Parameters, chain_id: Hash
+    claim: RunClaim,
+    envelopes: Sequence[Envelope],
+    law: Parameters,
+    chain_id: Hash,
+    flow_max_l_per_h: int,
 ) -> None:
     """Raise `Disagreement` unless all envelopes together say what the claim says."""
     digests = [envelope.digest() for envelope in envelopes]
@@ -44,9 +53,11 @@ def recompute(
     ranges = _Ranges(list(zip(readings, envelopes, strict=True)))
     brought = [_total(ranges.take(collection.meter), law) for collection in claim.collections]
     limits = [sum(brought, Fraction(0))]
-    for evidence in claim.instruments:
-        limits += _check_instrument(ranges.take(evidence), claim, law)
+    line = [ranges.take(evidence) for evidence in claim.instruments]
+    for instrument in line:
+        limits += _check_instrument(instrument, claim, law)
     ranges.check_empty()
+    _check_flow(claim, line, law, flow_max_l_per_h)
     if claim.units != floor(min(limits)):
         raise Disagreement(f"{claim.units} units are claimed, {floor(min(limits))} are shown")
 
@@ -117,7 +128,9 @@ def _check_instrument(readings: list[Reading], claim: RunClaim, law: Parameters)
         case Stream.TANK_VOLUME:
             return [_volume(readings, values[0] - values[-1], law)]
         case Stream.HOLD_TEMPERATURE:
-            wrong = min(values) < law.hold_mdegc(claim.kind)
+            wrong = min(values) < law.hold_mdegc(claim.kind, claim.process)
+            if claim.process is Process.BATCH:
+                wrong = wrong or max(values) > law.vat_most_mdegc
         case Stream.OUTLET_TEMPERATURE:
             wrong = max(values) > law.cooling_mdegc
         case Stream.VALVE_FORWARD:
@@ -127,3 +140,49 @@ def _check_instrument(readings: list[Reading], claim: RunClaim, law: Parameters)
     if wrong:
         raise Disagreement(f"{readings[0].stream} was not as a run must have it")
     return []
+
+
+def _times(readings: Sequence[Reading]) -> list[int]:
+    return [reading.t0_ms + offset for reading in readings for offset, _ in reading.samples]
+
+
+def _check_flow(
+    claim: RunClaim, line: Sequence[list[Reading]], law: Parameters, flow_max_l_per_h: int
+) -> None:
+    """Check that milk was held long enough, and that nothing looked away while it flowed."""
+    totals = (Stream.VOLUME_TOTAL, Stream.MASS_TOTAL)
+    flow = [reading for readings in line for reading in readings if reading.stream in totals]
+    begin_ms, end_ms = min(_times(flow)), max(_times(flow))
+    watches = [Stream.OUTLET_TEMPERATURE, Stream.VALVE_FORWARD]
+    if claim.process is Process.BATCH:
+        for readings in line:
+            if readings[0].stream == Stream.HOLD_TEMPERATURE:
+                _check_vat(readings, begin_ms)
+    else:
+        watches.append(Stream.HOLD_TEMPERATURE)
+        for reading in flow:
+            _check_rate(reading, law, flow_max_l_per_h)
+    for stream in watches:
+        watching = [r for readings in line for r in readings if r.stream == stream]
+        if _longest_silence(watching, begin_ms, end_ms) > WATCH_GAP_MS:
+            raise Disagreement(f"{stream} was not watched while the milk flowed")
+
+
+def _longest_silence(readings: Sequence[Reading], begin_ms: int, end_ms: int) -> int:
+    inside = sorted(at for at in _times(readings) if begin_ms <= at <= end_ms)
+    return max(b - a for a, b in pairwise([begin_ms, *inside, end_ms]))
+
+
+def _check_vat(readings: list[Reading], drains_ms: int) -> None:
+    until_ms = readings[0].t0_ms + BATCH_HOLD_MS
+    if until_ms > drains_ms:
+        raise Disagreement(f"the vat drained {until_ms - drains_ms} ms too early")
+    if _longest_silence(readings, readings[0].t0_ms, until_ms) > WATCH_GAP_MS:
+        raise Disagreement("the vat was not watched while it was held")
+
+
+def _check_rate(reading: Reading, law: Parameters, flow_max_l_per_h: int) -> None:
+    (since_ms, first), (until_ms, last) = reading.samples[0], reading.samples[-1]
+    units = exact_volume(Unit(reading.unit), last - first, law.density_mg_per_l)
+    if units * HOUR_MS > flow_max_l_per_h * UNITS_PER_BILL * (until_ms - since_ms):
+        raise Disagreement(f"envelope {reading.seq}: faster than {flow_max_l_per_h} L/h")

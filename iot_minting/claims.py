@@ -15,7 +15,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.merkle import merkle_root
-from ledger.types.evidence import Collection, DeviceEvidence, Instrument, RunClaim
+from ledger.types.evidence import Collection, DeviceEvidence, Instrument, Process, RunClaim
 
 
 def build_claim(run: SealedRun, rules: SealRules) -> RunClaim:
@@ -35,6 +35,7 @@ def build_claim(run: SealedRun, rules: SealRules) -> RunClaim:
         plant=run.plant,
         line=run.line,
         kind=run.milk_kind,
+        process=Process.CONTINUOUS,
         units=Units(floor(min(limits))),
         started_ms=started_ms,
         ended_ms=ended_ms,
@@ -80,13 +81,19 @@ def _coldest(piece: Stored) -> int:
     return -min(value for _, value in piece.reading.samples)
 
 
+def _fastest(piece: Stored) -> Fraction:
+    span_ms = piece.last_ms - piece.first_ms
+    return Fraction(piece.last_value - piece.first_value, max(1, span_ms))
+
+
 def _warmest(piece: Stored) -> int:
     return max(value for _, value in piece.reading.samples)
 
 
-_WORST: dict[Instrument, Callable[[Stored], int]] = {
+_WORST: dict[Instrument, Callable[[Stored], int | Fraction]] = {
+    Instrument.FLOW_METER: _fastest,
     Instrument.HOLD_THERMOMETER: _coldest,
     Instrument.OUTLET_THERMOMETER: _warmest,
     Instrument.DIVERSION_VALVE: _coldest,
 }
-"""How bad an envelope is for the claim; a totaliser's worst is its last."""
+"""How bad an envelope is for the claim; what only counts shows its last."""

@@ -15,10 +15,12 @@ import structlog
 
 from iot_minting.chain import Chain
 from iot_minting.store import Run, RunState, Store
+from ledger.params import Parameters
 from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Policy, SigningKey
+from ledger.rules.fees import price_intent
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, Intent, MintLot, sign
 from node.views import TransactionState, TransactionView
 
@@ -39,14 +41,20 @@ class Outbox:
     """Brings sealed runs onto the chain, in order."""
 
     def __init__(
-        self, store: Store, chain: Chain, chain_id: Hash, mmu: SigningKey, fee: Units, blocks: int
+        self,
+        store: Store,
+        chain: Chain,
+        chain_id: Hash,
+        mmu: SigningKey,
+        law: Parameters,
+        blocks: int,
     ) -> None:
         self._store = store
         self._chain = chain
         self._chain_id = chain_id
         self._mmu = mmu
         self._policy = Policy.single(mmu.public)
-        self._fee = fee
+        self._law = law
         self._valid_blocks = blocks
 
     async def advance(self) -> bool:
@@ -64,8 +72,8 @@ class Outbox:
         status = await self._chain.status()
         body = decode(run.mint, MintLot, TRANSACTION_BYTES_MAX)
         valid_until = status.height + self._valid_blocks
-        intent = Intent(self._chain_id, self._policy, account.nonce, self._fee, valid_until, body)
-        transaction = sign(intent, self._mmu)
+        intent = Intent(self._chain_id, self._policy, account.nonce, Units(0), valid_until, body)
+        transaction = sign(price_intent(intent, self._law), self._mmu)
         signed = replace(
             run,
             state=RunState.SUBMITTED,

@@ -27,7 +27,7 @@ from math import floor
 from typing import Final
 
 from iot_minting.types import Stored
-from ledger.params import BASIS_POINTS, Parameters
+from ledger.params import BASIS_POINTS, WATCH_GAP_MS, Parameters
 from ledger.primitives.keys import PublicKey
 from ledger.rules.measure import exact_volume
 from ledger.types.evidence import Instrument, MilkKind
@@ -36,8 +36,6 @@ from ledger.types.reading import Unit
 COLLECTIONS_MAX: Final = 16
 EVIDENCE_BYTES_MAX: Final = 40_000
 """Room in one transaction for the meters' envelopes; instruments and signatures need the rest."""
-GAP_MS: Final = 2_000
-"""The longest silence of an instrument that still counts as watching."""
 IDLE_MS: Final = 3_000
 """A run whose flow meter is silent for so long is over."""
 LINE_PIECES_MAX: Final = 20_000
@@ -281,7 +279,7 @@ class _LineStep:
         if lacking and self._waited_ms(run[-1]) < self.rules.grace_ms:
             return None
         watched = self._watched(run)
-        reason = self._why_held(flowed, brought, watched)
+        reason = self._why_held(run, flowed, brought, watched)
         if reason:
             return self._drop(run, reason)
         return self._seal(run, milk, watched)
@@ -293,14 +291,32 @@ class _LineStep:
             count += 1
         return run[:count]
 
+    @staticmethod
+    def _is_watched(run: list[Stored], watched: list[tuple[Stored, ...]]) -> bool:
+        """Tell whether instruments of each kind, together, saw all of a run."""
+        return all(
+            _covers(
+                [p for pieces in watched for p in pieces if p.kind is kind],
+                run[0].first_ms,
+                run[-1].last_ms,
+            )
+            for kind in WATCHES
+        )
+
     def _why_held(
-        self, flowed: Fraction, brought: Fraction, watched: list[tuple[Stored, ...]]
+        self,
+        run: list[Stored],
+        flowed: Fraction,
+        brought: Fraction,
+        watched: list[tuple[Stored, ...]],
     ) -> str:
         """Say why a run can't be minted, or give an empty text."""
         if floor(flowed) == 0:
             return "no_flow"
         if floor(brought) == 0:
             return "flow_without_milk"
+        if not self._is_watched(run, watched):
+            return "unwatched"
         allowed = self.rules.law.agreement_bp * flowed
         for pieces in watched:
             if pieces[0].kind is Instrument.TANK_GAUGE:
@@ -390,7 +406,7 @@ def _adjoin(before: Stored, after: Stored) -> bool:
 
 def _continues(before: Stored, after: Stored) -> bool:
     """Tell whether flow goes on from one envelope to the next without a break in time."""
-    return _adjoin(before, after) and after.first_ms - before.last_ms <= GAP_MS
+    return _adjoin(before, after) and after.first_ms - before.last_ms <= WATCH_GAP_MS
 
 
 def _overlapping(pieces: list[Stored], start_ms: int, end_ms: int) -> list[Stored]:
@@ -398,9 +414,9 @@ def _overlapping(pieces: list[Stored], start_ms: int, end_ms: int) -> list[Store
 
 
 def _covers(pieces: list[Stored], start_ms: int, end_ms: int) -> bool:
-    """Tell whether samples reach over a span without a silence of more than `GAP_MS`."""
-    times = [p.reading.t0_ms + offset for p in pieces for offset, _ in p.reading.samples]
+    """Tell whether samples reach over a span without a silence of more than `WATCH_GAP_MS`."""
+    times = sorted(p.reading.t0_ms + offset for p in pieces for offset, _ in p.reading.samples)
     if not times:
         return False
     steps = pairwise([start_ms, *times, end_ms])
-    return all(b - a <= GAP_MS for a, b in steps)
+    return all(b - a <= WATCH_GAP_MS for a, b in steps)

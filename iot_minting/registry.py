@@ -57,5 +57,10 @@ def _registration(raw: bytes) -> Device | None:
     if not isinstance(body, RegisterDevice) or body.kind not in set(Instrument):
         return None
     return Device(
-        body.device, Instrument(body.kind), body.plant, body.operator, body.calibrated_until_ms
+        body.device,
+        Instrument(body.kind),
+        body.plant,
+        body.operator,
+        body.calibrated_until_ms,
+        body.flow_max_l_per_h,
     )

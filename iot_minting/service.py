@@ -31,6 +31,7 @@ from iot_minting.types import Device
 from ledger.genesis import Genesis
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.codec import encode
+from ledger.primitives.keys import PublicKey
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, MintLot
 from node.errors import ClientFault, NodeUnavailable
 
@@ -88,7 +89,7 @@ class Service:
             self._chain,
             genesis.chain_id,
             keys.mmu,
-            genesis.parameters.fee_least,
+            genesis.parameters,
             config.valid_blocks,
         )
 
@@ -107,7 +108,14 @@ class Service:
         height = self._store.followed_height()
         if height is None:
             devices = [
-                Device(d.key, d.instrument, d.plant, d.operator, d.calibrated_until_ms)
+                Device(
+                    d.key,
+                    d.instrument,
+                    d.plant,
+                    d.operator,
+                    d.calibrated_until_ms,
+                    d.flow_max_l_per_h,
+                )
                 for d in self._genesis.devices
             ]
             self._store.save_registry(devices, 0)
@@ -181,6 +189,7 @@ class Service:
                 [piece.envelope for piece in pieces],
                 self._genesis.parameters,
                 self._genesis.chain_id,
+                self._flow_max(decision.flow[0].device),
                 self._keys.attestor,
             )
             mint = encode(MintLot(claim, (attestation,)))
@@ -209,6 +218,11 @@ class Service:
         )
         log.info("run sealed", run=claim.run.hex(), units=claim.units, plant=claim.plant)
         _warn_of_outliers(decision)
+
+    def _flow_max(self, flow_meter: PublicKey) -> int:
+        device = self._registry.find(flow_meter)
+        assert device is not None, "only registered devices are judged"
+        return device.flow_max_l_per_h
 
     async def _mint(self) -> None:
         """Bring sealed runs onto the chain, one after another."""

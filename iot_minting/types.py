@@ -31,6 +31,7 @@ class Device:
     plant: str
     operator: Address
     calibrated_until_ms: int
+    flow_max_l_per_h: int = 0
 
 
 @dataclass(frozen=True, slots=True)

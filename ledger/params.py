@@ -10,7 +10,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
-from ledger.types.evidence import MilkKind
+from ledger.types.evidence import MilkKind, Process
 
 BASIS_POINTS: Final = 10_000
 DAY_MS: Final = 86_400_000
@@ -31,38 +31,67 @@ class HeatRuleSet(StrEnum):
 
 
 class HeatRules(Struct, frozen=True):
-    """Least temperatures in the holding tube and the warmest that milk may leave the cooler.
+    """Least temperatures while milk is held, and the warmest that it may leave the cooler.
 
-    `htst_mdegc` is for 15 seconds in continuous flow, `uht_mdegc` for ultra-high treatment.
-    `sweetened_mdegc` is added for sweetened milk.
+    `batch_mdegc` is for 30 minutes in a vat (at most `batch_most_mdegc`), `htst_mdegc` for 15
+    seconds in continuous flow, `uht_mdegc` for ultra-high treatment. `rich_mdegc` is added to
+    each for rich milk (`RICH_KINDS`).
     """
 
+    batch_mdegc: int
     htst_mdegc: int
     uht_mdegc: int
     cooling_mdegc: int
-    sweetened_mdegc: int = 0
+    rich_mdegc: int = 0
+    batch_most_mdegc: int = 100_000
 
 
 HEAT_RULES: Final = {
-    # Food Hygiene (Amendment) Regulations 2016 (FAOLEX LEX-FAOC157990): 73 degrees C for 15 s,
-    # then at once to 4 or less; 135 for 2 s.
-    HeatRuleSet.MALAYSIA: HeatRules(htst_mdegc=73_000, uht_mdegc=135_000, cooling_mdegc=4_000),
-    # 21 CFR 131.3 and 1240.61, Pasteurized Milk Ordinance: 161 F (72 C) for 15 s; ultra 280 F
-    # (138 C) for 2 s; 5 F (3 C) more when sweetened; cooled to 45 F (7 C).
-    HeatRuleSet.US_PMO: HeatRules(
-        htst_mdegc=72_000, uht_mdegc=138_000, cooling_mdegc=7_000, sweetened_mdegc=3_000
+    # Food Hygiene (Amendment) Regulations 2016 (FAOLEX LEX-FAOC157990): 63 to 65 degrees C for
+    # 30 minutes or 73 for 15 s, then at once to 4 or less; 135 for 2 s.
+    HeatRuleSet.MALAYSIA: HeatRules(
+        batch_mdegc=63_000,
+        htst_mdegc=73_000,
+        uht_mdegc=135_000,
+        cooling_mdegc=4_000,
+        batch_most_mdegc=65_000,
     ),
-    # Regulation (EC) 853/2004, annex III section IX, and (EC) 2074/2005: 72 for 15 s, 135 for
-    # ultra-high, at most 6 for milk under way.
-    HeatRuleSet.EU: HeatRules(htst_mdegc=72_000, uht_mdegc=135_000, cooling_mdegc=6_000),
-    # FSSAI, Food Products Standards and Food Additives Regulations 2011, 2.1: 71.5 for 15 s,
-    # 130 for 1 s, cooled to 5 (the design's table; the text itself was not at hand).
-    HeatRuleSet.INDIA: HeatRules(htst_mdegc=71_500, uht_mdegc=130_000, cooling_mdegc=5_000),
+    # 21 CFR 131.3 and 1240.61, Pasteurized Milk Ordinance: 145 F (63 C) for 30 minutes or 161 F
+    # (72 C) for 15 s; ultra 280 F (138 C) for 2 s; 5 F (3 C) more at 10 % of fat, 18 % of total
+    # solids, or when sweetened; cooled to 45 F (7 C).
+    HeatRuleSet.US_PMO: HeatRules(
+        batch_mdegc=63_000,
+        htst_mdegc=72_000,
+        uht_mdegc=138_000,
+        cooling_mdegc=7_000,
+        rich_mdegc=3_000,
+    ),
+    # Regulation (EC) 853/2004, annex III section IX, and (EC) 2074/2005: 63 for 30 minutes, 72
+    # for 15 s, 135 for ultra-high, at most 6 for milk under way.
+    HeatRuleSet.EU: HeatRules(
+        batch_mdegc=63_000, htst_mdegc=72_000, uht_mdegc=135_000, cooling_mdegc=6_000
+    ),
+    # FSSAI, Food Products Standards and Food Additives Regulations 2011, 2.1: 63 for 30 minutes,
+    # 71.5 for 15 s, 130 for 1 s. Cooled to 5: older texts say 10, the stricter number stands.
+    HeatRuleSet.INDIA: HeatRules(
+        batch_mdegc=63_000, htst_mdegc=71_500, uht_mdegc=130_000, cooling_mdegc=5_000
+    ),
 }
+
+BATCH_HOLD_MS: Final = 30 * 60_000
+"""How long a vat is held: every rule set above says 30 minutes."""
+
+WATCH_GAP_MS: Final = 2_000
+"""The longest silence of an instrument that still counts as watching what flows."""
 
 UHT_KINDS: Final = frozenset({MilkKind.UHT, MilkKind.STERILISED})
 """Kinds that must reach the ultra-high limit. Sterilised milk on a continuous line does too."""
-SWEETENED_KINDS: Final = frozenset({MilkKind.FLAVOURED})
+RICH_KINDS: Final = frozenset({MilkKind.FLAVOURED, MilkKind.BUFFALO})
+"""Kinds that are sweetened, or may reach 18 % of total solids: buffalo milk has 17.2 % on average,
+more in some seasons (Ahmad et al., Buffalo Bulletin, 2013). Cream, with 10 % of fat, is no kind."""
+
+FEE_BYTES: Final = 1_024
+"""How many bytes of what is signed the least fee pays for; each more that is begun costs again."""
 
 DEFAULT_SHELF_DAYS: Final = {
     MilkKind.WHOLE: 10,
@@ -160,24 +189,37 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     challenge_deposit_units: Annotated[int, Meta(ge=0, le=1_000 * UNITS_PER_BILL)]
     # How long a buyer may dispute before the seller can take the escrow.
     release_ms: Annotated[int, Meta(ge=HOUR_MS, le=30 * DAY_MS)]
+    # What an MMU must have at stake to mint: without it there is nothing to slash.
+    mmu_bond_least_units: Annotated[int, Meta(ge=UNITS_PER_BILL, le=10_000_000 * UNITS_PER_BILL)]
     staking: Staking
     price: Pricing
 
     @property
     def fee_least(self) -> Units:
-        """Give the least fee of a transaction."""
+        """Give the least fee of a small transaction, which all but readings make."""
         return Units(self.fee_least_units)
+
+    def least_fee(self, signed_bytes: int) -> Units:
+        """Give the least fee of a transaction whose intent is encoded in so many bytes."""
+        return Units(self.fee_least_units * -(-signed_bytes // FEE_BYTES))
 
     @property
     def cooling_mdegc(self) -> int:
         """Give the warmest that milk may leave the line."""
         return HEAT_RULES[self.heat_rules].cooling_mdegc
 
-    def hold_mdegc(self, kind: MilkKind) -> int:
-        """Give the coldest reading in the holding tube that a kind allows, uncertainty added."""
+    @property
+    def vat_most_mdegc(self) -> int:
+        """Give the hottest that milk may stand in a vat."""
+        return HEAT_RULES[self.heat_rules].batch_most_mdegc
+
+    def hold_mdegc(self, kind: MilkKind, process: Process = Process.CONTINUOUS) -> int:
+        """Give the coldest reading while milk is held that a kind allows, uncertainty added."""
         rules = HEAT_RULES[self.heat_rules]
-        limit = rules.uht_mdegc if kind in UHT_KINDS else rules.htst_mdegc
-        extra = rules.sweetened_mdegc if kind in SWEETENED_KINDS else 0
+        limit = rules.batch_mdegc if process is Process.BATCH else rules.htst_mdegc
+        if kind in UHT_KINDS:
+            limit = rules.uht_mdegc
+        extra = rules.rich_mdegc if kind in RICH_KINDS else 0
         return limit + extra + self.probe_uncertainty_mdegc
 
     def why_wrong(self) -> str:
@@ -203,6 +245,7 @@ def default_parameters(*, development: bool) -> Parameters:
         shelf_days=dict(DEFAULT_SHELF_DAYS),
         challenge_deposit_units=10 * UNITS_PER_BILL,
         release_ms=72 * HOUR_MS,
+        mmu_bond_least_units=1_000 * UNITS_PER_BILL,
         staking=Staking(),
         price=Pricing(),
     )

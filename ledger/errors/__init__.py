@@ -9,16 +9,16 @@ LedgerFault
 |   |     ZeroUnits, ClosedAccount, TooLittleMoney, RedeemsTooMuch, UnknownLot, ExpiredLot,
 |   |     ShortLot
 |   +-- RegistryRefused
-|   |     RoleMissing, KnownDevice, UnknownInstrument, CalibrationOver, OwnRole, OwnAccount,
-|   |     RoleHeld, RoleNotHeld, CountedRoleBounds, DeviceUnregistered, DeviceRevoked
+|   |     RoleMissing, KnownDevice, UnknownInstrument, WrongSeal, CalibrationOver, OwnRole,
+|   |     OwnAccount, RoleHeld, RoleNotHeld, CountedRoleBounds, DeviceUnregistered, DeviceRevoked
 |   +-- EvidenceRefused
 |   |     KnownRun, BadRunTimes, FutureRun, BadShelfLife, UnknownDevice, ForeignDevice,
 |   |     ForeignOperator, WrongInstrument, RevokedDevice, CalibrationGap, CalibrationShort,
 |   |     BadEnvelope, ForeignEnvelope, UnorderedEnvelopes, Tampered, OutsideRun, WrongStream,
 |   |     WrongUnit, FallingTotal, UsedReadings, WrongInstruments, ZeroCollection,
 |   |     CollectionOverMeter, ClaimOverCollections, ClaimOverFlow, ClaimOverTank,
-|   |     FlowAgainstTank, TooCold, TooWarm, Diverted, UnknownAttestor, UnorderedAttestors,
-|   |     NoQuorum, SupplyOverflow
+|   |     FlowAgainstTank, TooCold, TooWarm, TooHot, TooFast, ShortHold, WrongProcess,
+|   |     Unwatched, Diverted, UnknownAttestor, UnorderedAttestors, NoQuorum, SupplyOverflow
 |   +-- StakingRefused
 |   |     KnownValidator, KnownOwner, TooManyValidators, UnsoundKey, UnknownValidator,
 |   |     ForeignValidator, EmptyStake, StakeTooSmall, ShortStake, NothingUnbonded, Immature,
@@ -27,7 +27,7 @@ LedgerFault
 |   +-- MilkRefused
 |   |     UnknownTank, ForeignTank, ShortTank, FullTank, SealedAlready, NoMilk, TwoSources,
 |   |     ForeignRun, ClaimOverSealed, OldMilk, ForeignLot, UnsoundLot, FreshLot, DeficitOpen,
-|   |     ShortBond, LowDeposit, ChallengedAlready, NotChallenged, FalseUnitsOverLot
+|   |     LowBond, ShortBond, LowDeposit, ChallengedAlready, NotChallenged, FalseUnitsOverLot
 |   +-- PriceRefused
 |   |     TooFewFeeders, WrongRound, FedAlready, NoPrice, StalePrice
 |   +-- MarketRefused
@@ -83,17 +83,22 @@ from ledger.errors.evidence import (
     NoQuorum,
     OutsideRun,
     RevokedDevice,
+    ShortHold,
     SupplyOverflow,
     Tampered,
     TooCold,
+    TooFast,
+    TooHot,
     TooWarm,
     UnknownAttestor,
     UnknownDevice,
     UnorderedAttestors,
     UnorderedEnvelopes,
+    Unwatched,
     UsedReadings,
     WrongInstrument,
     WrongInstruments,
+    WrongProcess,
     WrongStream,
     WrongUnit,
     ZeroCollection,
@@ -139,6 +144,7 @@ from ledger.errors.milk import (
     ForeignTank,
     FreshLot,
     FullTank,
+    LowBond,
     LowDeposit,
     MilkRefused,
     NoMilk,
@@ -182,6 +188,7 @@ from ledger.errors.registry import (
     RoleMissing,
     RoleNotHeld,
     UnknownInstrument,
+    WrongSeal,
 )
 from ledger.errors.staking import (
     EmptyStake,
@@ -281,6 +288,7 @@ __all__ = [
     "KnownValidator",
     "LedgerFault",
     "LockedStore",
+    "LowBond",
     "LowDeposit",
     "MandateOver",
     "MandateRefused",
@@ -326,6 +334,7 @@ __all__ = [
     "SealedAlready",
     "SenderFrozen",
     "ShortBond",
+    "ShortHold",
     "ShortLot",
     "ShortOffer",
     "ShortStake",
@@ -338,7 +347,9 @@ __all__ = [
     "SupplyOverflow",
     "Tampered",
     "TooCold",
+    "TooFast",
     "TooFewFeeders",
+    "TooHot",
     "TooLittleMoney",
     "TooManyChanges",
     "TooManyValidators",
@@ -360,12 +371,15 @@ __all__ = [
     "UnorderedEnvelopes",
     "UnsoundKey",
     "UnsoundLot",
+    "Unwatched",
     "UsedReadings",
     "WrongChain",
     "WrongInstrument",
     "WrongInstruments",
+    "WrongProcess",
     "WrongRound",
     "WrongSchema",
+    "WrongSeal",
     "WrongStream",
     "WrongUnit",
     "ZeroCollection",

@@ -212,6 +212,41 @@ class TooWarm(EvidenceRefused):
     text = "left at {got_mdegc} mdegC, at most {most_mdegc} are allowed"
 
 
+class TooHot(EvidenceRefused):
+    """A vat was hotter than the rules have it."""
+
+    code = "too_hot"
+    text = "{got_mdegc} m°C in the vat, at most {most_mdegc} are allowed"
+
+
+class TooFast(EvidenceRefused):
+    """Milk flowed faster than the line is sealed at: it was not held long enough."""
+
+    code = "too_fast"
+    text = "device {device}: {units} units in {span_ms} ms, sealed at {most_l_per_h} L/h"
+
+
+class ShortHold(EvidenceRefused):
+    """A vat was not held long enough before it drained."""
+
+    code = "short_hold"
+    text = "device {device} shows {got_ms} ms of holding before the flow, {least_ms} are asked"
+
+
+class WrongProcess(EvidenceRefused):
+    """This kind of milk can't be made that way."""
+
+    code = "wrong_process"
+    text = "{kind} milk is not made by the process {process}"
+
+
+class Unwatched(EvidenceRefused):
+    """No instrument of a kind saw all of the flow."""
+
+    code = "unwatched"
+    text = "no {kind} saw the flow between {from_ms} and {to_ms} ms"
+
+
 class Diverted(EvidenceRefused):
     """The diversion valve was not forward."""
 

@@ -107,6 +107,13 @@ class DeficitOpen(MilkRefused):
     text = "{deficit} units of this MMU's tokens lack their milk"
 
 
+class LowBond(MilkRefused):
+    """The MMU has too little at stake to mint."""
+
+    code = "low_bond"
+    text = "a bond of {bond} units, at least {least} are asked of who mints"
+
+
 class ShortBond(MilkRefused):
     """The bond is smaller."""
 

@@ -30,6 +30,13 @@ class UnknownInstrument(RegistryRefused):
     text = "{kind} is no kind of instrument"
 
 
+class WrongSeal(RegistryRefused):
+    """A flow meter's line is sealed at a flow, and no other instrument is."""
+
+    code = "wrong_seal"
+    text = "a {kind} can't be sealed at {flow_max_l_per_h} L/h"
+
+
 class CalibrationOver(RegistryRefused):
     """The calibration ends before it begins to matter."""
 

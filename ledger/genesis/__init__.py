@@ -10,6 +10,7 @@ from ledger.genesis.text import format_genesis, parse_genesis
 from ledger.genesis.types import (
     Genesis,
     GenesisAccount,
+    GenesisBond,
     GenesisDevice,
     GenesisRole,
     GenesisStock,
@@ -19,6 +20,7 @@ from ledger.genesis.types import (
 __all__ = [
     "Genesis",
     "GenesisAccount",
+    "GenesisBond",
     "GenesisDevice",
     "GenesisRole",
     "GenesisStock",

@@ -7,14 +7,17 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH, Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey
 from ledger.primitives.merkle import EMPTY_ROOT
+from ledger.state.dairy import Mmu
 from ledger.state.overlay import EMPTY, Overlay
 from ledger.state.records import Device, Lot, Role, Supply
 from ledger.state.stakes import Committee, Register, Seat, Validator
 from ledger.state.tables import (
+    BONDS_ACCOUNT,
     CHAIN,
     COMMITTEES,
     DEVICES,
     LOTS,
+    MMUS,
     OWNERS,
     PARAMETERS,
     REGISTER,
@@ -47,9 +50,16 @@ def genesis_state(genesis: Genesis) -> Overlay:
         attests = grant.role is Role.ATTESTOR
         holder = PublicKey(grant.holder) if attests else Address(grant.holder)
         grant_role(overlay, grant.role, holder)
+    for bond in genesis.bonds:
+        MMUS.put(overlay, Mmu(bond.units), bond.mmu)
+        credit(overlay, BONDS_ACCOUNT, bond.units)
     for device in genesis.devices:
         admitted = Device(
-            device.instrument, device.plant, device.operator, device.calibrated_until_ms
+            device.instrument,
+            device.plant,
+            device.operator,
+            device.calibrated_until_ms,
+            flow_max_l_per_h=device.flow_max_l_per_h,
         )
         DEVICES.put(overlay, admitted, device.key)
     check_block(overlay)

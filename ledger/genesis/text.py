@@ -15,6 +15,7 @@ from ledger.genesis.types import (
     GENESIS_BYTES_MAX,
     Genesis,
     GenesisAccount,
+    GenesisBond,
     GenesisDevice,
     GenesisRole,
     GenesisStock,
@@ -26,6 +27,7 @@ from ledger.primitives.errors import BadAddress
 from ledger.primitives.keys import Address, PublicKey, format_address, parse_address
 from ledger.state.records import Role
 from ledger.types.evidence import Instrument, Millis
+from ledger.types.registry import FlowMax
 
 _KEY_BYTES = 32
 
@@ -62,6 +64,12 @@ class _Device(Struct, forbid_unknown_fields=True):
     plant: str
     operator: str
     calibrated_until_ms: Millis
+    flow_max_l_per_h: FlowMax
+
+
+class _Bond(Struct, forbid_unknown_fields=True):
+    mmu: str
+    units: WireUnits
 
 
 class _File(Struct, forbid_unknown_fields=True):
@@ -74,6 +82,7 @@ class _File(Struct, forbid_unknown_fields=True):
     stock: list[_Stock]
     roles: list[_Role]
     devices: list[_Device]
+    bonds: list[_Bond]
 
 
 def _key(text: str, where: str) -> PublicKey:
@@ -137,8 +146,13 @@ def _convert(file: _File) -> Genesis:
                 d.plant,
                 _address(d.operator, prefix, f"devices[{i}].operator"),
                 d.calibrated_until_ms,
+                d.flow_max_l_per_h,
             )
             for i, d in enumerate(file.devices)
+        ),
+        tuple(
+            GenesisBond(_address(b.mmu, prefix, f"bonds[{i}].mmu"), b.units)
+            for i, b in enumerate(file.bonds)
         ),
     )
 
@@ -179,9 +193,11 @@ def format_genesis(genesis: Genesis) -> str:
                 d.plant,
                 format_address(d.operator, prefix),
                 d.calibrated_until_ms,
+                d.flow_max_l_per_h,
             )
             for d in genesis.devices
         ],
+        [_Bond(format_address(b.mmu, prefix), b.units) for b in genesis.bonds],
     )
     return json.dumps(msgspec.to_builtins(file), indent=2) + "\n"
 

@@ -1,7 +1,7 @@
 """What a genesis says, and the rules that it must keep to begin a chain.
 
-Invariant of a checked genesis: stock lots back every unit of accounts and stake, so that supply
-= minted - redeemed from block 0.
+Invariant of a checked genesis: stock lots back every unit of accounts, stake and bonds, so that
+supply = minted - redeemed from block 0.
 """
 
 import re
@@ -16,9 +16,11 @@ from ledger.primitives.amounts import UNITS_MAX, WireUnits
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey, WireAddress, WirePublicKey, is_sound
+from ledger.rules.registry import seals_rightly
 from ledger.state.records import ATTESTORS_LEAST, ATTESTORS_MAX, Role
 from ledger.state.tables import check_open
 from ledger.types.evidence import Instrument, MilkKind, Millis
+from ledger.types.registry import FlowMax
 
 VALIDATORS_MAX: Final = 128
 GENESIS_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -75,6 +77,14 @@ class GenesisDevice(Struct, frozen=True, array_like=True):
     plant: Annotated[str, Meta(min_length=1, max_length=64)]
     operator: WireAddress
     calibrated_until_ms: Millis
+    flow_max_l_per_h: FlowMax = 0
+
+
+class GenesisBond(Struct, frozen=True, array_like=True):
+    """What an MMU vouches with from the start."""
+
+    mmu: WireAddress
+    units: WireUnits
 
 
 class Genesis(Struct, frozen=True, array_like=True):
@@ -89,6 +99,7 @@ class Genesis(Struct, frozen=True, array_like=True):
     stock: tuple[GenesisStock, ...]
     roles: tuple[GenesisRole, ...]
     devices: tuple[GenesisDevice, ...]
+    bonds: tuple[GenesisBond, ...] = ()
 
     @property
     def chain_id(self) -> Hash:
@@ -118,10 +129,13 @@ class Genesis(Struct, frozen=True, array_like=True):
         _check_unique("stock", [stock.name.encode() for stock in self.stock])
         _check_unique("roles", [role.role.encode() + role.holder for role in self.roles])
         _check_unique("devices", [device.key for device in self.devices])
+        _check_unique("bonds", [bond.mmu for bond in self.bonds])
         _check_open("accounts", [account.address for account in self.accounts])
         _check_open("validators", [validator.owner for validator in self.validators])
         _check_open("devices", [device.operator for device in self.devices])
         self._check_attestors()
+        self._check_devices()
+        self._check_bonds()
         self._check_backing()
 
     def _check_attestors(self) -> None:
@@ -132,15 +146,32 @@ class Genesis(Struct, frozen=True, array_like=True):
                 where="roles", why=f"{count} attestors, must be {least} to {ATTESTORS_MAX}"
             )
 
+    def _check_devices(self) -> None:
+        for index, device in enumerate(self.devices):
+            if not seals_rightly(device.instrument, device.flow_max_l_per_h):
+                raise BadGenesis(
+                    where=f"devices[{index}].flow_max_l_per_h",
+                    why="a flow meter's line is sealed at a flow, write 0 for any other instrument",
+                )
+
+    def _check_bonds(self) -> None:
+        licensed = {role.holder for role in self.roles if role.role is Role.MMU}
+        for index, bond in enumerate(self.bonds):
+            if bond.mmu not in licensed or bond.units == 0:
+                raise BadGenesis(
+                    where=f"bonds[{index}]", why="it is empty, or its account has not the role mmu"
+                )
+
     def _check_backing(self) -> None:
         held = sum(account.units for account in self.accounts)
         staked = sum(validator.stake for validator in self.validators)
+        bonded = sum(bond.units for bond in self.bonds)
         stocked = sum(stock.units for stock in self.stock)
-        if stocked != held + staked:
+        if stocked != held + staked + bonded:
             raise BadGenesis(
                 where="stock",
-                why=f"{stocked} units of milk back {held} in accounts and {staked} at stake: "
-                f"they must be equal",
+                why=f"{stocked} units of milk back {held} in accounts, {staked} at stake and "
+                f"{bonded} in bonds: they must be equal",
             )
         if stocked > UNITS_MAX:
             raise BadGenesis(where="stock", why=f"more than {UNITS_MAX} units in all")

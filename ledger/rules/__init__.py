@@ -6,7 +6,8 @@
 | transfer   | `transfer`               | Transfer                                            |
 | registry   | `registry`               | RegisterDevice, CalibrateDevice, RevokeDevice,      |
 |            |                          | GrantRole, RevokeRole, FreezeAccount                |
-| milk       | `milk`                   | MintLot, RollLot (`proving`, `evidence`, `measure`) |
+| milk       | `milk`                   | MintLot, RollLot                                    |
+|            |                          | (`proving`, `evidence`, `heat`, `measure` serve it) |
 |            | `tanks`                  | RecordCollection, SealRun                           |
 |            | `lots`                   | PackLot, FreezeLot, RecallLot                       |
 |            | `losses`                 | WriteOff, PostBond, ReleaseBond                     |

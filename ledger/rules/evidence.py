@@ -69,6 +69,17 @@ class Shown:
     first: Reading
     worst: Reading
     last: Reading
+    flow_max_l_per_h: int = 0
+
+    @property
+    def first_ms(self) -> int:
+        """Give the time of the first sample."""
+        return self.first.t0_ms + self.first.samples[0][0]
+
+    @property
+    def last_ms(self) -> int:
+        """Give the time of the last sample."""
+        return self.last.last_ms
 
     @property
     def unit(self) -> Unit:
@@ -79,6 +90,17 @@ class Shown:
         """List every value that is shown."""
         return [
             value for reading in (self.first, self.worst, self.last) for _, value in reading.samples
+        ]
+
+    def rises(self) -> list[tuple[int, int]]:
+        """List how far a total rose, and in how many ms: within each reading shown, and in all."""
+        ends = [(reading, reading) for reading in (self.first, self.worst, self.last)]
+        return [
+            (
+                until.samples[-1][1] - since.samples[0][1],
+                until.last_ms - since.t0_ms - since.samples[0][0],
+            )
+            for since, until in (*ends, (self.first, self.last))
         ]
 
     def rise(self) -> int:
@@ -143,7 +165,7 @@ def check_evidence(
             first_ms=first.t0_ms,
         )
     consume(overlay, evidence.device, evidence.boot, evidence.first_seq, evidence.last_seq)
-    return Shown(evidence.device, first, worst, last)
+    return Shown(evidence.device, first, worst, last, device.flow_max_l_per_h)
 
 
 def _check_reading(

@@ -1,12 +1,17 @@
 """Fees: charged before the body, whatever becomes of it; never burned.
 
-They reach the proposer's owner and its delegators (`rewards`).
+The least fee goes by the kilobytes that are signed: a mint with its readings costs as many
+payments as it is long. Fees reach the proposer's owner and its delegators (`rewards`).
 
 A block gathers its fees and pays them at its end, so the proposer can't spend them within it.
 """
 
+from msgspec.structs import replace
+
 from ledger.errors import BadNonce, CannotPayFee, FeeTooLow, SenderFrozen
-from ledger.primitives.amounts import Units
+from ledger.params import Parameters
+from ledger.primitives.amounts import UNITS_MAX, Units
+from ledger.primitives.codec import encode
 from ledger.primitives.keys import Address
 from ledger.rules.rewards import reward_proposer
 from ledger.state.overlay import Overlay, Reader
@@ -15,12 +20,19 @@ from ledger.state.tables import ACCOUNTS, account, parameters
 from ledger.types.transaction import Intent
 
 
+def price_intent(intent: Intent, rules: Parameters) -> Intent:
+    """Give an intent the least fee that it may have."""
+    # The dearest fee is the longest to write: what pays for that, pays for what it becomes.
+    dearest = replace(intent, fee=Units(UNITS_MAX))
+    return replace(intent, fee=rules.least_fee(len(encode(dearest))))
+
+
 def check_fee(reader: Reader, sender: Address, intent: Intent, nonce: int | None) -> Account:
     """Raise unless the sender may act, its nonce is next, and it can pay; give its account.
 
     `nonce` overrides the account's, for a sender with transactions on their way.
     """
-    least = parameters(reader).fee_least
+    least = parameters(reader).least_fee(len(encode(intent)))
     if intent.fee < least:
         raise FeeTooLow(got=intent.fee, least=least)
     held = account(reader, sender)

@@ -18,6 +18,7 @@ from ledger.errors import (
     ForeignLot,
     FreshLot,
     KnownRun,
+    LowBond,
     ShortLot,
     ZeroUnits,
 )
@@ -72,14 +73,17 @@ def split_mint(split: Split, units: int, brought: list[Fraction]) -> Shares:
 
 
 def check_mint(reader: Reader, call: Call, body: MintLot) -> None:
-    """Raise what can be said without a block: role, deficit, amounts, a run known already."""
+    """Raise what can be said without a block: role, bond, amounts, a run known already."""
     require_role(reader, call.sender, Role.MMU)
     if deficit := mmu_of(reader, call.sender).deficit:
         raise DeficitOpen(deficit=deficit)
-    _check_new(reader, body)
+    _check_claimable(reader, call.sender, body)
 
 
-def _check_new(reader: Reader, body: MintLot) -> None:
+def _check_claimable(reader: Reader, mmu: Address, body: MintLot) -> None:
+    bond, least = mmu_of(reader, mmu).bond, parameters(reader).mmu_bond_least_units
+    if bond < least:
+        raise LowBond(bond=bond, least=least)
     if body.claim.units == 0:
         raise ZeroUnits
     lot = RUNS.get(reader, body.claim.run)
@@ -96,14 +100,14 @@ def apply_mint(overlay: Overlay, context: BlockContext, call: Call, body: MintLo
 
 
 def check_roll(reader: Reader, call: Call, body: RollLot) -> Lot:
-    """Raise unless the sender's lot has tokens out and the run is new; give the lot."""
+    """Raise unless the sender's lot has tokens out, and its run may be claimed; give the lot."""
     require_role(reader, call.sender, Role.MMU)
     lot = find_lot(reader, body.lot)
     if lot.mmu != call.sender:
         raise ForeignLot(lot=body.lot.hex())
     if lot.remaining == 0:
         raise ShortLot(lot=body.lot.hex(), remaining=0, units=body.mint.claim.units)
-    _check_new(reader, body.mint)
+    _check_claimable(reader, call.sender, body.mint)
     return lot
 
 

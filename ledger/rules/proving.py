@@ -20,15 +20,13 @@ from ledger.errors import (
     ClaimOverSealed,
     ClaimOverTank,
     CollectionOverMeter,
-    Diverted,
     FlowAgainstTank,
     ForeignRun,
     FutureRun,
     NoMilk,
     NoQuorum,
     OldMilk,
-    TooCold,
-    TooWarm,
+    SupplyOverflow,
     TwoSources,
     UnknownAttestor,
     UnorderedAttestors,
@@ -36,10 +34,12 @@ from ledger.errors import (
     ZeroCollection,
 )
 from ledger.params import BASIS_POINTS, DAY_MS, Parameters
+from ledger.primitives.amounts import UNITS_MAX
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address
 from ledger.rules.context import BlockContext
 from ledger.rules.evidence import Shown, Span, check_evidence, registered_kind
+from ledger.rules.heat import check_heat
 from ledger.rules.measure import collected, exact_volume
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.tables import (
@@ -59,8 +59,6 @@ INSTRUMENTS: Final = {
     Instrument.DIVERSION_VALVE: (1, 16),
 }
 """How many of each a run's line must and may show. Milk meters stand with the collections."""
-
-_FORWARD: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +152,8 @@ def _check_collections(
         brought.append((Address(collection.farm), collected(collection.units, counted)))
     # Floored once, over the exact sum: a lot loses less than one unit, however many collections.
     total = floor(sum(part for _, part in brought))
+    if total > UNITS_MAX:
+        raise SupplyOverflow(units=total)
     if claim.units > total:
         raise ClaimOverCollections(units=claim.units, counted=total)
     return brought
@@ -176,23 +176,13 @@ def _check_instruments(
 
 
 def _check_line(rules: Parameters, claim: RunClaim, line: list[tuple[Instrument, Shown]]) -> None:
+    check_heat(rules, claim, line)
     flowed = drained = None
     for kind, shown in line:
-        match kind:
-            case Instrument.FLOW_METER:
-                flowed = exact_volume(shown.unit, shown.rise(), rules.density_mg_per_l)
-            case Instrument.TANK_GAUGE:
-                drained = exact_volume(shown.unit, shown.fall(), rules.density_mg_per_l)
-            case Instrument.HOLD_THERMOMETER:
-                least, got = rules.hold_mdegc(claim.kind), min(shown.values())
-                if got < least:
-                    raise TooCold(got_mdegc=got, least_mdegc=least)
-            case Instrument.OUTLET_THERMOMETER:
-                if (got := max(shown.values())) > rules.cooling_mdegc:
-                    raise TooWarm(got_mdegc=got, most_mdegc=rules.cooling_mdegc)
-            case Instrument.DIVERSION_VALVE:
-                if any(value != _FORWARD for value in shown.values()):
-                    raise Diverted(device=shown.device.hex())
+        if kind is Instrument.FLOW_METER:
+            flowed = exact_volume(shown.unit, shown.rise(), rules.density_mg_per_l)
+        elif kind is Instrument.TANK_GAUGE:
+            drained = exact_volume(shown.unit, shown.fall(), rules.density_mg_per_l)
     assert flowed is not None, "the count of flow meters was checked"
     _check_volumes(rules, claim.units, flowed, drained)
 

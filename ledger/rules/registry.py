@@ -21,6 +21,7 @@ from ledger.errors import (
     RoleMissing,
     RoleNotHeld,
     UnknownInstrument,
+    WrongSeal,
 )
 from ledger.primitives.keys import Address, PublicKey
 from ledger.rules.context import BlockContext, Call
@@ -56,12 +57,19 @@ def require_role(reader: Reader, sender: Address, *roles: Role) -> None:
         raise RoleMissing(role=" or ".join(role.value for role in roles))
 
 
+def seals_rightly(kind: Instrument, flow_max_l_per_h: int) -> bool:
+    """Tell whether an instrument may be sealed at a flow: a flow meter is, no other can be."""
+    return (kind is Instrument.FLOW_METER) == (flow_max_l_per_h > 0)
+
+
 def check_register(reader: Reader, call: Call, body: RegisterDevice) -> None:
     """Raise what can be said without a block: the sender's role, the kind, the device."""
     require_role(reader, call.sender, Role.REGULATOR)
     check_open(body.operator)
     if body.kind not in _INSTRUMENTS:
         raise UnknownInstrument(kind=repr(body.kind))
+    if not seals_rightly(Instrument(body.kind), body.flow_max_l_per_h):
+        raise WrongSeal(kind=body.kind, flow_max_l_per_h=body.flow_max_l_per_h)
     if DEVICES.get(reader, body.device) is not None:
         raise KnownDevice(device=body.device.hex())
 
@@ -73,7 +81,13 @@ def apply_register(
     check_register(overlay, call, body)
     if body.calibrated_until_ms <= context.time_ms:
         raise CalibrationOver(until_ms=body.calibrated_until_ms, time_ms=context.time_ms)
-    device = Device(Instrument(body.kind), body.plant, body.operator, body.calibrated_until_ms)
+    device = Device(
+        Instrument(body.kind),
+        body.plant,
+        body.operator,
+        body.calibrated_until_ms,
+        flow_max_l_per_h=body.flow_max_l_per_h,
+    )
     DEVICES.put(overlay, device, body.device)
 
 

@@ -12,7 +12,7 @@ from ledger.primitives.amounts import Units, WireUnits
 from ledger.primitives.hashing import WireHash
 from ledger.primitives.keys import WireAddress
 from ledger.types.evidence import Instrument, MilkKind, Millis
-from ledger.types.registry import LicensedRole
+from ledger.types.registry import FlowMax, LicensedRole
 from ledger.types.transaction import Height, Nonce
 
 ATTESTORS_MAX = 64
@@ -71,7 +71,10 @@ class Supply(Struct, frozen=True, array_like=True):
 
 
 class Device(Struct, frozen=True, array_like=True):
-    """A registered measuring device: `operator` is a meter's farm, an instrument's MMU."""
+    """A registered measuring device: `operator` is a meter's farm, an instrument's MMU.
+
+    `flow_max_l_per_h` is what a flow meter's line is sealed at, 0 for any other instrument.
+    """
 
     instrument: Instrument
     plant: str
@@ -79,6 +82,7 @@ class Device(Struct, frozen=True, array_like=True):
     calibrated_until_ms: Millis
     calibrated_from_ms: Millis = 0
     revoked: bool = False
+    flow_max_l_per_h: FlowMax = 0
 
 
 class LotStatus(StrEnum):

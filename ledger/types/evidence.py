@@ -35,6 +35,13 @@ class MilkKind(StrEnum):
     STERILISED = "sterilised"
 
 
+class Process(StrEnum):
+    """How milk was pasteurised: in a holding tube as it flows, or in a vat that then drains."""
+
+    CONTINUOUS = "continuous"
+    BATCH = "batch"
+
+
 class Instrument(StrEnum):
     """What a registered device measures; each instrument has one stream."""
 
@@ -49,8 +56,9 @@ class Instrument(StrEnum):
 class DeviceEvidence(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """One device's part in a run: an unbroken range of its readings, shown by three of them.
 
-    `worst` is the reading least favourable to the claim (coldest hold, warmest outlet); for a
-    totaliser it equals `last`. A chain consumes each (device, boot, seq) once.
+    `worst` is the reading least favourable to the claim (coldest hold, warmest outlet, fastest
+    flow); for a milk meter and a gauge it equals `last`. A chain consumes each (device, boot, seq)
+    once.
     """
 
     device: WirePublicKey
@@ -80,6 +88,7 @@ class RunClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
     plant: Annotated[str, Meta(min_length=1, max_length=64)]
     line: Annotated[str, Meta(min_length=1, max_length=64)]
     kind: MilkKind
+    process: Process
     units: WireUnits
     started_ms: Millis
     ended_ms: Millis

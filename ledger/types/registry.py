@@ -9,6 +9,10 @@ from ledger.primitives.keys import WireAddress, WirePublicKey
 
 CalibratedUntil = Annotated[int, Meta(ge=0, le=2**53)]
 
+FlowMax = Annotated[int, Meta(ge=0, le=10**9)]
+"""Litres an hour, 0 for no limit. The largest lines run at tens of thousands; a recording that is
+played a thousand times faster needs more."""
+
 
 class LicensedRole(StrEnum):
     """What an account, or an attestor's key, is licensed to do."""
@@ -28,13 +32,18 @@ class LicensedRole(StrEnum):
 class RegisterDevice(
     Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="register_device"
 ):
-    """Admit a measuring device. The sender holds the regulator's role."""
+    """Admit a measuring device. The sender holds the regulator's role.
+
+    `flow_max_l_per_h` is the flow at which a line is sealed: up to it the holding tube holds milk
+    as long as the rules ask. A flow meter has one, and no other instrument.
+    """
 
     device: WirePublicKey
     kind: Annotated[str, Meta(min_length=1, max_length=32)]
     plant: Annotated[str, Meta(min_length=1, max_length=64)]
     operator: WireAddress
     calibrated_until_ms: CalibratedUntil
+    flow_max_l_per_h: FlowMax = 0
 
 
 class CalibrateDevice(

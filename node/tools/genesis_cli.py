@@ -65,6 +65,9 @@ def remarks(genesis: Genesis) -> list[str]:
         found.append("no regulator: nobody can license an MMU, approve a device or recall a lot")
     if Role.MMU not in held and Role.REGULATOR not in held:
         found.append("no MMU and nobody to license one: no milk can ever be minted")
+    vouching = {bond.mmu for bond in genesis.bonds}
+    if any(r.role is Role.MMU and r.holder not in vouching for r in genesis.roles):
+        found.append("an MMU without a bond: it mints once it has posted one")
     if len(genesis.validators) < 4:
         found.append("fewer than four validators: the chain stops when one of them does")
     total = sum(validator.stake for validator in genesis.validators)
@@ -133,7 +136,11 @@ Roles = Annotated[
 ]
 Devices = Annotated[
     list[str] | None,
-    typer.Option(help="KEY:INSTRUMENT:PLANT:OPERATOR:CALIBRATED_UNTIL_MS. Repeatable."),
+    typer.Option(help="KEY:INSTRUMENT[@L_PER_H]:PLANT:OPERATOR:CALIBRATED_UNTIL_MS. Repeatable."),
+]
+Bonds = Annotated[
+    list[str] | None,
+    typer.Option(help="What an MMU vouches with from the start, HOLDER:BILL. Repeatable."),
 ]
 Attestors = Annotated[
     int | None, typer.Option(min=0, max=64, help="How many to make keys for; else enough.")
@@ -160,6 +167,7 @@ def new(
     account: Accounts = None,
     role: Roles = None,
     device: Devices = None,
+    bond: Bonds = None,
     attestors: Attestors = None,
     stock_kind: StockKind = MilkKind.STERILISED,
     stock_plant: StockPlant = "opening",
@@ -182,6 +190,7 @@ def new(
         accounts=account or (),
         roles=role or (),
         devices=device or (),
+        bonds=bond or (),
         attestors=attestors,
         stock_kind=stock_kind,
         stock_plant=stock_plant,

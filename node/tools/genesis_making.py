@@ -3,7 +3,7 @@
 Deterministic: the same words, the same time and the same keys give the same file. Wherever a
 holder is asked for, an address stands for somebody else's account, and a plain name for a key in
 the keys folder, which is made (mode 0600) if it is not there yet. Stock is never asked for: it
-backs exactly what accounts and validators begin with.
+backs exactly what accounts, validators and bonds begin with.
 """
 
 import json
@@ -19,6 +19,7 @@ import msgspec
 from ledger.genesis import (
     Genesis,
     GenesisAccount,
+    GenesisBond,
     GenesisDevice,
     GenesisRole,
     GenesisStock,
@@ -53,6 +54,7 @@ class GenesisPlan:
     accounts: Sequence[str] = ()
     roles: Sequence[str] = ()
     devices: Sequence[str] = ()
+    bonds: Sequence[str] = ()
     attestors: int | None = None
     stock_kind: MilkKind = MilkKind.STERILISED
     stock_plant: str = "opening"
@@ -68,6 +70,7 @@ def make_genesis(plan: GenesisPlan) -> Genesis:
         *(words.validator(text) for text in plan.given_validators),
     )
     accounts = tuple(words.account(text) for text in plan.accounts)
+    bonds = tuple(words.bond(text) for text in plan.bonds)
     genesis = Genesis(
         plan.name,
         plan.prefix,
@@ -75,9 +78,10 @@ def make_genesis(plan: GenesisPlan) -> Genesis:
         _parameters(plan),
         validators,
         accounts,
-        _stock(plan, validators, accounts),
+        _stock(plan, validators, accounts, bonds),
         _roles(plan, words),
         tuple(words.device(text) for text in plan.devices),
+        bonds,
     )
     genesis.check()
     return genesis
@@ -124,11 +128,13 @@ def _stock(
     plan: GenesisPlan,
     validators: Sequence[GenesisValidator],
     accounts: Sequence[GenesisAccount],
+    bonds: Sequence[GenesisBond],
 ) -> tuple[GenesisStock, ...]:
     """Put milk on record for exactly what there is to back."""
     sums = (
         ("stake", sum(validator.stake for validator in validators)),
         ("accounts", sum(account.units for account in accounts)),
+        ("bonds", sum(bond.units for bond in bonds)),
     )
     expires_ms = plan.time_ms + plan.stock_days * DAY_MS
     return tuple(
@@ -212,6 +218,12 @@ class _Words:
         where = f"--account {text[:80]}"
         return GenesisAccount(self.holder(holder, where), self.units(amount, where))
 
+    def bond(self, text: str) -> GenesisBond:
+        """Let an MMU vouch with units from the start."""
+        holder, amount = _split(text, "--bond", "HOLDER:BILL")
+        where = f"--bond {text[:80]}"
+        return GenesisBond(self.holder(holder, where), self.units(amount, where))
+
     def role(self, text: str) -> GenesisRole:
         """Grant a role."""
         name, holder = _split(text, "--role", "ROLE:HOLDER")
@@ -223,18 +235,22 @@ class _Words:
         )
 
     def device(self, text: str) -> GenesisDevice:
-        """Admit a measuring device."""
-        shape = "KEY:INSTRUMENT:PLANT:OPERATOR:CALIBRATED_UNTIL_MS"
+        """Admit a measuring device; a flow meter's line is sealed at a flow, as in `@12000`."""
+        shape = "KEY:INSTRUMENT[@L_PER_H]:PLANT:OPERATOR:CALIBRATED_UNTIL_MS"
         key, instrument, plant, operator, until = _split(text, "--device", shape)
         where = f"--device {text[:80]}"
         if not (until.isascii() and until.isdigit() and len(until) <= 16):
             raise BadArgument(f"{where}: {until[:20]!r} is not a time in milliseconds")
+        instrument, _, flow = instrument.partition("@")
+        if not ((flow or "0").isascii() and (flow or "0").isdigit() and len(flow) <= 10):
+            raise BadArgument(f"{where}: {flow[:20]!r} is not a flow in litres an hour")
         return GenesisDevice(
             self.public(key, where),
             _one_of(Instrument, instrument, where),
             plant,
             self.holder(operator, where),
             int(until),
+            int(flow or "0"),
         )
 
 

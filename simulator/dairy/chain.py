@@ -86,6 +86,7 @@ async def register(
                     device.plant,
                     device.operator or minter,
                     device.calibrated_until_ms,
+                    device.flow_max_l_per_h,
                 ),
             ),
             key,

@@ -26,6 +26,8 @@ LINE: Final = "htst-1"
 REPLAY_PLANT: Final = "replay"
 CALIBRATION_DAYS: Final = 365
 DAY_MS: Final = 86_400_000
+FLOW_MAX_L_PER_H: Final = 10**9
+"""As much as can be written: a day's milk flows in minutes here, through no real holding tube."""
 SEED_NAME: Final = "dairy.seed"
 
 FARMS: Final = (("kenanga", 18), ("melur", 26), ("seroja", 40))
@@ -73,6 +75,11 @@ class DeviceIdentity:
     line: str
     operator: Address | None
     calibrated_until_ms: int
+
+    @property
+    def flow_max_l_per_h(self) -> int:
+        """Give what a flow meter's line is sealed at, and 0 for any other instrument."""
+        return FLOW_MAX_L_PER_H if self.kind is Instrument.FLOW_METER else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from iot_minting.config import prepare as prepare_mint
 from ledger.genesis import (
     Genesis,
     GenesisAccount,
+    GenesisBond,
     GenesisDevice,
     GenesisRole,
     GenesisStock,
@@ -52,6 +53,8 @@ DAY_MS: Final = 86_400_000
 
 STAKE: Final = Units(100_000 * UNITS_PER_BILL)
 """What each validator has at stake; equal, so every one leads as often."""
+BOND: Final = Units(10_000 * UNITS_PER_BILL)
+"""What the plant vouches with: half of the largest run that it may mint."""
 PURSES: Final = {
     "shopper": Units(1_000_000 * UNITS_PER_BILL),
     "mmu": Units(10_000 * UNITS_PER_BILL),
@@ -110,7 +113,14 @@ def create(
     accounts = tuple(GenesisAccount(purses[name], units) for name, units in PURSES.items())
     devices = tuple(
         # Farms run their own meters; what names no operator is the plant's.
-        GenesisDevice(d.key, d.kind, d.plant, d.operator or mint.mmu_address, d.calibrated_until_ms)
+        GenesisDevice(
+            d.key,
+            d.kind,
+            d.plant,
+            d.operator or mint.mmu_address,
+            d.calibrated_until_ms,
+            d.flow_max_l_per_h,
+        )
         for d in dairy.devices
     )
     spenders: tuple[GenesisAccount, ...] = ()
@@ -121,7 +131,7 @@ def create(
         until_ms = time.time_ns() // 1_000_000 + STOCK_DAYS * DAY_MS
         devices += load_meters(secret, mint.mmu_address, until_ms)
     roles = _roles(mint, dairy, purses, merchant)
-    genesis = _genesis(seats, accounts, spenders, roles, devices)
+    genesis = _genesis(seats, accounts, spenders, roles, devices, mint.mmu_address)
     if epoch_blocks is not None:
         staking = replace(genesis.parameters.staking, epoch_blocks=epoch_blocks)
         genesis = replace(genesis, parameters=replace(genesis.parameters, staking=staking))
@@ -213,6 +223,7 @@ def _genesis(
     spenders: tuple[GenesisAccount, ...],
     roles: tuple[GenesisRole, ...],
     devices: tuple[GenesisDevice, ...],
+    mmu: Address,
 ) -> Genesis:
     now_ms = time.time_ns() // 1_000_000
     staked = sum(validator.stake for validator in validators)
@@ -224,6 +235,7 @@ def _genesis(
         for name, kind, units in (
             ("stake", MilkKind.STERILISED, staked),
             ("purses", MilkKind.STERILISED, held),
+            ("bond", MilkKind.STERILISED, BOND),
             ("load", MilkKind.WHOLE, spent),
         )
         if units
@@ -238,4 +250,5 @@ def _genesis(
         stock=stock,
         roles=roles,
         devices=devices,
+        bonds=(GenesisBond(mmu, BOND),),
     )

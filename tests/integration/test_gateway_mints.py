@@ -28,7 +28,7 @@ from simulator.dairy.recording import decode_text, read_recording
 from simulator.dairy.replay import Player, replay_identities
 from simulator.dairy.setup import LINE, DairyConfig, identify
 from tests.support.ledger_chain import LedgerChain
-from tests.support.ledgers import FOREVER, Dairy, key
+from tests.support.ledgers import FLOW_MAX_L_PER_H, FOREVER, Dairy, key
 from tests.support.milk_line import MilkLine
 from tests.support.mint_parts import running_broker, until
 
@@ -71,6 +71,7 @@ class Gateway:
                 each.plant,
                 each.operator or address_of(self.dairy.mmu.public),
                 FOREVER,
+                each.flow_max_l_per_h,
             )
             self.chain.include(self.dairy.transaction(body, self.dairy.regulator, number))
 
@@ -191,7 +192,17 @@ def test_the_real_recording_is_claimed_to_the_unit_and_the_ledger_takes_it():
 
         envelopes = [piece.envelope for piece in run.pieces()]
         body = MintLot(
-            claim, (attest(claim, envelopes, line.rules.law, line.dairy.chain_id, signer),)
+            claim,
+            (
+                attest(
+                    claim,
+                    envelopes,
+                    line.rules.law,
+                    line.dairy.chain_id,
+                    FLOW_MAX_L_PER_H,
+                    signer,
+                ),
+            ),
         )
         transaction = line.dairy.transaction(body, line.dairy.mmu, nonce)
         assert len(encode(transaction)) <= 64 * 1024

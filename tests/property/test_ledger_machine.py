@@ -16,6 +16,7 @@ from ledger.primitives.keys import address_of
 from ledger.state import state_root
 from ledger.state.tables import (
     ATTESTORS_ACCOUNT,
+    BONDS_ACCOUNT,
     LOTS,
     RESERVE_ACCOUNT,
     STAKE_ACCOUNT,
@@ -24,7 +25,7 @@ from ledger.state.tables import (
     supply,
 )
 from ledger.store import MemoryStore
-from tests.support.ledgers import FEE, NOW_MS, Chain, Dairy, bill, key
+from tests.support.ledgers import NOW_MS, Chain, Dairy, bill, key
 
 NAMES = ("alice", "bob", "mmu", "farm-0", "farm-1", "farm-2", "carol")
 DAIRY = Dairy()
@@ -95,19 +96,22 @@ class LedgerMachine(RuleBasedStateMachine):
         genesis = DAIRY.genesis
         self.model = Model({a.address: a.units for a in genesis.accounts})
         self.model.units[STAKE_ACCOUNT] = sum(v.stake for v in genesis.validators)
+        self.model.units[BONDS_ACCOUNT] = DAIRY.bond
         self.model.remaining = {s.lot_id(): s.units for s in genesis.stock}
         self.model.minted = sum(s.units for s in genesis.stock)
 
     def charge(self, name, body):
         """Take the fee in the model; give the transaction, or None if it can't pay."""
         address = address_of(key(name).public)
-        if self.model.units.get(address, 0) < FEE:
-            return None
         nonce = self.model.nonces.get(address, 0)
-        self.model.units[address] -= FEE
+        transaction = DAIRY.transaction(body, key(name), nonce)
+        fee = transaction.intent.fee
+        if self.model.units.get(address, 0) < fee:
+            return None
+        self.model.units[address] -= fee
         self.model.nonces[address] = nonce + 1
-        self.fees += FEE
-        return DAIRY.transaction(body, key(name), nonce)
+        self.fees += fee
+        return transaction
 
     @rule(sender=names, to=names, units=amounts)
     def transfer(self, sender, to, units):

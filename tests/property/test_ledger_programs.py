@@ -67,7 +67,7 @@ from ledger.types.staking import (
 )  # fmt: skip
 from ledger.types.transfer import Transfer
 from ledger.types.votes import SignedVote, VoteKind
-from tests.support.ledgers import FEE, NOW_MS, Chain, bill, key
+from tests.support.ledgers import NOW_MS, Chain, bill, key
 from tests.support.ledgers_model import Model, Validator
 from tests.support.ledgers_model_trade import DAY
 from tests.support.ledgers_programs import (
@@ -99,7 +99,7 @@ class Programs(MilkPrograms, TradePrograms, RuleBasedStateMachine):
         self.chain = Chain(DAIRY, MemoryStore())
         genesis = DAIRY.genesis
         stakes = {n: (f"owner-{i}", bill(100)) for i, n in enumerate(OLD)}
-        self.model = m = Model(DAIRY.balances, stakes, KEYS, FARMS[:2])
+        self.model = m = Model(DAIRY.balances, stakes, KEYS, FARMS[:2], DAIRY.bond)
         for stock in genesis.stock:
             m.minted += stock.units
             m.lots[stock.lot_id()] = {
@@ -118,11 +118,13 @@ class Programs(MilkPrograms, TradePrograms, RuleBasedStateMachine):
         return Call(ADDRESS[who], self.nonces[who], 0).name(domain)
 
     def send(self, who, body, decide):
-        if self.model.units[who] < FEE or who in self.model.frozen:
+        transaction = DAIRY.transaction(body, key(who), self.nonces[who])
+        fee = transaction.intent.fee
+        if self.model.units[who] < fee or who in self.model.frozen:
             return
-        self.model.fee(who)
+        self.model.fee(who, fee)
         self.codes.append(decide())
-        self.pending.append(DAIRY.transaction(body, key(who), self.nonces[who]))
+        self.pending.append(transaction)
         self.nonces[who] += 1
         if len(self.pending) == BLOCK_MAX:
             self.finish(1, "owner-0")

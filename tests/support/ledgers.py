@@ -12,6 +12,7 @@ from hashlib import blake2b
 from ledger.genesis import (
     Genesis,
     GenesisAccount,
+    GenesisBond,
     GenesisDevice,
     GenesisRole,
     GenesisStock,
@@ -25,6 +26,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH, Domain, Hash, digest
 from ledger.primitives.keys import Address, Policy, Seed, SigningKey, address_of
 from ledger.primitives.merkle import EMPTY_ROOT
+from ledger.rules.fees import price_intent
 from ledger.state import Overlay, Reader
 from ledger.state.records import Role
 from ledger.state.tables import account
@@ -41,6 +43,7 @@ from ledger.types.evidence import (
     DeviceEvidence,
     Instrument,
     MilkKind,
+    Process,
     RunClaim,
 )
 from ledger.types.reading import Envelope, Reading, Stream, Unit, seal
@@ -60,6 +63,7 @@ PLANT = "plant-1"
 LINE = "line-1"
 FEE = Units(100)
 FOREVER = 2**53
+FLOW_MAX_L_PER_H = 400_000
 RUN_STARTED_MS = GENESIS_MS + 3_600_000
 RUN_ENDED_MS = RUN_STARTED_MS + 1_800_000
 NOW_MS = RUN_ENDED_MS + 60_000
@@ -85,6 +89,7 @@ class Dairy:
     development: bool = True
     parameters: Parameters | None = None
     proposer: Address | None = None
+    bond: int = 1_000 * UNITS_PER_BILL
     balances: Mapping[str, int] = field(
         default_factory=lambda: {
             "alice": bill(1_000),
@@ -146,12 +151,13 @@ class Dairy:
             self._stock(),
             self._roles(),
             self._devices(),
+            (GenesisBond(address_of(self.mmu.public), Units(self.bond)),) if self.bond else (),
         )
         genesis.check()
         return genesis
 
     def _stock(self) -> tuple[GenesisStock, ...]:
-        units = sum(self.balances.values()) + self.validators * bill(100)
+        units = sum(self.balances.values()) + self.validators * bill(100) + self.bond
         small = bill(20)
         expires_ms = GENESIS_MS + 10 * DAY_MS
         return (
@@ -177,7 +183,14 @@ class Dairy:
                 for meter, farm in meters
             ),
             *(
-                GenesisDevice(k.public, kind, PLANT, address_of(self.mmu.public), until_ms)
+                GenesisDevice(
+                    k.public,
+                    kind,
+                    PLANT,
+                    address_of(self.mmu.public),
+                    until_ms,
+                    FLOW_MAX_L_PER_H if kind is Instrument.FLOW_METER else 0,
+                )
                 for kind, k in self.line_keys.items()
             ),
         )
@@ -198,13 +211,25 @@ class Dairy:
     # Transactions.
 
     def intent(
-        self, body: Body, sender: SigningKey, nonce: int, fee: int = FEE, until: int = FOREVER
+        self,
+        body: Body,
+        sender: SigningKey,
+        nonce: int,
+        fee: int | None = None,
+        until: int = FOREVER,
     ) -> Intent:
+        """What a sender wants; without a fee, for the least that is taken."""
         policy = Policy.single(sender.public)
-        return Intent(self.chain_id, policy, nonce, Units(fee), until, body)
+        intent = Intent(self.chain_id, policy, nonce, Units(fee or 0), until, body)
+        return intent if fee is not None else price_intent(intent, self.genesis.parameters)
 
     def transaction(
-        self, body: Body, sender: SigningKey, nonce: int, fee: int = FEE, until: int = FOREVER
+        self,
+        body: Body,
+        sender: SigningKey,
+        nonce: int,
+        fee: int | None = None,
+        until: int = FOREVER,
     ) -> Transaction:
         """Sign a body as an ordinary account."""
         return sign(self.intent(body, sender, nonce, fee, until), sender)
@@ -366,6 +391,7 @@ class Dairy:
             "plant": PLANT,
             "line": LINE,
             "kind": MilkKind.WHOLE,
+            "process": Process.CONTINUOUS,
             "units": Units(total),
             "started_ms": RUN_STARTED_MS,
             "ended_ms": RUN_ENDED_MS,

@@ -7,8 +7,8 @@ the law. Names stand for accounts; the law's own accounts bear their own names.
 
 from collections import defaultdict
 
-from tests.support.ledgers import FEE, bill
-from tests.support.ledgers_model_milk import MilkModel
+from tests.support.ledgers import bill
+from tests.support.ledgers_model_milk import BOND_LEAST, MilkModel
 from tests.support.ledgers_model_trade import TradeModel, shared
 
 EPOCH, UNBONDING, EVIDENCE, JAIL = 3, 4, 2, 2
@@ -34,7 +34,7 @@ class Validator:
 class Model(MilkModel, TradeModel):
     """Money, blocks and stake; milk and trade stand in files of their own."""
 
-    def __init__(self, units, stakes, keys, farmers):
+    def __init__(self, units, stakes, keys, farmers, bond):
         self.farmers = farmers
         self.units = defaultdict(int, units)
         self.validators = {n: Validator(o, s) for n, (o, s) in stakes.items()}
@@ -50,7 +50,8 @@ class Model(MilkModel, TradeModel):
         self.tank, self.tank_sealed, self.tank_lost = {}, 0, 0
         self.oldest = 0
         self.sealed, self.challenges = {}, {}
-        self.bond = self.deficit = self.stock_deficit = self.minted = self.redeemed = 0
+        self.deficit = self.stock_deficit = self.minted = self.redeemed = 0
+        self.bond = self.units["bonds"] = bond
         self.price = self.day = self.day_ms = self.price_ms = self.round = 0
         self.rate = self.cap = self.funded = 0
         self.claims, self.months = [], {}
@@ -71,9 +72,9 @@ class Model(MilkModel, TradeModel):
         self.units[payee] += units
         return ""
 
-    def fee(self, who):
-        self.units[who] -= FEE
-        self.fees += FEE
+    def fee(self, who, units):
+        self.units[who] -= units
+        self.fees += units
 
     def reward(self, name, units):
         v = self.validators[name]

@@ -3,7 +3,11 @@
 Part of `tests.support.ledgers_model`, which has the money and the clock.
 """
 
+from tests.support.ledgers import bill
 from tests.support.ledgers_model_trade import DAY, shared
+
+BOND_LEAST = bill(15)
+"""What an MMU must vouch with to mint."""
 
 
 class MilkModel:
@@ -83,8 +87,6 @@ class MilkModel:
         """Mint a lot, or roll an old one onto it."""
         if old is None and self.deficit:
             return "deficit_open"
-        if age > 3 * DAY:
-            return "old_milk"
         rolled = 0
         if old is not None:
             lot = self.lots[old]
@@ -92,9 +94,13 @@ class MilkModel:
                 return "foreign_lot"
             if not lot["left"]:
                 return "short_lot"
-            if self.time < lot["expires"]:
-                return "fresh_lot"
             rolled = min(units, lot["left"])
+        if self.bond < BOND_LEAST:
+            return "low_bond"
+        if old is not None and self.time < lot["expires"]:
+            return "fresh_lot"
+        if age > 3 * DAY:
+            return "old_milk"
         mmu, validators, attestors, reserve, farms = self.split(brought, units - rolled)
         bought = self.split(brought, rolled)[4]
         if self.units["mmu"] + mmu < sum(bought):

@@ -19,7 +19,7 @@ from ledger.types.registry import (
     RevokeDevice,
 )  # fmt: skip
 from tests.support.ledgers import PLANT, Dairy, bill, key
-from tests.support.ledgers_model import EPOCH, EVIDENCE, JAIL, UNBONDING
+from tests.support.ledgers_model import BOND_LEAST, EPOCH, EVIDENCE, JAIL, UNBONDING
 from tests.support.ledgers_model_trade import DAY
 
 HOUR = DAY // 24
@@ -54,11 +54,12 @@ def _rules():
         rules.staking, epoch_blocks=EPOCH, unbonding_epochs=UNBONDING,
         evidence_epochs=EVIDENCE, jail_epochs=JAIL,
     )  # fmt: skip
-    return replace(rules, staking=short)
+    return replace(rules, staking=short, mmu_bond_least_units=BOND_LEAST)
 
 
 DAIRY = Town(
     parameters=_rules(),
+    bond=bill(60),
     balances={name: bill(300) for name in PEOPLE} | {"owner-0": bill(5), "owner-1": bill(5)},
 )
 people = st.sampled_from(PEOPLE)

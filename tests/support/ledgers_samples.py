@@ -70,7 +70,7 @@ def sample_bodies(town: Town) -> list[Body]:
         ClaimRewards(vote),
         Unjail(vote),
         town.evidence(key("vote-new")),
-        RegisterDevice(device, "flow_meter", PLANT, mmu, until),
+        RegisterDevice(device, "flow_meter", PLANT, mmu, until, 12_000),
         CalibrateDevice(device, until),
         RevokeDevice(device),
         GrantRole(Role.LAB, alice),

@@ -95,7 +95,14 @@ class MilkLine:
             kind: Sensor(key, kind, chain_id) for kind, key in self.dairy.line_keys.items()
         }
         devices = [
-            Device(d.key, d.instrument, d.plant, d.operator, d.calibrated_until_ms)
+            Device(
+                d.key,
+                d.instrument,
+                d.plant,
+                d.operator,
+                d.calibrated_until_ms,
+                d.flow_max_l_per_h,
+            )
             for d in self.dairy.genesis.devices
         ]
         self.registry = Registry(devices)

@@ -19,7 +19,7 @@ from ledger.transition import apply_block, signature_claims
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Unit
 from ledger.types.transaction import MintLot
-from tests.support.ledgers import Dairy
+from tests.support.ledgers import FLOW_MAX_L_PER_H, Dairy
 from tests.support.milk_line import MilkLine
 
 LITRE = 1_000_000
@@ -41,7 +41,7 @@ def mint(line, run):
     claim = build_claim(run, line.rules)
     (key,) = line.dairy.attestor_keys
     law, chain_id = line.rules.law, line.dairy.chain_id
-    return MintLot(claim, (attest(claim, envelopes_of(run), law, chain_id, key),))
+    return MintLot(claim, (attest(claim, envelopes_of(run), law, chain_id, FLOW_MAX_L_PER_H, key),))
 
 
 def apply(line, overlay, body, nonce=0):
@@ -95,7 +95,7 @@ def test_the_ledger_takes_the_floor_of_the_exact_sum_of_any_milkings(amounts, un
 
 def disagreement(line, claim, envelopes):
     with pytest.raises(Disagreement) as caught:
-        recompute(claim, envelopes, line.rules.law, line.dairy.chain_id)
+        recompute(claim, envelopes, line.rules.law, line.dairy.chain_id, FLOW_MAX_L_PER_H)
     return str(caught.value)
 
 

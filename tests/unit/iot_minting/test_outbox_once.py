@@ -16,6 +16,7 @@ from ledger.state.tables import supply
 from ledger.types.transaction import MintLot, decode_transaction
 from node.errors import NodeUnavailable
 from tests.support.ledger_chain import LedgerChain
+from tests.support.ledgers import FLOW_MAX_L_PER_H
 from tests.support.milk_line import MilkLine
 
 
@@ -39,7 +40,7 @@ def store(tmp_path):
 @pytest.fixture
 def outbox(store, chain, line):
     dairy = line.dairy
-    return Outbox(store, chain, dairy.chain_id, dairy.mmu, 100, 20)
+    return Outbox(store, chain, dairy.chain_id, dairy.mmu, dairy.genesis.parameters, 20)
 
 
 def seal(line, store, units=5_000_000):
@@ -49,7 +50,9 @@ def seal(line, store, units=5_000_000):
     claim = build_claim(run, line.rules)
     (key,) = line.dairy.attestor_keys
     envelopes = [piece.envelope for piece in run.pieces()]
-    attestation = attest(claim, envelopes, line.rules.law, line.dairy.chain_id, key)
+    attestation = attest(
+        claim, envelopes, line.rules.law, line.dairy.chain_id, FLOW_MAX_L_PER_H, key
+    )
     mint = encode(MintLot(claim, (attestation,)))
     sealed = Run(
         claim.run, "p", "l", RunState.SEALED, claim.units, mint, b"", b"", 0, 0, "", line.now_ms

@@ -2,9 +2,11 @@
 
 import pytest
 
+from ledger.errors import LowBond
 from ledger.params import DAY_MS
 from ledger.primitives.hashing import Domain, digest
 from ledger.rules.context import Call
+from ledger.rules.milk import check_mint
 from ledger.state.records import LotStatus, Role
 from ledger.state.tables import (
     LOTS,
@@ -34,7 +36,7 @@ from ledger.types.milk import (
     tank_id,
 )
 from tests.support.ledgers import NOW_MS, PLANT, Dairy, bill, key
-from tests.support.ledgers_town import Town
+from tests.support.ledgers_town import PURSES, Town, parameters
 
 MMU = Town.address("mmu")
 TANK = tank_id(MMU, PLANT, "tank-1")
@@ -44,7 +46,8 @@ EXPIRED, RECALLED, SPILLED = LossReason.EXPIRED, LossReason.RECALLED, LossReason
 
 @pytest.fixture
 def town():
-    return Town()
+    rules = parameters(mmu_bond_least_units=bill(1))
+    return Town(Dairy(parameters=rules, balances=PURSES, bond=bill(1)))
 
 
 def collection(town, farm=0, litres=40, first_seq=0, claimed=None):
@@ -218,14 +221,14 @@ def test_lost_milk_is_paid_by_the_reserve_then_the_bond_then_stands_as_a_deficit
     town.do("regulator", RecallLot(lot))
     assert town.do("bob", WriteOff(lot, bill(3), RECALLED)) == ""
     assert account(town.state, RESERVE_ACCOUNT).units == 0
-    assert MMUS.get(town.state, MMU).bond == bill(2)
+    assert MMUS.get(town.state, MMU).bond == bill(3)
     town.time_ms = NOW_MS + 20 * DAY_MS
     assert town.do("bob", WriteOff(lot, bill(97), EXPIRED)) == ""
     mmu = MMUS.get(town.state, MMU)
-    assert (mmu.bond, mmu.deficit) == (0, bill(95))
+    assert (mmu.bond, mmu.deficit) == (0, bill(94))
     books = supply(town.state)
-    assert books.deficit == bill(95)
-    assert books.by_reason == (0, bill(2), bill(3), 0, 0)
+    assert books.deficit == bill(94)
+    assert books.by_reason == (0, bill(3), bill(3), 0, 0)
     assert books.units == books.remaining + books.deficit
     town.close()
 
@@ -235,7 +238,7 @@ def test_a_deficit_stops_mints_until_a_bond_covers_it(town):
     town.do("regulator", RecallLot(lot))
     town.do("bob", WriteOff(lot, bill(100), RECALLED))
     assert town.do("mmu", town.dairy.mint(town.dairy.claim(1))) == "deficit_open"
-    assert town.do("mmu", PostBond(bill(98))) == ""
+    assert town.do("mmu", PostBond(bill(97))) == ""
     assert town.do("mmu", town.dairy.mint(town.dairy.claim(1))) == "deficit_open"
     assert town.do("mmu", PostBond(bill(3))) == ""
     assert MMUS.get(town.state, MMU).bond == bill(2)
@@ -250,7 +253,7 @@ def test_a_bond_comes_back_at_the_regulators_word(town):
     town.do("mmu", PostBond(bill(5)))
     assert town.do("mmu", ReleaseBond(MMU, 1)) == "role_missing"
     assert town.do("regulator", ReleaseBond(MMU, 0)) == "zero_units"
-    assert town.do("regulator", ReleaseBond(MMU, bill(6))) == "short_bond"
+    assert town.do("regulator", ReleaseBond(MMU, bill(7))) == "short_bond"
     assert town.do("regulator", ReleaseBond(MMU, bill(5))) == ""
     town.close()
 
@@ -260,7 +263,7 @@ def test_spilled_milk_is_its_mmus_to_pay(town):
     town.do("mmu", PostBond(bill(4)))
     assert town.do("alice", WriteOff(lot, 1, SPILLED)) == "foreign_lot"
     assert town.do("mmu", WriteOff(lot, bill(3), SPILLED)) == ""
-    assert MMUS.get(town.state, MMU).bond == bill(1)
+    assert MMUS.get(town.state, MMU).bond == bill(2)
     assert account(town.state, RESERVE_ACCOUNT).units == bill(1)
     town.close()
 
@@ -280,6 +283,28 @@ def roll(town, lot, number, litres):
         instruments=town.dairy.instruments(sum(units), **seqs, **span),
     )
     return RollLot(lot, town.dairy.mint(claim)), claim
+
+
+def test_who_has_too_little_at_stake_does_not_mint(town):
+    assert town.do("regulator", ReleaseBond(MMU, 1)) == ""
+    assert town.do("mmu", town.dairy.mint(town.dairy.claim())) == "low_bond"
+    with pytest.raises(LowBond, match="999999 units, at least 1000000"):
+        check_mint(town.state, Call(MMU, 0, 0), town.dairy.mint(town.dairy.claim()))
+    assert town.do("mmu", PostBond(1)) == ""
+    assert town.do("mmu", town.dairy.mint(town.dairy.claim())) == ""
+    town.close()
+
+
+def test_a_roll_rests_on_a_bond_as_a_mint_does(town):
+    lot = minted(town)
+    town.time_ms = NOW_MS + 20 * DAY_MS
+    town.do("regulator", ReleaseBond(MMU, bill(1)))
+    body, _ = roll(town, lot, 1, (50, 30))
+    assert town.do("mmu", body) == "low_bond"
+    town.do("mmu", PostBond(bill(1)))
+    assert town.do("mmu", body) == ""
+    assert LOTS.get(town.state, lot).remaining == bill(20)
+    town.close()
 
 
 def test_an_expired_lot_is_rolled_onto_new_milk(town):
@@ -326,7 +351,7 @@ def test_a_challenge_upheld_is_fraud(town):
     assert town.do("carol", ResolveChallenge(lot, bill(25))) == ""
     assert town.units("alice") == before - 100
     # Ten litres were unsold yet and are burned from the bond; fifteen more go to the reserve.
-    assert MMUS.get(town.state, MMU).bond == bill(5)
+    assert MMUS.get(town.state, MMU).bond == bill(6)
     assert supply(town.state).by_reason[4] == bill(10)
     assert account(town.state, RESERVE_ACCOUNT).units == bill(16)
     assert town.do("carol", ResolveChallenge(lot, 0)) == "not_challenged"

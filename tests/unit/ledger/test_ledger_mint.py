@@ -33,7 +33,6 @@ from ledger.types.evidence import Collection, Instrument, MilkKind
 from ledger.types.reading import Envelope, Stream, Unit
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, Attestation, decode_transaction
 from tests.support.ledgers import (
-    FEE,
     NOW_MS,
     PLANT,
     RUN_ENDED_MS,
@@ -72,6 +71,10 @@ def with_meter(evidence, units=None):
     return replace(claim, collections=(changed, *claim.collections[1:]))
 
 
+def _fee(claim):
+    return DAIRY.transaction(DAIRY.mint(claim), DAIRY.mmu, 0).intent.fee
+
+
 def test_a_claim_that_holds_makes_a_lot_and_splits_it_exactly():
     claim = DAIRY.claim()
     before = supply(DAIRY.state())
@@ -83,7 +86,7 @@ def test_a_claim_that_holds_makes_a_lot_and_splits_it_exactly():
     assert supply(state).minted == before.minted + bill(100)
     farmers = [account(state, address_of(k.public)).units for k in DAIRY.farm_keys]
     assert farmers == [bill(36), 31_500_000, 22_500_000]
-    assert account(state, address_of(DAIRY.mmu.public)).units == bill(10) + bill(7) - FEE
+    assert account(state, address_of(DAIRY.mmu.public)).units == bill(17) - _fee(claim)
     assert account(state, VALIDATORS_ACCOUNT).units == 1_200_000
     assert account(state, ATTESTORS_ACCOUNT).units == 800_000
     assert account(state, RESERVE_ACCOUNT).units == bill(1)

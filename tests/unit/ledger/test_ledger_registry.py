@@ -12,7 +12,7 @@ from ledger.types.transaction import RegisterDevice
 from tests.support.ledgers import NOW_MS, PLANT, Dairy, key
 
 NEW = RegisterDevice(
-    key("new").public, "flow_meter", PLANT, address_of(key("mmu").public), NOW_MS + 1
+    key("new").public, "flow_meter", PLANT, address_of(key("mmu").public), NOW_MS + 1, 9_000
 )
 
 
@@ -29,7 +29,9 @@ def register(dairy, state, body, sender):
 def test_the_regulator_admits_a_device(dairy):
     state = dairy.state()
     assert register(dairy, state, NEW, dairy.regulator) == ""
-    expected = Device(Instrument.FLOW_METER, PLANT, NEW.operator, NOW_MS + 1)
+    expected = Device(
+        Instrument.FLOW_METER, PLANT, NEW.operator, NOW_MS + 1, flow_max_l_per_h=9_000
+    )
     assert DEVICES.get(state, NEW.device) == expected
 
 
@@ -41,6 +43,8 @@ def test_the_regulator_admits_a_device(dairy):
         ({"device": key("meter-0").public}, "regulator", "known_device"),
         ({"kind": "thermostat{}"}, "regulator", "unknown_instrument"),
         ({"calibrated_until_ms": NOW_MS}, "regulator", "calibration_over"),
+        ({"flow_max_l_per_h": 0}, "regulator", "wrong_seal"),
+        ({"kind": "tank_gauge"}, "regulator", "wrong_seal"),
     ],
 )
 def test_no_other_device_is_admitted(dairy, change, sender, code):

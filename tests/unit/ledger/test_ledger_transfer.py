@@ -208,7 +208,7 @@ def test_a_mempool_hears_of_too_little_money_at_once(dairy, state):
 
 
 def test_a_mempool_hears_of_a_missing_role_at_once(dairy, state):
-    device = RegisterDevice(bytes(32), "flow_meter", "plant", TO_BOB, 2**53)
+    device = RegisterDevice(bytes(32), "tank_gauge", "plant", TO_BOB, 2**53)
     for body in (dairy.mint(dairy.claim()), device):
         with pytest.raises(RoleMissing):
             check_transaction(state, dairy.transaction(body, ALICE, 0), 1)
