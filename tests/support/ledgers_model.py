@@ -8,7 +8,7 @@ the law. Names stand for accounts; the law's own accounts bear their own names.
 from collections import defaultdict
 
 from tests.support.ledgers import bill
-from tests.support.ledgers_model_milk import BOND_LEAST, MilkModel
+from tests.support.ledgers_model_milk import MilkModel
 from tests.support.ledgers_model_trade import TradeModel, shared
 
 EPOCH, UNBONDING, EVIDENCE, JAIL = 3, 4, 2, 2

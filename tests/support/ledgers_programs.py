@@ -19,7 +19,8 @@ from ledger.types.registry import (
     RevokeDevice,
 )  # fmt: skip
 from tests.support.ledgers import PLANT, Dairy, bill, key
-from tests.support.ledgers_model import BOND_LEAST, EPOCH, EVIDENCE, JAIL, UNBONDING
+from tests.support.ledgers_model import EPOCH, EVIDENCE, JAIL, UNBONDING
+from tests.support.ledgers_model_milk import BOND_LEAST
 from tests.support.ledgers_model_trade import DAY
 
 HOUR = DAY // 24

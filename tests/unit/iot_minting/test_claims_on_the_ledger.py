@@ -1,5 +1,6 @@
 """A claim that the gateway builds is one that every validator takes; a bent one is not attested."""
 
+import dataclasses
 from fractions import Fraction
 from math import floor
 
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from iot_minting.attest import attest, recompute
 from iot_minting.claims import build_claim
 from iot_minting.errors import Disagreement
-from iot_minting.policy import SealedRun
+from iot_minting.policy import WATCHES, SealedRun
 from ledger.primitives.keys import verify_many
 from ledger.rules.measure import exact_volume
 from ledger.state.tables import supply
@@ -106,6 +107,38 @@ def test_the_attestor_refuses_a_claim_of_another_amount():
     for units in (claim.units + 1, claim.units - 1):
         told = disagreement(line, replace(claim, units=units), envelopes_of(run))
         assert "are shown" in told
+
+
+def test_the_attestor_refuses_milk_that_flowed_faster_than_its_line_is_sealed_at():
+    line = MilkLine()
+    run = one_run(line)
+    claim, envelopes = build_claim(run, line.rules), envelopes_of(run)
+    # Thirty litres in three seconds, in envelopes that rest between their last and first sample.
+    recompute(claim, envelopes, line.rules.law, line.dairy.chain_id, 44_000)
+    with pytest.raises(Disagreement, match="faster than 36000 L/h"):
+        recompute(claim, envelopes, line.rules.law, line.dairy.chain_id, 36_000)
+
+
+@pytest.mark.parametrize("kind", WATCHES)
+def test_the_attestor_refuses_a_run_that_an_instrument_did_not_see_whole(kind):
+    line = MilkLine()
+    run = one_run(line)
+    short = tuple(pieces[:1] if pieces[0].kind is kind else pieces for pieces in run.instruments)
+    seen = dataclasses.replace(run, instruments=short)
+    assert "not watched" in disagreement(line, build_claim(seen, line.rules), envelopes_of(seen))
+
+
+def test_a_flow_meter_is_shown_by_its_fastest_reading():
+    line = MilkLine()
+    line.milk(0, 30_000)
+    for units, duration_ms in ((15 * LITRE, 2_000), (10 * LITRE, 500), (5 * LITRE, 500)):
+        ticks = line.ticks(units, duration_ms)
+        for tick in ticks:
+            del tick.readings[Instrument.TANK_GAUGE]  # It would fill again between them.
+        line.play(ticks, close=False)
+    (run,) = [d for d in line.step(30_000) if isinstance(d, SealedRun)]
+    assert build_claim(run, line.rules).instruments[0].worst == run.flow[-2].envelope
+    assert len(run.flow) == 6
 
 
 def test_the_attestor_refuses_envelopes_that_are_missing_or_more():
