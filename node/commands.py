@@ -1,4 +1,4 @@
-"""`billcoin node`: run a validator, or the RPC process of one.
+"""`billcoin node`: run a validator, or the RPC process of one, and begin the journal of a new one.
 
 Imports of the network stack stand inside the commands: `--help` must not wait for them.
 """
@@ -37,6 +37,31 @@ def run(
         await run_node(config, with_rpc=rpc)
 
     trio.run(start)
+
+
+@app.command()
+def new_journal(home: Home) -> None:
+    """Begin the journal of a new validator. Only for a key that has never voted on this chain.
+
+    A node without a journal takes it for lost: it watches before it votes, so that a wiped home
+    can't vote twice. The validators of a new chain would watch each other for ever.
+    """
+    from node.config import JOURNAL_FOLDER, STORE_FOLDER, load_config
+    from node.errors import JournalExists
+    from node.shell.journal import begin_journal
+    from node.tools.homes import Home as StoppedHome
+    from node.tools.homes import stopped
+
+    config = load_config(home)
+    if config.path(STORE_FOLDER).is_dir():
+        with stopped(StoppedHome(home)) as store:
+            if (head := store.head()) is not None and head.height > 0:
+                raise JournalExists(
+                    f"{home} holds blocks: its key may have voted on them; start the node, and it "
+                    f"votes as soon as that is safe"
+                )
+    begin_journal(config.path(JOURNAL_FOLDER))
+    typer.echo(f"{config.path(JOURNAL_FOLDER)}: begun")
 
 
 @app.command()

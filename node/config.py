@@ -20,6 +20,8 @@ from node.errors import BadConfig
 CONFIG_FILE: Final = "config.toml"
 STORE_FOLDER: Final = "ledger"
 """Where in HOME the chain is kept."""
+JOURNAL_FOLDER: Final = "journal"
+"""Where in HOME the validator's own votes are kept, before they leave."""
 KEEP_BLOCKS_LEAST: Final = 1_000
 """Peers that were away for a while, and followers, must find the newest blocks whole."""
 SOCKET_PATH_MAX: Final = 100

@@ -7,6 +7,7 @@ NodeFault
 +-- PortTaken          the port to listen on is in use
 +-- JournalFault
 |   +-- JournalDamaged   records before the tail do not check: this node must not vote
+|   +-- JournalExists    a journal was to be begun over another
 |   +-- JournalFailed    the disk refused a write or a sync: the process ends
 +-- WireFault          a peer's bytes break the framing
 |   +-- FrameTooLong     a frame above the channel's cap
@@ -46,6 +47,10 @@ class JournalFault(NodeFault):
 
 class JournalDamaged(JournalFault):
     """Records that were once synced do not check: this node must not vote on their word."""
+
+
+class JournalExists(JournalFault):
+    """A journal was to be begun where there is one, or what is left of one."""
 
 
 class JournalFailed(JournalFault):

@@ -11,6 +11,10 @@ deleted whole.
 A damaged journal is not repaired: its files are set aside, a new one is begun, and a marker says
 until it is taken away that votes may be missing here (spec §2.4). The marker is durable before
 anything else happens.
+
+A journal that is not there at all counts as lost, too: a node can't tell a new home from one that
+was wiped. So a new key's journal is begun by whoever makes the home (`begin_journal`), and never by
+the node.
 """
 
 import os
@@ -21,13 +25,15 @@ from typing import Final
 
 from consensus.errors import CorruptJournal
 from consensus.journal import Record, frame, place_of, read
-from node.errors import JournalDamaged, JournalFailed
+from node.errors import JournalDamaged, JournalExists, JournalFailed
 
 PENDING_BYTES_MAX: Final = 8 * 1024 * 1024
 """Records held for one frame; past it they are synced at once."""
 _SUFFIX: Final = ".journal"
 _LOST_MARK: Final = "VOTES-MAY-BE-MISSING"
 _DAMAGED: Final = "damaged"
+_FIRST: Final = 1
+"""The number of the first segment."""
 
 
 Place = tuple[int, int]
@@ -46,11 +52,11 @@ class _Segment:
 class Journal:
     """An open journal: append, sync, prune. One process at a time, one thread."""
 
-    def __init__(self, folder: Path, segment_bytes_max: int, *, is_expected: bool = False) -> None:
-        """Read the journal of a folder, making it if needed; cut a torn tail off.
+    def __init__(self, folder: Path, segment_bytes_max: int) -> None:
+        """Read the journal of a folder; cut a torn tail off.
 
-        It counts as lost if synced records do not check, if the marker says so, or if there is
-        none where one `is_expected`. Raise `JournalFailed` if the disk refuses.
+        It counts as lost, and is begun anew, if there is none or if synced records do not check;
+        it stays lost as long as the marker says so. Raise `JournalFailed` if the disk refuses.
         """
         self._folder = folder
         self._segment_bytes_max = segment_bytes_max
@@ -65,7 +71,7 @@ class Journal:
         """What was wrong with the files that were set aside, if any were."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if is_expected and not any(folder.glob(f"*{_SUFFIX}")):
+            if not any(folder.glob(f"*{_SUFFIX}")):
                 self.set_lost(True)
             try:
                 self.recovered = tuple(self._recover())
@@ -114,16 +120,13 @@ class Journal:
             else:
                 self._closed.append(_Segment(path, self._highest))
         if not paths:
-            self._create(1)
+            self._create(_FIRST)
         return records
 
     def _create(self, number: int) -> None:
         """Start a segment; its name is synced before anything in it counts."""
-        path = self._folder / f"{number:010d}{_SUFFIX}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        self._file = os.open(path, flags, 0o600)
-        self._path, self._number, self._size, self._highest = path, number, 0, _NOWHERE
-        _sync_folder(self._folder)
+        self._path, self._file = _create_segment(self._folder, number)
+        self._number, self._size, self._highest = number, 0, _NOWHERE
 
     def _reopen(self, path: Path, clean_bytes: int) -> None:
         """Go on with the last segment, without the tail that a crash tore."""
@@ -184,6 +187,32 @@ class Journal:
         """Sync what is pending and close the file."""
         self.sync()
         os.close(self._file)
+
+
+def begin_journal(folder: Path) -> None:
+    """Begin the journal of a key that has never voted; raise `JournalExists` if anything is there.
+
+    Only who has just made the key, or the chain, can know that.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise JournalExists(
+                f"{folder} is not empty: a journal is never begun over another; if its key has "
+                f"surely never voted on this chain, move the folder away and try again"
+            )
+        os.close(_create_segment(folder, _FIRST)[1])
+        _sync_folder(folder.parent)
+    except OSError as error:
+        raise JournalFailed(f"{folder} can't be begun: {error.strerror}") from error
+
+
+def _create_segment(folder: Path, number: int) -> tuple[Path, int]:
+    path = folder / f"{number:010d}{_SUFFIX}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+    file = os.open(path, flags, 0o600)
+    _sync_folder(folder)
+    return path, file
 
 
 def _read_segment(path: Path, *, is_last: bool) -> tuple[tuple[Record, ...], int]:

@@ -19,7 +19,7 @@ from consensus.params import Params
 from consensus.types import Committee
 from ledger.genesis import Genesis, parse_genesis
 from ledger.store.disk import DiskStore
-from node.config import STORE_FOLDER, NodeConfig, peer_key
+from node.config import JOURNAL_FOLDER, STORE_FOLDER, NodeConfig, peer_key
 from node.core.assembly import assemble, committee_of
 from node.errors import BadConfig
 from node.key_file import read_key, read_seed
@@ -32,7 +32,6 @@ from node.shell.service import Service
 from node.shell.telemetry import Telemetry
 from node.shell.transport import PeerAddress, Transport
 
-JOURNAL_FOLDER: Final = "journal"
 CHILD_END_S: Final = 2.0
 CHILD_RESTART_FIRST_S: Final = 0.5
 CHILD_RESTART_MAX_S: Final = 5.0
@@ -78,15 +77,12 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
             peer_addresses(config),
         )
     store = DiskStore(config.path(STORE_FOLDER), keep_blocks=config.keep_blocks)
-    # Where there are blocks there was a journal: without it, votes are forgotten.
-    has_blocks = (head := store.head()) is not None and head.height > 0
-    journal = Journal(
-        config.path(JOURNAL_FOLDER), config.journal_segment_bytes, is_expected=has_blocks
-    )
+    journal = Journal(config.path(JOURNAL_FOLDER), config.journal_segment_bytes)
     if journal.is_lost:
         _log.error(
             "THE JOURNAL IS LOST: not voting before no forgotten vote can matter",
-            damage=journal.damage,
+            damage=journal.damage or "there is none, or it was lost before",
+            hint="for a key that has never voted: `billcoin node new-journal`, before it starts",
         )
     params = Params(
         delta_ms=config.delta_ms,

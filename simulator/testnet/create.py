@@ -37,7 +37,9 @@ from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.keys import Address, Seed, SigningKey, address_of
 from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
+from node.config import JOURNAL_FOLDER
 from node.key_file import read_key, write_key
+from node.shell.journal import begin_journal
 from simulator.dairy.setup import SEED_NAME, DairyIdentity
 from simulator.dairy.setup import prepare as prepare_dairy
 from simulator.dairy.shopper import key_path as shopper_key_path
@@ -181,6 +183,8 @@ def _validator(home: Path, draw: Draw) -> GenesisValidator:
         _plant(home / "keys" / f"{name}.key", draw(f"{home.name}/{name}"))
         for name in ("validator", "vrf", "network", "owner")
     )
+    # The chain is new, so the key has never voted on it: without a journal it would keep silent.
+    begin_journal(home / JOURNAL_FOLDER)
     return GenesisValidator(vote.public, vrf.public, STAKE, address_of(owner.public))
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from simulator.testnet.errors import AlreadyRunning, LayoutFault
 
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 VALIDATORS_MAX: Final = 32
 """More nodes than this on one machine show the machine, not the protocol."""
 

@@ -1,5 +1,6 @@
 """Whole validators over real libp2p, disk and threads, in one trio loop: they agree and recover."""
 
+import shutil
 from functools import partial
 
 import trio
@@ -8,6 +9,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import Policy, Seed, SigningKey, address_of
 from ledger.types.transaction import Intent, Transfer, sign
+from node.config import JOURNAL_FOLDER, STORE_FOLDER
 from node.shell.running import Node, make_node
 from node.views import TransactionState
 from tests.support.node_homes import BALANCE, Homes, make_homes
@@ -119,6 +121,32 @@ def test_a_network_that_stopped_whole_goes_on_where_it_was(tmp_path):
             paid = 2 * (1_000_000 + 100)
             assert net.nodes[0].queries.account(rich).units == BALANCE - paid
             await net.end(0, 1, 2, 3)
+
+    run()
+
+
+def test_a_wiped_home_votes_only_after_it_has_watched(tmp_path):
+    @in_trio
+    async def run() -> None:
+        homes = make_homes(tmp_path, 4)
+        async with trio.open_nursery() as nursery:
+            net = Running(homes, nursery)
+            await net.start(0, 1, 2, 3)
+            assert not any(node.journal.is_lost for node in net.nodes.values())
+            await net.pay(3, 0)
+            await net.end(3)
+            config = homes.configs[3]
+            for folder in (JOURNAL_FOLDER, STORE_FOLDER):
+                shutil.rmtree(config.path(folder))
+            await net.start(3)
+            wiped = net.nodes[3]
+            assert wiped.journal.is_lost
+            assert wiped.queries.status().height == 0
+            await until(lambda: not wiped.journal.is_lost, 30)
+            # Without another one, nothing is final but by its votes.
+            await net.end(2)
+            await net.pay(3, 1)
+            await net.end(0, 1, 3)
 
     run()
 

@@ -16,8 +16,9 @@ from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.keys import Seed, SigningKey, address_of
 from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
-from node.config import NodeConfig, PeerConfig, save_config
+from node.config import JOURNAL_FOLDER, NodeConfig, PeerConfig, save_config
 from node.key_file import write_key
+from node.shell.journal import begin_journal
 from tests.support.network_ports import free_port
 
 STAKE = Units(1_000 * UNITS_PER_BILL)
@@ -92,5 +93,6 @@ def make_homes(folder: Path, validators: int) -> Homes:
         write_key(home / "keys/validator.key", _seed(1, i))
         write_key(home / "keys/vrf.key", _seed(2, i))
         write_key(home / "keys/network.key", _seed(3, i))
+        begin_journal(home / JOURNAL_FOLDER)
         configs.append(config)
     return Homes(tuple(configs), genesis, SigningKey(_seed(9, 0)))

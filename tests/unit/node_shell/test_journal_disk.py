@@ -1,6 +1,7 @@
 """The journal on disk: what was synced is there again, whatever a crash tore; nothing else is."""
 
 import os
+import shutil
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,9 +12,9 @@ from consensus.messages import Subject, Vote, VoteKind
 from consensus.types import Epoch, Member, View
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Signature
-from node.errors import JournalFailed
+from node.errors import JournalExists, JournalFailed
 from node.shell import journal as journal_module
-from node.shell.journal import Journal
+from node.shell.journal import Journal, begin_journal
 
 SEGMENT = 1_000_000
 
@@ -43,9 +44,14 @@ def reopened(folder, segment=SEGMENT) -> Journal:
     return journal
 
 
+def begun(folder):
+    begin_journal(folder)
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path):
-    return tmp_path / "journal"
+    return begun(tmp_path / "journal")
 
 
 batches = st.lists(st.lists(st.integers(1, 1_000), min_size=1, max_size=4), max_size=8)
@@ -54,7 +60,7 @@ batches = st.lists(st.lists(st.integers(1, 1_000), min_size=1, max_size=4), max_
 @given(batches, st.sampled_from([200, 700, SEGMENT]))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 def test_what_was_synced_is_recovered_in_order(tmp_path_factory, written, segment):
-    folder = tmp_path_factory.mktemp("journal")
+    folder = begun(tmp_path_factory.mktemp("journal"))
     journal = Journal(folder, segment)
     for batch in written:
         write(journal, *batch)
@@ -65,7 +71,7 @@ def test_what_was_synced_is_recovered_in_order(tmp_path_factory, written, segmen
 @given(batches.filter(bool), st.data())
 @settings(max_examples=60)
 def test_a_torn_tail_costs_the_last_batch_and_writing_goes_on(tmp_path_factory, written, data):
-    folder = tmp_path_factory.mktemp("journal")
+    folder = begun(tmp_path_factory.mktemp("journal"))
     journal = Journal(folder, SEGMENT)
     ends = []
     for batch in written:
@@ -132,13 +138,31 @@ def test_a_second_loss_keeps_the_files_of_the_first(folder):
     assert (folder / "damaged-2").is_dir()
 
 
-def test_a_journal_that_is_gone_where_one_is_expected_is_lost(folder):
-    assert not reopened(folder).is_lost, "a new node has forgotten nothing"
+def test_a_journal_that_was_begun_is_not_lost_and_one_that_is_gone_is(folder):
+    assert not reopened(folder).is_lost, "a new key has forgotten nothing"
     for path in segments(folder):
         path.unlink()
-    journal = Journal(folder, SEGMENT, is_expected=True)
+    assert reopened(folder).is_lost
+    shutil.rmtree(folder)
+    journal = Journal(folder, SEGMENT)
     assert journal.is_lost
+    write(journal, 1)
     journal.close()
+    assert reopened(folder).is_lost, "what is written since does not bring back what is lost"
+
+
+def test_a_journal_is_not_begun_over_anything(folder):
+    for left in (segments(folder)[0].name, "VOTES-MAY-BE-MISSING", "damaged-1"):
+        with pytest.raises(JournalExists, match="not empty"):
+            begin_journal(folder)
+        for path in folder.iterdir():
+            path.unlink()
+        (folder / left).touch()
+    with pytest.raises(JournalExists):
+        begin_journal(folder)
+    (folder / "damaged-1").unlink()
+    begin_journal(folder)
+    assert not reopened(folder).is_lost
 
 
 def test_a_torn_segment_that_is_not_the_last_counts_as_lost(folder):
@@ -209,10 +233,10 @@ def test_each_sync_reaches_the_disk_once_and_a_new_segment_syncs_its_folder(fold
     monkeypatch.setattr(os, "fdatasync", lambda fd: calls.append("data") or real_data(fd))
     monkeypatch.setattr(os, "fsync", lambda fd: calls.append("folder") or real_full(fd))
     journal = Journal(folder, 300)
-    assert calls == ["folder"]
+    assert calls == []
     write(journal, 1, 2)
     write(journal, 3)
-    assert calls == ["folder", "data", "data", "folder"] or calls == ["folder", "data", "data"]
+    assert calls == ["data", "data", "folder"][: 1 + len(segments(folder))]
     journal.sync()
     assert calls.count("data") == 2, "nothing pending, nothing synced"
     journal.close()

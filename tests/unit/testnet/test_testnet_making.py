@@ -14,7 +14,9 @@ from ledger.genesis import parse_genesis
 from ledger.params import Staking
 from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
+from node.config import JOURNAL_FOLDER
 from node.config import load_config as load_node_config
+from node.shell.journal import Journal
 from simulator.testnet.cli import app
 from simulator.testnet.create import EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX, create
 from simulator.testnet.errors import LayoutFault
@@ -43,6 +45,15 @@ def test_a_made_network_is_described_and_its_genesis_begins_a_chain(layout):
     assert {role.role for role in genesis.roles} >= {
         Role.REGULATOR, Role.MMU, Role.ATTESTOR, Role.MERCHANT, Role.FARMER,
     }  # fmt: skip
+
+
+def test_every_validator_begins_with_an_empty_journal(layout):
+    create(layout, 2, seed=None)
+    for index in range(2):
+        journal = Journal(layout.node(index) / JOURNAL_FOLDER, 1_000)
+        assert not journal.is_lost
+        assert journal.recovered == ()
+        journal.close()
 
 
 def test_no_fresh_milk_is_in_the_opening_stock(layout):
