@@ -87,8 +87,8 @@ WATCH_GAP_MS: Final = 2_000
 UHT_KINDS: Final = frozenset({MilkKind.UHT, MilkKind.STERILISED})
 """Kinds that must reach the ultra-high limit. Sterilised milk on a continuous line does too."""
 RICH_KINDS: Final = frozenset({MilkKind.FLAVOURED, MilkKind.BUFFALO})
-"""Kinds that are sweetened, or may reach 18 % of total solids: buffalo milk has 17.2 % on average,
-more in some seasons (Ahmad et al., Buffalo Bulletin, 2013). Cream, with 10 % of fat, is no kind."""
+"""Kinds that are sweetened, or may reach 18 % of total solids: buffalo milk has 17.2 % on average
+over its seasons (Ahmad et al., Buffalo Bulletin, 2013). Cream, with 10 % of fat, is no kind."""
 
 FEE_BYTES: Final = 1_024
 """How many bytes of what is signed the least fee pays for; each more that is begun costs again."""

@@ -9,7 +9,6 @@ from ledger.errors import (
     BadPolicy,
     CannotPayFee,
     FeeTooLow,
-    LedgerFault,
     Outdated,
     RoleMissing,
     TooLittleMoney,
@@ -264,11 +263,3 @@ def test_a_builder_never_passes_its_limit_of_bytes(dairy, state):
         Execution(state, dairy.context()), candidates, bytes_max=3 * size + 1
     )
     assert len(chosen.included) == 3
-
-
-def test_every_fault_has_a_code_of_its_own():
-    def family(kind):
-        return [kind, *(deeper for child in kind.__subclasses__() for deeper in family(child))]
-
-    codes = [kind.code for kind in family(LedgerFault)]
-    assert len(codes) == len(set(codes))
