@@ -200,7 +200,11 @@ class ChainStore(ABC):
         if raw is None or receipts is None:
             return None
         finalization = self._get(height_key(FINALIZATION, height))
-        found = StoredBlock(_blocks.decode(raw), raw, _receipts.decode(receipts), finalization)
+        try:
+            found = StoredBlock(_blocks.decode(raw), raw, _receipts.decode(receipts), finalization)
+        except msgspec.MsgspecError as error:
+            why = f"block {height} does not decode: {error}"
+            raise DamagedStore(path=self._path, why=why) from error
         self._remembered[height] = found
         if len(self._remembered) > BLOCKS_REMEMBERED:
             self._remembered.popitem(last=False)
@@ -210,7 +214,11 @@ class ChainStore(ABC):
         """Give a final block's header, pruned or not; None above the head."""
         raw = self._get(height_key(HEADER, height)) if height >= 0 else None
         if raw is not None:
-            return _headers.decode(raw)
+            try:
+                return _headers.decode(raw)
+            except msgspec.MsgspecError as error:
+                why = f"the header of block {height} does not decode: {error}"
+                raise DamagedStore(path=self._path, why=why) from error
         found = self.block(height)
         return None if found is None else found.block.header
 

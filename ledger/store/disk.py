@@ -44,9 +44,9 @@ class DiskStore(ChainStore):
                 bloom_filter_bits=FILTER_BITS,
             )
         except plyvel.CorruptionError as error:
-            raise DamagedStore(path=str(directory), why=str(error)) from error
+            raise DamagedStore(path=str(directory), why=_told(error)) from error
         except (plyvel.Error, OSError) as error:
-            raise LockedStore(path=str(directory), why=str(error)) from error
+            raise LockedStore(path=str(directory), why=_told(error)) from error
         try:
             super().__init__(str(directory), keep_blocks)
         except Exception:
@@ -57,7 +57,7 @@ class DiskStore(ChainStore):
         try:
             found = self._database.get(key, verify_checksums=self._strict)
         except plyvel.Error as error:
-            raise DamagedStore(path=self._path, why=str(error)) from error
+            raise DamagedStore(path=self._path, why=_told(error)) from error
         return cast("bytes | None", found)
 
     def _scan(
@@ -68,7 +68,7 @@ class DiskStore(ChainStore):
                 start=start, stop=stop, reverse=reverse, verify_checksums=self._strict
             )
         except plyvel.Error as error:
-            raise DamagedStore(path=self._path, why=str(error)) from error
+            raise DamagedStore(path=self._path, why=_told(error)) from error
 
     def _write(self, cells: Iterable[Cell]) -> None:
         with self._database.write_batch(sync=True) as batch:
@@ -81,3 +81,9 @@ class DiskStore(ChainStore):
     def close(self) -> None:
         """Close the database. May be called twice."""
         self._database.close()
+
+
+def _told(error: Exception) -> str:
+    """Give what LevelDB said: plyvel passes it on as bytes."""
+    said = error.args[0] if len(error.args) == 1 else str(error)
+    return said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)

@@ -40,19 +40,24 @@ def _show(report: Report) -> None:
     if len(report.nodes) > 1:
         for finding in report.findings:
             typer.echo(f"WRONG  {finding.where}: {finding.what}")
-        if not report.findings:
-            typer.echo(f"all nodes hold the same chain up to block {report.common_height}")
+        if report.common_height >= 0 and not report.findings:
+            unread = any(node.height < 0 for node in report.nodes)
+            who = "the nodes that can be read" if unread else "all nodes"
+            typer.echo(f"{who} hold the same chain up to block {report.common_height}")
     typer.echo("all is well" if report.ok else "something is wrong")
 
 
 def _show_node(node: NodeReport) -> None:
-    typer.echo(f"{node.node}: block {node.height}, {node.head[:16]}")
-    supply = format_bill(Units(max(0, node.minted_units - node.redeemed_units)))
-    typer.echo(
-        f"  {node.transactions} transactions, {node.finalizations} certificates, "
-        f"{node.records} records, {node.accounts} accounts, {node.lots} lots, {supply} BILL"
-        f"{', replayed from genesis' if node.replayed else ''}"
-    )
+    if node.height < 0:
+        typer.echo(f"{node.node}: its chain can't be read")
+    else:
+        typer.echo(f"{node.node}: block {node.height}, {node.head[:16]}")
+        supply = format_bill(Units(max(0, node.minted_units - node.redeemed_units)))
+        typer.echo(
+            f"  {node.transactions} transactions, {node.finalizations} certificates, "
+            f"{node.records} records, {node.accounts} accounts, {node.lots} lots, {supply} BILL"
+            f"{', replayed from genesis' if node.replayed else ''}"
+        )
     for note in node.notes:
         typer.echo(f"  note: {note}")
     for finding in node.findings:

@@ -230,10 +230,14 @@ def export(store: ChainStore, prefix: str, subject: Subject, form: Format, out: 
         raise BadArgument(f"{out} exists: nothing is overwritten; name another file")
     write = write_csv if form is Format.CSV else write_parquet
     aside = out.with_name(f".{out.name}.part")
-    aside.unlink(missing_ok=True)
     try:
-        count = write(table, table.rows(store, prefix), aside)
-        aside.rename(out)
-    finally:
         aside.unlink(missing_ok=True)
+        try:
+            count = write(table, table.rows(store, prefix), aside)
+            aside.rename(out)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise BadArgument(f"{out} can't be written: {why}; name another file") from error
     return count

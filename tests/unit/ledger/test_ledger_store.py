@@ -6,7 +6,7 @@ import plyvel
 import pytest
 from msgspec.structs import replace
 
-from ledger.errors import EmptyStore, ForeignStore, LockedStore, WrongSchema
+from ledger.errors import DamagedStore, EmptyStore, ForeignStore, LockedStore, WrongSchema
 from ledger.genesis import genesis_block, genesis_state
 from ledger.invariants import audit
 from ledger.primitives.amounts import Units
@@ -17,7 +17,14 @@ from ledger.state.records import Account
 from ledger.state.tables import ACCOUNTS, account
 from ledger.store import MemoryStore
 from ledger.store.disk import DiskStore
-from ledger.store.schema import SCHEMA_VERSION, VERSION_KEY
+from ledger.store.schema import (
+    BLOCK,
+    HEADER,
+    RECEIPTS,
+    SCHEMA_VERSION,
+    VERSION_KEY,
+    height_key,
+)
 from ledger.types.block import Block
 from ledger.types.transaction import RegisterDevice
 from tests.support.ledgers import NOW_MS, PLANT, Chain, Dairy, bill, key
@@ -235,6 +242,16 @@ def test_a_store_in_use_and_a_file_in_its_place_are_told(tmp_path):
     (tmp_path / "file").write_text("no directory")
     with pytest.raises(LockedStore):
         DiskStore(tmp_path / "file")
+
+
+@pytest.mark.parametrize("prefix", [BLOCK, RECEIPTS, HEADER])
+def test_a_block_that_does_not_decode_is_told_as_damage(prefix):
+    cells = {}
+    Chain(Dairy(), MemoryStore(cells)).block()
+    cells[height_key(prefix, 1)] = b"\xc1"
+    store = MemoryStore(cells)
+    with pytest.raises(DamagedStore, match="block 1 does not decode"):
+        store.header(1)
 
 
 def test_a_store_of_another_schema_is_refused_and_let_go(tmp_path):

@@ -88,6 +88,14 @@ def test_a_testnets_folder_exports_its_first_node_and_nothing_is_overwritten(hom
     assert "nothing is overwritten" in str(error)
 
 
+def test_a_file_that_cannot_be_written_is_told(home, tmp_path):
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "nowhere" / "out.csv", tmp_path / "file" / "out.csv"):
+        fault = run(export, "accounts", "--home", home, "--out", out).exception
+        assert isinstance(fault, BadArgument)
+        assert f"{out} can't be written: No" in str(fault)
+
+
 def test_what_is_pruned_is_said_to_be_missing(tmp_path):
     make_home(tmp_path / "node", keep_blocks=2)
     out = tmp_path / "out.csv"
