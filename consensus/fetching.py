@@ -102,4 +102,6 @@ class Fetcher:
 
     def due_ms(self) -> int | None:
         """Give the time of the next attempt."""
-        return min([attempt.due_ms for attempt in self._open.values()], default=None)
+        if not self._open:
+            return None
+        return min([attempt.due_ms for attempt in self._open.values()])

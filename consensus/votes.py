@@ -9,12 +9,15 @@ each member, whatever peers send.
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Final
 
 from consensus.messages import Certificate, Subject, Vote, VoteKind
 from consensus.quorum import assemble, stake_of
 from consensus.types import Committee, Member
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Signature, verify_many
+
+_KINDS: Final = tuple(VoteKind)
 
 
 def are_exclusive(one: Subject, other: Subject) -> bool:
@@ -68,7 +71,7 @@ class Tally:
 
     def rival(self, vote: Vote) -> Vote | None:
         """Find an earlier vote of the signer that may not stand beside this one."""
-        for kind in VoteKind:
+        for kind in _KINDS:
             earlier = self.first.get((kind, vote.signer))
             if earlier is not None and are_exclusive(earlier.subject, vote.subject):
                 return earlier

@@ -83,7 +83,7 @@ class Disk:
     def _write(self, raw: bytes) -> Segment:
         last = self.segments[-1]
         last.raw += raw
-        last.view_max = max([last.view_max, *(view for view, _ in self.pending)])
+        last.view_max = max([last.view_max, *[view for view, _ in self.pending]])
         self.pending.clear()
         return last
 

@@ -80,15 +80,18 @@ class Network:
     cuts: list[Cut] = field(default_factory=list)
     _clogged: dict[tuple[int, int], int] = field(default_factory=dict)
     _spared: frozenset[int] = frozenset()
+    _calm: Weather = CALM
+    """The weather between those who were healed."""
 
     def send(self, source: int, target: int, size_bytes: int, deliver: Callable[[], None]) -> None:
         """Decide a message's fate, and plan its delivery if it has one."""
         traffic = self.traffic
         traffic.messages += 1
         traffic.size_bytes += size_bytes
-        if any((source, target) in cut.severed for cut in self.cuts):
-            traffic.lost += 1
-            return
+        for cut in self.cuts:
+            if (source, target) in cut.severed:
+                traffic.lost += 1
+                return
         weather, random = self._weather(source, target), self.chance.random
         if weather.loss and random() < weather.loss:
             traffic.lost += 1
@@ -116,7 +119,7 @@ class Network:
     def _weather(self, source: int, target: int) -> Weather:
         """Give the weather of a way: between those who were healed it is calm."""
         if source in self._spared and target in self._spared:
-            return replace(self.weather, loss=0.0, replay=0.0)
+            return self._calm
         return self.weather
 
     def clog(self, source: int, target: int, until_ms: int) -> None:
@@ -136,6 +139,7 @@ class Network:
         """Make the network good between these for ever; elsewhere it stays as it is."""
         spared = frozenset(places)
         self._spared = spared
+        self._calm = replace(self.weather, loss=0.0, replay=0.0)
         between = {(a, b) for a in spared for b in spared}
         self.cuts = [Cut(cut.name, cut.severed - between) for cut in self.cuts]
         for way in sorted(between & self._clogged.keys()):

@@ -7,21 +7,17 @@ seeds are hashed here from what the final blocks' leaders drew (spec §4.2).
 
 from dataclasses import dataclass
 from struct import pack
-from typing import Final
 
-from consensus import vrf
 from consensus.leader import Schedule
 from consensus.types import Committee, Member, View
+from consensus.vrf import VrfProof
 from ledger.primitives.hashing import Domain, digest
 from ledger.primitives.keys import Address, PublicKey
 from ledger.types.block import Header
 from simulator.cast import Cast
 from simulator.errors import Breach
+from simulator.signatures import DRAWS
 from simulator.stakes import StakeBook
-
-DRAWS_KEPT: Final = 100_000
-_drawn: dict[tuple[PublicKey, bytes, bytes], bytes | None] = {}
-"""Draws that were verified: the same proof is met in several seeds of one process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +92,7 @@ class Rolls:
         key = PublicKey(seats[self.leader(header.epoch, header.view)].vrf_key)
         asked = b"BILLCOIN/seed/1" + self._seeds[header.epoch]
         asked += pack(">QQ", header.epoch, header.view)
-        slot = (key, asked, header.vrf_proof)
-        if slot not in _drawn:
-            if len(_drawn) >= DRAWS_KEPT:
-                _drawn.clear()
-            _drawn[slot] = vrf.verify(key, asked, vrf.VrfProof(header.vrf_proof))
-        return _drawn[slot]
+        return DRAWS.verify(key, asked, VrfProof(header.vrf_proof))
 
     def follow(self, header: Header) -> None:
         """Let a final block's draw grow the seed, and settle the epoch after next at a boundary."""

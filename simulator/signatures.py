@@ -4,8 +4,8 @@ In the field every validator verifies every vote and every leader's draw; here t
 process, and a hundred nodes would verify the same one a hundred times. `remember_signatures` puts
 a memory in front of libsodium at the one seam where the product calls it for signatures
 (`ledger.primitives.keys.sodium`), and one in front of `consensus.vrf` where the ledger's
-application calls that (`node.core.application.vrf`). Invariant: the answers are the genuine ones,
-to the bit; only their price changes.
+application calls that (`node.core.application.vrf`). The oracle asks the same memory, `DRAWS`.
+Invariant: the answers are the genuine ones, to the bit; only their price changes.
 """
 
 from collections.abc import Iterator
@@ -103,12 +103,16 @@ class RememberingDraws:
             self._verified.clear()
 
 
+DRAWS: Final = RememberingDraws()
+"""What was proved and verified in this process."""
+
+
 def remember_signatures() -> None:
     """Put the memories in place, once a process."""
     if not isinstance(vars(seam)["sodium"], Remembering):
         vars(seam)["sodium"] = Remembering()
     if not isinstance(vars(draws)["vrf"], RememberingDraws):
-        vars(draws)["vrf"] = RememberingDraws()
+        vars(draws)["vrf"] = DRAWS
 
 
 @contextmanager
