@@ -189,6 +189,8 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     challenge_deposit_units: Annotated[int, Meta(ge=0, le=1_000 * UNITS_PER_BILL)]
     # How long a buyer may dispute before the seller can take the escrow.
     release_ms: Annotated[int, Meta(ge=HOUR_MS, le=30 * DAY_MS)]
+    # How long only its MMU may say of an expired lot that it is gone: it may roll it instead.
+    roll_grace_ms: Annotated[int, Meta(ge=0, le=30 * DAY_MS)]
     # What an MMU must have at stake to mint: without it there is nothing to slash.
     mmu_bond_least_units: Annotated[int, Meta(ge=UNITS_PER_BILL, le=10_000_000 * UNITS_PER_BILL)]
     staking: Staking
@@ -245,6 +247,7 @@ def default_parameters(*, development: bool) -> Parameters:
         shelf_days=dict(DEFAULT_SHELF_DAYS),
         challenge_deposit_units=10 * UNITS_PER_BILL,
         release_ms=72 * HOUR_MS,
+        roll_grace_ms=DAY_MS,
         mmu_bond_least_units=1_000 * UNITS_PER_BILL,
         staking=Staking(),
         price=Pricing(),

@@ -33,6 +33,7 @@ CHANGEABLE: Final = frozenset(
         "clock_skew_ms_max",
         "challenge_deposit_units",
         "release_ms",
+        "roll_grace_ms",
         "mmu_bond_least_units",
         "staking.committee_max",
         "staking.stake_least_units",

@@ -28,6 +28,7 @@ from ledger.state.tables import (
     TANKS,
     account,
     debit,
+    parameters,
     pay,
 )
 from ledger.types.milk import LossReason, PostBond, ReleaseBond, WriteOff
@@ -92,7 +93,7 @@ def check_loss(reader: Reader, call: Call, body: WriteOff) -> None:
 
 
 def apply_loss(overlay: Overlay, context: BlockContext, call: Call, body: WriteOff) -> None:
-    """Write milk off: of one's tank; of one's lot, if spilled; of any, if expired or recalled."""
+    """Write milk off: of one's tank; of one's lot, if spilled; of any, if recalled or expired for long."""
     check_loss(overlay, call, body)
     if (tank := TANKS.get(overlay, body.subject)) is not None:
         left, _ = draw(tank, body.units)
@@ -104,7 +105,9 @@ def apply_loss(overlay: Overlay, context: BlockContext, call: Call, body: WriteO
             if lot.mmu != call.sender:
                 raise ForeignLot(lot=body.subject.hex())
         case LossReason.EXPIRED:
-            if context.time_ms < lot.expires_ms:
+            # First its MMU may roll it onto new milk; else everyone pays for what one could mend.
+            grace_ms = 0 if lot.mmu == call.sender else parameters(overlay).roll_grace_ms
+            if context.time_ms < lot.expires_ms + grace_ms:
                 raise FreshLot(lot=body.subject.hex(), reason=body.reason)
         case LossReason.RECALLED:
             if lot.status is not LotStatus.RECALLED:

@@ -165,7 +165,8 @@ class MilkModel:
             return "short_lot"
         if reason == "spilled" and lot["mmu"] != who:
             return "foreign_lot"
-        fresh = {"expired": self.time < lot["expires"], "recalled": lot["status"] != "recalled"}
+        fresh_until = lot["expires"] + (0 if lot["mmu"] == who else DAY)
+        fresh = {"expired": self.time < fresh_until, "recalled": lot["status"] != "recalled"}
         if fresh.get(reason):
             return "fresh_lot"
         self.burn(lot, units, blamed=reason == "spilled")

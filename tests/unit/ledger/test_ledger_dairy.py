@@ -327,6 +327,18 @@ def test_an_expired_lot_is_rolled_onto_new_milk(town):
     town.close()
 
 
+def test_only_its_mmu_writes_a_lot_off_on_the_day_that_it_expires(town):
+    lot = minted(town)
+    town.time_ms = LOTS.get(town.state, lot).expires_ms
+    assert town.do("bob", WriteOff(lot, bill(5), EXPIRED)) == "fresh_lot"
+    assert town.do("mmu", WriteOff(lot, 1, EXPIRED)) == ""
+    town.time_ms += DAY_MS - 1
+    assert town.do("bob", WriteOff(lot, bill(5), EXPIRED)) == "fresh_lot"
+    town.time_ms += 1
+    assert town.do("bob", WriteOff(lot, bill(5), EXPIRED)) == ""
+    town.close()
+
+
 def test_a_roll_that_the_mmu_cannot_pay_is_refused(town):
     lot = minted(town)
     town.time_ms = NOW_MS + 20 * DAY_MS

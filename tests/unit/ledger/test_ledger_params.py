@@ -10,21 +10,6 @@ from ledger.types.evidence import MilkKind
 DEFAULT = default_parameters(development=False)
 
 
-@pytest.mark.parametrize(
-    ("rules", "kind", "hold_mdegc"),
-    [
-        (HeatRuleSet.MALAYSIA, MilkKind.WHOLE, 73_300),
-        (HeatRuleSet.MALAYSIA, MilkKind.UHT, 135_300),
-        (HeatRuleSet.US_PMO, MilkKind.WHOLE, 72_300),
-        (HeatRuleSet.US_PMO, MilkKind.FLAVOURED, 75_300),
-        (HeatRuleSet.EU, MilkKind.STERILISED, 135_300),
-        (HeatRuleSet.INDIA, MilkKind.GOAT, 71_800),
-    ],
-)
-def test_the_coldest_hold_is_the_rule_and_the_probes_uncertainty(rules, kind, hold_mdegc):
-    assert replace(DEFAULT, heat_rules=rules).hold_mdegc(kind) == hold_mdegc
-
-
 def test_every_rule_set_has_its_numbers():
     assert set(HEAT_RULES) == set(HeatRuleSet)
     assert DEFAULT.cooling_mdegc == 4_000
@@ -46,6 +31,8 @@ def test_the_split_is_ninety_seven_two_one():
         {"agreement_bp": 501},
         {"collection_age_ms_max": 8 * 86_400_000},
         {"clock_skew_ms_max": 600_001},
+        {"mmu_bond_least_units": 999_999},
+        {"roll_grace_ms": 31 * 86_400_000},
         {"split": Split(processor_bp=1_501)},
         {"shelf_days": {MilkKind.WHOLE: 401}},
     ],

@@ -3,11 +3,19 @@
 import pytest
 from msgspec.structs import replace
 
+from ledger.primitives.amounts import Units
 from ledger.primitives.keys import PublicKey
 from ledger.rules import LAWS
 from ledger.rules.epochs import committee_of, epoch_of, is_boundary
 from ledger.rules.staking import held_stake
-from ledger.state.tables import STAKE_ACCOUNT, UNBONDING, VALIDATORS, account, epoch_name
+from ledger.state.tables import (
+    ATTESTORS_ACCOUNT,
+    STAKE_ACCOUNT,
+    UNBONDING,
+    VALIDATORS,
+    account,
+    epoch_name,
+)
 from ledger.transition import apply_block
 from ledger.types.staking import Bond, ClaimRewards, ClaimUnbonded, Unbond, Unjail
 from ledger.types.transaction import Body
@@ -175,6 +183,19 @@ def test_the_levy_is_shared_at_the_boundary(town):
     town.to_epoch(1)
     assert [town.units(f"owner-{i}") - owners[i] for i in range(4)] == [300_000] * 4
     assert [town.units(f"attestor-{i}") - attestors[i] for i in range(4)] == [200_000] * 4
+    town.close()
+
+
+def test_attestors_are_paid_alike_whoever_signed_and_the_remainder_waits(town):
+    claim = replace(town.dairy.claim(), units=Units(99_000_125))
+    town.do(town.dairy.mmu, town.dairy.mint(claim, signers=3))
+    levy = account(town.state, ATTESTORS_ACCOUNT).units
+    each, rest = divmod(levy, 4)
+    assert rest
+    before = [town.units(f"attestor-{i}") for i in range(4)]
+    town.to_epoch(1)
+    assert [town.units(f"attestor-{i}") - before[i] for i in range(4)] == [each] * 4
+    assert account(town.state, ATTESTORS_ACCOUNT).units == rest
     town.close()
 
 
