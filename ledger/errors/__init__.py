@@ -5,6 +5,7 @@ LedgerFault
 |   +-- WrongChain, BadPolicy, BadPlaces, BadSignature, FeeTooLow, Outdated, BadNonce,
 |       CannotPayFee, SenderFrozen
 +-- Refused           pays its fee, uses its nonce, and is recorded as failed
+|   +-- CountOverflow
 |   +-- MoneyRefused
 |   |     ZeroUnits, ClosedAccount, TooLittleMoney, RedeemsTooMuch, UnknownLot, ExpiredLot,
 |   |     ShortLot
@@ -52,6 +53,7 @@ from ledger.errors.base import (
     BadPolicy,
     BadSignature,
     CannotPayFee,
+    CountOverflow,
     FeeTooLow,
     InvariantBroken,
     LedgerFault,
@@ -246,6 +248,7 @@ __all__ = [
     "ClaimOverTank",
     "ClosedAccount",
     "CollectionOverMeter",
+    "CountOverflow",
     "CountedRoleBounds",
     "DamagedStore",
     "DealDisputed",

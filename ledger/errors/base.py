@@ -91,3 +91,10 @@ class Refused(LedgerFault):
     """A transaction whose body has no effect; its fee is paid and its nonce used."""
 
     code = "refused"
+
+
+class CountOverflow(Refused):
+    """A record would hold more than can be counted, or written down."""
+
+    code = "count_overflow"
+    text = "a record of table {table} would hold more than can be counted: {why}"

@@ -133,18 +133,20 @@ class Genesis(Struct, frozen=True, array_like=True):
         _check_open("accounts", [account.address for account in self.accounts])
         _check_open("validators", [validator.owner for validator in self.validators])
         _check_open("devices", [device.operator for device in self.devices])
-        self._check_attestors()
+        self._check_counted()
         self._check_devices()
         self._check_bonds()
         self._check_backing()
 
-    def _check_attestors(self) -> None:
-        count = sum(role.role is Role.ATTESTOR for role in self.roles)
-        least = 1 if self.development else ATTESTORS_LEAST
-        if not least <= count <= ATTESTORS_MAX:
-            raise BadGenesis(
-                where="roles", why=f"{count} attestors, must be {least} to {ATTESTORS_MAX}"
-            )
+    def _check_counted(self) -> None:
+        """Who is counted for a quorum stands in a list, and a list has room for so many."""
+        attestors_least = 1 if self.development else ATTESTORS_LEAST
+        for role, least in ((Role.ATTESTOR, attestors_least), (Role.ORACLE, 0)):
+            count = sum(grant.role is role for grant in self.roles)
+            if not least <= count <= ATTESTORS_MAX:
+                raise BadGenesis(
+                    where="roles", why=f"{count} {role}s, must be {least} to {ATTESTORS_MAX}"
+                )
 
     def _check_devices(self) -> None:
         for index, device in enumerate(self.devices):

@@ -26,7 +26,6 @@ from ledger.errors import (
     NoMilk,
     NoQuorum,
     OldMilk,
-    SupplyOverflow,
     TwoSources,
     UnknownAttestor,
     UnorderedAttestors,
@@ -34,7 +33,6 @@ from ledger.errors import (
     ZeroCollection,
 )
 from ledger.params import BASIS_POINTS, DAY_MS, Parameters
-from ledger.primitives.amounts import UNITS_MAX
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address
 from ledger.rules.context import BlockContext
@@ -152,8 +150,6 @@ def _check_collections(
         brought.append((Address(collection.farm), collected(collection.units, counted)))
     # Floored once, over the exact sum: a lot loses less than one unit, however many collections.
     total = floor(sum(part for _, part in brought))
-    if total > UNITS_MAX:
-        raise SupplyOverflow(units=total)
     if claim.units > total:
         raise ClaimOverCollections(units=claim.units, counted=total)
     return brought

@@ -16,11 +16,10 @@ from ledger.errors import (
     KnownRun,
     SealedAlready,
     ShortTank,
-    SupplyOverflow,
     UnknownTank,
     ZeroUnits,
 )
-from ledger.primitives.amounts import UNITS_MAX, Units
+from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.rules.context import BlockContext, Call
@@ -64,8 +63,6 @@ def apply_collection(
     sources[body.farm] = Units(sources.get(body.farm, 0) + body.units)
     if len(sources) > SOURCES_MAX:
         raise FullTank(tank=name.hex(), most=SOURCES_MAX)
-    if tank.collected + body.units > UNITS_MAX:
-        raise SupplyOverflow(units=body.units)
     first_ms = shown.first.t0_ms
     filled = replace(
         tank,

@@ -2,6 +2,8 @@
 
 A key is the table's one-byte prefix and the record's name, which has a fixed length in each
 table; a table of one record has an empty name.
+
+Invariant: what stands in a table can be read again. What could not is refused when it is written.
 """
 
 from functools import lru_cache
@@ -9,7 +11,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from ledger.errors import ClosedAccount, TooLittleMoney
+from ledger.errors import ClosedAccount, CountOverflow, TooLittleMoney
 from ledger.params import Parameters
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
@@ -52,11 +54,12 @@ R = TypeVar("R")
 class Table(Generic[R]):
     """Records of one type under one prefix."""
 
-    __slots__ = ("_decoder", "prefix")
+    __slots__ = ("_decoder", "kind", "prefix")
 
     def __init__(self, prefix: bytes, kind: type[R]) -> None:
         assert len(prefix) == 1
         self.prefix = prefix
+        self.kind = kind
         self._decoder = msgspec.msgpack.Decoder(kind)
 
     def get(self, reader: Reader, name: bytes = b"") -> R | None:
@@ -65,8 +68,14 @@ class Table(Generic[R]):
         return None if raw is None else self._decoder.decode(raw)
 
     def put(self, overlay: Overlay, record: R, name: bytes = b"") -> None:
-        """Set a record."""
-        overlay.put(self.prefix + name, encode(record))
+        """Set a record; raise `CountOverflow` for one that could not be read again."""
+        # Structs check their bounds when they are decoded only: no rule can forget to.
+        try:
+            raw = encode(record)
+            self._decoder.decode(raw)
+        except (msgspec.ValidationError, OverflowError) as error:
+            raise CountOverflow(table=self.prefix.decode(), why=str(error)) from error
+        overlay.put(self.prefix + name, raw)
 
     def remove(self, overlay: Overlay, name: bytes = b"") -> None:
         """Take a record away."""

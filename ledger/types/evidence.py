@@ -7,17 +7,21 @@ recomputed the run from them.
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from ledger.primitives.amounts import WireUnits
+from ledger.primitives.amounts import Units, WireUnits
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, WireHash, digest
 from ledger.primitives.keys import WireAddress, WirePublicKey
 from ledger.types.reading import Envelope
 
 Millis = Annotated[int, Meta(ge=0, le=2**53)]
+
+COLLECTION_UNITS_MAX: Final = 10**12
+"""A million litres: no farm brings more at once, and no tank holds as much."""
+CollectedUnits = Annotated[Units, Meta(ge=0, le=COLLECTION_UNITS_MAX)]
 
 
 class MilkKind(StrEnum):
@@ -74,7 +78,7 @@ class Collection(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
     """Milk that came from one farm into the run, and the meter's evidence for it."""
 
     farm: WireAddress
-    units: WireUnits
+    units: CollectedUnits
     meter: DeviceEvidence
 
 

@@ -9,7 +9,7 @@ from ledger.primitives.amounts import WireUnits
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, WireHash, digest
 from ledger.primitives.keys import Address, WireAddress, WirePublicKey, WireSignature
-from ledger.types.evidence import DeviceEvidence, RunClaim
+from ledger.types.evidence import CollectedUnits, DeviceEvidence, RunClaim
 
 PlaceName = Annotated[str, Meta(min_length=1, max_length=64)]
 PACKS_MAX: Final = 10_000_000
@@ -41,7 +41,7 @@ class RecordCollection(
     plant: PlaceName
     tank: PlaceName
     farm: WireAddress
-    units: WireUnits
+    units: CollectedUnits
     meter: DeviceEvidence
 
 

@@ -1,8 +1,9 @@
 """Random programs of every type of transaction against a person with a pencil.
 
 The model (`tests.support.ledgers_model`) decides each code by itself. After every block all
-accounts, lots, stakes and books agree with it, and an audit of the whole state finds nothing. At
-the end the chain is replayed from its genesis. Rules for milk and trade stand in `tests.support`.
+accounts, lots, stakes and books agree with it, every record reads back (however near to the
+bounds the amounts were), and an audit of the whole state finds nothing. At the end the chain is
+replayed from its genesis. Rules for milk and trade stand in `tests.support`.
 """
 
 import hypothesis.strategies as st
@@ -89,6 +90,7 @@ from tests.support.ledgers_programs import (
 )
 from tests.support.ledgers_programs_milk import MilkPrograms
 from tests.support.ledgers_programs_trade import TradePrograms
+from tests.support.ledgers_records import unreadable
 
 
 class Programs(MilkPrograms, TradePrograms, RuleBasedStateMachine):
@@ -295,6 +297,7 @@ class Programs(MilkPrograms, TradePrograms, RuleBasedStateMachine):
         if m.price:
             assert PRICE.get(store).value == m.price
         assert parameters(store).challenge_deposit_units == m.deposit
+        assert unreadable(store.state()) == []
         found = audit(store.state(), store.accumulator, parameters(store))
         assert found.findings == []
 

@@ -7,6 +7,7 @@ the law. Names stand for accounts; the law's own accounts bear their own names.
 
 from collections import defaultdict
 
+from ledger.primitives.amounts import UNITS_MAX
 from tests.support.ledgers import bill
 from tests.support.ledgers_model_milk import MilkModel
 from tests.support.ledgers_model_trade import TradeModel, shared
@@ -126,7 +127,7 @@ class Model(MilkModel, TradeModel):
         if v.all_shares and not v.stake:
             return "empty_stake"
         shares = units * v.all_shares // v.stake if v.stake else units
-        if not shares:
+        if not 0 < shares <= UNITS_MAX - v.all_shares:
             return "stake_out_of_range"
         if code := self.move(who, "stake", units):
             return code

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from ledger.genesis import GenesisRole
 from ledger.params import default_parameters
+from ledger.primitives.amounts import UNITS_MAX
 from ledger.primitives.keys import address_of
 from ledger.state.records import Role
 from ledger.state.tables import (
@@ -65,7 +66,10 @@ DAIRY = Town(
 )
 people = st.sampled_from(PEOPLE)
 payers = st.sampled_from([*PEOPLE, *FARMS, "owner-0"])
-amounts = st.one_of(st.integers(0, 3), st.integers(1, bill(40)), st.integers(1, bill(400)))
+extremes = st.sampled_from([2**53, 2**62, UNITS_MAX - 1, UNITS_MAX])
+amounts = st.one_of(
+    st.integers(0, 3), st.integers(1, bill(40)), st.integers(1, bill(400)), extremes
+)
 BLOCK_MAX = 3
 """Small blocks, so that a program has many of them, and epochs."""
 DEVICE_BODIES = (RegisterDevice, CalibrateDevice, RevokeDevice)

@@ -4,6 +4,7 @@ import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
 from ledger.primitives.hashing import Domain
+from ledger.types.evidence import COLLECTION_UNITS_MAX
 from ledger.types.milk import (
     ChallengeLot,
     FreezeLot,
@@ -70,7 +71,11 @@ class MilkPrograms:
             claim.lot_id(), {"farm-0": bill(litres)}, claim.units, claim.expires_ms, old
         ))  # fmt: skip
 
-    @rule(farm=st.integers(0, 2), litres=st.integers(1, 60), who=st.sampled_from(["alice", "mmu"]))
+    @rule(
+        farm=st.integers(0, 2),
+        litres=st.integers(1, 60) | st.just(COLLECTION_UNITS_MAX // bill(1)),
+        who=st.sampled_from(["alice", "mmu"]),
+    )
     def collect(self, farm, litres, who):
         _, extra = self.evidence_times()
         meter = DAIRY.total(DAIRY.meter_keys[farm], litres * 1_000, boot=2, **extra)

@@ -21,6 +21,7 @@ from tests.support.ledgers_programs import (
     ADDRESS,
     NONE,
     amounts,
+    extremes,
     people,
     picks,
 )
@@ -39,7 +40,7 @@ class TradePrograms:
     def fund(self, who, units):
         self.send(who, FundSubsidy(units), lambda: self.model.fund(who, units))
 
-    @rule(rate=st.integers(0, 3 * 10**6), cap=st.integers(0, bill(30)))
+    @rule(rate=st.integers(0, 3 * 10**6), cap=st.integers(0, bill(30)) | extremes)
     def set_subsidy(self, rate, cap):
         def decide():
             self.model.rate, self.model.cap = rate, cap

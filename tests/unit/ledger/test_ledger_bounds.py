@@ -1,0 +1,127 @@
+"""Sums that no record can hold: the transaction is refused, and the chain goes on."""
+
+from random import Random
+
+import hypothesis.strategies as st
+import msgspec
+import pytest
+from hypothesis import given
+from msgspec.structs import replace
+
+from ledger.errors import BadGenesis, CountOverflow
+from ledger.genesis import GenesisRole, genesis_state
+from ledger.primitives.amounts import UNITS_MAX, Units
+from ledger.primitives.codec import decode, encode
+from ledger.primitives.errors import Malformed
+from ledger.primitives.keys import address_of
+from ledger.state import EMPTY, Overlay
+from ledger.state.dairy import Origin, Tank
+from ledger.state.market import Subsidy
+from ledger.state.records import ATTESTORS_MAX, Role
+from ledger.state.tables import ORIGINS, SUBSIDY, TANKS
+from ledger.types.evidence import COLLECTION_UNITS_MAX, Collection
+from ledger.types.milk import RecordCollection, tank_id
+from ledger.types.price import FundSubsidy
+from ledger.types.reading import Unit
+from tests.support.ledgers import PLANT, Dairy, bill, key
+from tests.support.ledgers_records import TABLES, unreadable
+from tests.support.ledgers_town import Town
+from tests.support.wire_values import value_of
+
+MMU, FARM = Town.address("mmu"), Town.address("farm-0")
+TANK = tank_id(MMU, PLANT, "t")
+
+
+def collection(dairy, units, first=0):
+    meter = dairy.total(
+        dairy.meter_keys[0], COLLECTION_UNITS_MAX, Unit.MICROLITRE,
+        first_seq=first, last_seq=first + 9,
+    )  # fmt: skip
+    return RecordCollection(MMU, PLANT, "t", FARM, units, meter)
+
+
+def test_a_tank_that_has_counted_all_it_can_takes_no_more():
+    town = Town()
+    counted = Units(UNITS_MAX - bill(3))
+    TANKS.put(town.state, Tank(MMU, PLANT, "t", counted, counted, Units(0), (), 0, 1), TANK)
+    dairy = town.dairy
+    made = [
+        dairy.transaction(collection(dairy, bill(2), number * 10), dairy.mmu, number)
+        for number in range(3)
+    ]
+    assert town.blocks(made) == ["", "count_overflow", "count_overflow"]
+    assert TANKS.get(town.state, TANK).collected == UNITS_MAX - bill(1)
+    assert unreadable(town.entries()) == []
+
+
+def test_a_collection_is_of_a_million_litres_at_most():
+    body = collection(Dairy(), COLLECTION_UNITS_MAX)
+    part = Collection(FARM, COLLECTION_UNITS_MAX, body.meter)
+    for good in (body, part):
+        assert decode(encode(good), type(good), 10**5) == good
+        with pytest.raises(Malformed, match="1000000000000"):
+            decode(encode(replace(good, units=Units(good.units + 1))), type(good), 10**5)
+
+
+def test_a_pool_that_was_filled_as_often_as_can_be_counted_takes_no_more():
+    town = Town()
+    filled = Units(UNITS_MAX - 1)
+    SUBSIDY.put(town.state, Subsidy(funded=filled, paid=filled))
+    assert town.do("alice", FundSubsidy(Units(1))) == ""
+    assert town.do("alice", FundSubsidy(Units(1))) == "count_overflow"
+    assert unreadable(town.entries()) == []
+
+
+@pytest.mark.parametrize("units", [UNITS_MAX + 1, 2**64, -1])
+def test_a_record_that_could_not_be_read_again_is_not_written(units):
+    state = Overlay(EMPTY)
+    with pytest.raises(CountOverflow, match="table m"):
+        ORIGINS.put(state, Origin(bytes(32), ((FARM, units),)), bytes(32))
+    assert dict(state.changes) == {}
+
+
+def test_a_genesis_has_no_more_oracles_than_can_be_listed():
+    genesis = Dairy().genesis
+    feeders = [
+        GenesisRole(Role.ORACLE, address_of(key(f"oracle-{i}").public))
+        for i in range(ATTESTORS_MAX + 1)
+    ]
+    most = replace(genesis, roles=(*genesis.roles, *feeders[1:]))
+    most.check()
+    assert unreadable(genesis_state(most).changes.items()) == []
+    with pytest.raises(BadGenesis, match="65 oracles, must be 0 to 64"):
+        replace(genesis, roles=(*genesis.roles, *feeders)).check()
+
+
+def overflow(value, random):
+    """The same value with one of its numbers pushed over an edge, wherever it stands."""
+    raw = [msgspec.to_builtins(value, builtin_types=(bytes,))]
+    places = list(_numbers(raw))
+    if not places:
+        return None
+    holder, place = random.choice(places)
+    holder[place] = random.choice((-1, UNITS_MAX + 1, 2**64, 2**53 + 1))
+    return raw[0]
+
+
+def _numbers(raw):
+    pairs = raw.items() if isinstance(raw, dict) else enumerate(raw)
+    for place, part in pairs:
+        if isinstance(part, int) and not isinstance(part, bool):
+            yield raw, place
+        elif isinstance(part, dict | list):
+            yield from _numbers(part)
+
+
+@pytest.mark.parametrize("prefix", sorted(TABLES), ids=lambda prefix: prefix.decode())
+@given(seed=st.integers(0, 2**32))
+def test_every_table_refuses_what_it_could_not_read(prefix, seed):
+    table, random, state = TABLES[prefix], Random(seed), Overlay(EMPTY)
+    record = value_of(table.kind, random)
+    for drawn in (record, overflow(record, random)):
+        try:
+            table.put(state, drawn)
+        except CountOverflow:
+            assert drawn is not record
+        for raw in state.changes.values():
+            table.decode(raw)
