@@ -225,7 +225,7 @@ def _raise_for(response: httpx.Response) -> None:
         return
     try:
         told = msgspec.json.decode(response.content, type=_Told)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         told = _Told(detail=response.reason_phrase)
     if response.status_code >= 500:
         raise NodeUnavailable(f"{told.code}: {told.detail}")
@@ -235,5 +235,5 @@ def _raise_for(response: httpx.Response) -> None:
 def _decode(raw: bytes, kind: type[T]) -> T:
     try:
         return msgspec.msgpack.decode(raw, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise NodeUnavailable(f"the answer is not one of a BillCoin node: {error}") from error

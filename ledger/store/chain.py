@@ -57,6 +57,8 @@ from ledger.types.transaction import TxId
 BLOCKS_REMEMBERED: Final = 8
 """How many blocks a store keeps decoded, for look-ups of single transactions."""
 
+_UNDECODABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What msgspec raises; text that is no UTF-8 is not one of its own errors."""
 _blocks = msgspec.msgpack.Decoder(Block)
 _receipts = msgspec.msgpack.Decoder(tuple[Receipt, ...])
 _headers = msgspec.msgpack.Decoder(Header)
@@ -79,7 +81,7 @@ class ChainStore(ABC):
         raw = self._get(HEAD_KEY)
         try:
             self._head = None if raw is None else _heads.decode(raw)
-        except msgspec.MsgspecError as error:
+        except _UNDECODABLE as error:
             raise DamagedStore(path=path, why=f"its head does not decode: {error}") from error
         kept = self._get(KEPT_KEY)
         self._kept_from = FIRST_KEPT if kept is None else int.from_bytes(kept, "big")
@@ -202,7 +204,7 @@ class ChainStore(ABC):
         finalization = self._get(height_key(FINALIZATION, height))
         try:
             found = StoredBlock(_blocks.decode(raw), raw, _receipts.decode(receipts), finalization)
-        except msgspec.MsgspecError as error:
+        except _UNDECODABLE as error:
             why = f"block {height} does not decode: {error}"
             raise DamagedStore(path=self._path, why=why) from error
         self._remembered[height] = found
@@ -216,7 +218,7 @@ class ChainStore(ABC):
         if raw is not None:
             try:
                 return _headers.decode(raw)
-            except msgspec.MsgspecError as error:
+            except _UNDECODABLE as error:
                 why = f"the header of block {height} does not decode: {error}"
                 raise DamagedStore(path=self._path, why=why) from error
         found = self.block(height)

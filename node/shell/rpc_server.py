@@ -126,7 +126,7 @@ class RpcServer:
                 await _Session(self._backend, stream).run()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # The asker is gone.
-        except* (WireFault, msgspec.MsgspecError) as group:
+        except* (WireFault, msgspec.MsgspecError, UnicodeDecodeError) as group:
             _log.warning("rpc connection ended", fault=str(group.exceptions[0])[:200])
         finally:
             self._connections -= 1

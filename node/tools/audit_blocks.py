@@ -153,7 +153,7 @@ class BlockWalk:
             return None
         try:
             receipts = _receipts.decode(raw)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self._tell(where, f"its receipts do not decode: {error}")
             return None
         if receipts_root(receipts) != header.receipts_root:

@@ -1,5 +1,8 @@
 """Every encoding in the code, and every reader: what it takes, it takes in one spelling."""
 
+import ast
+import inspect
+import re
 from random import Random
 
 import hypothesis.strategies as st
@@ -8,7 +11,7 @@ from hypothesis import given, settings
 
 from ledger.rules import LAWS
 from tests.support.wire_laws import NOT_NAMED_READERS, Programs, check_type, decodes, make_readers
-from tests.support.wire_types import encoded_types, readers
+from tests.support.wire_types import encoded_types, modules, readers
 from tests.support.wire_values import respelled, tokens, with_a_key_twice
 
 TYPES = encoded_types()
@@ -16,6 +19,19 @@ READERS = make_readers()
 PROGRAMS = Programs()
 FEW = settings(max_examples=15)
 RANDOMS = st.integers(0, 2**64 - 1).map(Random)
+
+
+def test_who_expects_undecodable_bytes_expects_undecodable_text():
+    """msgspec raises `UnicodeDecodeError` for it, which is none of its own errors."""
+    handlers = [
+        (module.__name__, handler.lineno, ast.unparse(handler.type))
+        for module in modules()
+        for handler in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(handler, ast.ExceptHandler) and handler.type is not None
+    ]
+    decoding = [one for one in handlers if re.search(r"MsgspecError|msgspec.DecodeError", one[2])]
+    assert decoding
+    assert not [one for one in decoding if not re.search("UnicodeDecodeError|ValueError", one[2])]
 
 
 def test_the_types_are_found():

@@ -29,6 +29,8 @@ from ledger.types.block import Block
 from ledger.types.transaction import RegisterDevice
 from tests.support.ledgers import NOW_MS, PLANT, Chain, Dairy, bill, key
 
+GARBLED_TEXT = encode([[bytes(32), "code", 0]]).replace(b"code", b"\xff\xff\xff\xff")
+"""Receipts whose code is no UTF-8."""
 ALICE, BOB = key("alice"), key("bob")
 TO_ALICE, TO_BOB = address_of(ALICE.public), address_of(BOB.public)
 
@@ -248,10 +250,10 @@ def test_a_store_in_use_and_a_file_in_its_place_are_told(tmp_path):
 def test_a_block_that_does_not_decode_is_told_as_damage(prefix):
     cells = {}
     Chain(Dairy(), MemoryStore(cells)).block()
-    cells[height_key(prefix, 1)] = b"\xc1"
-    store = MemoryStore(cells)
-    with pytest.raises(DamagedStore, match="block 1 does not decode"):
-        store.header(1)
+    for garbage in (b"\xc1", GARBLED_TEXT):
+        cells[height_key(prefix, 1)] = garbage
+        with pytest.raises(DamagedStore, match="block 1 does not decode"):
+            MemoryStore(cells).header(1)
 
 
 def test_a_store_of_another_schema_is_refused_and_let_go(tmp_path):

@@ -163,6 +163,14 @@ def test_a_receipt_that_hides_a_failure_is_told(sound):
     assert f"block {MIDDLE}: its receipts are not those that its header commits to" in found
 
 
+def test_receipts_whose_text_is_none_are_told(sound):
+    at = height_key(RECEIPTS, MIDDLE)
+    receipts = msgspec.msgpack.decode(sound[at], type=tuple[Receipt, ...])
+    changed = encode((replace(receipts[0], code="text"), *receipts[1:]))
+    found, _ = audited({**sound, at: changed.replace(b"text", b"\xff\xff\xff\xff")})
+    assert any(f"block {MIDDLE}: its receipts do not decode" in each for each in found)
+
+
 def test_a_block_that_was_made_anew_is_told_by_its_finalization_and_its_child(sound):
     block = block_at(sound, MIDDLE)
     header = replace(block.header, time_ms=block.header.time_ms + 1)

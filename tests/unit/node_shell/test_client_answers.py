@@ -1,0 +1,57 @@
+"""The client of a node: whatever answers in the node's place, it is a fault with words."""
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from ledger.primitives.codec import encode
+from node.client import NodeClient
+from node.errors import ClientFault, NodeUnavailable
+
+NO_TEXT = encode({"chain_id": "text"}).replace(b"text", b"\xff\xff\xff\xff")
+
+
+@contextmanager
+def answering(status, body):
+    """Serve one answer to every request."""
+
+    class Stranger(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Stranger)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+async def ask(url):
+    async with NodeClient(url) as client:
+        await client.supply()
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xc1", NO_TEXT, b"\x91" * 100_000])
+def test_an_answer_that_no_node_gives_is_told(body):
+    with answering(200, body) as url, pytest.raises(NodeUnavailable, match="not one of a BillCoin"):
+        asyncio.run(ask(url))
+
+
+@pytest.mark.parametrize("status", [400, 503])
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"code": "\xff"}', b"[" * 100_000])
+def test_a_refusal_without_sense_is_a_fault_all_the_same(status, body):
+    with answering(status, body) as url, pytest.raises(ClientFault):
+        asyncio.run(ask(url))
