@@ -13,7 +13,7 @@ from consensus.params import PROPOSALS_KEPT, SKIP_VIEWS
 from consensus.quorum import is_genuine, verify_certificate
 from consensus.silence import note_certificate
 from consensus.state import State
-from consensus.tree import Standing, block_of
+from consensus.tree import Standing, block_of, parent_of
 from consensus.types import Member, View
 from consensus.view import Round, certified_block
 from consensus.votes import Admission, are_exclusive
@@ -124,7 +124,10 @@ def _override(s: State, known: Round, certificate: Certificate) -> None:
     if known.proposal is not None and block_of(known.proposal) != block:
         known.equivocated = True
     node = s.tree.get(block)
-    if node is not None and node.standing is Standing.INVALID:
+    if node is not None and parent_of(node.proposal).view != certificate.subject.parent_view:
+        known.equivocated = True  # Its leader has signed the block on two parents.
+        s.tree.drop(block)
+    elif node is not None and node.standing is Standing.INVALID:
         # Others found this block valid, so the body that came with its hash was not its body.
         s.tree.drop(block)
     if known.view > s.tip:

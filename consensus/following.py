@@ -72,7 +72,7 @@ def apply_final(s: State) -> bool:
         return False
     block = certified_block(final)
     if not s.tree.is_valid(block) or not s.tree.descends(block):
-        _watch_for_fork(s, final, block)
+        _watch_for_fork(s, final)
         return False
     node = s.tree.get(block)
     assert node is not None
@@ -82,16 +82,20 @@ def apply_final(s: State) -> bool:
     return True
 
 
-def _watch_for_fork(s: State, final: Certificate, block: BlockRef) -> None:
-    """Raise the alarm if a final block's whole ancestry is here and passes beside the floor."""
-    missing, _ = s.tree.missing(block)
-    floor = s.floor.finalization
-    if missing is None and floor is not None and block in s.tree.nodes:
-        lowest = block
-        while lowest in s.tree.nodes and lowest.view > s.floor.block.view:
-            lowest = parent_of(s.tree.nodes[lowest].proposal)
-        if lowest != s.floor.block and block.view not in s.forks:
-            tell_fork(s, [floor], final)
+def _watch_for_fork(s: State, final: Certificate) -> None:
+    """Raise the alarm if a final block's certified ancestry passes beside the floor.
+
+    By certificates alone: a body that was never checked may name any parent.
+    """
+    floor, lowest = s.floor.finalization, final
+    while lowest.subject.parent_view > s.floor.block.view:
+        below = s.notarized_at(lowest.subject.parent_view)
+        if below is None:
+            return
+        lowest = below
+    beside = lowest.subject.parent_view < s.floor.block.view
+    if beside and floor is not None and final.subject.view not in s.forks:
+        tell_fork(s, [floor], final)
 
 
 def take_caught_up(s: State, finalization: Certificate) -> None:

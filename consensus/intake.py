@@ -10,8 +10,8 @@ from consensus.certifying import (
     count_vote,
     learn,
 )
-from consensus.errors import BadCertificate, BadSignature, WrongSender
-from consensus.justify import check_structure
+from consensus.errors import BadCertificate, BadProposal, BadSignature, WrongSender
+from consensus.justify import check_structure, justify_anew
 from consensus.messages import (
     Certificate,
     FetchCertificates,
@@ -32,8 +32,8 @@ from consensus.params import (
 )
 from consensus.quorum import check_subject, is_genuine
 from consensus.state import State
-from consensus.tree import Standing, block_of
-from consensus.types import BlockRef, Member, View
+from consensus.tree import Standing, block_of, parent_of
+from consensus.types import GENESIS_VIEW, BlockRef, Member, View
 
 
 def take_message(s: State, sender: Member, message: Message) -> None:
@@ -108,11 +108,35 @@ def take_proposal(s: State, sender: Member, proposal: Proposal) -> None:
         return
     if not is_genuine(s.committee, s.chain_id, vote):
         raise BadSignature("its proposal bears a wrong signature")
-    _absorb(s, sender, proposal)
+    parent, first = parent_of(proposal), s.floor.block
+    if parent.view == first.view == GENESIS_VIEW and parent != first:
+        raise BadProposal("it builds on another first block than the epoch's")
     if wanted:
-        s.tree.add(proposal, sender)
+        # Before what came with it is looked at: others may have notarized it without looking, and
+        # then nobody could ever hand the body on. No rule relies on a certificate that isn't held.
+        _plant(s, sender, proposal)
+    _absorb(s, sender, proposal)
     if sender == vote.signer:
         _take_from_leader(s, sender, proposal)
+
+
+def _plant(s: State, sender: Member, proposal: Proposal) -> bool:
+    """Keep a body, unless it stands on a parent on which no block of this hash can stand here.
+
+    Its place in the tree would be taken, it could never be checked, and the true one not be had.
+    """
+    block, parent, floor = block_of(proposal), parent_of(proposal), s.floor.block
+    known = s.rounds.get(block.view)
+    certificate = known.notarization if known is not None and known.block == block else None
+    if certificate is not None and certificate.subject.parent_view != parent.view:
+        return False
+    if parent.view <= floor.view and parent != floor:
+        return False
+    node = s.tree.get(block)
+    if node is not None and node.standing is Standing.INVALID:
+        s.tree.drop(block)  # Who asks for it anew knows that others found it valid.
+    s.tree.add(proposal, sender)
+    return True
 
 
 def _is_settled(s: State, proposal: Proposal) -> bool:
@@ -139,8 +163,10 @@ def _take_from_leader(s: State, sender: Member, proposal: Proposal) -> None:
     _note_entered(s, sender, block.view)
     known = s.round(block.view)
     if known.proposal is None and block.view >= s.view - PROPOSALS_KEPT:
-        known.proposal, known.proposed_ms = proposal, s.now_ms
-        s.tree.add(proposal, sender)
+        if _plant(s, sender, proposal):
+            known.proposal, known.proposed_ms = proposal, s.now_ms
+        else:
+            known.refused = True  # spec §1.4 R3: it can never be voted for, so R4.
         if known.block is not None and known.block != block:
             known.equivocated = True  # spec §1 R6
     count_vote(s, vote, verified=True)
@@ -162,8 +188,8 @@ def answer_proposal(s: State, sender: Member, request: FetchProposal) -> None:
     if node is None or node.standing is not Standing.VALID:
         if request.view <= s.finalized_view:
             bring_up_to_date(s, sender)
-    elif _may_answer(s, sender, PROPOSAL_COST):
-        s.send(sender, node.proposal)
+    elif _may_answer(s, sender, PROPOSAL_COST) and (shown := justify_anew(s, node.proposal)):
+        s.send(sender, shown)
 
 
 def answer_certificates(s: State, sender: Member, request: FetchCertificates) -> None:

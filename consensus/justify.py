@@ -7,10 +7,12 @@ and the voters that judge it, use the same functions over the certificates they 
 
 from dataclasses import dataclass
 
-from consensus.errors import BadProposal
+from msgspec.structs import replace
+
+from consensus.errors import BadCertificate, BadProposal
 from consensus.messages import NULLIFICATIONS_INLINE_MAX, Certificate, Proposal, VoteKind
 from consensus.params import CERTIFICATES_FETCHED_MAX
-from consensus.quorum import check_subject
+from consensus.quorum import check_subject, verify_certificate
 from consensus.state import State
 from consensus.tree import parent_of
 from consensus.types import GENESIS_VIEW, BlockRef, View
@@ -78,6 +80,27 @@ def justification(s: State, parent: BlockRef) -> tuple[Certificate | None, tuple
     between = (s.rounds[View(view)] for view in range(lowest, s.view))
     nullifications = tuple(known.certificates[VoteKind.NULLIFY] for known in between)
     return s.notarized_at(parent.view), nullifications
+
+
+def justify_anew(s: State, proposal: Proposal) -> Proposal | None:
+    """Put certificates held here in the place of those that came along; None if there are none.
+
+    A certificate of a kind that is held already is not looked at, so what came may be junk, and
+    who hands junk on is blamed for it.
+    """
+    about, parent = proposal.vote.subject, parent_of(proposal)
+    held = s.notarized_at(parent.view)
+    if held is None or certified_block(held) != parent:
+        held = proposal.parent
+        try:
+            if held is not None:
+                verify_certificate(s.committee, s.chain_id, held)
+        except BadCertificate:
+            return None
+    lowest = max(parent.view + 1, about.view - NULLIFICATIONS_INLINE_MAX)
+    known = (s.rounds.get(View(view)) for view in range(lowest, about.view))
+    certificates = (one.certificates.get(VoteKind.NULLIFY) for one in known if one is not None)
+    return replace(proposal, parent=held, nullifications=tuple(filter(None, certificates)))
 
 
 def check_structure(proposal: Proposal) -> None:

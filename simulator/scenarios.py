@@ -104,6 +104,7 @@ _DEEDS: Final = {
     "impersonator": "speak in others' names",
     "invalid-block": "propose blocks that execution refutes",
     "invalid-signatures": "sign wrongly",
+    "junk-justification": "prove their parents by noise",
     "lure": "tell what is final and answer nothing",
     "mute": "never say a word",
     "nuller": "nullify what they finalize",

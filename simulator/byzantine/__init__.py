@@ -17,6 +17,7 @@ from simulator.byzantine.garbage import Garbage
 from simulator.byzantine.impersonator import Impersonator
 from simulator.byzantine.invalid_block import InvalidBlock
 from simulator.byzantine.invalid_signatures import InvalidSignatures
+from simulator.byzantine.junk_justification import JunkJustification
 from simulator.byzantine.lure import Lure
 from simulator.byzantine.mask import Mask
 from simulator.byzantine.mute import Mute
@@ -42,6 +43,7 @@ MASKS: Final[dict[str, type[Mask]]] = {
     "impersonator": Impersonator,
     "invalid-block": InvalidBlock,
     "invalid-signatures": InvalidSignatures,
+    "junk-justification": JunkJustification,
     "lure": Lure,
     "mute": Mute,
     "nuller": Nuller,

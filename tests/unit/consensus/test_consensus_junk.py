@@ -1,0 +1,184 @@
+"""Words that only some can see through: no liar may keep a body from who needs it (spec §1.8)."""
+
+import pytest
+from msgspec.structs import replace
+
+from consensus.effects import Forked, Offence, Send
+from consensus.events import Received
+from consensus.leader import Schedule, first_seed
+from consensus.messages import (
+    Certificate,
+    FetchProposal,
+    Message,
+    Proposal,
+    Subject,
+    Vote,
+    VoteKind,
+)
+from consensus.quorum import verify_certificate
+from consensus.types import BlockRef, Member, View
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Signature
+from tests.support.consensus_bench import Bench, finalize, nullify, ref
+from tests.support.consensus_net import CHAIN, EPOCH, Net
+
+STRANGE = Hash(bytes(31) + b"\x07")
+
+
+def junk(certificate: Certificate) -> Certificate:
+    """Replace the signatures by nothing."""
+    return replace(
+        certificate, votes=tuple((m, Signature(bytes(64))) for m, _ in certificate.votes)
+    )
+
+
+def asked(bench: Bench) -> list[FetchProposal]:
+    return [m for m in bench.said() if isinstance(m, FetchProposal)]
+
+
+def with_junk(bench: Bench) -> Proposal:
+    """Make view 2's proposal, whose proof that view 1 may be skipped is none."""
+    return bench.propose(2, nullifications=[junk(bench.certify(nullify(1)))])
+
+
+def test_a_justification_that_nobody_looked_at_is_never_handed_on() -> None:
+    bench = Bench(follows=2)
+    bench.hear(bench.certify(nullify(1)))
+    proposal = with_junk(bench)
+    bench.hear(proposal)
+    assert bench.voted(VoteKind.NOTARIZE) == [proposal.vote.subject]
+    bench.hear(FetchProposal(*ref_parts(proposal)), bench.others[0])
+    (served,) = [m for m in bench.said() if isinstance(m, Proposal)]
+    assert served.vote == proposal.vote
+    for certificate in served.nullifications:
+        verify_certificate(bench.committee, CHAIN, certificate)
+
+
+def ref_parts(proposal: Proposal) -> tuple[View, Hash]:
+    return proposal.vote.subject.view, proposal.vote.subject.block_hash
+
+
+def test_a_body_that_was_asked_for_is_taken_whatever_comes_with_it() -> None:
+    bench = Bench(follows=2)
+    proposal = with_junk(bench)
+    bench.hear(bench.certify(proposal.vote.subject))
+    bench.wait(1_000)
+    server = next(m for m in bench.others if m != bench.leader(2))
+    node = bench.engine._state.fetcher._open[FetchProposal(*ref_parts(proposal))]
+    assert server in node.asked
+    bench.hear(proposal, server)
+    assert bench.engine._state.tree.is_valid(ref(proposal))
+    assert not bench.engine._state.is_nullified(View(1)), "junk is no certificate"
+
+
+def test_junk_that_came_with_a_body_never_lets_one_vote() -> None:
+    bench = Bench(follows=2)
+    bench.hear(with_junk(bench))
+    assert bench.voted(VoteKind.NOTARIZE) == []
+    assert [o.member for o in bench.of(Offence)] == [bench.leader(2)]
+
+
+def test_one_liar_can_not_halt_the_chain_by_a_justification_that_some_can_not_check() -> None:
+    view = View(42)
+    schedule = Schedule(first_seed(CHAIN), Net().committee)
+    liar = schedule.leader(view)
+    lonely = Member((liar + 1) % 4)
+    net = Net(0)
+    net.byzantine = {liar}
+    silenced: list[bool] = []
+
+    def tamper(net: Net, sender: Member, to: Member, message: Message) -> list[Message]:
+        if silenced or (isinstance(message, Vote) and message.subject.kind is VoteKind.FINALIZE):
+            return []
+        mine = isinstance(message, Proposal) and message.vote.subject.view == view
+        if isinstance(message, Proposal) and mine and message.nullifications:
+            first, *rest = message.nullifications
+            return [replace(message, nullifications=(junk(first), *rest))]
+        return [message]
+
+    carry = net.carry
+
+    def lose_proposals(sender: Member, to: Member, message: Message) -> None:
+        if not isinstance(message, Proposal) or (
+            message.vote.signer == liar and (message.vote.subject.view == view)
+        ):
+            carry(sender, to, message)
+
+    net.tamper = tamper
+    net.carry = lose_proposals  # type: ignore[method-assign]  # The network until it settles.
+    net.partition([lonely], [m for m in range(4) if m != lonely])
+    witness = next(m for m in net.machines if m.member not in (liar, lonely))
+    assert net.run(3_000_000, lambda: witness.engine is not None and witness.engine.view > view)
+    assert witness.engine is not None
+    assert VoteKind.NOTARIZE in witness.engine._state.rounds[view].certificates
+    silenced.append(True)
+    net.carry = carry  # type: ignore[method-assign]
+    net.heal()
+    honest = [m for m in net.machines if m.member != liar]
+    assert net.run(net.now_ms + 120_000, lambda: min(len(m.chain) for m in honest) >= 3)
+    assert {o.member for m in honest for o in m.offences} <= {liar}
+
+
+def astray(bench: Bench, proposal: Proposal, parent: BlockRef) -> Proposal:
+    """Sign the same block again, as if it stood on another parent."""
+    about = replace(proposal.vote.subject, parent_view=parent.view)
+    vote = bench.sign(about, bench.leader(about.view))
+    return replace(proposal, vote=vote, parent_hash=parent.hash)
+
+
+def settle_on(bench: Bench, proposal: Proposal) -> None:
+    """Let the others certify the block and serve its true body when asked."""
+    bench.hear(bench.certify(proposal.vote.subject))
+    bench.hear(bench.certify(finalize(proposal.vote.subject)))
+    for _ in range(8):
+        bench.wait(bench.params.fetch_ms)
+        for effect in bench.of(Send):
+            if effect.message == FetchProposal(*ref_parts(proposal)):
+                bench.do(Received(effect.to, proposal))
+                return
+
+
+def test_a_first_block_on_a_strange_parent_keeps_nobody_from_the_true_one() -> None:
+    bench = Bench(follows=1)
+    proposal = bench.propose(1)
+    bench.hear(replace(proposal, parent_hash=STRANGE))
+    assert [o.member for o in bench.of(Offence)] == [bench.leader(1)]
+    settle_on(bench, proposal)
+    assert bench.engine.floor.block == ref(proposal)
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_a_body_on_a_parent_below_the_floor_keeps_nobody_from_the_true_one(
+    is_early: bool,
+) -> None:
+    bench = Bench(follows=2)
+    first = bench.propose(1)
+    bench.hear(first)
+    bench.hear(bench.certify(first.vote.subject))
+    final = bench.certify(finalize(first.vote.subject))
+    if not is_early:
+        bench.hear(final)
+    second = bench.propose(2, ref(first), final)
+    false = astray(bench, second, BlockRef(View(0), STRANGE))
+    bench.hear(replace(false, parent=None))
+    if is_early:
+        bench.hear(final)
+    settle_on(bench, second)
+    assert bench.engine.floor.block == ref(second)
+    assert bench.of(Forked) == [], "one liar raises no alarm"
+
+
+def test_a_body_on_another_certified_parent_keeps_nobody_from_the_true_one() -> None:
+    bench = Bench(follows=3)
+    first = bench.propose(1)
+    certified = bench.certify(first.vote.subject)
+    unseen = Subject(VoteKind.NOTARIZE, EPOCH, View(2), View(1), STRANGE)
+    bench.hear(first)
+    bench.hear(certified)
+    skipped = bench.certify(nullify(2))
+    bench.hear(skipped)
+    third = bench.propose(3, ref(first), certified, [skipped])
+    false = astray(bench, third, BlockRef(View(2), STRANGE))
+    bench.hear(replace(false, parent=bench.certify(unseen), nullifications=()))
+    settle_on(bench, third)
+    assert bench.engine.floor.block == ref(third)
