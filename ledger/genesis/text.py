@@ -1,8 +1,8 @@
 """The genesis file: JSON that a person can read and write (docs/spec/ledger.md, "Genesis").
 
 Keys are hex, addresses bech32m under the file's own prefix, amounts whole units, times
-milliseconds. Every field must be there and no other: what a file leaves to a program's defaults
-would mean another chain with the next version.
+milliseconds. Every field must be there, once, and no other: what a file leaves to a program's
+defaults, or to which of two equal names it takes, would mean another chain with another program.
 """
 
 import json
@@ -163,12 +163,21 @@ def parse_genesis(text: str | bytes) -> Genesis:
         raise BadGenesis(where="file", why=f"larger than {GENESIS_BYTES_MAX} bytes")
     try:
         genesis = _convert(msgspec.json.decode(text, type=_File))
+        json.loads(text, object_pairs_hook=_check_names)
         # Lengths that the file's own structs leave open are in the wire structs' types.
         msgspec.msgpack.decode(msgspec.msgpack.encode(genesis), type=Genesis)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BadGenesis(where="file", why=str(error)) from error
     genesis.check()
     return genesis
+
+
+def _check_names(pairs: list[tuple[str, object]]) -> None:
+    """Raise if an object has a name twice."""
+    names = [name for name, _ in pairs]
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled is not None:
+        raise ValueError(f"Object has the field `{doubled}` twice")
 
 
 def format_genesis(genesis: Genesis) -> str:

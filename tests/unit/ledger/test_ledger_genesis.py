@@ -135,6 +135,14 @@ def test_what_is_no_genesis_at_all_is_a_fault(text):
         parse_genesis(text)
 
 
+def test_a_field_that_stands_twice_is_a_fault():
+    doubled = TEXT.replace('"stake_units": ', '"stake_units": 1, "stake_units": ', 1)
+    with pytest.raises(BadGenesis, match="the field `stake_units` twice"):
+        parse_genesis(doubled)
+    with pytest.raises(BadGenesis, match="the field `name` twice"):
+        parse_genesis(TEXT.replace("{", '{"name": "first", ', 1))
+
+
 def test_a_network_for_real_money_has_at_least_four_attestors():
     with pytest.raises(BadGenesis, match="3 attestors"):
         Dairy(attestors=3, development=False).genesis.check()
