@@ -107,6 +107,10 @@ def check_roll(reader: Reader, call: Call, body: RollLot) -> Lot:
         raise ForeignLot(lot=body.lot.hex())
     if lot.remaining == 0:
         raise ShortLot(lot=body.lot.hex(), remaining=0, units=body.mint.claim.units)
+    deficit = mmu_of(reader, call.sender).deficit
+    if deficit and body.mint.claim.units > lot.remaining:
+        # What is over would be issued, and that is a mint.
+        raise DeficitOpen(deficit=deficit)
     _check_claimable(reader, call.sender, body.mint)
     return lot
 

@@ -95,6 +95,8 @@ class MilkModel:
             if not lot["left"]:
                 return "short_lot"
             rolled = min(units, lot["left"])
+            if self.deficit and units > rolled:
+                return "deficit_open"
         if self.bond < BOND_LEAST:
             return "low_bond"
         if old is not None and self.time < lot["expires"]:

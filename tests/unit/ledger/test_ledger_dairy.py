@@ -1,6 +1,7 @@
 """Milk from the tank to the pack: it is counted at every step, and what is lost is paid for."""
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.errors import LowBond
 from ledger.params import DAY_MS
@@ -337,6 +338,19 @@ def test_only_its_mmu_writes_a_lot_off_on_the_day_that_it_expires(town):
     town.time_ms += 1
     assert town.do("bob", WriteOff(lot, bill(5), EXPIRED)) == ""
     town.close()
+
+
+def test_a_roll_issues_nothing_while_a_deficit_is_open(town):
+    lot = minted(town)
+    town.time_ms = NOW_MS + 20 * DAY_MS
+    held = MMUS.get(town.state, MMU)
+    MMUS.put(town.state, replace(held, deficit=bill(1)), MMU)
+    more, _ = roll(town, lot, 1, (60, 60))
+    assert town.do("mmu", more) == "deficit_open"
+    # As much as the old tokens need makes the books better, and may come.
+    same, _ = roll(town, lot, 1, (60, 40))
+    assert town.do("mmu", same) == ""
+    assert LOTS.get(town.state, lot).remaining == 0
 
 
 def test_a_roll_that_the_mmu_cannot_pay_is_refused(town):
