@@ -1,11 +1,11 @@
-"""`billcoin tx` and `billcoin balance`: pay, look a payment up, count what an account holds.
+"""`billcoin tx` and `billcoin balance`: pay, send any transaction, look one up, count a balance.
 
-Each speaks to one node's HTTP address. A transfer is signed here; the key never leaves the machine.
+Each speaks to one node's HTTP address. What is sent is signed here; a key never leaves the machine.
 """
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
 
@@ -23,10 +23,12 @@ from ledger.primitives.keys import (
     format_address,
     parse_address,
 )
-from ledger.types.transaction import REFERENCE_BYTES, Intent, Redemption, Transfer, sign
+from ledger.rules.fees import price_intent
+from ledger.types.transaction import REFERENCE_BYTES, Body, Intent, Redemption, Transfer, sign
 from node.client import NodeClient
 from node.errors import BadArgument, Rejected
 from node.key_file import read_key
+from node.tx_bodies import read_body, read_policy
 from node.views import NodeStatus, TransactionState, TransactionView, present
 
 DEFAULT_NODE: Final = "http://127.0.0.1:26002"
@@ -34,7 +36,9 @@ VALID_BLOCKS: Final = 1_000
 """How many blocks a transfer made here may wait to be included."""
 WAIT_MS_MAX: Final = 10_000
 
-app = typer.Typer(no_args_is_help=True, help="Pay, and look payments up.")
+app = typer.Typer(
+    no_args_is_help=True, help="Pay, send any transaction of the law, and look one up."
+)
 T = TypeVar("T")
 
 NodeUrl = Annotated[
@@ -109,35 +113,89 @@ def transfer(
     payer, units, burned = read_key(key), parse_bill(bill), _read_redemption(redeem)
     tied = _read_hex(reference, "the reference", REFERENCE_BYTES)
 
-    async def pay(client: NodeClient) -> tuple[TransactionView, NodeStatus]:
+    def body(status: NodeStatus) -> Body:
+        return Transfer(parse_address(to, status.prefix), units, tied, burned)
+
+    _send(node, Policy.single(payer.public), [payer], body, fee, wait_ms, as_json=as_json)
+
+
+@app.command()
+def send(
+    body: Annotated[Path, typer.Argument(help='A JSON file: {"type": "freeze_account", ...}.')],
+    key: Annotated[list[Path], typer.Option("--key", help="A signer's key file. Repeatable.")],
+    policy: Annotated[
+        Path | None,
+        typer.Option(help='A joint account: {"threshold": 2, "keys": [...]}; else of the one key.'),
+    ] = None,
+    node: NodeUrl = DEFAULT_NODE,
+    fee: Annotated[
+        str | None, typer.Option(help="The fee in BILL; else the least that is taken.")
+    ] = None,
+    wait_ms: Wait = 3_000,
+    as_json: AsJson = False,
+) -> None:
+    """Send any transaction of the law, signed by one key or by enough of a joint account's."""
+    signers = [read_key(path) for path in key]
+    if policy is None and len(signers) != 1:
+        raise BadArgument("several --key sign for a joint account: name it with --policy")
+    sender = read_policy(policy) if policy else Policy.single(signers[0].public)
+    if any(signer.public not in sender.keys for signer in signers):
+        raise BadArgument(f"{policy}: a --key is not of this account")
+    if len(signers) != sender.threshold:
+        raise BadArgument(f"exactly {sender.threshold} keys sign for this account")
+    _send(
+        node,
+        sender,
+        signers,
+        lambda status: read_body(body, status.prefix),
+        fee,
+        wait_ms,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def address(
+    policy: Annotated[Path, typer.Argument(help='{"threshold": 2, "keys": ["...", ...]}')],
+    prefix: Annotated[str, typer.Option(help="Begins every address of the network.")] = "dbill",
+) -> None:
+    """Say the address of a joint account."""
+    typer.echo(format_address(read_policy(policy).address(), prefix))
+
+
+def _send(
+    node: str,
+    sender: Policy,
+    signers: Sequence[SigningKey],
+    make_body: Callable[[NodeStatus], Body],
+    fee: str | None,
+    wait_ms: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Sign behind what the sender has under way, hand in, wait, and show what became of it."""
+
+    async def go(client: NodeClient) -> tuple[TransactionView, NodeStatus]:
         status = await client.status()
-        least = parse_genesis(await client.genesis()).parameters.fee_least
-        body = Transfer(parse_address(to, status.prefix), units, tied, burned)
-        intent = await _intend(client, status, payer, body, parse_bill(fee) if fee else least)
-        [outcome] = await client.submit([encode(sign(intent, payer))])
+        law = parse_genesis(await client.genesis()).parameters
+        intent = Intent(
+            chain_id=status.chain_id,
+            sender=sender,
+            nonce=(await client.account(sender.address())).pending_nonce,
+            fee=parse_bill(fee) if fee else Units(0),
+            valid_until_height=status.height + VALID_BLOCKS,
+            body=make_body(status),
+        )
+        intent = intent if fee else price_intent(intent, law)
+        [outcome] = await client.submit([encode(sign(intent, *signers))])
         if outcome.code or outcome.txid is None:
             raise Rejected(outcome.code, outcome.detail, 0)
         return await client.transaction(outcome.txid, wait_ms), status
 
-    view, status = _ask(node, pay)
+    view, status = _ask(node, go)
     _show_transaction(view, status.prefix, as_json)
     if view.state is not TransactionState.FINAL or view.code:
         raise typer.Exit(1)
-
-
-async def _intend(
-    client: NodeClient, status: NodeStatus, payer: SigningKey, body: Transfer, fee: Units
-) -> Intent:
-    """Put a transfer behind what its sender has under way."""
-    account = await client.account(address_of(payer.public))
-    return Intent(
-        chain_id=status.chain_id,
-        sender=Policy.single(payer.public),
-        nonce=account.pending_nonce,
-        fee=fee,
-        valid_until_height=status.height + VALID_BLOCKS,
-        body=body,
-    )
 
 
 @app.command()

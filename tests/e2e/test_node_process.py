@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 
-from ledger.primitives.keys import Seed
+from ledger.primitives.keys import Seed, SigningKey, address_of, format_address
 from node.config import NodeConfig
 from node.key_file import write_key
 from tests.support.node_homes import make_homes
@@ -114,3 +115,41 @@ def test_what_is_wrong_with_a_home_is_one_line_and_exit_code_1(tmp_path):
         assert ended.returncode == 1
         assert word in ended.stderr
         assert ended.stderr.count("\n") == 1
+
+
+def test_a_regulator_of_three_people_acts_by_two_of_their_keys(tmp_path):
+    homes = make_homes(tmp_path, 1)
+    [config] = homes.configs
+    payer = tmp_path / "payer.key"
+    write_key(payer, Seed(bytes([9]) * 16 + bytes(16)))
+    seeds = [Seed(bytes([index]) * 32) for index in (71, 72, 73)]
+    people = [SigningKey(seed) for seed in seeds]
+    files = [str(tmp_path / f"person-{index}.key") for index in range(3)]
+    for path, seed in zip(files, seeds, strict=True):
+        write_key(Path(path), seed)
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps({"threshold": 2, "keys": [p.public.hex() for p in people]}))
+    joint = billcoin(config, "tx", "address", str(policy)).stdout.strip()
+
+    def send(words: dict, *signing: str) -> subprocess.CompletedProcess:
+        body = tmp_path / "body.json"
+        body.write_text(json.dumps(words))
+        keys = [word for key in signing for word in ("--key", key)]
+        more = ["--policy", str(policy)] if len(signing) > 1 else []
+        return billcoin(config, "tx", "send", str(body), *keys, *more, "--json")
+
+    thief = format_address(address_of(SigningKey(Seed(bytes([77]) * 32)).public), "dbill")
+    with node(config):
+        get(config, "/v1/status")
+        words = ["--to", joint, "--bill", "5", "--key", str(payer)]
+        assert billcoin(config, "tx", "transfer", *words).returncode == 0
+        freeze = {"type": "freeze_account", "address": thief, "frozen": True}
+        early = send(freeze, *files[:2])
+        assert (early.returncode, "role" in early.stderr) == (1, True)
+        grant = {"type": "grant_role", "role": "regulator", "holder": joint}
+        assert send(grant, str(payer)).returncode == 0
+        frozen = send(freeze, files[0], files[2])
+        assert frozen.returncode == 0, frozen.stderr
+        assert json.loads(frozen.stdout)["state"] == "final"
+        lonely = send(freeze, *files)
+        assert "exactly 2 keys" in lonely.stderr
