@@ -53,6 +53,8 @@ class Check:
     parent_hash: Hash
     block_hash: Hash
     payload: bytes
+    is_certified: bool = False
+    """A quorum stands behind it, so no clock needs to be asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,12 @@ def check_blocks(s: State) -> bool:
     """Ask for a verdict on every block that matters and whose parent is valid."""
     acted = False
     for block, node in s.tree.ready():
-        if block.view >= s.view or node.durable or is_certified(s, block):
+        certified = is_certified(s, block)
+        if block.view >= s.view or node.durable or certified:
             node.standing = Standing.CHECKING
             parent = parent_of(node.proposal)
-            payload = node.proposal.payload
-            s.effects.append(Check(block.view, parent.view, parent.hash, block.hash, payload))
+            about = (block.view, parent.view, parent.hash, block.hash)
+            s.effects.append(Check(*about, node.proposal.payload, certified))
             acted = True
     return acted
 

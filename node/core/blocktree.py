@@ -47,9 +47,6 @@ class BlockTree:
         self._blocks: dict[Hash, Executed] = {}
         self._unsettled: Executed | None = None
 
-    def __contains__(self, block_hash: Hash) -> bool:
-        return block_hash in self._blocks
-
     def get(self, block_hash: Hash) -> Executed | None:
         """Find an executed block that is not final."""
         return self._blocks.get(block_hash)

@@ -1,6 +1,8 @@
 """Asking for bodies and certificates, and answering those who ask (spec §1.8)."""
 
-from consensus.effects import Behind, Effect, Finalize, Offence, Send
+import pytest
+
+from consensus.effects import Behind, Check, Effect, Finalize, Offence, Send
 from consensus.events import Received
 from consensus.messages import (
     Certificate,
@@ -209,3 +211,16 @@ def test_rounds_below_the_floor_are_forgotten() -> None:
     guard = bench.engine._state.guard
     assert guard is not None
     assert set(guard._signed) <= {200, 201}
+
+
+@pytest.mark.parametrize("is_certified", [True, False])
+def test_the_application_is_told_whether_a_quorum_stands_behind_a_block(
+    is_certified: bool,
+) -> None:
+    bench = Bench(follows=1)
+    proposal = bench.propose(1)
+    if is_certified:
+        bench.hear(bench.certify(proposal.vote.subject))
+        bench.wait(bench.params.delta_ms)
+    bench.do(Received(bench.leader(1), proposal), judged=False)
+    assert [check.is_certified for check in bench.of(Check)] == [is_certified]
