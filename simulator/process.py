@@ -227,15 +227,15 @@ class Process:
         if life == self.life:
             self.feed(event)
 
-    def deliver(self, sender: Member, channel: Channel, payload: bytes) -> None:
-        """Take bytes from the network."""
+    def deliver(self, message: told.PeerMessage, mark: int) -> None:
+        """Take bytes from the network; `mark` is what the trace calls them."""
         if self.machine is None:
             return
-        stage = self.stage
-        stage.trace.fold(stage.world.now_ms, self.place, channel.value, crc32(payload))
-        if self.mask is not None and not self.mask.arriving(sender, channel, payload):
+        stage, channel = self.stage, message.channel
+        stage.trace.fold(stage.world.now_ms, self.place, channel.value, mark)
+        if self.mask is not None and not self.mask.arriving(message.peer, channel, message.payload):
             return
-        self.feed(told.PeerMessage(sender, channel, payload))
+        self.feed(message)
 
     def tick_now(self) -> None:
         """Look at the clock, whatever was planned."""
@@ -367,10 +367,11 @@ class Process:
         stage = self.stage
         if channel is Channel.CONSENSUS and self._is_lost(to, payload):
             return
+        message, mark = told.PeerMessage(self.member, channel, payload), crc32(payload)
         for other in stage.processes:
             wanted = other.member != self.member if to is None else other.member == to
             if wanted and other is not self:
-                deliver = partial(other.deliver, self.member, channel, payload)
+                deliver = partial(other.deliver, message, mark)
                 stage.network.send(self.place, other.place, len(payload), deliver)
 
     def _is_lost(self, to: Member | None, payload: bytes) -> bool:

@@ -4,7 +4,7 @@ A client's transaction is answered in the order in which it came, with a code an
 is refused. A peer's is taken in silently: a refusal there is nobody's news.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -102,7 +102,7 @@ class Intake:
     def _take_own(self, candidate: _Candidate, good: bool) -> None:
         self._admit(candidate, good, pass_on=True)
 
-    def flush(self, now_ms: int, peers: Sequence[Member]) -> None:
+    def flush(self, now_ms: int, peers: Collection[Member]) -> None:
         """Send the admitted transactions on, if their time has come."""
         if not self._outgoing or now_ms < self._last_flush_ms + GOSSIP_INTERVAL_MS:
             return
@@ -113,7 +113,7 @@ class Intake:
             if not self._relay:
                 self._emit(SendAll(Channel.TRANSACTIONS, payload))
                 continue
-            for peer in _chosen(payload, peers):
+            for peer in _chosen(payload, sorted(peers)):
                 self._emit(SendTo(peer, Channel.TRANSACTIONS, payload))
 
     def _judge(self, raw: bytes, now_ms: int) -> _Candidate | Admission:

@@ -109,7 +109,7 @@ class Machine:
             self._sync.deadline_ms,
             self._handover.due_ms,
         ]
-        return min((at for at in deadlines if at is not None), default=None)
+        return min([at for at in deadlines if at is not None], default=None)
 
     @property
     def peers(self) -> int:
@@ -126,7 +126,7 @@ class Machine:
         self._run_engine()
         for peer in self._handover.outran(now_ms):
             self._sync.heard(peer, self.application.plan.boundary)
-        self._intake.flush(now_ms, sorted(self._peers))
+        self._intake.flush(now_ms, self._peers)
         self._effects += self._sync.step(self.application.height, now_ms)
         self._tell_pending()
         return self._effects
