@@ -11,7 +11,8 @@ LedgerFault
 |   |     ShortLot
 |   +-- RegistryRefused
 |   |     RoleMissing, KnownDevice, UnknownInstrument, WrongSeal, CalibrationOver, OwnRole,
-|   |     OwnAccount, RoleHeld, RoleNotHeld, CountedRoleBounds, DeviceUnregistered, DeviceRevoked
+|   |     OwnAccount, OwnCause, RoleHeld, RoleNotHeld, CountedRoleBounds, DeviceUnregistered,
+|   |     DeviceRevoked
 |   +-- EvidenceRefused
 |   |     KnownRun, BadRunTimes, FutureRun, BadShelfLife, UnknownDevice, ForeignDevice,
 |   |     ForeignOperator, WrongInstrument, RevokedDevice, CalibrationGap, CalibrationShort,
@@ -28,7 +29,8 @@ LedgerFault
 |   +-- MilkRefused
 |   |     UnknownTank, ForeignTank, ShortTank, FullTank, SealedAlready, NoMilk, TwoSources,
 |   |     ForeignRun, ClaimOverSealed, OldMilk, ForeignLot, UnsoundLot, FreshLot, DeficitOpen,
-|   |     LowBond, ShortBond, LowDeposit, ChallengedAlready, NotChallenged, FalseUnitsOverLot
+|   |     LowBond, ShortBond, ShortReserve, LowDeposit, ChallengedAlready, NotChallenged,
+|   |     FalseUnitsOverLot
 |   +-- PriceRefused
 |   |     TooFewFeeders, WrongRound, FedAlready, NoPrice, StalePrice
 |   +-- MarketRefused
@@ -154,6 +156,7 @@ from ledger.errors.milk import (
     OldMilk,
     SealedAlready,
     ShortBond,
+    ShortReserve,
     ShortTank,
     TwoSources,
     UnknownTank,
@@ -184,6 +187,7 @@ from ledger.errors.registry import (
     DeviceUnregistered,
     KnownDevice,
     OwnAccount,
+    OwnCause,
     OwnRole,
     RegistryRefused,
     RoleHeld,
@@ -319,6 +323,7 @@ __all__ = [
     "OverChargeCap",
     "OverTotalCap",
     "OwnAccount",
+    "OwnCause",
     "OwnOffer",
     "OwnRole",
     "PastHeight",
@@ -340,6 +345,7 @@ __all__ = [
     "ShortHold",
     "ShortLot",
     "ShortOffer",
+    "ShortReserve",
     "ShortStake",
     "ShortTank",
     "StakeTooSmall",

@@ -121,6 +121,13 @@ class ShortBond(MilkRefused):
     text = "the bond is {bond} units, {units} are asked back"
 
 
+class ShortReserve(MilkRefused):
+    """Nobody vouches for the lot, and the reserve can't pay for as much of it."""
+
+    code = "short_reserve"
+    text = "lot {lot}: the reserve can pay for {reserve} units, {units} are to go"
+
+
 class LowDeposit(MilkRefused):
     """A challenge's deposit is too low."""
 

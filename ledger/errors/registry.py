@@ -58,6 +58,13 @@ class OwnAccount(RegistryRefused):
     text = "a regulator does not freeze its own account"
 
 
+class OwnCause(RegistryRefused):
+    """Nobody rules on a matter of one's own, and nobody doubts one's own milk."""
+
+    code = "own_cause"
+    text = "{address} is a party to this"
+
+
 class RoleHeld(RegistryRefused):
     """The holder has the role already."""
 

@@ -9,7 +9,7 @@ from ledger.primitives.keys import Address, PublicKey
 from ledger.primitives.merkle import EMPTY_ROOT
 from ledger.state.dairy import Mmu
 from ledger.state.overlay import EMPTY, Overlay
-from ledger.state.records import Device, Lot, Role, Supply
+from ledger.state.records import NOBODY, Device, Lot, Role, Supply
 from ledger.state.stakes import Committee, Register, Seat, Validator
 from ledger.state.tables import (
     BONDS_ACCOUNT,
@@ -30,8 +30,6 @@ from ledger.state.tables import (
     grant_role,
 )
 from ledger.types.block import Block, Header
-
-_NO_ACCOUNT = Address(bytes(32))
 
 
 def genesis_state(genesis: Genesis) -> Overlay:
@@ -91,7 +89,7 @@ def _put_stock(overlay: Overlay, stock: GenesisStock) -> None:
         stock.plant,
         "stock",
         lot_id,
-        _NO_ACCOUNT,
+        NOBODY,
         stock.units,
         stock.units,
         stock.expires_ms,
@@ -113,7 +111,7 @@ def genesis_block(genesis: Genesis) -> Block:
         parent_view=0,
         parent_hash=ZERO_HASH,
         time_ms=genesis.time_ms,
-        proposer=_NO_ACCOUNT,
+        proposer=NOBODY,
         transactions_root=EMPTY_ROOT,
         receipts_root=EMPTY_ROOT,
         state_root=genesis_state(genesis).root(),

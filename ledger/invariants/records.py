@@ -46,6 +46,8 @@ def _lot(lot: Lot, rules: Parameters) -> str:
         return f"{lot.remaining} of {lot.units} units remain"
     if not lot.unsold <= min(lot.packed, lot.remaining) or lot.packed > lot.units:
         return f"{lot.packed} packed, {lot.unsold} unsold, {lot.remaining} of {lot.units} remain"
+    if lot.false_units > lot.units:
+        return f"{lot.false_units} of {lot.units} units were ruled false"
     return ""
 
 

@@ -2,7 +2,8 @@
 
 Upheld, the deposit comes back and the milk that never was is written off as fraud, its MMU's
 bond first; what was sold of it already is taken from the bond for the reserve. Rejected, the
-deposit goes to the MMU, whose name was at stake (of a genesis lot: to the reserve).
+deposit goes to the reserve. Of a lot no more is ever found false than there was in it. The lot's
+MMU neither doubts it nor rules on it, and who doubts does not rule.
 """
 
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from ledger.errors import (
     FalseUnitsOverLot,
     LowDeposit,
     NotChallenged,
+    OwnCause,
     TooLittleMoney,
 )
 from ledger.primitives.amounts import Units
@@ -28,7 +30,6 @@ from ledger.state.tables import (
     CHALLENGES,
     DEPOSITS_ACCOUNT,
     MMUS,
-    ORIGINS,
     RESERVE_ACCOUNT,
     account,
     parameters,
@@ -39,7 +40,9 @@ from ledger.types.milk import ChallengeLot, ResolveChallenge
 
 def check_challenge(reader: Reader, call: Call, body: ChallengeLot) -> None:
     """Raise unless the lot stands unchallenged and the deposit is there."""
-    find_lot(reader, body.lot)
+    if find_lot(reader, body.lot).mmu == call.sender:
+        # One doubt a lot stands at a time: one's own would keep others' away.
+        raise OwnCause(address=call.sender.hex())
     if CHALLENGES.get(reader, body.lot) is not None:
         raise ChallengedAlready(lot=body.lot.hex())
     least = parameters(reader).challenge_deposit_units
@@ -69,18 +72,19 @@ def apply_resolve(
     if opened is None:
         raise NotChallenged(lot=body.lot.hex())
     lot = find_lot(overlay, body.lot)
-    if body.false_units > lot.units:
-        raise FalseUnitsOverLot(lot=body.lot.hex(), false_units=body.false_units, units=lot.units)
+    if call.sender in {opened.challenger, lot.mmu}:
+        raise OwnCause(address=call.sender.hex())
+    left = lot.units - lot.false_units
+    if body.false_units > left:
+        raise FalseUnitsOverLot(lot=body.lot.hex(), false_units=body.false_units, units=left)
     CHALLENGES.remove(overlay, body.lot)
     if body.false_units == 0:
-        known = ORIGINS.get(overlay, body.lot) is not None
-        payee = Address(lot.mmu) if known else RESERVE_ACCOUNT
-        pay(overlay, DEPOSITS_ACCOUNT, payee, opened.deposit)
+        pay(overlay, DEPOSITS_ACCOUNT, RESERVE_ACCOUNT, opened.deposit)
         return
     pay(overlay, DEPOSITS_ACCOUNT, Address(opened.challenger), opened.deposit)
+    found = replace(lot, false_units=Units(lot.false_units + body.false_units))
     gone = min(body.false_units, lot.remaining)
-    if gone:
-        lose_milk(overlay, body.lot, lot, gone, Reason.FRAUD)
+    lose_milk(overlay, body.lot, found, gone, Reason.FRAUD)
     _fine(overlay, Address(lot.mmu), body.false_units - gone)
 
 

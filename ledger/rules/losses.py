@@ -2,14 +2,15 @@
 
 Tokens without milk are burned from the perish reserve, then from the MMU's bond (where the MMU
 is to blame the bond pays first). What neither can pay is the MMU's deficit: it is on the books
-for everyone to see, and stops that MMU's mints until a new bond covers it.
+for everyone to see, and stops that MMU's mints until a new bond covers it. For stock of the
+genesis nobody vouches: of it only so much is written off as the reserve can pay.
 """
 
 from typing import Final
 
 from msgspec.structs import replace
 
-from ledger.errors import ForeignLot, FreshLot, ShortBond, ShortLot, ZeroUnits
+from ledger.errors import ForeignLot, FreshLot, ShortBond, ShortLot, ShortReserve, ZeroUnits
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
@@ -74,6 +75,9 @@ def lose_milk(overlay: Overlay, lot_id: Hash, lot: Lot, units: int, reason: Reas
     remove_milk(overlay, lot_id, lot, units)
     book_gone(overlay, units, burned, reason)
     if burned < units:
+        if not lot.vouched:
+            # A deficit is its MMU's to cover: nobody could cover this one.
+            raise ShortReserve(lot=lot_id.hex(), reserve=burned, units=units)
         held = mmu_of(overlay, mmu)
         MMUS.put(overlay, replace(held, deficit=Units(held.deficit + units - burned)), mmu)
 
@@ -93,7 +97,7 @@ def check_loss(reader: Reader, call: Call, body: WriteOff) -> None:
 
 
 def apply_loss(overlay: Overlay, context: BlockContext, call: Call, body: WriteOff) -> None:
-    """Write milk off: of one's tank; of one's lot, if spilled; of any, if recalled or expired for long."""
+    """Write milk off: of one's tank or lot, or of any lot, if recalled or expired for long."""
     check_loss(overlay, call, body)
     if (tank := TANKS.get(overlay, body.subject)) is not None:
         left, _ = draw(tank, body.units)

@@ -14,6 +14,7 @@ from ledger.errors import (
     ForeignDeal,
     NotYetReleased,
     OfferOver,
+    OwnCause,
     OwnOffer,
     RulingOverDeal,
     ShortOffer,
@@ -124,6 +125,8 @@ def apply_rule(overlay: Overlay, context: BlockContext, call: Call, body: RuleDi
     """Share the escrow between buyer and seller."""
     require_role(overlay, call.sender, Role.ARBITER)
     deal = _find_deal(overlay, body.deal)
+    if call.sender in {deal.buyer, deal.seller}:
+        raise OwnCause(address=call.sender.hex())
     if not deal.disputed:
         raise DealUndisputed(deal=body.deal.hex())
     if body.buyer_units > deal.units:

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from ledger.primitives.amounts import Units, WireUnits
 from ledger.primitives.hashing import WireHash
-from ledger.primitives.keys import WireAddress
+from ledger.primitives.keys import Address, WireAddress
 from ledger.types.evidence import Instrument, MilkKind, Millis
 from ledger.types.registry import FlowMax, LicensedRole
 from ledger.types.transaction import Height, Nonce
@@ -23,6 +23,9 @@ ATTESTORS_LEAST = 4
 
 RANGES_MAX = 32
 """The most separate ranges remembered of one device's boot; older gaps count as used."""
+
+NOBODY = Address(bytes(32))
+"""Stands for nobody: who minted the stock of a genesis, who proposed its block."""
 
 Seq = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -96,7 +99,8 @@ class LotStatus(StrEnum):
 class Lot(Struct, frozen=True, array_like=True):
     """A lot of pasteurised milk: `remaining` backs the tokens that are not redeemed yet.
 
-    `packed` units stand in product lots, `unsold` of them are in packs yet.
+    `packed` units stand in product lots, `unsold` of them are in packs yet. `false_units` were
+    ruled never to have been there.
     """
 
     kind: MilkKind
@@ -112,6 +116,12 @@ class Lot(Struct, frozen=True, array_like=True):
     packed: WireUnits = Units(0)
     unsold: WireUnits = Units(0)
     status: LotStatus = LotStatus.SOUND
+    false_units: WireUnits = Units(0)
+
+    @property
+    def vouched(self) -> bool:
+        """Tell whether an MMU answers for the milk; for stock of the genesis none does."""
+        return self.mmu != NOBODY
 
 
 class Consumed(Struct, frozen=True, array_like=True):

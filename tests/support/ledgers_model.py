@@ -51,7 +51,7 @@ class Model(MilkModel, TradeModel):
         self.tank, self.tank_sealed, self.tank_lost = {}, 0, 0
         self.oldest = 0
         self.sealed, self.challenges = {}, {}
-        self.deficit = self.stock_deficit = self.minted = self.redeemed = 0
+        self.deficit = self.minted = self.redeemed = 0
         self.bond = self.units["bonds"] = bond
         self.price = self.day = self.day_ms = self.price_ms = self.round = 0
         self.rate = self.cap = self.funded = 0

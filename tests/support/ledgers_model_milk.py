@@ -110,7 +110,7 @@ class MilkModel:
         self.runs.add(name)
         self.lots[name] = {
             "left": units, "unsold": 0, "expires": expires, "status": "sound", "mmu": "mmu",
-            "units": units,
+            "units": units, "false": 0,
         }  # fmt: skip
         self.minted += units
         self.subsidies(brought, units)
@@ -143,6 +143,8 @@ class MilkModel:
         return ""
 
     def burn(self, lot, units, *, blamed):
+        if lot["mmu"] != "mmu" and self.units["reserve"] < units:
+            return "short_reserve"
         sources = ["bonds", "reserve"] if blamed else ["reserve", "bonds"]
         left = units
         for source in sources:
@@ -154,10 +156,8 @@ class MilkModel:
             left -= cut
         self.lose(lot, units)
         self.redeemed += units - left
-        if lot["mmu"] == "mmu":
-            self.deficit += left
-        else:
-            self.stock_deficit += left
+        self.deficit += left
+        return ""
 
     def write_off(self, who, lot_name, units, reason):
         lot = self.lots[lot_name]
@@ -171,8 +171,7 @@ class MilkModel:
         fresh = {"expired": self.time < fresh_until, "recalled": lot["status"] != "recalled"}
         if fresh.get(reason):
             return "fresh_lot"
-        self.burn(lot, units, blamed=reason == "spilled")
-        return ""
+        return self.burn(lot, units, blamed=reason == "spilled")
 
     def post_bond(self, who, units):
         if who != "mmu":
@@ -190,6 +189,8 @@ class MilkModel:
         return ""
 
     def challenge(self, who, lot_name, deposit):
+        if self.lots[lot_name]["mmu"] == who:
+            return "own_cause"
         if lot_name in self.challenges:
             return "challenged_already"
         if deposit < self.deposit:
@@ -199,18 +200,23 @@ class MilkModel:
         self.challenges[lot_name] = (who, deposit)
         return ""
 
-    def resolve(self, lot_name, false_units):
+    def resolve(self, judge, lot_name, false_units):
         if lot_name not in self.challenges:
             return "not_challenged"
         lot = self.lots[lot_name]
-        if false_units > lot["units"]:
+        who, deposit = self.challenges[lot_name]
+        if who == judge:
+            return "own_cause"
+        if false_units > lot["units"] - lot["false"]:
             return "false_units_over_lot"
-        who, deposit = self.challenges.pop(lot_name)
-        if not false_units:
-            return self.move("deposits", "mmu" if lot["mmu"] == "mmu" else "reserve", deposit)
-        self.move("deposits", who, deposit)
         gone = min(false_units, lot["left"])
-        self.burn(lot, gone, blamed=True)
+        if code := self.burn(lot, gone, blamed=True):
+            return code
+        del self.challenges[lot_name]
+        if not false_units:
+            return self.move("deposits", "reserve", deposit)
+        self.move("deposits", who, deposit)
+        lot["false"] += false_units
         if lot["mmu"] != "mmu":
             return ""
         cut = min(self.bond, false_units - gone)

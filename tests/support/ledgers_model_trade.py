@@ -107,10 +107,12 @@ class TradeModel:
         self.deals[name][4] = True
         return ""
 
-    def rule(self, name, units):
+    def rule(self, judge, name, units):
         if name not in self.deals:
             return "unknown_deal"
         buyer, seller, held, _, disputed = self.deals[name]
+        if judge in (buyer, seller):
+            return "own_cause"
         if not disputed:
             return "deal_undisputed"
         if units > held:

@@ -157,4 +157,4 @@ class MilkPrograms:
         m = self.model
         lot = self.pick(m.challenges, pick) or self.pick(m.lots, pick)
         body = ResolveChallenge(lot, units)
-        self.send("carol", body, lambda: m.resolve(lot, units))
+        self.send("carol", body, lambda: m.resolve("carol", lot, units))

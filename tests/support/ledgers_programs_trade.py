@@ -76,7 +76,7 @@ class TradePrograms:
     @rule(pick=picks, units=amounts)
     def rule_deal(self, pick, units):
         deal = self.pick(self.model.deals, pick) or NONE
-        self.send("carol", RuleDispute(deal, units), lambda: self.model.rule(deal, units))
+        self.send("carol", RuleDispute(deal, units), lambda: self.model.rule("carol", deal, units))
 
     @rule(
         who=people, milk=st.integers(1, bill(5)), price=st.integers(1, 3 * 10**6),
