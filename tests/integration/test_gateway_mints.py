@@ -28,12 +28,14 @@ from simulator.dairy.recording import decode_text, read_recording
 from simulator.dairy.replay import Player, replay_identities
 from simulator.dairy.setup import LINE, DairyConfig, identify
 from tests.support.ledger_chain import LedgerChain
-from tests.support.ledgers import FLOW_MAX_L_PER_H, FOREVER, Dairy, key
+from tests.support.ledgers import FOREVER, Dairy, key
 from tests.support.milk_line import MilkLine
 from tests.support.mint_parts import running_broker, until
 
 SEED = b"\x21" * 32
 SHARED = Path(os.environ.get("BILLCOIN_SHARED_DATA", Path(__file__).parents[3] / "shared/data"))
+AS_FAST_AS_PLAYED = 10**9
+"""Litres an hour: days of milk flow in seconds here."""
 RECORDING = SHARED / "robot-milkings.csv"
 
 
@@ -167,7 +169,8 @@ def test_a_recording_is_minted_to_the_unit(tmp_path, broker, gateway):
 def test_the_real_recording_is_claimed_to_the_unit_and_the_ledger_takes_it():
     recording = read_recording(decode_text(RECORDING.read_bytes()), "yield=Yield:lb")
     line = MilkLine(
-        dairy=Dairy(farms=len(recording.meters), attestors=1), meter_unit=recording.unit
+        dairy=Dairy(farms=len(recording.meters), attestors=1, flow_max_l_per_h=AS_FAST_AS_PLAYED),
+        meter_unit=recording.unit,
     )
     meters = dict(zip(recording.meters, line.meters, strict=True))
     density = line.rules.law.density_mg_per_l
@@ -199,7 +202,7 @@ def test_the_real_recording_is_claimed_to_the_unit_and_the_ledger_takes_it():
                     envelopes,
                     line.rules.law,
                     line.dairy.chain_id,
-                    FLOW_MAX_L_PER_H,
+                    AS_FAST_AS_PLAYED,
                     signer,
                 ),
             ),

@@ -90,6 +90,7 @@ class Dairy:
     parameters: Parameters | None = None
     proposer: Address | None = None
     bond: int = 1_000 * UNITS_PER_BILL
+    flow_max_l_per_h: int = FLOW_MAX_L_PER_H
     balances: Mapping[str, int] = field(
         default_factory=lambda: {
             "alice": bill(1_000),
@@ -189,7 +190,7 @@ class Dairy:
                     PLANT,
                     address_of(self.mmu.public),
                     until_ms,
-                    FLOW_MAX_L_PER_H if kind is Instrument.FLOW_METER else 0,
+                    self.flow_max_l_per_h if kind is Instrument.FLOW_METER else 0,
                 )
                 for kind, k in self.line_keys.items()
             ),
