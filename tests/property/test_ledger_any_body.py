@@ -6,20 +6,23 @@ things that are there, so that a type which is added is tried here by itself.
 
 import hypothesis.strategies as st
 import msgspec
+import pytest
 from hypothesis import given, settings
 from msgspec import inspect
 
-from ledger.errors import LedgerFault, Refused
+from ledger.errors import CannotPayFee, FeeTooLow, Refused
 from ledger.invariants import audit
 from ledger.params import DAY_MS
 from ledger.primitives.codec import encode
+from ledger.primitives.keys import address_of
 from ledger.rules import LAWS
 from ledger.state.records import Role
-from ledger.state.tables import account, grant_role, parameters
-from ledger.transition import BlockContext, apply_block
+from ledger.state.tables import account, credit, grant_role, parameters
+from ledger.transition import BlockContext, apply_block, check_transaction
 from ledger.types.milk import PackLot, RecordCollection
 from ledger.types.transaction import decode_transaction
-from tests.support.ledgers import GENESIS_MS, NOW_MS, PLANT, Dairy, bill, key
+from tests.support.ledgers import FEE, GENESIS_MS, NOW_MS, PLANT, Dairy, bill, key
+from tests.support.ledgers_samples import sample_bodies
 from tests.support.ledgers_town import PURSES, Town
 
 WHO = ("alice", "bob", "carol", "mmu", "regulator", "treasury", "owner-0")
@@ -54,8 +57,7 @@ def busy_town():
 
 TOWN, CLAIM = busy_town()
 NAMES = sorted(
-    {k[1:33] for k, _ in TOWN.entries() if len(k) >= 33}
-    | {CLAIM.run, bytes(32), key("new").public}
+    {k[1:33] for k, _ in TOWN.entries() if len(k) >= 33} | {CLAIM.run, bytes(32), key("new").public}
 )
 TIMES = (0, GENESIS_MS, NOW_MS, NOW_MS + DAY_MS, NOW_MS + 40 * DAY_MS)
 
@@ -98,6 +100,7 @@ def values(kind):
     raise AssertionError(f"no idea how to draw {kind}")
 
 
+BODIES = sample_bodies(Town())
 ANY = {kind: values(inspect.type_info(kind)) for kind in LAWS}
 
 
@@ -136,6 +139,36 @@ def test_whatever_decodes_takes_effect_or_is_recorded_and_pays(data):
         msgspec.msgpack.decode(raw)
 
 
-def test_every_refusal_is_a_fault_of_the_ledger():
-    assert all(issubclass(kind, LedgerFault) for kind in (Refused,))
+@pytest.mark.parametrize("body", BODIES, ids=[type(body).__name__ for body in BODIES])
+def test_who_can_not_pay_the_fee_is_refused_at_the_door_and_stands_in_no_block(body):
+    dairy = TOWN.dairy
+    transaction = dairy.transaction(body, key("pauper"), 0)
+    state = dairy.state()
+    credit(state, address_of(key("pauper").public), transaction.intent.fee - 1)
+    before = dict(state.changes)
+    with pytest.raises(CannotPayFee):
+        check_transaction(state, transaction, 1)
+    with pytest.raises(CannotPayFee):
+        apply_block(state, dairy.context(), [transaction])
+    assert dict(state.changes) == before
+
+
+def test_the_least_fee_is_for_every_kilobyte_that_is_begun():
+    dairy, state = TOWN.dairy, TOWN.dairy.state()
+    mint = dairy.mint(dairy.claim())
+    priced = dairy.transaction(mint, dairy.mmu, 0)
+    kilobytes = -(-len(encode(priced.intent)) // 1_024)
+    assert kilobytes > 5
+    assert priced.intent.fee == kilobytes * FEE
+    check_transaction(state, priced, 1)
+    cheap = dairy.transaction(mint, dairy.mmu, 0, fee=priced.intent.fee - 1)
+    with pytest.raises(FeeTooLow) as refused:
+        check_transaction(state, cheap, 1)
+    assert refused.value.numbers == {"got": kilobytes * FEE - 1, "least": kilobytes * FEE}
+    small = [body for body in BODIES if dairy.transaction(body, key("bob"), 0).intent.fee == FEE]
+    shown = {type(body).__name__ for body in BODIES if body not in small}
+    assert shown == {"MintLot", "RollLot"}
+
+
+def test_every_code_of_a_refusal_is_known():
     assert len(CODES) > 100
