@@ -246,3 +246,26 @@ def test_never_more_is_minted_than_flowed_nor_than_was_metered(batches, error, u
     assert minted <= metered
     if error == 0:
         assert minted == flowed
+
+
+def flows_for_six_seconds(line, hold_times):
+    """Two long envelopes of flow, watched by all but a hold thermometer that speaks at times."""
+    line.milk(0, 10_000)
+    start_ms = line.now_ms + 20
+    for first, last in ((0, 3_000), (3_000, 6_000)):
+        total = [(start_ms + at, 5_000 * LITRE * at // 3_000_000) for at in (first, last)]
+        line.accept(line.line[Instrument.FLOW_METER], total)
+    for kind, value in ((Instrument.OUTLET_THERMOMETER, 3_000), (Instrument.DIVERSION_VALVE, 1)):
+        line.accept(line.line[kind], [(start_ms + at, value) for at in range(0, 6_001, 1_500)])
+    for times in hold_times:
+        samples = [(start_ms + at, 75_000) for at in times]
+        line.accept(line.line[Instrument.HOLD_THERMOMETER], samples)
+    line.accept(line.line[Instrument.DIVERSION_VALVE], [(start_ms + 6_020, 0)])
+    return line.step()
+
+
+def test_a_thermometer_that_is_silent_between_two_envelopes_of_flow_loses_the_run():
+    watched = flows_for_six_seconds(MilkLine(), [(0, 1_200, 2_900), (4_800, 6_000)])
+    assert len(sealed(watched)) == 1
+    silent = flows_for_six_seconds(MilkLine(), [(0, 1_200), (4_800, 6_000)])
+    assert (sealed(silent), lost(silent)) == ([], ["unwatched"])
