@@ -5,6 +5,7 @@ A certificate comes about in two ways, by counting votes and by receiving it, an
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from consensus.effects import Forked, Offence
 from consensus.errors import BadSignature
@@ -18,6 +19,8 @@ from consensus.types import Member, View
 from consensus.view import Round, certified_block
 from consensus.votes import Admission, are_exclusive
 
+FORGED: Final = "its vote bears a wrong signature"
+
 
 def count_vote(s: State, vote: Vote, *, verified: bool) -> None:
     """Count a vote, prove its signer's equivocation if it is one, certify at quorum."""
@@ -29,11 +32,13 @@ def count_vote(s: State, vote: Vote, *, verified: bool) -> None:
             bring_up_to_date(s, vote.signer)
         return
     if (earlier := known.tally.rival(vote)) is not None:
+        if not (verified or is_genuine(s.committee, s.chain_id, vote)):
+            raise BadSignature(FORGED)
         accuse_of_equivocation(s, known, earlier, vote)
     if admission is Admission.COUNTED and vote.subject.kind not in known.certificates:
         certificate, forgers = known.tally.certify(vote.subject)
         for forger in forgers:
-            s.accuse(Offence(forger, "its vote bears a wrong signature", None))
+            s.accuse(Offence(forger, FORGED, None))
         if certificate is not None:
             if rivals := find_rivals(s, certificate.subject):
                 tell_fork(s, rivals, certificate)
@@ -42,13 +47,17 @@ def count_vote(s: State, vote: Vote, *, verified: bool) -> None:
 
 
 def accuse_of_equivocation(s: State, known: Round, earlier: Vote, later: Vote) -> None:
-    """Report two votes that exclude each other, once a signer and view (spec §4.3)."""
+    """Report two votes that exclude each other, once a signer and view (spec §4.3).
+
+    The later one is known to be genuine. The earlier one came from its signer, but may be forged.
+    """
     signer = later.signer
     if signer in known.reported or signer == s.me:
         return
+    if not is_genuine(s.committee, s.chain_id, earlier):
+        s.accuse(Offence(signer, FORGED, None))
+        return
     known.reported.add(signer)
-    if not all(is_genuine(s.committee, s.chain_id, vote) for vote in (earlier, later)):
-        raise BadSignature("its vote bears a wrong signature")
     # Durable, so that a restart forgets neither the proof nor what it forbids.
     s.persist(known.view, earlier)
     s.persist(known.view, later)
@@ -107,6 +116,10 @@ def hold(s: State, certificate: Certificate, source: Member | None = None) -> No
     known = s.round(subject.view)
     known.certificates[subject.kind] = certificate
     s.persist(subject.view, certificate)
+    for member, signature in certificate.votes:
+        vote = Vote(subject, member, signature)
+        if (earlier := known.tally.rival(vote)) is not None:
+            accuse_of_equivocation(s, known, earlier, vote)
     note_certificate(s, certificate)
     s.touched.add(subject.view)
     if s.highest is None or subject.view > s.highest.subject.view:

@@ -17,7 +17,7 @@ from consensus.intake import take_message
 from consensus.journal import Record, place_of
 from consensus.leader import Schedule
 from consensus.messages import Certificate, Message, Proposal, Vote, VoteKind
-from consensus.params import Params
+from consensus.params import IGNORED_FIRST_MS, IGNORED_MAX_MS, Params
 from consensus.state import Floor, Peer, Silence, State
 from consensus.tree import Tree, block_of
 from consensus.types import Committee, Epoch, Member, View
@@ -185,10 +185,23 @@ class Engine:
 
 
 def _receive(s: State, sender: Member, message: Message) -> None:
+    peer = s.peers.get(sender)
+    if peer is not None and s.now_ms < peer.ignored_until_ms:
+        return
     try:
         take_message(s, sender, message)
     except PeerFault as fault:
         s.accuse(Offence(sender, str(fault), None))
+        if peer is not None:
+            _ignore(s, peer)
+
+
+def _ignore(s: State, peer: Peer) -> None:
+    """Stop listening to an offender for a while: to look at more of the same costs too much."""
+    if s.now_ms >= peer.ignored_until_ms + IGNORED_MAX_MS:
+        peer.ignored_ms = 0
+    peer.ignored_ms = min(max(IGNORED_FIRST_MS, 2 * peer.ignored_ms), IGNORED_MAX_MS)
+    peer.ignored_until_ms = s.now_ms + peer.ignored_ms
 
 
 def _settle(s: State) -> None:

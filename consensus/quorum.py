@@ -12,7 +12,7 @@ from consensus.errors import BadCertificate, PeerFault
 from consensus.messages import Certificate, Subject, Vote, VoteKind
 from consensus.types import GENESIS_VIEW, Committee, Member
 from ledger.primitives.hashing import ZERO_HASH, Hash
-from ledger.primitives.keys import Signature, verify, verify_many
+from ledger.primitives.keys import Signature, verify
 
 
 def stake_of(committee: Committee, members: Iterable[Member]) -> int:
@@ -78,6 +78,6 @@ def verify_certificate(committee: Committee, chain_id: Hash, certificate: Certif
     if sum(stakes) - min(stakes) >= committee.quorum:
         raise BadCertificate("it holds more votes than it needs")
     text = subject.signing_bytes(chain_id)
-    good = verify_many((committee.seats[member].key, text, sig) for member, sig in votes)
-    if not all(good):
-        raise BadCertificate(f"the signature of member {members[good.index(False)]} is wrong")
+    for member, signature in votes:
+        if not verify(committee.seats[member].key, text, signature):
+            raise BadCertificate(f"the signature of member {member} is wrong")

@@ -51,6 +51,10 @@ class Peer:
     """When it was last sent the newest certificates because it seemed to lack them."""
     window_ms: int = 0
     answers: int = 0
+    ignored_until_ms: int = 0
+    """It broke the protocol: nothing of it is looked at before."""
+    ignored_ms: int = 0
+    """How long that was, the last time."""
 
 
 @dataclass(slots=True)

@@ -120,6 +120,11 @@ class Bench:
         self.effects = effects
         return effects
 
+    def pardon(self) -> None:
+        """Make the engine listen to all again, as after a while."""
+        for peer in self.engine._state.peers.values():
+            peer.ignored_until_ms = peer.ignored_ms = 0
+
     # Words for others.
 
     @property

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from consensus.effects import Offence
 from consensus.evidence import evidence_of
-from consensus.messages import Subject, VoteKind
+from consensus.messages import Subject, Vote, VoteKind
 from consensus.types import View
 from ledger.types.votes import FaultKind, fault_between
 from tests.support.consensus_bench import Bench, finalize, nullify
@@ -99,3 +99,41 @@ def test_a_forged_pair_makes_no_evidence() -> None:
     forged = replace(bench.sign(other, culprit), signature=bench.sign(one, culprit).signature)
     bench.hear(forged)
     assert [offence.proof for offence in bench.of(Offence)] == [None]
+
+
+def test_two_votes_of_which_one_hides_in_a_certificate_are_proof() -> None:
+    bench = Bench()
+    liar = bench.others[0]
+    seen = bench.propose(1, note=b"good, too").vote.subject
+    bench.hear(bench.sign(seen, liar))
+    certified = bench.propose(1).vote.subject
+    bench.hear(bench.certify(certified))
+    (offence,) = bench.of(Offence)
+    assert offence.member == liar
+    assert offence.proof is not None
+    assert {vote.subject for vote in offence.proof} == {seen, certified}
+    assert evidence_of(bench.committee, offence) is not None
+
+
+def test_a_vote_that_was_never_signed_makes_nobody_immune() -> None:
+    bench = Bench()
+    liar = bench.others[0]
+    subjects = [bench.propose(1, note=note).vote.subject for note in (b"good", b"good, too")]
+    bench.hear(bench.sign(subjects[0], liar))
+    forged = bench.sign(subjects[1], bench.others[1])
+    bench.hear(Vote(forged.subject, liar, forged.signature))
+    assert [offence.proof for offence in bench.of(Offence)] == [None]
+    bench.pardon()
+    bench.hear(bench.sign(subjects[1], liar))
+    (offence,) = bench.of(Offence)
+    assert offence.proof is not None
+
+
+def test_a_forged_vote_beside_a_certificate_is_its_senders_fault_alone() -> None:
+    bench = Bench()
+    liar, messenger = bench.others[:2]
+    forged = bench.sign(bench.propose(1, note=b"good, too").vote.subject, messenger)
+    bench.hear(Vote(forged.subject, liar, forged.signature))
+    bench.hear(bench.certify(bench.propose(1).vote.subject), messenger)
+    assert [(o.member, o.proof) for o in bench.of(Offence)] == [(liar, None)]
+    assert bench.engine.view == 2

@@ -15,6 +15,7 @@ from consensus.messages import (
     Vote,
     VoteKind,
 )
+from consensus.params import IGNORED_FIRST_MS, IGNORED_MAX_MS
 from consensus.quorum import verify_certificate
 from consensus.types import BlockRef, Member, View
 from ledger.primitives.hashing import Hash
@@ -135,7 +136,6 @@ def settle_on(bench: Bench, proposal: Proposal) -> None:
         for effect in bench.of(Send):
             if effect.message == FetchProposal(*ref_parts(proposal)):
                 bench.do(Received(effect.to, proposal))
-                return
 
 
 def test_a_first_block_on_a_strange_parent_keeps_nobody_from_the_true_one() -> None:
@@ -182,3 +182,37 @@ def test_a_body_on_another_certified_parent_keeps_nobody_from_the_true_one() -> 
     bench.hear(replace(false, parent=bench.certify(unseen), nullifications=()))
     settle_on(bench, third)
     assert bench.engine.floor.block == ref(third)
+
+
+def test_an_offender_is_not_heard_for_a_time_that_doubles() -> None:
+    bench = Bench()
+    liar = bench.others[0]
+    bad = junk(bench.certify(nullify(1)))
+    waits_ms = []
+    for _ in range(8):
+        bench.hear(bad, liar)
+        assert bench.reasons()
+        until_ms = bench.engine._state.peers[liar].ignored_until_ms
+        waits_ms.append(until_ms - bench.now_ms)
+        bench.now_ms = until_ms - 1
+        bench.hear(bad, liar)
+        assert bench.reasons() == [], "it is not even looked at"
+        bench.now_ms = until_ms
+    assert waits_ms == [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]
+
+
+def test_a_liar_that_behaves_for_long_begins_anew() -> None:
+    bench = Bench()
+    liar = bench.others[0]
+    bad = junk(bench.certify(nullify(1)))
+    bench.hear(bad, liar)
+    bench.now_ms = bench.engine._state.peers[liar].ignored_until_ms + IGNORED_MAX_MS
+    bench.hear(bad, liar)
+    assert bench.engine._state.peers[liar].ignored_until_ms == bench.now_ms + IGNORED_FIRST_MS
+
+
+def test_an_offence_silences_nobody_but_its_sender() -> None:
+    bench = Bench()
+    bench.hear(junk(bench.certify(nullify(1))), bench.others[0])
+    bench.hear(bench.certify(nullify(1)), bench.others[1])
+    assert bench.engine.view == 2
