@@ -97,9 +97,10 @@ def _transfer_rows(store: ChainStore, prefix: str) -> Iterator[Row]:
             transaction = decode_transaction(raw)
             body = transaction.intent.body
             if isinstance(body, Transfer):
-                to, units = format_address(body.to, prefix), int(body.units)
+                to, units, mandate = format_address(body.to, prefix), int(body.units), ""
             elif isinstance(body, ChargeMandate):
                 to, units = format_address(transaction.sender, prefix), None
+                mandate = body.mandate.hex()
             else:
                 continue
             redeem = body.redeem
@@ -117,6 +118,7 @@ def _transfer_rows(store: ChainStore, prefix: str) -> Iterator[Row]:
                 "" if redeem is None else redeem.lot.hex(),
                 0 if redeem is None else redeem.units,
                 receipt.code,
+                mandate,
             )
 
 
@@ -159,6 +161,7 @@ TABLES: Final = {
             ("redeemed_lot", TEXT),
             ("redeemed_units", NUMBER),
             ("code", TEXT),
+            ("mandate", TEXT),
         ),
         _transfer_rows,
     ),

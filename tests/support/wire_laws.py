@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 import msgspec
+from starlette.requests import Request
 
 from api.errors import MalformedRequest, NotFound
 from consensus.errors import CorruptJournal
@@ -29,6 +30,7 @@ from ledger.types.transaction import decode_transaction
 from node.core import wire
 from node.errors import BadConfig, FrameTooLong
 from node.shell.framing import FrameDecoder, encode_frame
+from node.shell.rpc_app import MSGPACK, Problem, _decode_batch
 from tests.support.ledgers import bill, key
 from tests.support.ledgers_samples import sample_bodies
 from tests.support.ledgers_town import PURSES, Town
@@ -90,6 +92,11 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
     return lambda raw: read(raw.decode("latin-1"))
 
 
+def _request(content_type: str) -> Request:
+    headers = [(b"content-type", content_type.encode())]
+    return Request({"type": "http", "headers": headers})
+
+
 def make_readers() -> dict[str, Reader]:
     """Say for every reader in the code how it is fed; a new one is missing here until told."""
     found, town, chain = readers(), Town(), ProofChain()
@@ -147,13 +154,17 @@ def make_readers() -> dict[str, Reader]:
         texts("api.routes.orders.parse_ulid", b"01JD0000000000000000000000", faults=(NotFound,)),
         reader("api.services.payments.read_json", question, faults=(MalformedRequest,)),
         reader("api.services.payments.read_question", question, faults=(MalformedRequest,)),
+        reader("json batch", msgspec.json.encode({"transactions": [paid.hex()]}), faults=(Problem,),
+               feed=lambda raw: _decode_batch(_request("application/json"), raw)),
+        reader("packed batch", encode([paid]), faults=(Problem,),
+               feed=lambda raw: _decode_batch(_request(MSGPACK), raw)),
         reader("frames", encode_frame(paid) + encode_frame(b""), faults=(FrameTooLong,),
                feed=lambda raw: FrameDecoder(1_000).feed(raw)),
     ]  # fmt: skip
     return dict(told)
 
 
-NOT_NAMED_READERS = {"frames"}
+NOT_NAMED_READERS = {"frames", "json batch", "packed batch"}
 """Readers that are no function of one argument, and so are not found in the code."""
 
 

@@ -12,13 +12,15 @@ from ledger.errors import UnknownSubject
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import address_of, format_address
 from ledger.state.tables import account
+from ledger.store import MemoryStore
 from ledger.store.disk import DiskStore
+from ledger.types.mandate import ChargeMandate
 from node.errors import BadArgument
 from node.tools.export import TABLES, Format, Subject, harmless, write_csv
 from node.tools.export_cli import export
 from node.tools.trace_cli import trace
 from tests.support.final_chain import TO_BOB, make_home
-from tests.support.ledgers import Dairy, key
+from tests.support.ledgers import Chain, Dairy, key
 
 CLAIM = Dairy().claim()
 
@@ -67,6 +69,19 @@ def test_every_transfer_is_exported_with_what_it_redeemed(home, tmp_path):
     assert {row["to"] for row in rows} == {format_address(TO_BOB, "dbill")}
     places = [(int(row["height"]), int(row["index"])) for row in rows]
     assert places == sorted(places)
+
+
+def test_a_charge_is_exported_with_its_mandate():
+    dairy, store = Dairy(), MemoryStore()
+    charge = ChargeMandate(Hash(b"\7" * 32), bytes(32), None)
+    Chain(dairy, store).block(dairy.transaction(charge, key("alice"), 0))
+    table = TABLES[Subject.TRANSFERS]
+    (row,) = (
+        dict(zip((name for name, _ in table.columns), cells, strict=True))
+        for cells in table.rows(store, "dbill")
+    )
+    assert (row["kind"], row["mandate"], row["units"]) == ("charge_mandate", "07" * 32, None)
+    assert (row["sender"], row["code"]) == (row["to"], "unknown_mandate")
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n"])
