@@ -5,12 +5,13 @@ looks at every sample of every envelope, and shares with the claimant only the l
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from math import floor
 
 from iot_minting.errors import Disagreement
-from ledger.params import BATCH_HOLD_MS, HOUR_MS, WATCH_GAP_MS, Parameters
+from ledger.params import BATCH_HOLD_MS, DAY_MS, HOUR_MS, WATCH_GAP_MS, Parameters
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import Hash
@@ -18,8 +19,17 @@ from ledger.primitives.keys import SigningKey, verify
 from ledger.primitives.merkle import merkle_root
 from ledger.rules.measure import exact_volume
 from ledger.types.evidence import DeviceEvidence, Process, RunClaim
+from ledger.types.milk import RecordCollection
 from ledger.types.reading import Envelope, Reading, Stream, Unit, reading_bytes
 from ledger.types.transaction import Attestation
+
+
+@dataclass(frozen=True, slots=True)
+class SealedMilk:
+    """What the chain sealed for a run, and all envelopes of the collections that it came from."""
+
+    units: int
+    collections: Sequence[tuple[RecordCollection, Sequence[Envelope]]]
 
 
 def attest(
@@ -29,12 +39,14 @@ def attest(
     chain_id: Hash,
     flow_max_l_per_h: int,
     key: SigningKey,
+    sealed: SealedMilk | None = None,
 ) -> Attestation:
     """Recompute the run and sign its claim; raise `Disagreement` if it comes out otherwise.
 
-    `flow_max_l_per_h` is what the line is sealed at, as the chain has it.
+    `flow_max_l_per_h` is what the line is sealed at, and `sealed` what was sealed for a claim
+    without collections, both as the chain has it.
     """
-    recompute(claim, envelopes, law, chain_id, flow_max_l_per_h)
+    recompute(claim, envelopes, law, chain_id, flow_max_l_per_h, sealed)
     return Attestation(key.public, key.sign(claim.signing_bytes(chain_id)))
 
 
@@ -44,6 +56,7 @@ def recompute(
     law: Parameters,
     chain_id: Hash,
     flow_max_l_per_h: int,
+    sealed: SealedMilk | None = None,
 ) -> None:
     """Raise `Disagreement` unless all envelopes together say what the claim says."""
     digests = [envelope.digest() for envelope in envelopes]
@@ -52,14 +65,49 @@ def recompute(
     readings = [_read(envelope, chain_id) for envelope in envelopes]
     ranges = _Ranges(list(zip(readings, envelopes, strict=True)))
     brought = [_total(ranges.take(collection.meter), law) for collection in claim.collections]
-    limits = [sum(brought, Fraction(0))]
+    limits = [sum(brought, Fraction(0)) if brought else _sealed_units(sealed, law, chain_id)]
     line = [ranges.take(evidence) for evidence in claim.instruments]
     for instrument in line:
         limits += _check_instrument(instrument, claim, law)
     ranges.check_empty()
+    _check_times(claim, line, law)
     _check_flow(claim, line, law, flow_max_l_per_h)
     if claim.units != floor(min(limits)):
         raise Disagreement(f"{claim.units} units are claimed, {floor(min(limits))} are shown")
+
+
+def recompute_collection(
+    body: RecordCollection, envelopes: Sequence[Envelope], law: Parameters, chain_id: Hash
+) -> None:
+    """Raise `Disagreement` unless a meter's envelopes together count what was collected."""
+    ranges = _Ranges([(_read(envelope, chain_id), envelope) for envelope in envelopes])
+    counted = floor(_total(ranges.take(body.meter), law))
+    ranges.check_empty()
+    if body.units > counted:
+        raise Disagreement(f"{body.units} units are collected, {counted} are shown")
+
+
+def _sealed_units(sealed: SealedMilk | None, law: Parameters, chain_id: Hash) -> Fraction:
+    """Give what was sealed, once all collections behind it have been recomputed."""
+    if sealed is None:
+        raise Disagreement("nothing is shown of where the milk came from")
+    for body, envelopes in sealed.collections:
+        recompute_collection(body, envelopes, law, chain_id)
+    collected = sum(body.units for body, _ in sealed.collections)
+    if sealed.units > collected:
+        raise Disagreement(f"{sealed.units} units are sealed, {collected} are shown")
+    return Fraction(sealed.units)
+
+
+def _check_times(claim: RunClaim, line: Sequence[list[Reading]], law: Parameters) -> None:
+    """Check that the run was when its instruments saw it, and its milk keeps as long as it may."""
+    seen = [reading for readings in line for reading in readings]
+    started_ms, ended_ms = min(r.t0_ms for r in seen), max(r.last_ms for r in seen)
+    if (claim.started_ms, claim.ended_ms) != (started_ms, ended_ms):
+        raise Disagreement(f"the run was from {started_ms} to {ended_ms} ms")
+    shelf_ms = law.shelf_days[claim.kind] * DAY_MS
+    if not shelf_ms // 2 <= claim.expires_ms - ended_ms <= shelf_ms:
+        raise Disagreement(f"it expires {claim.expires_ms - ended_ms} ms after the run")
 
 
 def _read(envelope: Envelope, chain_id: Hash) -> Reading:

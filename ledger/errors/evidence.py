@@ -31,10 +31,10 @@ class FutureRun(EvidenceRefused):
 
 
 class BadShelfLife(EvidenceRefused):
-    """The lot is expired already, or keeps longer than its kind may."""
+    """The lot would be over too soon, or live longer than its kind may."""
 
     code = "bad_shelf_life"
-    text = "expires at {expires_ms} ms; must be after {time_ms} ms and at most {latest_ms} ms"
+    text = "expires at {expires_ms} ms, must be {earliest_ms} to {latest_ms} ms"
 
 
 class UnknownDevice(EvidenceRefused):

@@ -11,6 +11,7 @@ from ledger.state.records import Role
 from ledger.state.tables import (
     MODULE_ACCOUNTS,
 )
+from ledger.types.evidence import MilkKind
 from ledger.types.milk import (
     tank_id,
 )  # fmt: skip
@@ -56,7 +57,8 @@ def _rules():
         rules.staking, epoch_blocks=EPOCH, unbonding_epochs=UNBONDING,
         evidence_epochs=EVIDENCE, jail_epochs=JAIL,
     )  # fmt: skip
-    return replace(rules, staking=short, mmu_bond_least_units=BOND_LEAST)
+    shelf = {**rules.shelf_days, MilkKind.WHOLE: 2}
+    return replace(rules, staking=short, mmu_bond_least_units=BOND_LEAST, shelf_days=shelf)
 
 
 DAIRY = Town(

@@ -9,15 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from iot_minting.attest import attest, recompute
-from iot_minting.claims import build_claim
+from iot_minting.attest import SealedMilk, attest, recompute
+from iot_minting.claims import build_claim, readings_root, show
 from iot_minting.errors import Disagreement
 from iot_minting.policy import WATCHES, SealedRun
+from ledger.params import DAY_MS
 from ledger.primitives.keys import verify_many
 from ledger.rules.measure import exact_volume
 from ledger.state.tables import supply
 from ledger.transition import apply_block, signature_claims
 from ledger.types.evidence import Instrument
+from ledger.types.milk import RecordCollection, SealRun, tank_id
 from ledger.types.reading import Unit
 from ledger.types.transaction import MintLot
 from tests.support.ledgers import FLOW_MAX_L_PER_H, Dairy
@@ -154,8 +156,6 @@ def test_the_attestor_refuses_an_envelope_that_its_device_did_not_sign():
     run = one_run(line)
     claim, envelopes = build_claim(run, line.rules), envelopes_of(run)
     envelopes[2] = replace(envelopes[2], signature=envelopes[3].signature)
-    from iot_minting.claims import readings_root
-
     claim = replace(claim, readings_root=readings_root([e.digest() for e in envelopes]))
     assert "not signed" in disagreement(line, claim, envelopes)
 
@@ -190,3 +190,76 @@ def test_the_attestor_looks_at_every_sample_not_only_at_what_is_shown(kind, valu
         instruments=tuple(replace(each, worst=each.last) for each in claim.instruments),
     )
     assert "as a run must have it" in disagreement(line, hidden, envelopes_of(run))
+
+
+def test_the_attestor_refuses_times_that_are_not_the_runs():
+    line = MilkLine()
+    run = one_run(line)
+    claim, envelopes = build_claim(run, line.rules), envelopes_of(run)
+    for change in ({"ended_ms": claim.ended_ms + 1}, {"started_ms": claim.started_ms - 1}):
+        assert "the run was from" in disagreement(line, replace(claim, **change), envelopes)
+    soon = replace(claim, expires_ms=claim.ended_ms + 5 * DAY_MS - 1)
+    assert "expires" in disagreement(line, soon, envelopes)
+    late = replace(claim, expires_ms=claim.ended_ms + 10 * DAY_MS + 1)
+    assert "expires" in disagreement(line, late, envelopes)
+
+
+def sealed_run(line, units=30 * LITRE):
+    """A run whose milk went through a tank: its claim, its envelopes, and what was collected."""
+    run = one_run(line)
+    mmu = run.flow[0].operator
+    collected = [
+        (
+            RecordCollection(
+                mmu, run.plant, "t", part[0].operator, floor(line.rules.volume(part)), show(part)
+            ),
+            [piece.envelope for piece in part],
+        )
+        for part in run.collections
+    ]
+    pieces = [piece for part in (run.flow, *run.instruments) for piece in part]
+    claim = replace(
+        build_claim(run, line.rules),
+        units=units,
+        collections=(),
+        readings_root=readings_root([piece.digest for piece in pieces]),
+        readings_count=len(pieces),
+    )
+    return claim, [piece.envelope for piece in pieces], SealedMilk(units, collected)
+
+
+def test_milk_that_went_through_a_tank_is_attested_and_minted():
+    line = MilkLine()
+    claim, envelopes, sealed = sealed_run(line)
+    (key,) = line.dairy.attestor_keys
+    law, chain_id = line.rules.law, line.dairy.chain_id
+    given = attest(claim, envelopes, law, chain_id, FLOW_MAX_L_PER_H, key, sealed)
+    overlay, bodies = line.dairy.state(), [body for body, _ in sealed.collections]
+    tank = tank_id(bodies[0].mmu, claim.plant, "t")
+    bodies += [SealRun(claim.run, tank, sealed.units), MintLot(claim, (given,))]
+    codes = [apply(line, overlay, body, nonce) for nonce, body in enumerate(bodies)]
+    assert codes == [""] * 4
+
+
+def test_the_attestor_looks_at_all_that_was_collected_for_a_sealed_run():
+    line = MilkLine()
+    claim, envelopes, sealed = sealed_run(line)
+    law, chain_id = line.rules.law, line.dairy.chain_id
+
+    def told(sealed, claim=claim):
+        with pytest.raises(Disagreement) as caught:
+            recompute(claim, envelopes, law, chain_id, FLOW_MAX_L_PER_H, sealed)
+        return str(caught.value)
+
+    (body, shown), *others = sealed.collections
+    assert "where the milk came from" in told(None)
+    assert "are shown" in told(SealedMilk(sealed.units, others))
+    more = (replace(body, units=body.units + 1), shown)
+    assert "are shown" in told(SealedMilk(sealed.units, [more, *others]))
+    assert "not all there" in told(SealedMilk(sealed.units, [(body, shown[1:]), *others]))
+    assert "belong to no range" in told(
+        SealedMilk(sealed.units, [(body, [*shown, *others[0][1]]), *others])
+    )
+    less = SealedMilk(sealed.units - 1, sealed.collections)
+    assert "are claimed" in told(less)
+    recompute(replace(claim, units=less.units), envelopes, law, chain_id, FLOW_MAX_L_PER_H, less)

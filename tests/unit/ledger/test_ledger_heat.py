@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.params import HeatRuleSet, default_parameters
+from ledger.params import DAY_MS, HeatRuleSet, default_parameters
 from ledger.primitives.keys import address_of
 from ledger.state.records import Device
 from ledger.state.tables import DEVICES
@@ -166,7 +166,10 @@ def batch(dairy=DAIRY, held_minutes=30, gap_minutes=0, degrees=64, kind=MilkKind
     line = list(dairy.instruments(bill(100), started_ms=drains_ms))
     ended_ms = started_ms + held_minutes * MINUTE_MS
     line[1] = hold(degrees=degrees, dairy=dairy, started_ms=started_ms, ended_ms=ended_ms)
-    return shown(tuple(line), dairy, started_ms=started_ms, process=BATCH, kind=kind)
+    expires_ms = RUN_ENDED_MS + dairy.genesis.parameters.shelf_days[kind] * DAY_MS
+    return shown(
+        tuple(line), dairy, started_ms=started_ms, process=BATCH, kind=kind, expires_ms=expires_ms
+    )
 
 
 @pytest.mark.parametrize(

@@ -196,10 +196,15 @@ TIMES = {
     "backwards": ({"started_ms": RUN_ENDED_MS}, "bad_run_times"),
     "future": ({"ended_ms": NOW_MS + 120_001}, "future_run"),
     "expired": ({"expires_ms": NOW_MS}, "bad_shelf_life"),
+    "over too soon": ({"expires_ms": NOW_MS + 5 * DAY_MS - 1}, "bad_shelf_life"),
+    "over soon": ({"expires_ms": NOW_MS + 5 * DAY_MS}, ""),
     "keeps too long": ({"expires_ms": RUN_ENDED_MS + 10 * DAY_MS + 1}, "bad_shelf_life"),
     "nothing": ({"units": Units(0)}, "zero_units"),
     "another plant": ({"plant": "plant-2"}, "foreign_device"),
-    "too cold for its kind": ({"kind": MilkKind.UHT}, "too_cold"),
+    "too cold for its kind": (
+        {"kind": MilkKind.UHT, "expires_ms": RUN_ENDED_MS + 180 * DAY_MS},
+        "too_cold",
+    ),
     "more than collected": ({"units": Units(bill(100) + 1)}, "claim_over_collections"),
 }
 
