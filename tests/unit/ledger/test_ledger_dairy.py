@@ -410,3 +410,20 @@ def test_a_mint_remembers_its_farms(town):
         town.address("farm-2"): bill(25),
     }
     assert key("farm-0")
+
+
+def test_an_expired_lot_goes_down_the_whole_fall(town):
+    """Rolled as far as new milk reaches; then the reserve, the bond, and a deficit."""
+    lot = minted(town)
+    town.time_ms = NOW_MS + 20 * DAY_MS
+    body, _ = roll(town, lot, 1, (40, 30))
+    assert town.do("mmu", body) == ""
+    assert LOTS.get(town.state, lot).remaining == bill(30)
+    reserve = account(town.state, RESERVE_ACCOUNT).units
+    assert (reserve, MMUS.get(town.state, MMU).bond) == (bill(1), bill(1))
+    assert town.do("bob", WriteOff(lot, bill(30), EXPIRED)) == ""
+    assert account(town.state, RESERVE_ACCOUNT).units == 0
+    mmu = MMUS.get(town.state, MMU)
+    assert (mmu.bond, mmu.deficit, supply(town.state).deficit) == (0, bill(28), bill(28))
+    assert town.do("mmu", town.dairy.mint(town.dairy.claim(2))) == "deficit_open"
+    town.close()
