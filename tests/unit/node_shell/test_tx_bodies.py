@@ -97,5 +97,5 @@ def test_a_policy_is_the_same_in_any_order_of_its_keys(tmp_path):
 def test_a_policy_that_cannot_be_met_is_none(tmp_path, words):
     path = tmp_path / "policy.json"
     path.write_text(json.dumps(words))
-    with pytest.raises(BadArgument, match="policy.json"):
+    with pytest.raises(BadArgument, match="threshold"):
         read_policy(path)
