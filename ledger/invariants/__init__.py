@@ -5,7 +5,7 @@
 | 1  | accounts together = supply = minted - redeemed by reason | `block` | `walk` |
 | 2  | supply = remaining in lots + deficit; 0 <= remaining <= units | `block`, `records` | `walk` |
 | 3  | collected = tank + sealed + lost; run >= lot >= packs >= sold | `records` | `relations` |
-| 4  | used ranges, runs and lots are disjoint | `records` | `relations` |
+| 4  | runs and lots name each other one to one | | `relations` |
 | 5  | no amount is negative, none is a fraction | the records' types | `records` |
 | 6  | splits sum exactly, fees charged = fees paid | `block` (accounts) | `walk` (accounts) |
 | 7  | stake + unbonding = their account; slashed = reserve + reporters | `holdings` | `holdings` |

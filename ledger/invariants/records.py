@@ -5,7 +5,6 @@ fraction is in the records' types: what breaks it does not decode.
 """
 
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Final, TypeVar
 
 import msgspec
@@ -13,11 +12,10 @@ import msgspec
 from ledger.params import BASIS_POINTS, DAY_STEP_BP_MAX, Parameters
 from ledger.state.dairy import Product, SealedRun, Tank
 from ledger.state.market import Mandate, Price, Subsidy
-from ledger.state.records import Consumed, Lot, Supply
+from ledger.state.records import Lot, Supply
 from ledger.state.stakes import Committee, Offences, Slashes, Unbonding, Validator
 from ledger.state.tables import (
     COMMITTEES,
-    CONSUMED,
     LOTS,
     MANDATES,
     OFFENCES,
@@ -64,14 +62,6 @@ def _tank(tank: Tank, rules: Parameters) -> str:
 def _sealed(run: SealedRun, rules: Parameters) -> str:
     drawn = sum(units for _, units in run.sources)
     return "" if drawn == run.units else f"{run.units} sealed, {drawn} by farm"
-
-
-def _consumed(consumed: Consumed, rules: Parameters) -> str:
-    ranges = consumed.ranges
-    apart = all(a[1] + 1 < b[0] for a, b in pairwise(ranges))
-    if not apart or any(low > high for low, high in ranges):
-        return f"ranges {ranges} are not disjoint"
-    return ""
 
 
 def _supply(books: Supply, rules: Parameters) -> str:
@@ -141,7 +131,6 @@ def _subsidy(subsidy: Subsidy, rules: Parameters) -> str:
 _RULES: Final[dict[bytes, Rule]] = dict(
     (
         _of(COMMITTEES, _committee),
-        _of(CONSUMED, _consumed),
         _of(LOTS, _lot),
         _of(MANDATES, _mandate),
         _of(OFFENCES, _offences),

@@ -30,8 +30,8 @@ from ledger.errors import (
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.keys import Address, PublicKey
 from ledger.state.overlay import Overlay, Reader
-from ledger.state.records import RANGES_MAX, Consumed, Device
-from ledger.state.tables import CONSUMED, DEVICES, consumed_name
+from ledger.state.records import Consumed, Device
+from ledger.state.tables import CONSUMED, DEVICES
 from ledger.types.evidence import DeviceEvidence, Instrument
 from ledger.types.reading import Envelope, Reading, Stream, Unit
 
@@ -164,7 +164,7 @@ def check_evidence(
             from_ms=device.calibrated_from_ms,
             first_ms=first.t0_ms,
         )
-    consume(overlay, evidence.device, evidence.boot, evidence.first_seq, evidence.last_seq)
+    consume(overlay, evidence.device, first, last)
     return Shown(evidence.device, first, worst, last, device.flow_max_l_per_h)
 
 
@@ -220,20 +220,19 @@ def _check_order(evidence: DeviceEvidence, first: Reading, worst: Reading, last:
         )
 
 
-def consume(overlay: Overlay, device: PublicKey, boot: int, first: int, last: int) -> None:
-    """Use a range of a boot's readings up; raise `UsedReadings` if any was used before."""
-    name = consumed_name(device, boot)
-    found = CONSUMED.get(overlay, name)
-    ranges = list(found.ranges) if found else []
-    if any(first <= high and low <= last for low, high in ranges):
-        raise UsedReadings(device=device.hex(), boot=boot, first=first, last=last)
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted([*ranges, (first, last)]):
-        if merged and merged[-1][1] + 1 == low:
-            merged[-1] = (merged[-1][0], high)
-        else:
-            merged.append((low, high))
-    if len(merged) > RANGES_MAX:
-        # The oldest gap closes: what lay in it can no longer be minted, and the record is bounded.
-        merged[:2] = [(merged[0][0], merged[1][1])]
-    CONSUMED.put(overlay, Consumed(tuple(merged)), name)
+def consume(overlay: Overlay, device: PublicKey, first: Reading, last: Reading) -> None:
+    """Use a device's readings up; raise if they are not after all that were used before.
+
+    After in number, and in time: a device that starts again counts its numbers anew, but what it
+    measured then it can't have measured before. Within a boot its total can't have fallen.
+    """
+    used = CONSUMED.get(overlay, device)
+    offset_ms, value = first.samples[0]
+    if used is not None:
+        after = (first.boot, first.seq) > (used.boot, used.seq)
+        if not after or first.t0_ms + offset_ms < used.last_ms:
+            raise UsedReadings(device=device.hex(), boot=first.boot, first=first.seq, last=last.seq)
+        if first.boot == used.boot and first.stream in _TOTALS and value < used.value:
+            raise FallingTotal(device=device.hex(), first=used.value, last=value)
+    through = Consumed(last.boot, last.seq, last.last_ms, last.samples[-1][1])
+    CONSUMED.put(overlay, through, device)

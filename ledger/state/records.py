@@ -21,9 +21,6 @@ ATTESTORS_MAX = 64
 ATTESTORS_LEAST = 4
 """The fewest attestors outside of a development network: one may be faulty."""
 
-RANGES_MAX = 32
-"""The most separate ranges remembered of one device's boot; older gaps count as used."""
-
 NOBODY = Address(bytes(32))
 """Stands for nobody: who minted the stock of a genesis, who proposed its block."""
 
@@ -125,9 +122,12 @@ class Lot(Struct, frozen=True, array_like=True):
 
 
 class Consumed(Struct, frozen=True, array_like=True):
-    """The readings of one device's boot that mints have used: ascending, disjoint ranges."""
+    """Up to where a device's readings are used: the last one's number, its end, its last value."""
 
-    ranges: tuple[tuple[Seq, Seq], ...]
+    boot: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    seq: Seq
+    last_ms: Millis
+    value: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Holders(Struct, frozen=True, array_like=True):

@@ -95,7 +95,7 @@ ORACLES: Final = Table(b"i", Holders)
 CHAIN: Final = Table(b"c", bytes)
 """One record: the chain's id."""
 CONSUMED: Final = Table(b"q", Consumed)
-"""By device and boot (4 bytes, big-endian)."""
+"""By the device's key."""
 DEVICES: Final = Table(b"d", Device)
 """By the device's key."""
 LOTS: Final = Table(b"l", Lot)
@@ -298,11 +298,6 @@ def holders(reader: Reader, role: Role) -> tuple[Address, ...]:
 def attestors(reader: Reader) -> tuple[PublicKey, ...]:
     """List the registered attestors' keys, ascending."""
     return tuple(PublicKey(key) for key in holders(reader, Role.ATTESTOR))
-
-
-def consumed_name(device: PublicKey, boot: int) -> bytes:
-    """Name the record of what mints have used of one device's boot."""
-    return device + boot.to_bytes(4, "big")
 
 
 def epoch_name(epoch: int) -> bytes:

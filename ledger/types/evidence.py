@@ -61,8 +61,8 @@ class DeviceEvidence(Struct, frozen=True, array_like=True, forbid_unknown_fields
     """One device's part in a run: an unbroken range of its readings, shown by three of them.
 
     `worst` is the reading least favourable to the claim (coldest hold, warmest outlet, fastest
-    flow); for a milk meter and a gauge it equals `last`. A chain consumes each (device, boot, seq)
-    once.
+    flow); for a milk meter and a gauge it equals `last`. A chain uses a device's
+    readings in their order, each once.
     """
 
     device: WirePublicKey

@@ -6,7 +6,7 @@ from math import floor
 import hypothesis.strategies as st
 from hypothesis import given
 
-from ledger.errors import UsedReadings
+from ledger.errors import FallingTotal, UsedReadings
 from ledger.primitives.amounts import UNITS_MAX, Units, format_bill, parse_bill
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
@@ -14,8 +14,7 @@ from ledger.primitives.merkle import merkle_path, merkle_root, verify_path
 from ledger.rules.evidence import consume
 from ledger.rules.measure import apportion, collected, exact_volume
 from ledger.state import EMPTY, Overlay
-from ledger.state.records import RANGES_MAX
-from ledger.state.tables import CONSUMED, account, consumed_name
+from ledger.state.tables import account
 from ledger.transition import Execution, apply_block, select_transactions
 from ledger.types.reading import Unit
 from tests.support.ledgers import FEE, Dairy, bill, key
@@ -95,25 +94,31 @@ def test_a_lot_is_floored_once(parts):
     assert floor(sum(brought)) == floor(sum(exact, Fraction(0)))
 
 
-@given(st.lists(st.tuples(st.integers(0, 200), st.integers(0, 8)), max_size=60))
-def test_no_reading_is_ever_used_twice(pieces):
+spans = st.tuples(*[st.integers(0, most) for most in (2, 40, 4, 200, 20, 300, 20)])
+
+
+@given(st.lists(spans, max_size=60))
+def test_no_reading_is_ever_used_twice_nor_anything_measured_again(drawn):
     state, device = Overlay(EMPTY), key("meter-0").public
-    used, full = set(), False
-    for first, length in pieces:
-        span = set(range(first, first + length + 1))
+    numbers, used = set(), []
+    for boot, seq, more, begins, lasts, value, rises in drawn:
+        ends = [
+            DAIRY.envelope(key("meter-0"), number, at, "volume_total", "mL", [total], boot=boot)
+            for number, at, total in (
+                (seq, begins, value), (seq + more, begins + lasts, value + rises),
+            )
+        ]  # fmt: skip
         try:
-            consume(state, device, 0, first, first + length)
-        except UsedReadings:
-            # It overlaps, or lies in a gap that closed when the record was full.
-            closed = CONSUMED.get(state, consumed_name(device, 0)).ranges[0][1] if full else -1
-            assert used & span or first <= closed
+            consume(state, device, *(envelope.reading() for envelope in ends))
+        except (UsedReadings, FallingTotal):
             continue
-        assert not used & span
-        used |= span
-        ranges = CONSUMED.get(state, consumed_name(device, 0)).ranges
-        assert len(ranges) <= RANGES_MAX
-        full = full or len(ranges) == RANGES_MAX
-        assert used <= {n for low, high in ranges for n in range(low, high + 1)}
+        span = {(boot, number) for number in range(seq, seq + more + 1)}
+        assert not numbers & span
+        numbers |= span
+        # Neither a moment nor a litre of a boot is in two of them.
+        assert all(begins >= until for _, _, until, _ in used)
+        assert all(value >= counted for other, _, _, counted in used if other == boot)
+        used.append((boot, begins, begins + lasts, value + rises))
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=12), st.integers(0, 9))

@@ -111,7 +111,7 @@ class Programs(MilkPrograms, TradePrograms, RuleBasedStateMachine):
         m.height, m.time = 1, NOW_MS
         self.nonces = dict.fromkeys(NAMES, 0)
         self.pending, self.codes = [], []
-        self.number = self.views = 0
+        self.number = self.views = self.clock = 0
         self.roles = set()
 
     # How a transaction goes in.

@@ -67,11 +67,22 @@ FLOW_MAX_L_PER_H = 400_000
 RUN_STARTED_MS = GENESIS_MS + 3_600_000
 RUN_ENDED_MS = RUN_STARTED_MS + 1_800_000
 NOW_MS = RUN_ENDED_MS + 60_000
+_RUN_SEQS, _SEQ_MS = 10, 200
+_SEQ_STEPS = 10**9
+"""What a total may rise by in one reading, so that every later one begins above it."""
 
 
 def key(name: str) -> SigningKey:
     """Make the key that a name always gives."""
     return SigningKey(Seed(blake2b(name.encode(), digest_size=32, person=b"test-key").digest()))
+
+
+def span_of(first_seq: int, last_seq: int) -> tuple[int, int]:
+    """Give the time of a range of numbers: the first run's, or a short one after all before it."""
+    if first_seq < _RUN_SEQS:
+        return RUN_STARTED_MS, RUN_ENDED_MS
+    after = (first_seq - _RUN_SEQS, last_seq + 1 - _RUN_SEQS)
+    return RUN_ENDED_MS + after[0] * _SEQ_MS, RUN_ENDED_MS + after[1] * _SEQ_MS
 
 
 def bill(whole: int) -> Units:
@@ -287,12 +298,15 @@ class Dairy:
         first_seq: int = 0,
         last_seq: int = 9,
         boot: int = 1,
-        started_ms: int = RUN_STARTED_MS,
-        ended_ms: int = RUN_ENDED_MS,
+        started_ms: int | None = None,
+        ended_ms: int | None = None,
         samples: int = 2,
         tamper: bool = False,
     ) -> DeviceEvidence:
         """First, worst and last of a range; each envelope repeats its point `samples` times."""
+        span = span_of(first_seq, last_seq)
+        started_ms = span[0] if started_ms is None else started_ms
+        ended_ms = span[1] if ended_ms is None else ended_ms
         middle_ms = (started_ms + ended_ms) // 2
         last_ms = ended_ms - (samples - 1) * 1_000
         first, worst, last = (
@@ -312,10 +326,11 @@ class Dairy:
         device: SigningKey,
         rise: int,
         unit: str = Unit.MILLILITRE,
-        start: int = 5_000,
+        start: int | None = None,
         **extra: int,
     ) -> DeviceEvidence:
-        """A totaliser that rises; its stream follows from its unit."""
+        """A totaliser that rises; its stream follows from its unit, its start from its numbers."""
+        start = 5_000 + extra.get("first_seq", 0) * _SEQ_STEPS if start is None else start
         volume = unit in {Unit.MILLILITRE, Unit.MICROLITRE}
         stream = Stream.VOLUME_TOTAL if volume else Stream.MASS_TOTAL
         return self.evidence(
@@ -387,6 +402,7 @@ class Dairy:
         """A claim that holds; `number` makes run and ranges new, `changes` replace fields."""
         first, total = number * 10, sum(units)
         extra = {"first_seq": first, "last_seq": first + 9}
+        started_ms, ended_ms = span_of(first, first + 9)
         fields: dict[str, object] = {
             "run": digest(Domain.RUN, b"run", number.to_bytes(4, "big")),
             "plant": PLANT,
@@ -394,8 +410,8 @@ class Dairy:
             "kind": MilkKind.WHOLE,
             "process": Process.CONTINUOUS,
             "units": Units(total),
-            "started_ms": RUN_STARTED_MS,
-            "ended_ms": RUN_ENDED_MS,
+            "started_ms": started_ms,
+            "ended_ms": ended_ms,
             "expires_ms": RUN_ENDED_MS + 10 * DAY_MS,
             "collections": self.collections(units, **extra),
             "instruments": self.instruments(total, **extra),

@@ -35,7 +35,7 @@ TANK = tank_id(MMU, PLANT, "t")
 def collection(dairy, units, first=0):
     meter = dairy.total(
         dairy.meter_keys[0], COLLECTION_UNITS_MAX, Unit.MICROLITRE,
-        first_seq=first, last_seq=first + 9,
+        start=first * COLLECTION_UNITS_MAX, first_seq=first, last_seq=first + 9,
     )  # fmt: skip
     return RecordCollection(MMU, PLANT, "t", FARM, units, meter)
 

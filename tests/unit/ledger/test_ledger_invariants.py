@@ -12,7 +12,7 @@ from ledger.primitives.keys import address_of
 from ledger.state import EMPTY_ACCUMULATOR, Overlay
 from ledger.state.dairy import Challenge, Mmu, Origin, Product, SealedRun, Tank
 from ledger.state.market import Deal, Mandate, Price, Subsidy
-from ledger.state.records import Account, Consumed, Lot, Supply
+from ledger.state.records import Account, Lot, Supply
 from ledger.state.stakes import (
     Committee,
     Delegation,
@@ -26,7 +26,6 @@ from ledger.state.tables import (
     ACCOUNTS,
     CHALLENGES,
     COMMITTEES,
-    CONSUMED,
     DEALS,
     DELEGATIONS,
     LOTS,
@@ -113,7 +112,6 @@ FINDINGS = {
     "units remain": lambda s: set_lot(s, 1),
     "redeemed, but": lambda s: SUPPLY.put(s, Supply(Units(9), Units(1), Units(8))),
     "in deficit": lambda s: set_books(s, 1, 0, 0),
-    "not disjoint": lambda s: CONSUMED.put(s, Consumed(((0, 5), (6, 7))), bytes(36)),
     "one to one": lambda s: RUNS.put(s, bytes(32), bytes(32)),
 }
 

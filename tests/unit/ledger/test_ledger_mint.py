@@ -13,7 +13,7 @@ from ledger.primitives.keys import address_of, verify_many
 from ledger.rules.evidence import STREAMS, consume
 from ledger.rules.milk import split_mint
 from ledger.rules.proving import attestor_quorum
-from ledger.state.records import RANGES_MAX, Device, Supply
+from ledger.state.records import Device, Supply
 from ledger.state.tables import (
     ATTESTORS_ACCOUNT,
     CONSUMED,
@@ -25,7 +25,6 @@ from ledger.state.tables import (
     SUPPLY,
     VALIDATORS_ACCOUNT,
     account,
-    consumed_name,
     supply,
 )
 from ledger.transition import Execution, apply_block, signature_claims
@@ -132,8 +131,8 @@ def test_a_later_run_of_the_same_line_mints_too():
     code, state = mint(DAIRY.claim(0))
     assert code == ""
     assert mint(DAIRY.claim(1), state=state)[0] == ""
-    name = consumed_name(DAIRY.meter_keys[0].public, 1)
-    assert CONSUMED.get(state, name).ranges == ((0, 19),)
+    used = CONSUMED.get(state, DAIRY.meter_keys[0].public)
+    assert (used.boot, used.seq, used.last_ms) == (1, 19, RUN_ENDED_MS + 2_000)
 
 
 def test_one_run_is_minted_once():
@@ -150,7 +149,8 @@ def test_readings_are_used_once_whatever_the_run_is_called():
 
 def test_one_overlapping_reading_is_enough_to_refuse():
     state = DAIRY.state()
-    consume(state, DAIRY.meter_keys[2].public, 1, 9, 9)
+    last = DAIRY.claim().collections[2].meter.last.reading()
+    consume(state, DAIRY.meter_keys[2].public, last, last)
     assert mint(DAIRY.claim(), state=state)[0] == "used_readings"
     assert LOTS.get(state, DAIRY.claim().lot_id()) is None
 
@@ -161,35 +161,56 @@ def test_one_device_can_not_serve_twice_in_one_claim():
     assert mint(replace(claim, collections=twice))[0] == "used_readings"
 
 
-def test_a_boot_of_its_own_has_numbers_of_its_own():
-    _, state = mint(DAIRY.claim())
-    extra = {"boot": 2}
-    claim = DAIRY.claim(
-        1,
+def later(number=1, **extra):
+    """The whole claim of a later run, with its evidence changed."""
+    first = number * 10
+    extra = {"first_seq": first, "last_seq": first + 9, **extra}
+    span = {name: extra[name] for name in ("started_ms", "ended_ms") if name in extra}
+    return DAIRY.claim(
+        number,
         collections=DAIRY.collections((bill(40), bill(35), bill(25)), **extra),
         instruments=DAIRY.instruments(bill(100), **extra),
+        **span,
     )
+
+
+AGAIN = {"started_ms": RUN_STARTED_MS, "ended_ms": RUN_ENDED_MS}
+
+
+def test_a_boot_of_its_own_has_numbers_and_totals_of_its_own():
+    _, state = mint(DAIRY.claim())
+    started_ms = RUN_ENDED_MS
+    extra = {"first_seq": 0, "last_seq": 9, "boot": 2}
+    claim = later(**extra, started_ms=started_ms, ended_ms=started_ms + 2_000)
     assert mint(claim, state=state)[0] == ""
+    assert mint(later(2), state=state)[0] == "used_readings"
 
 
-def test_used_ranges_stay_bounded_and_the_oldest_gap_closes():
-    state, device = DAIRY.state(), key("meter-0").public
-    for start in range(0, 10 * RANGES_MAX, 10):
-        consume(state, device, 1, start, start + 4)
-    assert len(CONSUMED.get(state, consumed_name(device, 1)).ranges) == RANGES_MAX
-    consume(state, device, 1, 10 * RANGES_MAX, 10 * RANGES_MAX)
-    ranges = CONSUMED.get(state, consumed_name(device, 1)).ranges
-    assert len(ranges) == RANGES_MAX
-    assert ranges[0] == (0, 14)
-    consume(state, device, 1, 15, 19)
-    assert CONSUMED.get(state, consumed_name(device, 1)).ranges[0] == (0, 24)
+@pytest.mark.parametrize(
+    "again",
+    [
+        {**AGAIN, "boot": 2, "first_seq": 0, "last_seq": 9},
+        {**AGAIN},
+        {"started_ms": RUN_ENDED_MS - 1_001, "ended_ms": RUN_ENDED_MS + 1_000},
+        {"boot": 0},
+    ],
+    ids=["in another boot", "under other numbers", "in part", "in an earlier boot"],
+)
+def test_what_was_measured_once_is_not_measured_again(again):
+    _, state = mint(DAIRY.claim())
+    assert mint(later(**again), state=state)[0] == "used_readings"
 
 
-def test_a_gap_stays_open_for_the_readings_that_belong_there():
-    state, device = DAIRY.state(), key("meter-0").public
-    for first, last in ((0, 4), (6, 9), (20, 20), (5, 5)):
-        consume(state, device, 1, first, last)
-    assert CONSUMED.get(state, consumed_name(device, 1)).ranges == ((0, 9), (20, 20))
+def test_a_total_does_not_begin_again_within_a_boot():
+    _, state = mint(DAIRY.claim())
+    claim = later()
+    low = DAIRY.total(DAIRY.meter_keys[0], 40_000, start=44_999, first_seq=10, last_seq=19)
+    first, *others = claim.collections
+    bent = replace(claim, collections=(replace(first, meter=low), *others))
+    assert mint(bent, state=state)[0] == "falling_total"
+    kept = DAIRY.total(DAIRY.meter_keys[0], 40_000, start=45_000, first_seq=10, last_seq=19)
+    good = replace(claim, collections=(replace(first, meter=kept), *others))
+    assert mint(good, state=state)[0] == ""
 
 
 TIMES = {
@@ -453,7 +474,8 @@ def test_the_largest_mint_fits_a_transaction_and_holds():
     state = dairy.state()
     mmu = address_of(dairy.mmu.public)
     until_ms = NOW_MS + DAY_MS
-    extra = {"samples": 10, "first_seq": 10**9, "last_seq": 10**9 + 9}
+    span = {"started_ms": RUN_STARTED_MS, "ended_ms": RUN_ENDED_MS}
+    extra = {"samples": 10, "first_seq": 10**9, "last_seq": 10**9 + 9, **span}
     units = [bill(1)] * 16
     more = []
     for number in range(11):
