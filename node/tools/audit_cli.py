@@ -52,6 +52,7 @@ def _show_node(node: NodeReport) -> None:
         typer.echo(f"{node.node}: its chain can't be read")
     else:
         typer.echo(f"{node.node}: block {node.height}, {node.head[:16]}")
+    if node.records:
         supply = format_bill(Units(max(0, node.minted_units - node.redeemed_units)))
         typer.echo(
             f"  {node.transactions} transactions, {node.finalizations} certificates, "
