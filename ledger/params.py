@@ -17,6 +17,12 @@ DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
 
 
+EPOCH_BLOCKS_LEAST: Final = 10_000
+EVIDENCE_MS_LEAST: Final = 15 * DAY_MS
+UNBONDING_MS_LEAST: Final = 21 * DAY_MS
+"""What holds where it is about real milk. A light client trusts a committee for 14 days (proofs,
+§4), so whoever was seated must pay for longer; and of so long a time the epochs must be few."""
+
 DAY_STEP_BP_MAX: Final = 500
 """The furthest that the price may ever move in a day: 5 %."""
 
@@ -133,22 +139,36 @@ class Staking(Struct, frozen=True, forbid_unknown_fields=True):
     """How epochs, committees, unbonding and slashing go (spec §11).
 
     What leaves at epoch u still votes in u + 1, whose faults are punishable for `evidence_epochs`
-    more: so `unbonding_epochs` is at least two longer.
+    and for `evidence_ms` more, whichever is longer: so `unbonding_epochs` is at least two longer,
+    and `unbonding_ms` no shorter.
     """
 
-    epoch_blocks: Annotated[int, Meta(ge=1, le=10_000_000)] = 1_000
+    epoch_blocks: Annotated[int, Meta(ge=1, le=10_000_000)] = 36_000
     committee_max: Annotated[int, Meta(ge=1, le=128)] = 100
     stake_least_units: Annotated[int, Meta(ge=1, le=2**63 - 1)] = 1
     unbonding_epochs: Annotated[int, Meta(ge=3, le=10_000)] = 24
+    unbonding_ms: Annotated[int, Meta(ge=0, le=400 * DAY_MS)] = UNBONDING_MS_LEAST
     evidence_epochs: Annotated[int, Meta(ge=1, le=1_000)] = 20
+    evidence_ms: Annotated[int, Meta(ge=0, le=400 * DAY_MS)] = 18 * DAY_MS
     jail_epochs: Annotated[int, Meta(ge=1, le=10_000)] = 4
     slash_bp: Annotated[int, Meta(ge=100, le=BASIS_POINTS)] = 500
     reporter_bp: Annotated[int, Meta(ge=0, le=500)] = 500
 
-    def why_wrong(self) -> str:
+    def why_wrong(self, *, development: bool) -> str:
         """Say which rule between the numbers does not hold, or give an empty text."""
         if self.unbonding_epochs < self.evidence_epochs + 2:
             return "unbonding_epochs is at least evidence_epochs + 2"
+        if self.unbonding_ms < self.evidence_ms:
+            return "unbonding_ms is at least evidence_ms"
+        if development:
+            return ""
+        for name, least in (
+            ("epoch_blocks", EPOCH_BLOCKS_LEAST),
+            ("evidence_ms", EVIDENCE_MS_LEAST),
+            ("unbonding_ms", UNBONDING_MS_LEAST),
+        ):
+            if getattr(self, name) < least:
+                return f"{name} is at least {least}, but on a development network"
         return ""
 
 
@@ -229,7 +249,15 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
         missing = sorted(set(MilkKind) - set(self.shelf_days))
         if missing:
             return f"shelf_days lacks {', '.join(missing)}"
-        return self.split.why_wrong() or self.staking.why_wrong() or self.price.why_wrong()
+        return (
+            self.split.why_wrong()
+            or self.staking.why_wrong(development=self.development)
+            or self.price.why_wrong()
+        )
+
+
+QUICK_STAKING: Final = Staking(epoch_blocks=1_000, unbonding_ms=0, evidence_ms=0)
+"""Where nothing is at stake, nobody waits three weeks: blocks alone count."""
 
 
 def default_parameters(*, development: bool) -> Parameters:
@@ -249,6 +277,6 @@ def default_parameters(*, development: bool) -> Parameters:
         release_ms=72 * HOUR_MS,
         roll_grace_ms=DAY_MS,
         mmu_bond_least_units=1_000 * UNITS_PER_BILL,
-        staking=Staking(),
+        staking=QUICK_STAKING if development else Staking(),
         price=Pricing(),
     )

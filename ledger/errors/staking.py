@@ -83,7 +83,7 @@ class Immature(StakingRefused):
     """What was unbonded still pays for faults."""
 
     code = "immature"
-    text = "unbonded in epoch {epoch}, free from epoch {free}, it is epoch {now}"
+    text = "unbonded in epoch {epoch}, free from epoch {free} and time {free_ms} on, it is {now}"
 
 
 class NoRewards(StakingRefused):
@@ -118,7 +118,7 @@ class EvidenceTooOld(StakingRefused):
     """The offence lies too far back, or ahead."""
 
     code = "evidence_too_old"
-    text = "the offence is of epoch {epoch}, it is {now}; {most} epochs are looked back"
+    text = "the offence is of epoch {epoch}; from epoch {first} until now they are punishable"
 
 
 class NotAMember(StakingRefused):

@@ -192,5 +192,5 @@ def apply_body(overlay: Overlay, context: BlockContext, call: Call, body: object
 def end_block(overlay: Overlay, context: BlockContext) -> None:
     """Do what is due after a block's transactions, whatever they were."""
     add_draw(overlay, context)
-    end_epoch(overlay, context.height)
+    end_epoch(overlay, context)
     enact(overlay, context.height)

@@ -22,11 +22,13 @@ from ledger.state.stakes import Committee, Register, Seat
 from ledger.state.tables import (
     ATTESTORS_ACCOUNT,
     COMMITTEES,
+    EPOCH_ENDS,
+    FIRST_EPOCH,
     OFFENCES,
     REGISTER,
+    SEEDS,
     VALIDATORS,
     VALIDATORS_ACCOUNT,
-    Table,
     account,
     attestors,
     chain_id,
@@ -36,8 +38,8 @@ from ledger.state.tables import (
     parameters,
 )
 
-SEEDS: Final = Table(b"E", bytes)
-"""By epoch (8 bytes, big-endian): the seed that orders its leaders, or what it is so far."""
+FORGOTTEN_MAX: Final = 2
+"""The most epochs that one boundary forgets; it adds one."""
 
 
 def epoch_of(height: int, epoch_blocks: int) -> int:
@@ -94,12 +96,12 @@ def _grow_seed(overlay: Overlay, epoch: int, draw: bytes) -> None:
     SEEDS.put(overlay, digest(Domain.SEED, so_far, draw), name)
 
 
-def end_epoch(overlay: Overlay, height: int) -> None:
+def end_epoch(overlay: Overlay, context: BlockContext) -> None:
     """Do what is due after a block, if it is a boundary."""
     rules = parameters(overlay).staking
-    if not is_boundary(height, rules.epoch_blocks):
+    if not is_boundary(context.height, rules.epoch_blocks):
         return
-    epoch = epoch_of(height, rules.epoch_blocks)
+    epoch = epoch_of(context.height, rules.epoch_blocks)
     _share_levy(overlay, epoch)
     chosen = choose_committee(overlay, rules)
     if chosen is None:
@@ -111,7 +113,8 @@ def end_epoch(overlay: Overlay, height: int) -> None:
         _grow_seed(overlay, epoch, b"")
     if epoch > 1:
         SEEDS.remove(overlay, epoch_name(epoch))
-    _forget(overlay, epoch - rules.evidence_epochs)
+    EPOCH_ENDS.put(overlay, context.time_ms, epoch_name(epoch))
+    _forget_old(overlay, rules, epoch, context.time_ms)
 
 
 def _share_levy(overlay: Overlay, epoch: int) -> None:
@@ -131,12 +134,29 @@ def _share_levy(overlay: Overlay, epoch: int) -> None:
         credit(overlay, address_of(key), each)
 
 
+def first_epoch(reader: Reader) -> int:
+    """Give the first epoch whose faults are punishable yet."""
+    return FIRST_EPOCH.get(reader) or 0
+
+
+def _forget_old(overlay: Overlay, rules: Staking, now: int, time_ms: int) -> None:
+    """Forget epochs that are too old by both counts, the oldest first."""
+    oldest = first_epoch(overlay)
+    for epoch in range(oldest, min(now - rules.evidence_epochs + 1, oldest + FORGOTTEN_MAX)):
+        ended_ms = EPOCH_ENDS.get(overlay, epoch_name(epoch))
+        assert ended_ms is not None, "an epoch that is over has ended at a time"
+        if time_ms - ended_ms < rules.evidence_ms:
+            return
+        _forget(overlay, epoch)
+        FIRST_EPOCH.put(overlay, epoch + 1)
+
+
 def _forget(overlay: Overlay, epoch: int) -> None:
-    """Drop the committee of an epoch whose faults are too old, and its offences with it."""
+    """Drop an epoch's committee, its offences, and when it ended."""
     committee = committee_of(overlay, epoch)
-    if committee is None:
-        return
+    assert committee is not None, "epochs are forgotten once, in their order"
     for seat in committee.seats:
         if OFFENCES.get(overlay, epoch_name(epoch) + seat.key) is not None:
             OFFENCES.remove(overlay, epoch_name(epoch) + seat.key)
     COMMITTEES.remove(overlay, epoch_name(epoch))
+    EPOCH_ENDS.remove(overlay, epoch_name(epoch))

@@ -21,7 +21,7 @@ from ledger.params import BASIS_POINTS, Staking
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import PublicKey
 from ledger.rules.context import BlockContext, Call
-from ledger.rules.epochs import committee_of
+from ledger.rules.epochs import committee_of, first_epoch
 from ledger.rules.staking import epoch_now, find_validator
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.stakes import Offences, Seat, Slashes
@@ -51,14 +51,16 @@ class Offence:
 
 
 def check_evidence_of_fault(reader: Reader, call: Call, body: SubmitEvidence) -> Offence:
-    """Raise unless two votes prove a new fault of a member; age aside. Give what they prove."""
+    """Raise unless two votes prove a new fault of a member, not too old. Give what they prove."""
     find_validator(reader, body.validator)
     kind = fault_between(body.first, body.second)
     if kind is None:
         raise NoFault(first=body.first.kind.name, second=body.second.kind.name)
     epoch, view = body.first.epoch, body.first.view
     committee = committee_of(reader, epoch)
-    seat = committee.seat(body.validator) if committee else None
+    if committee is None:
+        raise EvidenceTooOld(epoch=epoch, first=first_epoch(reader))
+    seat = committee.seat(body.validator)
     if seat is None:
         raise NotAMember(validator=body.validator.hex(), epoch=epoch)
     name = epoch_name(epoch) + body.validator
@@ -74,8 +76,8 @@ def apply_evidence(
     """Slash and jail the validator, and pay the reserve and the reporter."""
     rules, now = parameters(overlay).staking, epoch_now(overlay, context)
     epoch = body.first.epoch
-    if not now - rules.evidence_epochs <= epoch <= now:
-        raise EvidenceTooOld(epoch=epoch, now=now, most=rules.evidence_epochs)
+    if epoch > now:
+        raise EvidenceTooOld(epoch=epoch, first=first_epoch(overlay))
     offence = check_evidence_of_fault(overlay, call, body)
     owed = -(-offence.seat.stake * rules.slash_bp // BASIS_POINTS)
     owed = min(owed, offence.seat.stake - offence.before.paid)

@@ -30,7 +30,7 @@ from ledger.errors import (
 from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.keys import Address, PublicKey, is_sound
 from ledger.rules.context import BlockContext, Call
-from ledger.rules.epochs import epoch_of
+from ledger.rules.epochs import committee_of, epoch_of
 from ledger.rules.rewards import NO_DELEGATION, settle, take_rewards
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.stakes import VALIDATORS_REGISTERED_MAX, Register, Unbonding, Validator
@@ -184,19 +184,20 @@ def apply_unbond(overlay: Overlay, context: BlockContext, call: Call, body: Unbo
     VALIDATORS.put(overlay, replace(validator, stake=Units(validator.stake - units)), key)
     if validator.owner != call.sender and not held_shares(overlay, key, call.sender):
         take_rewards(overlay, key, call.sender)
-    _queue(overlay, epoch_now(overlay, context), call.sender, body)
+    _queue(overlay, context, call.sender, body)
 
 
-def _queue(overlay: Overlay, epoch: int, holder: Address, body: Unbond) -> None:
-    name = body.validator + epoch_name(epoch)
-    pool = UNBONDING.get(overlay, name) or Unbonding(Units(0), Units(0), 0)
+def _queue(overlay: Overlay, context: BlockContext, holder: Address, body: Unbond) -> None:
+    name = body.validator + epoch_name(epoch_now(overlay, context))
+    pool = UNBONDING.get(overlay, name) or Unbonding(Units(0), Units(0), 0, 0)
     if pool.shares and not pool.units:
         raise EmptyStake(validator=body.validator.hex())
     shares = body.units * pool.shares // pool.units if pool.units else body.units
     if shares == 0 or pool.shares + shares > UNITS_MAX:
         raise StakeTooSmall(units=body.units, shares=shares, validator=body.validator.hex())
     begun, units = Units(pool.begun + body.units), Units(pool.units + body.units)
-    UNBONDING.put(overlay, Unbonding(begun, units, pool.shares + shares), name)
+    later = Unbonding(begun, units, pool.shares + shares, context.time_ms)
+    UNBONDING.put(overlay, later, name)
     ticket = TICKETS.get(overlay, name + holder) or 0
     TICKETS.put(overlay, ticket + shares, name + holder)
 
@@ -209,9 +210,7 @@ def apply_claim_unbonded(
     ticket, pool = TICKETS.get(overlay, name + call.sender), UNBONDING.get(overlay, name)
     if ticket is None or pool is None:
         raise NothingUnbonded(validator=body.validator.hex(), epoch=body.epoch)
-    free = body.epoch + parameters(overlay).staking.unbonding_epochs
-    if (now := epoch_now(overlay, context)) < free:
-        raise Immature(epoch=body.epoch, free=free, now=now)
+    _check_mature(overlay, context, body.epoch, pool)
     units = pool.units * ticket // pool.shares
     debit(overlay, STAKE_ACCOUNT, units)
     credit(overlay, call.sender, units)
@@ -219,8 +218,18 @@ def apply_claim_unbonded(
     if ticket == pool.shares:
         UNBONDING.remove(overlay, name)
     else:
-        left = Unbonding(pool.begun, Units(pool.units - units), pool.shares - ticket)
+        left = replace(pool, units=Units(pool.units - units), shares=pool.shares - ticket)
         UNBONDING.put(overlay, left, name)
+
+
+def _check_mature(reader: Reader, context: BlockContext, epoch: int, pool: Unbonding) -> None:
+    """Raise `Immature` unless epochs and time have passed, and nothing is left to pay for."""
+    rules, now = parameters(reader).staking, epoch_now(reader, context)
+    free, free_ms = epoch + rules.unbonding_epochs, pool.since_ms + rules.unbonding_ms
+    # It voted until the end of the next epoch. How long that lasted no count of blocks says.
+    answers = committee_of(reader, epoch + 1) is not None
+    if now < free or context.time_ms < free_ms or answers:
+        raise Immature(epoch=epoch, free=free, free_ms=free_ms, now=now)
 
 
 def apply_claim_rewards(

@@ -12,6 +12,7 @@ from ledger.primitives.amounts import Units, WireUnits
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import WireAddress, WirePublicKey
+from ledger.types.evidence import Millis
 from ledger.types.votes import Counter
 
 SCALE_BITS: Final = 64
@@ -72,11 +73,12 @@ class Delegation(Struct, frozen=True, array_like=True):
 
 
 class Unbonding(Struct, frozen=True, array_like=True):
-    """What left one validator in one epoch: `begun` then, `units` after slashes."""
+    """What left one validator in one epoch: `begun` then, `units` after slashes, last at a time."""
 
     begun: WireUnits
     units: WireUnits
     shares: Shares
+    since_ms: Millis = 0
 
 
 class Seat(Struct, frozen=True, array_like=True):

@@ -105,7 +105,7 @@ ORIGINS: Final = Table(b"m", Origin)
 TANKS: Final = Table(b"n", Tank)
 """By tank id."""
 SEALED: Final = Table(b"e", SealedRun)
-"""By run id."""
+"""By run id and MMU."""
 PRODUCTS: Final = Table(b"f", Product)
 """By product lot id."""
 MMUS: Final = Table(b"j", Mmu)
@@ -117,7 +117,7 @@ PARAMETERS: Final = Table(b"p", Parameters)
 ROLES: Final = Table(b"r", bool)
 """By role name, a zero byte, and address or key: true while it is held."""
 RUNS: Final = Table(b"u", bytes)
-"""By run id: the lot that the run became."""
+"""By run id and MMU: the lot that the run became."""
 SUPPLY: Final = Table(b"s", Supply)
 """One record: the books."""
 VALIDATORS: Final = Table(b"v", Validator)
@@ -128,6 +128,12 @@ OWNERS: Final = Table(b"o", bytes)
 """By owner's address: the vote key of its validator."""
 COMMITTEES: Final = Table(b"k", Committee)
 """By epoch (8 bytes, big-endian)."""
+EPOCH_ENDS: Final = Table(b"B", int)
+"""By epoch (8): the time of its boundary, as long as its committee is kept."""
+FIRST_EPOCH: Final = Table(b"F", int)
+"""One record: the first epoch whose committee is kept."""
+SEEDS: Final = Table(b"E", bytes)
+"""By epoch (8): the seed that orders its leaders, or what it is so far."""
 DELEGATIONS: Final = Table(b"g", Delegation)
 """By vote key and address."""
 UNBONDING: Final = Table(b"y", Unbonding)
@@ -298,6 +304,11 @@ def holders(reader: Reader, role: Role) -> tuple[Address, ...]:
 def attestors(reader: Reader) -> tuple[PublicKey, ...]:
     """List the registered attestors' keys, ascending."""
     return tuple(PublicKey(key) for key in holders(reader, Role.ATTESTOR))
+
+
+def run_name(run: Hash, mmu: Address) -> bytes:
+    """Name a run: who names it says nothing about another MMU's of the same id."""
+    return run + mmu
 
 
 def epoch_name(epoch: int) -> bytes:

@@ -25,8 +25,8 @@ PURSES = {name: bill(1_000) for name in ("alice", "bob", "carol", "mmu", "regula
 
 
 def parameters(**parts: dict[str, object]) -> Parameters:
-    """Development parameters, with some fields of some parts changed."""
-    rules = default_parameters(development=True)
+    """Parameters, a development network's unless said, with some fields of some parts changed."""
+    rules = default_parameters(development=bool(parts.get("development", True)))
     changed = {
         part: replace(getattr(rules, part), **fields) if isinstance(fields, dict) else fields
         for part, fields in parts.items()

@@ -4,7 +4,16 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from ledger.params import HEAT_RULES, HeatRuleSet, Parameters, Split, default_parameters
+from consensus.lightclient.verifying import TRUSTING_MS
+from ledger.params import (
+    DAY_MS,
+    HEAT_RULES,
+    HeatRuleSet,
+    Parameters,
+    Split,
+    Staking,
+    default_parameters,
+)
 from ledger.types.evidence import MilkKind
 
 DEFAULT = default_parameters(development=False)
@@ -51,3 +60,28 @@ def test_bounds_between_numbers_hold_too():
     assert "levy" in levy.why_wrong()
     assert "farmers" in farmers.why_wrong()
     assert "uht" in shelf.why_wrong()
+
+
+def test_stake_is_bound_for_longer_than_a_light_client_trusts():
+    rules = DEFAULT.staking
+    assert TRUSTING_MS < rules.evidence_ms < rules.unbonding_ms
+    assert rules.unbonding_ms >= 21 * DAY_MS
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"epoch_blocks": 9_999}, "epoch_blocks"),
+        ({"evidence_ms": TRUSTING_MS}, "evidence_ms"),
+        ({"unbonding_ms": 21 * DAY_MS - 1}, "unbonding_ms"),
+    ],
+)
+def test_only_where_nothing_is_at_stake_are_the_times_short(change, why):
+    short = replace(Staking(), **change)
+    assert short.why_wrong(development=False).startswith(why)
+    assert short.why_wrong(development=True) == ""
+
+
+def test_nothing_leaves_sooner_than_its_faults_are_too_old():
+    rules = Staking(evidence_ms=3, unbonding_ms=2)
+    assert "unbonding_ms" in rules.why_wrong(development=True)

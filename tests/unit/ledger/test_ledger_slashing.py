@@ -161,3 +161,37 @@ def test_a_jailed_validator_is_freed_by_its_owner_after_its_time(town):
     town.to_epoch(3)
     assert committee_of(town.state, 4).seat(CULPRIT.public).stake == bill(95)
     town.close()
+
+
+def test_what_left_waits_for_its_time_and_pays_until_then_however_many_blocks_pass():
+    town = Town(staking={**SHORT, "unbonding_ms": 1_000, "evidence_ms": 500})
+    town.do("alice", town.dairy.pay(town.address("owner-0"), bill(1)))
+    town.do("owner-0", Unbond(CULPRIT.public, bill(100)))
+    town.to_epoch(8)
+    assert [committee_of(town.state, epoch) is None for epoch in range(8)] == [False] * 8
+    assert town.do("bob", town.evidence(CULPRIT)) == ""
+    town.time_ms += 500
+    town.to_epoch(10)
+    # A boundary adds an epoch and forgets two, in their order, so it catches up.
+    kept = [committee_of(town.state, epoch) is not None for epoch in range(6)]
+    assert kept == [False] * 4 + [True] * 2
+    assert town.do("bob", town.evidence(CULPRIT, view=9)) == "evidence_too_old"
+    assert town.do("owner-0", ClaimUnbonded(CULPRIT.public, 0)) == "immature"
+    town.time_ms += 500
+    assert town.do("owner-0", ClaimUnbonded(CULPRIT.public, 0)) == ""
+    assert town.do("owner-0", ClaimUnbonded(CULPRIT.public, 0)) == "nothing_unbonded"
+    town.close()
+
+
+def test_no_stake_leaves_while_a_fault_of_the_epochs_that_it_voted_in_is_punishable():
+    town = Town(staking={**SHORT, "unbonding_ms": 500, "evidence_ms": 500})
+    town.do("alice", town.dairy.pay(town.address("owner-0"), bill(1)))
+    town.do("owner-0", Unbond(CULPRIT.public, bill(100)))
+    town.to_epoch(1)
+    # Its last epoch goes on for long: the time since it left says nothing.
+    town.time_ms += 10_000
+    town.to_epoch(6)
+    assert committee_of(town.state, 1) is not None
+    assert town.do("owner-0", ClaimUnbonded(CULPRIT.public, 0)) == "immature"
+    assert town.do("bob", town.evidence(CULPRIT, epoch=1)) == ""
+    town.close()
