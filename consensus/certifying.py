@@ -191,7 +191,7 @@ def share(s: State) -> bool:
     final = s.finalization
     finalizers = s.round(s.finalized_view).tally.voters(VoteKind.FINALIZE) if final else set()
     for member, peer in s.peers.items():
-        if is_silent(s, member):
+        if is_away(s, peer.heard_ms, peer.heard_view):
             continue
         if peer.entered < timers.share_view:
             s.send(member, s.highest)
@@ -213,8 +213,6 @@ def bring_up_to_date(s: State, member: Member) -> None:
         s.send(member, s.highest)
 
 
-def is_silent(s: State, member: Member) -> bool:
-    """Tell whether a member has been silent for long, in time and in views (R9)."""
-    peer = s.peers[member]
-    long_ago = s.now_ms - peer.heard_ms >= s.params.skip_ms
-    return long_ago and s.view - peer.heard_view >= SKIP_VIEWS
+def is_away(s: State, last_ms: int, last_view: View) -> bool:
+    """Tell whether a last sign of a member is long past, in time and in views (R9)."""
+    return s.now_ms - last_ms >= s.params.skip_ms and s.view - last_view >= SKIP_VIEWS

@@ -58,11 +58,13 @@ class Engine:
         records: Sequence[Record] = (),
         *,
         silent: bool = False,
+        has_twin: bool = False,
     ) -> None:
         """Take up from the floor and the epoch's records; nothing happens before `Started`.
 
         A new epoch's floor is the last one's boundary block, at view 0. `seed` orders the leaders.
         `silent` says that records of own votes may be missing: do not vote before that is safe.
+        `has_twin` that another process was heard to vote with the key: then it never is.
         """
         assert (me is None) == (key is None), "a validator has a key, an observer has none"
         assert me is None or key is None or committee.seats[me].key == key.public
@@ -84,7 +86,7 @@ class Engine:
             finalization=floor.finalization,
             highest=floor.finalization,
             tip=floor.block.view,
-            silence=Silence() if silent else None,
+            silence=Silence(has_twin=has_twin) if silent else None,
         )
         _replay(self._state, records)
 
@@ -102,6 +104,15 @@ class Engine:
     def is_silent(self) -> bool:
         """Tell whether votes may have been forgotten, so that none is cast (spec §2.4)."""
         return self._state.silence is not None
+
+    @property
+    def has_twin(self) -> bool:
+        """Tell whether another process votes with this validator's key."""
+        return self._state.silence is not None and self._state.silence.has_twin
+
+    def is_freed_by(self, boundary_view: View) -> bool:
+        """Tell whether the epoch's end, by a block first made in this view, ends the silence."""
+        return silence.is_freed_by(self._state, boundary_view)
 
     @property
     def view(self) -> View:
@@ -173,6 +184,7 @@ class Engine:
         s.timers.entered_ms = s.block_ms = s.tip_ms = s.now_ms
         for peer in s.peers.values():
             peer.heard_ms, peer.heard_view = s.now_ms, s.view
+            peer.spoke_ms, peer.spoke_view = s.now_ms, s.view
         known = s.round(s.view)
         if VoteKind.NULLIFY in known.own:
             s.timers.retry_ms = s.now_ms + s.params.retry_ms

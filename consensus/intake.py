@@ -44,6 +44,8 @@ def take_message(s: State, sender: Member, message: Message) -> None:
         return
     peer = s.peers[sender]
     peer.heard_ms, peer.heard_view = s.now_ms, s.view
+    if isinstance(message, Vote | Proposal):
+        peer.spoke_ms, peer.spoke_view = s.now_ms, s.view
     match message:
         case Vote():
             take_vote(s, sender, message)

@@ -100,3 +100,16 @@ def end(s: State) -> None:
         s.effects.append(Regained(s.floor.block.view))
     elif not silence.is_checking:
         silence.is_checking, silence.ask_ms = True, s.now_ms
+
+
+def is_freed_by(s: State, boundary_view: View) -> bool:
+    """Tell whether no vote of the next epoch can have been forgotten.
+
+    To be in it took the finality of this epoch's last block. Whoever voted for that had entered a
+    later view than the block's, and one of them is among those who have answered. So if none had
+    been beyond the view in which the block was first made, the next epoch had begun for nobody.
+    """
+    silence = s.silence
+    if silence is None or silence.bar is None or silence.has_twin:
+        return False
+    return boundary_view >= silence.bar - 2

@@ -45,6 +45,9 @@ class Peer:
 
     heard_ms: int = 0
     heard_view: View = GENESIS_VIEW
+    spoke_ms: int = 0
+    """When it last voted or proposed: one that may not vote asks and answers, but can't lead."""
+    spoke_view: View = GENESIS_VIEW
     entered: View = GENESIS_VIEW
     """A view that it is known to have entered."""
     caught_up_ms: int | None = None

@@ -20,7 +20,7 @@ from consensus.messages import MESSAGE_BYTES_MAX, Certificate, Message, Vote, Vo
 from consensus.params import Params
 from consensus.quorum import verify_certificate
 from consensus.state import Floor, first_floor
-from consensus.types import Epoch, Member
+from consensus.types import Epoch, Member, View
 from ledger.primitives.codec import decode
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.keys import SigningKey
@@ -83,7 +83,9 @@ class Machine:
         self.book = config.book
         self._config = config
         self._records = tuple(records)
-        self._silent = config.silent
+        self._silent, self._has_twin = config.silent, False
+        self._tip_view = View(0)
+        """The view in which the last block that was made final was first proposed."""
         self.forks = 0
         """Pairs of certificates seen that can't both be unless a third is dishonest."""
         self.engine = self._make_engine(floor)
@@ -267,11 +269,18 @@ class Machine:
             floor,
             records,
             silent=self._silent,
+            has_twin=self._has_twin,
         )
 
     def _begin_epoch(self) -> None:
         """The epoch's last block is final: go on with a new engine on top of it (spec §4.2)."""
-        had_seat, self._silent = self.engine.me is not None, self.engine.is_silent
+        had_seat = self.engine.me is not None
+        self._has_twin = self._has_twin or self.engine.has_twin
+        self._silent = self.engine.is_silent
+        if self._silent and self.engine.is_freed_by(self._tip_view):
+            self._silent = False
+            why = f"nothing forgotten can matter after epoch {self.engine.epoch}"
+            self._emit(SetVoting(allowed=True, why=why))
         self.application.begin_epoch()
         self._told.clear()  # Answers to an engine that asks no more.
         self._in_flight = InFlight()
@@ -417,6 +426,7 @@ class Machine:
         if not steps:
             return
         self._emit(Commit(steps))
+        self._tip_view = View(steps[-1].block.header.view)
         for transaction in (t for step in steps for t in step.transactions):
             self.mempool.finalised(transaction.sender, transaction.intent.nonce)
         if self.application.height % EXPIRY_STRIDE == 0:

@@ -2,12 +2,14 @@
 
 from itertools import pairwise
 
-from consensus.effects import Broadcast, Build, Check, Finalize, Offence, Persist, Send
+from consensus.effects import Broadcast, Build, Check, Effect, Finalize, Offence, Persist, Send
 from consensus.events import Built, Checked, Received, Ticked, Verdict, WorkPending
 from consensus.messages import (
     Certificate,
     FetchCertificates,
     FetchProposal,
+    FetchView,
+    Message,
     Proposal,
     Subject,
     Vote,
@@ -16,7 +18,7 @@ from consensus.messages import (
 from consensus.params import Params
 from consensus.types import View
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
-from tests.support.consensus_net import GENESIS, make_block
+from tests.support.consensus_net import EPOCH, GENESIS, make_block
 
 NOTARIZE, NULLIFY, FINALIZE = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
 
@@ -460,6 +462,18 @@ def silent_leader(bench: Bench, chatty: int) -> list[Subject]:
 
 def test_a_silent_leader_gets_no_time_while_a_quorum_is_awake() -> None:
     bench = Bench(follows=6)
+    assert nullify(6) in silent_leader(bench, chatty=2)
+
+
+def test_a_leader_that_only_asks_gets_no_time_either() -> None:
+    bench = Bench(follows=6)
+    hear, silent = bench.hear, bench.leader(6)
+
+    def hear_beside_questions(message: Message, sender: int | None = None) -> list[Effect]:
+        bench.do(Received(silent, FetchView(EPOCH)))
+        return hear(message, sender)
+
+    bench.hear = hear_beside_questions  # type: ignore[method-assign]  # Of this bench alone.
     assert nullify(6) in silent_leader(bench, chatty=2)
 
 

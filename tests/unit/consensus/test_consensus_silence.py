@@ -294,3 +294,21 @@ def test_a_second_copy_of_a_key_is_found_by_the_one_that_comes_back() -> None:
     assert twin.is_silent
     assert machine.engine is not None
     assert not machine.engine.is_silent
+
+
+def test_an_epochs_end_frees_if_nobody_had_seen_its_last_block_when_asked() -> None:
+    bench = Mute(STAKES)
+    assert not bench.engine.is_freed_by(View(900)), "nobody has answered"
+    for member in bench.others:
+        bench.report(member, 4)
+    assert not bench.engine.is_freed_by(View(3)), "some had left its view, so it may have been over"
+    assert bench.engine.is_freed_by(View(4))
+
+
+def test_an_epochs_end_frees_nobody_who_has_a_twin() -> None:
+    bench = Mute(STAKES)
+    for member in bench.others:
+        bench.report(member, 4)
+    bench.report(bench.others[0], 4, bench.sign(nullify(6), bench.me))
+    assert bench.engine.has_twin
+    assert not bench.engine.is_freed_by(View(900))

@@ -140,6 +140,40 @@ def test_who_lost_its_journal_votes_again_be_it_an_epoch_later(height: int) -> N
     era.settled()
 
 
+@pytest.mark.parametrize("epoch_blocks", [1, 2, 3])
+def test_a_lost_journal_is_got_over_where_no_epoch_is_as_long_as_the_bar(
+    epoch_blocks: int,
+) -> None:
+    era = Era(epoch_blocks=epoch_blocks)
+    era.to_height(4)
+    era.net.crash(1)
+    era.net.run(500)
+    era.net.restart(1, lost_journal=True)
+    node = era.net.nodes[1]
+    for _ in range(60):
+        era.net.run(500)
+        if node.may_vote:
+            break
+    assert node.may_vote
+    era.net.crash(2)
+    era.to_height(max(era.heights()) + 3)
+    era.settled()
+
+
+def test_a_twin_is_remembered_through_epochs() -> None:
+    era = Era()
+    era.to_height(2)
+    era.net.crash(1)
+    era.net.restart(1, lost_journal=True)
+    machine = era.net.nodes[1].machine
+    silence = machine.engine._state.silence
+    assert silence is not None
+    silence.has_twin = True
+    era.to_height(3 * EPOCH_BLOCKS)
+    assert machine.engine.has_twin
+    assert not era.net.nodes[1].may_vote
+
+
 def test_a_restart_does_not_end_the_silence() -> None:
     era = Era()
     era.to_height(2)
