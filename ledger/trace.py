@@ -20,8 +20,9 @@ from ledger.primitives.hashing import ZERO_HASH, Domain, Hash
 from ledger.primitives.keys import Address, PublicKey
 from ledger.rules.context import Call
 from ledger.state.records import Lot
-from ledger.state.tables import LOTS, ORIGINS, PRODUCTS, RUNS, SEALED, TANKS
+from ledger.state.tables import LOTS, ORIGINS, PRODUCTS, RUNS, SEALED, TANKS, run_name
 from ledger.store.chain import ChainStore
+from ledger.store.schema import STATE
 from ledger.types.evidence import DeviceEvidence, RunClaim
 from ledger.types.mandate import ChargeMandate
 from ledger.types.milk import MintLot, PackLot, RecordCollection, RollLot, SealRun, tank_id
@@ -138,8 +139,8 @@ def trace(store: ChainStore, subject: Hash) -> Trace:
         subject, redeemed = _subject_of(transaction)
         if redeemed is not None:
             sale = Sale(transaction.sender, redeemed.units, step)
-    if (lot_of_run := RUNS.get(store, subject)) is not None and not LOTS.get(store, subject):
-        subject = Hash(lot_of_run)
+    if not LOTS.get(store, subject):
+        subject = _lot_of_run(store, subject) or subject
     product = PRODUCTS.get(store, subject)
     lot_id = subject if product is None else Hash(product.lot)
     lot = LOTS.get(store, lot_id)
@@ -150,6 +151,13 @@ def trace(store: ChainStore, subject: Hash) -> Trace:
         packed = _step(store, lot.mmu, product.height, _packs(subject))
         pack = Pack(subject, product.packs, product.pack_units, product.sold, packed)
     return _from_lot(store, sale, pack, lot_id, lot)
+
+
+def _lot_of_run(store: ChainStore, run: Hash) -> Hash | None:
+    """Find a run's lot by its id alone. Another MMU may have used the same id: the first counts."""
+    for _, lot_id in store.cells(STATE + RUNS.prefix + run):
+        return Hash(RUNS.decode(lot_id))
+    return None
 
 
 def _from_lot(
@@ -202,7 +210,7 @@ def _run(claim: RunClaim, step: Step) -> Run:
 
 def _tank(store: ChainStore, lot: Lot) -> Tank | None:
     """Tell of the tank that a lot's run was drawn from."""
-    sealed = SEALED.get(store, lot.run)
+    sealed = SEALED.get(store, run_name(Hash(lot.run), Address(lot.mmu)))
     if sealed is None:
         return None
     tank = TANKS.get(store, sealed.tank)

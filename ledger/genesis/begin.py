@@ -28,6 +28,7 @@ from ledger.state.tables import (
     credit,
     epoch_name,
     grant_role,
+    run_name,
 )
 from ledger.types.block import Block, Header
 
@@ -97,7 +98,7 @@ def _put_stock(overlay: Overlay, stock: GenesisStock) -> None:
         ZERO_HASH,
     )
     LOTS.put(overlay, lot, lot_id)
-    RUNS.put(overlay, lot_id, lot_id)
+    RUNS.put(overlay, lot_id, run_name(lot_id, NOBODY))
 
 
 def genesis_block(genesis: Genesis) -> Block:

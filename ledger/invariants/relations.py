@@ -60,7 +60,7 @@ class MilkRelations:
 
     def findings(self) -> Iterator[str]:
         """Say what does not agree."""
-        if {lot.run: name for name, lot in self.lots.items()} != self.runs:
+        if {lot.run + lot.mmu: name for name, lot in self.lots.items()} != self.runs:
             yield "runs and lots do not name each other one to one"
         yield from self._packs()
         yield from self._tanks()
@@ -102,7 +102,7 @@ class MilkRelations:
             if lot.units > sum(units for _, units in origin.sources) + len(origin.sources):
                 yield f"lot {name.hex()} has more milk than its farms brought"
             return
-        run = self.sealed.get(lot.run)
+        run = self.sealed.get(lot.run + lot.mmu)
         if run is None or run.tank != origin.tank or origin.tank not in self.tanks:
             yield f"lot {name.hex()} leads to no tank"
         elif lot.units > run.units:

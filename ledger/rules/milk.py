@@ -46,6 +46,7 @@ from ledger.state.tables import (
     credit,
     parameters,
     pay,
+    run_name,
 )
 from ledger.types.evidence import RunClaim
 from ledger.types.milk import MintLot, RollLot
@@ -86,7 +87,7 @@ def _check_claimable(reader: Reader, mmu: Address, body: MintLot) -> None:
         raise LowBond(bond=bond, least=least)
     if body.claim.units == 0:
         raise ZeroUnits
-    lot = RUNS.get(reader, body.claim.run)
+    lot = RUNS.get(reader, run_name(body.claim.run, mmu))
     if lot is not None:
         raise KnownRun(run=body.claim.run.hex(), lot=lot.hex())
 
@@ -152,7 +153,7 @@ def _write_lot(
         claim.readings_root,
     )
     LOTS.put(overlay, lot, lot_id)
-    RUNS.put(overlay, lot_id, claim.run)
+    RUNS.put(overlay, lot_id, run_name(claim.run, mmu))
     by_farm: dict[Address, Fraction] = {}
     for farm, part in milk.brought:
         by_farm[farm] = by_farm.get(farm, Fraction(0)) + part

@@ -44,6 +44,7 @@ from ledger.state.tables import (
     SEALED,
     attestors,
     parameters,
+    run_name,
 )
 from ledger.types.evidence import Instrument, RunClaim
 from ledger.types.milk import MintLot
@@ -84,14 +85,14 @@ def prove_run(overlay: Overlay, context: BlockContext, mmu: Address, body: MintL
 
 def _find_milk(overlay: Overlay, rules: Parameters, mmu: Address, claim: RunClaim) -> Milk:
     """Take a claim's milk from its own collections, or from the run that was sealed."""
-    sealed = SEALED.get(overlay, claim.run)
+    sealed = SEALED.get(overlay, run_name(claim.run, mmu))
     if claim.collections:
         if sealed is not None:
             raise TwoSources(run=claim.run.hex())
         return Milk(ZERO_HASH, _check_collections(overlay, rules, claim))
     if sealed is None:
         raise NoMilk(run=claim.run.hex())
-    if (sealed.mmu, sealed.plant) != (mmu, claim.plant):
+    if sealed.plant != claim.plant:
         raise ForeignRun(run=claim.run.hex())
     if claim.units > sealed.units:
         raise ClaimOverSealed(units=claim.units, counted=sealed.units)

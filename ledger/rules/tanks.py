@@ -29,7 +29,7 @@ from ledger.rules.registry import require_role
 from ledger.state.dairy import SOURCES_MAX, SealedRun, Source, Tank
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Role
-from ledger.state.tables import RUNS, SEALED, TANKS, parameters
+from ledger.state.tables import RUNS, SEALED, TANKS, parameters, run_name
 from ledger.types.evidence import Instrument
 from ledger.types.milk import RecordCollection, SealRun, tank_id
 
@@ -105,9 +105,10 @@ def find_tank(reader: Reader, sender: Address, name: Hash, units: int) -> Tank:
 def check_seal(reader: Reader, call: Call, body: SealRun) -> Tank:
     """Raise unless the run is new and the sender's tank holds its milk; give the tank."""
     require_role(reader, call.sender, Role.MMU)
-    if (lot := RUNS.get(reader, body.run)) is not None:
+    name = run_name(body.run, call.sender)
+    if (lot := RUNS.get(reader, name)) is not None:
         raise KnownRun(run=body.run.hex(), lot=lot.hex())
-    if SEALED.get(reader, body.run) is not None:
+    if SEALED.get(reader, name) is not None:
         raise SealedAlready(run=body.run.hex())
     return find_tank(reader, call.sender, body.tank, body.units)
 
@@ -120,4 +121,4 @@ def apply_seal(overlay: Overlay, context: BlockContext, call: Call, body: SealRu
     sealed = SealedRun(
         tank.mmu, tank.plant, body.tank, body.units, taken, tank.oldest_ms, context.height
     )
-    SEALED.put(overlay, sealed, body.run)
+    SEALED.put(overlay, sealed, run_name(body.run, tank.mmu))

@@ -19,6 +19,7 @@ from ledger.state.tables import (
     TANKS,
     account,
     grant_role,
+    run_name,
     supply,
 )
 from ledger.types.milk import (
@@ -145,7 +146,22 @@ def test_a_run_is_sealed_once_from_what_stands_in_its_own_tank(town):
     assert town.do("mmu", SealRun(run, TANK, bill(40))) == ""
     assert TANKS.get(town.state, TANK).oldest_ms == 0
     assert town.do("mmu", SealRun(run, TANK, bill(1))) == "sealed_run"
-    assert SEALED.get(town.state, run).units == bill(40)
+    assert SEALED.get(town.state, run_name(run, MMU)).units == bill(40)
+    town.close()
+
+
+def test_a_run_is_named_by_its_own_mmu_alone(town):
+    claim = town.dairy.claim()
+    grant_role(town.state, Role.MMU, town.address("alice"))
+    other = RecordCollection(
+        town.address("alice"), PLANT, "t", town.address("farm-0"), 1, collection(town).meter
+    )
+    assert town.do("alice", other) == ""
+    tank = tank_id(town.address("alice"), PLANT, "t")
+    assert town.do("alice", SealRun(claim.run, tank, 1)) == ""
+    # The meter was used by the other; the run's name was not.
+    later = town.dairy.claim(1, run=claim.run)
+    assert town.do("mmu", town.dairy.mint(later)) == ""
     town.close()
 
 
@@ -166,12 +182,12 @@ def test_a_run_of_another_plant_or_of_old_milk_is_not_minted(town):
     town.do("mmu", collection(town))
     claim = sealed_claim(town, litres=40)
     town.do("mmu", SealRun(claim.run, TANK, bill(40)))
-    sealed = SEALED.get(town.state, claim.run)
+    sealed = SEALED.get(town.state, run_name(claim.run, MMU))
     fields = {name: getattr(sealed, name) for name in sealed.__struct_fields__}
-    SEALED.put(town.state, type(sealed)(**{**fields, "plant": "other"}), claim.run)
+    SEALED.put(town.state, type(sealed)(**{**fields, "plant": "other"}), run_name(claim.run, MMU))
     assert town.do("mmu", town.dairy.mint(claim)) == "foreign_run"
     early = {"oldest_ms": sealed.oldest_ms - 4 * DAY_MS}
-    SEALED.put(town.state, type(sealed)(**{**fields, **early}), claim.run)
+    SEALED.put(town.state, type(sealed)(**{**fields, **early}), run_name(claim.run, MMU))
     assert town.do("mmu", town.dairy.mint(claim)) == "old_milk"
 
 

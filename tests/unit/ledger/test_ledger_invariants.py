@@ -112,7 +112,7 @@ FINDINGS = {
     "units remain": lambda s: set_lot(s, 1),
     "redeemed, but": lambda s: SUPPLY.put(s, Supply(Units(9), Units(1), Units(8))),
     "in deficit": lambda s: set_books(s, 1, 0, 0),
-    "one to one": lambda s: RUNS.put(s, bytes(32), bytes(32)),
+    "one to one": lambda s: RUNS.put(s, bytes(32), bytes(64)),
 }
 
 
@@ -161,7 +161,7 @@ ONE_FARM = ((FARM, Units(1)),)
 
 def put_lot(state, lot, sources=ONE_FARM, tank=bytes(32)):
     LOTS.put(state, lot, b"x" * 32)
-    RUNS.put(state, b"x" * 32, lot.run)
+    RUNS.put(state, b"x" * 32, lot.run + lot.mmu)
     if sources is not None:
         ORIGINS.put(state, Origin(tank, sources), b"x" * 32)
 

@@ -25,6 +25,7 @@ from ledger.state.tables import (
     SUPPLY,
     VALIDATORS_ACCOUNT,
     account,
+    run_name,
     supply,
 )
 from ledger.transition import Execution, apply_block, signature_claims
@@ -81,7 +82,7 @@ def test_a_claim_that_holds_makes_a_lot_and_splits_it_exactly():
     assert code == ""
     lot = LOTS.get(state, claim.lot_id())
     assert (lot.units, lot.remaining, lot.kind, lot.height) == (bill(100), bill(100), "whole", 1)
-    assert RUNS.get(state, claim.run) == claim.lot_id()
+    assert RUNS.get(state, run_name(claim.run, address_of(DAIRY.mmu.public))) == claim.lot_id()
     assert supply(state).minted == before.minted + bill(100)
     farmers = [account(state, address_of(k.public)).units for k in DAIRY.farm_keys]
     assert farmers == [bill(36), 31_500_000, 22_500_000]
