@@ -161,6 +161,8 @@ class Journal:
                 written += os.write(self._file, data[written:])
             os.fdatasync(self._file)
         except OSError as error:
+            # A frame behind the torn one would make it look like damage, not like a crash.
+            self._pending.clear()
             raise JournalFailed(f"{self._path}: {error.strerror}; restart the node") from error
         self._size += len(data)
         self._pending.clear()

@@ -227,6 +227,28 @@ def test_a_disk_that_refuses_ends_the_journal(folder, monkeypatch, call):
             journal.sync()
 
 
+def test_a_disk_that_refused_half_a_frame_is_not_written_to_again(folder, monkeypatch):
+    journal = Journal(folder, SEGMENT)
+    write(journal, 1)
+    journal.append(0, 2, encode_record(vote(2)))
+    real, calls = os.write, []
+
+    def tear(descriptor, data):
+        calls.append(len(data))
+        if len(calls) > 1:
+            raise OSError(28, "No space left on device")
+        return real(descriptor, bytes(data)[:20])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal_module.os, "write", tear)
+        with pytest.raises(JournalFailed):
+            journal.sync()
+    journal.close()
+    again = reopened(folder)
+    assert views(again) == [1]
+    assert not again.is_lost, "it is the torn end of a call whose messages never left"
+
+
 def test_each_sync_reaches_the_disk_once_and_a_new_segment_syncs_its_folder(folder, monkeypatch):
     calls = []
     real_data, real_full = os.fdatasync, os.fsync
