@@ -143,6 +143,8 @@ def _override(s: State, known: Round, certificate: Certificate) -> None:
     elif node is not None and node.standing is Standing.INVALID:
         # Others found this block valid, so the body that came with its hash was not its body.
         s.tree.drop(block)
+    elif node is not None and node.standing is Standing.VALID:
+        s.make_durable(node)  # spec §1.7: it was not certified when it was found valid.
     if known.view > s.tip:
         s.tip, s.tip_ms = known.view, s.now_ms
         s.block_ms = s.now_ms if known.proposed_ms is None else known.proposed_ms

@@ -14,7 +14,6 @@ from consensus.state import State
 from consensus.tree import Node, Standing, block_of, parent_of
 from consensus.types import BlockRef, Member, View
 from consensus.view import certified_block
-from consensus.voting import make_durable
 
 
 def check_blocks(s: State) -> bool:
@@ -48,7 +47,7 @@ def take_checked(s: State, event: Checked) -> None:
         node.standing = Standing.VALID
         s.touched.add(block.view)
         if is_certified(s, block):
-            make_durable(s, node)
+            s.make_durable(node)
         return
     _refuse(s, block, node)
 
@@ -77,7 +76,7 @@ def apply_final(s: State) -> bool:
         return False
     node = s.tree.get(block)
     assert node is not None
-    make_durable(s, node)
+    s.make_durable(node)
     s.effects.append(Finalize(final))
     s.move_floor(final)
     return True

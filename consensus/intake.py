@@ -24,6 +24,7 @@ from consensus.messages import (
     VoteKind,
 )
 from consensus.params import (
+    ANSWER_BYTES,
     ANSWERS_MAX,
     CERTIFICATES_FETCHED_MAX,
     PROPOSAL_COST,
@@ -39,7 +40,8 @@ from consensus.types import GENESIS_VIEW, BlockRef, Member, View
 def take_message(s: State, sender: Member, message: Message) -> None:
     """Let a message in; raise a `PeerFault` that is the sender's."""
     if sender == s.me:
-        if isinstance(message, Vote) and is_genuine(s.committee, s.chain_id, message):
+        mine = isinstance(message, Vote) and message.signer == s.me
+        if isinstance(message, Vote) and mine and is_genuine(s.committee, s.chain_id, message):
             silence.note_own(s, message.subject)  # From a twin: one never hears oneself.
         return
     peer = s.peers[sender]
@@ -183,6 +185,11 @@ def _may_answer(s: State, member: Member, cost: int) -> bool:
     return peer.answers <= ANSWERS_MAX
 
 
+def _cost_of(proposal: Proposal) -> int:
+    """Weigh a proposal in certificates: what it takes to send it, and what comes with it."""
+    return PROPOSAL_COST + len(proposal.payload) // ANSWER_BYTES
+
+
 def answer_proposal(s: State, sender: Member, request: FetchProposal) -> None:
     """Send a proposal from memory, or what shows the asker that it is too late for it."""
     node = s.tree.get(BlockRef(request.view, request.block_hash))
@@ -190,8 +197,10 @@ def answer_proposal(s: State, sender: Member, request: FetchProposal) -> None:
     if node is None or node.standing is not Standing.VALID:
         if request.view <= s.finalized_view:
             bring_up_to_date(s, sender)
-    elif _may_answer(s, sender, PROPOSAL_COST) and (shown := justify_anew(s, node.proposal)):
-        s.send(sender, shown)
+    elif _may_answer(s, sender, _cost_of(node.proposal)):
+        shown = justify_anew(s, node.proposal)
+        if shown is not None:
+            s.send(sender, shown)
 
 
 def answer_certificates(s: State, sender: Member, request: FetchCertificates) -> None:

@@ -22,7 +22,9 @@ CERTIFICATES_FETCHED_MAX: Final = 64
 ANSWERS_MAX: Final = 256
 """Certificates that one member is answered with within a delta."""
 PROPOSAL_COST: Final = 32
-"""A proposal counts as so many of them."""
+"""A proposal counts as so many of them..."""
+ANSWER_BYTES: Final = 16_384
+"""... and its payload as one for each so many bytes: one block of the greatest size a delta."""
 RESENT_MAX: Final = 64
 """Messages that one standstill resends at most."""
 GRACE_VIEWS: Final = 3

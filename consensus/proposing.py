@@ -8,7 +8,7 @@ from consensus.messages import Proposal, Subject, VoteKind
 from consensus.pacing import proposal_due_ms
 from consensus.state import State
 from consensus.tree import Standing
-from consensus.voting import make_durable, sign
+from consensus.voting import sign
 
 
 def is_to_propose(s: State) -> bool:
@@ -48,7 +48,7 @@ def take_built(s: State, event: Built) -> None:
     proposal = Proposal(vote, parent.hash, payload, certificate, nullifications)
     node = s.tree.add(proposal, s.me)
     node.standing = Standing.VALID
-    make_durable(s, node)
+    s.make_durable(node)
     known.proposal, known.proposed_ms = proposal, s.now_ms
     s.broadcast(proposal)
     count_vote(s, vote, verified=True)

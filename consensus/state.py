@@ -14,7 +14,7 @@ from consensus.journal import Record, encode_record
 from consensus.leader import Schedule
 from consensus.messages import Certificate, Message, VoteKind
 from consensus.params import VIEWS_KEPT, Params
-from consensus.tree import Tree
+from consensus.tree import Node, Tree
 from consensus.types import GENESIS_VIEW, BlockRef, Committee, Epoch, Member, View
 from consensus.view import Round, certified_block
 from consensus.votes import Tally
@@ -151,6 +151,12 @@ class State:
         """Ask for a record to be durable before anything that is sent from here on."""
         if not self.replaying:
             self.effects.append(Persist(self.epoch, view, encode_record(record)))
+
+    def make_durable(self, node: Node) -> None:
+        """Persist a block that a vote of ours vouches for, or that others may need from us."""
+        if not node.durable:
+            node.durable = True
+            self.persist(node.proposal.vote.subject.view, node.proposal)
 
     def send(self, to: Member, message: Message) -> None:
         """Send to one member."""

@@ -8,7 +8,7 @@ from consensus.certifying import count_vote, is_away
 from consensus.justify import find_gap, has_lawful_parent, skips_final
 from consensus.messages import Proposal, Subject, Vote, VoteKind
 from consensus.state import State
-from consensus.tree import Node, Standing, block_of
+from consensus.tree import Standing, block_of
 from consensus.types import View
 from consensus.view import certified_block
 from ledger.primitives.hashing import ZERO_HASH
@@ -28,13 +28,6 @@ def cast(s: State, subject: Subject) -> None:
     vote = sign(s, subject)
     s.broadcast(vote)
     count_vote(s, vote, verified=True)
-
-
-def make_durable(s: State, node: Node) -> None:
-    """Persist a block that a vote of ours vouches for, or that others may need from us."""
-    if not node.durable:
-        node.durable = True
-        s.persist(block_of(node.proposal).view, node.proposal)
 
 
 def notarizable(s: State) -> Proposal | None:
@@ -60,7 +53,7 @@ def notarize(s: State) -> bool:
         return False
     node = s.tree.get(block_of(proposal))
     assert node is not None
-    make_durable(s, node)
+    s.make_durable(node)
     cast(s, proposal.vote.subject)
     return True
 
@@ -136,7 +129,7 @@ def vote_final(s: State) -> bool:
         assert known.block is not None
         node = s.tree.get(known.block)
         assert node is not None, "a valid block above the floor has its body here"
-        make_durable(s, node)
+        s.make_durable(node)
         cast(s, subject)
         acted = True
     return acted

@@ -376,6 +376,10 @@ class Application:
             for executed in chain
         )
 
+    def is_final(self, block_hash: Hash) -> bool:
+        """Tell whether a block is final here."""
+        return block_hash == self.tip.hash or self.store.height_of(block_hash) is not None
+
     def beyond_head(self, raws: Sequence[bytes]) -> list[Parsed]:
         """Parse the blocks of a sync reply that are above the head; raise `BlockFault`."""
         return [p for p in map(_parse, raws) if p.block.header.height > self.height]

@@ -14,7 +14,9 @@ from ledger.types.block import Block, Receipt
 from ledger.types.transaction import Transaction
 
 BLOCKS_MAX: Final = 256
-"""The most executed blocks above the final one; the oldest leaf is forgotten beyond."""
+"""Beyond so many executed blocks above the final one, the oldest leaf is forgotten for each more.
+
+Never an ancestor of the new one: what a quorum builds on may become final."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,10 @@ class BlockTree:
     def add(self, executed: Executed) -> None:
         """Keep a block whose parent is here."""
         if len(self._blocks) >= BLOCKS_MAX:
-            parents = {e.block.header.parent_hash for e in self._blocks.values()}
-            del self._blocks[next(h for h in self._blocks if h not in parents)]
+            parents = {e.block.header.parent_hash for e in (*self._blocks.values(), executed)}
+            # None if all stand in one chain: then each may become final.
+            if (leaf := next((h for h in self._blocks if h not in parents), None)) is not None:
+                del self._blocks[leaf]
         self._blocks[executed.hash] = executed
 
     def finalise(self, block_hash: Hash) -> list[Executed]:

@@ -5,7 +5,7 @@ last block of the epoch before is final; without it the view would be lost. And 
 speaks of an epoch that is over lacks the finalization of its last block.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Final
 
 from consensus.messages import Message
@@ -15,6 +15,8 @@ EARLY_MAX: Final = 64
 """Messages of the next epoch kept of one peer; those beyond are lost."""
 EARLY_BYTES_MAX: Final = 16 * 1024 * 1024
 """And of all peers together."""
+EARLY_PEER_BYTES_MAX: Final = 4 * 1024 * 1024
+"""And of one: a proposal of the greatest size fits, and no peer takes all the room."""
 
 
 class Handover:
@@ -24,6 +26,7 @@ class Handover:
         self._patience_ms = patience_ms
         self._early: dict[Member, list[Message]] = defaultdict(list)
         self._early_bytes = 0
+        self._peer_bytes: Counter[Member] = Counter()
         self._ahead: set[Member] = set()
         self._told_ms: dict[Member, int] = {}
         self.due_ms: int | None = None
@@ -31,10 +34,12 @@ class Handover:
 
     def keep(self, peer: Member, message: Message, size: int) -> None:
         """Keep a message of the next epoch, if there is room."""
-        waiting = self._early[peer]
-        if len(waiting) < EARLY_MAX and self._early_bytes + size <= EARLY_BYTES_MAX:
+        waiting, taken = self._early[peer], self._peer_bytes[peer] + size
+        fits = taken <= EARLY_PEER_BYTES_MAX and self._early_bytes + size <= EARLY_BYTES_MAX
+        if len(waiting) < EARLY_MAX and fits:
             waiting.append(message)
             self._early_bytes += size
+            self._peer_bytes[peer] = taken
 
     def saw_ahead(self, peer: Member, now_ms: int) -> None:
         """Note that a peer speaks of a later epoch. Most often this node is about to enter it."""
@@ -62,6 +67,7 @@ class Handover:
         """The next epoch begins: give what was kept for it."""
         kept = [(peer, message) for peer in sorted(self._early) for message in self._early[peer]]
         self._early.clear()
+        self._peer_bytes.clear()
         self._early_bytes = 0
         self._ahead.clear()
         self.due_ms = None

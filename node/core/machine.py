@@ -311,6 +311,8 @@ class Machine:
                 self._check(effect)
             case asked.Finalize(finalization):
                 self._commit(finalization)
+                final = finalization.subject.block_hash
+                assert self.application.is_final(final), "what consensus moved its floor to is here"
             case asked.Behind(finalization, source):
                 # Whoever voted to finalize it has it; the one who told of it may be gone.
                 voters = {signer for signer, _ in finalization.votes}

@@ -13,11 +13,13 @@ from consensus.messages import (
 )
 from consensus.params import (
     ANCESTORS_FETCHED_MAX,
+    ANSWER_BYTES,
     ANSWERS_MAX,
     FETCH_TRIES_MAX,
     PROPOSAL_COST,
     PROPOSALS_KEPT,
 )
+from consensus.tree import Standing
 from consensus.types import View
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
 from tests.support.consensus_net import GENESIS
@@ -224,3 +226,30 @@ def test_the_application_is_told_whether_a_quorum_stands_behind_a_block(
         bench.wait(bench.params.delta_ms)
     bench.do(Received(bench.leader(1), proposal), judged=False)
     assert [check.is_certified for check in bench.of(Check)] == [is_certified]
+
+
+def test_a_body_found_valid_before_its_certificate_is_durable_with_it() -> None:
+    bench = Bench(follows=1)
+    bench.wait(1_000)
+    proposal = bench.propose(1)
+    bench.hear(proposal)
+    assert proposal not in bench.records, "one's own nullify of the view is out"
+    bench.hear(bench.certify(proposal.vote.subject))
+    assert proposal in bench.records
+
+
+def test_great_bodies_are_served_but_few_a_delta() -> None:
+    bench = Bench(follows=1)
+    proposal = bench.propose(1, note=b"good" * 250_000)
+    bench.do(Received(bench.leader(1), proposal), judged=False)
+    node = bench.engine._state.tree.get(ref(proposal))
+    assert node is not None
+    node.standing = Standing.VALID
+    request = FetchProposal(View(1), ref(proposal).hash)
+    for _ in range(2):
+        served = 0
+        for _ in range(8):
+            bench.hear(request, bench.others[0])
+            served += sum(isinstance(m, Proposal) for m in bench.said())
+        assert served == ANSWERS_MAX // (PROPOSAL_COST + len(proposal.payload) // ANSWER_BYTES) == 2
+        bench.now_ms += bench.params.delta_ms

@@ -312,3 +312,14 @@ def test_an_epochs_end_frees_nobody_who_has_a_twin() -> None:
     bench.report(bench.others[0], 4, bench.sign(nullify(6), bench.me))
     assert bench.engine.has_twin
     assert not bench.engine.is_freed_by(View(900))
+
+
+def test_a_word_on_a_connection_of_ones_own_key_silences_only_if_it_is_ones_own_vote() -> None:
+    bench = Bench()
+    about = bench.propose(1).vote.subject
+    for signer in (*bench.others, Member(99)):
+        vote = bench.sign(about, bench.others[0])
+        bench.hear(Vote(about, signer, vote.signature), bench.me)
+    assert not bench.engine.is_silent
+    bench.hear(bench.sign(about, bench.me), bench.me)
+    assert bench.engine.is_silent
