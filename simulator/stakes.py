@@ -25,13 +25,17 @@ from simulator.errors import Breach
 LAW: Final = "STAKE"
 WHOLE_BP: Final = 10_000
 
+Parts = dict[Address, int]
+"""How a whole is held, in shares: a punishment makes each worth less alike."""
+
 
 @dataclass(slots=True)
 class Leaving:
-    """What left a validator in one epoch: all of it, and what punishment spared."""
+    """What left a validator in one epoch: all of it, what punishment spared, whose it is."""
 
     begun: int = 0
     left: int = 0
+    parts: Parts = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -41,11 +45,14 @@ class Standing:
     vrf_key: PublicKey
     owner: Address
     stake: int
+    parts: Parts
     jailed_until: int = 0
     leaving: dict[int, Leaving] = field(default_factory=dict)
     faults: set[tuple[int, int, int]] = field(default_factory=set)
     """Punished: epoch, view and the pair of votes' kinds, as one number."""
     paid: dict[int, int] = field(default_factory=dict)
+    spent: set[int] = field(default_factory=set)
+    """Epochs of which nothing was left to pay with."""
 
 
 class StakeBook:
@@ -55,7 +62,8 @@ class StakeBook:
         self.rules = genesis.parameters.staking
         self.honest = honest
         self.standing = {
-            v.vote_key: Standing(v.vrf_key, v.owner, v.stake) for v in genesis.validators
+            v.vote_key: Standing(v.vrf_key, v.owner, v.stake, {v.owner: int(v.stake)})
+            for v in genesis.validators
         }
         first = self._choose()
         assert first is not None, "a genesis has validators"
@@ -78,21 +86,31 @@ class StakeBook:
     def _take(self, epoch: int, transaction: Transaction) -> None:
         match transaction.intent.body:
             case RegisterValidator(vote_key=key, vrf_key=vrf_key):
-                self.standing[key] = Standing(vrf_key, transaction.sender, 0)
+                self.standing[key] = Standing(vrf_key, transaction.sender, 0, {})
             case Bond(validator=key, units=units):
-                self.standing[key].stake += units
-            case Unbond(validator=key, units=units):
                 one = self.standing[key]
-                one.stake -= units
-                pool = one.leaving.setdefault(epoch, Leaving())
-                pool.begun += units
-                pool.left += units
+                _add_part(one.parts, transaction.sender, _bought(one.parts, one.stake, units))
+                one.stake += units
+            case Unbond(validator=key, units=units):
+                self._leave(self.standing[key], transaction.sender, epoch, units)
             case Unjail(validator=key):
                 self.standing[key].jailed_until = 0
             case SubmitEvidence():
                 self._punish(epoch, transaction.intent.body)
             case _:
                 pass
+
+    @staticmethod
+    def _leave(one: Standing, who: Address, epoch: int, units: int) -> None:
+        """Move units and their parts into what leaves in an epoch."""
+        held, whole = one.parts.get(who, 0), sum(one.parts.values())
+        given = held if units == one.stake * held // whole else -(-units * whole // one.stake)
+        _add_part(one.parts, who, -given)
+        one.stake -= units
+        pool = one.leaving.setdefault(epoch, Leaving())
+        _add_part(pool.parts, who, _bought(pool.parts, pool.left, units))
+        pool.begun += units
+        pool.left += units
 
     def _punish(self, now: int, evidence: SubmitEvidence) -> None:
         """Hold a slash to the law: who pays what, once a fault, never more than its seat."""
@@ -110,26 +128,35 @@ class StakeBook:
         seat = next((s for s in self.committees[epoch].seats if s.key == key), None)
         if seat is None:
             raise Breach(LAW, f"{who} was punished for an epoch in which it had no seat")
+        if epoch in one.spent or one.paid.get(epoch, 0) == seat.stake:
+            raise Breach(LAW, f"{who} was punished for epoch {epoch} with nothing left to pay")
         one.faults.add(fault)
         owed = min(_part_up(seat.stake, self.rules.slash_bp), seat.stake - one.paid.get(epoch, 0))
-        units = self._collect(one, epoch, now, owed)
+        units, own = self._collect(one, epoch, now, owed)
+        if units == 0:
+            one.spent.add(epoch)
         one.paid[epoch] = one.paid.get(epoch, 0) + units
         one.jailed_until = max(one.jailed_until, now + self.rules.jail_epochs)
         self.punished += 1
         self.slashed += units
-        self.reporters += units * self.rules.reporter_bp // WHOLE_BP
+        # Nobody gains by telling of itself: the reward is at most what the owner lost.
+        self.reporters += min(units * self.rules.reporter_bp // WHOLE_BP, own)
 
-    def _collect(self, one: Standing, epoch: int, now: int, owed: int) -> int:
-        """Take what is owed: first from what voted then and left since, the rest from the stake."""
-        left = owed
+    def _collect(self, one: Standing, epoch: int, now: int, owed: int) -> tuple[int, int]:
+        """Take what is owed: first from what voted then and left since, the rest from the stake.
+
+        Give how much there was, and how much of it was the owner's.
+        """
+        left, own = owed, 0
         for began in range(max(0, epoch - 1), now + 1):
             if (pool := one.leaving.get(began)) is not None:
                 cut = min(_part_up(pool.begun, self.rules.slash_bp), pool.left, left)
                 pool.left -= cut
                 left -= cut
+                own += _part_of(cut, pool.parts, one.owner)
         cut = min(one.stake, left)
         one.stake -= cut
-        return owed - left + cut
+        return owed - left + cut, own + _part_of(cut, one.parts, one.owner)
 
     def _choose(self) -> Committee | None:
         """Seat the free with most stake, the lower key first among equals; order them by key."""
@@ -142,6 +169,11 @@ class StakeBook:
         able.sort(key=lambda seat: seat.stake, reverse=True)
         seated = sorted(able[: self.rules.committee_max], key=lambda seat: seat.key)
         return Committee(tuple(seated)) if seated else None
+
+    def prospects(self) -> list[Committee]:
+        """Give the committee that would be seated now, if there is any."""
+        chosen = self._choose()
+        return [chosen] if chosen else []
 
     def compare(self, state: Reader) -> None:
         """Raise a `Breach` unless the ledger's records say what the book says."""
@@ -165,3 +197,16 @@ def _pair(one: int, other: int) -> int:
 def _part_up(units: int, basis_points: int) -> int:
     """Take a part, every fraction of a unit counted as a whole."""
     return -(-units * basis_points // WHOLE_BP)
+
+
+def _bought(parts: Parts, worth: int, units: int) -> int:
+    """Give how many shares units buy of a whole that is worth so much; of nothing, as many."""
+    return units * sum(parts.values()) // worth if worth else units
+
+
+def _add_part(parts: Parts, who: Address, shares: int) -> None:
+    parts[who] = parts.get(who, 0) + shares
+
+
+def _part_of(units: int, parts: Parts, who: Address) -> int:
+    return units * parts.get(who, 0) // sum(parts.values()) if units else 0

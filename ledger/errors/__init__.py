@@ -22,7 +22,7 @@ LedgerFault
 |   |     FlowAgainstTank, TooCold, TooWarm, TooHot, TooFast, ShortHold, WrongProcess,
 |   |     Unwatched, Diverted, UnknownAttestor, UnorderedAttestors, NoQuorum, SupplyOverflow
 |   +-- StakingRefused
-|   |     KnownValidator, KnownOwner, TooManyValidators, UnsoundKey, UnknownValidator,
+|   |     KnownValidator, KnownOwner, UnsoundKey, UnknownValidator,
 |   |     ForeignValidator, EmptyStake, StakeTooSmall, ShortStake, NothingUnbonded, Immature,
 |   |     NoRewards, NotJailed, StillJailed, NoFault, EvidenceTooOld, NotAMember, KnownOffence,
 |   |     NothingAtStake
@@ -214,7 +214,6 @@ from ledger.errors.staking import (
     StakeTooSmall,
     StakingRefused,
     StillJailed,
-    TooManyValidators,
     UnknownValidator,
     UnsoundKey,
 )
@@ -361,7 +360,6 @@ __all__ = [
     "TooHot",
     "TooLittleMoney",
     "TooManyChanges",
-    "TooManyValidators",
     "TooWarm",
     "TwoSources",
     "Unincludable",

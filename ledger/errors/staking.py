@@ -23,13 +23,6 @@ class KnownOwner(StakingRefused):
     text = "the sender owns validator {validator} already"
 
 
-class TooManyValidators(StakingRefused):
-    """The register of validators is full."""
-
-    code = "too_many_validators"
-    text = "{most} validators are registered, which is the most"
-
-
 class UnsoundKey(StakingRefused):
     """A key is no canonical point of prime order."""
 

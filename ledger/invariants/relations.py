@@ -11,7 +11,14 @@ from ledger.primitives.hashing import ZERO_HASH
 from ledger.state.dairy import Origin, Product, SealedRun, Tank
 from ledger.state.market import Subsidy
 from ledger.state.records import Lot
-from ledger.state.stakes import SCALE_BITS, Delegation, Unbonding, Validator, read_wide
+from ledger.state.stakes import (
+    SCALE_BITS,
+    VALIDATORS_REGISTERED_MAX,
+    Delegation,
+    Unbonding,
+    Validator,
+    read_wide,
+)
 from ledger.state.tables import (
     CLAIMS,
     DELEGATIONS,
@@ -137,16 +144,26 @@ class StakeRelations:
 
     def findings(self) -> Iterator[str]:
         """Say what does not agree."""
-        if list(self.register) != sorted(self.validators):
+        staked = {key for key, validator in self.validators.items() if validator.stake}
+        missing = (
+            staked - set(self.register) if len(self.register) < VALIDATORS_REGISTERED_MAX else set()
+        )
+        if missing or not set(self.register) <= set(self.validators):
             yield "the register does not name the validators"
-        if {v.owner: key for key, v in self.validators.items()} != self.owners:
-            yield "validators and owners do not name each other one to one"
+        yield from self._owners()
         for key, validator in self.validators.items():
             yield from self._validator(key, validator, self.delegated.pop(key, []))
         for key in self.delegated:
             yield f"validator {key.hex()} has delegators and is not there"
         if {name: pool.shares for name, pool in self.pools.items()} != dict(self.tickets):
             yield "shares of what is unbonding do not sum to their pools"
+
+    def _owners(self) -> Iterator[str]:
+        """An owner has one validator; of those that it lost all with, the last may stand."""
+        named = {key: owner for owner, key in self.owners.items()}
+        owned = {key: v.owner for key, v in self.validators.items() if key in named or not v.ruined}
+        if named != owned:
+            yield "validators and owners do not name each other one to one"
 
     @staticmethod
     def _validator(

@@ -118,20 +118,28 @@ def end_epoch(overlay: Overlay, context: BlockContext) -> None:
 
 
 def _share_levy(overlay: Overlay, epoch: int) -> None:
-    """Share the levy: validators by the stake of their seats, attestors evenly."""
+    """Share the levy: validators out of jail by the stake of their seats, attestors evenly."""
     committee = committee_of(overlay, epoch)
     assert committee is not None, "the current epoch has a committee"
     units = account(overlay, VALIDATORS_ACCOUNT).units
-    if units:
+    seats = [seat for seat in committee.seats if _is_free(overlay, seat)]
+    # With nobody to share it among, it waits for the next boundary.
+    if units and seats:
         debit(overlay, VALIDATORS_ACCOUNT, units)
-        parts = apportion(units, [Fraction(seat.stake) for seat in committee.seats])
-        for seat, part in zip(committee.seats, parts, strict=True):
+        parts = apportion(units, [Fraction(seat.stake) for seat in seats])
+        for seat, part in zip(seats, parts, strict=True):
             reward_validator(overlay, PublicKey(seat.key), part)
     keys = attestors(overlay)
     each = account(overlay, ATTESTORS_ACCOUNT).units // len(keys) if keys else 0
     debit(overlay, ATTESTORS_ACCOUNT, each * len(keys))
     for key in keys:
         credit(overlay, address_of(key), each)
+
+
+def _is_free(reader: Reader, seat: Seat) -> bool:
+    validator = VALIDATORS.get(reader, seat.key)
+    assert validator is not None, "seats are validators'"
+    return not validator.jailed_until
 
 
 def first_epoch(reader: Reader) -> int:

@@ -3,7 +3,9 @@
 The votes' signatures are checked outside (`transition.signature_claims`). What pays is the stake
 of the time of the offence: what left since, as far as it voted then, by the rate; and the rest
 from what is bonded. A fault is punished once, and one epoch's faults never cost more than its
-seat. At least 95 % goes to the reserve, at most 5 % to the reporter; nothing is burned.
+seat. At least 95 % goes to the reserve, at most 5 % to the reporter; nothing is burned. And a
+reporter never gets more than the validator's owner lost, so nobody lives on the stake of others by
+telling of itself.
 """
 
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ from ledger.state.tables import (
     RESERVE_ACCOUNT,
     SLASHES,
     STAKE_ACCOUNT,
+    TICKETS,
     UNBONDING,
     VALIDATORS,
     credit,
@@ -67,6 +70,8 @@ def check_evidence_of_fault(reader: Reader, call: Call, body: SubmitEvidence) ->
     before = OFFENCES.get(reader, name) or Offences((), Units(0))
     if (view, int(kind)) in before.faults:
         raise KnownOffence(epoch=epoch, view=view, kind=kind.name)
+    if before.spent or before.paid >= seat.stake:
+        raise NothingAtStake(validator=body.validator.hex(), epoch=epoch)
     return Offence(kind, seat, before)
 
 
@@ -81,21 +86,24 @@ def apply_evidence(
     offence = check_evidence_of_fault(overlay, call, body)
     owed = -(-offence.seat.stake * rules.slash_bp // BASIS_POINTS)
     owed = min(owed, offence.seat.stake - offence.before.paid)
-    units = _take(overlay, rules, body.validator, epoch, now, owed)
-    if units == 0:
-        raise NothingAtStake(validator=body.validator.hex(), epoch=epoch)
+    units, own_units = _take(overlay, rules, body.validator, epoch, now, owed)
     faults = sorted((*offence.before.faults, (body.first.view, int(offence.kind))))
     paid = Units(offence.before.paid + units)
-    OFFENCES.put(overlay, Offences(tuple(faults), paid), epoch_name(epoch) + body.validator)
-    _pay_out(overlay, rules, call, units)
+    # Looking for what is left takes a look at every epoch since: for nothing it is done once.
+    after = Offences(tuple(faults), paid, spent=units == 0)
+    OFFENCES.put(overlay, after, epoch_name(epoch) + body.validator)
+    _pay_out(overlay, rules, call, units, own_units)
     validator = find_validator(overlay, body.validator)
     until = max(validator.jailed_until, now + rules.jail_epochs)
     VALIDATORS.put(overlay, replace(validator, jailed_until=until), body.validator)
 
 
-def _take(overlay: Overlay, rules: Staking, key: PublicKey, epoch: int, now: int, owed: int) -> int:
-    """Take what is owed out of what voted in an epoch; give how much that was."""
-    left = owed
+def _take(
+    overlay: Overlay, rules: Staking, key: PublicKey, epoch: int, now: int, owed: int
+) -> tuple[int, int]:
+    """Take what is owed out of what voted in an epoch; give how much, and the owner's part."""
+    validator = find_validator(overlay, key)
+    left, own_units = owed, 0
     # What left before the boundary of epoch - 2 had no vote in `epoch`.
     for began in range(max(epoch - 1, 0), now + 1):
         name = key + epoch_name(began)
@@ -103,15 +111,17 @@ def _take(overlay: Overlay, rules: Staking, key: PublicKey, epoch: int, now: int
         if pool is not None:
             cut = min(-(-pool.begun * rules.slash_bp // BASIS_POINTS), pool.units, left)
             UNBONDING.put(overlay, replace(pool, units=Units(pool.units - cut)), name)
+            own_units += cut * (TICKETS.get(overlay, name + validator.owner) or 0) // pool.shares
             left -= cut
-    validator = find_validator(overlay, key)
     cut = min(validator.stake, left)
-    VALIDATORS.put(overlay, replace(validator, stake=Units(validator.stake - cut)), key)
-    return owed - left + cut
+    if cut:
+        own_units += cut * validator.own_shares // validator.shares
+        VALIDATORS.put(overlay, replace(validator, stake=Units(validator.stake - cut)), key)
+    return owed - left + cut, own_units
 
 
-def _pay_out(overlay: Overlay, rules: Staking, call: Call, units: int) -> None:
-    reporter = units * rules.reporter_bp // BASIS_POINTS
+def _pay_out(overlay: Overlay, rules: Staking, call: Call, units: int, own_units: int) -> None:
+    reporter = min(units * rules.reporter_bp // BASIS_POINTS, own_units)
     debit(overlay, STAKE_ACCOUNT, units)
     credit(overlay, RESERVE_ACCOUNT, units - reporter)
     credit(overlay, call.sender, reporter)

@@ -22,7 +22,6 @@ from ledger.errors import (
     StakeTooSmall,
     StillJailed,
     TooLittleMoney,
-    TooManyValidators,
     UnknownValidator,
     UnsoundKey,
     ZeroUnits,
@@ -73,30 +72,27 @@ def epoch_now(reader: Reader, context: BlockContext) -> int:
 
 
 def check_register_validator(reader: Reader, call: Call, body: RegisterValidator) -> None:
-    """Raise unless the keys are sound and new, and the sender owns no validator yet."""
+    """Raise unless the keys are sound and new, and the sender owns none but one that is ruined."""
     for key in (body.vote_key, body.vrf_key):
         if not is_sound(key):
             raise UnsoundKey(key=key.hex())
     if VALIDATORS.get(reader, body.vote_key) is not None:
         raise KnownValidator(validator=body.vote_key.hex())
-    if (owned := OWNERS.get(reader, call.sender)) is not None:
+    owned = OWNERS.get(reader, call.sender)
+    if owned is not None and not find_validator(reader, PublicKey(owned)).ruined:
         raise KnownOwner(validator=owned.hex())
-    if len((REGISTER.get(reader) or Register(())).keys) >= VALIDATORS_REGISTERED_MAX:
-        raise TooManyValidators(most=VALIDATORS_REGISTERED_MAX)
 
 
 def apply_register_validator(
     overlay: Overlay, context: BlockContext, call: Call, body: RegisterValidator
 ) -> None:
-    """Register a validator without stake."""
+    """Register a validator without stake. It stands for the committee once it has some."""
     check_register_validator(overlay, call, body)
     record = Validator(
         body.vrf_key, Units(0), call.sender, 0, 0, body.moniker, body.commission_bp
     )  # fmt: skip
     VALIDATORS.put(overlay, record, body.vote_key)
     OWNERS.put(overlay, body.vote_key, call.sender)
-    keys = (REGISTER.get(overlay) or Register(())).keys
-    REGISTER.put(overlay, Register(tuple(sorted((*keys, body.vote_key)))))
 
 
 def check_bond(reader: Reader, call: Call, body: Bond) -> None:
@@ -110,7 +106,7 @@ def check_bond(reader: Reader, call: Call, body: Bond) -> None:
 
 
 def _shares_for(validator: Validator, body: Bond) -> int:
-    if validator.shares and not validator.stake:
+    if validator.ruined:
         raise EmptyStake(validator=body.validator.hex())
     shares = body.units * validator.shares // validator.stake if validator.stake else body.units
     if shares == 0 or validator.shares + shares > UNITS_MAX:
@@ -129,6 +125,21 @@ def apply_bond(overlay: Overlay, context: BlockContext, call: Call, body: Bond) 
     validator = find_validator(overlay, key)
     more = replace(validator, stake=Units(validator.stake + body.units))
     VALIDATORS.put(overlay, more, key)
+    _stand(overlay, key, more.stake)
+
+
+def _stand(overlay: Overlay, key: PublicKey, stake: int) -> None:
+    """Let a validator stand for the committee; of too many, whoever has least stands no more."""
+    keys = (REGISTER.get(overlay) or Register(())).keys
+    if key in keys:
+        return
+    if len(keys) >= VALIDATORS_REGISTERED_MAX:
+        stakes = [(find_validator(overlay, PublicKey(each)).stake, each) for each in keys]
+        least, poorest = min(stakes)
+        if stake <= least:
+            return
+        keys = tuple(each for each in keys if each != poorest)
+    REGISTER.put(overlay, Register(tuple(sorted((*keys, key)))))
 
 
 def _set_shares(overlay: Overlay, key: PublicKey, holder: Address, change: int) -> None:

@@ -19,7 +19,8 @@ SCALE_BITS: Final = 64
 """A unit of rewards is counted in 2^64 parts."""
 WIDE_BYTES: Final = 24
 VALIDATORS_REGISTERED_MAX: Final = 512
-"""The most validators that may stand for the committee; a boundary looks at each."""
+"""The most validators that may stand for the committee, those with most stake; a boundary looks
+at each."""
 NO_WIDE: Final = bytes(WIDE_BYTES)
 
 Wide = Annotated[bytes, Meta(min_length=WIDE_BYTES, max_length=WIDE_BYTES)]
@@ -57,9 +58,14 @@ class Validator(Struct, frozen=True, array_like=True):
     per_share: Wide = NO_WIDE
     remainder: Wide = NO_WIDE
 
+    @property
+    def ruined(self) -> bool:
+        """Tell whether it lost all that was at stake: its shares are worth nothing for ever."""
+        return self.shares > 0 and self.stake == 0
+
 
 class Register(Struct, frozen=True, array_like=True):
-    """Every validator's vote key, ascending."""
+    """The vote keys of those that stand for the committee, ascending."""
 
     keys: Annotated[tuple[WirePublicKey, ...], Meta(max_length=VALIDATORS_REGISTERED_MAX)]
 
@@ -104,10 +110,14 @@ class Committee(Struct, frozen=True, array_like=True):
 
 
 class Offences(Struct, frozen=True, array_like=True):
-    """One validator's punished faults of one epoch, as (view, kind), and what it paid."""
+    """One validator's punished faults of one epoch, as (view, kind), and what it paid.
+
+    It is `spent` once there was nothing left to pay with.
+    """
 
     faults: tuple[tuple[Counter, int], ...]
     paid: WireUnits
+    spent: bool = False
 
 
 class Slashes(Struct, frozen=True, array_like=True):

@@ -46,7 +46,7 @@ class Model(MilkModel, TradeModel):
         seats = {n: v.stake for n, v in self.validators.items()}
         self.committees = {0: seats, 1: dict(seats)}
         self.pools, self.tickets = {}, {}
-        self.offences, self.paid = set(), defaultdict(int)
+        self.offences, self.paid, self.spent = set(), defaultdict(int), set()
         self.lots, self.products, self.runs = {}, {}, set()
         self.tank, self.tank_sealed, self.tank_lost = {}, 0, 0
         self.oldest = 0
@@ -107,9 +107,11 @@ class Model(MilkModel, TradeModel):
 
     def end_epoch(self):
         seats = self.committees[self.epoch]
-        order = sorted(seats, key=self.keys.__getitem__)
-        levy, self.units["validators"] = self.units["validators"], 0
-        if levy:
+        free = [n for n in seats if not self.validators[n].jailed]
+        order = sorted(free, key=self.keys.__getitem__)
+        levy = self.units["validators"]
+        if levy and free:
+            self.units["validators"] = 0
             for name, part in zip(order, shared(levy, [seats[n] for n in order]), strict=True):
                 self.reward(name, part)
         each, self.units["attestors"] = divmod(self.units["attestors"], len(ATTESTORS))
@@ -190,22 +192,28 @@ class Model(MilkModel, TradeModel):
         if (name, epoch, view) in self.offences:
             return "known_offence"
         v = self.validators[name]
+        if (name, epoch) in self.spent or self.paid[name, epoch] == seats[name]:
+            return "nothing_at_stake"
+        own = 0
         owed = left = min(-(-seats[name] // 20), seats[name] - self.paid[name, epoch])
         for began in range(max(epoch - 1, 0), self.epoch + 1):
             if (name, began) in self.pools:
                 begun, units, held = self.pools[name, began]
                 cut = min(-(-begun // 20), units, left)
                 self.pools[name, began] = (begun, units - cut, held)
+                own += cut * self.tickets.get((name, began, v.owner), 0) // max(held, 1)
                 left -= cut
         cut = min(v.stake, left)
         taken = owed - left + cut
         if not taken:
-            return "nothing_at_stake"
+            self.spent.add((name, epoch))
+        own += cut * v.shares[v.owner] // max(v.all_shares, 1)
         v.stake -= cut
         self.offences.add((name, epoch, view))
         self.paid[name, epoch] += taken
-        self.move("stake", who, taken // 20)
-        self.move("stake", "reserve", taken - taken // 20)
+        told = min(taken // 20, own)
+        self.move("stake", who, told)
+        self.move("stake", "reserve", taken - told)
         v.jailed = max(v.jailed, self.epoch + JAIL)
         return ""
 

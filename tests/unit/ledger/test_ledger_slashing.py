@@ -151,6 +151,62 @@ def test_an_epoch_never_costs_more_than_its_seat():
     town.close()
 
 
+def test_who_lost_all_may_own_another_validator():
+    town = Town(staking={**SHORT, "slash_bp": 10_000})
+    town.do("alice", town.dairy.pay(town.address("owner-0"), bill(200)))
+    assert town.do("owner-0", town.registration("owner-0")) == "known_owner"
+    town.do("bob", town.evidence(CULPRIT))
+    assert town.do("owner-0", town.registration("owner-0")) == ""
+    assert town.do("owner-0", town.registration("owner-0", "other")) == "known_owner"
+    assert town.do("owner-0", Bond(key("vote-new").public, bill(50))) == ""
+    town.to_epoch(1)
+    assert committee_of(town.state, 2).seat(key("vote-new").public).stake == bill(50)
+    town.close()
+
+
+def test_nobody_gains_by_reporting_itself_with_the_stake_of_others(town):
+    town.do("owner-0", Unbond(CULPRIT.public, bill(100) - 19))
+    town.do("carol", Bond(CULPRIT.public, bill(500)))
+    town.to_epoch(2)
+    assert committee_of(town.state, 2).seat(CULPRIT.public).stake == bill(500) + 19
+    before = town.units("bob")
+    assert town.do("bob", town.evidence(CULPRIT, epoch=2)) == ""
+    # Of 25 BILL that were taken the owner lost not one unit.
+    assert SLASHES.get(town.state).slashed == bill(25) + 1
+    assert town.units("bob") == before - FEE
+    town.close()
+
+
+def test_what_an_owner_lost_on_its_way_out_pays_the_reporter_too(town):
+    town.to_epoch(1)
+    town.do("owner-0", Unbond(CULPRIT.public, bill(100)))
+    before = town.units("bob")
+    assert town.do("bob", town.evidence(CULPRIT)) == ""
+    assert town.units("bob") - before == bill(5) // 20 - FEE
+    town.close()
+
+
+def test_for_nothing_it_is_looked_once(town):
+    town = Town(staking={**SHORT, "slash_bp": 10_000})
+    town.do("alice", town.dairy.pay(town.address("owner-0"), bill(200)))
+    town.to_epoch(1)
+    codes = [
+        town.do("bob", town.evidence(CULPRIT, epoch=e, view=v)) for e in (1, 0) for v in (1, 2)
+    ]
+    assert codes == ["", "nothing_at_stake", "", "nothing_at_stake"]
+    assert SLASHES.get(town.state).slashed == bill(100)
+    town.close()
+
+
+def test_who_is_in_jail_has_no_part_in_the_levy(town):
+    town.do("bob", town.evidence(CULPRIT))
+    town.do(town.dairy.mmu, town.dairy.mint(town.dairy.claim()))
+    before = [town.units(f"owner-{i}") for i in range(4)]
+    town.to_epoch(1)
+    assert [town.units(f"owner-{i}") - before[i] for i in range(4)] == [0] + [400_000] * 3
+    town.close()
+
+
 def test_a_jailed_validator_is_freed_by_its_owner_after_its_time(town):
     assert town.do("owner-0", Unjail(CULPRIT.public)) == "not_jailed"
     town.do("bob", town.evidence(CULPRIT))

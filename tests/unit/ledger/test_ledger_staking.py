@@ -10,6 +10,7 @@ from ledger.rules.epochs import committee_of, epoch_of, is_boundary
 from ledger.rules.staking import held_stake
 from ledger.state.tables import (
     ATTESTORS_ACCOUNT,
+    REGISTER,
     STAKE_ACCOUNT,
     UNBONDING,
     VALIDATORS,
@@ -126,6 +127,28 @@ def test_what_is_unbonded_comes_back_whole_when_it_is_mature(town):
     assert town.units("bob") == before - 5 * FEE
     assert UNBONDING.get(town.state, NEW + epoch_name(0)) is None
     assert account(town.state, STAKE_ACCOUNT).units == bill(500)
+    town.close()
+
+
+def test_who_has_nothing_at_stake_keeps_nobody_from_standing(town, monkeypatch):
+    monkeypatch.setattr("ledger.rules.staking.VALIDATORS_REGISTERED_MAX", 5)
+    monkeypatch.setattr("ledger.invariants.relations.VALIDATORS_REGISTERED_MAX", 5)
+    for name in ("bob", "carol", "treasury"):
+        assert town.do(name, town.registration(name, f"squat-{name}")) == ""
+    assert len(REGISTER.get(town.state).keys) == 4
+    assert town.do("bob", Bond(key("vote-squat-bob").public, 1)) == ""
+    # Five stand. Who has more stake than the least of them comes in its place.
+    assert town.do("carol", Bond(key("vote-squat-carol").public, 1)) == ""
+    assert key("vote-squat-carol").public not in REGISTER.get(town.state).keys
+    stand(town)
+    keys = REGISTER.get(town.state).keys
+    assert len(keys) == 5
+    assert NEW in keys
+    assert key("vote-squat-bob").public not in keys
+    town.to_epoch(1)
+    assert committee_of(town.state, 2).seat(NEW).stake == bill(100)
+    town.do("bob", Bond(key("vote-squat-bob").public, bill(101)))
+    assert key("vote-squat-bob").public in REGISTER.get(town.state).keys
     town.close()
 
 
