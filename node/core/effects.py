@@ -41,6 +41,8 @@ class Verify:
 
     ticket: int
     claims: tuple[tuple[PublicKey, bytes, Signature], ...]
+    is_urgent: bool = False
+    """A vote waits for it: it never stands behind transactions that wait for a block."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ is refused. A peer's is taken in silently: a refusal there is nobody's news.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import islice
 from typing import Final
 
 from consensus.types import Member
@@ -13,22 +15,26 @@ from ledger.errors import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Domain, digest
-from ledger.types.transaction import Transaction, decode_transaction
+from ledger.types.transaction import Transaction, TxId, decode_transaction
 from node.core.application import Application
 from node.core.effects import Admission, Effect, SendAll, SendTo, Submitted
 from node.core.events import Channel, Submit
 from node.core.mempool import Mempool, PoolFault, Waiting
 from node.core.verifier import Claim, Verifier, fingerprint
-from node.core.wire import TransactionBatch
+from node.core.wire import GOSSIP_BYTES_MAX, TX_BATCH_MAX, TransactionBatch
 
 GOSSIP_INTERVAL_MS: Final = 40
 """Admitted transactions leave at most this often, in one batch: a message costs more than them."""
-GOSSIP_BYTES_MAX: Final = 64_000
-"""A batch of some 250 transfers: what is taken in at one go keeps votes waiting for 30 ms."""
 GOSSIP_ALL_MAX: Final = 16
 """Up to this many validators a node sends its transactions to all; beyond, to a few."""
 GOSSIP_FANOUT: Final = 8
 SUBMIT_MAX: Final = 5_000
+RETOLD_MS: Final = 2_000
+"""A transaction that came in here and is not final is told again after so long, and later..."""
+RETOLD_MAX_MS: Final = 60_000
+"""... after twice as long each time, up to this."""
+RETOLD_MAX: Final = 1_000
+"""And so many are told to a peer that has just connected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +62,16 @@ class Intake:
         self._verifier = verifier
         self._emit = emit
         self._outgoing: list[bytes] = []
+        self._own: list[tuple[int, int, TxId]] = []
+        """What came in here, by when it is told again and how long that took: a heap."""
         self._last_flush_ms = 0
 
     @property
     def deadline_ms(self) -> int | None:
         """Give the time at which the next batch leaves, or None."""
-        return self._last_flush_ms + GOSSIP_INTERVAL_MS if self._outgoing else None
+        if self._outgoing:
+            return self._last_flush_ms + GOSSIP_INTERVAL_MS
+        return self._own[0][0] if self._own else None
 
     def submit(self, event: Submit, now_ms: int) -> None:
         """Take a client's transactions; `Submitted` follows, at once or after verification."""
@@ -74,7 +84,7 @@ class Intake:
         def answer(candidates: Sequence[_Candidate], good: Sequence[bool]) -> None:
             verdicts = iter(zip(candidates, good, strict=True))
             admissions = tuple(
-                one if isinstance(one, Admission) else self._admit(*next(verdicts), pass_on=True)
+                one if isinstance(one, Admission) else self._take_own(*next(verdicts))
                 for one in judged
             )
             self._emit(Submitted(event.ticket, admissions))
@@ -97,13 +107,40 @@ class Intake:
         """Take a transaction of the node's own; if it has no place now, nobody is told."""
         judged = self._judge(encode(transaction), now_ms)
         if isinstance(judged, _Candidate):
-            self._verify([judged], lambda own, good: self._take_own(own[0], good[0]))
+            self._verify([judged], lambda own, good: self._announce(own[0], good[0]))
 
-    def _take_own(self, candidate: _Candidate, good: bool) -> None:
-        self._admit(candidate, good, pass_on=True)
+    def _announce(self, candidate: _Candidate, good: bool) -> None:
+        self._take_own(candidate, good)
+
+    def _take_own(self, candidate: _Candidate, good: bool) -> Admission:
+        """Admit what came in here: this node sees to it that all others know it."""
+        admission = self._admit(candidate, good, pass_on=True)
+        if not admission.code:
+            waiting = candidate.waiting
+            heappush(self._own, (waiting.arrived_ms + RETOLD_MS, RETOLD_MS, waiting.id))
+        return admission
+
+    def tell_newcomer(self, peer: Member) -> None:
+        """Tell a peer that has just connected what came in here and still waits."""
+        waiting = (self._mempool.get(txid) for _, _, txid in self._own)
+        raws = [one.raw for one in islice(filter(None, waiting), RETOLD_MAX)]
+        for batch in _batches(raws) if raws else ():
+            payload = encode(TransactionBatch(tuple(batch)))
+            self._emit(SendTo(peer, Channel.TRANSACTIONS, payload))
+
+    def _tell_again(self, now_ms: int) -> None:
+        """Line up what has waited for long: a peer may have been away, or dropped it."""
+        while self._own and self._own[0][0] <= now_ms:
+            _, wait_ms, txid = heappop(self._own)
+            waiting = self._mempool.get(txid)
+            if waiting is not None:
+                self._outgoing.append(waiting.raw)
+                wait_ms = min(2 * wait_ms, RETOLD_MAX_MS)
+                heappush(self._own, (now_ms + wait_ms, wait_ms, txid))
 
     def flush(self, now_ms: int, peers: Collection[Member]) -> None:
         """Send the admitted transactions on, if their time has come."""
+        self._tell_again(now_ms)
         if not self._outgoing or now_ms < self._last_flush_ms + GOSSIP_INTERVAL_MS:
             return
         self._last_flush_ms = now_ms
@@ -167,7 +204,8 @@ def _batches(raws: Sequence[bytes]) -> list[list[bytes]]:
     batches: list[list[bytes]] = [[]]
     size = 0
     for raw in raws:
-        if size + len(raw) > GOSSIP_BYTES_MAX:
+        full = size + len(raw) > GOSSIP_BYTES_MAX or len(batches[-1]) == TX_BATCH_MAX
+        if batches[-1] and full:
             batches.append([])
             size = 0
         batches[-1].append(raw)

@@ -144,6 +144,7 @@ class Machine:
             case PeerUp(peer):
                 self._peers.add(peer)
                 self._emit(status_to(peer, self.application.height))
+                self._intake.tell_newcomer(peer)
             case PeerDown(peer):
                 self._peers.discard(peer)
                 self._sync.gone(peer)
@@ -394,7 +395,7 @@ class Machine:
             else:
                 self._answer(check, Verdict.INVALID, "a transaction's signature does not hold")
 
-        self._emit(self._verifier.ask(unverified, go_on))
+        self._emit(self._verifier.ask(unverified, go_on, is_urgent=True))
 
     def _check_again(self, check: asked.Check) -> None:
         """Judge a block that is proposed on itself: an epoch's last one may be, without a body."""

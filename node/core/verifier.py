@@ -53,12 +53,15 @@ class Verifier:
         self,
         items: Sequence[tuple[Hash, Sequence[Claim]]],
         then: Callable[[tuple[bool, ...]], None],
+        *,
+        is_urgent: bool = False,
     ) -> Verify:
         """Make the effect that checks the items; `then` gets one verdict an item."""
         self._ticket += 1
         marks = tuple(mark for mark, _ in items)
         self._jobs[self._ticket] = _Job(marks, tuple(len(claims) for _, claims in items), then)
-        return Verify(self._ticket, tuple(claim for _, claims in items for claim in claims))
+        claims = tuple(claim for _, claims in items for claim in claims)
+        return Verify(self._ticket, claims, is_urgent)
 
     def answer(self, event: Verified) -> None:
         """Take the shell's answer, remember the good ones, and go on with what waited."""

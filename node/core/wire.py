@@ -11,10 +11,13 @@ from msgspec import Meta, Struct
 from consensus.messages import MESSAGE_BYTES_MAX, Certificate, Message
 from ledger.primitives.codec import decode, encode
 from ledger.types.block import BLOCK_BYTES_MAX, RawTransaction
-from ledger.types.transaction import Height
+from ledger.types.transaction import TRANSACTION_BYTES_MAX, Height
 
-TX_BATCH_BYTES_MAX: Final = 2_000_000
-TX_BATCH_MAX: Final = 5_000
+GOSSIP_BYTES_MAX: Final = 64_000
+"""A batch of some 250 transfers: what is taken in at one go keeps votes waiting for 30 ms."""
+TX_BATCH_BYTES_MAX: Final = GOSSIP_BYTES_MAX + TRANSACTION_BYTES_MAX
+"""What a receiver takes at one go: no more than an honest sender's batch can have, with frames."""
+TX_BATCH_MAX: Final = 1_000
 SYNC_BLOCKS_MAX: Final = 128
 """The most blocks one sync reply carries."""
 SYNC_REPLY_BYTES_MAX: Final = 1_500_000

@@ -92,6 +92,7 @@ class Service:
         self._telemetry, self._on_commit = telemetry, on_commit
         self._inbox = Inbox()
         self._threads = trio.CapacityLimiter(verify_threads)
+        self._urgent_threads = trio.CapacityLimiter(verify_threads)
         self._verify_threads = verify_threads
         self._submissions: dict[int, _Pending] = {}
         self._ticket = 0
@@ -235,12 +236,13 @@ class Service:
         claims = effect.claims
         parts = 1 if len(claims) <= CHUNK_CLAIMS else self._verify_threads
         size = -(-len(claims) // parts)
+        limiter = self._urgent_threads if effect.is_urgent else self._threads
         results: list[list[bool]] = [[] for _ in range(parts)]
 
         async def check(part: int) -> None:
             chunk = claims[part * size : (part + 1) * size]
             results[part] = await trio.to_thread.run_sync(
-                partial(verify_many, chunk), limiter=self._threads
+                partial(verify_many, chunk), limiter=limiter
             )
 
         async with trio.open_nursery() as nursery:
