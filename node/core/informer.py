@@ -5,13 +5,16 @@ it, so it outlives a full pool, a spent nonce and a lost message. All that it ca
 is the fee of a report that came after another validator's.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from consensus.effects import Offence
 from consensus.evidence import evidence_of
+from consensus.journal import Record
+from consensus.messages import Vote
 from consensus.types import Committee
+from consensus.votes import are_exclusive
 from ledger.errors import LedgerFault
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, Policy, SigningKey, address_of
@@ -20,6 +23,7 @@ from ledger.state.overlay import Reader
 from ledger.state.tables import parameters
 from ledger.types.staking import SubmitEvidence
 from ledger.types.transaction import Intent, Transaction, sign
+from node.core.plans import seated
 
 KEPT_MAX: Final = 256
 """Offences kept; the oldest goes first."""
@@ -32,6 +36,7 @@ class _Case:
     """An offence, and the height from which it may be reported; None once that is settled."""
 
     evidence: SubmitEvidence
+    proof: tuple[Vote, Vote]
     due_height: int | None = 0
 
 
@@ -55,12 +60,30 @@ class Informer:
     def note(self, committee: Committee, offence: Offence) -> None:
         """Keep an offence if it is slashable: one a validator and view, the first."""
         evidence = evidence_of(committee, offence)
-        if evidence is None:
+        if evidence is None or offence.proof is None:
             return
-        about = evidence.first
-        self._cases.setdefault((evidence.validator, about.epoch, about.view), _Case(evidence))
+        about, case = evidence.first, _Case(evidence, offence.proof)
+        self._cases.setdefault((evidence.validator, about.epoch, about.view), case)
         if len(self._cases) > KEPT_MAX:
             del self._cases[next(iter(self._cases))]
+
+    def recall(self, records: Sequence[Record], reader: Reader) -> None:
+        """Find the proofs among a journal's records, also those of views that are long over."""
+        seen: dict[tuple[int, int, int], list[Vote]] = {}
+        for later in (record for record in records if isinstance(record, Vote)):
+            about = later.subject
+            earlier = seen.setdefault((about.epoch, about.view, later.signer), [])
+            committee = seated(reader, about.epoch)
+            for vote in earlier if committee is not None else ():
+                if committee is not None and are_exclusive(vote.subject, about):
+                    self.note(committee, Offence(later.signer, "", (vote, later)))
+            earlier.append(later)
+
+    def unsettled(self) -> Iterator[Vote]:
+        """Give the votes of every case that is not done with, to be written down again."""
+        return (
+            v for case in self._cases.values() if case.due_height is not None for v in case.proof
+        )
 
     def reports(self, reader: Reader, height: int, nonce: int) -> Iterator[Transaction]:
         """Make the reports that are due in the state below `height`, with nonces from `nonce`."""

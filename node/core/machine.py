@@ -15,7 +15,7 @@ from consensus import events as told
 from consensus.engine import Engine
 from consensus.errors import PeerFault
 from consensus.events import Verdict
-from consensus.journal import Record, place_of
+from consensus.journal import Record, encode_record, place_of
 from consensus.messages import MESSAGE_BYTES_MAX, Certificate, Message, Vote, VoteKind, epoch_of
 from consensus.params import Params
 from consensus.quorum import verify_certificate
@@ -79,6 +79,7 @@ class Machine:
         """Take up from the floor of the current epoch and the journal's records."""
         self.mempool = Mempool()
         self.informer = Informer(application.chain_id, config.reporter)
+        self.informer.recall(records, application.state)
         self.application = application
         self.book = config.book
         self._config = config
@@ -136,6 +137,7 @@ class Machine:
     def _dispatch(self, event: Event) -> None:
         match event:
             case Start():
+                self._keep_evidence()
                 self._told.append(told.Started())
             case Tick():
                 self._told.append(told.Ticked())
@@ -283,6 +285,7 @@ class Machine:
             why = f"nothing forgotten can matter after epoch {self.engine.epoch}"
             self._emit(SetVoting(allowed=True, why=why))
         self.application.begin_epoch()
+        self._keep_evidence()
         self._told.clear()  # Answers to an engine that asks no more.
         self._in_flight = InFlight()
         self.engine = self._make_engine(first_floor(self.application.tip.hash))
@@ -435,6 +438,11 @@ class Machine:
         if self.application.height % EXPIRY_STRIDE == 0:
             self.mempool.expire(self.application.height + 1)
         self._report()
+
+    def _keep_evidence(self) -> None:
+        """Write open cases down again, so that they outlive the old parts of the journal."""
+        for vote in self.informer.unsettled():
+            self._emit(Append(vote.subject.view, encode_record(vote), vote.subject.epoch))
 
     def _report(self) -> None:
         """Send off the reports of offences that are due."""

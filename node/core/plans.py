@@ -62,10 +62,18 @@ def plan_after(reader: Reader, height: int) -> EpochPlan:
     )
 
 
-def _seated(reader: Reader, epoch: int) -> Committee:
+def seated(reader: Reader, epoch: int) -> Committee | None:
+    """Give the committee of an epoch, if the state has it."""
     found = committee_of(reader, epoch)
-    assert found is not None, "the state has the committees of this epoch and the next"
+    if found is None:
+        return None
     return Committee(tuple(Seat(seat.key, seat.vrf_key, seat.stake) for seat in found.seats))
+
+
+def _seated(reader: Reader, epoch: int) -> Committee:
+    committee = seated(reader, epoch)
+    assert committee is not None, "the state has the committees of this epoch and the next"
+    return committee
 
 
 def _owner(reader: Reader, seat: Seat) -> Address:

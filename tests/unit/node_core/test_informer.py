@@ -115,3 +115,31 @@ def test_offences_kept_are_bounded_and_one_a_view(cluster: Cluster) -> None:
             informer.note(committee, Offence(Member(CULPRIT), "", proof))
     assert len(informer.evidence) == KEPT_MAX
     assert list(informer.reports(cluster.nodes[0].store, 1, 0)) == []
+
+
+def test_an_offence_outlives_a_restart_long_after_its_view() -> None:
+    dairy = Dairy()
+    cluster = Cluster(dairy.genesis, dairy.validator_keys, PARAMS)
+    cluster.run(50)
+    tell(cluster, 0, *(vote(cluster, VoteKind.FINALIZE, name) for name in (b"one", b"other")))
+    node = cluster.nodes[0]
+    (known,) = node.machine.informer.evidence
+    cluster.run(60_000)
+    assert node.machine.engine.floor.block.view > known.first.view
+    for _ in range(2):
+        before = len(node.journal)
+        cluster.crash(0)
+        cluster.restart(0)
+        assert node.machine.informer.evidence == (known,)
+        node.journal[:before] = []  # What was written before this start is pruned.
+    cluster.run(4_000)
+    assert len(node.warnings) == 1, "it is no news any more"
+
+
+def test_what_the_ledger_has_settled_is_not_written_down_again(cluster: Cluster) -> None:
+    votes = [vote(cluster, VoteKind.FINALIZE, name) for name in (b"one", b"other")]
+    tell(cluster, 0, *votes)
+    assert set(cluster.nodes[0].machine.informer.unsettled()) == set(votes)
+    cluster.run(60_000)
+    assert stake(cluster, CULPRIT) == bill(95)
+    assert list(cluster.nodes[0].machine.informer.unsettled()) == []
