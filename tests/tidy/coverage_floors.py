@@ -9,7 +9,7 @@ from pathlib import Path
 
 FLOORS = {
     "ledger": 90,
-    "consensus": 90,
+    "consensus": 95,
     "node/core": 90,
     "node": 80,
     "iot_minting": 80,

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from consensus.effects import Forked, Offence, Send
-from consensus.events import Received
+from consensus.events import CaughtUp, Received
 from consensus.leader import Schedule, first_seed
 from consensus.messages import (
     Certificate,
@@ -131,6 +131,11 @@ def settle_on(bench: Bench, proposal: Proposal) -> None:
     """Let the others certify the block and serve its true body when asked."""
     bench.hear(bench.certify(proposal.vote.subject))
     bench.hear(bench.certify(finalize(proposal.vote.subject)))
+    serve(bench, proposal)
+
+
+def serve(bench: Bench, proposal: Proposal) -> None:
+    """Answer whenever the block is asked for."""
     for _ in range(8):
         bench.wait(bench.params.fetch_ms)
         for effect in bench.of(Send):
@@ -216,3 +221,55 @@ def test_an_offence_silences_nobody_but_its_sender() -> None:
     bench.hear(junk(bench.certify(nullify(1))), bench.others[0])
     bench.hear(bench.certify(nullify(1)), bench.others[1])
     assert bench.engine.view == 2
+
+
+def on_a_synced_parent(bench: Bench, *, is_junk: bool) -> Proposal:
+    """Have view 2's block found valid on a parent that block sync brought, and made final."""
+    first = bench.propose(1)
+    final = bench.certify(finalize(first.vote.subject))
+    bench.do(CaughtUp(final))
+    second = bench.propose(2, ref(first), junk(final) if is_junk else final)
+    bench.hear(second)
+    bench.hear(bench.certify(second.vote.subject))
+    bench.hear(bench.certify(finalize(second.vote.subject)))
+    assert bench.engine.floor.block == ref(second)
+    return second
+
+
+@pytest.mark.parametrize("is_junk", [True, False])
+def test_a_parents_proof_that_is_not_held_is_looked_at_before_it_is_handed_on(
+    is_junk: bool,
+) -> None:
+    bench = Bench(follows=2)
+    second = on_a_synced_parent(bench, is_junk=is_junk)
+    bench.hear(FetchProposal(*ref_parts(second)), bench.others[0])
+    served = [m for m in bench.said() if isinstance(m, Proposal)]
+    assert served == ([] if is_junk else [second])
+
+
+def test_an_answer_on_another_parent_than_the_certified_is_not_kept() -> None:
+    bench = Bench(follows=3)
+    first = bench.propose(1)
+    certified = bench.certify(first.vote.subject)
+    for message in (first, certified, bench.certify(nullify(2))):
+        bench.hear(message)
+    unseen = Subject(VoteKind.NOTARIZE, EPOCH, View(2), View(1), STRANGE)
+    third = bench.propose(3, ref(first), certified)
+    bench.hear(bench.certify(third.vote.subject))
+    bench.wait(bench.params.delta_ms)
+    false = astray(bench, third, BlockRef(View(2), STRANGE))
+    bench.hear(replace(false, parent=bench.certify(unseen)), bench.leader(3))
+    assert bench.engine._state.tree.get(ref(third)) is None
+    settle_on(bench, third)
+    assert bench.engine.floor.block == ref(third)
+
+
+def test_a_false_body_makes_way_for_the_one_that_a_final_block_needs() -> None:
+    bench = Bench(follows=2)
+    first = bench.propose(1)
+    bench.hear(replace(first, payload=bench.propose(1, note=b"other").payload))
+    second = bench.propose(2, ref(first), junk(bench.certify(first.vote.subject)))
+    settle_on(bench, second)
+    bench.pardon()
+    serve(bench, first)
+    assert bench.engine.floor.block == ref(second)
