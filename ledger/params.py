@@ -175,7 +175,8 @@ class Staking(Struct, frozen=True, forbid_unknown_fields=True):
 class Pricing(Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds of the price, in millionths of a ringgit a litre, and when it is too old."""
 
-    floor: Annotated[int, Meta(ge=1, le=10**9)] = 1_000_000
+    # A sen at least: the least step (a basis point) still moves it.
+    floor: Annotated[int, Meta(ge=BASIS_POINTS, le=10**9)] = 1_000_000
     ceiling: Annotated[int, Meta(ge=1, le=10**9)] = 50_000_000
     day_step_bp: Annotated[int, Meta(ge=1, le=DAY_STEP_BP_MAX)] = DAY_STEP_BP_MAX
     fresh_ms: Annotated[int, Meta(ge=HOUR_MS, le=7 * DAY_MS)] = 48 * HOUR_MS

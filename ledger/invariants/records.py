@@ -106,9 +106,11 @@ def _price(price: Price, rules: Parameters) -> str:
     if not price.value:
         return ""
     inside = rules.price.floor <= price.value <= rules.price.ceiling
-    moved = abs(price.value - price.day_value) * BASIS_POINTS
-    if not inside or moved > DAY_STEP_BP_MAX * price.day_value:
-        return f"price {price.value}, the day began at {price.day_value}"
+    lowest = min((each.low for each in price.hours), default=0)
+    highest = max((each.high for each in price.hours), default=0)
+    apart = lowest * BASIS_POINTS < highest * (BASIS_POINTS - DAY_STEP_BP_MAX)
+    if not inside or not lowest <= price.value <= highest or apart:
+        return f"price {price.value}, within a day from {lowest} to {highest}"
     return ""
 
 

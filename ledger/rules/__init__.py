@@ -52,7 +52,7 @@ from ledger.rules.market import (
     check_offer,
 )
 from ledger.rules.milk import apply_mint, apply_roll, check_mint, check_roll
-from ledger.rules.price import apply_feed, check_feed
+from ledger.rules.price import apply_feed, check_feed, close_round
 from ledger.rules.registry import (
     apply_calibrate,
     apply_freeze_account,
@@ -192,5 +192,6 @@ def apply_body(overlay: Overlay, context: BlockContext, call: Call, body: object
 def end_block(overlay: Overlay, context: BlockContext) -> None:
     """Do what is due after a block's transactions, whatever they were."""
     add_draw(overlay, context)
+    close_round(overlay, context.time_ms)
     end_epoch(overlay, context)
     enact(overlay, context.height)

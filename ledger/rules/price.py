@@ -1,17 +1,17 @@
 """Price: what a litre costs in ringgit, as a quorum of feeders says (spec §13).
 
 Each round takes one feed a feeder; at 2f + 1 of n = 3f + 1 or more the median becomes the price,
-so it lies between two honest feeds. Within a day it moves at most a step from where the day
-began; floor and ceiling bound it always.
+so it lies between two honest feeds. Invariant: whatever two prices there were within 24 hours lie
+no more than a step apart. Floor and ceiling bound it always.
 """
 
 from msgspec.structs import replace
 
 from ledger.errors import FedAlready, NoPrice, StalePrice, TooFewFeeders, WrongRound
-from ledger.params import BASIS_POINTS, DAY_MS, Pricing
+from ledger.params import BASIS_POINTS, HOUR_MS, Pricing
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.registry import require_role
-from ledger.state.market import Price
+from ledger.state.market import PRICE_HOURS_MAX, Feed, Price, PriceHour
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Role
 from ledger.state.tables import PRICE, holders, parameters
@@ -24,51 +24,81 @@ def price_quorum(feeders: int) -> int:
 
 
 def check_feed(reader: Reader, call: Call, body: FeedPrice) -> None:
-    """Raise unless the sender is a feeder that has not spoken in this round."""
+    """Raise unless the sender is one of enough feeders, and speaks for the open round."""
     require_role(reader, call.sender, Role.ORACLE)
-    rules, found = parameters(reader), PRICE.get(reader) or Price()
-    count = len(holders(reader, Role.ORACLE))
-    least = 1 if rules.development else rules.price.feeders_least
+    count, least = len(holders(reader, Role.ORACLE)), _feeders_least(reader)
     if count < least:
         raise TooFewFeeders(count=count, least=least)
-    if body.round != found.round:
-        raise WrongRound(got=body.round, open=found.round)
-    if any(feeder == call.sender for feeder, _ in found.feeds):
-        raise FedAlready(round=body.round)
+    if body.round != (open_round := (PRICE.get(reader) or Price()).round):
+        raise WrongRound(got=body.round, open=open_round)
+
+
+def _feeders_least(reader: Reader) -> int:
+    rules = parameters(reader)
+    return 1 if rules.development else rules.price.feeders_least
 
 
 def apply_feed(overlay: Overlay, context: BlockContext, call: Call, body: FeedPrice) -> None:
     """Take a feed; with a quorum's, close the round."""
     check_feed(overlay, call, body)
     found = PRICE.get(overlay) or Price()
-    feeders = holders(overlay, Role.ORACLE)
-    # A feeder whose licence was revoked within the round has no say in it.
-    kept = tuple(feed for feed in found.feeds if feed[0] in feeders)
-    found = replace(found, feeds=(*kept, (call.sender, body.value)))
-    if len(found.feeds) >= price_quorum(len(feeders)):
-        found = _close(found, parameters(overlay).price, context.time_ms)
-    PRICE.put(overlay, found)
+    feeds = _counted(overlay, found, context.time_ms)
+    if any(feed.feeder == call.sender for feed in feeds):
+        raise FedAlready(round=body.round)
+    feed = Feed(call.sender, body.value, context.time_ms)
+    PRICE.put(overlay, replace(found, feeds=(*feeds, feed)))
+    close_round(overlay, context.time_ms)
 
 
-def _close(found: Price, rules: Pricing, time_ms: int) -> Price:
-    values = sorted(value for _, value in found.feeds)
+def _counted(reader: Reader, found: Price, time_ms: int) -> tuple[Feed, ...]:
+    """Give the feeds that have a say: of those who are feeders yet, and fresh."""
+    feeders, rules = holders(reader, Role.ORACLE), parameters(reader).price
+    return tuple(
+        feed
+        for feed in found.feeds
+        if feed.feeder in feeders and time_ms - feed.fed_ms <= rules.fresh_ms
+    )
+
+
+def close_round(overlay: Overlay, time_ms: int) -> None:
+    """Make the median of the open round's feeds the price, if they are a quorum's.
+
+    After every block too: a feeder that loses its role makes the quorum smaller.
+    """
+    found = PRICE.get(overlay)
+    if found is None or not found.feeds:
+        return
+    feeds, feeders = _counted(overlay, found, time_ms), len(holders(overlay, Role.ORACLE))
+    if feeders < _feeders_least(overlay) or len(feeds) < price_quorum(feeders) or not feeds:
+        return
+    values = sorted(feed.value for feed in feeds)
     value = values[(len(values) - 1) // 2]
-    day_value, day_ms = found.day_value, found.day_ms
-    if found.value and time_ms - day_ms >= DAY_MS:
-        day_value, day_ms = found.value, time_ms
+    PRICE.put(overlay, _moved(found, value, parameters(overlay).price, time_ms))
+
+
+def _moved(found: Price, value: int, rules: Pricing, time_ms: int) -> Price:
+    """Begin the next round with a price as near to a value as the last 24 hours allow."""
+    hour = time_ms // HOUR_MS
+    hours = [each for each in found.hours if each.hour + PRICE_HOURS_MAX > hour]
+    before = found.value or within(value, rules)
     if found.value:
-        low, high = day_bounds(day_value, rules)
-        value = min(max(value, low), high)
+        lowest = min(before, *(each.low for each in hours)) if hours else before
+        highest = max(before, *(each.high for each in hours)) if hours else before
+        low, high = step_bounds(lowest, highest, rules)
+        # Where the step was made less meanwhile, there may be nowhere to go.
+        value = min(max(value, low), high) if low <= high else before
     value = within(value, rules)
-    if not found.value:
-        day_value, day_ms = value, time_ms
-    return Price(found.round + 1, value, time_ms, day_value, day_ms, ())
+    low, high = min(before, value), max(before, value)
+    if hours and hours[-1].hour == hour:
+        last = hours.pop()
+        low, high = min(low, last.low), max(high, last.high)
+    return Price(found.round + 1, value, time_ms, (*hours, PriceHour(hour, low, high)), ())
 
 
-def day_bounds(day_value: int, rules: Pricing) -> tuple[int, int]:
-    """Give between what the price may move in the day that began at a value."""
-    low = -(-day_value * (BASIS_POINTS - rules.day_step_bp) // BASIS_POINTS)
-    return low, day_value * (BASIS_POINTS + rules.day_step_bp) // BASIS_POINTS
+def step_bounds(lowest: int, highest: int, rules: Pricing) -> tuple[int, int]:
+    """Give between what the price may move, by what it was at the lowest and at the highest."""
+    low = -(-highest * (BASIS_POINTS - rules.day_step_bp) // BASIS_POINTS)
+    return low, lowest * (BASIS_POINTS + rules.day_step_bp) // BASIS_POINTS
 
 
 def within(value: int, rules: Pricing) -> int:
@@ -82,8 +112,11 @@ def rebound(overlay: Overlay) -> None:
     if found is None or not found.value:
         return
     rules = parameters(overlay).price
-    value, day_value = within(found.value, rules), within(found.day_value, rules)
-    PRICE.put(overlay, replace(found, value=value, day_value=day_value))
+    hours = tuple(
+        PriceHour(each.hour, within(each.low, rules), within(each.high, rules))
+        for each in found.hours
+    )
+    PRICE.put(overlay, replace(found, value=within(found.value, rules), hours=hours))
 
 
 def last_price(reader: Reader) -> int | None:

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from ledger.primitives.amounts import Units, WireUnits
 from ledger.primitives.hashing import WireHash
 from ledger.primitives.keys import WireAddress
+from ledger.state.records import ATTESTORS_MAX
 from ledger.types.evidence import Millis
 from ledger.types.mandate import PriceMode
 from ledger.types.market import ServiceKind
@@ -15,20 +16,37 @@ from ledger.types.votes import Counter
 
 CHANGES_MAX: Final = 32
 """The most changes of parameters that may wait at once."""
+PRICE_HOURS_MAX: Final = 25
+"""The hours that a span of 24 hours may touch."""
+
+
+class PriceHour(Struct, frozen=True, array_like=True):
+    """The least and the greatest price of an hour in which it was set, the one before included."""
+
+    hour: Counter
+    low: MicroRinggit
+    high: MicroRinggit
+
+
+class Feed(Struct, frozen=True, array_like=True):
+    """What a feeder said, and when."""
+
+    feeder: WireAddress
+    value: MicroRinggit
+    fed_ms: Millis
 
 
 class Price(Struct, frozen=True, array_like=True):
     """The price of a litre, 0 before the first, and the feeds of the round that is open.
 
-    In a day it moves at most a step from `day_value`, which it had at `day_ms`.
+    `hours` are those of the last 24 hours that bound how it may move, ascending.
     """
 
     round: Counter = 0
     value: MicroRinggit = 0
     updated_ms: Millis = 0
-    day_value: MicroRinggit = 0
-    day_ms: Millis = 0
-    feeds: tuple[tuple[WireAddress, MicroRinggit], ...] = ()
+    hours: Annotated[tuple[PriceHour, ...], Meta(max_length=PRICE_HOURS_MAX)] = ()
+    feeds: Annotated[tuple[Feed, ...], Meta(max_length=ATTESTORS_MAX)] = ()
 
 
 class Subsidy(Struct, frozen=True, array_like=True):

@@ -53,7 +53,8 @@ class Model(MilkModel, TradeModel):
         self.sealed, self.challenges = {}, {}
         self.deficit = self.minted = self.redeemed = 0
         self.bond = self.units["bonds"] = bond
-        self.price = self.day = self.day_ms = self.price_ms = self.round = 0
+        self.price = self.price_ms = self.round = 0
+        self.prices = []
         self.rate = self.cap = self.funded = 0
         self.claims, self.months = [], {}
         self.offers, self.deals, self.mandates = {}, {}, {}

@@ -24,14 +24,14 @@ class TradeModel:
     # Price, subsidy, market, mandates.
 
     def feed(self, value):
-        if not self.price:
-            self.price = self.day = min(max(value, 10**6), 50 * 10**6)
-            self.day_ms = self.time
-        else:
-            if self.time - self.day_ms >= DAY:
-                self.day, self.day_ms = self.price, self.time
-            low, high = -(-self.day * 95 // 100), self.day * 105 // 100
-            self.price = min(max(min(max(value, low), high), 10**6), 50 * 10**6)
+        hour = self.time // (DAY // 24)
+        if self.price:
+            lately = [self.price, *(p for when, p in self.prices if when >= hour - 24)]
+            low, high = -(-max(lately) * 95 // 100), min(lately) * 105 // 100
+            value = min(max(value, low), high)
+            self.prices.append((hour, self.price))
+        self.price = min(max(value, 10**6), 50 * 10**6)
+        self.prices.append((hour, self.price))
         self.price_ms = self.time
         self.round += 1
         return ""

@@ -11,7 +11,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.keys import address_of
 from ledger.state import EMPTY_ACCUMULATOR, Overlay
 from ledger.state.dairy import Challenge, Mmu, Origin, Product, SealedRun, Tank
-from ledger.state.market import Deal, Mandate, Price, Subsidy
+from ledger.state.market import Deal, Mandate, Price, PriceHour, Subsidy
 from ledger.state.records import Account, Lot, Supply
 from ledger.state.stakes import (
     Committee,
@@ -209,8 +209,10 @@ RELATIONS = {
     "punished twice": lambda s: OFFENCES.put(s, Offences(((1, 1), (1, 1)), Units(0)), bytes(40)),
     "9 slashed": lambda s: SLASHES.put(s, Slashes(Units(9), Units(5), Units(3))),
     "ascending order of key": lambda s: COMMITTEES.put(s, Committee(()), bytes(8)),
-    "price 7": lambda s: PRICE.put(s, Price(1, 7, 1, 7, 1)),
-    "price 2000000": lambda s: PRICE.put(s, Price(1, 2_000_000, 1, 1_000_000, 1)),
+    "price 7": lambda s: PRICE.put(s, Price(1, 7, 1, (PriceHour(1, 7, 7),))),
+    "price 2000000": lambda s: PRICE.put(
+        s, Price(1, 2_000_000, 1, (PriceHour(1, 1_890_000, 2_000_000),))
+    ),
     "4 charged in 1 charges": lambda s: MANDATES.put(s, MANDATE, bytes(32)),
     "2 charges in 1 periods": lambda s: MANDATES.put(
         s, replace(MANDATE, charges=2), bytes(32)

@@ -1,5 +1,7 @@
 """The price is a bounded median of a quorum; the pool pays farmers by it, in order."""
 
+import random
+
 import pytest
 
 from ledger.params import DAY_MS, HOUR_MS
@@ -8,7 +10,9 @@ from ledger.rules.subsidy import MONTH_MS
 from ledger.state.market import Price
 from ledger.state.records import Role
 from ledger.state.tables import PRICE, SUBSIDY, SUBSIDY_ACCOUNT, account, grant_role, revoke_role
+from ledger.types.governance import SetParameter
 from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
+from ledger.types.registry import GrantRole, RevokeRole
 from tests.support.ledgers import bill
 from tests.support.ledgers_town import Town
 
@@ -68,10 +72,71 @@ def test_the_price_moves_at_most_a_step_a_day(town):
         feed(town, *[20 * RM] * 3)
     assert last_price(town.state) == 10_500_000
     feed(town, *[1] * 3)
-    assert last_price(town.state) == 9_500_000
-    town.time_ms += DAY_MS
-    feed(town, *[20 * RM] * 3)
     assert last_price(town.state) == 9_975_000
+    town.time_ms += DAY_MS + HOUR_MS
+    feed(town, *[20 * RM] * 3)
+    assert last_price(town.state) == 10_473_750
+    town.close()
+
+
+def test_no_hour_of_the_day_lets_it_move_further(town):
+    """Whoever feeds what, whenever: of 24 hours no two prices are more than a step apart."""
+    told = random.Random(5)
+    feed(town, *[10 * RM] * 3)
+    seen = [(town.time_ms, last_price(town.state))]
+    for _ in range(60):
+        town.time_ms += told.choice((1, HOUR_MS // 2, 7 * HOUR_MS, DAY_MS - 1))
+        feed(town, *[told.choice((1, 20 * RM, 10 * RM))] * 3)
+        # What was the price until now was so at this time too.
+        lately = [seen[-1][1], *(p for when, p in seen if town.time_ms - when <= DAY_MS)]
+        price = last_price(town.state)
+        assert 100 * price >= 95 * max(lately)
+        assert 100 * price <= 105 * min(lately)
+        seen.append((town.time_ms, price))
+    assert len({price for _, price in seen}) > 10
+    town.close()
+
+
+def test_the_least_step_moves_the_least_price(town):
+    town = Town(price={"floor": 10_000, "day_step_bp": 1})
+    grant_role(town.state, Role.ORACLE, town.address("alice"))
+    feed(town, 10_000)
+    feed(town, 20_000)
+    assert last_price(town.state) == 10_001
+
+
+def test_a_step_made_less_holds_the_price_where_it_is(town):
+    feed(town, *[10 * RM] * 3)
+    feed(town, *[20 * RM] * 3)
+    assert town.do("regulator", SetParameter("price.day_step_bp", 100, town.height + 2)) == ""
+    feed(town, *[1] * 3)
+    assert last_price(town.state) == 10_500_000
+    town.close()
+
+
+def test_an_old_feed_has_no_say(town):
+    feed(town, *[10 * RM] * 3)
+    feed(town, 10 * RM, 10 * RM)
+    town.time_ms += 2 * DAY_MS + 1
+    assert town.do("carol", FeedPrice(1, 10 * RM)) == ""
+    assert PRICE.get(town.state).updated_ms < town.time_ms
+    assert [feed.feeder for feed in PRICE.get(town.state).feeds] == [town.address("carol")]
+    assert town.do("alice", FeedPrice(1, 10 * RM)) == ""
+    assert town.do("alice", FeedPrice(1, 10 * RM)) == "fed_already"
+    assert town.do("bob", FeedPrice(1, 10 * RM)) == ""
+    assert PRICE.get(town.state).updated_ms == town.time_ms
+    town.close()
+
+
+def test_a_round_closes_when_its_quorum_comes_of_a_role_that_is_lost(town):
+    for name in ("mmu", "regulator", "farm-0"):
+        assert town.do("regulator", GrantRole(Role.ORACLE, town.address(name))) == ""
+    assert feed(town, *[10 * RM] * 4) == [""] * 4
+    assert last_price(town.state) is None
+    for name in ("mmu", "regulator", "farm-0"):
+        assert town.do("regulator", RevokeRole(Role.ORACLE, town.address(name))) == ""
+    assert last_price(town.state) == 10 * RM
+    assert PRICE.get(town.state).round == 1
     town.close()
 
 
