@@ -86,6 +86,8 @@ def apply_register(
         body.plant,
         body.operator,
         body.calibrated_until_ms,
+        # What it measured before anyone admitted it proves nothing.
+        calibrated_from_ms=context.time_ms,
         flow_max_l_per_h=body.flow_max_l_per_h,
     )
     DEVICES.put(overlay, device, body.device)

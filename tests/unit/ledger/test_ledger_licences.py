@@ -10,9 +10,15 @@ from ledger.primitives.keys import Policy
 from ledger.state.records import Role
 from ledger.state.tables import ACCOUNTS, DEVICES, attestors, credit, debit, grant_role, has_role
 from ledger.types.evidence import Instrument
-from ledger.types.registry import CalibrateDevice, GrantRole, RevokeDevice, RevokeRole
+from ledger.types.registry import (
+    CalibrateDevice,
+    GrantRole,
+    RegisterDevice,
+    RevokeDevice,
+    RevokeRole,
+)
 from ledger.types.transaction import Intent, sign
-from tests.support.ledgers import FEE, FOREVER, NOW_MS, bill, key
+from tests.support.ledgers import FEE, FOREVER, NOW_MS, PLANT, bill, key
 from tests.support.ledgers_town import Town
 
 ALICE, REGULATOR = Town.address("alice"), Town.address("regulator")
@@ -77,6 +83,16 @@ def test_readings_from_before_a_calibration_prove_nothing(town):
     lapsed = type(old)(old.instrument, old.plant, old.operator, NOW_MS - 1)
     DEVICES.put(town.state, lapsed, FLOW)
     assert town.do("regulator", CalibrateDevice(FLOW, NOW_MS + DAY_MS)) == ""
+    assert town.do("mmu", town.dairy.mint(town.dairy.claim())) == "calibration_gap"
+
+
+def test_readings_from_before_a_registration_prove_nothing(town):
+    old = DEVICES.get(town.state, FLOW)
+    DEVICES.remove(town.state, FLOW)
+    again = RegisterDevice(
+        FLOW, old.instrument.value, PLANT, old.operator, NOW_MS + DAY_MS, old.flow_max_l_per_h
+    )
+    assert town.do("regulator", again) == ""
     assert town.do("mmu", town.dairy.mint(town.dairy.claim())) == "calibration_gap"
 
 

@@ -29,8 +29,9 @@ def register(dairy, state, body, sender):
 def test_the_regulator_admits_a_device(dairy):
     state = dairy.state()
     assert register(dairy, state, NEW, dairy.regulator) == ""
+    # What it measured before this block proves nothing.
     expected = Device(
-        Instrument.FLOW_METER, PLANT, NEW.operator, NOW_MS + 1, flow_max_l_per_h=9_000
+        Instrument.FLOW_METER, PLANT, NEW.operator, NOW_MS + 1, NOW_MS, flow_max_l_per_h=9_000
     )
     assert DEVICES.get(state, NEW.device) == expected
 
