@@ -62,7 +62,12 @@ MMU: Final = key("mmu")
 FARM: Final = key("farm")
 INSTRUMENTS: Final = {kind: key(kind.value) for kind in Instrument}
 FLOW_MAX_L_PER_H: Final = 10_000
-PLANT_ROLES: Final = (GenesisRole(Role.MMU, address_of(MMU.public)),)
+MERCHANT: Final = key("merchant")
+PAYER: Final = key("payer")
+PLANT_ROLES: Final = (
+    GenesisRole(Role.MMU, address_of(MMU.public)),
+    GenesisRole(Role.MERCHANT, address_of(MERCHANT.public)),
+)
 PLANT_DEVICES: Final = tuple(
     GenesisDevice(
         k.public,
@@ -112,6 +117,11 @@ class Cast:
         return {k.public: Member(i) for i, k in enumerate(self.keys)}
 
     @cached_property
+    def vrf_keys(self) -> tuple[PublicKey, ...]:
+        """Give the members' VRF keys."""
+        return tuple(SigningKey(secret).public for secret in self.vrf_secrets)
+
+    @cached_property
     def total(self) -> int:
         """Sum all stake of the first committee, here and not as the product does."""
         return sum(seat.stake for seat in self.committee.seats)
@@ -143,7 +153,7 @@ def make_cast(
     owners = tuple(key(f"owner-{i}") for i in range(size))
     reporters = tuple(key(f"reporter-{i}") for i in range(size)) if staking else ()
     rich = [*owners, *reporters] if staking else []
-    rich += [MMU] if milk else []
+    rich += [MMU, MERCHANT, PAYER] if milk else []
     bonds = (GenesisBond(address_of(MMU.public), Units(BOND_UNITS)),) if milk else ()
     held = CLIENT_UNITS * len(clients) + OWNER_UNITS * len(rich) + sum(stakes)
     held += sum(bond.units for bond in bonds)

@@ -47,6 +47,11 @@ class Rolls:
         """Tell whether the epoch's committee is settled."""
         return epoch < len(self._rolls)
 
+    @property
+    def latest(self) -> int:
+        """Name the latest epoch that is settled."""
+        return len(self._rolls) - 1
+
     def roll(self, epoch: int) -> Roll:
         """Give an epoch's roll."""
         return self._rolls[epoch]

@@ -10,8 +10,10 @@ from functools import partial
 from typing import Final
 
 from consensus.messages import Message, Vote
-from consensus.types import Member
+from consensus.types import Committee, Member
+from ledger.invariants import audit
 from ledger.primitives.hashing import Hash
+from ledger.state.tables import parameters
 from node.core.effects import Submitted
 from simulator.byzantine import MASKS
 from simulator.cast import Cast, make_cast
@@ -19,7 +21,9 @@ from simulator.checkers import Holdings, Oracle
 from simulator.disk import Disk
 from simulator.errors import Breach
 from simulator.faults import Faults, draw_cut
+from simulator.light import LightClients
 from simulator.network import Cut, Network, Weather, split
+from simulator.plant import Plant
 from simulator.process import Process, Stage
 from simulator.scenarios import (
     LOST_JOURNAL,
@@ -30,6 +34,7 @@ from simulator.scenarios import (
     cast_roles,
 )
 from simulator.signatures import remember_signatures
+from simulator.stakers import Stakers
 from simulator.trace import EPOCH_STEP, WORLD, Trace
 from simulator.workload import Workload
 from simulator.world import World, stream
@@ -38,6 +43,10 @@ VERIFY_MS: Final = (0, 4, 30, 200)
 """How long verification takes at most: a seed draws one, from instant to overloaded."""
 LAG_FROM_MS: Final = 1_000
 """When the one that is to lag is cut off."""
+STAKERS_GAP_MS: Final = 1_500
+"""How long an owner rests between two deeds, on average."""
+PUNISHED_MS: Final = 30_000
+"""Within so long what the healed core can prove is punished."""
 QUIET_AFTER_MS: Final = 3_000
 """So long after the last block is final everywhere, an idle network must be silent."""
 
@@ -98,6 +107,10 @@ class Simulation:
         """What a scenario that expects a breach found."""
         self._build()
         self.workload = Workload(self.stage, self.oracle.chronicle, stream(seed, "workload"))
+        self.stakers = Stakers(
+            self.workload, self.oracle.rolls.book, self._liars(), stream(seed, "stakers")
+        )
+        self.plant = Plant(self.workload, stream(seed, "plant"))
         self.faults = Faults(self.world, self.network, self.processes, stream(seed, "faults"))
 
     @property
@@ -182,6 +195,9 @@ class Simulation:
                 self._expect_fork()
             else:
                 self._run_liveness()
+            if self.scenario.punished:
+                self._expect_punishment()
+            self._close_the_books()
             if self.scenario.idle:
                 self._expect_silence()
         except Breach as found:
@@ -207,6 +223,10 @@ class Simulation:
         for process in self.processes:
             self.world.at(self.stage.chance.randrange(30), process.start)
         self.workload.begin(scenario.clients, scenario.gap_ms)
+        if scenario.staking:
+            self.stakers.begin(STAKERS_GAP_MS)
+        if scenario.milk:
+            self.plant.begin()
         self.faults.plan(scenario.menu, scenario.safety_ms)
         self.stage.censors = self._censors if scenario.censored else None
         self._divide_twins()
@@ -270,6 +290,42 @@ class Simulation:
         self.note += f"{self.cast.total} at stake"
         self.trace.tell(self.world.now_ms, WORLD, "fork", -1, self.note)
 
+    def _expect_punishment(self) -> None:
+        """What an honest member of the core can prove must come to be punished (spec §4.3)."""
+        book = self.oracle.rolls.book
+
+        def unpunished() -> list[str]:
+            known = {
+                (bytes(case.validator), case.first.epoch)
+                for process in self._core()
+                if process.machine is not None
+                for case in process.machine.informer.evidence
+            }
+            punished = {
+                (bytes(key), epoch)
+                for key, one in book.standing.items()
+                for epoch, _, _ in one.faults
+            }
+            return sorted(f"{key.hex()[:8]} in epoch {epoch}" for key, epoch in known - punished)
+
+        if not self.world.run(self.world.now_ms + PUNISHED_MS, lambda: not unpunished()):
+            raise Breach("SLASH", "proven and not punished: " + ", ".join(unpunished()))
+
+    def _close_the_books(self) -> None:
+        """Let light clients verify what is final, and audit the ledger of one honest node."""
+        trusted = [p.disk.open_store() for p in self.processes if p.trusted]
+        liars = {self.cast.keys[member].public for member in self._liars()}
+        clients = LightClients(self.cast, stream(self.seed, "light clients"))
+        if self.scenario.forks:
+            proven = int(clients.expect_alarm(trusted, liars))
+        else:
+            proven = clients.check(trusted, self.oracle.chronicle.transactions)
+        self.trace.tell(self.world.now_ms, WORLD, "proofs", -1, f"{proven} verified")
+        store = stream(self.seed, "auditor").choice(trusted)
+        found = audit(store.state(), store.accumulator, parameters(store))
+        if found.findings:
+            raise Breach("BOOKS", "; ".join(found.findings[:3]))
+
     # Liveness.
 
     def _good(self) -> list[Process]:
@@ -279,12 +335,23 @@ class Simulation:
         return good
 
     def _core(self) -> list[Process]:
-        """Choose honest members, in random order, until they hold a quorum."""
-        good = self._good()
+        """Choose honest members, in random order, until they hold a quorum.
+
+        In each epoch that one of them may be in, and in each that stakes of now will make.
+        """
+        good, rolls = self._good(), self.oracle.rolls
+        lowest = min(self.oracle.holding(p).seen[2] for p in good)
+        epochs = range(lowest // self.cast.epoch_blocks, rolls.latest + 1)
+        committees = [rolls.roll(epoch).committee for epoch in epochs] + rolls.book.prospects()
         core: list[Process] = []
-        while 3 * self.cast.stake([p.member for p in core]) <= 2 * self.cast.total:
+        while len(core) < len(good) and not all(self._holds(core, c) for c in committees):
             core.append(good[len(core)])
         return core
+
+    def _holds(self, core: list[Process], committee: Committee) -> bool:
+        keys = {self.cast.keys[process.member].public for process in core}
+        held = sum(seat.stake for seat in committee.seats if seat.key in keys)
+        return 3 * held > 2 * sum(seat.stake for seat in committee.seats)
 
     def _run_liveness(self) -> None:
         core = self._core()

@@ -110,14 +110,16 @@ class Purse:
         self._workload = workload
         self._nonce = 0
 
-    def spend(self, body: Body, then: Act) -> None:
+    def spend(self, body: Body, then: Act, fee: Units = FEE) -> None:
         """Have a body ordered, and go on when it is, whatever came of it."""
         chain_id = self._workload.stage.cast.chain_id
-        transaction = signed(chain_id, self.key, self._nonce, body)
+        transaction = signed(chain_id, self.key, self._nonce, body, fee)
         self._nonce += 1
         self._workload.follow(transaction, then)
 
 
-def signed(chain_id: Hash, key: SigningKey, nonce: int, body: Body) -> Transaction:
+def signed(
+    chain_id: Hash, key: SigningKey, nonce: int, body: Body, fee: Units = FEE
+) -> Transaction:
     """Sign a body as an account of one key."""
-    return sign(Intent(chain_id, Policy.single(key.public), nonce, FEE, FOREVER, body), key)
+    return sign(Intent(chain_id, Policy.single(key.public), nonce, fee, FOREVER, body), key)
