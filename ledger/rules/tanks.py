@@ -14,6 +14,7 @@ from ledger.errors import (
     ForeignTank,
     FullTank,
     KnownRun,
+    OldMilk,
     SealedAlready,
     ShortTank,
     UnknownTank,
@@ -114,8 +115,11 @@ def check_seal(reader: Reader, call: Call, body: SealRun) -> Tank:
 
 
 def apply_seal(overlay: Overlay, context: BlockContext, call: Call, body: SealRun) -> None:
-    """Draw a run's milk."""
+    """Draw a run's milk; what is too old to become a lot is not drawn for one."""
     tank = check_seal(overlay, call, body)
+    most_ms = parameters(overlay).collection_age_ms_max
+    if context.time_ms - tank.oldest_ms > most_ms:
+        raise OldMilk(oldest_ms=tank.oldest_ms, started_ms=context.time_ms, most_ms=most_ms)
     left, taken = draw(tank, body.units)
     TANKS.put(overlay, replace(left, sealed=Units(left.sealed + body.units)), body.tank)
     sealed = SealedRun(

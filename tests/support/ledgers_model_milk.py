@@ -72,6 +72,8 @@ class MilkModel:
         return "", {farm: part for farm, part in zip(farms, parts, strict=True) if part}
 
     def seal(self, run, units):
+        if 0 < units <= sum(self.tank.values()) and self.time - self.oldest > 3 * DAY:
+            return "old_milk"
         code, parts = self.draw(units)
         if not code:
             self.sealed[run] = (parts, self.oldest)

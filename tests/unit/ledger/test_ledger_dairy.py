@@ -16,6 +16,7 @@ from ledger.state.tables import (
     PRODUCTS,
     RESERVE_ACCOUNT,
     SEALED,
+    SUPPLY,
     TANKS,
     account,
     grant_role,
@@ -191,6 +192,20 @@ def test_a_run_of_another_plant_or_of_old_milk_is_not_minted(town):
     assert town.do("mmu", town.dairy.mint(claim)) == "old_milk"
 
 
+def test_a_tank_with_old_milk_in_it_is_emptied_before_more_is_sealed(town):
+    town.do("mmu", collection(town))
+    run = digest(Domain.RUN, b"late")
+    oldest_ms = TANKS.get(town.state, TANK).oldest_ms
+    town.time_ms = oldest_ms + 3 * DAY_MS + 1
+    assert town.do("mmu", SealRun(run, TANK, bill(40))) == "old_milk"
+    assert TANKS.get(town.state, TANK).held == bill(40)
+    assert town.do("mmu", WriteOff(TANK, bill(40), SPILLED)) == ""
+    assert town.do("mmu", collection(town, first_seq=10)) == ""
+    town.time_ms = TANKS.get(town.state, TANK).oldest_ms + 3 * DAY_MS
+    assert town.do("mmu", SealRun(run, TANK, bill(40))) == ""
+    town.close()
+
+
 def test_what_a_tank_loses_is_counted(town):
     town.do("mmu", collection(town))
     assert town.do("alice", WriteOff(TANK, bill(1), SPILLED)) == "foreign_tank"
@@ -356,11 +371,20 @@ def test_only_its_mmu_writes_a_lot_off_on_the_day_that_it_expires(town):
     town.close()
 
 
+def owe(town, units):
+    """Let milk of the genesis be gone that the MMU could not pay for."""
+    state, stock = town.state, town.dairy.genesis.stock[0].lot_id()
+    held, lot, books = MMUS.get(state, MMU), LOTS.get(state, stock), supply(state)
+    MMUS.put(state, replace(held, deficit=units), MMU)
+    LOTS.put(state, replace(lot, remaining=lot.remaining - units), stock)
+    gone = replace(books, remaining=books.remaining - units, deficit=units)
+    SUPPLY.put(state, gone)
+
+
 def test_a_roll_issues_nothing_while_a_deficit_is_open(town):
     lot = minted(town)
     town.time_ms = NOW_MS + 20 * DAY_MS
-    held = MMUS.get(town.state, MMU)
-    MMUS.put(town.state, replace(held, deficit=bill(1)), MMU)
+    owe(town, bill(1))
     more, _ = roll(town, lot, 1, (60, 60))
     assert town.do("mmu", more) == "deficit_open"
     # As much as the old tokens need makes the books better, and may come.
