@@ -11,6 +11,7 @@ from simulator.byzantine.bogus_fetch import BogusFetch
 from simulator.byzantine.conflicter import Conflicter
 from simulator.byzantine.equivocating_leader import EquivocatingLeader
 from simulator.byzantine.false_draw import FalseDraw
+from simulator.byzantine.false_report import FalseReport
 from simulator.byzantine.flood import Flood
 from simulator.byzantine.forged_certificates import ForgedCertificates
 from simulator.byzantine.garbage import Garbage
@@ -37,6 +38,7 @@ MASKS: Final[dict[str, type[Mask]]] = {
     "conflicter": Conflicter,
     "equivocating-leader": EquivocatingLeader,
     "false-draw": FalseDraw,
+    "false-report": FalseReport,
     "flood": Flood,
     "forged-certificates": ForgedCertificates,
     "garbage": Garbage,

@@ -72,6 +72,11 @@ class Mask:
         seat = self.engine.me
         return self.me if seat is None else seat
 
+    def seat_of(self, member: Member) -> Member:
+        """Give a member's number in the core's epoch, or any seat's if it has none."""
+        seat = self.committee.member(self.process.stage.cast.keys[member].public)
+        return Member(0) if seat is None else seat
+
     def stake(self, member: Member) -> int:
         """Give the stake of a member of the cast in the core's epoch."""
         key = self.process.stage.cast.keys[member].public
