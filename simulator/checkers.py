@@ -119,6 +119,8 @@ class Oracle:
         decoded = [decode_record(raw) for raw in records]
         for record in decoded:
             kind, view, text = name_record(record)
+            if isinstance(record, Vote) and not self.is_own(process, record):
+                kind, text = "keeps", f"{text} of {record.signer}"  # Evidence, and no vote of it.
             process.tell(kind, view, text)
         if not process.trusted:
             return

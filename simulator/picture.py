@@ -2,15 +2,15 @@
 
 Validators are lanes, time runs to the right. A lane shows the views that its node was in, what it
 signed, which certificates it held, and when it was down; the lane on top shows the network's
-faults. Below it, every view is told in a line: how it ended and what stood in its way. A click on
-a line lights up the view.
+faults, the one below why views failed. In the table every view has a line: how it ended and what
+stood in its way. A click on a view or its line lights it up.
 """
 
 from collections.abc import Iterator
 from html import escape
-from string import Template
 from typing import Final
 
+from simulator.page import PAGE
 from simulator.simulation import Outcome, Simulation
 from simulator.story import Span, ViewStory, find_spans, tell_views
 from simulator.trace import WORLD, Entry, name_spot
@@ -19,6 +19,8 @@ LANE: Final = 44
 LEFT: Final = 168
 TOP: Final = 62
 PER_SECOND: Final = 220
+REASONS: Final = 64
+"""The height of the lane that says why views failed."""
 MARKS_MAX: Final = 60_000
 ROW_OF: Final = {"propose": 9, "notarize": 17, "nullify": 17, "finalize": 17, "holds": 27}
 """How far below a lane's top each kind of mark stands."""
@@ -38,14 +40,15 @@ def draw(simulation: Simulation, outcome: Outcome) -> str:
     stories, spans = tell_views(simulation), find_spans(simulation)
     lanes = len(simulation.processes)
     end_ms = max(1, simulation.world.now_ms)
-    width, height = LEFT + _x(end_ms) + 40, TOP + LANE * (lanes + 1) + 10
+    width, height = LEFT + _x(end_ms) + 40, TOP + LANE * lanes + REASONS
     drawing = [
         *_axis(end_ms, height),
         *_network(simulation, spans),
         *_lanes(simulation, stories, spans, width),
         *_marks(simulation),
+        *_reasons(stories, end_ms, TOP + LANE * lanes),
     ]
-    return _PAGE.substitute(
+    return PAGE.substitute(
         title=escape(f"seed {outcome.seed} of {outcome.scenario}"),
         verdict=_verdict(outcome, simulation.note),
         summary=escape(simulation.scenario.summary),
@@ -55,6 +58,7 @@ def draw(simulation: Simulation, outcome: Outcome) -> str:
         drawing="\n".join(drawing),
         labels="\n".join(_labels(simulation)),
         left=LEFT,
+        failed="".join(_button(story) for story in stories if _has_failed(story)) or "none",
         rows="\n".join(_row(story) for story in stories),
     )
 
@@ -107,10 +111,10 @@ def _network(simulation: Simulation, spans: list[Span]) -> Iterator[str]:
     for entry in simulation.trace.entries:
         if entry.kind in ("heal", "BREACH"):
             x = LEFT + _x(entry.time_ms)
-            y = TOP + LANE * len(simulation.processes)
+            y = TOP + LANE * len(simulation.processes) + REASONS
             kind = entry.kind.lower()
             yield f'<line class="{kind}" x1="{x}" x2="{x}" y1="18" y2="{y}"/>'
-            yield f'<text class="{kind}" x="{x + 4}" y="{y + 14}">{escape(entry.text[:90])}</text>'
+            yield f'<text class="{kind}" x="{x + 4}" y="{y - 6}">{escape(entry.text[:90])}</text>'
 
 
 def _fit(text: str, width: int) -> str:
@@ -122,11 +126,11 @@ def _lanes(
     simulation: Simulation, stories: list[ViewStory], spans: list[Span], width: int
 ) -> Iterator[str]:
     """Draw each lane's ground: the line, the views, the times when it was down."""
-    outcomes = {story.view: OUTCOMES[story.outcome] for story in stories}
+    told = {story.view: story for story in stories}
     for process in simulation.processes:
         y = TOP + LANE * process.place
         yield f'<line class="lane" x1="{LEFT}" x2="{width}" y1="{y + LANE}" y2="{y + LANE}"/>'
-        yield from _views(simulation, process.place, outcomes, y)
+        yield from _views(simulation, process.place, told, y)
     for span in spans:
         if span.place == WORLD:
             continue
@@ -139,7 +143,7 @@ def _lanes(
         )
 
 
-def _views(simulation: Simulation, place: int, outcomes: dict[int, str], y: int) -> Iterator[str]:
+def _views(simulation: Simulation, place: int, told: dict[int, ViewStory], y: int) -> Iterator[str]:
     """Draw the strip of views that a node was in, coloured by how each ended."""
     entries = simulation.trace.entries
     entered = [e for e in entries if e.place == place and e.kind in ("enter", "crash")]
@@ -148,11 +152,13 @@ def _views(simulation: Simulation, place: int, outcomes: dict[int, str], y: int)
         if entry.kind != "enter":
             continue
         x, w = LEFT + _x(entry.time_ms), max(1, _x(end_ms - entry.time_ms))
-        kind = outcomes.get(entry.view, "open")
+        story = told[entry.view]
+        kind, leads = OUTCOMES[story.outcome], story.leader == place
+        what = f"{'leads' if leads else 'in'} view {name_spot(entry.view)}, which ended {kind}"
+        why = f": {'; '.join(story.why)}" if story.why else ""
         yield (
-            f'<rect class="view {kind}" data-v="{entry.view}" x="{x}" y="{y + 33}" '
-            f'width="{w}" height="9"><title>in view {name_spot(entry.view)}, which ended '
-            f"{kind}</title></rect>"
+            f'<rect class="view {kind}{" leads" * leads}" data-v="{entry.view}" x="{x}" '
+            f'y="{y + 33}" width="{w}" height="9"><title>{escape(what + why)}</title></rect>'
         )
         if w > 14:
             yield f'<text class="number" x="{x + 2}" y="{y + 41}">{name_spot(entry.view)}</text>'
@@ -196,10 +202,36 @@ def _mark(entry: Entry) -> str:
     return f'<g class="{entry.kind}" {about}>{title}{shape}</g>'
 
 
+def _has_failed(story: ViewStory) -> bool:
+    return story.outcome not in ("final", "open")
+
+
+def _button(story: ViewStory) -> str:
+    return f'<button data-to="{story.view}">{name_spot(story.view)}</button>'
+
+
+def _reasons(stories: list[ViewStory], end_ms: int, top: int) -> Iterator[str]:
+    """Say under the lanes why views failed, on three lines in turn so that there is room."""
+    failed = [story for story in stories if _has_failed(story)]
+    for number, story in enumerate(failed):
+        next_ms = failed[number + 3].begin_ms if number + 3 < len(failed) else end_ms
+        x, y = LEFT + _x(story.begin_ms), top + 12 + 13 * (number % 3)
+        why = "; ".join(dict.fromkeys(story.why))
+        text = f"{name_spot(story.view)}: {why}"
+        room = max(60, min(900, _x(next_ms - story.begin_ms)))
+        yield (
+            f'<g class="reason" data-v="{story.view}"><title>{escape(text)}</title>'
+            f'<line x1="{x}" x2="{x}" y1="{top - 11}" y2="{y + 2}"/>'
+            f'<text x="{x + 4}" y="{y}">{escape(_fit(text, room))}</text></g>'
+        )
+
+
 def _labels(simulation: Simulation) -> Iterator[str]:
     """Name the lanes: who, how much stake, and who lies."""
     total, members = simulation.cast.total, len(simulation.cast.keys)
     yield f'<div class="label" style="top:22px;height:{TOP - 26}px"><b>network</b></div>'
+    below = TOP + LANE * len(simulation.processes)
+    yield f'<div class="label" style="top:{below}px"><b>why views failed</b></div>'
     for process in simulation.processes:
         stake = 100 * simulation.cast.stake({process.member}) / total
         how = simulation.casting.liars.get(process.member, "")
@@ -228,99 +260,3 @@ def _row(story: ViewStory) -> str:
         f'<td><span class="pill {OUTCOMES[story.outcome]}">{story.outcome}</span></td>'
         f"<td>{shares}</td><td>{why}</td></tr>"
     )
-
-
-_PAGE: Final = Template("""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>$title</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-:root{color-scheme:light dark;--ground:#fff;--panel:#f6f7f9;--ink:#16202c;--soft:#5b6875;
---line:#dde2e8;--final:#1f8a4c;--note:#2a6fdb;--null:#d9730d;--lead:#7a3fd1;--bad:#c62828;
---down:#aeb6c0;--open:#9aa4af}
-@media(prefers-color-scheme:dark){:root{--ground:#11161c;--panel:#1a212a;--ink:#e8edf2;
---soft:#9aa8b5;--line:#2b3540;--final:#4cc47f;--note:#6ea8ff;--null:#ffab5c;--lead:#b993ff;
---bad:#ff7b72;--down:#56616d;--open:#6b7783}}
-*{box-sizing:border-box}
-body{margin:0;padding:20px 24px 60px;background:var(--ground);color:var(--ink);
-font:14px/1.5 system-ui,sans-serif}
-h1{font-size:20px;margin:0 0 2px}p{margin:2px 0}.soft{color:var(--soft);max-width:110ch}
-.breach{color:var(--bad);border-left:4px solid var(--bad);padding-left:10px;max-width:110ch}
-.held{color:var(--final);border-left:4px solid var(--final);padding-left:10px}
-.legend{display:flex;flex-wrap:wrap;gap:4px 18px;margin:12px 0;color:var(--soft);
-align-items:center}
-.legend svg{vertical-align:-3px;margin-right:4px}
-.board{position:relative;border:1px solid var(--line);border-radius:8px;overflow:hidden;
-background:var(--panel)}
-.scroll{overflow-x:auto}.labels{position:absolute;left:0;top:0;bottom:0;width:${left}px;
-background:var(--panel);border-right:1px solid var(--line);z-index:1}
-.label{position:absolute;left:10px;right:6px;line-height:1.25;padding-top:5px;overflow:hidden}
-.label i{display:block;font-size:12px;color:var(--bad);font-style:normal;white-space:nowrap}
-svg text{font:11px system-ui,sans-serif;fill:var(--ink)}
-.grid{stroke:var(--line)}.lane{stroke:var(--line)}svg .tick{fill:var(--soft)}
-.propose{fill:var(--lead)}.notarize{fill:var(--note)}.finalize{fill:var(--final)}
-.cross{stroke:var(--null);stroke-width:2.4;fill:none}.commit{fill:var(--final)}
-.holds{fill:none;stroke-width:1.8}.holds.notarization{stroke:var(--note)}
-.holds.nullification{stroke:var(--null)}.holds.finalization{stroke:var(--final)}
-.view{opacity:.55;stroke:var(--panel);stroke-width:1}.view.final{fill:var(--final)}
-.view.notarized{fill:var(--note)}.view.nullified{fill:var(--null)}.view.open{fill:var(--open)}
-.view.forked{fill:var(--bad)}.pill.forked{color:var(--bad)}
-svg .number{font-size:9px;fill:var(--ground);font-weight:600}
-.down rect{fill:var(--down);opacity:.55}.paused rect{fill:var(--lead);opacity:.22}
-.cut rect{fill:var(--bad);opacity:.35}.clog rect{fill:var(--null);opacity:.35}
-.cut text,.clog text{font-size:9px}
-line.heal{stroke:var(--final);stroke-width:2;stroke-dasharray:5 4}svg text.heal{fill:var(--final)}
-line.breach{stroke:var(--bad);stroke-width:2.5}svg text.breach{fill:var(--bad);font-weight:600}
-.lit [data-v]{opacity:.12}.lit [data-v].on{opacity:1}
-table{border-collapse:collapse;margin-top:18px;width:100%}th{text-align:left;color:var(--soft);
-font-weight:500}td,th{padding:4px 10px 4px 0;border-bottom:1px solid var(--line);
-vertical-align:top}tr[data-view]{cursor:pointer}tr[data-view]:hover,tr.on{background:var(--panel)}
-td:nth-child(-n+3){white-space:nowrap}
-.pill{border-radius:9px;padding:0 8px;white-space:nowrap;border:1px solid currentColor}
-.pill.final{color:var(--final)}.pill.notarized{color:var(--note)}
-.pill.nullified{color:var(--null)}.pill.open{color:var(--soft)}
-.share{display:inline-block;position:relative;width:64px;padding:0 4px;margin-right:4px;
-font-size:12px;border:1px solid var(--line);border-radius:3px;overflow:hidden;z-index:0}
-.share i{position:absolute;left:0;top:0;bottom:0;opacity:.35;z-index:-1;background:var(--note)}
-.share.nullify i{background:var(--null)}.share.finalize i{background:var(--final)}
-</style></head><body>
-<h1>$title</h1><p class="soft">$summary</p>$verdict<p class="soft">$facts</p>
-<div class="legend">
-<span><svg width="14" height="14" class="propose"><path d="M7 1l6 6-6 6-6-6z"/></svg>proposal</span>
-<span><svg width="12" height="12" class="notarize"><circle cx="6" cy="6" r="4"/></svg>
-notarize</span>
-<span><svg width="12" height="12"><path class="cross" d="M2 2l8 8m0-8l-8 8"/></svg>nullify</span>
-<span><svg width="12" height="12" class="finalize"><rect x="2" y="2" width="8" height="8"/></svg>
-finalize</span>
-<span><svg width="12" height="12" class="holds notarization"><circle cx="6" cy="6" r="4"/></svg>
-<svg width="12" height="12" class="holds nullification"><circle cx="6" cy="6" r="4"/></svg>
-<svg width="12" height="12" class="holds finalization"><circle cx="6" cy="6" r="4"/></svg>
-holds a certificate</span>
-<span><svg width="6" height="14" class="commit"><rect x="1" width="3" height="14"/></svg>
-block final here</span>
-<span><svg width="44" height="10"><rect class="view final" width="14" height="10"/>
-<rect class="view notarized" x="15" width="14" height="10"/>
-<rect class="view nullified" x="30" width="14" height="10"/></svg>
-view that ended final, notarized, nullified</span>
-<span><svg width="16" height="10" class="down"><rect width="16" height="10"/></svg>down</span>
-<span><svg width="16" height="10" class="cut"><rect width="16" height="10"/></svg>cut</span>
-<span><svg width="16" height="10" class="clog"><rect width="16" height="10"/></svg>clog</span>
-</div>
-<div class="board"><div class="scroll">
-<svg id="s" width="$width" height="$height" role="img" aria-label="$title">$drawing</svg></div>
-<div class="labels">$labels</div></div>
-<table><thead><tr><th>view</th><th>leader</th><th>entered</th><th>ended</th>
-<th>notarize, nullify, finalize (stake)</th><th>what stood in the way</th></tr></thead>
-<tbody>$rows</tbody></table>
-<script>
-const svg=document.getElementById("s"),rows=document.querySelectorAll("tr[data-view]");
-function light(row){const on=row.classList.contains("on");
-rows.forEach(r=>r.classList.remove("on"));
-svg.querySelectorAll(".on").forEach(e=>e.classList.remove("on"));
-svg.classList.toggle("lit",!on);if(on)return;row.classList.add("on");
-svg.querySelectorAll('[data-v="'+row.dataset.view+'"]').forEach(e=>e.classList.add("on"));
-svg.parentElement.scrollTo({left:Math.max(0,row.dataset.x-80),behavior:"smooth"});
-svg.scrollIntoView({block:"nearest"})}
-rows.forEach(r=>{r.onclick=()=>light(r);
-r.onkeydown=e=>{if(e.key==="Enter")light(r)}});
-</script></body></html>
-""")

@@ -1,5 +1,6 @@
 """What became of each view of a recorded simulation, and why: the words beside the picture."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from simulator.ballots import FINALIZE, NOTARIZE, NULLIFY
@@ -33,6 +34,10 @@ class ViewStory:
     blocks: int = 0
     blocks_final: int = 0
     why: list[str] = field(default_factory=list)
+    entered_ms: dict[int, int] = field(default_factory=dict)
+    """When each place came to this view."""
+    signed_ms: dict[str, dict[int, int]] = field(default_factory=dict)
+    """When each place signed each kind, the first time."""
 
 
 def find_spans(simulation: Simulation) -> list[Span]:
@@ -97,6 +102,10 @@ def tell_views(simulation: Simulation) -> list[ViewStory]:
             story.proposed_ms = entry.time_ms
         if entry.kind == "final" and story.final_ms is None:
             story.final_ms = entry.time_ms
+        if entry.kind == "enter":
+            story.entered_ms.setdefault(entry.place, entry.time_ms)
+        if entry.kind in ("notarize", "nullify", "finalize"):
+            story.signed_ms.setdefault(entry.kind, {}).setdefault(entry.place, entry.time_ms)
     spans = find_spans(simulation)
     told = [stories[view] for view in sorted(stories)]
     for story, following in zip(told, [*told[1:], None], strict=True):
@@ -141,18 +150,74 @@ def _explain(simulation: Simulation, story: ViewStory, end_ms: int, spans: list[
     if how is not None:
         story.why.append(f"its leader v{story.leader} lies ({how})")
     for span in spans:
-        if span.begin_ms >= end_ms or span.end_ms <= story.begin_ms:
+        if not _overlap(span, story.begin_ms, end_ms):
             continue
         if span.place == story.leader:
             story.why.append(f"its leader v{story.leader} was {span.kind}: {span.text}")
         elif span.kind in ("cut", "clog"):
             story.why.append(span.text)
+    if story.outcome == "open":
+        story.why.append("the simulation ended before it did")
+    else:
+        story.why += _why_not_final(simulation, story, end_ms, spans)
+
+
+def _why_not_final(
+    simulation: Simulation, story: ViewStory, end_ms: int, spans: list[Span]
+) -> Iterator[str]:
+    """Say how far a view came that ended without finality of its own."""
     if story.proposed_ms is None:
-        story.why.append("nobody saw a proposal")
+        yield _why_not_proposed(story)
     elif story.outcome == "nullified":
         share = story.shares.get("notarize", 0)
-        story.why.append(f"a block was proposed, and {share} % of stake notarized it in time")
+        yield f"a block was proposed, and {share} % of stake notarized it in time"
+        yield from _why_not_notarized(simulation, story, end_ms, spans)
     if story.blocks > 1:
-        story.why.append(f"votes went to {story.blocks} blocks")
+        yield f"votes went to {story.blocks} blocks"
     if story.outcome.startswith("notarized") or story.outcome.startswith("final through"):
-        story.why.append(f"{story.shares.get('finalize', 0)} % of stake signed it final")
+        yield f"{story.shares.get('finalize', 0)} % of stake signed it final"
+
+
+def _why_not_proposed(story: ViewStory) -> str:
+    """Say what kept the leader from proposing, as far as it shows."""
+    entered_ms = story.entered_ms.get(story.leader)
+    gave_up_ms = min(story.signed_ms.get("nullify", {}).values(), default=None)
+    if entered_ms is None:
+        return f"its leader v{story.leader} never came to it"
+    if gave_up_ms is not None and entered_ms > gave_up_ms:
+        return (
+            f"its leader v{story.leader} came {entered_ms - gave_up_ms} ms after the first gave up"
+        )
+    return f"its leader v{story.leader} was there and proposed nothing"
+
+
+def _why_not_notarized(
+    simulation: Simulation, story: ViewStory, end_ms: int, spans: list[Span]
+) -> Iterator[str]:
+    """Say what those did instead who did not notarize the block."""
+    assert story.proposed_ms is not None
+    groups: dict[str, list[int]] = {}
+    nullified_ms = story.signed_ms.get("nullify", {})
+    for process in simulation.processes:
+        place = process.place
+        if place in story.signed_ms.get("notarize", {}):
+            continue
+        gone = [s for s in spans if s.place == place and _overlap(s, story.begin_ms, end_ms)]
+        if place in simulation.casting.liars:
+            what = "lies"
+        elif place in nullified_ms:
+            early = nullified_ms[place] < story.proposed_ms
+            what = f"gave up {'before it was sent' if early else 'waiting for it'}"
+        elif gone:
+            what = f"was {gone[0].kind}"
+        else:
+            what = "said nothing"
+        groups.setdefault(what, []).append(place)
+    for what, places in groups.items():
+        stake = simulation.cast.stake({simulation.processes[place].member for place in places})
+        names = ", ".join(f"v{place}" for place in places)
+        yield f"{names} ({100 * stake // simulation.cast.total} %) {what}"
+
+
+def _overlap(span: Span, begin_ms: int, end_ms: int) -> bool:
+    return span.begin_ms < end_ms and span.end_ms > begin_ms
