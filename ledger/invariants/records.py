@@ -16,9 +16,11 @@ from ledger.state.records import Lot, Supply
 from ledger.state.stakes import Committee, Offences, Slashes, Unbonding, Validator
 from ledger.state.tables import (
     COMMITTEES,
+    DECODERS,
     LOTS,
     MANDATES,
     OFFENCES,
+    PARAMETERS,
     PRICE,
     PRODUCTS,
     SEALED,
@@ -49,6 +51,10 @@ def _lot(lot: Lot, rules: Parameters) -> str:
     return ""
 
 
+def _parameters(found: Parameters, rules: Parameters) -> str:
+    return found.why_wrong()
+
+
 def _product(product: Product, rules: Parameters) -> str:
     return "" if product.sold <= product.units else f"{product.sold} of {product.units} sold"
 
@@ -75,6 +81,9 @@ def _supply(books: Supply, rules: Parameters) -> str:
 def _validator(validator: Validator, rules: Parameters) -> str:
     if validator.own_shares > validator.shares:
         return f"{validator.own_shares} own shares of {validator.shares}"
+    # A share is worth a unit until a slash: nothing makes it worth more.
+    if validator.stake > validator.shares:
+        return f"{validator.stake} units at stake by {validator.shares} shares"
     return ""
 
 
@@ -103,6 +112,9 @@ def _slashes(books: Slashes, rules: Parameters) -> str:
 
 
 def _price(price: Price, rules: Parameters) -> str:
+    feeders = [feed.feeder for feed in price.feeds]
+    if len(feeders) != len(set(feeders)):
+        return "one feeder spoke twice in a round"
     if not price.value:
         return ""
     inside = rules.price.floor <= price.value <= rules.price.ceiling
@@ -136,6 +148,7 @@ _RULES: Final[dict[bytes, Rule]] = dict(
         _of(LOTS, _lot),
         _of(MANDATES, _mandate),
         _of(OFFENCES, _offences),
+        _of(PARAMETERS, _parameters),
         _of(PRICE, _price),
         _of(PRODUCTS, _product),
         _of(SEALED, _sealed),
@@ -151,11 +164,15 @@ _RULES: Final[dict[bytes, Rule]] = dict(
 
 def why_wrong(key: bytes, raw: bytes, rules: Parameters) -> str:
     """Say what does not hold of a record, or give an empty text."""
-    rule = _RULES.get(key[:1])
-    if rule is None:
-        return ""
+    rule, read = _RULES.get(key[:1]), DECODERS.get(key[:1])
+    if read is None:
+        return f"record {key.hex()}: no table has such records"
+    why = ""
     try:
-        why = rule(raw, rules)
+        if rule is not None:
+            why = rule(raw, rules)
+        else:
+            read(raw)
     except (msgspec.DecodeError, ValueError) as error:
         why = f"it does not decode: {error}"
     return f"record {key.hex()}: {why}" if why else ""

@@ -3,15 +3,20 @@
 It never raises for what it finds; a record that does not even decode is a finding too.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from ledger.invariants.holdings import ACCOUNT_NAMES, HOLDINGS, HOLDINGS_OF
+from ledger.invariants.licences import LicenceRelations
+from ledger.invariants.lots import LotRelations
+from ledger.invariants.origins import OriginRelations
+from ledger.invariants.place import Place
 from ledger.invariants.records import why_wrong
-from ledger.invariants.relations import MilkRelations, PoolRelations, StakeRelations
+from ledger.invariants.stake import CommitteeRelations, StakeRelations
+from ledger.invariants.trade import PoolRelations, TradeRelations
 from ledger.params import Parameters, default_parameters
 from ledger.primitives.keys import Address
 from ledger.state.lattice import EMPTY_ACCUMULATOR, accumulate
@@ -37,17 +42,34 @@ class Audit:
     findings: list[str] = field(default_factory=list)
 
 
+class _Relations(Protocol):
+    """What holds between records: takes them one by one, then says what does not agree."""
+
+    def take(self, prefix: bytes, name: bytes, raw: bytes) -> None: ...
+
+    def findings(self) -> Iterator[str]: ...
+
+
 class _Walk:
     """An audit under way: takes records one by one, and concludes when all were seen."""
 
-    def __init__(self, rules: Parameters) -> None:
+    def __init__(self, rules: Parameters, place: Place | None) -> None:
         self.found = Audit()
         self._rules = rules
         self._folded = EMPTY_ACCUMULATOR
         self._waiting: list[tuple[bytes, bytes]] = []
         self._held = dict.fromkeys((holding.account for holding in HOLDINGS), 0)
         self._recorded = dict(self._held)
-        self._relations = (MilkRelations(), StakeRelations(), PoolRelations())
+        lots = LotRelations(place)
+        self._relations: tuple[_Relations, ...] = (
+            lots,
+            OriginRelations(lots.lots),
+            StakeRelations(place),
+            CommitteeRelations(place),
+            TradeRelations(place),
+            PoolRelations(),
+            LicenceRelations(place),
+        )
         self._books: Supply | None = None
         self._sums: dict[bytes, Callable[[bytes, bytes], None]] = {
             ACCOUNTS.prefix: self._account,
@@ -65,8 +87,8 @@ class _Walk:
             self.found.findings.append(why)
         try:
             self._sum(key[:1], key[1:], raw)
-        except (msgspec.DecodeError, ValueError) as error:
-            self.found.findings.append(f"record {key.hex()} does not decode: {error}")
+        except (msgspec.DecodeError, ValueError):
+            assert why, "what does not decode is told of already"
 
     def _sum(self, prefix: bytes, name: bytes, raw: bytes) -> None:
         for holding in HOLDINGS_OF.get(prefix, ()):
@@ -128,12 +150,14 @@ def audit(
     entries: Iterable[tuple[bytes, bytes]],
     accumulator: bytes,
     rules: Parameters | None = None,
+    place: Place | None = None,
 ) -> Audit:
     """Walk every record of a state and say what does not agree.
 
     `rules` are the parameters in force, for the bounds of the price; without them the defaults.
+    With a `place` it also looks for what the chain can't have brought yet.
     """
-    walk = _Walk(rules or default_parameters(development=False))
+    walk = _Walk(rules or default_parameters(development=False), place)
     for key, raw in entries:
         walk.take(key, raw)
     return walk.conclude(accumulator)

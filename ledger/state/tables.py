@@ -6,6 +6,7 @@ table; a table of one record has an empty name.
 Invariant: what stands in a table can be read again. What could not is refused when it is written.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
@@ -314,3 +315,9 @@ def run_name(run: Hash, mmu: Address) -> bytes:
 def epoch_name(epoch: int) -> bytes:
     """Name what is kept by epoch, or by another number that counts up."""
     return epoch.to_bytes(8, "big")
+
+
+DECODERS: Final[dict[bytes, Callable[[bytes], object]]] = {
+    table.prefix: table.decode for table in tuple(globals().values()) if isinstance(table, Table)
+}
+"""By prefix: what reads a table's records. What stands under any other prefix is none of ours."""

@@ -1,0 +1,105 @@
+"""What must hold between lots, packs and the books: every litre counted in, out, and by whom.
+
+Only the audit looks at this, since it needs the whole state. A lot says what is left of it, its
+packs what was sold; the books say how much of all left for which reason. So each bounds the other.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+from ledger.invariants.place import Place
+from ledger.params import DAY_MS
+from ledger.state.dairy import Challenge, Product
+from ledger.state.records import Lot, Reason, Supply
+from ledger.state.tables import CHALLENGES, LOTS, MMUS, PRODUCTS, RUNS, SUPPLY, run_name
+
+SHELF_MS_MAX: Final = 401 * DAY_MS
+"""The longest that any kind may keep (`ShelfDays`), and how far a run's end may be ahead."""
+
+
+class LotRelations:
+    """Lots, their runs, packs and doubts, what MMUs owe, and the books over all of it."""
+
+    def __init__(self, place: Place | None) -> None:
+        self._place = place
+        self.lots: dict[bytes, Lot] = {}
+        self._runs: dict[bytes, bytes] = {}
+        self._products: list[Product] = []
+        self._challenges: dict[bytes, Challenge] = {}
+        self._deficit = 0
+        self._books: Supply | None = None
+
+    def take(self, prefix: bytes, name: bytes, raw: bytes) -> None:
+        """Remember a record, if it is one of lots."""
+        if prefix == LOTS.prefix:
+            self.lots[name] = LOTS.decode(raw)
+        elif prefix == RUNS.prefix:
+            self._runs[name] = RUNS.decode(raw)
+        elif prefix == PRODUCTS.prefix:
+            self._products.append(PRODUCTS.decode(raw))
+        elif prefix == CHALLENGES.prefix:
+            self._challenges[name] = CHALLENGES.decode(raw)
+        elif prefix == MMUS.prefix:
+            self._deficit += MMUS.decode(raw).deficit
+        elif prefix == SUPPLY.prefix:
+            self._books = SUPPLY.decode(raw)
+
+    def findings(self) -> Iterator[str]:
+        """Say what does not agree."""
+        if {run_name(lot.run, lot.mmu): name for name, lot in self.lots.items()} != self._runs:
+            yield "runs and lots do not name each other one to one"
+        for name in self._challenges:
+            if name not in self.lots:
+                yield f"lot {name.hex()} is doubted and is not there"
+        if self._books is not None:
+            yield from self._booked(self._books)
+        yield from self._packs()
+        if self._place is not None:
+            yield from self._placed(self._place)
+
+    def _booked(self, books: Supply) -> Iterator[str]:
+        minted = sum(lot.units for lot in self.lots.values())
+        if books.minted != minted:
+            yield f"{books.minted} units were minted, but lots of {minted}"
+        if books.deficit != self._deficit:
+            yield f"the books lack {books.deficit} units, but MMUs owe {self._deficit}"
+        sold = sum(product.sold for product in self._products)
+        if books.by_reason[Reason.SOLD] < sold:
+            yield f"{books.by_reason[Reason.SOLD]} units were sold, but {sold} of packs alone"
+        false = sum(lot.false_units for lot in self.lots.values())
+        if books.by_reason[Reason.FRAUD] > false:
+            yield f"{books.by_reason[Reason.FRAUD]} units went as fraud, {false} were ruled false"
+
+    def _packs(self) -> Iterator[str]:
+        packed: defaultdict[bytes, int] = defaultdict(int)
+        sold: defaultdict[bytes, int] = defaultdict(int)
+        for product in self._products:
+            packed[product.lot] += product.units
+            sold[product.lot] += product.sold
+        for name, units in packed.items():
+            lot = self.lots.get(name)
+            if lot is None or lot.packed != units:
+                yield f"lot {name.hex()}: its packs hold {units} units, it says otherwise"
+        for name, lot in self.lots.items():
+            where = f"lot {name.hex()}"
+            if lot.packed and name not in packed:
+                yield f"{where}: {lot.packed} units packed, but there is no pack"
+            # A loss takes loose milk first; what it leaves bounds what packs can still be sold.
+            if lot.unsold != min(lot.packed - sold[name], lot.remaining):
+                yield f"{where}: {lot.unsold} units unsold, its packs say otherwise"
+            if lot.remaining > lot.units - max(sold[name], lot.false_units):
+                yield f"{where}: {lot.remaining} units remain beside what is gone"
+
+    def _placed(self, place: Place) -> Iterator[str]:
+        for name, lot in self.lots.items():
+            if lot.height > place.height:
+                yield f"lot {name.hex()} is of block {lot.height}, which is to come"
+            if lot.height and lot.expires_ms > place.time_ms + SHELF_MS_MAX:
+                yield f"lot {name.hex()} keeps for longer than any milk"
+        for product in self._products:
+            if product.height > place.height:
+                yield f"a pack of lot {product.lot.hex()} is of a block to come"
+        for name, doubt in self._challenges.items():
+            if doubt.opened_ms > place.time_ms:
+                yield f"lot {name.hex()} was doubted at a time to come"

@@ -1,0 +1,110 @@
+"""What must hold of a record before and after a block: what stays, what only rises or falls.
+
+A rule that is right takes none of this back; so whatever does is a bug, or was no rule.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from ledger.state.tables import (
+    CHAIN,
+    COMMITTEES,
+    CONSUMED,
+    DEALS,
+    DEVICES,
+    LOTS,
+    MANDATES,
+    OFFENCES,
+    ORIGINS,
+    PRICE,
+    PRODUCTS,
+    RUNS,
+    SEALED,
+    SLASHES,
+    SUBSIDY,
+    SUPPLY,
+    TANKS,
+    Table,
+)
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class _Move(Generic[R]):
+    """Which fields of a table's records stay, and which never become less, or more."""
+
+    table: Table[R]
+    fixed: tuple[str, ...] = ()
+    rising: tuple[str, ...] = ()
+    falling: tuple[str, ...] = ()
+    is_kept: bool = True
+    """Whether such a record stands for ever."""
+
+    def why_wrong(self, before: bytes, after: bytes | None) -> str:
+        if after is None:
+            return "it is gone" if self.is_kept else ""
+        if before == after:
+            return ""
+        was, now = self.table.decode(before), self.table.decode(after)
+        if not self.fixed and not self.rising:
+            return "it has changed"
+        for name in self.fixed:
+            if getattr(was, name) != getattr(now, name):
+                return f"its {name} has changed"
+        for name in self.rising:
+            if getattr(now, name) < getattr(was, name):
+                return f"its {name} has become less"
+        for name in self.falling:
+            if getattr(now, name) > getattr(was, name):
+                return f"its {name} has become more"
+        return ""
+
+
+_LOT_FIXED: Final = (
+    "kind",
+    "plant",
+    "line",
+    "run",
+    "mmu",
+    "units",
+    "expires_ms",
+    "height",
+    "readings_root",
+)
+_MANDATE_FIXED: Final = (
+    "payer",
+    "merchant",
+    "period_ms",
+    "charge_units_max",
+    "total_units_max",
+    "start_ms",
+    "end_ms",
+)
+_MOVES: Final = (
+    _Move(CHAIN),
+    _Move(COMMITTEES, is_kept=False),
+    _Move(CONSUMED, rising=("boot", "last_ms")),
+    _Move(DEALS, ("offer", "buyer", "seller", "units", "accepted_ms"), is_kept=False),
+    _Move(DEVICES, ("instrument", "operator", "plant"), ("revoked",)),
+    _Move(LOTS, _LOT_FIXED, ("packed", "false_units"), ("remaining",)),
+    _Move(MANDATES, _MANDATE_FIXED, ("charged_units", "charged_until", "charges"), is_kept=False),
+    _Move(OFFENCES, rising=("paid",), is_kept=False),
+    _Move(ORIGINS),
+    _Move(PRICE, rising=("round", "updated_ms")),
+    _Move(PRODUCTS, ("lot", "packs", "pack_units", "height"), ("sold",)),
+    _Move(RUNS),
+    _Move(SEALED),
+    _Move(SLASHES, rising=("slashed", "reserve", "reporters")),
+    _Move(SUBSIDY, rising=("funded", "paid", "head", "tail")),
+    _Move(SUPPLY, rising=("minted", "redeemed")),
+    _Move(TANKS, ("mmu", "plant", "name"), ("collected", "sealed", "lost")),
+)
+_BY_PREFIX: Final = {move.table.prefix: move for move in _MOVES}
+
+
+def why_moved(key: bytes, before: bytes, after: bytes | None) -> str:
+    """Say what can't have become of a record, or give an empty text."""
+    move = _BY_PREFIX.get(key[:1])
+    why = "" if move is None else move.why_wrong(before, after)
+    return f"record {key.hex()}: {why}" if why else ""
