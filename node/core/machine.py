@@ -44,7 +44,7 @@ from node.core.in_flight import InFlight
 from node.core.informer import Informer
 from node.core.intake import Intake
 from node.core.mempool import Mempool
-from node.core.sync import Sync, serve, status_to
+from node.core.sync import Ration, Sync, serve, status_to
 from node.core.verifier import Verifier
 
 EXPIRY_STRIDE: Final = 16
@@ -95,6 +95,7 @@ class Machine:
             len(config.book), application, self.mempool, self._verifier, self._emit
         )
         self._sync = Sync()
+        self._ration = Ration()
         self._handover = Handover(config.params.delta_ms)
         self._peers: set[Member] = set()
         self._effects: list[Effect] = []
@@ -208,10 +209,8 @@ class Machine:
             case wire.Status(height):
                 self._sync.heard(peer, height)
             case wire.GetBlocks(first):
-                last = self.application.last_of_epoch(first)
-                reply = serve(self.application.store, first, self.application.height, last)
-                if reply is not None:
-                    self._emit(SendTo(peer, Channel.SYNC, wire.encode_sync(reply)))
+                if not self._ration.is_spent(peer, self._now_ms):
+                    self._serve_blocks(peer, first)
             case wire.Blocks():
                 if self._sync.expects(peer):
                     self._take_blocks(peer, message)
@@ -221,6 +220,14 @@ class Machine:
                     self._emit(Warn(f"it keeps blocks only from {first} on, we need older", peer))
             case _:
                 assert_never(message)
+
+    def _serve_blocks(self, peer: Member, first: int) -> None:
+        last = self.application.last_of_epoch(first)
+        reply = serve(self.application.store, first, self.application.height, last)
+        if reply is not None:
+            payload = wire.encode_sync(reply)
+            self._ration.spend(peer, len(payload), self._now_ms)
+            self._emit(SendTo(peer, Channel.SYNC, payload))
 
     def _take_blocks(self, peer: Member, message: wire.Blocks) -> None:
         """Apply finalised blocks; believe them for the finalization of the last one."""

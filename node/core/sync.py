@@ -25,6 +25,9 @@ from node.core.wire import (
 )
 
 REPLY_TIMEOUT_MS: Final = 2_000
+RATION_MS: Final = 1_000
+RATION_BYTES: Final = 8_000_000
+"""Once a peer got so much within `RATION_MS` it waits: nobody applies blocks any faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,26 @@ class Sync:
         *_, peer = max(ahead)
         self._request = _Request(peer, now_ms + REPLY_TIMEOUT_MS)
         return [SendTo(peer, Channel.SYNC, encode_sync(GetBlocks(height + 1)))]
+
+
+class Ration:
+    """What each peer got of late, so that none can make this node read its disk without end."""
+
+    def __init__(self) -> None:
+        self._spent: dict[Member, tuple[int, int]] = {}
+
+    def is_spent(self, peer: Member, now_ms: int) -> bool:
+        """Tell whether a peer has had its share for now."""
+        since_ms, got = self._spent.get(peer, (now_ms, 0))
+        if now_ms >= since_ms + RATION_MS:
+            del self._spent[peer]
+            return False
+        return got >= RATION_BYTES
+
+    def spend(self, peer: Member, size: int, now_ms: int) -> None:
+        """Note what a peer got."""
+        since_ms, got = self._spent.get(peer, (now_ms, 0))
+        self._spent[peer] = (since_ms, got + size)
 
 
 def status_to(peer: Member, height: int) -> SendTo:
