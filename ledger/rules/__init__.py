@@ -77,7 +77,7 @@ from ledger.rules.staking import (
     check_register_validator,
     check_unbond,
 )
-from ledger.rules.subsidy import apply_fund, apply_set_subsidy
+from ledger.rules.subsidy import apply_fund, apply_set_subsidy, pay_claims
 from ledger.rules.table import Entry, Law
 from ledger.rules.tanks import apply_collection, apply_seal, check_collection, check_seal
 from ledger.rules.transfer import apply_transfer, check_transfer
@@ -193,5 +193,6 @@ def end_block(overlay: Overlay, context: BlockContext) -> None:
     """Do what is due after a block's transactions, whatever they were."""
     add_draw(overlay, context)
     close_round(overlay, context.time_ms)
+    pay_claims(overlay)
     end_epoch(overlay, context)
     enact(overlay, context.height)

@@ -121,11 +121,12 @@ def apply_loss(overlay: Overlay, context: BlockContext, call: Call, body: WriteO
 
 def apply_post_bond(overlay: Overlay, context: BlockContext, call: Call, body: PostBond) -> None:
     """Cover the sender's deficit, and vouch with the rest."""
-    require_role(overlay, call.sender, Role.MMU)
+    mmu = mmu_of(overlay, call.sender)
+    if not mmu.deficit:
+        require_role(overlay, call.sender, Role.MMU)  # Debts are paid with a licence or without.
     if body.units == 0:
         raise ZeroUnits
     pay(overlay, call.sender, BONDS_ACCOUNT, body.units)
-    mmu = mmu_of(overlay, call.sender)
     covered = min(mmu.deficit, body.units)
     if covered:
         debit(overlay, BONDS_ACCOUNT, covered)

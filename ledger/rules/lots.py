@@ -72,10 +72,11 @@ def remove_milk(overlay: Overlay, lot_id: Hash, lot: Lot, units: int) -> None:
 
 
 def check_pack(reader: Reader, call: Call, body: PackLot) -> Lot:
-    """Raise unless the sender's lot has as much loose milk; give the lot."""
+    """Raise unless a licensed MMU's own lot has as much loose milk; give the lot."""
     lot = find_lot(reader, body.lot)
     if lot.mmu != call.sender:
         raise ForeignLot(lot=body.lot.hex())
+    require_role(reader, call.sender, Role.MMU)
     units, loose = body.packs * body.pack_units, lot.remaining - lot.unsold
     if units > loose:
         raise ShortLot(lot=body.lot.hex(), remaining=loose, units=units)

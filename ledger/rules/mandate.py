@@ -130,7 +130,8 @@ def _collect(
 
 
 def apply_cancel(overlay: Overlay, context: BlockContext, call: Call, body: CancelMandate) -> None:
-    """End a mandate at its payer's word."""
-    if find_mandate(overlay, body.mandate).payer != call.sender:
+    """End a mandate at its payer's word; one whose time is over anyone may clear away."""
+    mandate = find_mandate(overlay, body.mandate)
+    if mandate.payer != call.sender and context.time_ms < mandate.end_ms:
         raise ForeignMandate(mandate=body.mandate.hex())
     MANDATES.remove(overlay, body.mandate)

@@ -59,12 +59,13 @@ def apply_offer(overlay: Overlay, context: BlockContext, call: Call, body: Offer
 
 
 def check_accept(reader: Reader, call: Call, body: AcceptOffer) -> Offer:
-    """Raise unless as many are left for this buyer; give the offer."""
+    """Raise unless a merchant still has as many left for this buyer; give the offer."""
     offer = OFFERS.get(reader, body.offer)
     if offer is None:
         raise UnknownOffer(offer=body.offer.hex())
     if offer.seller == call.sender:
         raise OwnOffer
+    require_role(reader, Address(offer.seller), Role.MERCHANT)
     if offer.left < body.quantity:
         raise ShortOffer(wanted=body.quantity, left=offer.left)
     if (units := offer.price_units * body.quantity) > UNITS_MAX:
@@ -122,15 +123,23 @@ def apply_dispute(overlay: Overlay, context: BlockContext, call: Call, body: Dis
 
 
 def apply_rule(overlay: Overlay, context: BlockContext, call: Call, body: RuleDispute) -> None:
-    """Share the escrow between buyer and seller."""
-    require_role(overlay, call.sender, Role.ARBITER)
+    """Share the escrow between buyer and seller, or let the seller give it back."""
+    deal = DEALS.get(overlay, body.deal)
+    conceded = deal and call.sender == deal.seller and body.buyer_units == deal.units
+    if not conceded:
+        require_role(overlay, call.sender, Role.ARBITER)
     deal = _find_deal(overlay, body.deal)
+    if not conceded:
+        _check_ruling(call, body, deal)
+    DEALS.remove(overlay, body.deal)
+    pay(overlay, ESCROW_ACCOUNT, Address(deal.buyer), body.buyer_units)
+    pay(overlay, ESCROW_ACCOUNT, Address(deal.seller), deal.units - body.buyer_units)
+
+
+def _check_ruling(call: Call, body: RuleDispute, deal: Deal) -> None:
     if call.sender in {deal.buyer, deal.seller}:
         raise OwnCause(address=call.sender.hex())
     if not deal.disputed:
         raise DealUndisputed(deal=body.deal.hex())
     if body.buyer_units > deal.units:
         raise RulingOverDeal(awarded=body.buyer_units, units=deal.units)
-    DEALS.remove(overlay, body.deal)
-    pay(overlay, ESCROW_ACCOUNT, Address(deal.buyer), body.buyer_units)
-    pay(overlay, ESCROW_ACCOUNT, Address(deal.seller), deal.units - body.buyer_units)

@@ -1,7 +1,7 @@
-"""Subsidy: a funded pool pays farmers in the block of the mint (spec §14).
+"""Subsidy: a funded pool pays farmers at the end of the mint's block (spec §14).
 
 A licensed farmer's part of a lot is worth `rate` a litre, in tokens at the last price, under a
-cap a month. Claims are paid in their order; what the pool can't pay waits for the next funding.
+cap a month. Every block pays claims in their order; what the pool can't pay waits for more funding.
 Invariant: the pool's account holds funded - paid.
 """
 
@@ -33,7 +33,7 @@ from ledger.types.price import FundSubsidy, SetSubsidy
 
 MONTH_MS: Final = 30 * DAY_MS
 CLAIMS_PAID_MAX: Final = 64
-"""The most waiting claims that one transaction pays."""
+"""The most waiting claims that one block pays."""
 
 
 def subsidy_of(reader: Reader) -> Subsidy:
@@ -44,14 +44,13 @@ def subsidy_of(reader: Reader) -> Subsidy:
 def claim_subsidies(
     overlay: Overlay, context: BlockContext, parts: Sequence[tuple[Address, int]]
 ) -> None:
-    """Claim for each farm's part of a lot, and pay what the pool can."""
+    """Claim for each farm's part of a lot."""
     state, price = subsidy_of(overlay), last_price(overlay)
     if not state.rate or price is None:
         return
     for farm, milk_units in parts:
         if has_role(overlay, Role.FARMER, farm):
             _claim(overlay, context, farm, milk_units * state.rate // price)
-    _pay_claims(overlay)
 
 
 def _claim(overlay: Overlay, context: BlockContext, farm: Address, units: int) -> None:
@@ -65,8 +64,8 @@ def _claim(overlay: Overlay, context: BlockContext, farm: Address, units: int) -
         SUBSIDY.put(overlay, replace(state, tail=state.tail + 1))
 
 
-def _pay_claims(overlay: Overlay) -> None:
-    """Pay the oldest claims, the last of them in part if the pool ends there."""
+def pay_claims(overlay: Overlay) -> None:
+    """After a block, pay the oldest claims, the last of them in part if the pool ends there."""
     for _ in range(CLAIMS_PAID_MAX):
         state = subsidy_of(overlay)
         if state.head == state.tail or not state.pool:
@@ -85,13 +84,12 @@ def _pay_claims(overlay: Overlay) -> None:
 
 
 def apply_fund(overlay: Overlay, context: BlockContext, call: Call, body: FundSubsidy) -> None:
-    """Fill the pool, and pay who waits."""
+    """Fill the pool, which pays who waits after every block."""
     if body.units == 0:
         raise ZeroUnits
     pay(overlay, call.sender, SUBSIDY_ACCOUNT, body.units)
     state = subsidy_of(overlay)
     SUBSIDY.put(overlay, replace(state, funded=Units(state.funded + body.units)))
-    _pay_claims(overlay)
 
 
 def apply_set_subsidy(

@@ -99,6 +99,7 @@ class Model(MilkModel, TradeModel):
         else:
             self.units[proposer] += self.fees
         self.fees = 0
+        self.pay_claims()
         if self.height % EPOCH == 0:
             self.end_epoch()
         due = [c for c in self.changes if c[0] <= self.height + 1]

@@ -48,7 +48,6 @@ class TradeModel:
             if claim:
                 self.months[farm, month] = had + claim
                 self.claims.append([farm, claim])
-        self.pay_claims()
 
     def pay_claims(self):
         while self.claims and self.units["subsidy"]:
@@ -62,10 +61,7 @@ class TradeModel:
     def fund(self, who, units):
         if not units:
             return "zero_units"
-        code = self.move(who, "subsidy", units)
-        if not code:
-            self.pay_claims()
-        return code
+        return self.move(who, "subsidy", units)
 
     def accept(self, who, name, offer, quantity):
         seller, price, left, until = self.offers.get(offer, (None, 0, 0, 0))
@@ -111,9 +107,9 @@ class TradeModel:
         if name not in self.deals:
             return "unknown_deal"
         buyer, seller, held, _, disputed = self.deals[name]
-        if judge in (buyer, seller):
+        if judge in (buyer, seller) and (judge, units) != (seller, held):
             return "own_cause"
-        if not disputed:
+        if not disputed and judge != seller:
             return "deal_undisputed"
         if units > held:
             return "ruling_over_deal"

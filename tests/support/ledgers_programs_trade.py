@@ -110,7 +110,7 @@ class TradePrograms:
         m, name = self.model, self.pick(self.model.mandates, pick)
 
         def decide():
-            if m.mandates[name]["payer"] != who:
+            if m.mandates[name]["payer"] != who and m.time < m.mandates[name]["end"]:
                 return "foreign_mandate"
             del m.mandates[name]
             return ""
