@@ -18,7 +18,7 @@ COVERED := tests/unit tests/property tests/integration tests/simulation
 TESTNET ?= testnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test coverage check bench sim mutants fuzz clean lock format
+.PHONY: help setup setup-dev up test coverage check bench growth sim mutants fuzz clean lock format
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -52,6 +52,11 @@ format: setup-dev ## Put the code in its one shape
 bench: setup ## Measure parts, growth and the running whole; ARGS=--quick for a minute's worth
 	$(BIN)/python -m tests.bench $(ARGS)
 	$(BIN)/python -m loadtest system $(ARGS)
+	$(BIN)/python -m loadtest plots
+
+growth: setup ## Measure what a block costs at 4 to 100 validators, and finality under faults
+	@mkdir -p bench-results
+	$(BIN)/billcoin sim growth --out bench-results/network.json $(ARGS)
 	$(BIN)/python -m loadtest plots
 
 sim: setup-dev ## Run the simulator over many seeds

@@ -3,12 +3,13 @@
 Only two kinds: lines over a logarithmic or linear axis. Axes begin at zero where they are linear.
 """
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from loadtest.report import load, short
 
@@ -137,7 +138,28 @@ def draw_all(results: Path, folder: Path) -> list[Path]:
                 },
                 log_x=True,
             )
+    if (results / "network.json").exists():
+        sizes = json.loads((results / "network.json").read_text("utf-8"))["sizes"]
+        plots["network.svg"] = _draw_network(sizes)
     folder.mkdir(parents=True, exist_ok=True)
     for name, plot in plots.items():
         (folder / name).write_text(draw(plot))
     return [folder / name for name in plots]
+
+
+def _draw_network(sizes: list[dict[str, Any]]) -> Plot:
+    """Plot what `billcoin sim growth` wrote: a validator's share of a block."""
+
+    def each(one: dict[str, Any], what: str) -> float:
+        return float(sum(one[what].values()) / one["validators"])
+
+    return Plot(
+        "What a block costs a validator, by validators",
+        "validators",
+        "",
+        {
+            "messages sent": [(one["validators"], each(one, "messages")) for one in sizes],
+            "kB sent": [(one["validators"], each(one, "bytes") / 1000) for one in sizes],
+            "CPU, ms": [(one["validators"], one["core_cpu_ms"]) for one in sizes],
+        },
+    )

@@ -8,7 +8,6 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from simulator import growth as measuring
 from simulator.errors import BadRequest
-from simulator.growth_tables import size_table, trouble_table
+from simulator.growth_tables import as_json, size_table, trouble_table
 from simulator.picture import draw
 from simulator.scenarios import ALL, SCENARIOS, find
 from simulator.simulation import Outcome, Simulation
@@ -174,7 +173,9 @@ def growth(
         int, typer.Option(min=0, max=1_000, help="Seeds of each scenario; 0: none.")
     ] = measuring.SEEDS,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one a core.")] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print every sample as JSON.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="A file for the figures, as JSON.")
+    ] = None,
 ) -> None:
     """Measure what a block costs at each size, and how late finality is in each scenario."""
     try:
@@ -184,16 +185,17 @@ def growth(
     except BadRequest as fault:
         raise _fail(str(fault)) from fault
     dead_ms = measuring.measure_dead_leaders()
-    if as_json:
-        rows = {"sizes": list(map(asdict, measured)), "troubles": list(map(asdict, troubles))}
-        typer.echo(json.dumps({**rows, "delta_ms": measuring.DELTA_MS, "dead_leaders_ms": dead_ms}))
-        return
     typer.echo(size_table(measured))
     if troubles:
         typer.echo(f"\nin units of delta, {seeds} seeds each\n\n{trouble_table(troubles)}")
     typer.echo(
         f"\nthree dead leaders in a row, delta {measuring.DELTA_MS} ms: final in {dead_ms} ms"
     )
+    if out is not None:
+        try:
+            out.write_text(as_json(measured, troubles, dead_ms), "utf-8")
+        except OSError as error:
+            raise _fail(f"{out} can't be written: {error.strerror}") from error
 
 
 @app.command("list")

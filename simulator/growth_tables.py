@@ -1,8 +1,10 @@
-"""Growth and finality as tables of Markdown: readable in a terminal, and fit for a page."""
+"""Growth and finality as tables of Markdown, readable in a terminal and fit for a page, or JSON."""
 
+import json
+import math
 from collections.abc import Iterable, Sequence
 
-from simulator.growth import Size, Trouble, Waits, middle_and_late
+from simulator.growth import DELTA_MS, Size, Trouble, Waits, middle_and_late
 from simulator.meter import KINDS
 
 
@@ -62,3 +64,38 @@ def _table(rows: Iterable[Sequence[str]]) -> str:
     head, *body = rows
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *body]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def as_json(sizes: Sequence[Size], troubles: Sequence[Trouble], dead_leaders_ms: int) -> str:
+    """Write the figures for programs: waits as their number, median and 99th percentile."""
+    told = {
+        "delta_ms": DELTA_MS,
+        "dead_leaders_ms": dead_leaders_ms,
+        "sizes": [
+            {
+                "validators": one.validators,
+                "blocks": one.blocks,
+                "messages": one.messages,
+                "bytes": one.size_bytes,
+                "core_cpu_ms": one.core_cpu_ms,
+                "proposal_to_final": _summary(one.finality),
+            }
+            for one in sizes
+        ],
+        "scenarios": [
+            {
+                "scenario": one.scenario,
+                "seeds": one.seeds,
+                "proposal_to_final": _summary(one.blocks),
+                "submit_to_final": _summary(one.payments),
+                "open": one.unpaid,
+            }
+            for one in troubles
+        ],
+    }
+    return json.dumps(told, indent=1) + "\n"
+
+
+def _summary(waits: Waits) -> dict[str, float | None]:
+    numbers = [None if math.isnan(one) else round(one, 3) for one in middle_and_late(waits)]
+    return {"n": len(waits), "median": numbers[0], "p99": numbers[1]}

@@ -2,21 +2,24 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import ledger.primitives.keys as seam
+from loadtest.plots import draw_all
 from simulator.cli import app
 from simulator.growth import (
     DELTA_MS,
+    Trouble,
     delta_of,
     measure_dead_leaders,
     measure_size,
     measure_trouble,
     middle_and_late,
 )
-from simulator.growth_tables import size_table, trouble_table
+from simulator.growth_tables import as_json, size_table, trouble_table
 from simulator.meter import Ear, Meter
 from simulator.network import Weather
 from simulator.scenarios import Scenario, find
@@ -118,13 +121,24 @@ def test_tables_have_a_column_a_size_and_a_row_a_scenario() -> None:
     assert idle[2].startswith("| idle | ")
 
 
-def test_the_command_prints_what_was_measured() -> None:
-    done = RUNNER.invoke(app, ["growth", "--sizes", "4", "--seeds", "0", "--json"])
+def test_the_command_prints_tables_and_writes_figures(tmp_path: Path) -> None:
+    out = tmp_path / "network.json"
+    done = RUNNER.invoke(app, ["growth", "--sizes", "4", "--seeds", "0", "--out", str(out)])
     assert done.exit_code == 0
-    told = json.loads(done.stdout)
-    assert [one["validators"] for one in told["sizes"]] == [4]
-    assert told["troubles"] == []
+    assert "| all messages |" in done.stdout
+    told = json.loads(out.read_text("utf-8"))
+    (size,) = told["sizes"]
+    assert size["proposal_to_final"]["median"] == 3.0
+    assert told["scenarios"] == []
     assert 0 < told["dead_leaders_ms"] < 3_000
+    (tmp_path / "results").mkdir()
+    out.rename(tmp_path / "results" / "network.json")
+    assert [path.name for path in draw_all(tmp_path / "results", tmp_path)] == ["network.svg"]
+
+
+def test_a_scenario_without_any_wait_is_still_json() -> None:
+    told = json.loads(as_json([], [Trouble("dark", 1, (), (), 3)], 0))
+    assert told["scenarios"][0]["submit_to_final"] == {"n": 0, "median": None, "p99": None}
 
 
 @pytest.mark.parametrize("sizes", ["four", "1", "4,1000", ""])
