@@ -132,7 +132,7 @@ def test_what_is_unbonded_comes_back_whole_when_it_is_mature(town):
 
 def test_who_has_nothing_at_stake_keeps_nobody_from_standing(town, monkeypatch):
     monkeypatch.setattr("ledger.rules.staking.VALIDATORS_REGISTERED_MAX", 5)
-    monkeypatch.setattr("ledger.invariants.relations.VALIDATORS_REGISTERED_MAX", 5)
+    monkeypatch.setattr("ledger.invariants.stake.VALIDATORS_REGISTERED_MAX", 5)
     for name in ("bob", "carol", "treasury"):
         assert town.do(name, town.registration(name, f"squat-{name}")) == ""
     assert len(REGISTER.get(town.state).keys) == 4
