@@ -102,7 +102,8 @@ def end_epoch(overlay: Overlay, context: BlockContext) -> None:
     if not is_boundary(context.height, rules.epoch_blocks):
         return
     epoch = epoch_of(context.height, rules.epoch_blocks)
-    _share_levy(overlay, epoch)
+    share_levy(overlay, epoch)
+    _pay_attestors(overlay)
     chosen = choose_committee(overlay, rules)
     if chosen is None:
         # A chain never goes without validators: the committee before serves on.
@@ -117,18 +118,27 @@ def end_epoch(overlay: Overlay, context: BlockContext) -> None:
     _forget_old(overlay, rules, epoch, context.time_ms)
 
 
-def _share_levy(overlay: Overlay, epoch: int) -> None:
-    """Share the levy: validators out of jail by the stake of their seats, attestors evenly."""
+def share_levy(overlay: Overlay, epoch: int) -> None:
+    """Share the validators' levy among those of the committee out of jail, by their seats' stake.
+
+    At a boundary, and before anyone bonds: who comes has no part in what came in before.
+    """
+    units = account(overlay, VALIDATORS_ACCOUNT).units
+    if units == 0:
+        return
     committee = committee_of(overlay, epoch)
     assert committee is not None, "the current epoch has a committee"
-    units = account(overlay, VALIDATORS_ACCOUNT).units
     seats = [seat for seat in committee.seats if _is_free(overlay, seat)]
     # With nobody to share it among, it waits for the next boundary.
-    if units and seats:
+    if seats:
         debit(overlay, VALIDATORS_ACCOUNT, units)
         parts = apportion(units, [Fraction(seat.stake) for seat in seats])
         for seat, part in zip(seats, parts, strict=True):
             reward_validator(overlay, PublicKey(seat.key), part)
+
+
+def _pay_attestors(overlay: Overlay) -> None:
+    """Share the attestors' levy evenly."""
     keys = attestors(overlay)
     each = account(overlay, ATTESTORS_ACCOUNT).units // len(keys) if keys else 0
     debit(overlay, ATTESTORS_ACCOUNT, each * len(keys))

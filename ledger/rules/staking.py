@@ -29,7 +29,7 @@ from ledger.errors import (
 from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.keys import Address, PublicKey, is_sound
 from ledger.rules.context import BlockContext, Call
-from ledger.rules.epochs import committee_of, epoch_of
+from ledger.rules.epochs import committee_of, epoch_of, share_levy
 from ledger.rules.rewards import NO_DELEGATION, settle, take_rewards
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.stakes import VALIDATORS_REGISTERED_MAX, Register, Unbonding, Validator
@@ -118,6 +118,7 @@ def apply_bond(overlay: Overlay, context: BlockContext, call: Call, body: Bond) 
     """Move units to the stake account, for shares of the validator's stake."""
     check_bond(overlay, call, body)
     key = body.validator
+    share_levy(overlay, epoch_now(overlay, context))
     validator = find_validator(overlay, key)
     shares = _shares_for(validator, body)
     pay(overlay, call.sender, STAKE_ACCOUNT, body.units)

@@ -107,7 +107,7 @@ class Model(MilkModel, TradeModel):
             self.deposit = value
         self.changes = [c for c in self.changes if c not in due]
 
-    def end_epoch(self):
+    def share_levy(self):
         seats = self.committees[self.epoch]
         free = [n for n in seats if not self.validators[n].jailed]
         order = sorted(free, key=self.keys.__getitem__)
@@ -116,6 +116,9 @@ class Model(MilkModel, TradeModel):
             self.units["validators"] = 0
             for name, part in zip(order, shared(levy, [seats[n] for n in order]), strict=True):
                 self.reward(name, part)
+
+    def end_epoch(self):
+        self.share_levy()
         each, self.units["attestors"] = divmod(self.units["attestors"], len(ATTESTORS))
         for name in ATTESTORS:
             self.units[name] += each
@@ -133,8 +136,10 @@ class Model(MilkModel, TradeModel):
         shares = units * v.all_shares // v.stake if v.stake else units
         if not 0 < shares <= UNITS_MAX - v.all_shares:
             return "stake_out_of_range"
-        if code := self.move(who, "stake", units):
-            return code
+        if self.units[who] < units:
+            return "insufficient_funds"
+        self.share_levy()
+        self.move(who, "stake", units)
         v.shares[who] += shares
         v.stake += units
         return ""

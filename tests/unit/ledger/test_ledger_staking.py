@@ -209,6 +209,21 @@ def test_the_levy_is_shared_at_the_boundary(town):
     town.close()
 
 
+def test_who_bonds_in_the_last_block_has_no_part_in_what_came_before(town):
+    town.do("bob", Bond(OLD, bill(100)))
+    town.do(town.dairy.mmu, town.dairy.mint(town.dairy.claim()))
+    town.wait(7)
+    assert town.do("carol", Bond(OLD, bill(900)), proposer="alice") == ""
+    assert town.height == 10
+    before = town.units("bob"), town.units("carol")
+    assert town.do("bob", ClaimRewards(OLD)) == ""
+    # The validator's quarter of 1.2 BILL, and a share of the fees in its blocks since.
+    assert town.units("bob") - before[0] + FEE >= 150_000
+    assert town.do("carol", ClaimRewards(OLD)) in {"", "no_rewards"}
+    assert town.units("carol") - before[1] <= FEE
+    town.close()
+
+
 def test_attestors_are_paid_alike_whoever_signed_and_the_remainder_waits(town):
     claim = replace(town.dairy.claim(), units=Units(99_000_125))
     town.do(town.dairy.mmu, town.dairy.mint(claim, signers=3))
