@@ -5,41 +5,35 @@
     epochs           committees, and the draws of leaders       (`audit_epochs`)
     state            all invariants, the root over every record (`ledger.invariants`)
     lots             by height and by farm; every one leads back to its farms
-    replay           executing all blocks again gives the same roots (small chains, or if asked);
+    replay           executing all blocks again gives the same roots (`audit_replay`);
                      where the state is wrong, which records are (`audit_records`)
     nodes            hold the same chain up to the height that all have
 
 It changes nothing that was stored; LevelDB itself may tidy its log when it is opened.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from ledger.errors import InvariantBroken, LedgerFault, StoreFault
+from ledger.errors import LedgerFault, StoreFault
 from ledger.genesis import Genesis
+from ledger.invariants import Place
 from ledger.invariants import audit as audit_state
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import verify_many
-from ledger.replay import replay
 from ledger.state.lattice import state_root
 from ledger.state.tables import LOTS, ORIGINS, parameters
 from ledger.store.chain import ChainStore
 from ledger.store.schema import FARM_LOTS, LOT_ORDER, Head, lot_cells
 from ledger.trace import trace
-from ledger.types.block import Block
 from node.errors import NodeFault
 from node.tools.audit_blocks import BlockWalk
-from node.tools.audit_records import drawn, tell_records
+from node.tools.audit_replay import Member, Watch, replay_members, skip_members
 from node.tools.findings import Finding, Findings
 from node.tools.homes import Home, open_stopped
-
-REPLAYED_BLOCKS_MAX: Final = 20_000
-REPLAYED_TRANSACTIONS_MAX: Final = 100_000
-"""Chains up to this size are replayed unless asked not to be: it takes seconds."""
 
 UNREADABLE: Final = (msgspec.MsgspecError, ValueError, IndexError)
 """What reading a damaged record raises; here it is a finding, not a bug."""
@@ -61,56 +55,72 @@ class NodeReport(Struct):
     minted_units: int = 0
     redeemed_units: int = 0
     replayed: bool = False
+    not_checked: list[int] = []
+    """Invariants (spec, §9) that were not checked here; the notes say why."""
     notes: list[str] = []
     findings: list[Finding] = []
     findings_count: int = 0
 
 
 class Report(Struct):
-    """The whole audit: every node, and how they compare."""
+    """The whole audit: every node, and how they compare.
+
+    `ok` says that nothing is wrong in what was checked, `not_checked` which invariants were not.
+    """
 
     ok: bool
+    not_checked: list[int]
     nodes: list[NodeReport]
     common_height: int
     findings: list[Finding]
 
 
-def audit_homes(homes: Sequence[Home], replaying: bool | None) -> Report:
-    """Audit stopped nodes and compare them; `replaying` None replays small chains."""
+def audit_homes(
+    homes: Sequence[Home], *, quick: bool = False, watch: Watch | None = None
+) -> Report:
+    """Audit stopped nodes and compare them; `quick` leaves out the replay."""
     reports: list[NodeReport] = []
+    members: list[Member] = []
+    found: list[Findings] = []
     stores: dict[str, ChainStore] = {}
     with ExitStack() as stack:
         for home in homes:
-            report = NodeReport(home.name)
+            report, findings = NodeReport(home.name), Findings()
             reports.append(report)
-            findings = Findings()
+            found.append(findings)
             try:
                 store = open_stopped(home)
                 stack.callback(store.close)
                 stores[home.name] = store
-                _audit_home(home, store, report, findings, replaying)
+                members += _audit_home(home, store, report, findings)
             except StoreFault as fault:
                 findings.tell("store", str(fault))
+        _replay(members, quick=quick, watch=watch)
+        for report, findings in zip(reports, found, strict=True):
             report.findings, report.findings_count = findings.told, findings.count
         compared = Findings()
         common = compare(stores, compared)
     clean = not compared.count and not any(report.findings_count for report in reports)
-    return Report(clean, reports, common, compared.told)
+    not_checked = sorted({law for report in reports for law in report.not_checked})
+    return Report(clean, not_checked, reports, common, compared.told)
+
+
+def _replay(members: Sequence[Member], *, quick: bool, watch: Watch | None) -> None:
+    if quick:
+        skip_members(members, "a quick audit was asked for")
+    else:
+        replay_members(members, watch)
 
 
 def _audit_home(
-    home: Home,
-    store: ChainStore,
-    report: NodeReport,
-    findings: Findings,
-    replaying: bool | None,
-) -> None:
+    home: Home, store: ChainStore, report: NodeReport, findings: Findings
+) -> list[Member]:
     head = store.head()
     if head is None:
         findings.tell("head", "there is none: the store was never begun")
-        return
+        return []
     genesis = _genesis(home, head, findings)
-    audit_store(store, head, genesis, report, findings, replaying)
+    return [_look(store, head, genesis, report, findings)]
 
 
 def _genesis(home: Home, head: Head, findings: Findings) -> Genesis | None:
@@ -132,33 +142,42 @@ def audit_store(
     genesis: Genesis | None,
     report: NodeReport,
     findings: Findings,
-    replaying: bool | None = None,
+    *,
+    quick: bool = False,
 ) -> None:
     """Audit one store against its genesis, and fill its report."""
+    member = _look(store, head, genesis, report, findings)
+    _replay([member], quick=quick, watch=None)
+
+
+def _look(
+    store: ChainStore,
+    head: Head,
+    genesis: Genesis | None,
+    report: NodeReport,
+    findings: Findings,
+) -> Member:
+    """Look at all that a store holds; what executing it gives comes afterwards."""
     report.height, report.head = head.height, head.hash.hex()
     report.state_root, report.kept_from = head.state_root.hex(), store.kept_from
-    notes: list[str] = []
+    report.notes = []
     walk = BlockWalk(store, head, genesis, findings)
     walk.walk()
     report.transactions, report.finalizations = walk.transactions, walk.finalizations
     if walk.unverified:
-        notes.append(
+        report.notes.append(
             f"{walk.unverified} finalizations were not verified: nothing here tells of their "
             f"committees"
         )
     if walk.undrawn:
-        notes.append(
+        report.notes.append(
             f"{walk.undrawn} draws were not verified: what they build on is wrong or not here"
         )
     sound, before = not findings.count, findings.count
     _state(store, head, report, findings)
     _lots(store, findings)
-    state_is_wrong, before = findings.count > before, findings.count
-    _replay(store, genesis, report, findings, notes, sound, replaying)
-    if state_is_wrong and report.replayed and findings.count == before:
-        assert genesis is not None, "without one nothing is replayed"
-        tell_records(store, genesis, _blocks(store, head.height), findings)
-    report.notes = notes
+    right = findings.count == before
+    return Member(report.node, store, genesis, report, findings, sound, right)
 
 
 def _state(store: ChainStore, head: Head, report: NodeReport, findings: Findings) -> None:
@@ -169,11 +188,24 @@ def _state(store: ChainStore, head: Head, report: NodeReport, findings: Findings
     except (AssertionError, *UNREADABLE) as error:
         findings.tell("state", f"the parameters can't be read: {error}")
         return
-    found = audit_state(store.state(), store.accumulator, rules)
+    found = audit_state(store.state(), store.accumulator, rules, _place(store, head))
     report.records, report.accounts, report.lots = found.records, found.accounts, found.lots
     report.minted_units, report.redeemed_units = found.minted_units, found.redeemed_units
     for each in found.findings:
         findings.tell("state", each)
+
+
+def _place(store: ChainStore, head: Head) -> Place | None:
+    """Say where the state stands, by the head's own header; None if that is not there."""
+    try:
+        header = store.header(head.height)
+    except StoreFault:
+        return None  # The walk over the blocks told of it.
+    if header is None:
+        return None
+    epoch, seated = header.epoch, {header.epoch: Hash(header.committee_hash)}
+    seated[epoch + 1] = Hash(header.next_committee_hash)
+    return Place(Hash(head.chain_id), head.height, header.time_ms, seated)
 
 
 def _lots(store: ChainStore, findings: Findings) -> None:
@@ -197,40 +229,6 @@ def _lots(store: ChainStore, findings: Findings) -> None:
         findings.tell(f"lot {key[-32:].hex()}", "it is missing in the index of lots")
     for key in sorted(present - owed):
         findings.tell("index of lots", f"it names {key[-32:].hex()}, which is no such lot")
-
-
-def _replay(
-    store: ChainStore,
-    genesis: Genesis | None,
-    report: NodeReport,
-    findings: Findings,
-    notes: list[str],
-    sound: bool,
-    replaying: bool | None,
-) -> None:
-    """Execute the chain again, if it is small or that is asked, and can be done."""
-    small = report.height <= REPLAYED_BLOCKS_MAX
-    small = small and report.transactions <= REPLAYED_TRANSACTIONS_MAX
-    if replaying is False or (replaying is None and not small):
-        notes.append("not replayed; --replay does it")
-    elif genesis is None or not sound:
-        notes.append("not replayed: what is wrong with its blocks comes first")
-    elif store.kept_from > 1:
-        notes.append(f"not replayed: bodies below block {store.kept_from} are pruned")
-    else:
-        report.replayed = True
-        try:
-            for each in replay(genesis, _blocks(store, report.height), verify_many, drawn):
-                findings.tell("replay", each)
-        except InvariantBroken as error:
-            findings.tell("replay", f"an invariant breaks: {error}")
-
-
-def _blocks(store: ChainStore, height: int) -> Iterator[Block]:
-    for at in range(1, height + 1):
-        found = store.block(at)
-        assert found is not None, "the walk found it"
-        yield found.block
 
 
 def compare(stores: dict[str, ChainStore], findings: Findings) -> int:

@@ -4,9 +4,13 @@ The accumulator is that of the corrupted state, as if a bug had written the lie:
 the records says nothing, and the laws must.
 """
 
+import importlib
+import pkgutil
+
 import pytest
 from msgspec.structs import replace
 
+import ledger
 from ledger.errors import InvariantBroken
 from ledger.genesis import genesis_block
 from ledger.invariants import Place, audit, check_block
@@ -35,6 +39,7 @@ from ledger.types.milk import (
 from ledger.types.price import FeedPrice, SetSubsidy
 from ledger.types.registry import GrantRole
 from ledger.types.staking import Bond, Unbond
+from node.tools.audit_records import TABLE_NAMES
 from tests.support.ledgers import PLANT, bill, key
 from tests.support.ledgers_town import Town
 
@@ -341,3 +346,17 @@ def test_a_block_that_tells_such_a_lie_is_stopped(lie):
     tell(state)
     with pytest.raises(InvariantBroken):
         check_block(state)
+
+
+def test_every_table_stands_in_the_one_place_that_decodes_it():
+    modules = [each.name for each in pkgutil.walk_packages(ledger.__path__, "ledger.")]
+    found = {
+        value.prefix: value
+        for name in modules
+        for value in vars(importlib.import_module(name)).values()
+        if isinstance(value, t.Table)
+    }
+    listed = [value for value in vars(t).values() if isinstance(value, t.Table)]
+    assert len(listed) == len(t.DECODERS), "two under one prefix would read each other's records"
+    assert set(found) == set(t.DECODERS) == set(TABLE_NAMES)
+    assert all(any(each is table for table in listed) for each in found.values())

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import contextmanager
 
 import msgspec
 import plyvel
@@ -39,8 +40,10 @@ from ledger.store.schema import (
 )
 from ledger.types.block import Block, Receipt
 from node.errors import BadArgument
+from node.tools import audit as audit_module
 from node.tools.audit import NodeReport, audit_homes, audit_store, compare
 from node.tools.audit_cli import audit
+from node.tools.audit_replay import replay_members
 from node.tools.findings import FINDINGS_MAX, Findings
 from node.tools.homes import Home, find_homes
 from tests.support.final_chain import fill, make_home
@@ -60,10 +63,10 @@ def sound():
     return made_cells()
 
 
-def audited(cells, replaying=None):
+def audited(cells, quick=False):
     store = MemoryStore(dict(cells))
     findings, report = Findings(), NodeReport("one")
-    audit_store(store, store.head(), Dairy().genesis, report, findings, replaying)
+    audit_store(store, store.head(), Dairy().genesis, report, findings, quick=quick)
     return [f"{each.where}: {each.what}" for each in findings.told], report
 
 
@@ -87,7 +90,63 @@ def test_a_pruned_store_is_sound_and_says_that_it_was_not_replayed():
     found, report = audited(made_cells(keep_blocks=2))
     assert found == []
     assert (report.replayed, report.kept_from) == (False, 5)
-    assert any("pruned" in note for note in report.notes)
+    assert report.not_checked == [9, 12]
+    why = "the bodies of blocks 1 to 4 are pruned, and no other node here has them"
+    assert report.notes == [f"not replayed: {why}"]
+
+
+def looked_at(**stores):
+    """Look at several nodes' stores, then replay them together."""
+    members = [
+        audit_module._look(store, store.head(), Dairy().genesis, NodeReport(name), Findings())
+        for name, store in stores.items()
+    ]
+    replay_members(members)
+    return members
+
+
+def test_a_pruned_store_is_replayed_with_the_bodies_of_a_whole_one(sound):
+    pruned, whole = looked_at(
+        pruned=MemoryStore(made_cells(keep_blocks=2)), whole=MemoryStore(dict(sound))
+    )
+    assert pruned.report.replayed
+    assert pruned.report.not_checked == []
+    assert pruned.report.notes == ["replayed with the older bodies of whole"]
+    assert whole.report.notes == []
+
+
+def test_a_chain_is_executed_once_for_all_who_hold_it_and_apart_for_who_does_not(sound):
+    begun, watched = [], []
+
+    @contextmanager
+    def watch(name, blocks):
+        begun.append((name, blocks))
+        yield lambda: watched.append(name)
+
+    stores = {"short": MemoryStore(), "tall": MemoryStore(dict(sound)), "other": MemoryStore()}
+    fill(stores["short"], payments=2)
+    fill(stores["other"], payments=2).block(time_ms=stores["short"].head().time_ms + 7)
+    members = [
+        audit_module._look(store, store.head(), Dairy().genesis, NodeReport(name), Findings())
+        for name, store in stores.items()
+    ]
+    replay_members(members, watch)
+    heights = {name: store.head().height for name, store in stores.items()}
+    assert begun == [("tall", heights["tall"]), ("other", heights["other"])]
+    assert watched.count("tall") == heights["tall"]
+    assert all(member.report.replayed for member in members)
+
+
+def test_a_forged_block_is_told_to_those_who_hold_it_alone(sound):
+    cells = {}
+    chain = fill(MemoryStore(cells))
+    honest = chain.dairy.next(chain.store, chain.dairy.pay(bytes([7]) * 32, 5), key("alice"))
+    place, _ = honest.signatures[0]
+    chain.block(replace(honest, signatures=((place, bytes(64)),)))
+    forged, whole = looked_at(forged=MemoryStore(cells), whole=MemoryStore(dict(sound)))
+    assert [each.what for each in forged.findings.told] == ["block 7: a signature does not hold"]
+    assert whole.findings.told == []
+    assert whole.report.replayed
 
 
 PREFIXES = [BLOCK, RECEIPTS, FINALIZATION, HEIGHT_OF, TIMES, TRANSACTION, HISTORY, COMMITTEE]
@@ -101,7 +160,7 @@ OWED = [prefix for prefix in PREFIXES if prefix != FINALIZATION]
 def test_every_cell_that_is_dropped_is_missed(sound, prefix):
     for dropped in sorted(name for name in sound if name[:1] == prefix):
         cells = {name: value for name, value in sound.items() if name != dropped}
-        assert audited(cells, replaying=False)[0], dropped.hex()
+        assert audited(cells, quick=True)[0], dropped.hex()
 
 
 @pytest.mark.parametrize("prefix", [*PREFIXES, STATE, ACCUMULATOR_KEY])
@@ -109,7 +168,7 @@ def test_every_cell_in_which_a_bit_flips_is_found(sound, prefix):
     for flipped in sorted(name for name in sound if name[:1] == prefix):
         raw = bytearray(sound[flipped])
         raw[len(raw) // 2] ^= 4
-        found, _ = audited({**sound, flipped: bytes(raw)}, replaying=False)
+        found, _ = audited({**sound, flipped: bytes(raw)}, quick=True)
         assert found, flipped.hex()
 
 
@@ -118,7 +177,7 @@ def test_every_index_with_an_entry_too_many_is_told(sound, prefix):
     key = first(sound, prefix)
     stranger = key[:-1] + bytes([key[-1] ^ 0x55])
     assert stranger not in sound
-    found, _ = audited({**sound, stranger: sound[key]}, replaying=False)
+    found, _ = audited({**sound, stranger: sound[key]}, quick=True)
     assert any("no block accounts for" in each or "no such lot" in each for each in found)
 
 
@@ -192,7 +251,7 @@ def test_a_certificate_of_too_few_votes_is_told(sound):
 @pytest.mark.parametrize("change", [{"view": 77}, {"finalization": b""}, {"state_root": bytes(32)}])
 def test_a_head_that_says_another_thing_than_its_block_is_told(sound, change):
     head = replace(msgspec.msgpack.decode(sound[HEAD_KEY], type=Head), **change)
-    found, _ = audited({**sound, HEAD_KEY: encode(head)}, replaying=False)
+    found, _ = audited({**sound, HEAD_KEY: encode(head)}, quick=True)
     assert any(each.startswith("head: ") for each in found)
 
 
@@ -225,7 +284,7 @@ def test_what_a_quorum_agreed_to_against_the_law_is_told_by_the_replay():
     honest = dairy.next(chain.store, dairy.pay(bytes([7]) * 32, 5), key("alice"))
     place, _ = honest.signatures[0]
     chain.block(replace(honest, signatures=((place, bytes(64)),)))
-    assert audited(cells, replaying=False)[0] == []
+    assert audited(cells, quick=True)[0] == []
     assert audited(cells)[0] == ["replay: block 7: a signature does not hold"]
 
 
@@ -261,13 +320,19 @@ def test_nodes_at_different_heights_of_one_chain_agree(testnet):
     assert result.exit_code == 0, result.output
     assert "all nodes hold the same chain up to block 4" in result.output
     shown = json.loads(run(testnet, "--json").stdout)
-    assert (shown["ok"], shown["common_height"]) == (True, 4)
+    assert (shown["ok"], shown["not_checked"], shown["common_height"]) == (True, [], 4)
+    assert all(node["replayed"] for node in shown["nodes"])
     assert [node["height"] for node in shown["nodes"]] == [4, 5, 6]
 
 
 def test_one_home_is_audited_alone(testnet):
-    result = run(testnet / "node-1", "--no-replay")
-    assert (result.exit_code, "not replayed" in result.output) == (0, True)
+    result = run(testnet / "node-1", "--quick")
+    assert result.exit_code == 0
+    assert "note: not replayed: a quick audit was asked for" in result.output
+    assert "not checked: 9, 12 of the 13 invariants\nwhat was checked is well" in result.output
+    shown = json.loads(run(testnet / "node-1", "--quick", "--json").stdout)
+    assert (shown["ok"], shown["not_checked"]) == (True, [9, 12])
+    assert shown["nodes"][0]["not_checked"] == [9, 12]
 
 
 def test_a_change_on_disk_is_told_and_fails(testnet):
@@ -310,7 +375,7 @@ def test_a_damaged_database_is_a_finding_and_the_others_are_audited(testnet):
         raw = bytearray(log.read_bytes())
         raw[len(raw) // 2] ^= 1
         log.write_bytes(raw)
-    report = audit_homes(find_homes(testnet), replaying=None)
+    report = audit_homes(find_homes(testnet))
     assert [bool(node.findings) for node in report.nodes] == [True, False, False]
     assert "damaged" in report.nodes[0].findings[0].what
     told = run(testnet).output
@@ -329,28 +394,28 @@ def test_any_flipped_byte_of_a_table_file_is_told(testnet):
         raw = bytearray(whole)
         raw[place] ^= 0x10
         table.write_bytes(raw)
-        report = audit_homes([Home(testnet / "node-0")], replaying=False)
+        report = audit_homes([Home(testnet / "node-0")], quick=True)
         assert not report.ok, place
         table.write_bytes(whole)
-    assert audit_homes([Home(testnet / "node-0")], replaying=None).ok
+    assert audit_homes([Home(testnet / "node-0")]).ok
 
 
 def test_an_older_schema_is_a_finding_with_its_remedy(testnet):
     with plyvel.DB(str(testnet / "node-0" / "ledger")) as raw:
         raw.put(VERSION_KEY, b"\x01")
-    report = audit_homes([Home(testnet / "node-0")], replaying=None)
+    report = audit_homes([Home(testnet / "node-0")])
     assert "move the folder away" in report.nodes[0].findings[0].what
 
 
 def test_a_foreign_or_missing_genesis_file_is_told(testnet):
     home = testnet / "node-0"
     (home / "genesis.json").unlink()
-    assert "can't be read" in audit_homes([Home(home)], None).nodes[0].findings[0].what
+    assert "can't be read" in audit_homes([Home(home)]).nodes[0].findings[0].what
     shutil.copytree(testnet / "node-1", testnet / "copy")
     text = json.loads((testnet / "node-1" / "genesis.json").read_text())
     text["name"] = "another"
     (home / "genesis.json").write_text(json.dumps(text))
-    found = audit_homes([Home(home)], None).nodes[0].findings[0]
+    found = audit_homes([Home(home)]).nodes[0].findings[0]
     assert found.where == "genesis file"
     assert "begins chain" in found.what
 
@@ -362,5 +427,5 @@ def test_a_folder_without_nodes_is_named(tmp_path):
 
 def test_an_unknown_account_record_breaks_the_books(sound):
     name = STATE + ACCOUNTS.prefix + bytes(32)
-    found, _ = audited({**sound, name: encode(Account(Units(5), 0))}, replaying=False)
+    found, _ = audited({**sound, name: encode(Account(Units(5), 0))}, quick=True)
     assert any("are held by accounts" in each for each in found)
