@@ -2,8 +2,7 @@
 
 Each has two phases: safety, where anything on its menu may happen and the invariants must hold,
 and liveness, where a core with more than two thirds of stake is healed and must make progress
-while the rest stays broken. Epochs are crossed with one committee; committees that change, and
-slashing, have no scenario yet.
+while the rest stays broken.
 """
 
 from dataclasses import dataclass, field
