@@ -154,12 +154,12 @@ def _draw_network(sizes: list[dict[str, Any]]) -> Plot:
         return float(sum(one[what].values()) / one["validators"])
 
     return Plot(
-        "What a block costs a validator, by validators",
+        "What a validator sends and computes for a block",
         "validators",
         "",
         {
-            "messages sent": [(one["validators"], each(one, "messages")) for one in sizes],
-            "kB sent": [(one["validators"], each(one, "bytes") / 1000) for one in sizes],
+            "messages": [(one["validators"], each(one, "messages")) for one in sizes],
+            "kB": [(one["validators"], each(one, "bytes") / 1000) for one in sizes],
             "CPU, ms": [(one["validators"], one["core_cpu_ms"]) for one in sizes],
         },
     )
