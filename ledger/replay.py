@@ -12,7 +12,13 @@ from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, Signature
 from ledger.state.overlay import Overlay
-from ledger.transition import BlockContext, apply_block, signature_claims, transactions_root
+from ledger.transition import (
+    BlockContext,
+    Outcome,
+    apply_block,
+    signature_claims,
+    transactions_root,
+)
 from ledger.types.block import Block
 from ledger.types.transaction import Transaction, decode_transaction
 
@@ -21,6 +27,10 @@ Verify = Callable[[Sequence[tuple[PublicKey, bytes, Signature]]], Sequence[bool]
 
 Draw = Callable[[bytes], bytes]
 """Gives what a header's VRF proof drew: the floor above knows how."""
+
+
+Seen = Callable[[Block, Sequence[Transaction], Outcome], None]
+"""Is told of every block that gave what it says, and what it gave."""
 
 
 class _Flat:
@@ -49,10 +59,12 @@ def replay(
     blocks: Iterable[Block],
     verify: Verify | None = None,
     draw: Draw | None = None,
+    seen: Seen | None = None,
 ) -> list[str]:
     """Execute blocks 1, 2, ... again; give what the first wrong one says and does not give.
 
-    An empty list says that every header's roots are what executing its block gives.
+    `seen` is told of each before that. An empty list says that every header's roots are what
+    executing its block gives.
     """
     state, parent = _Flat(genesis_state(genesis)), genesis_hash(genesis)
     for height, block in enumerate(blocks, 1):
@@ -61,23 +73,31 @@ def replay(
             return [f"block {header.height} does not follow block {height - 1}"]
         overlay = Overlay(state)
         try:
-            why = _execute(genesis.chain_id, overlay, block, verify, draw)
+            transactions = [decode_transaction(raw) for raw in block.transactions]
+            outcome, why = _execute(genesis.chain_id, overlay, block, transactions, verify, draw)
         except (LedgerFault, PrimitiveFault) as fault:
-            why = [f"it holds what no block may hold: {fault}"]
+            return [f"block {height}: it holds what no block may hold: {fault}"]
         if why:
             return [f"block {height}: {each}" for each in why]
+        if seen is not None and outcome is not None:
+            seen(block, transactions, outcome)
         state.absorb(overlay)
         parent = header.hash()
     return []
 
 
 def _execute(
-    chain: Hash, overlay: Overlay, block: Block, verify: Verify | None, draw: Draw | None
-) -> list[str]:
+    chain: Hash,
+    overlay: Overlay,
+    block: Block,
+    transactions: Sequence[Transaction],
+    verify: Verify | None,
+    draw: Draw | None,
+) -> tuple[Outcome | None, list[str]]:
+    """Execute a block; give what it gave, and which of that it says otherwise."""
     header = block.header
-    transactions = [decode_transaction(raw) for raw in block.transactions]
     if verify is not None and not _all_signed(chain, transactions, verify):
-        return ["a signature does not hold"]
+        return None, ["a signature does not hold"]
     proof = header.vrf_proof
     drawn = draw(proof) if proof and draw is not None else b""
     context = BlockContext(chain, header.height, header.time_ms, header.proposer, drawn)
@@ -87,7 +107,9 @@ def _execute(
         ("receipts", outcome.receipts_root, header.receipts_root),
         ("state", outcome.state_root, header.state_root),
     )
-    return [f"its {name} root is another than it says" for name, got, said in pairs if got != said]
+    return outcome, [
+        f"its {name} root is another than it says" for name, got, said in pairs if got != said
+    ]
 
 
 def _all_signed(chain: Hash, transactions: Iterable[Transaction], verify: Verify) -> bool:

@@ -4,11 +4,12 @@
 
 A pure walk over a store; it believes nothing but the chain: each step names the transaction that
 made it, its block's hash and time, and the root that all its readings stand under. It costs a few
-look-ups a step, since every step is sought in the history of who sent it. Where old bodies are
-pruned a step still has its block, but no transaction and no meters; `complete` is then False.
+look-ups a step: steps are sought in the history of who sent them, within their block; collections
+are indexed by tank and farm. Where old bodies are pruned a step still has its block, but no
+transaction and no meters; `complete` is then False.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -25,12 +26,15 @@ from ledger.store.chain import ChainStore
 from ledger.store.schema import STATE
 from ledger.types.evidence import DeviceEvidence, RunClaim
 from ledger.types.mandate import ChargeMandate
-from ledger.types.milk import MintLot, PackLot, RecordCollection, RollLot, SealRun, tank_id
+from ledger.types.milk import MintLot, PackLot, RecordCollection, RollLot, SealRun
 from ledger.types.transaction import Transaction, decode_transaction
 from ledger.types.transfer import Redemption, Transfer
 
-HISTORY_SEARCHED_MAX: Final = 512
-"""The most of one account's transactions that one step is sought among."""
+COLLECTIONS_SEARCHED_MAX: Final = 4_096
+"""The most collections of one farm's milk in one tank that are looked at; beyond, a trace is not
+complete."""
+_PAGE: Final = 64
+"""How many entries of a history are read at once; a step looks at its own block's alone."""
 _SKEW_MS: Final = 600_000
 """The most that a reading's time may be ahead of its block's: the parameter's upper bound."""
 
@@ -186,11 +190,12 @@ def _from_lot(
     claim = None if minted is None else _claim(minted[0])
     run = None if claim is None or minted is None else _run(claim, minted[1])
     tank = _tank(store, lot) if origin.tank != ZERO_HASH else None
-    farms = tuple(
-        Farm(Address(farm), units, _meters(store, Address(farm), shown.minted, claim, tank))
+    found = [
+        (Address(farm), units, _meters(store, Address(farm), shown.minted, claim, tank))
         for farm, units in origin.sources
-    )
-    walked = run is not None and all(farm.meters for farm in farms)
+    ]
+    farms = tuple(Farm(farm, units, meters) for farm, units, (meters, _) in found)
+    walked = run is not None and all(meters and whole for _, _, (meters, whole) in found)
     packed = pack is None or pack.packed.txid is not None
     sealed = tank is None or tank.sealed.txid is not None
     return Trace(sale, pack, shown, run, tank, farms, complete=walked and packed and sealed)
@@ -221,25 +226,34 @@ def _tank(store: ChainStore, lot: Lot) -> Tank | None:
 
 def _meters(
     store: ChainStore, farm: Address, minted: Step, claim: RunClaim | None, tank: Tank | None
-) -> tuple[Meter, ...]:
-    """List the meters that counted a farm's milk: in the claim, or in collections of the tank."""
+) -> tuple[tuple[Meter, ...], bool]:
+    """List the meters that counted a farm's milk: in the claim, or in collections of the tank.
+
+    Tells also whether those are all.
+    """
     if tank is not None:
-        return tuple(_collected(store, farm, tank))
+        return _collected(store, farm, tank)
     if claim is None:
-        return ()
-    return tuple(_meter(c.meter, minted) for c in claim.collections if c.farm == farm)
+        return (), False
+    return tuple(_meter(c.meter, minted) for c in claim.collections if c.farm == farm), True
 
 
-def _collected(store: ChainStore, farm: Address, tank: Tank) -> Iterator[Meter]:
+def _collected(store: ChainStore, farm: Address, tank: Tank) -> tuple[tuple[Meter, ...], bool]:
     """Find what a farm brought into the tank, from the oldest milk in the run to its sealing."""
-    for transaction, step in _history(store, farm, tank.sealed.height):
-        if step.time_ms + _SKEW_MS < tank.oldest_ms:
-            return
+    meters: list[Meter] = []
+    before = (tank.sealed.height + 1, 0)
+    entries = store.collections(tank.tank, farm, before, COLLECTIONS_SEARCHED_MAX)
+    for entry in entries:
+        if _at(store, entry.height).time_ms + _SKEW_MS < tank.oldest_ms:
+            return tuple(meters), True
+        found = _read(store, entry.txid)
+        if found is None:
+            return tuple(meters), False
+        transaction, step = found
         body = transaction.intent.body
-        if not isinstance(body, RecordCollection) or body.farm != farm:
-            continue
-        if tank_id(body.mmu, body.plant, body.tank) == tank.tank:
-            yield _meter(body.meter, step)
+        assert isinstance(body, RecordCollection), "the index names collections alone"
+        meters.append(_meter(body.meter, step))
+    return tuple(meters), len(entries) < COLLECTIONS_SEARCHED_MAX
 
 
 def _meter(evidence: DeviceEvidence, step: Step) -> Meter:
@@ -314,32 +328,30 @@ def _transaction(store: ChainStore, txid: Hash) -> tuple[Transaction, Step] | No
     return decode_transaction(record.raw), _at(store, record.height, txid)
 
 
-def _history(
-    store: ChainStore, address: Address, height: int
-) -> Iterator[tuple[Transaction, Step]]:
-    """Walk an account's transactions that took effect, from a height down, to a bound."""
-    for entry in store.history(address, (height + 1, 0), HISTORY_SEARCHED_MAX):
-        try:
-            record = store.transaction(entry.txid)
-        except PrunedBlock:
-            return
-        if record is not None and not record.receipt.code:
-            try:
-                transaction = decode_transaction(record.raw)
-            except PrimitiveFault:
-                return  # A damaged store shows less; `billcoin audit` says why.
-            yield transaction, _at(store, record.height, entry.txid)
+def _read(store: ChainStore, txid: Hash) -> tuple[Transaction, Step] | None:
+    """Read a transaction that took effect; None if it failed, or its body is pruned."""
+    try:
+        record = store.transaction(txid)
+        if record is None or record.receipt.code:
+            return None
+        return decode_transaction(record.raw), _at(store, record.height, txid)
+    except (PrunedBlock, PrimitiveFault):
+        return None  # A damaged store shows less; `billcoin audit` says why.
 
 
 def _sought(
     store: ChainStore, sender: Address, height: int, wanted: Wanted
 ) -> tuple[Transaction, Step] | None:
-    """Find the transaction of one block that made something."""
-    for transaction, step in _history(store, sender, height):
-        if step.height < height:
-            return None
-        if wanted(transaction):
-            return transaction, step
+    """Find the transaction of one block that made something, in the history of who sent it."""
+    before = (height + 1, 0)
+    while entries := store.history(sender, before, _PAGE):
+        for entry in entries:
+            if entry.height < height:
+                return None
+            found = _read(store, entry.txid)
+            if found is not None and wanted(found[0]):
+                return found
+        before = (entries[-1].height, entries[-1].index)
     return None
 
 

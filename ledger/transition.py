@@ -26,6 +26,7 @@ from ledger.rules import BlockContext, Call, apply_body, check_body, end_block
 from ledger.rules.claims import body_claims
 from ledger.rules.fees import charge_fee, check_fee, pay_fees
 from ledger.state.overlay import Overlay, Reader
+from ledger.state.parties import parties_of
 from ledger.state.tables import chain_id
 from ledger.types.block import BLOCK_TRANSACTIONS_MAX, Receipt
 from ledger.types.transaction import Intent, Transaction
@@ -49,9 +50,13 @@ _RAW_HEAD_BYTES = 5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a block did. The changes themselves are on the overlay that it ran on."""
+    """What a block did. The changes themselves are on the overlay that it ran on.
+
+    `parties` are those whose records each transaction changed, by the transactions' order.
+    """
 
     receipts: tuple[Receipt, ...]
+    parties: tuple[tuple[Address, ...], ...]
     receipts_root: Hash
     state_root: Hash
     fees_units: int
@@ -118,12 +123,13 @@ def _check_envelope(transaction: Transaction, chain: Hash, height: int) -> None:
 class Execution:
     """A block under way: transactions go in one by one, then it is finished, once."""
 
-    __slots__ = ("_fees_units", "_receipts", "context", "overlay")
+    __slots__ = ("_fees_units", "_parties", "_receipts", "context", "overlay")
 
     def __init__(self, overlay: Overlay, context: BlockContext) -> None:
         self.overlay = overlay
         self.context = context
         self._receipts: list[Receipt] = []
+        self._parties: list[tuple[Address, ...]] = []
         self._fees_units = 0
 
     def include(self, transaction: Transaction) -> Receipt:
@@ -133,10 +139,12 @@ class Execution:
         """
         intent, sender, context = transaction.intent, transaction.sender, self.context
         _check_envelope(transaction, context.chain_id, context.height)
+        savepoint = self.overlay.savepoint()
         charge_fee(self.overlay, sender, intent)
         receipt = Receipt(transaction.id, self._try_body(sender, intent), intent.fee)
         self._fees_units += intent.fee
         self._receipts.append(receipt)
+        self._parties.append(parties_of(self.overlay.touched(savepoint)))
         return receipt
 
     def _try_body(self, sender: Address, intent: Intent) -> str:
@@ -155,7 +163,8 @@ class Execution:
         end_block(self.overlay, self.context)
         check_block(self.overlay)
         receipts = tuple(self._receipts)
-        return Outcome(receipts, receipts_root(receipts), self.overlay.root(), self._fees_units)
+        roots = receipts_root(receipts), self.overlay.root()
+        return Outcome(receipts, tuple(self._parties), *roots, self._fees_units)
 
 
 def apply_block(

@@ -8,7 +8,7 @@ writes to its parent; the parent's answers are remembered, so it must not change
 overlay has read (a store that commits this overlay's ancestors keeps that promise).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
 from ledger.primitives.hashing import Hash
@@ -84,6 +84,15 @@ class Overlay:
     def savepoint(self) -> int:
         """Mark the present, for `rollback`."""
         return len(self._journal)
+
+    def touched(self, savepoint: int) -> Iterator[tuple[bytes, bytes]]:
+        """Walk what was put since a savepoint: each key with its value now, or the one it lost."""
+        for key, earlier in self._journal[savepoint:]:
+            value = self._changes[key]
+            if value is None:
+                value = self.before(key) if isinstance(earlier, _Absent) else earlier
+            if value is not None:
+                yield key, value
 
     def rollback(self, savepoint: int) -> None:
         """Take back every change since a savepoint."""

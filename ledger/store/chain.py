@@ -24,6 +24,7 @@ from ledger.store.pruning import FIRST_KEPT, keep_from, pruned_cells
 from ledger.store.schema import (
     ACCUMULATOR_KEY,
     BLOCK,
+    COLLECTED,
     COMMITTEE,
     FARM_LOTS,
     FINALIZATION,
@@ -128,7 +129,7 @@ class ChainStore(ABC):
             self.check_chain(genesis.chain_id)
             return self._head
         overlay, block = genesis_state(genesis), genesis_block(genesis)
-        step = Finalised(block, encode(block), (), (), overlay.changes, overlay.accumulator)
+        step = Finalised(block, encode(block), (), (), (), overlay.changes, overlay.accumulator)
         self._commit([step], [(VERSION_KEY, bytes([SCHEMA_VERSION]))])
         assert self._head is not None
         return self._head
@@ -266,7 +267,21 @@ class ChainStore(ABC):
         self, address: Address, before: tuple[int, int] | None = None, limit: int = 100
     ) -> list[HistoryEntry]:
         """List transactions that touched an account, newest first, below a (height, index)."""
-        prefix = HISTORY + address
+        return self._list_transactions(HISTORY + address, before, limit)
+
+    def collections(
+        self,
+        tank: Hash,
+        farm: Address,
+        before: tuple[int, int] | None = None,
+        limit: int = 100,
+    ) -> list[HistoryEntry]:
+        """List what brought a farm's milk into a tank, newest first, below a (height, index)."""
+        return self._list_transactions(COLLECTED + tank + farm, before, limit)
+
+    def _list_transactions(
+        self, prefix: bytes, before: tuple[int, int] | None, limit: int
+    ) -> list[HistoryEntry]:
         stop = _after(prefix) if before is None else prefix + place(*before)
         entries: list[HistoryEntry] = []
         for key, txid in self._scan(prefix, stop, reverse=True):

@@ -11,7 +11,9 @@
 | `f` height(8)                              | its finalization, raw, where it had its own |
 | `n` block hash(32)                         | its height(8)                               |
 | `t` transaction id(32)                     | height(8) and index(4) in the block         |
-| `h` address(32) height(8) index(4)         | the id of a transaction that touched it     |
+| `h` address(32) height(8) index(4)         | the id of a transaction that names it, or   |
+|                                            | changed a record of its (`state.parties`)   |
+| `w` tank(32) farm(32) height(8) index(4)   | the id of a collection of the farm's milk   |
 | `o` height(8) lot id(32)                   | nothing: lots by the height they were made  |
 | `g` farm(32) height(8) lot id(32)          | nothing: lots by the farms of their milk    |
 | `m` time in ms(8)                          | the height(8) of the block of that time     |
@@ -41,12 +43,12 @@ from ledger.state.records import Lot
 from ledger.state.tables import COMMITTEES, LOTS, ORIGINS
 from ledger.types.block import Block, Receipt
 from ledger.types.mandate import GrantMandate
-from ledger.types.milk import MintLot, RecordCollection, ReleaseBond, RollLot
+from ledger.types.milk import MintLot, RecordCollection, ReleaseBond, RollLot, tank_id
 from ledger.types.registry import FreezeAccount, GrantRole, RegisterDevice, RevokeRole
 from ledger.types.transaction import Transaction
 from ledger.types.transfer import Transfer
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 HEAD_KEY: Final = b"H"
 ACCUMULATOR_KEY: Final = b"A"
@@ -58,6 +60,7 @@ FINALIZATION: Final = b"f"
 HEIGHT_OF: Final = b"n"
 TRANSACTION: Final = b"t"
 HISTORY: Final = b"h"
+COLLECTED: Final = b"w"
 LOT_ORDER: Final = b"o"
 FARM_LOTS: Final = b"g"
 TIMES: Final = b"m"
@@ -96,14 +99,16 @@ class Location(Struct, frozen=True, array_like=True):
 class Finalised:
     """A block that is final, and all that executing it gave: one step of a commit.
 
-    `transactions` are the block's, decoded, in order; `changes` and `accumulator` those of the
-    overlay that it ran on; `finalization` is empty where a later block's finalization serves.
+    `transactions` are the block's, decoded, in order; `parties` those whose records each of them
+    changed; `changes` and `accumulator` those of the overlay that it ran on; `finalization` is
+    empty where a later block's finalization serves.
     """
 
     block: Block
     raw: bytes
     transactions: Sequence[Transaction]
     receipts: Sequence[Receipt]
+    parties: Sequence[Sequence[Address]]
     changes: Mapping[bytes, bytes | None]
     accumulator: bytes
     finalization: bytes = b""
@@ -125,31 +130,39 @@ def read_place(raw: bytes) -> Location:
     return Location(int.from_bytes(height, "big"), int.from_bytes(index, "big"))
 
 
-def touched_addresses(transaction: Transaction) -> list[Address]:
-    """List the accounts in whose history a transaction belongs, each once."""
-    touched = [transaction.sender]
+def named_addresses(transaction: Transaction) -> list[Address]:
+    """List the accounts that a transaction names, whatever becomes of it: its sender first."""
+    named = [transaction.sender]
     match transaction.intent.body:
         case Transfer(to=to):
-            touched.append(to)
+            named.append(to)
         case MintLot(claim=claim):
-            touched += [collection.farm for collection in claim.collections]
+            named += [collection.farm for collection in claim.collections]
         case RollLot(mint=mint):
-            touched += [collection.farm for collection in mint.claim.collections]
+            named += [collection.farm for collection in mint.claim.collections]
         case RegisterDevice(operator=operator):
-            touched.append(operator)
+            named.append(operator)
         case FreezeAccount(address=address):
-            touched.append(address)
+            named.append(address)
         case GrantRole(holder=holder) | RevokeRole(holder=holder):
-            touched.append(holder)
+            named.append(holder)
         case RecordCollection(mmu=mmu, farm=farm):
-            touched += [mmu, farm]
+            named += [mmu, farm]
         case ReleaseBond(mmu=mmu):
-            touched.append(mmu)
+            named.append(mmu)
         case GrantMandate(merchant=merchant):
-            touched.append(merchant)
+            named.append(merchant)
         case _:
             pass
-    return list(dict.fromkeys(touched))
+    return named
+
+
+def history_cells(
+    transaction: Transaction, parties: Sequence[Address], where: bytes, txid: bytes
+) -> Iterator[tuple[bytes, bytes]]:
+    """List the cells that put a transaction into histories, each account's once."""
+    for address in dict.fromkeys([*named_addresses(transaction), *parties]):
+        yield HISTORY + address + where, txid
 
 
 def block_cells(step: Finalised) -> Iterator[Cell]:
@@ -162,12 +175,15 @@ def block_cells(step: Finalised) -> Iterator[Cell]:
         yield height_key(FINALIZATION, height), step.finalization
     yield HEIGHT_OF + header.hash(), height.to_bytes(HEIGHT_BYTES, "big")
     yield height_key(TIMES, header.time_ms), height.to_bytes(HEIGHT_BYTES, "big")
-    both = zip(step.transactions, step.receipts, strict=True)
-    for index, (transaction, receipt) in enumerate(both):
+    each = zip(step.transactions, step.receipts, step.parties, strict=True)
+    for index, (transaction, receipt, parties) in enumerate(each):
         where = place(height, index)
         yield TRANSACTION + receipt.txid, where
-        for address in touched_addresses(transaction):
-            yield HISTORY + address + where, receipt.txid
+        yield from history_cells(transaction, parties, where, receipt.txid)
+        body = transaction.intent.body
+        if isinstance(body, RecordCollection) and not receipt.code:
+            tank = tank_id(body.mmu, body.plant, body.tank)
+            yield COLLECTED + tank + body.farm + where, receipt.txid
     for key, value in step.changes.items():
         yield STATE + key, value
         if key[:1] == COMMITTEES.prefix and value is not None:

@@ -230,6 +230,7 @@ class Application:
             block,
             tuple(transaction for _, transaction in included),
             outcome.receipts,
+            outcome.parties,
             execution.overlay,
         )
         self._tree.add(executed)
@@ -304,6 +305,7 @@ class Application:
                 parsed.block,
                 parsed.transactions,
                 outcome.receipts,
+                outcome.parties,
                 overlay,
             )
         )
@@ -369,6 +371,7 @@ class Application:
                 executed.raw,
                 executed.transactions,
                 executed.receipts,
+                executed.parties,
                 executed.overlay.changes,
                 executed.overlay.accumulator,
                 encode(finalization) if executed is chain[-1] else b"",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address
 from ledger.state import Overlay, Reader
 from ledger.types.block import Block, Receipt
 from ledger.types.transaction import Transaction
@@ -28,6 +29,7 @@ class Executed:
     block: Block
     transactions: tuple[Transaction, ...]
     receipts: tuple[Receipt, ...]
+    parties: tuple[tuple[Address, ...], ...]
     overlay: Overlay
 
 

@@ -23,6 +23,7 @@ from ledger.store.chain import ChainStore
 from ledger.store.schema import (
     ACCUMULATOR_KEY,
     BLOCK,
+    COLLECTED,
     COMMITTEE,
     FARM_LOTS,
     FINALIZATION,
@@ -62,6 +63,7 @@ INDEX_NAMES: Final = {
     TIMES: "heights by time",
     TRANSACTION: "places of transactions",
     HISTORY: "histories of accounts",
+    COLLECTED: "collections by tank",
 }
 KNOWN_ELSEWHERE: Final = {
     ACCUMULATOR_KEY,
@@ -140,7 +142,8 @@ class BlockWalk:
         self.transactions += len(transactions)
         receipts = self._receipts(where, block.header, transactions)
         if receipts is not None:
-            self._cells(where, Finalised(block, raw, transactions, receipts, {}, b""))
+            unknown = ((),) * len(transactions)  # The replay looks for those who had part.
+            self._cells(where, Finalised(block, raw, transactions, receipts, unknown, {}, b""))
         return block.header
 
     def _receipts(
@@ -262,7 +265,7 @@ class BlockWalk:
         head = self._head
         if last is None:
             return  # Told already.
-        if head_of(Finalised(Block(last, ()), b"", (), (), {}, b""), head.finalization) != head:
+        if head_of(Finalised(Block(last, ()), b"", (), (), (), {}, b""), head.finalization) != head:
             self._tell("head", f"it is not what block {head.height} says")
         if head.height > 0 and not head.finalization:
             self._tell("head", "it has no finalization")
@@ -272,8 +275,12 @@ class BlockWalk:
     def _strangers(self) -> None:
         """Tell of cells that no block accounts for."""
         for prefix, name in INDEX_NAMES.items():
-            present = sum(1 for key, value in self._store.cells(prefix) if self._owed(key, value))
-            surplus = present - self._counts[prefix]
+            cells = self._store.cells(prefix)
+            if prefix == HISTORY:
+                surplus = sum(1 for key, value in cells if not self._stands(key, value))
+            else:
+                present = sum(1 for key, value in cells if self._owed(key, value))
+                surplus = present - self._counts[prefix]
             if surplus > 0:
                 self._tell(f"index of {name}", f"{surplus} entries that no block accounts for")
         for single in (ACCUMULATOR_KEY, HEAD_KEY, KEPT_KEY, VERSION_KEY):
@@ -286,12 +293,16 @@ class BlockWalk:
             if prefix not in known and any(True for _ in self._store.cells(prefix)):
                 self._tell("store", f"cells under {prefix!r}, which the schema does not know")
 
+    def _stands(self, key: bytes, txid: bytes) -> bool:
+        """Tell whether an entry of a history names the transaction that stands in its place."""
+        return self._store.cell(TRANSACTION + txid) == key[-HEIGHT_BYTES - INDEX_BYTES :]
+
     def _owed(self, key: bytes, value: bytes) -> bool:
         """Tell whether a block that is kept must account for a cell."""
         match key[:1]:
             case schema.TRANSACTION:
                 height = read_place(value).height
-            case schema.HISTORY:
+            case schema.COLLECTED:
                 height = read_place(key[-HEIGHT_BYTES - INDEX_BYTES :]).height
             case _:
                 return True

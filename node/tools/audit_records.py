@@ -69,6 +69,7 @@ def _execute(genesis: Genesis, blocks: Iterable[Block]) -> MemoryStore:
             encode(block),
             transactions,
             outcome.receipts,
+            outcome.parties,
             overlay.changes,
             overlay.accumulator,
         )

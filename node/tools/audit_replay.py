@@ -13,9 +13,12 @@ from typing import Final, Protocol
 from ledger.errors import InvariantBroken
 from ledger.genesis import Genesis
 from ledger.primitives.keys import verify_many
-from ledger.replay import replay
+from ledger.replay import Seen, replay
 from ledger.store.chain import ChainStore
+from ledger.transition import Outcome
 from ledger.types.block import Block
+from ledger.types.transaction import Transaction
+from node.tools.audit_histories import HistoryWalk
 from node.tools.audit_records import drawn, tell_records
 from node.tools.findings import Findings
 
@@ -95,8 +98,14 @@ def _replay_chain(chain: Sequence[Member], watch: Watch | None) -> None:
         told = f"the bodies of blocks {missing[0]} to {missing[-1]} are pruned"
         skip_members(chain, f"{told}, and no other node here has them")
         return
-    reached, found = _execute(chain, genesis, height, watch)
-    for member in chain:
+    histories = [HistoryWalk(m.store, m.report.height, m.findings) for m in chain]
+
+    def seen(block: Block, transactions: Sequence[Transaction], outcome: Outcome) -> None:
+        for history in histories:
+            history.block(block, transactions, outcome)
+
+    reached, found = _execute(chain, genesis, height, seen, watch)
+    for member, history in zip(chain, histories, strict=True):
         member.report.replayed = True
         if member.report.kept_from > 1:
             others = [
@@ -106,13 +115,15 @@ def _replay_chain(chain: Sequence[Member], watch: Watch | None) -> None:
         if reached <= member.report.height:
             for each in found:
                 member.findings.tell("replay", each)
+        if not found:
+            history.end()
         if not found and not member.is_right:
             blocks = _blocks(chain, member.report.height)
             tell_records(member.store, genesis, blocks, member.findings)
 
 
 def _execute(
-    chain: Sequence[Member], genesis: Genesis, height: int, watch: Watch | None
+    chain: Sequence[Member], genesis: Genesis, height: int, seen: Seen, watch: Watch | None
 ) -> tuple[int, list[str]]:
     """Execute blocks up to a height; give the last that was begun, and what it says wrongly."""
     reached = 0
@@ -127,7 +138,7 @@ def _execute(
 
     try:
         with nullcontext() if watch is None else watch(chain[0].name, height) as step:
-            found = replay(genesis, counted(step), verify_many, drawn)
+            found = replay(genesis, counted(step), verify_many, drawn, seen)
     except InvariantBroken as error:
         found = [f"an invariant breaks: {error}"]
     return reached, found

@@ -84,6 +84,7 @@ class Town:
             encode(block),
             tuple(transactions),
             outcome.receipts,
+            outcome.parties,
             overlay.changes,
             overlay.accumulator,
             b"finalization",
@@ -114,7 +115,7 @@ class Town:
             changes = {ACCOUNTS.prefix + stranger(number, count): value for number in numbers}
             header = self._header(store, state_root=state_root(store.accumulator))
             block = Block(header, ())
-            store.commit([Finalised(block, encode(block), (), (), changes, store.accumulator)])
+            store.commit([Finalised(block, encode(block), (), (), (), changes, store.accumulator)])
 
 
 def stranger(number: int, count: int) -> Address:

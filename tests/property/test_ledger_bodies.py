@@ -14,7 +14,7 @@ from ledger.rules import LAWS
 from ledger.state import Overlay
 from ledger.state.records import Role
 from ledger.state.tables import grant_role
-from ledger.store.schema import touched_addresses
+from ledger.store.schema import named_addresses
 from ledger.transition import apply_block, check_transaction, signature_claims
 from ledger.types.milk import PackLot
 from ledger.types.price import FundSubsidy
@@ -50,7 +50,7 @@ def test_there_is_a_sample_of_every_type():
 def test_every_type_reads_back_as_written(raw):
     transaction = decode_transaction(raw)
     assert encode(transaction) == raw
-    assert transaction.sender in touched_addresses(transaction)
+    assert transaction.sender in named_addresses(transaction)
 
 
 @pytest.mark.parametrize("raw", RAWS, ids=NAMES)

@@ -488,6 +488,7 @@ class Chain:
             encode(block),
             transactions,
             outcome.receipts,
+            outcome.parties,
             overlay.changes,
             overlay.accumulator,
             finalization,

@@ -81,6 +81,43 @@ def test_a_pack_leads_through_lot_run_and_tank_to_its_farms_and_every_block(chai
     assert found.complete
 
 
+def test_dust_paid_to_farm_and_mmu_hides_nothing(chain):
+    dairy = chain.dairy
+    for number, litres in enumerate((20, 25, 30)):
+        chain.collect(0, litres, first_seq=number * 10)
+    claim = dairy.claim(3, [bill(70)], collections=())
+    sealed, _ = chain.do(dairy.mmu, SealRun(claim.run, TANK, bill(70)))
+    # Of one sender, in the mint's own block too: whoever pays so wants it found by nobody.
+    nonce = account(chain.store, address_of(ALICE.public)).nonce
+    dust = [
+        dairy.transaction(dairy.pay(to, 1), ALICE, nonce + number)
+        for number, to in enumerate([FARMS[0], MMU] * 260)
+    ]
+    minted = dairy.next(chain.store, dairy.mint(claim), dairy.mmu)
+    receipts = chain.block(minted, *dust).receipts
+    assert {receipt.code for receipt in receipts} == {""}
+    found = trace(chain.store, claim.lot_id())
+    assert facts(found.lot.minted) == chain.step(minted.id)
+    assert facts(found.tank.sealed) == chain.step(sealed)
+    (farm,) = found.farms
+    assert len(farm.meters) == 3
+    assert found.complete
+
+
+def test_a_trace_that_looked_at_the_most_that_it_may_is_not_complete(chain, monkeypatch):
+    dairy = chain.dairy
+    for number in range(3):
+        chain.collect(0, 30, first_seq=number * 10)
+    claim = dairy.claim(3, [bill(70)], collections=())
+    chain.do(dairy.mmu, SealRun(claim.run, TANK, bill(70)))
+    chain.do(dairy.mmu, dairy.mint(claim))
+    assert trace(chain.store, claim.lot_id()).complete
+    monkeypatch.setattr("ledger.trace.COLLECTIONS_SEARCHED_MAX", 2)
+    found = trace(chain.store, claim.lot_id())
+    assert [len(farm.meters) for farm in found.farms] == [2]
+    assert not found.complete
+
+
 def test_every_id_on_the_way_gives_the_same_lot(chain):
     dairy, claim = chain.dairy, chain.dairy.claim()
     minted, _ = chain.do(dairy.mmu, dairy.mint(claim))

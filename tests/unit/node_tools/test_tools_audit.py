@@ -22,6 +22,7 @@ from ledger.store import Head, MemoryStore
 from ledger.store.schema import (
     ACCUMULATOR_KEY,
     BLOCK,
+    COLLECTED,
     COMMITTEE,
     FARM_LOTS,
     FINALIZATION,
@@ -39,6 +40,7 @@ from ledger.store.schema import (
     height_key,
 )
 from ledger.types.block import Block, Receipt
+from ledger.types.milk import RecordCollection, SealRun, tank_id
 from node.errors import BadArgument
 from node.tools import audit as audit_module
 from node.tools.audit import NodeReport, audit_homes, audit_store, compare
@@ -47,7 +49,7 @@ from node.tools.audit_replay import replay_members
 from node.tools.findings import FINDINGS_MAX, Findings
 from node.tools.homes import Home, find_homes
 from tests.support.final_chain import fill, make_home
-from tests.support.ledgers import Dairy, key
+from tests.support.ledgers import PLANT, Dairy, bill, key
 
 MIDDLE = 4
 
@@ -286,6 +288,53 @@ def test_what_a_quorum_agreed_to_against_the_law_is_told_by_the_replay():
     chain.block(replace(honest, signatures=((place, bytes(64)),)))
     assert audited(cells, quick=True)[0] == []
     assert audited(cells)[0] == ["replay: block 7: a signature does not hold"]
+
+
+@pytest.fixture(scope="module")
+def tanked():
+    """A chain with a mint out of a tank: it pays a farm that it doesn't name."""
+    cells = {}
+    chain = fill(MemoryStore(cells), payments=1)
+    dairy = chain.dairy
+    mmu, farm = (address_of(each.public) for each in (dairy.mmu, dairy.farm_keys[0]))
+    meter = dairy.total(dairy.meter_keys[0], 50_000, first_seq=10, last_seq=19)
+    claim = dairy.claim(2, [bill(40)], collections=())
+    for body in (
+        RecordCollection(mmu, PLANT, "t", farm, bill(50), meter),
+        SealRun(claim.run, tank_id(mmu, PLANT, "t"), bill(40)),
+        dairy.mint(claim),
+    ):
+        chain.block(dairy.next(chain.store, body, dairy.mmu))
+    return cells, farm
+
+
+def test_an_entry_of_a_history_that_only_executing_tells_of_is_missed_by_the_replay(tanked):
+    cells, farm = tanked
+    assert audited(cells)[0] == []
+    minted = max(key for key in cells if key.startswith(HISTORY + farm))
+    without = {key: value for key, value in cells.items() if key != minted}
+    assert audited(without, quick=True)[0] == []
+    found, report = audited(without)
+    place = f"block {report.height}: it is not in the index of histories of accounts"
+    assert found == [f"{place}: {minted[1:].hex()}"]
+
+
+def test_an_entry_in_the_history_of_one_who_had_no_part_is_told_by_the_replay(tanked):
+    cells, farm = tanked
+    minted = max(key for key in cells if key.startswith(HISTORY + farm))
+    stranger = HISTORY + bytes(32) + minted[33:]
+    found, _ = audited({**cells, stranger: cells[minted]})
+    assert found == ["index of histories of accounts: 1 entries that no block accounts for"]
+
+
+def test_the_index_of_collections_is_checked(tanked):
+    cells, _ = tanked
+    key = first(cells, COLLECTED)
+    without = {each: value for each, value in cells.items() if each != key}
+    assert any("index of collections by tank" in each for each in audited(without)[0])
+    other = COLLECTED + bytes(32) + key[33:]
+    found, _ = audited({**cells, other: cells[key]}, quick=True)
+    assert found == ["index of collections by tank: 1 entries that no block accounts for"]
 
 
 def test_unknown_cells_are_told(sound):

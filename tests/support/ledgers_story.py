@@ -1,0 +1,144 @@
+"""A town in which everything has happened once: milk, trade, mandates, stake, doubts and slashing.
+
+For tests that need a full state rather than a law at a time.
+"""
+
+
+from ledger.genesis import genesis_block
+from ledger.invariants import Place
+from ledger.params import DAY_MS, HOUR_MS
+from ledger.primitives.amounts import Units
+from ledger.primitives.hashing import Domain, Hash
+from ledger.rules.context import Call
+from ledger.state import tables as t
+from ledger.state.records import Role
+from ledger.types.mandate import ChargeMandate, GrantMandate, PriceMode
+from ledger.types.market import (
+    AcceptOffer,
+    ConfirmDelivery,
+    DisputeOffer,
+    OfferService,
+    RuleDispute,
+    ServiceKind,
+)
+from ledger.types.milk import (
+    ChallengeLot,
+    PackLot,
+    PostBond,
+    RecordCollection,
+    ReleaseBond,
+    ResolveChallenge,
+    SealRun,
+    tank_id,
+)
+from ledger.types.price import FeedPrice, SetSubsidy
+from ledger.types.registry import GrantRole
+from ledger.types.staking import Bond, Unbond
+from ledger.types.transaction import Body
+from tests.support.ledgers import PLANT, bill, key
+from tests.support.ledgers_town import Town
+
+LITRES = bill(20)
+LICENCES = {
+    "bob": Role.MERCHANT,
+    "carol": Role.ARBITER,
+    "alice": Role.ORACLE,
+    "treasury": Role.TREASURY,
+    "farm-0": Role.FARMER,
+    "farm-1": Role.FARMER,
+}
+
+
+class Story(Town):
+    """A town in which milk was tanked, minted, packed, sold, doubted; stake bonded and slashed."""
+
+    def __init__(self) -> None:
+        super().__init__(staking={"epoch_blocks": 5})
+        self.stock = self.dairy.genesis.stock[0].lot_id()
+        for who, role in LICENCES.items():
+            self.must("regulator", GrantRole(role, self.address(who)))
+        self.milk()
+        self.trade()
+        self.stakes()
+        self.wait(3)
+        self.close()
+
+    def must(self, who: str, body: Body) -> None:
+        """Do what the law must take."""
+        code = self.do(who, body)
+        assert code == "", (type(body).__name__, code)
+
+    def name(self, who: str, domain: Domain) -> Hash:
+        """Name what somebody's next transaction makes."""
+        return Call(self.address(who), t.account(self.state, self.address(who)).nonce, 0).name(
+            domain
+        )
+
+    def milk(self) -> None:
+        dairy, mmu = self.dairy, self.address("mmu")
+        self.must("alice", FeedPrice(0, 10_000_000))
+        self.must("treasury", SetSubsidy(1_000_000, bill(50)))
+        self.lots = [dairy.claim(number).lot_id() for number in (0, 1)]
+        for number in (0, 1):
+            self.must("mmu", dairy.mint(dairy.claim(number)))
+        self.pack = self.name("mmu", Domain.PRODUCT)
+        self.must("mmu", PackLot(self.lots[0], 10, 1_000_000))
+        self.must("alice", dairy.pay(self.address("bob"), bill(5), (self.pack, bill(4))))
+        self.tank = tank_id(mmu, PLANT, "t")
+        meter = dairy.total(dairy.meter_keys[0], 50_000, first_seq=20, last_seq=29)
+        farm = self.address("farm-0")
+        self.must("mmu", RecordCollection(mmu, PLANT, "t", farm, bill(50), meter))
+        sealed = dairy.claim(3, [LITRES], collections=())
+        self.run = sealed.run
+        self.must("mmu", SealRun(self.run, self.tank, bill(30)))
+        self.lots.append(sealed.lot_id())
+        self.must("mmu", dairy.mint(sealed))
+        doubted = dairy.claim(4)
+        self.lots.append(doubted.lot_id())
+        self.must("mmu", dairy.mint(doubted))
+        self.must("alice", ChallengeLot(self.lots[0], bill(10), bytes(32)))
+        self.must("alice", ChallengeLot(self.lots[3], bill(10), bytes(32)))
+        # What it vouches with yet does not reach for what was false.
+        bond = t.MMUS.get(self.state, mmu).bond
+        self.must("regulator", ReleaseBond(mmu, Units(bond - bill(10))))
+        self.must("carol", ResolveChallenge(self.lots[3], bill(90)))
+
+    def trade(self) -> None:
+        offer = self.name("bob", Domain.OFFER)
+        until_ms = self.time_ms + DAY_MS
+        self.must("bob", OfferService(ServiceKind.FEED, Units(100), 10, until_ms, bytes(32)))
+        self.offer, self.deals = offer, []
+        for quantity in (3, 4, 1, 1):
+            self.deals.append(self.name("alice", Domain.DEAL))
+            self.must("alice", AcceptOffer(offer, quantity))
+        self.must("alice", ConfirmDelivery(self.deals[2]))
+        self.must("alice", DisputeOffer(self.deals[3], bytes(32)))
+        self.must("carol", RuleDispute(self.deals[3], Units(40)))
+        self.mandate = self.name("alice", Domain.MANDATE)
+        granted = GrantMandate(
+            self.address("bob"), HOUR_MS, bill(1), PriceMode.FIXED, 10**6, bill(5), bill(100),
+            self.time_ms + 30 * DAY_MS,
+        )  # fmt: skip
+        self.must("alice", granted)
+        self.time_ms += 5 * HOUR_MS
+        self.must("bob", ChargeMandate(self.mandate, bytes(32), None))
+
+    def stakes(self) -> None:
+        voted = key("validator-0").public
+        self.must("alice", Bond(voted, bill(7)))
+        self.must("alice", Unbond(voted, bill(2)))
+        self.must("mmu", PostBond(bill(3)))
+        self.must("carol", self.evidence(key("validator-1"), epoch=0))
+
+    @property
+    def place(self) -> Place:
+        """Say where the state stands."""
+        committee = genesis_block(self.dairy.genesis).header.committee_hash
+        epoch = (self.height - 1) // 5
+        found = {
+            each: t.COMMITTEES.get(self.state, t.epoch_name(each)).hash()
+            for each in (epoch, epoch + 1)
+        }
+        return Place(
+            self.dairy.chain_id, self.height, self.time_ms, {0: committee, 1: committee} | found
+        )
