@@ -45,11 +45,11 @@ def busy_town():
         if role is not Role.ATTESTOR:
             for who in ("bob", "carol") if role is not Role.MMU else ("bob",):
                 grant_role(town.state, role, town.address(who))
-    claim = town.dairy.claim()
+    claim = town.dairy.claim(1, [bill(100)])
     assert town.do("mmu", town.dairy.mint(claim)) == ""
     assert town.do("mmu", PackLot(claim.lot_id(), 5, bill(1))) == ""
-    meter = town.dairy.total(town.dairy.meter_keys[0], 40_000, boot=2)
-    farm = town.address("farm-0")
+    meter = town.dairy.total(town.dairy.meter_keys[1], 40_000)
+    farm = town.address("farm-1")
     milk = RecordCollection(town.address("mmu"), PLANT, "t", farm, bill(40), meter)
     assert town.do("mmu", milk) == ""
     return town, claim
