@@ -6,6 +6,7 @@ their layout; `genesis_state` and `genesis_block` make block 0.
 """
 
 from ledger.genesis.begin import genesis_block, genesis_hash, genesis_state
+from ledger.genesis.schema import format_schema, genesis_schema
 from ledger.genesis.text import format_genesis, parse_genesis
 from ledger.genesis.types import (
     Genesis,
@@ -26,8 +27,10 @@ __all__ = [
     "GenesisStock",
     "GenesisValidator",
     "format_genesis",
+    "format_schema",
     "genesis_block",
     "genesis_hash",
+    "genesis_schema",
     "genesis_state",
     "parse_genesis",
 ]

@@ -8,9 +8,17 @@ defaults, or to which of two equal names it takes, would mean another chain with
 import json
 
 import msgspec
-from msgspec import Struct
 
 from ledger.errors import BadGenesis
+from ledger.genesis.file import (
+    AccountLine,
+    BondLine,
+    DeviceLine,
+    GenesisFile,
+    RoleLine,
+    StockLine,
+    ValidatorLine,
+)
 from ledger.genesis.types import (
     GENESIS_BYTES_MAX,
     Genesis,
@@ -21,68 +29,11 @@ from ledger.genesis.types import (
     GenesisStock,
     GenesisValidator,
 )
-from ledger.params import Parameters
-from ledger.primitives.amounts import WireUnits
 from ledger.primitives.errors import BadAddress
 from ledger.primitives.keys import Address, PublicKey, format_address, parse_address
 from ledger.state.records import Role
-from ledger.types.evidence import Instrument, Millis
-from ledger.types.registry import FlowMax
 
 _KEY_BYTES = 32
-
-
-class _Validator(Struct, forbid_unknown_fields=True):
-    vote_key: str
-    vrf_key: str
-    stake_units: WireUnits
-    owner: str
-
-
-class _Account(Struct, forbid_unknown_fields=True):
-    address: str
-    units: WireUnits
-
-
-class _Stock(Struct, forbid_unknown_fields=True):
-    name: str
-    kind: str
-    plant: str
-    units: WireUnits
-    expires_ms: Millis
-
-
-class _Role(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    role: Role
-    address: str | None = None
-    key: str | None = None
-
-
-class _Device(Struct, forbid_unknown_fields=True):
-    key: str
-    instrument: Instrument
-    plant: str
-    operator: str
-    calibrated_until_ms: Millis
-    flow_max_l_per_h: FlowMax
-
-
-class _Bond(Struct, forbid_unknown_fields=True):
-    mmu: str
-    units: WireUnits
-
-
-class _File(Struct, forbid_unknown_fields=True):
-    name: str
-    prefix: str
-    time_ms: Millis
-    parameters: Parameters
-    validators: list[_Validator]
-    accounts: list[_Account]
-    stock: list[_Stock]
-    roles: list[_Role]
-    devices: list[_Device]
-    bonds: list[_Bond]
 
 
 def _key(text: str, where: str) -> PublicKey:
@@ -102,7 +53,7 @@ def _address(text: str, prefix: str, where: str) -> Address:
         raise BadGenesis(where=where, why=str(fault)) from fault
 
 
-def _holder(role: _Role, prefix: str, where: str) -> bytes:
+def _holder(role: RoleLine, prefix: str, where: str) -> bytes:
     if role.role is Role.ATTESTOR:
         if role.key is None or role.address is not None:
             raise BadGenesis(where=where, why="an attestor is named by `key` alone")
@@ -112,7 +63,7 @@ def _holder(role: _Role, prefix: str, where: str) -> bytes:
     return _address(role.address, prefix, f"{where}.address")
 
 
-def _convert(file: _File) -> Genesis:
+def _convert(file: GenesisFile) -> Genesis:
     prefix = file.prefix
     return Genesis(
         file.name,
@@ -162,8 +113,10 @@ def parse_genesis(text: str | bytes) -> Genesis:
     if len(text) > GENESIS_BYTES_MAX:
         raise BadGenesis(where="file", why=f"larger than {GENESIS_BYTES_MAX} bytes")
     try:
-        genesis = _convert(msgspec.json.decode(text, type=_File))
-        json.loads(text, object_pairs_hook=_check_names)
+        file = msgspec.json.decode(text, type=GenesisFile)
+        given = json.loads(text, object_pairs_hook=_check_names)
+        _check_whole(given["parameters"], msgspec.to_builtins(file.parameters), "parameters")
+        genesis = _convert(file)
         # Lengths that the file's own structs leave open are in the wire structs' types.
         msgspec.msgpack.decode(msgspec.msgpack.encode(genesis), type=Genesis)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -172,31 +125,43 @@ def parse_genesis(text: str | bytes) -> Genesis:
     return genesis
 
 
-def _check_names(pairs: list[tuple[str, object]]) -> None:
-    """Raise if an object has a name twice."""
+def _check_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Give an object; raise if it has a name twice."""
     names = [name for name, _ in pairs]
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled is not None:
         raise ValueError(f"Object has the field `{doubled}` twice")
+    return dict(pairs)
+
+
+def _check_whole(given: object, read: object, where: str) -> None:
+    """Raise if a field was left to the program's defaults."""
+    if isinstance(given, dict) and isinstance(read, dict):
+        for name, value in read.items():
+            if name not in given:
+                raise BadGenesis(where=where, why=f"it lacks the field `{name}`")
+            _check_whole(given[name], value, f"{where}.{name}")
 
 
 def format_genesis(genesis: Genesis) -> str:
     """Write a genesis as its file; `parse_genesis` gives the same genesis back."""
     prefix = genesis.prefix
-    file = _File(
+    file = GenesisFile(
         genesis.name,
         prefix,
         genesis.time_ms,
         genesis.parameters,
         [
-            _Validator(v.vote_key.hex(), v.vrf_key.hex(), v.stake, format_address(v.owner, prefix))
+            ValidatorLine(
+                v.vote_key.hex(), v.vrf_key.hex(), v.stake, format_address(v.owner, prefix)
+            )
             for v in genesis.validators
         ],
-        [_Account(format_address(a.address, prefix), a.units) for a in genesis.accounts],
-        [_Stock(s.name, s.kind, s.plant, s.units, s.expires_ms) for s in genesis.stock],
+        [AccountLine(format_address(a.address, prefix), a.units) for a in genesis.accounts],
+        [StockLine(s.name, s.kind, s.plant, s.units, s.expires_ms) for s in genesis.stock],
         [_role_text(role, prefix) for role in genesis.roles],
         [
-            _Device(
+            DeviceLine(
                 d.key.hex(),
                 d.instrument,
                 d.plant,
@@ -206,12 +171,12 @@ def format_genesis(genesis: Genesis) -> str:
             )
             for d in genesis.devices
         ],
-        [_Bond(format_address(b.mmu, prefix), b.units) for b in genesis.bonds],
+        [BondLine(format_address(b.mmu, prefix), b.units) for b in genesis.bonds],
     )
     return json.dumps(msgspec.to_builtins(file), indent=2) + "\n"
 
 
-def _role_text(role: GenesisRole, prefix: str) -> _Role:
+def _role_text(role: GenesisRole, prefix: str) -> RoleLine:
     if role.role is Role.ATTESTOR:
-        return _Role(role.role, key=role.holder.hex())
-    return _Role(role.role, address=format_address(Address(role.holder), prefix))
+        return RoleLine(role.role, key=role.holder.hex())
+    return RoleLine(role.role, address=format_address(Address(role.holder), prefix))

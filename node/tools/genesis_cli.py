@@ -11,7 +11,13 @@ from typing import Annotated, Final
 
 import typer
 
-from ledger.genesis import Genesis, format_genesis, genesis_hash, parse_genesis
+from ledger.genesis import (
+    Genesis,
+    format_genesis,
+    format_schema,
+    genesis_hash,
+    parse_genesis,
+)
 from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.keys import format_address
 from ledger.state.records import Role
@@ -105,6 +111,12 @@ def check(
     except OSError as error:
         raise BadArgument(f"{file} can't be read: {error.strerror}; name a file") from error
     _show(parse_genesis(text), as_json, file)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a genesis file, for editors and for other programs."""
+    typer.echo(format_schema(), nl=False)
 
 
 Out = Annotated[Path, typer.Option("--out", help="The file to write; never overwritten.")]

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.errors import BadGenesis
-from ledger.genesis import parse_genesis
+from ledger.genesis import format_schema, parse_genesis
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import address_of, format_address
 from ledger.state.records import Role
@@ -43,6 +43,11 @@ def test_the_same_words_time_and_keys_give_the_same_file(tmp_path):
     assert first.chain_id == again.chain_id
     other = made(tmp_path / "three.json", *words[2:])
     assert other.chain_id == first.chain_id, "the default folder is keys/ beside the file"
+
+
+def test_the_schema_is_printed_as_it_is_published():
+    result = call("schema")
+    assert (result.exit_code, result.stdout) == (0, format_schema())
 
 
 def test_keys_are_made_for_their_owners_eyes_alone_and_used(tmp_path):
