@@ -88,7 +88,7 @@ _MOVES: Final = (
     _Move(DEALS, ("offer", "buyer", "seller", "units", "accepted_ms"), is_kept=False),
     _Move(DEVICES, ("instrument", "operator", "plant"), ("revoked",)),
     _Move(LOTS, _LOT_FIXED, ("packed", "false_units"), ("remaining",)),
-    _Move(MANDATES, _MANDATE_FIXED, ("charged_units", "charged_until", "charges"), is_kept=False),
+    _Move(MANDATES, _MANDATE_FIXED, ("charged_units", "charged_ms", "charges"), is_kept=False),
     _Move(OFFENCES, rising=("paid",), is_kept=False),
     _Move(ORIGINS),
     _Move(PRICE, rising=("round", "updated_ms")),
@@ -96,7 +96,7 @@ _MOVES: Final = (
     _Move(RUNS),
     _Move(SEALED),
     _Move(SLASHES, rising=("slashed", "reserve", "reporters")),
-    _Move(SUBSIDY, rising=("funded", "paid", "head", "tail")),
+    _Move(SUBSIDY, rising=("funded", "paid", "head", "tail", "claimed")),
     _Move(SUPPLY, rising=("minted", "redeemed")),
     _Move(TANKS, ("mmu", "plant", "name"), ("collected", "sealed", "lost")),
 )

@@ -133,6 +133,9 @@ def _mandate(mandate: Mandate, rules: Parameters) -> str:
         return f"{mandate.charged_units} charged in {mandate.charges} charges"
     if mandate.charges > mandate.charged_until:
         return f"{mandate.charges} charges in {mandate.charged_until} periods"
+    elapsed = (mandate.charged_ms - mandate.start_ms) // mandate.period_ms + 1
+    if mandate.charged_until != (elapsed if mandate.charged_ms else 0):
+        return f"{mandate.charged_until} periods closed by a charge at {mandate.charged_ms}"
     return ""
 
 

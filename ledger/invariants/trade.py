@@ -49,9 +49,8 @@ class TradeRelations:
             if deal.accepted_ms > now_ms:
                 yield f"deal {name.hex()} was made at a time to come"
         for name, mandate in self._mandates.items():
-            elapsed = (now_ms - mandate.start_ms) // mandate.period_ms + 1
-            if mandate.start_ms > now_ms or mandate.charged_until > elapsed:
-                yield f"mandate {name.hex()} was charged for periods to come"
+            if max(mandate.start_ms, mandate.charged_ms) > now_ms:
+                yield f"mandate {name.hex()} was charged at a time to come"
 
 
 class PoolRelations:
@@ -72,5 +71,8 @@ class PoolRelations:
         """Say what does not agree."""
         if set(self._waiting) != set(range(self._pool.head, self._pool.tail)):
             yield "the claims that wait are not those that the pool counts"
+        waiting = sum(self._waiting.values())
+        if self._pool.claimed != self._pool.paid + waiting:
+            yield f"{self._pool.claimed} units were claimed, {self._pool.paid} paid, {waiting} wait"
         if not all(self._waiting.values()):
             yield "a claim waits for nothing"

@@ -102,6 +102,7 @@ def apply_charge(overlay: Overlay, context: BlockContext, call: Call, body: Char
         charged_units=Units(mandate.charged_units + units),
         charged_until=period + 1,
         charges=mandate.charges + 1,
+        charged_ms=context.time_ms,
     )
     MANDATES.put(overlay, changed, body.mandate)
 

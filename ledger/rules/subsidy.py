@@ -61,7 +61,8 @@ def _claim(overlay: Overlay, context: BlockContext, farm: Address, units: int) -
     if units:
         FARM_MONTHS.put(overlay, FarmMonth(month, Units(had + units)), farm)
         CLAIMS.put(overlay, SubsidyClaim(farm, Units(units)), epoch_name(state.tail))
-        SUBSIDY.put(overlay, replace(state, tail=state.tail + 1))
+        claimed = Units(state.claimed + units)
+        SUBSIDY.put(overlay, replace(state, tail=state.tail + 1, claimed=claimed))
 
 
 def pay_claims(overlay: Overlay) -> None:

@@ -50,7 +50,10 @@ class Price(Struct, frozen=True, array_like=True):
 
 
 class Subsidy(Struct, frozen=True, array_like=True):
-    """The pool: funded - paid lies in its account. Claims `head` to `tail` - 1 wait."""
+    """The pool: funded - paid lies in its account. Claims `head` to `tail` - 1 wait.
+
+    They are what was claimed and is not paid.
+    """
 
     rate: MicroRinggit = 0
     month_units_max: WireUnits = Units(0)
@@ -58,6 +61,7 @@ class Subsidy(Struct, frozen=True, array_like=True):
     paid: WireUnits = Units(0)
     head: Counter = 0
     tail: Counter = 0
+    claimed: WireUnits = Units(0)
 
     @property
     def pool(self) -> int:
@@ -102,7 +106,10 @@ class Deal(Struct, frozen=True, array_like=True):
 
 
 class Mandate(Struct, frozen=True, array_like=True):
-    """A standing permission to deduct. `charged_until` counts periods: those below are closed."""
+    """A standing permission to deduct. `charged_until` counts periods: those below are closed.
+
+    It was last charged at `charged_ms`, in the last of them.
+    """
 
     payer: WireAddress
     merchant: WireAddress
@@ -117,6 +124,7 @@ class Mandate(Struct, frozen=True, array_like=True):
     charged_units: WireUnits = Units(0)
     charged_until: Counter = 0
     charges: Counter = 0
+    charged_ms: Millis = 0
 
 
 class Change(Struct, frozen=True, array_like=True):

@@ -172,7 +172,18 @@ LIES = {
     "a price of a time to come": (change(t.PRICE, b"", updated_ms=2**53), "a time to come"),
     "a feeder spoke twice": (doubled_feed, "one feeder spoke twice"),
     "a mandate charged ahead": (
-        change(t.MANDATES, S.mandate, charged_until=99), "for periods to come"),
+        change(t.MANDATES, S.mandate, charged_until=99), "periods closed by a charge at"),
+    "a mandate's period is open again": (
+        change(t.MANDATES, S.mandate, charged_until=1), "1 periods closed by a charge at"),
+    "a mandate was never charged": (
+        change(t.MANDATES, S.mandate, charged_units=Units(0), charges=0, charged_until=0),
+        "0 periods closed by a charge at"),
+    "a mandate charged at a time to come": (
+        change(t.MANDATES, S.mandate, charged_ms=lambda m: m.start_ms + 10**6 * m.period_ms,
+               charged_until=10**6 + 1), "charged at a time to come"),
+    "a claim of all there is": (
+        change(t.CLAIMS, t.epoch_name(t.SUBSIDY.get(S.state).head), units=Units(2**62)),
+        "were claimed, 0 paid"),
     "a lot of another farm": (swap_farm(t.ORIGINS, S.lots[1]), "no meter of which was read"),
     "a lot forgets its tank": (change(t.ORIGINS, ORIGIN, tank=bytes(32)), "leads to no tank"),
     "a lot of other farms than its run": (
@@ -195,7 +206,8 @@ RECORDED_ONLY = {
     "more was slashed",
     "a deposit on no lot",
     "a price of a time to come",
-    "a mandate charged ahead",
+    "a mandate charged at a time to come",
+    "a claim of all there is",
 }
 """Lies that only the whole state, or the chain, gives away."""
 
