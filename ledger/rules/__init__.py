@@ -23,8 +23,8 @@
 | governance | `governance`             | SetParameter                                        |
 
 A new body needs three things: its struct in `types.transaction.Body`, a function `apply_...` here
-(and `check_...`, for what can be said without a block), and its entry in `LAWS`; a test finds a
-body without one.
+(and `check_...`, for what can be said without a block), and its entry in `LAWS`, which also says
+who may send it; a test finds a body without one.
 """
 
 from typing import Final
@@ -82,6 +82,7 @@ from ledger.rules.table import Entry, Law
 from ledger.rules.tanks import apply_collection, apply_seal, check_collection, check_seal
 from ledger.rules.transfer import apply_transfer, check_transfer
 from ledger.state.overlay import Overlay, Reader
+from ledger.state.records import Role
 from ledger.types.governance import SetParameter
 from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate
 from ledger.types.market import (
@@ -127,6 +128,13 @@ from ledger.types.transfer import Transfer
 
 __all__ = ["LAWS", "BlockContext", "Call", "apply_body", "check_body", "end_block"]
 
+_REGULATOR: Final = (Role.REGULATOR,)
+_MMU: Final = (Role.MMU,)
+_MERCHANT: Final = (Role.MERCHANT,)
+_ORACLE: Final = (Role.ORACLE,)
+_TREASURY: Final = (Role.TREASURY,)
+_ARBITER: Final = (Role.ARBITER, Role.REGULATOR)
+
 _ENTRIES: Final[tuple[Law, ...]] = (
     Entry(Transfer, apply_transfer, check_transfer),
     # Staking.
@@ -138,41 +146,41 @@ _ENTRIES: Final[tuple[Law, ...]] = (
     Entry(Unjail, apply_unjail),
     Entry(SubmitEvidence, apply_evidence, check_evidence_of_fault),
     # Registry.
-    Entry(RegisterDevice, apply_register, check_register),
-    Entry(CalibrateDevice, apply_calibrate),
-    Entry(RevokeDevice, apply_revoke_device),
-    Entry(GrantRole, apply_grant, check_grant),
-    Entry(RevokeRole, apply_revoke, check_revoke),
-    Entry(FreezeAccount, apply_freeze_account, check_freeze_account),
+    Entry(RegisterDevice, apply_register, check_register, by=_REGULATOR),
+    Entry(CalibrateDevice, apply_calibrate, by=_REGULATOR),
+    Entry(RevokeDevice, apply_revoke_device, by=_REGULATOR),
+    Entry(GrantRole, apply_grant, check_grant, by=_REGULATOR),
+    Entry(RevokeRole, apply_revoke, check_revoke, by=_REGULATOR),
+    Entry(FreezeAccount, apply_freeze_account, check_freeze_account, by=_REGULATOR),
     # Milk.
-    Entry(MintLot, apply_mint, check_mint),
+    Entry(MintLot, apply_mint, check_mint, by=_MMU),
     Entry(RecordCollection, apply_collection, check_collection),
-    Entry(SealRun, apply_seal, check_seal),
-    Entry(PackLot, apply_pack, check_pack),
-    Entry(RollLot, apply_roll, check_roll),
+    Entry(SealRun, apply_seal, check_seal, by=_MMU),
+    Entry(PackLot, apply_pack, check_pack, by=_MMU),
+    Entry(RollLot, apply_roll, check_roll, by=_MMU),
     Entry(WriteOff, apply_loss, check_loss),
     Entry(ChallengeLot, apply_challenge, check_challenge),
-    Entry(ResolveChallenge, apply_resolve),
-    Entry(FreezeLot, apply_freeze),
-    Entry(RecallLot, apply_recall),
+    Entry(ResolveChallenge, apply_resolve, by=_ARBITER),
+    Entry(FreezeLot, apply_freeze, by=_REGULATOR),
+    Entry(RecallLot, apply_recall, by=_REGULATOR),
     Entry(PostBond, apply_post_bond),
-    Entry(ReleaseBond, apply_release_bond),
+    Entry(ReleaseBond, apply_release_bond, by=_REGULATOR),
     # Price and subsidy.
-    Entry(FeedPrice, apply_feed, check_feed),
+    Entry(FeedPrice, apply_feed, check_feed, by=_ORACLE),
     Entry(FundSubsidy, apply_fund),
-    Entry(SetSubsidy, apply_set_subsidy),
+    Entry(SetSubsidy, apply_set_subsidy, by=_TREASURY),
     # Market.
-    Entry(OfferService, apply_offer, check_offer),
+    Entry(OfferService, apply_offer, check_offer, by=_MERCHANT),
     Entry(AcceptOffer, apply_accept, check_accept),
     Entry(ConfirmDelivery, apply_confirm),
     Entry(DisputeOffer, apply_dispute),
     Entry(RuleDispute, apply_rule),
     # Mandates.
     Entry(GrantMandate, apply_grant_mandate, check_grant_mandate),
-    Entry(ChargeMandate, apply_charge, check_charge),
+    Entry(ChargeMandate, apply_charge, check_charge, by=_MERCHANT),
     Entry(CancelMandate, apply_cancel),
     # Governance.
-    Entry(SetParameter, apply_set, check_set),
+    Entry(SetParameter, apply_set, check_set, by=_REGULATOR),
 )
 
 LAWS: Final[dict[type[object], Law]] = {entry.kind: entry for entry in _ENTRIES}

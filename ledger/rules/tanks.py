@@ -105,7 +105,6 @@ def find_tank(reader: Reader, sender: Address, name: Hash, units: int) -> Tank:
 
 def check_seal(reader: Reader, call: Call, body: SealRun) -> Tank:
     """Raise unless the run is new and the sender's tank holds its milk; give the tank."""
-    require_role(reader, call.sender, Role.MMU)
     name = run_name(body.run, call.sender)
     if (lot := RUNS.get(reader, name)) is not None:
         raise KnownRun(run=body.run.hex(), lot=lot.hex())

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from ledger.errors import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import CodecFault
-from ledger.primitives.keys import address_of
+from ledger.primitives.keys import PublicKey, address_of
 from ledger.rules import LAWS
 from ledger.state import Overlay
 from ledger.state.records import Role
@@ -19,7 +19,7 @@ from ledger.transition import apply_block, check_transaction, signature_claims
 from ledger.types.milk import PackLot
 from ledger.types.price import FundSubsidy
 from ledger.types.registry import GrantRole
-from ledger.types.staking import Bond
+from ledger.types.staking import RegisterValidator
 from ledger.types.transaction import decode_transaction
 from tests.support.ledgers import bill, key
 from tests.support.ledgers_samples import sample_bodies
@@ -103,8 +103,9 @@ def test_a_refused_body_leaves_its_fee_and_nothing_else(body):
 def test_independent_transactions_of_any_family_in_any_order_give_the_same_state(order):
     def made(town):
         stock = town.dairy.genesis.stock[0].lot_id()
+        vote = PublicKey(key("vote-new").public)
         bodies = [
-            ("alice", Bond(key("validator-1").public, bill(3))),
+            ("alice", RegisterValidator(vote, vote, "new", 0, bytes(64))),
             ("bob", FundSubsidy(bill(2))),
             ("carol", town.dairy.pay(town.address("dave"), 5, (stock, 5))),
             ("regulator", GrantRole(Role.LAB, town.address("dave"))),

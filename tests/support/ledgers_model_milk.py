@@ -133,6 +133,8 @@ class MilkModel:
         lot["unsold"] = min(lot["unsold"], lot["left"])
 
     def pack(self, who, name, lot_name, packs, each):
+        if who != "mmu":
+            return "role_missing"
         lot = self.lots[lot_name]
         if lot["mmu"] != who:
             return "foreign_lot"

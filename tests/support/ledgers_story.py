@@ -3,7 +3,6 @@
 For tests that need a full state rather than a law at a time.
 """
 
-
 from ledger.genesis import genesis_block
 from ledger.invariants import Place
 from ledger.params import DAY_MS, HOUR_MS

@@ -217,6 +217,7 @@ def test_what_a_tank_loses_is_counted(town):
 
 def test_packs_come_out_of_loose_milk(town):
     lot = minted(town)
+    grant_role(town.state, Role.MMU, town.address("alice"))
     assert town.do("alice", PackLot(lot, 1, 1)) == "foreign_lot"
     assert town.do("mmu", PackLot(NONE, 1, 1)) == "unknown_lot"
     assert town.do("mmu", PackLot(lot, 60, bill(1))) == ""

@@ -105,6 +105,7 @@ def test_a_charge_sells_milk_as_a_payment_does(town):
 
 def test_who_may_do_what_with_a_mandate(town):
     mandate = granted(town)
+    grant_role(town.state, Role.MERCHANT, town.address("carol"))
     assert charge(town, mandate, who="carol") == "foreign_mandate"
     assert charge(town, NONE) == "unknown_mandate"
     assert town.do("bob", CancelMandate(mandate)) == "foreign_mandate"

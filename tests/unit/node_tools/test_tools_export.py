@@ -81,7 +81,7 @@ def test_a_charge_is_exported_with_its_mandate():
         for cells in table.rows(store, "dbill")
     )
     assert (row["kind"], row["mandate"], row["units"]) == ("charge_mandate", "07" * 32, None)
-    assert (row["sender"], row["code"]) == (row["to"], "unknown_mandate")
+    assert (row["sender"], row["code"]) == (row["to"], "role_missing")
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n"])
