@@ -107,7 +107,8 @@ def test_a_queue_of_claims_is_paid_block_by_block_once_there_is_money(town):
     assert town.do("alice", FeedPrice(0, 1_000_000)) == ""
     for number in range(waiting):
         CLAIMS.put(town.state, SubsidyClaim(farm, bill(1)), epoch_name(number))
-    SUBSIDY.put(town.state, replace(SUBSIDY.get(town.state), tail=waiting))
+    queue = replace(SUBSIDY.get(town.state), tail=waiting, claimed=bill(waiting))
+    SUBSIDY.put(town.state, queue)
     assert town.do("treasury", FundSubsidy(bill(waiting))) == ""
     paid = []
     for _ in range(3):
