@@ -2,16 +2,21 @@
 
 What is wanted is worked out anew from the state after every event, so nothing is asked for longer
 than it is needed. The fetcher only keeps the attempts: each goes to the next member in turn, each
-wait is half as long again as the one before.
+wait is half as long again as the one before. Whoever vouched for what is wanted comes before the
+rest, in an order of one's own for each request: no liars are all in a row for everyone, and no
+holder is asked by all at once.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from consensus.leader import shuffle
 from consensus.messages import FetchCertificates, FetchProposal
 from consensus.params import Params
 from consensus.types import Member
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Domain, digest
 
 SPOILT_MAX: Final = 8
 """Worthless answers remembered."""
@@ -21,18 +26,21 @@ Request = FetchProposal | FetchCertificates
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Whom to ask first, and how long to wait before: it may be on its way already."""
+    """Whom to ask first, how long to wait before: it may be on its way already; and whom next."""
 
     source: Member | None
     delay_ms: int = 0
+    voters: tuple[Member, ...] = ()
+    """Who vouched for it: the honest among them have it."""
 
 
 @dataclass(slots=True)
 class _Attempt:
     due_ms: int
     wait_ms: int
+    order: tuple[Member, ...]
+    turn: int = 0
     tries: int = 0
-    turn: Member | None = None
     asked: set[Member] = field(default_factory=set)
 
 
@@ -55,7 +63,9 @@ class Fetcher:
             attempt = self._open.get(request)
             if attempt is None:
                 attempt = self._open[request] = self._begin(request, want, now_ms)
-            if attempt.due_ms <= now_ms and (target := self._next(attempt, want)) is not None:
+            if attempt.due_ms <= now_ms and attempt.order:
+                target = attempt.order[attempt.turn]
+                attempt.turn = (attempt.turn + 1) % len(attempt.order)
                 due.append((target, request))
                 attempt.tries += 1
                 attempt.asked.add(target)
@@ -65,10 +75,25 @@ class Fetcher:
 
     def _begin(self, request: Request, want: Want, now_ms: int) -> _Attempt:
         """Start afresh, or behind the member whose answer was worthless."""
+        order = self._order(request, want)
         if request in self._spoilt:
-            wait_ms = self.params.fetch_ms
-            return _Attempt(now_ms + wait_ms, wait_ms, turn=self._spoilt[request])
-        return _Attempt(now_ms + want.delay_ms, self.params.fetch_ms)
+            wait_ms, liar = self.params.fetch_ms, self._spoilt[request]
+            turn = (order.index(liar) + 1) % len(order) if liar in order else 0
+            return _Attempt(now_ms + wait_ms, wait_ms, order, turn)
+        return _Attempt(now_ms + want.delay_ms, self.params.fetch_ms, order)
+
+    def _order(self, request: Request, want: Want) -> tuple[Member, ...]:
+        """Seat everyone else around the table: the source, the voters, then the rest, shuffled."""
+        # Nobody else ever computes this digest, so it needs no domain of its own.
+        shuffled = shuffle(
+            [Member(number) for number in range(self.size) if number != self.me],
+            digest(Domain.SCHEDULE, encode((self.me, request))),
+        )
+        voters = set(want.voters)
+        # The sort is stable: within each of the three, the order stays as it was drawn.
+        return tuple(
+            sorted(shuffled, key=lambda member: (member != want.source, member not in voters))
+        )
 
     def spoil(self, request: Request, source: Member) -> None:
         """Note a worthless answer, so that the next attempt begins with the next member."""
@@ -76,17 +101,6 @@ class Fetcher:
         self._spoilt[request] = source
         if len(self._spoilt) > SPOILT_MAX:
             del self._spoilt[next(iter(self._spoilt))]
-
-    def _next(self, attempt: _Attempt, want: Want) -> Member | None:
-        """Ask the source first, then around the table."""
-        if attempt.turn is None:
-            start = want.source if want.source is not None else Member(0)
-        else:
-            start = Member((attempt.turn + 1) % self.size)
-        if start == self.me:
-            start = Member((start + 1) % self.size)
-        attempt.turn = start
-        return None if start == self.me else start
 
     def wants(self, request: Request) -> bool:
         """Tell whether the request is open: something is known to lack it."""

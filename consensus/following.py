@@ -12,7 +12,7 @@ from consensus.messages import Certificate, FetchCertificates, FetchProposal
 from consensus.params import FETCH_TRIES_MAX, GAP_VIEWS_MAX
 from consensus.state import State
 from consensus.tree import Node, Standing, block_of, parent_of
-from consensus.types import BlockRef, Member, View
+from consensus.types import BlockRef, Member
 from consensus.view import certified_block
 
 
@@ -177,8 +177,16 @@ def _want_body(s: State, wants: dict[Request, Want], block: BlockRef) -> None:
     # The newest block's body is most likely on its way from the leader: ask a little later.
     fresh = depth == 0 and block.view + 1 >= s.view
     delay_ms = s.params.delta_ms // 2 if fresh else 0
-    source = s.schedule.leader(View(missing.view))
-    wants.setdefault(FetchProposal(missing.view, missing.hash), Want(source, delay_ms))
+    want = Want(s.schedule.leader(missing.view), delay_ms, _voters(s, missing))
+    wants.setdefault(FetchProposal(missing.view, missing.hash), want)
+
+
+def _voters(s: State, block: BlockRef) -> tuple[Member, ...]:
+    """List who signed for a block, as far as a certificate of it is held."""
+    proof = s.notarized_at(block.view)
+    if proof is None or certified_block(proof) != block:
+        return ()
+    return tuple([member for member, _ in proof.votes])
 
 
 def fetch(s: State) -> None:

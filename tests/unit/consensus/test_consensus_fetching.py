@@ -97,6 +97,16 @@ def test_a_body_that_is_not_the_certified_blocks_is_dropped_and_asked_of_the_nex
     assert len(bench.of(Finalize)) == 1
 
 
+def test_who_signed_the_certificate_is_asked_before_who_did_not() -> None:
+    bench = Bench(stakes=(1,) * 10)
+    (block,) = build_chain(bench, 1)
+    signers = [bench.leader(1), *[m for m in bench.others if m != bench.leader(1)]][:7]
+    bench.hear(bench.certify(finalize(block.vote.subject), signers))
+    asked = [send.to for send in fetches(bench.wait(10_000))]
+    assert len(set(asked)) == FETCH_TRIES_MAX
+    assert set(asked) < set(signers)
+
+
 def test_bodies_that_nobody_asked_for_are_not_taken_from_others_than_their_leader() -> None:
     bench = Bench()
     (block,) = build_chain(bench, 1)
