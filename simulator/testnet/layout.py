@@ -110,7 +110,7 @@ class Layout:
             raise LayoutFault(self.root, "it is not a directory") from None
         try:
             description = msgspec.json.decode(raw, type=Description)
-        except msgspec.DecodeError as fault:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
             raise LayoutFault(self.description_path, f"it can't be read ({fault})") from None
         if description.version != LAYOUT_VERSION:
             found = f"its layout is version {description.version}, this is {LAYOUT_VERSION}"
@@ -121,7 +121,7 @@ class Layout:
         """Read the account of the present or last run, if there is one that can be read."""
         try:
             return msgspec.json.decode(self.state_path.read_bytes(), type=RunState)
-        except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
+        except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
 
     def write_state(self, state: RunState) -> None:

@@ -57,7 +57,7 @@ class PurchaseTail:
         for line in whole.splitlines():
             try:
                 found.append(msgspec.json.decode(line[:LINE_BYTES_MAX], type=PurchaseLine))
-            except msgspec.DecodeError:
+            except (msgspec.MsgspecError, UnicodeDecodeError):
                 continue
         return found
 

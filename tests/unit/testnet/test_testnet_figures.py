@@ -223,7 +223,7 @@ def test_only_purchases_of_this_run_are_read_and_only_whole_lines(tmp_path):
     tail = PurchaseTail(record)
     assert tail.read() == []
     with record.open("ab") as file:
-        file.write(PURCHASE + b"not json\n" + PURCHASE[:20])
+        file.write(PURCHASE + b"not json\n" + b'{"order": "\xff"}\n' + PURCHASE[:20])
     assert [purchase.latency_ms for purchase in tail.read()] == [140]
     with record.open("ab") as file:
         file.write(PURCHASE[20:])

@@ -252,6 +252,18 @@ def test_the_account_of_a_run_reads_back_as_it_was_written(layout):
     assert layout.read_state() == state
 
 
+NO_TEXT = b'{"version": "\xff"}'
+
+
+def test_files_that_are_no_text_are_refused_or_passed_over(layout):
+    layout.root.mkdir()
+    layout.description_path.write_bytes(NO_TEXT)
+    with pytest.raises(LayoutFault, match="can't be read"):
+        layout.describe()
+    layout.state_path.write_bytes(b'{"pid": 1, "started_ms": 2, "urls": {"\xff": "x"}}')
+    assert layout.read_state() is None
+
+
 def test_free_ports_are_all_different():
     ports = find_ports([f"use-{i}" for i in range(20)], None)
     assert len(set(ports.values())) == 20
