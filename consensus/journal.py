@@ -8,6 +8,7 @@ one's own), a certificate, a proposal.
 Pure: the shell appends frames, syncs, and cuts the file at `clean_bytes` before it appends again.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from struct import Struct as Packer
@@ -25,8 +26,17 @@ Record = Vote | Certificate | Proposal
 FRAME_BYTES_MAX: Final = 8 * MESSAGE_BYTES_MAX
 """More than one `handle` call can ask to persist."""
 
+HEADS_TRIED_MAX: Final = 65_536
+"""Places in a torn tail that may look like a frame's: some eight in ten thousand do by chance."""
+SUSPECTS_MAX: Final = 8
+"""Heads in a torn tail that may check, while their bodies do not: by chance none ever does."""
+
 _HEADER: Final = Packer(">III")
 _LENGTH: Final = Packer(">I")
+_BODY_START: Final = re.compile(
+    rb"[\x91-\x9f](?=[\xc4-\xc6])|\xdc(?=..[\xc4-\xc6])|\xdd(?=....[\xc4-\xc6])", re.DOTALL
+)
+"""How every body begins: the head of a list, and that of its first byte string."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +98,56 @@ def _records(body: bytes, offset: int) -> list[Record]:
         raise CorruptJournal(offset, f"it holds no record: {fault}") from fault
 
 
-def _body_at(raw: bytes, offset: int) -> bytes | None:
-    """Give the body of an intact frame at the offset, or None."""
+def _length_at(raw: bytes, offset: int) -> int | None:
+    """Give the length of the body that an intact head at the offset names, or None."""
     if offset + _HEADER.size > len(raw):
         return None
-    length, length_crc, body_crc = _HEADER.unpack_from(raw, offset)
+    length, length_crc, _ = _HEADER.unpack_from(raw, offset)
+    # Never written so: a run of zeros, or of ones (which checks!), must not look like a head.
+    if not 0 < length <= FRAME_BYTES_MAX:
+        return None
+    if crc32(raw[offset : offset + _LENGTH.size]) != length_crc:
+        return None
+    return int(length)
+
+
+def _body_at(raw: bytes, offset: int) -> bytes | None:
+    """Give the body of an intact frame at the offset, or None."""
+    length = _length_at(raw, offset)
     start = offset + _HEADER.size
-    if crc32(raw[offset : offset + _LENGTH.size]) != length_crc or start + length > len(raw):
+    if length is None or start + length > len(raw):
         return None
     body = raw[start : start + length]
-    # An empty body is never written, and a run of zeros must not look like one.
-    return body if length and crc32(body) == body_crc else None
+    return body if crc32(body) == _HEADER.unpack_from(raw, offset)[2] else None
 
 
 def _is_followed(raw: bytes, offset: int) -> bool:
-    """Tell whether any intact frame starts behind the offset."""
-    return any(_body_at(raw, at) is not None for at in range(offset + 1, len(raw)))
+    """Tell whether any intact frame starts behind the damaged one at the offset.
+
+    While heads are intact they say where the next frame would begin: nothing is looked for within
+    a body, whose content strangers choose.
+    """
+    while (length := _length_at(raw, offset)) is not None:
+        offset += _HEADER.size + length
+        if _body_at(raw, offset) is not None:
+            return True
+    return _holds_intact(raw, offset + 1)
+
+
+def _holds_intact(raw: bytes, offset: int) -> bool:
+    """Look for an intact frame anywhere from the offset on, within bounds.
+
+    Past them the tail was made to look like frames; it counts as damage, which is the safe side.
+    """
+    suspects = 0
+    for tried, found in enumerate(_BODY_START.finditer(raw, offset + _HEADER.size)):
+        at = found.start() - _HEADER.size
+        if tried >= HEADS_TRIED_MAX:
+            return True
+        length = _length_at(raw, at)
+        if length is None or at + _HEADER.size + length > len(raw):
+            continue
+        suspects += 1
+        if suspects > SUSPECTS_MAX or _body_at(raw, at) is not None:
+            return True
+    return False

@@ -1,13 +1,23 @@
 """The engine's parts alone: certificates, tallies, guard, journal, fetcher, schedule."""
 
 from itertools import pairwise
+from random import Random
+from zlib import crc32
 
 import pytest
 
+from consensus import journal
 from consensus.errors import BadCertificate, CorruptJournal, GuardBreach, PeerFault
 from consensus.fetching import SPOILT_MAX, Fetcher, Want
 from consensus.guard import Guard
-from consensus.journal import Record, encode_record, frame, read
+from consensus.journal import (
+    HEADS_TRIED_MAX,
+    SUSPECTS_MAX,
+    Record,
+    encode_record,
+    frame,
+    read,
+)
 from consensus.leader import SLOTS, Schedule, first_seed
 from consensus.messages import Certificate, FetchProposal, Subject, VoteKind
 from consensus.params import Params
@@ -208,6 +218,65 @@ def test_damage_before_an_intact_frame_is_corruption() -> None:
         damaged[at] ^= 0x40
         with pytest.raises(CorruptJournal):
             read(bytes(damaged))
+
+
+TAIL_BYTES = 8_000_000
+
+
+@pytest.fixture
+def checked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Count what the reader of journals checks: how many bytes each time."""
+    sizes: list[int] = []
+
+    def count(data: bytes) -> int:
+        sizes.append(len(data))
+        return crc32(data)
+
+    monkeypatch.setattr(journal, "crc32", count)
+    return sizes
+
+
+@pytest.mark.parametrize("hole", [0, 4_096])
+def test_a_great_torn_tail_is_told_by_few_checks(checked: list[int], hole: int) -> None:
+    whole = frame([encode_record(some_records()[0])])
+    torn = frame([Random(1).randbytes(TAIL_BYTES)])[:-1]
+    checked.clear()
+    assert read(whole + bytes(hole) + torn[hole:]).clean_bytes == len(whole)
+    # If the head is there it says that nothing follows; else few places look like a head.
+    assert len(checked) < (20_000 if hole else 10)
+    assert sum(checked) < TAIL_BYTES
+
+
+def test_an_intact_frame_is_found_behind_a_great_hole(checked: list[int]) -> None:
+    after = frame([encode_record(some_records()[0])])
+    with pytest.raises(CorruptJournal):
+        read(bytes(4_096) + Random(2).randbytes(TAIL_BYTES) + after)
+    assert len(checked) < 20_000
+
+
+@pytest.mark.parametrize("head", [bytes(12), (6_000_000).to_bytes(4, "big")])
+def test_a_tail_full_of_made_up_heads_counts_as_damage_at_once(
+    checked: list[int], head: bytes
+) -> None:
+    if any(head):
+        head += crc32(head).to_bytes(4, "big") + bytes(4)
+    made_up = (head + b"\x91\xc4") * (TAIL_BYTES // 14)
+    with pytest.raises(CorruptJournal):
+        read(bytes(4_096) + made_up)
+    assert len(checked) <= HEADS_TRIED_MAX + 2 * SUSPECTS_MAX
+    assert sum(checked) <= (SUSPECTS_MAX + 1) * TAIL_BYTES
+
+
+def test_a_frame_within_the_torn_frames_own_body_is_no_frame() -> None:
+    forged = frame([encode_record(some_records()[0])])
+    assert read(frame([forged * 3])[:-1]).clean_bytes == 0
+
+
+@pytest.mark.parametrize("hole", [b"\x00", b"\xff"])
+@pytest.mark.parametrize("records", [1, 15, 16, 70_000])
+def test_frames_of_every_size_are_found_behind_a_hole(records: int, hole: bytes) -> None:
+    with pytest.raises(CorruptJournal):
+        read(hole * 20 + frame([b"x"] * records))
 
 
 def test_an_intact_frame_without_records_is_corruption() -> None:
