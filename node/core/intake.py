@@ -104,13 +104,14 @@ class Intake:
         self._verify([one for one in judged if isinstance(one, _Candidate)], take)
 
     def announce(self, transaction: Transaction, now_ms: int) -> None:
-        """Take a transaction of the node's own; if it has no place now, nobody is told."""
+        """Take a transaction of the node's own; if it has no place now, nobody is told.
+
+        It was signed here a moment ago, over proofs that were checked: nothing is left to verify,
+        and the next one made finds its nonce taken.
+        """
         judged = self._judge(encode(transaction), now_ms)
         if isinstance(judged, _Candidate):
-            self._verify([judged], lambda own, good: self._announce(own[0], good[0]))
-
-    def _announce(self, candidate: _Candidate, good: bool) -> None:
-        self._take_own(candidate, good)
+            self._take_own(judged, good=True)
 
     def _take_own(self, candidate: _Candidate, good: bool) -> Admission:
         """Admit what came in here: this node sees to it that all others know it."""

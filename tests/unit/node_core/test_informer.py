@@ -11,6 +11,7 @@ from consensus.messages import Subject, Vote, VoteKind
 from consensus.params import Params
 from consensus.types import Epoch, Member, View
 from ledger.primitives.hashing import Domain, Hash, digest
+from ledger.primitives.keys import address_of
 from ledger.state.tables import VALIDATORS
 from node.core import events as told
 from node.core.assembly import committee_of
@@ -72,6 +73,14 @@ def test_what_all_report_is_punished_once(cluster: Cluster) -> None:
     blocks = [cluster.nodes[0].store.block(at) for at in range(1, height + 1)]
     reports = sum(len(block.block.transactions) for block in blocks if block is not None)
     assert reports == 1, "one account reports with one nonce, and nobody goes on afterwards"
+
+
+def test_reports_made_in_one_breath_never_take_the_same_nonce(cluster: Cluster) -> None:
+    for view in (1, 2):
+        names = (b"one", b"other")
+        tell(cluster, 0, *(vote(cluster, VoteKind.FINALIZE, name, view) for name in names))
+    pool, account = cluster.nodes[0].machine.mempool, address_of(key("alice").public)
+    assert len(pool) == pool.expected_nonce(account, 0) == 2
 
 
 def test_notarize_and_nullify_cost_nothing(cluster: Cluster) -> None:
