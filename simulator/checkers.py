@@ -109,10 +109,20 @@ class Oracle:
     # The witness's five duties.
 
     def began(self, process: Process, records: list[Record]) -> None:
-        """Know what the disk gave back: a crash may have kept what was never reported synced."""
-        if process.trusted:
-            for record in records:
-                self._hold(process, record)
+        """Take in what the disk gave back, and judge votes that no sync had told of.
+
+        A crash may keep what was never reported synced: such a vote will be sent all the same.
+        """
+        if not process.trusted:
+            return
+        held = self.holding(process)
+        own = (record for record in records if isinstance(record, Vote))
+        unknown = [v for v in own if self.is_own(process, v) and v.subject not in held.votes]
+        for record in records:
+            self._hold(process, record)
+        for vote in unknown:
+            self.ballots.add(vote.subject, vote.signer, vote.signature)
+            self._judge_vote(process, held, vote.subject)
 
     def synced(self, process: Process, records: list[bytes]) -> None:
         """Take in what is durable now, then judge the votes among it."""

@@ -45,8 +45,12 @@ LAG_FROM_MS: Final = 1_000
 """When the one that is to lag is cut off."""
 STAKERS_GAP_MS: Final = 1_500
 """How long an owner rests between two deeds, on average."""
-PUNISHED_MS: Final = 30_000
-"""Within so long what the healed core can prove is punished."""
+PUNISHED_MS: Final = 200_000
+"""Within so long what the healed core can prove is punished.
+
+A report that was lost is made again after eight blocks (`node.core.informer.RETRY_BLOCKS`), and an
+idle chain has one in ten seconds: time for two attempts.
+"""
 QUIET_AFTER_MS: Final = 3_000
 """So long after the last block is final everywhere, an idle network must be silent."""
 

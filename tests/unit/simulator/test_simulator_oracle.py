@@ -111,6 +111,15 @@ def test_a_vote_said_before_it_is_durable_is_a_breach() -> None:
         simulation.oracle.saying(process, Vote(NULLIFY, process.member, signed))
 
 
+def test_a_vote_that_no_sync_told_of_is_judged_when_the_disk_gives_it_back() -> None:
+    simulation = Simulation(SCENARIOS["calm"], 1)
+    process = simulation.processes[0]
+    key = simulation.cast.keys[process.member]
+    signed = key.sign(NOTARIZE_C.signing_bytes(simulation.cast.chain_id))
+    with pytest.raises(Breach, match="I5.* without a durable body"):
+        simulation.oracle.began(process, [Vote(NOTARIZE_C, process.member, signed)])
+
+
 @pytest.mark.parametrize("name", [n for n, s in SCENARIOS.items() if s.liars and not s.forks])
 def test_liars_always_hold_less_than_a_third(name: str) -> None:
     for seed in range(40):
