@@ -116,7 +116,7 @@ def test_a_vote_that_no_sync_told_of_is_judged_when_the_disk_gives_it_back() -> 
     process = simulation.processes[0]
     key = simulation.cast.keys[process.member]
     signed = key.sign(NOTARIZE_C.signing_bytes(simulation.cast.chain_id))
-    with pytest.raises(Breach, match="I5.* without a durable body"):
+    with pytest.raises(Breach, match=r"I5.* without a durable body"):
         simulation.oracle.began(process, [Vote(NOTARIZE_C, process.member, signed)])
 
 
