@@ -14,11 +14,11 @@ from ledger.errors import (
     LowDeposit,
     NotChallenged,
     OwnCause,
-    TooLittleMoney,
 )
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import Address
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.fees import check_money
 from ledger.rules.losses import lose_milk, mmu_of
 from ledger.rules.lots import find_lot
 from ledger.state.dairy import Challenge
@@ -30,7 +30,6 @@ from ledger.state.tables import (
     DEPOSITS_ACCOUNT,
     MMUS,
     RESERVE_ACCOUNT,
-    account,
     parameters,
     pay,
 )
@@ -47,9 +46,7 @@ def check_challenge(reader: Reader, call: Call, body: ChallengeLot) -> None:
     least = parameters(reader).challenge_deposit_units
     if body.deposit < least:
         raise LowDeposit(got=body.deposit, least=least)
-    held = account(reader, call.sender).units
-    if held < body.deposit + call.fee:
-        raise TooLittleMoney(needed=body.deposit + call.fee, units=held)
+    check_money(reader, call, body.deposit)
 
 
 def apply_challenge(

@@ -22,11 +22,14 @@ class BlockContext:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Whose transaction a body is, and which of the sender's. Its fee may yet be to pay."""
+    """Whose transaction a body is, and which of the sender's.
+
+    `fee_due` is what it has yet to pay: its fee in a mempool, 0 in a block, which takes it first.
+    """
 
     sender: Address
     nonce: int
-    fee: int
+    fee_due: int
 
     def name(self, domain: Domain) -> Hash:
         """Name what the transaction makes: no sender uses a nonce twice."""

@@ -8,11 +8,12 @@ A block gathers its fees and pays them at its end, so the proposer can't spend t
 
 from msgspec.structs import replace
 
-from ledger.errors import BadNonce, CannotPayFee, FeeTooLow, SenderFrozen
+from ledger.errors import BadNonce, CannotPayFee, FeeTooLow, SenderFrozen, TooLittleMoney
 from ledger.params import Parameters
 from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import Address
+from ledger.rules.context import Call
 from ledger.rules.rewards import reward_proposer
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Account
@@ -50,6 +51,13 @@ def charge_fee(overlay: Overlay, sender: Address, intent: Intent) -> None:
     """Take the fee and use the nonce; raise `Unincludable` faults and change nothing otherwise."""
     held = check_fee(overlay, sender, intent, None)
     ACCOUNTS.put(overlay, Account(Units(held.units - intent.fee), held.nonce + 1), sender)
+
+
+def check_money(reader: Reader, call: Call, units: int) -> None:
+    """Raise `TooLittleMoney` unless the sender has so many units beside the fee that is due."""
+    held, needed = account(reader, call.sender).units, units + call.fee_due
+    if held < needed:
+        raise TooLittleMoney(needed=needed, units=held)
 
 
 def pay_fees(overlay: Overlay, proposer: Address, units: int) -> None:

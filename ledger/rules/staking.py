@@ -21,7 +21,6 @@ from ledger.errors import (
     ShortStake,
     StakeTooSmall,
     StillJailed,
-    TooLittleMoney,
     UnknownValidator,
     UnsoundKey,
     ZeroUnits,
@@ -30,6 +29,7 @@ from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.keys import Address, PublicKey, is_sound
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.epochs import committee_of, epoch_of, share_levy
+from ledger.rules.fees import check_money
 from ledger.rules.rewards import NO_DELEGATION, settle, take_rewards
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.stakes import VALIDATORS_REGISTERED_MAX, Register, Unbonding, Validator
@@ -41,7 +41,6 @@ from ledger.state.tables import (
     TICKETS,
     UNBONDING,
     VALIDATORS,
-    account,
     credit,
     debit,
     epoch_name,
@@ -100,9 +99,7 @@ def check_bond(reader: Reader, call: Call, body: Bond) -> None:
     if body.units == 0:
         raise ZeroUnits
     _shares_for(find_validator(reader, body.validator), body)
-    held = account(reader, call.sender).units
-    if held < body.units + call.fee:
-        raise TooLittleMoney(needed=body.units + call.fee, units=held)
+    check_money(reader, call, body.units)
 
 
 def _shares_for(validator: Validator, body: Bond) -> int:
@@ -122,9 +119,8 @@ def apply_bond(overlay: Overlay, context: BlockContext, call: Call, body: Bond) 
     validator = find_validator(overlay, key)
     shares = _shares_for(validator, body)
     pay(overlay, call.sender, STAKE_ACCOUNT, body.units)
-    _set_shares(overlay, key, call.sender, shares)
-    validator = find_validator(overlay, key)
-    more = replace(validator, stake=Units(validator.stake + body.units))
+    _settle(overlay, key, validator, call.sender, shares)
+    more = with_shares(validator, call.sender, shares, body.units)
     VALIDATORS.put(overlay, more, key)
     _stand(overlay, key, more.stake)
 
@@ -143,34 +139,43 @@ def _stand(overlay: Overlay, key: PublicKey, stake: int) -> None:
     REGISTER.put(overlay, Register(tuple(sorted((*keys, key)))))
 
 
-def _set_shares(overlay: Overlay, key: PublicKey, holder: Address, change: int) -> None:
-    """Give a holder more or fewer shares; its rewards are counted up to now first."""
-    validator = find_validator(overlay, key)
-    own = change if validator.owner == holder else 0
-    if not own:
+def with_shares(validator: Validator, holder: Address, shares: int, units: int) -> Validator:
+    """Give a validator with so many more shares, which are a holder's, and units of stake."""
+    own = shares if validator.owner == holder else 0
+    return replace(
+        validator,
+        stake=Units(validator.stake + units),
+        shares=validator.shares + shares,
+        own_shares=validator.own_shares + own,
+    )
+
+
+def _settle(
+    overlay: Overlay, key: PublicKey, validator: Validator, holder: Address, change: int
+) -> None:
+    """Give a delegator more or fewer shares; what they earned is counted up to now first."""
+    if validator.owner != holder:
         delegation = DELEGATIONS.get(overlay, key + holder) or NO_DELEGATION
         settled = settle(validator, delegation, delegation.shares + change)
         DELEGATIONS.put(overlay, settled, key + holder)
-    changed = replace(
-        validator, shares=validator.shares + change, own_shares=validator.own_shares + own
-    )
-    VALIDATORS.put(overlay, changed, key)
 
 
-def held_shares(reader: Reader, key: PublicKey, holder: Address) -> int:
+def _shares_of(reader: Reader, key: PublicKey, validator: Validator, holder: Address) -> int:
     """Give the shares that an account has of a validator."""
-    validator = find_validator(reader, key)
     if validator.owner == holder:
         return validator.own_shares
-    found = DELEGATIONS.get(reader, key + holder)
-    return found.shares if found else 0
+    return (DELEGATIONS.get(reader, key + holder) or NO_DELEGATION).shares
+
+
+def _stake_of(validator: Validator, shares: int) -> int:
+    """Give the units that so many shares of a validator are worth."""
+    return validator.stake * shares // validator.shares if shares else 0
 
 
 def held_stake(reader: Reader, key: PublicKey, holder: Address) -> int:
     """Give the units that an account could unbond from a validator."""
     validator = find_validator(reader, key)
-    shares = held_shares(reader, key, holder)
-    return validator.stake * shares // validator.shares if shares else 0
+    return _stake_of(validator, _shares_of(reader, key, validator, holder))
 
 
 def check_unbond(reader: Reader, call: Call, body: Unbond) -> None:
@@ -187,14 +192,13 @@ def apply_unbond(overlay: Overlay, context: BlockContext, call: Call, body: Unbo
     check_unbond(overlay, call, body)
     key, units = body.validator, body.units
     validator = find_validator(overlay, key)
-    shares = held_shares(overlay, key, call.sender)
-    if units < held_stake(overlay, key, call.sender):
+    held = shares = _shares_of(overlay, key, validator, call.sender)
+    if units < _stake_of(validator, held):
         # Rounded up, so that those who stay never pay for who leaves.
         shares = -(-units * validator.shares // validator.stake)
-    _set_shares(overlay, key, call.sender, -shares)
-    validator = find_validator(overlay, key)
-    VALIDATORS.put(overlay, replace(validator, stake=Units(validator.stake - units)), key)
-    if validator.owner != call.sender and not held_shares(overlay, key, call.sender):
+    _settle(overlay, key, validator, call.sender, -shares)
+    VALIDATORS.put(overlay, with_shares(validator, call.sender, -shares, -units), key)
+    if validator.owner != call.sender and shares == held:
         take_rewards(overlay, key, call.sender)
     _queue(overlay, context, call.sender, body)
 

@@ -5,11 +5,12 @@ product lot (`lots`); the rest reaches `to`. A payment without redemption is the
 nothing burned.
 """
 
-from ledger.errors import RedeemsTooMuch, TooLittleMoney, ZeroUnits
+from ledger.errors import RedeemsTooMuch, ZeroUnits
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.fees import check_money
 from ledger.rules.lots import check_redemption, redeem_milk
 from ledger.state.overlay import Overlay, Reader
-from ledger.state.tables import account, check_open, credit, debit
+from ledger.state.tables import check_open, credit, debit
 from ledger.types.transaction import Transfer
 
 
@@ -22,9 +23,7 @@ def check_transfer(reader: Reader, call: Call, body: Transfer) -> None:
         if body.redeem.units > body.units:
             raise RedeemsTooMuch(redeemed=body.redeem.units, units=body.units)
         check_redemption(reader, body.redeem)
-    held = account(reader, call.sender)
-    if held.units < body.units + call.fee:
-        raise TooLittleMoney(needed=body.units + call.fee, units=held.units)
+    check_money(reader, call, body.units)
 
 
 def apply_transfer(overlay: Overlay, context: BlockContext, call: Call, body: Transfer) -> None:
