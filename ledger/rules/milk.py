@@ -93,9 +93,12 @@ def _check_claimable(reader: Reader, mmu: Address, body: MintLot) -> None:
 def apply_mint(overlay: Overlay, context: BlockContext, call: Call, body: MintLot) -> None:
     """Re-check the whole claim and mint its lot; raise `Refused` faults."""
     check_mint(overlay, call, body)
+    claim = body.claim
     milk = prove_run(overlay, context, call.sender, body)
-    _write_lot(overlay, context, call.sender, body.claim, milk)
-    _issue(overlay, call.sender, milk, body.claim.units)
+    _write_lot(overlay, context, call.sender, claim, milk)
+    book_minted(overlay, claim.units)
+    claim_subsidies(overlay, context, _by_farm(milk, claim.units))
+    _issue(overlay, call.sender, milk, claim.units)
 
 
 def check_roll(reader: Reader, call: Call, body: RollLot) -> Lot:
@@ -125,6 +128,8 @@ def apply_roll(overlay: Overlay, context: BlockContext, call: Call, body: RollLo
     rolled = min(claim.units, old.remaining)
     remove_milk(overlay, body.lot, old, rolled)
     _write_lot(overlay, context, call.sender, claim, milk)
+    book_minted(overlay, claim.units)
+    claim_subsidies(overlay, context, _by_farm(milk, claim.units))
     book_gone(overlay, rolled, rolled, Reason.EXPIRED)
     _issue(overlay, call.sender, milk, claim.units - rolled)
     bought = split_mint(parameters(overlay).split, rolled, [part for _, part in milk.brought])
@@ -135,19 +140,19 @@ def apply_roll(overlay: Overlay, context: BlockContext, call: Call, body: RollLo
 def _write_lot(
     overlay: Overlay, context: BlockContext, mmu: Address, claim: RunClaim, milk: Milk
 ) -> None:
-    """Write the lot, where its milk came from, and the books."""
+    """Write the lot, that its run became it, and where its milk came from."""
     lot_id = claim.lot_id()
     lot = Lot(
-        claim.kind,
-        claim.plant,
-        claim.line,
-        claim.run,
-        mmu,
-        claim.units,
-        claim.units,
-        claim.expires_ms,
-        context.height,
-        claim.readings_root,
+        kind=claim.kind,
+        plant=claim.plant,
+        line=claim.line,
+        run=claim.run,
+        mmu=mmu,
+        units=claim.units,
+        remaining=claim.units,
+        expires_ms=claim.expires_ms,
+        height=context.height,
+        readings_root=claim.readings_root,
     )
     LOTS.put(overlay, lot, lot_id)
     RUNS.put(overlay, lot_id, run_name(claim.run, mmu))
@@ -156,10 +161,12 @@ def _write_lot(
         by_farm[farm] = by_farm.get(farm, Fraction(0)) + part
     sources = tuple((farm, Units(floor(part))) for farm, part in sorted(by_farm.items()))
     ORIGINS.put(overlay, Origin(milk.tank, sources), lot_id)
-    book_minted(overlay, claim.units)
+
+
+def _by_farm(milk: Milk, units: int) -> list[tuple[Address, int]]:
+    """Share a lot's units by whose milk they are."""
     farms, weights = zip(*milk.brought, strict=True)
-    parts = apportion(claim.units, weights)
-    claim_subsidies(overlay, context, list(zip(farms, parts, strict=True)))
+    return list(zip(farms, apportion(units, weights), strict=True))
 
 
 def _issue(overlay: Overlay, mmu: Address, milk: Milk, units: int) -> None:
