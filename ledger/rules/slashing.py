@@ -45,6 +45,14 @@ from ledger.types.votes import FaultKind, fault_between
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """What a fault cost: units in all, and of them those that the validator's owner lost."""
+
+    units: int = 0
+    own_units: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Offence:
     """A fault that holds: what it is, the seat that answers for it, what was punished before."""
 
@@ -86,38 +94,48 @@ def apply_evidence(
     offence = check_evidence_of_fault(overlay, call, body)
     owed = -(-offence.seat.stake * rules.slash_bp // BASIS_POINTS)
     owed = min(owed, offence.seat.stake - offence.before.paid)
-    units, own_units = _take(overlay, rules, body.validator, epoch, now, owed)
+    # What left before the boundary of epoch - 2 had no vote in `epoch`.
+    voted = range(max(epoch - 1, 0), now + 1)
+    from_pools = _take_from_pools(overlay, rules, body.validator, voted, owed)
+    from_stake = _take_from_stake(overlay, body.validator, owed - from_pools.units)
+    units = from_pools.units + from_stake.units
     faults = sorted((*offence.before.faults, (body.first.view, int(offence.kind))))
     paid = Units(offence.before.paid + units)
     # Looking for what is left takes a look at every epoch since: for nothing it is done once.
     after = Offences(tuple(faults), paid, spent=units == 0)
     OFFENCES.put(overlay, after, epoch_name(epoch) + body.validator)
-    _pay_out(overlay, rules, call, units, own_units)
+    _pay_out(overlay, rules, call, units, from_pools.own_units + from_stake.own_units)
     validator = find_validator(overlay, body.validator)
     until = max(validator.jailed_until, now + rules.jail_epochs)
     VALIDATORS.put(overlay, replace(validator, jailed_until=until), body.validator)
 
 
-def _take(
-    overlay: Overlay, rules: Staking, key: PublicKey, epoch: int, now: int, owed: int
-) -> tuple[int, int]:
-    """Take what is owed out of what voted in an epoch; give how much, and the owner's part."""
-    validator = find_validator(overlay, key)
-    left, own_units = owed, 0
-    # What left before the boundary of epoch - 2 had no vote in `epoch`.
-    for began in range(max(epoch - 1, 0), now + 1):
-        name = key + epoch_name(began)
+def _take_from_pools(
+    overlay: Overlay, rules: Staking, key: PublicKey, epochs: range, owed: int
+) -> Taken:
+    """Take by the rate what began to leave in some epochs, the oldest first, up to what is owed."""
+    owner = find_validator(overlay, key).owner
+    units = own_units = 0
+    for epoch in epochs:
+        name = key + epoch_name(epoch)
         pool = UNBONDING.get(overlay, name)
         if pool is not None:
-            cut = min(-(-pool.begun * rules.slash_bp // BASIS_POINTS), pool.units, left)
+            share = -(-pool.begun * rules.slash_bp // BASIS_POINTS)
+            cut = min(share, pool.units, owed - units)
             UNBONDING.put(overlay, replace(pool, units=Units(pool.units - cut)), name)
-            own_units += cut * (TICKETS.get(overlay, name + validator.owner) or 0) // pool.shares
-            left -= cut
-    cut = min(validator.stake, left)
-    if cut:
-        own_units += cut * validator.own_shares // validator.shares
-        VALIDATORS.put(overlay, replace(validator, stake=Units(validator.stake - cut)), key)
-    return owed - left + cut, own_units
+            units += cut
+            own_units += cut * (TICKETS.get(overlay, name + owner) or 0) // pool.shares
+    return Taken(units, own_units)
+
+
+def _take_from_stake(overlay: Overlay, key: PublicKey, owed: int) -> Taken:
+    """Take what is still owed out of what is bonded, as far as it reaches."""
+    validator = find_validator(overlay, key)
+    cut = min(validator.stake, owed)
+    if cut == 0:
+        return Taken()
+    VALIDATORS.put(overlay, replace(validator, stake=Units(validator.stake - cut)), key)
+    return Taken(cut, cut * validator.own_shares // validator.shares)
 
 
 def _pay_out(overlay: Overlay, rules: Staking, call: Call, units: int, own_units: int) -> None:
