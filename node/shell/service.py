@@ -46,7 +46,7 @@ from node.core.events import (
     Verified,
 )
 from node.core.machine import Machine
-from node.shell.inbox import Inbox
+from node.shell.inbox import BATCH_MAX, Inbox
 from node.shell.journal import Journal
 from node.shell.telemetry import Telemetry
 from node.shell.transport import Transport
@@ -157,11 +157,12 @@ class Service:
     def _turn(self) -> None:
         """Handle what waits and a tick that is due; sync once; then send."""
         stop_s = time.perf_counter() + TURN_S
-        events: list[Event] = self._inbox.take()
-        for number, event in enumerate(events):
+        for _ in range(BATCH_MAX):
+            event = self._inbox.take()
+            if event is None:
+                break
             self._handle(event)
-            if time.perf_counter() > stop_s and number + 1 < len(events):
-                self._inbox.put_back(events[number + 1 :])
+            if time.perf_counter() > stop_s:
                 break
         deadline_ms = self._machine.deadline_ms
         if deadline_ms is not None and deadline_ms <= self._clock_ms():
