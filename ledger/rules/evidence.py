@@ -201,15 +201,13 @@ def _check_reading(
 
 
 def _check_order(evidence: DeviceEvidence, first: Reading, worst: Reading, last: Reading) -> None:
-    """Equal numbers must mean equal readings: else the device signed two for one number."""
-    in_order = (
-        first.seq == evidence.first_seq
-        and last.seq == evidence.last_seq
-        and first.seq <= worst.seq <= last.seq
-        and first.t0_ms <= worst.t0_ms <= last.t0_ms
-    )
+    """Each reading ends before the next begins, and equal numbers mean equal readings.
+
+    Otherwise the device signed two for one number, or its time ran backwards.
+    """
+    named = first.seq == evidence.first_seq and last.seq == evidence.last_seq
     pairs = ((first, worst), (worst, last), (first, last))
-    if not in_order or any(a.seq == b.seq and a != b for a, b in pairs):
+    if not named or not all(a == b or _ends_before(a, b) for a, b in pairs):
         raise UnorderedEnvelopes(
             device=evidence.device.hex(),
             first=first.seq,
@@ -218,6 +216,10 @@ def _check_order(evidence: DeviceEvidence, first: Reading, worst: Reading, last:
             first_seq=evidence.first_seq,
             last_seq=evidence.last_seq,
         )
+
+
+def _ends_before(one: Reading, other: Reading) -> bool:
+    return one.seq < other.seq and one.last_ms <= other.t0_ms + other.samples[0][0]
 
 
 def consume(overlay: Overlay, device: PublicKey, first: Reading, last: Reading) -> None:

@@ -269,9 +269,10 @@ class Dairy:
         *,
         boot: int = 1,
         tamper: bool = False,
+        step_ms: int = 1_000,
     ) -> Envelope:
-        """A signed reading with a sample a second."""
-        samples = tuple((i * 1_000, value) for i, value in enumerate(values))
+        """A signed reading with a sample a second, or as often as is said."""
+        samples = tuple((i * step_ms, value) for i, value in enumerate(values))
         reading = Reading(
             1,
             device.public,
@@ -308,11 +309,11 @@ class Dairy:
         started_ms = span[0] if started_ms is None else started_ms
         ended_ms = span[1] if ended_ms is None else ended_ms
         middle_ms = (started_ms + ended_ms) // 2
-        last_ms = ended_ms - (samples - 1) * 1_000
+        step_ms = min(1_000, (ended_ms - started_ms) // (2 * samples + 2))
+        last_ms = ended_ms - (samples - 1) * step_ms
+        extra = {"boot": boot, "tamper": tamper, "step_ms": step_ms}
         first, worst, last = (
-            self.envelope(
-                device, seq, t0_ms, stream, unit, [value] * samples, boot=boot, tamper=tamper
-            )
+            self.envelope(device, seq, t0_ms, stream, unit, [value] * samples, **extra)
             for seq, t0_ms, value in (
                 (first_seq, started_ms, points[0]),
                 ((first_seq + last_seq) // 2, middle_ms, points[1]),

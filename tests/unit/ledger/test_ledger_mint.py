@@ -367,6 +367,13 @@ METER = {
         lambda: replace(meter(), first=meter(started_ms=RUN_STARTED_MS + 1_000_000).first),
         "unordered_envelopes",
     ),
+    "a reading that reaches past the next one's start": (
+        lambda: replace(meter(), first=DAIRY.envelope(
+            DAIRY.meter_keys[0], 0, RUN_STARTED_MS, "volume_total", "mL", [5_000, 6_000],
+            step_ms=RUN_ENDED_MS - RUN_STARTED_MS - 500,
+        )),
+        "unordered_envelopes",
+    ),
     "units change": (
         lambda: broken("first", meter(unit=Unit.MICROLITRE).first), "wrong_unit",
     ),
