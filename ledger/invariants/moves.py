@@ -6,6 +6,7 @@ A rule that is right takes none of this back; so whatever does is a bug, or was 
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
+from ledger.state.table import Table
 from ledger.state.tables import (
     CHAIN,
     COMMITTEES,
@@ -24,7 +25,6 @@ from ledger.state.tables import (
     SUBSIDY,
     SUPPLY,
     TANKS,
-    Table,
 )
 
 R = TypeVar("R")

@@ -14,6 +14,7 @@ from ledger.state.dairy import Product, SealedRun, Tank
 from ledger.state.market import Mandate, Price, Subsidy
 from ledger.state.records import Lot, Supply
 from ledger.state.stakes import Committee, Offences, Slashes, Unbonding, Validator
+from ledger.state.table import Table
 from ledger.state.tables import (
     COMMITTEES,
     DECODERS,
@@ -30,7 +31,6 @@ from ledger.state.tables import (
     TANKS,
     UNBONDING,
     VALIDATORS,
-    Table,
 )
 
 R = TypeVar("R")

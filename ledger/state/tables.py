@@ -1,21 +1,16 @@
-"""Tables: which record stands under which key. The one place that reads and writes records.
+"""Tables: which record stands under which key, and the questions that every rule has for them.
 
-A key is the table's one-byte prefix and the record's name, which has a fixed length in each
-table; a table of one record has an empty name.
-
-Invariant: what stands in a table can be read again. What could not is refused when it is written.
+First the tables, then the law's own accounts and how units move, then parameters, roles and names.
+A record has no other way in or out of a state than its table here.
 """
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Final, Generic, TypeVar
+from typing import Final
 
-import msgspec
-
-from ledger.errors import ClosedAccount, CountOverflow, TooLittleMoney
+from ledger.errors import ClosedAccount, TooLittleMoney
 from ledger.params import Parameters
 from ledger.primitives.amounts import Units
-from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey
 from ledger.state.dairy import Challenge, Mmu, Origin, Product, SealedRun, Tank
@@ -48,44 +43,7 @@ from ledger.state.stakes import (
     Unbonding,
     Validator,
 )
-
-R = TypeVar("R")
-
-
-class Table(Generic[R]):
-    """Records of one type under one prefix."""
-
-    __slots__ = ("_decoder", "kind", "prefix")
-
-    def __init__(self, prefix: bytes, kind: type[R]) -> None:
-        assert len(prefix) == 1
-        self.prefix = prefix
-        self.kind = kind
-        self._decoder = msgspec.msgpack.Decoder(kind)
-
-    def get(self, reader: Reader, name: bytes = b"") -> R | None:
-        """Give a record, or None."""
-        raw = reader.get(self.prefix + name)
-        return None if raw is None else self._decoder.decode(raw)
-
-    def put(self, overlay: Overlay, record: R, name: bytes = b"") -> None:
-        """Set a record; raise `CountOverflow` for one that could not be read again."""
-        # Structs check their bounds when they are decoded only: no rule can forget to.
-        try:
-            raw = encode(record)
-            self._decoder.decode(raw)
-        except (msgspec.ValidationError, OverflowError) as error:
-            raise CountOverflow(table=self.prefix.decode(), why=str(error)) from error
-        overlay.put(self.prefix + name, raw)
-
-    def remove(self, overlay: Overlay, name: bytes = b"") -> None:
-        """Take a record away."""
-        overlay.put(self.prefix + name, None)
-
-    def decode(self, raw: bytes) -> R:
-        """Read a record from the bytes in the state."""
-        return self._decoder.decode(raw)
-
+from ledger.state.table import Table
 
 ACCOUNTS: Final = Table(b"a", Account)
 """By address."""
@@ -124,7 +82,7 @@ SUPPLY: Final = Table(b"s", Supply)
 VALIDATORS: Final = Table(b"v", Validator)
 """By vote key."""
 REGISTER: Final = Table(b"w", Register)
-"""One record: every validator's vote key."""
+"""One record: the vote keys of those that stand for the committee."""
 OWNERS: Final = Table(b"o", bytes)
 """By owner's address: the vote key of its validator."""
 COMMITTEES: Final = Table(b"k", Committee)

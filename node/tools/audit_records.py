@@ -12,6 +12,7 @@ from ledger.genesis import Genesis
 from ledger.primitives.codec import encode
 from ledger.state import tables
 from ledger.state.overlay import Overlay
+from ledger.state.table import Table
 from ledger.store import Finalised, MemoryStore
 from ledger.store.chain import ChainStore
 from ledger.transition import BlockContext, apply_block
@@ -22,7 +23,7 @@ from node.tools.findings import Findings
 TABLE_NAMES: Final = {
     table.prefix: name.lower().replace("_", " ")
     for name, table in vars(tables).items()
-    if isinstance(table, tables.Table)
+    if isinstance(table, Table)
 }
 
 
