@@ -1,7 +1,8 @@
 """Parameters: the numbers of the law, each with its hard bounds and its source.
 
-They stand in the genesis and in the state. The bounds are in the types, so that no genesis, and
-later no vote, can pass them. A number that comes from a regulation has its source beside it.
+They stand in the genesis and in the state. The bounds are in the types, so that neither a genesis
+nor a later change (`rules.governance`) can pass them. A number that comes from a regulation has its
+source beside it.
 """
 
 from enum import StrEnum

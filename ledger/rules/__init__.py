@@ -2,7 +2,8 @@
 
 | family     | module                   | bodies                                              |
 |------------|--------------------------|-----------------------------------------------------|
-| fees       | `fees`                   | every transaction                                   |
+| all        | `fees`                   | every transaction                                   |
+|            |                          | (`table`, `context`, `claims` serve all)            |
 | transfer   | `transfer`               | Transfer                                            |
 | registry   | `registry`               | RegisterDevice, CalibrateDevice, RevokeDevice,      |
 |            |                          | GrantRole, RevokeRole, FreezeAccount                |
@@ -12,6 +13,7 @@
 |            | `lots`                   | PackLot, FreezeLot, RecallLot                       |
 |            | `losses`                 | WriteOff, PostBond, ReleaseBond                     |
 |            | `challenges`             | ChallengeLot, ResolveChallenge                      |
+|            |                          | (`books` counts what comes and what goes)           |
 | staking    | `staking`, `slashing`    | RegisterValidator, Bond, Unbond, ClaimUnbonded,     |
 |            |                          | ClaimRewards, Unjail, SubmitEvidence                |
 |            |                          | (`epochs`, `rewards` serve it)                      |
@@ -24,7 +26,7 @@
 
 A new body needs three things: its struct in `types.transaction.Body`, a function `apply_...` here
 (and `check_...`, for what can be said without a block), and its entry in `LAWS`, which also says
-who may send it; a test finds a body without one.
+who may send it; a test finds a body without one. What is due after a block is in `end_block`.
 """
 
 from typing import Final

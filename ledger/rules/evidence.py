@@ -1,9 +1,9 @@
 """Evidence: what a device's three envelopes prove, re-checked by every validator.
 
 A device shows the first, the last and the worst envelope of an unbroken range of its readings.
-Here stands whose they are, that they are what they are shown for, and that no mint used them
+Here stands whose they are, that they are what they are shown for, and that nothing used them
 before. Their signatures are checked outside (`transition.signature_claims`). What the numbers
-mean for the litres is `milk`'s.
+mean for the litres is for `proving` and `tanks` to say, what they mean for the heat for `heat`.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,8 @@
 
 A milk meter's operator is the farm whose milk it counts; every other instrument's operator is
 the MMU that mints on it. A revoked device stays revoked. Roles whose quorums are counted keep
-their bounds: attestors as the genesis has them, feeders at most as many as can be listed.
+their bounds: attestors are never fewer than a genesis needs, and neither they nor feeders are more
+than can be listed.
 """
 
 from typing import Final

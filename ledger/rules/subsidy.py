@@ -1,7 +1,8 @@
-"""Subsidy: a funded pool pays farmers at the end of the mint's block (spec §14).
+"""Subsidy: a funded pool pays farmers for their part of a lot (spec §14).
 
 A licensed farmer's part of a lot is worth `rate` a litre, in tokens at the last price, under a
-cap a month. Every block pays claims in their order; what the pool can't pay waits for more funding.
+cap a month. After every block the oldest claims are paid, `CLAIMS_PAID_MAX` at most; what the pool
+can't pay waits for more funding.
 Invariant: the pool's account holds funded - paid.
 """
 

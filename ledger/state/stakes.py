@@ -1,7 +1,7 @@
 """Records of staking: validators, delegations, what is unbonding, committees, offences.
 
 Shares make a slash cost the same however many have delegated: a holder's part is
-`shares / all shares` of the stake. Rewards are counted the same way, in `SCALE` parts of a unit.
+`shares / all shares` of the stake. Rewards are counted the same way, in 2^64 parts of a unit.
 """
 
 from typing import Annotated, Final

@@ -53,6 +53,6 @@ class ChargeMandate(
 class CancelMandate(
     Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="cancel_mandate"
 ):
-    """End a mandate at once. The sender is the payer."""
+    """End a mandate at once. The sender is the payer; of one that is over, anyone."""
 
     mandate: WireHash

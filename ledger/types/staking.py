@@ -23,7 +23,9 @@ CommissionBp = Annotated[int, Meta(ge=0, le=10_000)]
 class RegisterValidator(
     Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="register_validator"
 ):
-    """Stand for the committee. The sender becomes the owner; `proof` is the vote key's own.
+    """Make a validator, which stands for the committee once it has stake.
+
+    The sender becomes its owner; `proof` is the vote key's own signature that it may.
 
     `commission_bp` is what the owner keeps of its delegators' rewards.
     """
