@@ -170,9 +170,13 @@ def wanted(s: State) -> dict[Request, Want]:
 
 
 def _want_body(s: State, wants: dict[Request, Want], block: BlockRef) -> None:
-    """Want the first missing body on the way from a block down to the floor."""
+    """Want the first missing body on the way from a block down to the floor.
+
+    A long way is left to block sync, where there is something final for it to bring.
+    """
     missing, depth = s.tree.missing(block)
-    if missing is None or s.tree.is_too_deep(depth):
+    is_synced = s.finalized_view > s.floor.block.view
+    if missing is None or (is_synced and s.tree.is_too_deep(depth)):
         return
     # The newest block's body is most likely on its way from the leader: ask a little later.
     fresh = depth == 0 and block.view + 1 >= s.view

@@ -35,6 +35,7 @@ from consensus.quorum import check_subject, is_genuine
 from consensus.state import State
 from consensus.tree import Standing, block_of, parent_of
 from consensus.types import GENESIS_VIEW, BlockRef, Member, View
+from consensus.view import certified_block
 
 
 def take_message(s: State, sender: Member, message: Message) -> None:
@@ -116,8 +117,10 @@ def take_proposal(s: State, sender: Member, proposal: Proposal) -> None:
     if parent.view == first.view == GENESIS_VIEW and parent != first:
         raise BadProposal("it builds on another first block than the epoch's")
     if wanted:
-        # Before what came with it is looked at: others may have notarized it without looking, and
-        # then nobody could ever hand the body on. No rule relies on a certificate that isn't held.
+        # Before the nullifications are looked at: others may have notarized it without looking,
+        # and then nobody could ever hand the body on. No rule relies on one that isn't held.
+        if proposal.parent is not None:
+            learn(s, proposal.parent, sender)
         _plant(s, sender, proposal)
     _absorb(s, sender, proposal)
     if sender == vote.signer:
@@ -125,16 +128,18 @@ def take_proposal(s: State, sender: Member, proposal: Proposal) -> None:
 
 
 def _plant(s: State, sender: Member, proposal: Proposal) -> bool:
-    """Keep a body, unless it stands on a parent on which no block of this hash can stand here.
+    """Keep a body if its parent is the floor, or known to be notarized under just this hash.
 
-    Its place in the tree would be taken, it could never be checked, and the true one not be had.
+    A vote names its parent's view and not its hash. On a parent that isn't there the body could
+    never be checked, its place in the tree would be taken, and the true one not be had.
     """
     block, parent, floor = block_of(proposal), parent_of(proposal), s.floor.block
     known = s.rounds.get(block.view)
     certificate = known.notarization if known is not None and known.block == block else None
     if certificate is not None and certificate.subject.parent_view != parent.view:
         return False
-    if parent.view <= floor.view and parent != floor:
+    proof = s.notarized_at(parent.view) if parent.view > floor.view else None
+    if parent != floor and (proof is None or certified_block(proof) != parent):
         return False
     node = s.tree.get(block)
     if node is not None and node.standing is Standing.INVALID:

@@ -109,6 +109,9 @@ def check_structure(proposal: Proposal) -> None:
     if subject.kind is not VoteKind.NOTARIZE:
         raise BadProposal("a proposal is signed by a notarize vote")
     check_subject(subject)
+    came_along = (proposal.parent, *proposal.nullifications)
+    if any(one is not None and one.subject.epoch != subject.epoch for one in came_along):
+        raise BadProposal("its certificates are of another epoch")
     if (proposal.parent is None) != (subject.parent_view == GENESIS_VIEW):
         raise BadProposal("every parent but genesis comes with its certificate")
     if proposal.parent is not None:

@@ -17,7 +17,8 @@ from consensus.messages import (
 )
 from consensus.params import IGNORED_FIRST_MS, IGNORED_MAX_MS
 from consensus.quorum import verify_certificate
-from consensus.types import BlockRef, Member, View
+from consensus.tree import ANCESTORS_FETCHED_MAX
+from consensus.types import BlockRef, Epoch, Member, View
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Signature
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
@@ -268,8 +269,60 @@ def test_a_false_body_makes_way_for_the_one_that_a_final_block_needs() -> None:
     bench = Bench(follows=2)
     first = bench.propose(1)
     bench.hear(replace(first, payload=bench.propose(1, note=b"other").payload))
-    second = bench.propose(2, ref(first), junk(bench.certify(first.vote.subject)))
+    second = bench.propose(2, ref(first), bench.certify(first.vote.subject))
     settle_on(bench, second)
     bench.pardon()
     serve(bench, first)
     assert bench.engine.floor.block == ref(second)
+
+
+@pytest.mark.parametrize("epoch", [EPOCH, Epoch(9)], ids=["noise", "another epoch's proof"])
+@pytest.mark.parametrize("is_answer", [False, True], ids=["from the leader", "as an answer"])
+def test_no_body_is_kept_on_a_parent_that_is_not_there(epoch: Epoch, is_answer: bool) -> None:
+    bench = Bench(follows=2)
+    first = bench.propose(1)
+    bench.hear(first)
+    proof = bench.certify(first.vote.subject)
+    bench.hear(proof)
+    second = bench.propose(2, ref(first), proof)
+    about = replace(proof.subject, block_hash=STRANGE, epoch=epoch)
+    false = replace(second, parent_hash=STRANGE, parent=replace(proof, subject=about))
+    if not is_answer:
+        bench.hear(false)
+    bench.hear(bench.certify(second.vote.subject))
+    bench.wait(bench.params.delta_ms)
+    if is_answer:
+        bench.hear(false, bench.leader(2))
+    bench.pardon()
+    serve(bench, second)
+    assert bench.engine._state.tree.is_valid(ref(second))
+
+
+def test_many_blocks_notarized_without_one_final_are_fetched_all_the_same() -> None:
+    liar, lonely = Member(0), Member(1)
+    net = Net(0)
+    net.byzantine = {liar}
+    silenced: list[bool] = []
+
+    def never_finalize(net: Net, sender: Member, to: Member, message: Message) -> list[Message]:
+        is_finalize = isinstance(message, Vote) and message.subject.kind is VoteKind.FINALIZE
+        return [] if silenced or is_finalize else [message]
+
+    carry = net.carry
+
+    def keep_from_liar(sender: Member, to: Member, message: Message) -> None:
+        if to != liar or never_finalize(net, sender, to, message):
+            carry(sender, to, message)
+
+    net.tamper = never_finalize
+    net.carry = keep_from_liar  # type: ignore[method-assign]  # It could count with its own vote.
+    net.partition([lonely], [m for m in range(4) if m != lonely])
+    many = 2 * ANCESTORS_FETCHED_MAX
+    honest = [machine for machine in net.machines if machine.member != liar]
+    assert net.run(60_000, lambda: honest[-1].engine.view > many)
+    assert honest[-1].engine.floor.block.view < many // 2
+    silenced.append(True)
+    net.heal()
+    final = [machine.engine for machine in honest]
+    limit_ms = net.now_ms + 20_000
+    assert net.run(limit_ms, lambda: min(e.floor.block.view for e in final) > many)
