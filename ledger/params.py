@@ -228,6 +228,14 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
         return Units(self.fee_least_units * -(-signed_bytes // FEE_BYTES))
 
     @property
+    def collection_late_ms_max(self) -> int:
+        """Give how old milk may be when it is recorded into a tank.
+
+        A tank is as old as the oldest milk in it: so each addition leaves it half of its time.
+        """
+        return self.collection_age_ms_max // 2
+
+    @property
     def cooling_mdegc(self) -> int:
         """Give the warmest that milk may leave the line."""
         return HEAT_RULES[self.heat_rules].cooling_mdegc

@@ -50,7 +50,7 @@ def apply_collection(
     """Check the farm's meter and put what it counted into the tank."""
     check_collection(overlay, call, body)
     rules = parameters(overlay)
-    earliest_ms = max(0, context.time_ms - rules.collection_age_ms_max)
+    earliest_ms = max(0, context.time_ms - rules.collection_late_ms_max)
     span = Span(body.plant, body.farm, earliest_ms, context.time_ms + rules.clock_skew_ms_max)
     shown = check_evidence(overlay, body.meter, Instrument.MILK_METER, span)
     counted = floor(exact_volume(shown.unit, shown.rise(), rules.density_mg_per_l))

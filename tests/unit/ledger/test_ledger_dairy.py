@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.errors import LowBond
-from ledger.params import DAY_MS
+from ledger.params import DAY_MS, HOUR_MS
 from ledger.primitives.hashing import Domain, digest
 from ledger.rules.context import Call
 from ledger.rules.milk import check_mint
@@ -44,6 +44,7 @@ from tests.support.ledgers_town import PURSES, Town, parameters
 MMU = Town.address("mmu")
 TANK = tank_id(MMU, PLANT, "tank-1")
 NONE = bytes(32)
+MINUTE_MS = 60_000
 EXPIRED, RECALLED, SPILLED = LossReason.EXPIRED, LossReason.RECALLED, LossReason.SPILLED
 
 
@@ -53,11 +54,10 @@ def town():
     return Town(Dairy(parameters=rules, balances=PURSES, bond=bill(1)))
 
 
-def collection(town, farm=0, litres=40, first_seq=0, claimed=None):
-    units = bill(litres)
-    meter = town.dairy.total(
-        town.dairy.meter_keys[farm], units // 1_000, first_seq=first_seq, last_seq=first_seq + 9
-    )
+def collection(town, farm=0, litres=40, first_seq=0, claimed=None, **times):
+    units, meter_key = bill(litres), town.dairy.meter_keys[farm]
+    span = {"first_seq": first_seq, "last_seq": first_seq + 9, **times}
+    meter = town.dairy.total(meter_key, units // 1_000, **span)
     farmer = Town.address(f"farm-{farm}")
     return RecordCollection(MMU, PLANT, "tank-1", farmer, claimed or units, meter)
 
@@ -192,6 +192,19 @@ def test_a_run_of_another_plant_or_of_old_milk_is_not_minted(town):
     assert town.do("mmu", town.dairy.mint(claim)) == "old_milk"
 
 
+def test_nobody_spoils_a_tank_at_once_with_old_milk(town):
+    grant_role(town.state, Role.COLLECTOR, town.address("alice"))
+    assert town.do("mmu", collection(town)) == ""
+    old = collection(town, 1)
+    town.time_ms = old.meter.first.reading().t0_ms + 36 * HOUR_MS + 1
+    assert town.do("alice", old) == "outside_run"
+    town.time_ms -= 1
+    assert town.do("alice", old) == ""
+    town.time_ms += 36 * HOUR_MS
+    assert town.do("mmu", SealRun(run_id(7), TANK, bill(80))) == ""
+    town.close()
+
+
 def test_a_tank_with_old_milk_in_it_is_emptied_before_more_is_sealed(town):
     town.do("mmu", collection(town))
     run = digest(Domain.RUN, b"late")
@@ -200,7 +213,8 @@ def test_a_tank_with_old_milk_in_it_is_emptied_before_more_is_sealed(town):
     assert town.do("mmu", SealRun(run, TANK, bill(40))) == "old_milk"
     assert TANKS.get(town.state, TANK).held == bill(40)
     assert town.do("mmu", WriteOff(TANK, bill(40), SPILLED)) == ""
-    assert town.do("mmu", collection(town, first_seq=10)) == ""
+    now = {"started_ms": town.time_ms - MINUTE_MS, "ended_ms": town.time_ms}
+    assert town.do("mmu", collection(town, first_seq=10, **now)) == ""
     town.time_ms = TANKS.get(town.state, TANK).oldest_ms + 3 * DAY_MS
     assert town.do("mmu", SealRun(run, TANK, bill(40))) == ""
     town.close()
