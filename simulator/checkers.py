@@ -101,6 +101,11 @@ class Oracle:
             self.holdings[process.place] = Holdings(floor=(0, self.chronicle.final[0]))
         return self.holdings[process.place]
 
+    def is_owed_finality(self, process: Process) -> bool:
+        """Tell whether a process holds the notarization of a block that it has not made final."""
+        held = self.holding(process)
+        return any(at > held.floor[0] and kind == NOTARIZE for at, kind in held.certificates)
+
     def distrust(self, process: Process) -> None:
         """Hold a process to nothing any more: its disk lies, or it wears a mask."""
         process.trusted = False

@@ -420,6 +420,8 @@ class Simulation:
     def _expect_silence(self) -> None:
         """I11: between the last block and the heartbeat nobody says anything."""
         self.world.run(self.world.now_ms + QUIET_AFTER_MS)
+        if any(self.oracle.is_owed_finality(process) for process in self._good()):
+            return  # Outside the healed core one lacks a block that it knows of, and asks for it.
         before = self.network.traffic.messages
         until_ms = self.world.now_ms + self.scenario.params.heartbeat_ms - 2 * QUIET_AFTER_MS
         self.world.run(until_ms)
