@@ -17,6 +17,7 @@ from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import SigningKey, verify
 from ledger.primitives.merkle import merkle_root
+from ledger.rules.heat import sealed_as_vat
 from ledger.rules.measure import exact_volume
 from ledger.types.evidence import DeviceEvidence, Process, RunClaim
 from ledger.types.milk import RecordCollection
@@ -62,6 +63,8 @@ def recompute(
     digests = [envelope.digest() for envelope in envelopes]
     if len(digests) != claim.readings_count or merkle_root(digests) != claim.readings_root:
         raise Disagreement(f"{len(digests)} envelopes do not make the claimed root")
+    if (claim.process is Process.BATCH) != sealed_as_vat(flow_max_l_per_h):
+        raise Disagreement(f"a line sealed at {flow_max_l_per_h} L/h is not {claim.process}")
     readings = [_read(envelope, chain_id) for envelope in envelopes]
     ranges = _Ranges(list(zip(readings, envelopes, strict=True)))
     brought = [_total(ranges.take(collection.meter), law) for collection in claim.collections]
@@ -200,6 +203,8 @@ def _check_flow(
     """Check that milk was held long enough, and that nothing looked away while it flowed."""
     totals = (Stream.VOLUME_TOTAL, Stream.MASS_TOTAL)
     flow = [reading for readings in line for reading in readings if reading.stream in totals]
+    if not flow:
+        raise Disagreement("no flow is shown")
     begin_ms, end_ms = min(_times(flow)), max(_times(flow))
     watches = [Stream.OUTLET_TEMPERATURE, Stream.VALVE_FORWARD]
     if claim.process is Process.BATCH:

@@ -234,10 +234,12 @@ class ShortHold(EvidenceRefused):
 
 
 class WrongProcess(EvidenceRefused):
-    """This kind of milk can't be made that way."""
+    """This kind of milk can't be made that way, or not by this line."""
 
     code = "wrong_process"
-    text = "{kind} milk is not made by the process {process}"
+    text = (
+        "{kind} milk is not made by the process {process} on a line sealed at {sealed_l_per_h} L/h"
+    )
 
 
 class Unwatched(EvidenceRefused):

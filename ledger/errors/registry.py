@@ -31,7 +31,7 @@ class UnknownInstrument(RegistryRefused):
 
 
 class WrongSeal(RegistryRefused):
-    """A flow meter's line is sealed at a flow, and no other instrument is."""
+    """Only a flow meter's line is sealed at a flow."""
 
     code = "wrong_seal"
     text = "a {kind} can't be sealed at {flow_max_l_per_h} L/h"

@@ -76,7 +76,10 @@ class DeviceLine(Struct, forbid_unknown_fields=True):
     ]
     calibrated_until_ms: Annotated[Millis, Meta(description="Until when its readings count.")]
     flow_max_l_per_h: Annotated[
-        FlowMax, Meta(description="What a flow meter's line is sealed at; 0 for any other.")
+        FlowMax,
+        Meta(
+            description="What a flow meter's line is sealed at; 0 behind a vat, and for any other."
+        ),
     ]
 
 

@@ -153,7 +153,7 @@ class Genesis(Struct, frozen=True, array_like=True):
             if not seals_rightly(device.instrument, device.flow_max_l_per_h):
                 raise BadGenesis(
                     where=f"devices[{index}].flow_max_l_per_h",
-                    why="a flow meter's line is sealed at a flow, write 0 for any other instrument",
+                    why="only a flow meter's line is sealed at a flow, write 0 for this instrument",
                 )
 
     def _check_bonds(self) -> None:

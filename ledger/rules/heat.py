@@ -32,11 +32,18 @@ Line = list[tuple[Instrument, Shown]]
 _FORWARD: Final = 1
 
 
+def sealed_as_vat(flow_max_l_per_h: int) -> bool:
+    """Tell whether a flow meter was admitted behind a vat: then its line is sealed at no flow."""
+    return flow_max_l_per_h == 0
+
+
 def check_heat(rules: Parameters, claim: RunClaim, line: Line) -> None:
     """Raise unless what is shown of a line says that its milk was pasteurised."""
-    if claim.process is Process.BATCH and claim.kind in UHT_KINDS:
-        raise WrongProcess(kind=claim.kind, process=claim.process)
     [flow] = (shown for kind, shown in line if kind is Instrument.FLOW_METER)
+    batch, sealed = claim.process is Process.BATCH, flow.flow_max_l_per_h
+    # What is asked of the heat follows from what the regulator admitted, not from the claim's word.
+    if batch != sealed_as_vat(sealed) or (batch and claim.kind in UHT_KINDS):
+        raise WrongProcess(kind=claim.kind, process=claim.process, sealed_l_per_h=sealed)
     for kind, shown in line:
         match kind:
             case Instrument.HOLD_THERMOMETER:

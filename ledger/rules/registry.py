@@ -59,8 +59,8 @@ def require_role(reader: Reader, sender: Address, *roles: Role) -> None:
 
 
 def seals_rightly(kind: Instrument, flow_max_l_per_h: int) -> bool:
-    """Tell whether an instrument may be sealed at a flow: a flow meter is, no other can be."""
-    return (kind is Instrument.FLOW_METER) == (flow_max_l_per_h > 0)
+    """Tell whether an instrument may be sealed at a flow: only a flow meter, behind no vat."""
+    return kind is Instrument.FLOW_METER or flow_max_l_per_h == 0
 
 
 def check_register(reader: Reader, call: Call, body: RegisterDevice) -> None:

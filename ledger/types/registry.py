@@ -35,7 +35,7 @@ class RegisterDevice(
     """Admit a measuring device. The sender holds the regulator's role.
 
     `flow_max_l_per_h` is the flow at which a line is sealed: up to it the holding tube holds milk
-    as long as the rules ask. A flow meter has one, and no other instrument.
+    as long as the rules ask. A flow meter behind a vat has none (0), nor has any other instrument.
     """
 
     device: WirePublicKey

@@ -15,10 +15,11 @@ from iot_minting.errors import Disagreement
 from iot_minting.policy import WATCHES, SealedRun
 from ledger.params import DAY_MS
 from ledger.primitives.keys import verify_many
+from ledger.primitives.merkle import merkle_root
 from ledger.rules.measure import exact_volume
 from ledger.state.tables import supply
 from ledger.transition import apply_block, signature_claims
-from ledger.types.evidence import Instrument
+from ledger.types.evidence import Instrument, Process
 from ledger.types.milk import RecordCollection, SealRun, tank_id
 from ledger.types.reading import Unit
 from ledger.types.transaction import MintLot
@@ -119,6 +120,33 @@ def test_the_attestor_refuses_milk_that_flowed_faster_than_its_line_is_sealed_at
     recompute(claim, envelopes, line.rules.law, line.dairy.chain_id, 44_000)
     with pytest.raises(Disagreement, match="faster than 36000 L/h"):
         recompute(claim, envelopes, line.rules.law, line.dairy.chain_id, 36_000)
+
+
+def test_the_attestor_refuses_a_process_that_the_line_was_not_admitted_for():
+    line = MilkLine()
+    run = one_run(line)
+    claim, envelopes = build_claim(run, line.rules), envelopes_of(run)
+    with pytest.raises(Disagreement, match="sealed at 0 L/h is not continuous"):
+        recompute(claim, envelopes, line.rules.law, line.dairy.chain_id, 0)
+    batch = replace(claim, process=Process.BATCH)
+    assert "is not batch" in disagreement(line, batch, envelopes)
+
+
+def test_the_attestor_refuses_a_claim_without_a_flow():
+    line = MilkLine()
+    run = one_run(line)
+    claim, flow = build_claim(run, line.rules), {piece.envelope for piece in run.flow}
+    left = [envelope for envelope in envelopes_of(run) if envelope not in flow]
+    seen = [piece for pieces in run.instruments for piece in pieces]
+    dry = replace(
+        claim,
+        instruments=claim.instruments[1:],
+        readings_root=merkle_root([each.digest() for each in left]),
+        readings_count=len(left),
+        started_ms=min(piece.reading.t0_ms for piece in seen),
+        ended_ms=max(piece.last_ms for piece in seen),
+    )
+    assert disagreement(line, dry, left) == "no flow is shown"
 
 
 @pytest.mark.parametrize("kind", WATCHES)

@@ -51,6 +51,8 @@ LIMITS = [
 def mint(claim, dairy=DAIRY, seal=None, more=()):
     """Mint on a line sealed at a flow, with more hold thermometers; give the code."""
     state = dairy.state()
+    if seal is None and claim.process is BATCH:
+        seal = 0
     if seal is not None:
         known = DEVICES.get(state, FLOW.public)
         DEVICES.put(state, replace(known, flow_max_l_per_h=seal), FLOW.public)
@@ -199,3 +201,8 @@ def test_where_no_rule_says_how_hot_a_vat_may_be_it_may_be_hotter():
 
 def test_the_same_readings_are_too_cold_for_continuous_flow():
     assert mint(replace(batch(), process=CONTINUOUS)) == "too_cold"
+
+
+def test_the_process_is_what_the_line_was_admitted_for():
+    assert mint(batch(), seal=1) == "wrong_process"
+    assert mint(DAIRY.claim(), seal=0) == "wrong_process"
