@@ -78,7 +78,7 @@ def note_own(s: State, subject: Subject) -> None:
     silence = s.silence
     if silence is None:
         if not known:
-            s.silence = Silence()
+            s.silence = Silence(is_suspicious=True)
             s.effects.append(Muted(UNKNOWN_VOTE))
     elif silence.bar is not None and subject.view >= silence.bar and not silence.has_twin:
         silence.has_twin = True
@@ -108,8 +108,11 @@ def is_freed_by(s: State, boundary_view: View) -> bool:
     To be in it took the finality of this epoch's last block. Whoever voted for that had entered a
     later view than the block's, and one of them is among those who have answered. So if none had
     been beyond the view in which the block was first made, the next epoch had begun for nobody.
+
+    Who met a vote that it would not have forgotten listens for one epoch more: if another process
+    has its key, that one votes there.
     """
     silence = s.silence
-    if silence is None or silence.bar is None or silence.has_twin:
+    if silence is None or silence.bar is None or silence.has_twin or silence.is_suspicious:
         return False
     return boundary_view >= silence.bar - 2

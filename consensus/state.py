@@ -88,6 +88,8 @@ class Silence:
     """Who has answered since the bar was reached."""
     has_twin: bool = False
     """Another process votes with this key."""
+    is_suspicious: bool = False
+    """It remembers all that it signed, and met a vote of its key that it did not."""
 
 
 @dataclass(slots=True)

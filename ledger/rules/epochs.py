@@ -38,8 +38,8 @@ from ledger.state.tables import (
     parameters,
 )
 
-FORGOTTEN_MAX: Final = 2
-"""The most epochs that one boundary forgets; it adds one."""
+FORGOTTEN_MAX: Final = 32
+"""The most epochs that one boundary forgets: many, for when busy weeks are followed by idle ones."""
 
 
 def epoch_of(height: int, epoch_blocks: int) -> int:

@@ -314,6 +314,15 @@ def test_an_epochs_end_frees_nobody_who_has_a_twin() -> None:
     assert not bench.engine.is_freed_by(View(900))
 
 
+def test_an_epochs_end_does_not_free_who_met_a_vote_that_it_would_not_have_forgotten() -> None:
+    bench = Bench(STAKES)
+    bench.do(Received(bench.me, bench.sign(nullify(1), bench.me)))
+    assert bench.engine.is_silent
+    for member in bench.others:
+        bench.hear(ViewReport(EPOCH, None, None), member)
+    assert not bench.engine.is_freed_by(View(900))
+
+
 def test_a_word_on_a_connection_of_ones_own_key_silences_only_if_it_is_ones_own_vote() -> None:
     bench = Bench()
     about = bench.propose(1).vote.subject
