@@ -93,7 +93,7 @@ blocks by hash only, and asks the application to build and to check them.
 `quorum` `votes` `view` `tree` `fetching` `leader` `state`  the data, each part with its own law
 `certifying` `justify` `proposing` `voting`                 the rules
 `following` `pacing` `intake` `engine`                      keeping up; time; messages; one epoch
-`guard` `journal` `silence`                                 what holds across a crash
+`guard` `journal` `restoring` `silence`                     what holds across a crash
 
 Three more modules have their place here: `vrf` (the seeds of epochs), `evidence` (the proofs of
 slashable votes) and `lightclient` (finality shown to those who run no node).

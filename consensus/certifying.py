@@ -14,7 +14,7 @@ from consensus.params import PROPOSALS_KEPT, SKIP_VIEWS
 from consensus.quorum import is_genuine, verify_certificate
 from consensus.silence import note_certificate
 from consensus.state import State
-from consensus.tree import Standing, block_of, parent_of
+from consensus.tree import Standing, parent_of
 from consensus.types import Member, View
 from consensus.view import Round, certified_block
 from consensus.votes import Admission, are_exclusive
@@ -64,7 +64,7 @@ def accuse_of_equivocation(s: State, known: Round, earlier: Vote, later: Vote) -
     s.accuse(Offence(signer, "it signed two votes that exclude each other", (earlier, later)))
     both_notarize = earlier.subject.kind is later.subject.kind is VoteKind.NOTARIZE
     if both_notarize and signer == s.schedule.leader(known.view):
-        known.equivocated = True  # spec §1 R5
+        known.note_equivocation()
 
 
 def learn(s: State, certificate: Certificate, source: Member) -> None:
@@ -134,11 +134,10 @@ def hold(s: State, certificate: Certificate, source: Member | None = None) -> No
 def _override(s: State, known: Round, certificate: Certificate) -> None:
     """Let a certified block stand above what the leader sent here (R6), and move the tip."""
     block = certified_block(certificate)
-    if known.proposal is not None and block_of(known.proposal) != block:
-        known.equivocated = True
+    known.note_block(block)
     node = s.tree.get(block)
     if node is not None and parent_of(node.proposal).view != certificate.subject.parent_view:
-        known.equivocated = True  # Its leader has signed the block on two parents.
+        known.note_equivocation()
         s.tree.drop(block)
     elif node is not None and node.standing is Standing.INVALID:
         # Others found this block valid, so the body that came with its hash was not its body.

@@ -7,19 +7,19 @@ has anything to do. A rule acts at most once on the same facts, so settling ends
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from consensus import certifying, following, pacing, proposing, silence, voting
+from consensus import certifying, following, pacing, proposing, restoring, silence, voting
 from consensus.effects import Effect, Offence
 from consensus.errors import PeerFault
 from consensus.events import Built, CaughtUp, Checked, Event, Received, Started, Ticked, WorkPending
 from consensus.fetching import Fetcher
 from consensus.guard import Guard
 from consensus.intake import take_message
-from consensus.journal import Record, place_of
+from consensus.journal import Record
 from consensus.leader import Schedule
-from consensus.messages import Certificate, Message, Proposal, Vote, VoteKind
+from consensus.messages import Message
 from consensus.params import IGNORED_FIRST_MS, IGNORED_MAX_MS, Params
 from consensus.state import Floor, Peer, Silence, State
-from consensus.tree import Tree, block_of
+from consensus.tree import Tree
 from consensus.types import Committee, Epoch, Member, View
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import SigningKey
@@ -88,7 +88,7 @@ class Engine:
             tip=floor.block.view,
             silence=Silence(has_twin=has_twin) if silent else None,
         )
-        _replay(self._state, records)
+        restoring.replay(self._state, records)
 
     @property
     def epoch(self) -> Epoch:
@@ -185,15 +185,7 @@ class Engine:
         for peer in s.peers.values():
             peer.heard_ms, peer.heard_view = s.now_ms, s.view
             peer.spoke_ms, peer.spoke_view = s.now_ms, s.view
-        known = s.round(s.view)
-        if VoteKind.NULLIFY in known.own:
-            s.timers.retry_ms = s.now_ms + s.params.retry_ms
-        if not s.may_vote:
-            return
-        if any(s.rounds[view].own for view in s.rounds):
-            pacing.resend(s)
-        if known.proposal is not None and known.proposal.vote.signer == s.me:
-            s.broadcast(known.proposal)
+        restoring.speak_again(s)
 
 
 def _receive(s: State, sender: Member, message: Message) -> None:
@@ -231,51 +223,3 @@ def _settle(s: State) -> None:
     certifying.share(s)
     following.fall_behind(s)
     following.fetch(s)
-
-
-def _replay(s: State, records: Sequence[Record]) -> None:
-    """Restore what was durable: own votes first, so that no certificate is formed without them."""
-    s.replaying = True
-    fresh = [r for r in records if place_of(r) > (s.epoch, s.floor.block.view)]
-    assert all(place_of(record)[0] == s.epoch for record in fresh), "an epoch's own records"
-    if s.guard is not None:
-        s.guard.raise_floor(s.floor.block.view)
-    for record in fresh:
-        if isinstance(record, Vote):
-            _restore_vote(s, record)
-    for record in fresh:
-        if isinstance(record, Certificate):
-            certifying.hold(s, record)
-        elif isinstance(record, Proposal):
-            _restore_proposal(s, record)
-    # The highest view, not the last record's: records of old views may be written late.
-    voted = [view for view, known in s.rounds.items() if known.own]
-    s.view = max([s.view, *voted])
-    s.replaying = False
-
-
-def _restore_vote(s: State, vote: Vote) -> None:
-    """Put a vote back: one's own, or one of two that prove another's equivocation."""
-    if vote.signer == s.me:
-        assert s.guard is not None
-        s.guard.remember(vote)
-        s.round(vote.subject.view).own[vote.subject.kind] = vote
-    certifying.count_vote(s, vote, verified=True)
-
-
-def _restore_proposal(s: State, proposal: Proposal) -> None:
-    """Put a block back; it is checked again, parents first, once the engine runs."""
-    node = s.tree.add(proposal, proposal.vote.signer)
-    node.durable = True
-    block = block_of(proposal)
-    known = s.round(block.view)
-    voted = known.own.get(VoteKind.NOTARIZE)
-    if voted is None or voted.subject == proposal.vote.subject:
-        known.proposal = proposal
-    if (
-        known.block is not None
-        and voted is not None
-        and voted.subject.block_hash != known.block.hash
-    ):
-        known.equivocated = True
-    certifying.count_vote(s, proposal.vote, verified=True)

@@ -176,8 +176,7 @@ def _take_from_leader(s: State, sender: Member, proposal: Proposal) -> None:
             known.proposal, known.proposed_ms = proposal, s.now_ms
         else:
             known.refused = True  # spec §1.4 R3: it can never be voted for, so R4.
-        if known.block is not None and known.block != block:
-            known.equivocated = True  # spec §1 R6
+        known.note_block(block)
     count_vote(s, vote, verified=True)
 
 

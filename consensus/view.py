@@ -7,6 +7,7 @@ sent; a second one from it only marks the round as equivocated.
 from dataclasses import dataclass, field
 
 from consensus.messages import Certificate, Proposal, Vote, VoteKind
+from consensus.tree import block_of
 from consensus.types import BlockRef, Member, View
 from consensus.votes import Tally
 
@@ -31,6 +32,16 @@ class Round:
     equivocated: bool = False
     """Two blocks were seen here (R5, R6): neither notarize nor finalize."""
     reported: set[Member] = field(default_factory=set)
+
+    def note_block(self, block: BlockRef) -> None:
+        """Note a block that the leader or a quorum signed: two are one too many (spec §1.4 R6)."""
+        proposed = None if self.proposal is None else block_of(self.proposal)
+        if any(seen not in (None, block) for seen in (proposed, self.block)):
+            self.note_equivocation()
+
+    def note_equivocation(self) -> None:
+        """Note that the leader signed two blocks, or one on two parents."""
+        self.equivocated = True
 
     @property
     def notarization(self) -> Certificate | None:
