@@ -39,9 +39,9 @@ R3  Notarize the leader's first block, if justified and valid, before nullifying
 R4  Nullify the current view when patience or trust ends, unless it is finalized. `voting`
 R5  Finalize a notarized, valid, durable block, unless the view was nullified.    `voting`
 R6  A certificate outranks what the leader sent here.                             `certifying`
-R7  Certificates go to who needs them, and later to who seems to lack them.       `certifying`
+R7  Certificates go to who needs them, and later to who seems to lack them.       `sharing`
 R8  A late notarization is still a parent.                                        `justify`
-R9  A leader that has been silent for long is not waited for.                     `voting`
+R9  A leader that has been silent for long is not waited for.                     `inactivity`
 R10 While finality is owed and does not come, say again what was said before.     `pacing`
 
 Why it is safe
@@ -91,7 +91,8 @@ blocks by hash only, and asks the application to build and to check them.
 
 `types` `messages` `events` `effects` `params` `errors`     the words
 `quorum` `votes` `view` `tree` `fetching` `leader` `state`  the data, each part with its own law
-`certifying` `justify` `proposing` `voting`                 the rules
+`certifying` `sharing` `justify` `proposing` `voting`       the rules
+`inactivity` `forks`                                        whom not to wait for; who is guilty
 `following` `pacing` `intake` `engine`                      keeping up; time; messages; one epoch
 `guard` `journal` `restoring` `silence`                     what holds across a crash
 

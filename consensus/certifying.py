@@ -1,25 +1,22 @@
-"""From votes to certificates to the next view (rules R1, R6, R7).
+"""From votes to certificates to the next view (rules R1, R6).
 
 A certificate comes about in two ways, by counting votes and by receiving it, and is held in one:
 `hold`. Rules that follow from it are applied afterwards, when the engine settles.
 """
 
-from collections.abc import Sequence
-from typing import Final
-
-from consensus.effects import Forked, Offence
+from consensus.effects import Offence
 from consensus.errors import BadSignature
-from consensus.messages import Certificate, Subject, Vote, VoteKind
-from consensus.params import PROPOSALS_KEPT, SKIP_VIEWS
+from consensus.forks import FORGED, accuse_of_equivocation, find_rivals, tell_fork
+from consensus.messages import Certificate, Vote, VoteKind
+from consensus.params import PROPOSALS_KEPT
 from consensus.quorum import is_genuine, verify_certificate
+from consensus.sharing import bring_up_to_date, push
 from consensus.silence import note_certificate
 from consensus.state import State
 from consensus.tree import Standing, parent_of
 from consensus.types import Member, View
 from consensus.view import Round, certified_block
-from consensus.votes import Admission, are_exclusive
-
-FORGED: Final = "its vote bears a wrong signature"
+from consensus.votes import Admission
 
 
 def count_vote(s: State, vote: Vote, *, verified: bool) -> None:
@@ -46,27 +43,6 @@ def count_vote(s: State, vote: Vote, *, verified: bool) -> None:
             push(s, certificate)
 
 
-def accuse_of_equivocation(s: State, known: Round, earlier: Vote, later: Vote) -> None:
-    """Report two votes that exclude each other, once a signer and view (spec §4.3).
-
-    The later one is known to be genuine. The earlier one came from its signer, but may be forged.
-    """
-    signer = later.signer
-    if signer in known.reported or signer == s.me:
-        return
-    if not is_genuine(s.committee, s.chain_id, earlier):
-        s.accuse(Offence(signer, FORGED, None))
-        return
-    known.reported.add(signer)
-    # Durable, so that a restart forgets neither the proof nor what it forbids.
-    s.persist(known.view, earlier)
-    s.persist(known.view, later)
-    s.accuse(Offence(signer, "it signed two votes that exclude each other", (earlier, later)))
-    both_notarize = earlier.subject.kind is later.subject.kind is VoteKind.NOTARIZE
-    if both_notarize and signer == s.schedule.leader(known.view):
-        known.note_equivocation()
-
-
 def learn(s: State, certificate: Certificate, source: Member) -> None:
     """Take in a certificate from another; raise `BadCertificate` if it proves nothing."""
     subject = certificate.subject
@@ -85,29 +61,6 @@ def learn(s: State, certificate: Certificate, source: Member) -> None:
         note_certificate(s, certificate)
     else:
         hold(s, certificate, source)
-
-
-def find_rivals(s: State, subject: Subject) -> list[Certificate]:
-    """Find certificates of the view that can't stand beside this one unless a third lies."""
-    known = s.rounds.get(subject.view)
-    held = list(known.certificates.values()) if known else []
-    if s.floor.finalization is not None and s.floor.block.view == subject.view:
-        held.append(s.floor.finalization)
-    return [c for c in held if are_exclusive(c.subject, subject)]
-
-
-def tell_fork(s: State, held: Sequence[Certificate], other: Certificate) -> None:
-    """Raise the alarm over certificates, and accuse who signed both of one view (spec §4.4)."""
-    view, theirs = other.subject.view, dict(other.votes)
-    s.forks.add(view)
-    culprits = {member for mine in held for member, _ in mine.votes} & theirs.keys()
-    s.effects.append(Forked(held[0], other, tuple(sorted(culprits))))
-    for mine in (certificate for certificate in held if certificate.subject.view == view):
-        for member, signature in mine.votes:
-            if member in theirs:
-                one = Vote(mine.subject, member, signature)
-                two = Vote(other.subject, member, theirs[member])
-                accuse_of_equivocation(s, s.round(view), one, two)
 
 
 def hold(s: State, certificate: Certificate, source: Member | None = None) -> None:
@@ -172,48 +125,3 @@ def forget_uncertified(s: State) -> None:
             s.tree.drop(block)
             if known is not None:
                 known.proposal = None
-
-
-def push(s: State, certificate: Certificate) -> None:
-    """Hand a certificate formed here to the next leader at once: it waits for it to build (R7)."""
-    next_leader = s.schedule.leader(View(certificate.subject.view + 1))
-    if s.me is not None and next_leader != s.me:
-        s.send(next_leader, certificate)
-
-
-def share(s: State) -> bool:
-    """Hand the newest certificates to those who show no sign of having them (R7)."""
-    timers = s.timers
-    if timers.share_ms is None or s.now_ms < timers.share_ms or s.highest is None:
-        return False
-    timers.share_ms = None
-    if s.me is None:
-        return True
-    final = s.finalization
-    finalizers = s.round(s.finalized_view).tally.voters(VoteKind.FINALIZE) if final else set()
-    for member, peer in s.peers.items():
-        if is_away(s, peer.heard_ms, peer.heard_view):
-            continue
-        if peer.entered < timers.share_view:
-            s.send(member, s.highest)
-        if final is not None and final != s.highest and member not in finalizers:
-            s.send(member, final)
-    return True
-
-
-def bring_up_to_date(s: State, member: Member) -> None:
-    """Send a member the newest certificates, at most once a delta."""
-    peer = s.peers[member]
-    last_ms = peer.caught_up_ms
-    if s.me is None or (last_ms is not None and s.now_ms < last_ms + s.params.delta_ms):
-        return
-    peer.caught_up_ms = s.now_ms
-    if s.finalization is not None:
-        s.send(member, s.finalization)
-    if s.highest is not None and s.highest != s.finalization:
-        s.send(member, s.highest)
-
-
-def is_away(s: State, last_ms: int, last_view: View) -> bool:
-    """Tell whether a last sign of a member is long past, in time and in views (R9)."""
-    return s.now_ms - last_ms >= s.params.skip_ms and s.view - last_view >= SKIP_VIEWS

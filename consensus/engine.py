@@ -7,7 +7,17 @@ has anything to do. A rule acts at most once on the same facts, so settling ends
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from consensus import certifying, following, pacing, proposing, restoring, silence, voting
+from consensus import (
+    certifying,
+    following,
+    forks,
+    pacing,
+    proposing,
+    restoring,
+    sharing,
+    silence,
+    voting,
+)
 from consensus.effects import Effect, Offence
 from consensus.errors import PeerFault
 from consensus.events import Built, CaughtUp, Checked, Event, Received, Started, Ticked, WorkPending
@@ -27,6 +37,7 @@ from ledger.primitives.keys import SigningKey
 _RULES: Final[tuple[Callable[[State], bool], ...]] = (
     certifying.enter,
     following.apply_final,
+    forks.watch_for_fork,
     voting.vote_final,
     following.check_blocks,
     voting.notarize,
@@ -220,6 +231,6 @@ def _settle(s: State) -> None:
     silence.ask(s)
     pacing.retry(s)
     pacing.stand_up(s)
-    certifying.share(s)
+    sharing.share(s)
     following.fall_behind(s)
     following.fetch(s)

@@ -3,7 +3,8 @@
 Observers do all of this and nothing else.
 """
 
-from consensus.certifying import tell_fork
+from collections.abc import Iterator
+
 from consensus.effects import Behind, Check, Finalize, Offence
 from consensus.events import Checked, Verdict
 from consensus.fetching import Request, Want
@@ -72,7 +73,6 @@ def apply_final(s: State) -> bool:
         return False
     block = certified_block(final)
     if not s.tree.is_valid(block) or not s.tree.descends(block):
-        _watch_for_fork(s, final)
         return False
     node = s.tree.get(block)
     assert node is not None
@@ -80,22 +80,6 @@ def apply_final(s: State) -> bool:
     s.effects.append(Finalize(final))
     s.move_floor(final)
     return True
-
-
-def _watch_for_fork(s: State, final: Certificate) -> None:
-    """Raise the alarm if a final block's certified ancestry passes beside the floor.
-
-    By certificates alone: a body that was never checked may name any parent.
-    """
-    floor, lowest = s.floor.finalization, final
-    while lowest.subject.parent_view > s.floor.block.view:
-        below = s.notarized_at(lowest.subject.parent_view)
-        if below is None:
-            return
-        lowest = below
-    beside = lowest.subject.parent_view < s.floor.block.view
-    if beside and floor is not None and final.subject.view not in s.forks:
-        tell_fork(s, [floor], final)
 
 
 def take_caught_up(s: State, finalization: Certificate) -> None:
@@ -118,7 +102,7 @@ def fall_behind(s: State) -> bool:
     final = s.finalization
     if final is None or s.finalized_view <= s.floor.block.view:
         return False
-    if s.behind <= s.floor.block.view:
+    if not s.is_behind:
         if not _is_out_of_reach(s, certified_block(final)):
             return False
         s.behind, s.timers.behind_ms = s.finalized_view, s.now_ms
@@ -149,27 +133,41 @@ def _source(s: State, final: Certificate) -> Member:
 def wanted(s: State) -> dict[Request, Want]:
     """List what is missing now: at most three bodies and two ranges of certificates."""
     wants: dict[Request, Want] = {}
-    known = s.round(s.view)
-    leader = s.schedule.leader(s.view)
-    blocks: list[BlockRef] = []
-    if s.behind <= s.floor.block.view:
-        if s.finalization is not None and s.finalized_view > s.floor.block.view:
-            blocks.append(certified_block(s.finalization))
-        parent = choose_parent(s)
-        if isinstance(parent, BlockRef):
-            blocks.append(parent)
-        elif leader == s.me:
-            wants[FetchCertificates(parent.first, parent.last)] = Want(None)
-        if known.proposal is not None and has_lawful_parent(s, known.proposal):
-            blocks.append(parent_of(known.proposal))
-    for block in blocks:
-        _want_body(s, wants, block)
-    if known.proposal is not None and isinstance(gap := find_gap(s, known.proposal), Gap):
-        wants.setdefault(FetchCertificates(gap.first, gap.last), Want(leader))
+    for request, want in (*_wanted_to_lead(s), *_wanted_bodies(s), *_wanted_to_judge(s)):
+        wants.setdefault(request, want)  # The first that needs it says whom to ask.
     return wants
 
 
-def _want_body(s: State, wants: dict[Request, Want], block: BlockRef) -> None:
+def _wanted_to_lead(s: State) -> Iterator[tuple[Request, Want]]:
+    """Want the certificates that hide the parent from who is to build on it (R2)."""
+    if s.is_behind or s.schedule.leader(s.view) != s.me:
+        return
+    if isinstance(gap := choose_parent(s), Gap):
+        yield FetchCertificates(gap.first, gap.last), Want(None)
+
+
+def _wanted_to_judge(s: State) -> Iterator[tuple[Request, Want]]:
+    """Want the certificates without which the view's proposal can't be voted for (R3)."""
+    proposal = s.round(s.view).proposal
+    if proposal is not None and (gap := find_gap(s, proposal)) is not None:
+        leader = s.schedule.leader(s.view)
+        yield FetchCertificates(gap.first, gap.last), Want(leader)
+
+
+def _wanted_bodies(s: State) -> Iterator[tuple[Request, Want]]:
+    """Want what leads to the final block, to the parent to build on, and to the proposal's."""
+    if s.is_behind:
+        return  # Block sync brings them.
+    if s.finalization is not None and s.finalized_view > s.floor.block.view:
+        yield from _wanted_below(s, certified_block(s.finalization))
+    if isinstance(parent := choose_parent(s), BlockRef):
+        yield from _wanted_below(s, parent)
+    proposal = s.round(s.view).proposal
+    if proposal is not None and has_lawful_parent(s, proposal):
+        yield from _wanted_below(s, parent_of(proposal))
+
+
+def _wanted_below(s: State, block: BlockRef) -> Iterator[tuple[Request, Want]]:
     """Want the first missing body on the way from a block down to the floor.
 
     A long way is left to block sync, where there is something final for it to bring.
@@ -182,7 +180,7 @@ def _want_body(s: State, wants: dict[Request, Want], block: BlockRef) -> None:
     fresh = depth == 0 and block.view + 1 >= s.view
     delay_ms = s.params.delta_ms // 2 if fresh else 0
     want = Want(s.schedule.leader(missing.view), delay_ms, _voters(s, missing))
-    wants.setdefault(FetchProposal(missing.view, missing.hash), want)
+    yield FetchProposal(missing.view, missing.hash), want
 
 
 def _voters(s: State, block: BlockRef) -> tuple[Member, ...]:

@@ -5,11 +5,7 @@ early; it raises a `PeerFault` if no honest member could have sent it.
 """
 
 from consensus import silence
-from consensus.certifying import (
-    bring_up_to_date,
-    count_vote,
-    learn,
-)
+from consensus.certifying import count_vote, learn
 from consensus.errors import BadCertificate, BadProposal, BadSignature, WrongSender
 from consensus.justify import check_structure, justify_anew
 from consensus.messages import (
@@ -32,6 +28,7 @@ from consensus.params import (
     VIEWS_KEPT,
 )
 from consensus.quorum import check_subject, is_genuine
+from consensus.sharing import bring_up_to_date
 from consensus.state import State
 from consensus.tree import Standing, block_of, parent_of
 from consensus.types import GENESIS_VIEW, BlockRef, Member, View

@@ -106,7 +106,7 @@ def resend(s: State) -> None:
 def deadline_ms(s: State) -> int | None:
     """Give the next time at which anything may be due; what is due already waits for an event."""
     times = [s.timers.share_ms, s.fetcher.due_ms()]
-    if s.behind > s.floor.block.view:
+    if s.is_behind:
         times.append(s.timers.behind_ms)
     if s.silence is not None and s.me is not None:
         times.append(s.silence.ask_ms)

@@ -139,6 +139,11 @@ class State:
         return self.finalization.subject.view if self.finalization else self.floor.block.view
 
     @property
+    def is_behind(self) -> bool:
+        """Tell whether block sync was asked for what the floor has not reached yet."""
+        return self.behind > self.floor.block.view
+
+    @property
     def may_vote(self) -> bool:
         """Tell whether this is a validator that knows of all its votes."""
         return self.me is not None and self.silence is None

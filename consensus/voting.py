@@ -4,7 +4,8 @@ Each rule is a question over the state, asked again whenever something changed, 
 a rule forbids here, the guard forbids again behind it.
 """
 
-from consensus.certifying import count_vote, is_away
+from consensus.certifying import count_vote
+from consensus.inactivity import is_inactive_leader
 from consensus.justify import find_gap, has_lawful_parent, skips_final
 from consensus.messages import Proposal, Subject, Vote, VoteKind
 from consensus.state import State
@@ -77,17 +78,6 @@ def must_nullify(s: State) -> bool:
         patience_ms = s.params.stretched_ms(s.params.leader_ms, barren_views)
         return waited_ms >= patience_ms or is_inactive_leader(s)
     return waited_ms >= s.params.stretched_ms(s.params.advance_ms, barren_views)
-
-
-def is_inactive_leader(s: State) -> bool:
-    """Tell whether the leader is silent while a quorum is not (R9). Fails open."""
-    leader = s.schedule.leader(s.view)
-    if leader == s.me or not is_away(s, s.peers[leader].spoke_ms, s.peers[leader].spoke_view):
-        return False
-    awake = [m for m, p in s.peers.items() if s.now_ms - p.spoke_ms < s.params.skip_ms]
-    stake = sum(s.committee.stake(m) for m in awake)
-    own = s.committee.stake(s.me) if s.me is not None else 0
-    return stake + own >= s.committee.quorum
 
 
 def nullify(s: State) -> bool:

@@ -1,0 +1,50 @@
+"""Handing certificates on to those who need them (rule R7, spec §1.4).
+
+At once to the next leader, soon to who has shown no sign of them, and to who shows a lack. Never
+to all by all: that would cost the square of the committee.
+"""
+
+from consensus.inactivity import is_inactive
+from consensus.messages import Certificate, VoteKind
+from consensus.state import State
+from consensus.types import Member, View
+
+
+def push(s: State, certificate: Certificate) -> None:
+    """Hand a certificate formed here to the next leader at once: it waits for it to build (R7)."""
+    next_leader = s.schedule.leader(View(certificate.subject.view + 1))
+    if s.me is not None and next_leader != s.me:
+        s.send(next_leader, certificate)
+
+
+def share(s: State) -> bool:
+    """Hand the newest certificates to those who show no sign of having them (R7)."""
+    timers = s.timers
+    if timers.share_ms is None or s.now_ms < timers.share_ms or s.highest is None:
+        return False
+    timers.share_ms = None
+    if s.me is None:
+        return True
+    final = s.finalization
+    finalizers = s.round(s.finalized_view).tally.voters(VoteKind.FINALIZE) if final else set()
+    for member, peer in s.peers.items():
+        if is_inactive(s, peer.heard_ms, peer.heard_view):
+            continue
+        if peer.entered < timers.share_view:
+            s.send(member, s.highest)
+        if final is not None and final != s.highest and member not in finalizers:
+            s.send(member, final)
+    return True
+
+
+def bring_up_to_date(s: State, member: Member) -> None:
+    """Send a member the newest certificates, at most once a delta."""
+    peer = s.peers[member]
+    last_ms = peer.caught_up_ms
+    if s.me is None or (last_ms is not None and s.now_ms < last_ms + s.params.delta_ms):
+        return
+    peer.caught_up_ms = s.now_ms
+    if s.finalization is not None:
+        s.send(member, s.finalization)
+    if s.highest is not None and s.highest != s.finalization:
+        s.send(member, s.highest)
