@@ -75,11 +75,7 @@ def hold(s: State, certificate: Certificate, source: Member | None = None) -> No
             accuse_of_equivocation(s, known, earlier, vote)
     note_certificate(s, certificate)
     s.touched.add(subject.view)
-    if s.highest is None or subject.view > s.highest.subject.view:
-        s.highest = certificate
-    if subject.kind is VoteKind.FINALIZE and subject.view > s.finalized_view:
-        s.finalization, s.finalization_source = certificate, source
-        s.timers.standstill_ms = None
+    s.note_highest(certificate, source)
     if subject.kind is not VoteKind.NULLIFY:
         _override(s, known, certificate)
 
@@ -97,9 +93,7 @@ def _override(s: State, known: Round, certificate: Certificate) -> None:
         s.tree.drop(block)
     elif node is not None and node.standing is Standing.VALID:
         s.make_durable(node)  # spec §1.7: it was not certified when it was found valid.
-    if known.view > s.tip:
-        s.tip, s.tip_ms = known.view, s.now_ms
-        s.block_ms = s.now_ms if known.proposed_ms is None else known.proposed_ms
+    s.tip.rise(known.view, s.now_ms, known.proposed_ms)
 
 
 def enter(s: State) -> bool:
@@ -109,7 +103,6 @@ def enter(s: State) -> bool:
     s.view = View(s.highest.subject.view + 1)
     s.building = None
     forget_uncertified(s)
-    s.timers.entered_ms = s.now_ms
     s.timers.armed_ms = s.timers.retry_ms = None
     if s.timers.share_ms is None:
         s.timers.share_ms, s.timers.share_view = s.now_ms + s.params.delta_ms // 2, s.view

@@ -28,7 +28,7 @@ from consensus.journal import Record
 from consensus.leader import Schedule
 from consensus.messages import Message
 from consensus.params import IGNORED_FIRST_MS, IGNORED_MAX_MS, Params
-from consensus.state import Floor, Peer, Silence, State
+from consensus.state import Floor, Peer, Silence, State, Tip
 from consensus.tree import Tree
 from consensus.types import Committee, Epoch, Member, View
 from ledger.primitives.hashing import Hash
@@ -96,7 +96,7 @@ class Engine:
             fetcher=Fetcher(params, me, len(committee.seats)),
             finalization=floor.finalization,
             highest=floor.finalization,
-            tip=floor.block.view,
+            tip=Tip(floor.block.view),
             silence=Silence(has_twin=has_twin) if silent else None,
         )
         restoring.replay(self._state, records)
@@ -192,7 +192,7 @@ class Engine:
         self._started = True
         s = self._state
         certifying.enter(s)
-        s.timers.entered_ms = s.block_ms = s.tip_ms = s.now_ms
+        s.tip.seen_ms = s.tip.block_ms = s.now_ms
         for peer in s.peers.values():
             peer.heard_ms, peer.heard_view = s.now_ms, s.view
             peer.spoke_ms, peer.spoke_view = s.now_ms, s.view

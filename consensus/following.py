@@ -11,7 +11,7 @@ from consensus.fetching import Request, Want
 from consensus.justify import Gap, choose_parent, find_gap, has_lawful_parent
 from consensus.messages import Certificate, FetchCertificates, FetchProposal
 from consensus.params import FETCH_TRIES_MAX, GAP_VIEWS_MAX
-from consensus.state import State
+from consensus.state import State, Sync
 from consensus.tree import Node, Standing, block_of, parent_of
 from consensus.types import BlockRef, Member
 from consensus.view import certified_block
@@ -87,13 +87,8 @@ def take_caught_up(s: State, finalization: Certificate) -> None:
     view = finalization.subject.view
     if view <= s.floor.block.view:
         return
-    if view > s.finalized_view:
-        s.finalization = finalization
-        s.timers.standstill_ms = None
-    if s.highest is None or view > s.highest.subject.view:
-        s.highest = finalization
-    if view > s.tip:
-        s.tip, s.tip_ms, s.block_ms = view, s.now_ms, s.now_ms
+    s.note_highest(finalization)
+    s.tip.rise(view, s.now_ms, None)
     s.move_floor(finalization)
 
 
@@ -105,10 +100,10 @@ def fall_behind(s: State) -> bool:
     if not s.is_behind:
         if not _is_out_of_reach(s, certified_block(final)):
             return False
-        s.behind, s.timers.behind_ms = s.finalized_view, s.now_ms
-    if s.now_ms < s.timers.behind_ms:
+        s.sync = Sync(s.finalized_view, s.now_ms)
+    if s.now_ms < s.sync.ask_ms:
         return False
-    s.timers.behind_ms = s.now_ms + s.params.standstill_ms
+    s.sync.ask_ms = s.now_ms + s.params.standstill_ms
     s.effects.append(Behind(final, _source(s, final)))
     return True
 

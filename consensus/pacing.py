@@ -17,12 +17,12 @@ def proposal_due_ms(s: State, patience_ms: int) -> int:
     Work makes it due after `patience_ms`; so does a notarized tip that stays without finality,
     since only a further block can then bring it; else the heartbeat. The pace holds in any case.
     """
-    due_ms = s.block_ms + s.params.heartbeat_ms
+    due_ms = s.tip.block_ms + s.params.heartbeat_ms
     if s.work_since_ms is not None:
         due_ms = min(due_ms, s.work_since_ms + patience_ms)
-    if s.tip > s.finalized_view:
-        due_ms = min(due_ms, s.tip_ms + s.params.advance_ms)
-    return max(due_ms, s.block_ms + s.params.pace_ms)
+    if s.awaits_finality:
+        due_ms = min(due_ms, s.tip.seen_ms + s.params.advance_ms)
+    return max(due_ms, s.tip.block_ms + s.params.pace_ms)
 
 
 def arm(s: State) -> bool:
@@ -61,7 +61,7 @@ def retry(s: State) -> bool:
 
 def is_pending(s: State) -> bool:
     """Tell whether finality is owed: a tip, or a view whose timers run, waits for it."""
-    return s.may_vote and (s.tip > s.finalized_view or s.timers.armed_ms is not None)
+    return s.may_vote and (s.awaits_finality or s.timers.armed_ms is not None)
 
 
 def stand_up(s: State) -> bool:
@@ -107,7 +107,7 @@ def deadline_ms(s: State) -> int | None:
     """Give the next time at which anything may be due; what is due already waits for an event."""
     times = [s.timers.share_ms, s.fetcher.due_ms()]
     if s.is_behind:
-        times.append(s.timers.behind_ms)
+        times.append(s.sync.ask_ms)
     if s.silence is not None and s.me is not None:
         times.append(s.silence.ask_ms)
     if s.may_vote:

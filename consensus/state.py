@@ -64,14 +64,37 @@ class Peer:
 class Timers:
     """The clocks of the current view and of standstill; None means that one does not run."""
 
-    entered_ms: int = 0
     armed_ms: int | None = None
     retry_ms: int | None = None
     share_ms: int | None = None
     share_view: View = GENESIS_VIEW
     standstill_ms: int | None = None
     standstill_wait_ms: int = 0
-    behind_ms: int = 0
+
+
+@dataclass(slots=True)
+class Tip:
+    """The highest notarized view, and when it came about here: the pace is kept by it."""
+
+    view: View
+    seen_ms: int = 0
+    """When it was seen notarized."""
+    block_ms: int = 0
+    """When its block was seen proposed."""
+
+    def rise(self, view: View, seen_ms: int, block_ms: int | None) -> None:
+        """Move to a higher view; without a proposal its block came when it was seen."""
+        if view > self.view:
+            self.view, self.seen_ms = view, seen_ms
+            self.block_ms = seen_ms if block_ms is None else block_ms
+
+
+@dataclass(slots=True)
+class Sync:
+    """The finalized view that block sync was asked to reach, and when it is asked again."""
+
+    view: View = GENESIS_VIEW
+    ask_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -108,6 +131,7 @@ class State:
     view: View
     peers: Mapping[Member, Peer]
     fetcher: Fetcher
+    tip: Tip
     finalization: Certificate | None
     """The highest one seen; its block may not be here yet."""
     finalization_source: Member | None = None
@@ -117,14 +141,8 @@ class State:
     touched: set[View] = field(default_factory=set)
     """Views of which something changed since R5 was last looked at."""
     building: tuple[View, BlockRef] | None = None
-    behind: View = GENESIS_VIEW
-    """The finalized view that block sync was asked to reach."""
+    sync: Sync = field(default_factory=Sync)
     work_since_ms: int | None = None
-    tip: View = GENESIS_VIEW
-    tip_ms: int = 0
-    """When the highest notarized view was seen notarized."""
-    block_ms: int = 0
-    """When that view's block was seen proposed."""
     timers: Timers = field(default_factory=Timers)
     now_ms: int = 0
     silence: Silence | None = None
@@ -141,7 +159,12 @@ class State:
     @property
     def is_behind(self) -> bool:
         """Tell whether block sync was asked for what the floor has not reached yet."""
-        return self.behind > self.floor.block.view
+        return self.sync.view > self.floor.block.view
+
+    @property
+    def awaits_finality(self) -> bool:
+        """Tell whether a notarized tip stays without finality."""
+        return self.tip.view > self.finalized_view
 
     @property
     def may_vote(self) -> bool:
@@ -178,6 +201,15 @@ class State:
     def accuse(self, offence: Offence) -> None:
         """Report a member's offence."""
         self.effects.append(offence)
+
+    def note_highest(self, certificate: Certificate, source: Member | None = None) -> None:
+        """Note a certificate as the highest, and as the highest finalization, if it is that."""
+        view = certificate.subject.view
+        if self.highest is None or view > self.highest.subject.view:
+            self.highest = certificate
+        if certificate.subject.kind is VoteKind.FINALIZE and view > self.finalized_view:
+            self.finalization, self.finalization_source = certificate, source
+            self.timers.standstill_ms = None
 
     def move_floor(self, finalization: Certificate) -> None:
         """Make a finalized block the floor and forget what only led to it."""
