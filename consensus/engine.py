@@ -47,6 +47,16 @@ _RULES: Final[tuple[Callable[[State], bool], ...]] = (
 )
 """What follows from the state, each tried until none acts. Votes go out before new work begins."""
 
+_TIMED: Final[tuple[tuple[Callable[[State], int | None], Callable[[State], None]], ...]] = (
+    (silence.ask_due_ms, silence.ask),
+    (pacing.retry_due_ms, pacing.retry),
+    (pacing.stand_up_due_ms, pacing.stand_up),
+    (sharing.share_due_ms, sharing.share),
+    (following.sync_due_ms, following.fall_behind),
+    (following.fetch_due_ms, following.fetch),
+)
+"""What time brings, and when. Each is tried once an event, when the rules have settled."""
+
 _SETTLE_MAX: Final = 10_000
 """More rounds of rules than one event can ever cause: past it, a rule undoes another."""
 
@@ -159,7 +169,7 @@ class Engine:
     @property
     def deadline_ms(self) -> int | None:
         """Give when to send `Ticked`, if nothing else happens before."""
-        return pacing.deadline_ms(self._state) if self._started else None
+        return _deadline_ms(self._state) if self._started else None
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
         """Take an event in and give what is to be done about it, in this order."""
@@ -228,9 +238,11 @@ def _settle(s: State) -> None:
             break
     else:
         raise AssertionError("the rules do not settle")
-    silence.ask(s)
-    pacing.retry(s)
-    pacing.stand_up(s)
-    sharing.share(s)
-    following.fall_behind(s)
-    following.fetch(s)
+    for _, act in _TIMED:
+        act(s)
+
+
+def _deadline_ms(s: State) -> int | None:
+    """Give the next time at which anything may be due; what is due already waits for an event."""
+    times = [due_ms(s) for due_ms, _ in _TIMED] + pacing.view_times_ms(s)
+    return min([t for t in times if t is not None and t > s.now_ms], default=None)

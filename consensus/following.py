@@ -92,20 +92,21 @@ def take_caught_up(s: State, finalization: Certificate) -> None:
     s.move_floor(finalization)
 
 
-def fall_behind(s: State) -> bool:
+def sync_due_ms(s: State) -> int | None:
+    """Give when to ask for block sync again, while what it was asked for has not come."""
+    return s.sync.ask_ms if s.is_behind else None
+
+
+def fall_behind(s: State) -> None:
     """Ask for block sync when proposals can't close the gap to what is final."""
     final = s.finalization
     if final is None or s.finalized_view <= s.floor.block.view:
-        return False
-    if not s.is_behind:
-        if not _is_out_of_reach(s, certified_block(final)):
-            return False
+        return
+    if not s.is_behind and _is_out_of_reach(s, certified_block(final)):
         s.sync = Sync(s.finalized_view, s.now_ms)
-    if s.now_ms < s.sync.ask_ms:
-        return False
-    s.sync.ask_ms = s.now_ms + s.params.standstill_ms
-    s.effects.append(Behind(final, _source(s, final)))
-    return True
+    if s.is_due(sync_due_ms(s)):
+        s.sync.ask_ms = s.now_ms + s.params.standstill_ms
+        s.effects.append(Behind(final, _source(s, final)))
 
 
 def _is_out_of_reach(s: State, block: BlockRef) -> bool:
@@ -184,6 +185,11 @@ def _voters(s: State, block: BlockRef) -> tuple[Member, ...]:
     if proof is None or certified_block(proof) != block:
         return ()
     return tuple([member for member, _ in proof.votes])
+
+
+def fetch_due_ms(s: State) -> int | None:
+    """Give when the next attempt to fetch something is due."""
+    return s.fetcher.due_ms()
 
 
 def fetch(s: State) -> None:

@@ -46,17 +46,40 @@ def arm(s: State) -> bool:
     return True
 
 
-def retry(s: State) -> bool:
+def patience_ends_ms(s: State, base_ms: int) -> int | None:
+    """Give when patience ends that is so long at first, once the view's timers run (spec §1.5)."""
+    if s.timers.armed_ms is None:
+        return None
+    barren_views = s.view - s.finalized_view - 1
+    return s.timers.armed_ms + s.params.stretched_ms(base_ms, barren_views)
+
+
+def view_times_ms(s: State) -> list[int | None]:
+    """List when the current view's proposal, its timers and the ends of patience fall due."""
+    if not s.may_vote:
+        return []
+    bases_ms = (s.params.leader_ms, s.params.advance_ms)
+    return [
+        proposal_due_ms(s, 0) if s.schedule.leader(s.view) == s.me else None,
+        proposal_due_ms(s, s.params.delta_ms) if s.timers.armed_ms is None else None,
+        *(patience_ends_ms(s, base_ms) for base_ms in bases_ms),
+    ]
+
+
+def retry_due_ms(s: State) -> int | None:
+    """Give when to send the current view's nullify again."""
+    return s.timers.retry_ms if s.may_vote else None
+
+
+def retry(s: State) -> None:
     """Send the stored nullify of the current view again, and what led into the view."""
     own = s.round(s.view).own.get(VoteKind.NULLIFY) if s.may_vote else None
-    idle = s.timers.armed_ms is None
-    if own is None or idle or s.timers.retry_ms is None or s.now_ms < s.timers.retry_ms:
-        return False
+    if own is None or s.timers.armed_ms is None or not s.is_due(retry_due_ms(s)):
+        return
     s.timers.retry_ms = s.now_ms + s.params.retry_ms
     s.broadcast(own)
     if s.highest is not None:
         s.broadcast(s.highest)
-    return True
 
 
 def is_pending(s: State) -> bool:
@@ -64,23 +87,27 @@ def is_pending(s: State) -> bool:
     return s.may_vote and (s.awaits_finality or s.timers.armed_ms is not None)
 
 
-def stand_up(s: State) -> bool:
+def stand_up_due_ms(s: State) -> int | None:
+    """Give when what is stored is to be sent again."""
+    return s.timers.standstill_ms if s.may_vote else None
+
+
+def stand_up(s: State) -> None:
     """Resend what is stored while finality is owed and does not come (R10)."""
     timers = s.timers
     if not is_pending(s):
         timers.standstill_ms = None
-        return False
+        return
     if timers.standstill_ms is None:
         timers.standstill_wait_ms = s.params.standstill_ms
         timers.standstill_ms = s.now_ms + timers.standstill_wait_ms
-        return False
-    if s.now_ms < timers.standstill_ms:
-        return False
+        return
+    if not s.is_due(stand_up_due_ms(s)):
+        return
     longer_ms = min(timers.standstill_wait_ms * 2, s.params.standstill_max_ms)
     timers.standstill_wait_ms = longer_ms
     timers.standstill_ms = s.now_ms + longer_ms
     resend(s)
-    return True
 
 
 def resend(s: State) -> None:
@@ -101,31 +128,3 @@ def resend(s: State) -> None:
                 return
             s.broadcast(message)
             left -= 1
-
-
-def deadline_ms(s: State) -> int | None:
-    """Give the next time at which anything may be due; what is due already waits for an event."""
-    times = [s.timers.share_ms, s.fetcher.due_ms()]
-    if s.is_behind:
-        times.append(s.sync.ask_ms)
-    if s.silence is not None and s.me is not None:
-        times.append(s.silence.ask_ms)
-    if s.may_vote:
-        times += [s.timers.retry_ms, s.timers.standstill_ms, *_view_times(s)]
-    now_ms = s.now_ms
-    return min([t for t in times if t is not None and t > now_ms], default=None)
-
-
-def _view_times(s: State) -> list[int]:
-    """List when the current view's proposal, arming and patience fall due."""
-    times = []
-    if s.schedule.leader(s.view) == s.me:
-        times.append(proposal_due_ms(s, 0))
-    armed_ms = s.timers.armed_ms
-    if armed_ms is None:
-        times.append(proposal_due_ms(s, s.params.delta_ms))
-    else:
-        barren_views = s.view - s.finalized_view - 1
-        bases_ms = (s.params.leader_ms, s.params.advance_ms)
-        times += [armed_ms + s.params.stretched_ms(base, barren_views) for base in bases_ms]
-    return times

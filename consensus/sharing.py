@@ -17,24 +17,27 @@ def push(s: State, certificate: Certificate) -> None:
         s.send(next_leader, certificate)
 
 
-def share(s: State) -> bool:
+def share_due_ms(s: State) -> int | None:
+    """Give when the newest certificates ought to be with all others by themselves."""
+    return s.timers.share_ms
+
+
+def share(s: State) -> None:
     """Hand the newest certificates to those who show no sign of having them (R7)."""
-    timers = s.timers
-    if timers.share_ms is None or s.now_ms < timers.share_ms or s.highest is None:
-        return False
-    timers.share_ms = None
+    if s.highest is None or not s.is_due(share_due_ms(s)):
+        return
+    s.timers.share_ms = None
     if s.me is None:
-        return True
+        return
     final = s.finalization
     finalizers = s.round(s.finalized_view).tally.voters(VoteKind.FINALIZE) if final else set()
     for member, peer in s.peers.items():
         if is_inactive(s, peer.heard_ms, peer.heard_view):
             continue
-        if peer.entered < timers.share_view:
+        if peer.entered < s.timers.share_view:
             s.send(member, s.highest)
         if final is not None and final != s.highest and member not in finalizers:
             s.send(member, final)
-    return True
 
 
 def bring_up_to_date(s: State, member: Member) -> None:

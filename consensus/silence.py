@@ -21,14 +21,16 @@ UNKNOWN_VOTE = "a vote of this validator's key that it does not remember"
 TWIN = "another process votes with this validator's key: stop one of them"
 
 
-def ask(s: State) -> bool:
-    """Ask the others for their views, as long as this validator is silent."""
-    silence = s.silence
-    if silence is None or s.me is None or s.now_ms < silence.ask_ms:
-        return False
-    silence.ask_ms = s.now_ms + s.params.retry_ms
-    s.broadcast(FetchView(s.epoch))
-    return True
+def ask_due_ms(s: State) -> int | None:
+    """Give when to ask the others for their views, as long as this validator is silent."""
+    return s.silence.ask_ms if s.silence is not None and s.me is not None else None
+
+
+def ask(s: State) -> None:
+    """Ask the others for their views."""
+    if s.silence is not None and s.is_due(ask_due_ms(s)):
+        s.silence.ask_ms = s.now_ms + s.params.retry_ms
+        s.broadcast(FetchView(s.epoch))
 
 
 def answer(s: State, sender: Member, request: FetchView) -> None:

@@ -171,6 +171,10 @@ class State:
         """Tell whether this is a validator that knows of all its votes."""
         return self.me is not None and self.silence is None
 
+    def is_due(self, due_ms: int | None) -> bool:
+        """Tell whether a time has come; None never does."""
+        return due_ms is not None and self.now_ms >= due_ms
+
     def round(self, view: View) -> Round:
         """Find or make the round of a view. Callers admit the view first."""
         if view not in self.rounds:

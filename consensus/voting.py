@@ -8,6 +8,7 @@ from consensus.certifying import count_vote
 from consensus.inactivity import is_inactive_leader
 from consensus.justify import find_gap, has_lawful_parent, skips_final
 from consensus.messages import Proposal, Subject, Vote, VoteKind
+from consensus.pacing import patience_ends_ms
 from consensus.state import State
 from consensus.tree import Standing, block_of
 from consensus.types import View
@@ -61,7 +62,7 @@ def notarize(s: State) -> bool:
 
 def must_nullify(s: State) -> bool:
     """Tell whether R4 asks to give the current view up."""
-    known, timers = s.round(s.view), s.timers
+    known = s.round(s.view)
     if not s.may_vote or VoteKind.NULLIFY in known.own or VoteKind.FINALIZE in known.own:
         return False
     leader = s.schedule.leader(s.view)
@@ -69,15 +70,12 @@ def must_nullify(s: State) -> bool:
     unlawful = known.proposal is not None and skips_final(s, known.proposal)
     if known.refused or known.equivocated or given_up or unlawful:
         return True
-    if timers.armed_ms is None:
+    if s.timers.armed_ms is None:
         return False
-    barren_views = s.view - s.finalized_view - 1
-    waited_ms = s.now_ms - timers.armed_ms
-    if known.proposal is None:
-        # spec §1 R9: an inactive leader gets no time, unless its proposal is in hand.
-        patience_ms = s.params.stretched_ms(s.params.leader_ms, barren_views)
-        return waited_ms >= patience_ms or is_inactive_leader(s)
-    return waited_ms >= s.params.stretched_ms(s.params.advance_ms, barren_views)
+    if known.proposal is not None:
+        return s.is_due(patience_ends_ms(s, s.params.advance_ms))
+    # spec §1 R9: an inactive leader gets no time, unless its proposal is in hand.
+    return s.is_due(patience_ends_ms(s, s.params.leader_ms)) or is_inactive_leader(s)
 
 
 def nullify(s: State) -> bool:
