@@ -35,7 +35,7 @@ LedgerFault
 |   |     TooFewFeeders, WrongRound, FedAlready, NoPrice, StalePrice
 |   +-- MarketRefused
 |   |     UnknownOffer, OfferOver, ShortOffer, OwnOffer, DearDeal, UnknownDeal, ForeignDeal,
-|   |     NotYetReleased, DealDisputed, DealUndisputed, RulingOverDeal
+|   |     NotYetReleased, BuyerFrozen, DealDisputed, DealUndisputed, RulingOverDeal
 |   +-- MandateRefused
 |   |     UnknownMandate, ForeignMandate, PayerFrozen, MandateOver, PeriodCharged,
 |   |     OverChargeCap, OverTotalCap
@@ -125,6 +125,7 @@ from ledger.errors.mandate import (
     UnknownMandate,
 )
 from ledger.errors.market import (
+    BuyerFrozen,
     DealDisputed,
     DealUndisputed,
     DearDeal,
@@ -240,6 +241,7 @@ __all__ = [
     "BadRunTimes",
     "BadShelfLife",
     "BadSignature",
+    "BuyerFrozen",
     "CalibrationGap",
     "CalibrationOver",
     "CalibrationShort",

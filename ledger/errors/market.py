@@ -65,6 +65,13 @@ class NotYetReleased(MarketRefused):
     text = "free from {free_ms} ms on, it is {time_ms} ms"
 
 
+class BuyerFrozen(MarketRefused):
+    """The buyer can't dispute: its account is frozen."""
+
+    code = "buyer_frozen"
+    text = "the buyer {buyer} is frozen and can't dispute"
+
+
 class DealDisputed(MarketRefused):
     """An arbiter has the word."""
 

@@ -8,6 +8,7 @@ Invariant: the escrow account holds the sum of all open deals.
 from msgspec.structs import replace
 
 from ledger.errors import (
+    BuyerFrozen,
     DealDisputed,
     DealUndisputed,
     DearDeal,
@@ -30,7 +31,7 @@ from ledger.rules.registry import require_role
 from ledger.state.market import Deal, Offer
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Role
-from ledger.state.tables import DEALS, ESCROW_ACCOUNT, OFFERS, parameters, pay
+from ledger.state.tables import DEALS, ESCROW_ACCOUNT, OFFERS, account, parameters, pay
 from ledger.types.market import (
     AcceptOffer,
     ConfirmDelivery,
@@ -97,7 +98,7 @@ def _find_deal(reader: Reader, name: Hash) -> Deal:
 def apply_confirm(
     overlay: Overlay, context: BlockContext, call: Call, body: ConfirmDelivery
 ) -> None:
-    """Pay the seller: at the buyer's word, or at the seller's when the time has passed."""
+    """Pay the seller: at the buyer's word, or at the seller's after time to dispute."""
     deal = _find_deal(overlay, body.deal)
     if call.sender == deal.seller:
         if deal.disputed:
@@ -105,6 +106,8 @@ def apply_confirm(
         free_ms = deal.accepted_ms + parameters(overlay).release_ms
         if context.time_ms < free_ms:
             raise NotYetReleased(free_ms=free_ms, time_ms=context.time_ms)
+        if account(overlay, Address(deal.buyer)).frozen:
+            raise BuyerFrozen(buyer=deal.buyer.hex())
     elif call.sender != deal.buyer:
         raise ForeignDeal(deal=body.deal.hex())
     DEALS.remove(overlay, body.deal)

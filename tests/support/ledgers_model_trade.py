@@ -88,6 +88,8 @@ class TradeModel:
                 return "deal_disputed"
             if self.time < at + 3 * DAY:
                 return "not_yet_released"
+            if buyer in self.frozen:
+                return "buyer_frozen"
         elif who != buyer:
             return "foreign_deal"
         del self.deals[name]

@@ -16,6 +16,7 @@ from ledger.types.market import (
     RuleDispute,
     ServiceKind,
 )
+from ledger.types.registry import FreezeAccount
 from tests.support.ledgers import FEE, NOW_MS, bill
 from tests.support.ledgers_town import Town
 
@@ -60,6 +61,16 @@ def test_a_seller_takes_the_escrow_after_three_days(town):
     town.time_ms += 72 * HOUR_MS - 1
     assert town.do("bob", ConfirmDelivery(deal)) == "not_yet_released"
     town.time_ms += 1
+    assert town.do("bob", ConfirmDelivery(deal)) == ""
+    town.close()
+
+
+def test_a_seller_waits_for_a_frozen_buyer_who_could_not_dispute(town):
+    deal, alice = deal_of(town), town.address("alice")
+    assert town.do("regulator", FreezeAccount(alice, True)) == ""
+    town.time_ms += 72 * HOUR_MS
+    assert town.do("bob", ConfirmDelivery(deal)) == "buyer_frozen"
+    assert town.do("regulator", FreezeAccount(alice, False)) == ""
     assert town.do("bob", ConfirmDelivery(deal)) == ""
     town.close()
 
