@@ -133,6 +133,8 @@ class Genesis(Struct, frozen=True, array_like=True):
         _check_open("accounts", [account.address for account in self.accounts])
         _check_open("validators", [validator.owner for validator in self.validators])
         _check_open("devices", [device.operator for device in self.devices])
+        _check_open("roles", [Address(role.holder) for role in self.roles])
+        _check_open("bonds", [bond.mmu for bond in self.bonds])
         self._check_counted()
         self._check_devices()
         self._check_bonds()

@@ -157,6 +157,12 @@ def test_more_units_than_amounts_can_count_are_refused():
         Dairy(balances=huge).genesis.check()
 
 
+def test_no_account_of_the_law_has_a_role():
+    closed = replace(GENESIS, roles=(*GENESIS.roles, GenesisRole(Role.MMU, STAKE_ACCOUNT)))
+    with pytest.raises(BadGenesis, match=rf"roles\[{len(GENESIS.roles)}\]"):
+        closed.check()
+
+
 def test_a_role_stands_once():
     twice = replace(GENESIS, roles=(*GENESIS.roles, GenesisRole(Role.MMU, GENESIS.roles[1].holder)))
     with pytest.raises(BadGenesis, match="twice"):
