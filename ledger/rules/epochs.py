@@ -39,7 +39,7 @@ from ledger.state.tables import (
 )
 
 FORGOTTEN_MAX: Final = 32
-"""The most epochs that one boundary forgets: many, for when busy weeks are followed by idle ones."""
+"""The most epochs that one boundary forgets: many, as idle weeks may follow busy ones."""
 
 
 def epoch_of(height: int, epoch_blocks: int) -> int:

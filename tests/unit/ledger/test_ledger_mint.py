@@ -347,11 +347,10 @@ def broken(field, value):
     return replace(meter(), **{field: value})
 
 
-def shifted(seq):
+def shifted(seq, t0_ms=RUN_STARTED_MS + 900_000, step_ms=1_000):
     """An envelope of the meter with the number that a case wants."""
-    return DAIRY.envelope(
-        DAIRY.meter_keys[0], seq, RUN_STARTED_MS + 900_000, "volume_total", "mL", [5_000, 6_000]
-    )
+    meter, values = DAIRY.meter_keys[0], [5_000, 6_000]
+    return DAIRY.envelope(meter, seq, t0_ms, "volume_total", "mL", values, step_ms=step_ms)
 
 
 METER = {
@@ -368,15 +367,10 @@ METER = {
         "unordered_envelopes",
     ),
     "a reading that reaches past the next one's start": (
-        lambda: replace(meter(), first=DAIRY.envelope(
-            DAIRY.meter_keys[0], 0, RUN_STARTED_MS, "volume_total", "mL", [5_000, 6_000],
-            step_ms=RUN_ENDED_MS - RUN_STARTED_MS - 500,
-        )),
+        lambda: broken("first", shifted(0, RUN_STARTED_MS, RUN_ENDED_MS - RUN_STARTED_MS - 500)),
         "unordered_envelopes",
     ),
-    "units change": (
-        lambda: broken("first", meter(unit=Unit.MICROLITRE).first), "wrong_unit",
-    ),
+    "units change": (lambda: broken("first", meter(unit=Unit.MICROLITRE).first), "wrong_unit"),
     "a level where a total is wanted": (
         lambda: DAIRY.evidence(DAIRY.meter_keys[0], Stream.TANK_VOLUME, "mL", (1, 2, 3)),
         "wrong_stream",
