@@ -122,21 +122,28 @@ def apply_bond(overlay: Overlay, context: BlockContext, call: Call, body: Bond) 
     _settle(overlay, key, validator, call.sender, shares)
     more = with_shares(validator, call.sender, shares, body.units)
     VALIDATORS.put(overlay, more, key)
-    _stand(overlay, key, more.stake)
+    _stand(overlay, epoch_now(overlay, context), key, more.stake)
 
 
-def _stand(overlay: Overlay, key: PublicKey, stake: int) -> None:
-    """Let a validator stand for the committee; of too many, whoever has least stands no more."""
-    keys = (REGISTER.get(overlay) or Register(())).keys
+def _stand(overlay: Overlay, epoch: int, key: PublicKey, stake: int) -> None:
+    """Let a validator stand for the committee; of too many, whoever has least stands no more.
+
+    Who has no more than the least that was found this epoch waits: nobody looks at all again.
+    """
+    known = REGISTER.get(overlay) or Register(())
+    keys = known.keys
     if key in keys:
         return
     if len(keys) >= VALIDATORS_REGISTERED_MAX:
+        if known.epoch == epoch and stake <= known.least:
+            return
         stakes = [(find_validator(overlay, PublicKey(each)).stake, each) for each in keys]
         least, poorest = min(stakes)
         if stake <= least:
+            REGISTER.put(overlay, Register(keys, Units(least), epoch))
             return
         keys = tuple(each for each in keys if each != poorest)
-    REGISTER.put(overlay, Register(tuple(sorted((*keys, key)))))
+    REGISTER.put(overlay, replace(known, keys=tuple(sorted((*keys, key)))))
 
 
 def with_shares(validator: Validator, holder: Address, shares: int, units: int) -> Validator:

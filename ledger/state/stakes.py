@@ -65,9 +65,14 @@ class Validator(Struct, frozen=True, array_like=True):
 
 
 class Register(Struct, frozen=True, array_like=True):
-    """The vote keys of those that stand for the committee, ascending."""
+    """The vote keys of those that stand for the committee, ascending.
+
+    `least` is the least stake among them when it was last looked for in vain, in `epoch`.
+    """
 
     keys: Annotated[tuple[WirePublicKey, ...], Meta(max_length=VALIDATORS_REGISTERED_MAX)]
+    least: WireUnits = Units(0)
+    epoch: Counter = 0
 
 
 class Delegation(Struct, frozen=True, array_like=True):

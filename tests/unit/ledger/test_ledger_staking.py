@@ -152,6 +152,25 @@ def test_who_has_nothing_at_stake_keeps_nobody_from_standing(town, monkeypatch):
     town.close()
 
 
+def test_the_least_stake_is_looked_for_in_vain_once_an_epoch(town, monkeypatch):
+    monkeypatch.setattr("ledger.rules.staking.VALIDATORS_REGISTERED_MAX", 4)
+    monkeypatch.setattr("ledger.invariants.stake.VALIDATORS_REGISTERED_MAX", 4)
+    outsider = key("vote-squat-bob").public
+    assert town.do("bob", town.registration("bob", "squat-bob")) == ""
+    assert town.do("bob", Bond(outsider, bill(1))) == ""
+    found = REGISTER.get(town.state)
+    assert (found.least, found.epoch) == (bill(100), 0)
+    # Whoever stands has less now, but who does not stand hears of it in the next epoch.
+    assert town.do("owner-0", Unbond(OLD, bill(99))) == ""
+    assert town.do("bob", Bond(outsider, bill(1))) == ""
+    assert REGISTER.get(town.state) == found
+    town.to_epoch(1)
+    assert town.do("bob", Bond(outsider, bill(1))) == ""
+    assert outsider in REGISTER.get(town.state).keys
+    assert OLD not in REGISTER.get(town.state).keys
+    town.close()
+
+
 def test_stake_that_left_votes_no_more_two_epochs_later(town):
     stand(town)
     town.to_epoch(1)
