@@ -127,7 +127,18 @@ class Oracle:
             self._hold(process, record)
         for vote in unknown:
             self.ballots.add(vote.subject, vote.signer, vote.signature)
-            self._judge_vote(process, held, vote.subject)
+            # A leader's vote is written before its block, and a torn write may keep it alone. It
+            # counts for nothing then: the block was sent to nobody, so nobody can vote for it.
+            if not self._proposes(vote) or self._has_body(held, vote.subject):
+                self._judge_vote(process, held, vote.subject)
+
+    def _proposes(self, vote: Vote) -> bool:
+        subject = vote.subject
+        return int(subject.kind) == NOTARIZE and vote.signer == self.leader(spot_of(subject))
+
+    @staticmethod
+    def _has_body(held: Holdings, subject: Subject) -> bool:
+        return (spot_of(subject), subject.block_hash) in held.bodies
 
     def synced(self, process: Process, records: list[bytes]) -> None:
         """Take in what is durable now, then judge the votes among it."""
