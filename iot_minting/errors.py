@@ -111,14 +111,12 @@ class Unusable(Refusal):
 
 
 class NotCalibrated(Unusable):
-    """A reading taken before the device was registered, or after its calibration ran out."""
+    """A reading taken after the device's calibration ran out."""
 
     code = "not_calibrated"
 
-    def __init__(self, first_ms: int, last_ms: int, from_ms: int, until_ms: int) -> None:
-        super().__init__(
-            f"a reading of {first_ms} to {last_ms} ms, only {from_ms} to {until_ms} ms count"
-        )
+    def __init__(self, last_ms: int, until_ms: int) -> None:
+        super().__init__(f"the reading ends at {last_ms} ms, the calibration held to {until_ms} ms")
 
 
 class OutsideTimeWindow(Unusable):

@@ -258,16 +258,8 @@ class Gateway:
             self._tampered[device.key] = (reading.boot, reading.seq)
         if device.key in self._tampered:
             raise Tampered(*self._tampered[device.key])
-        if (
-            reading.last_ms >= device.calibrated_until_ms
-            or reading.t0_ms < device.calibrated_from_ms
-        ):
-            raise NotCalibrated(
-                reading.t0_ms,
-                reading.last_ms,
-                device.calibrated_from_ms,
-                device.calibrated_until_ms,
-            )
+        if reading.last_ms >= device.calibrated_until_ms:
+            raise NotCalibrated(reading.last_ms, device.calibrated_until_ms)
         # A backlog is believed because it continues what is known; a stranger must be live.
         known = head.seq >= 0 or self._boots.get(device.key, reading.boot) != reading.boot
         late_ms = BACKLOG_MS if known else LIVE_MS

@@ -38,19 +38,17 @@ class Registry:
         self.height = height
 
 
-def find_registrations(
-    transactions: Sequence[bytes], receipts: Sequence[Receipt], time_ms: int
-) -> list[Device]:
-    """List the devices that a final block of this time registered."""
+def find_registrations(transactions: Sequence[bytes], receipts: Sequence[Receipt]) -> list[Device]:
+    """List the devices that a final block registered."""
     found = (
-        _registration(raw, time_ms)
+        _registration(raw)
         for raw, receipt in zip(transactions, receipts, strict=True)
         if not receipt.code
     )
     return [device for device in found if device is not None]
 
 
-def _registration(raw: bytes, time_ms: int) -> Device | None:
+def _registration(raw: bytes) -> Device | None:
     """Read a registration out of a transaction; None for any other, newer kinds included."""
     try:
         body = decode_transaction(raw).intent.body
@@ -65,5 +63,4 @@ def _registration(raw: bytes, time_ms: int) -> Device | None:
         body.operator,
         body.calibrated_until_ms,
         body.flow_max_l_per_h,
-        time_ms,
     )

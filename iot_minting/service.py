@@ -145,7 +145,7 @@ class Service:
     async def _follow(self) -> None:
         """Take every registration of a final block into the registry."""
         async for block in self._chain.blocks(self._registry.height + 1):
-            admitted = find_registrations(block.transactions, block.receipts, block.time_ms)
+            admitted = find_registrations(block.transactions, block.receipts)
             if admitted or block.height % SAVE_EVERY_BLOCKS == 0:
                 # Before it is admitted: what the ingest accepts must find its device stored.
                 self._store.save_registry(admitted, block.height)

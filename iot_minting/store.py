@@ -33,8 +33,7 @@ _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS devices (
     key BLOB PRIMARY KEY, kind TEXT NOT NULL, plant TEXT NOT NULL, operator BLOB NOT NULL,
-    calibrated_until_ms INTEGER NOT NULL, flow_max_l_per_h INTEGER NOT NULL,
-    calibrated_from_ms INTEGER NOT NULL) STRICT;
+    calibrated_until_ms INTEGER NOT NULL, flow_max_l_per_h INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS envelopes (
     place INTEGER PRIMARY KEY AUTOINCREMENT, device BLOB NOT NULL, boot INTEGER NOT NULL,
     seq INTEGER NOT NULL, digest BLOB NOT NULL, raw BLOB NOT NULL, line TEXT NOT NULL,
@@ -278,19 +277,18 @@ class Store:
     def devices(self) -> list[Device]:
         """List the registry as last seen."""
         rows = self._db.execute(
-            "SELECT key, kind, plant, operator, calibrated_until_ms, flow_max_l_per_h, "
-            "calibrated_from_ms FROM devices"
+            "SELECT key, kind, plant, operator, calibrated_until_ms, flow_max_l_per_h FROM devices"
         )
         return [
-            Device(PublicKey(key), Instrument(kind), plant, Address(operator), *numbers)
-            for key, kind, plant, operator, *numbers in rows
+            Device(PublicKey(key), Instrument(kind), plant, Address(operator), until_ms, flow_max)
+            for key, kind, plant, operator, until_ms, flow_max in rows
         ]
 
     def save_registry(self, devices: Iterable[Device], height: int) -> None:
         """Keep newly registered devices and the height they were followed to."""
         with self.transaction() as db:
             db.executemany(
-                "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO devices VALUES (?, ?, ?, ?, ?, ?)",
                 [astuple(device) for device in devices],
             )
             self._put_meta("height", height.to_bytes(8, "big"))

@@ -24,11 +24,7 @@ RECEIPT_BYTES_MAX: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device as the chain registered it. A meter's operator is its farm.
-
-    What it measured before `calibrated_from_ms`, the time of the block that registered it, proves
-    nothing; a device of the genesis has none such.
-    """
+    """A device as the chain registered it. A meter's operator is its farm."""
 
     key: PublicKey
     kind: Instrument
@@ -36,7 +32,6 @@ class Device:
     operator: Address
     calibrated_until_ms: int
     flow_max_l_per_h: int = 0
-    calibrated_from_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

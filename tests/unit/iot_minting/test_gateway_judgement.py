@@ -1,7 +1,5 @@
 """What the gateway accepts, and how it refuses everything else."""
 
-import dataclasses
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +14,6 @@ from iot_minting.gateway import (
     Refused,
     Repeated,
 )
-from iot_minting.policy import SealedRun
 from ledger.primitives.hashing import Hash
 from ledger.types.evidence import Instrument
 from tests.support.ledgers import LINE, PLANT, key
@@ -151,34 +148,6 @@ def test_a_reading_after_the_calibration_is_refused_and_settled(line, meter):
     until_ms = line.registry.find(meter.key.public).calibrated_until_ms
     verdict = refusal(line.send(meter, reading(until_ms), arrival_ms=until_ms))
     assert (verdict.entry.code, verdict.settled) == ("not_calibrated", True)
-
-
-def test_a_reading_from_before_the_registration_is_refused_and_settled(line, meter):
-    device = line.registry.find(meter.key.public)
-    line.registry.admit([dataclasses.replace(device, calibrated_from_ms=START_MS + 1)], 1)
-    verdict = refusal(line.send(meter, reading()))
-    assert (verdict.entry.code, verdict.settled) == ("not_calibrated", True)
-    (taken,) = line.send(meter, reading(START_MS + 1))
-    assert isinstance(taken, Accepted)
-
-
-def test_a_run_begins_with_the_first_reading_after_its_meters_registration(line):
-    line.milk(0, 5_000)
-    flow, ticks = line.line[Instrument.FLOW_METER], line.ticks(2_000_000)
-    (begun_ms, _) = ticks[2].readings[Instrument.FLOW_METER][0]
-    device = line.registry.find(flow.key.public)
-    line.registry.admit([dataclasses.replace(device, calibrated_from_ms=begun_ms)], 1)
-    for tick in ticks:
-        line.now_ms = max(line.now_ms, tick.end_ms)
-        for kind, samples in tick.readings.items():
-            (verdict,) = line.send(line.line[kind], samples)
-            early = kind is Instrument.FLOW_METER and samples[0][0] < begun_ms
-            assert isinstance(verdict, Refused if early else Accepted)
-            if isinstance(verdict, Accepted):
-                line.policy.observe(verdict.stored)
-    (run,) = [decision for decision in line.step(30_000) if isinstance(decision, SealedRun)]
-    assert run.flow[0].first_ms == begun_ms
-    assert run.flow[0].reading.seq == 2
 
 
 def test_a_tampered_device_is_refused_from_then_on(line, meter):
