@@ -30,8 +30,8 @@ from ledger.types.transaction import (
     Transfer,
     decode_transaction,
 )
-from node.errors import ClientFault
-from node.views import FinalBlock, LotView, NodeStatus
+from node.client.errors import ClientFault
+from node.client.views import FinalBlock, LotView, NodeStatus
 
 BLOCKS_AHEAD_MAX: Final = 64
 """Blocks that are read before they are settled; also the most that one transaction settles."""

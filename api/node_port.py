@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from ledger.primitives.keys import Address
-from node.views import (
+from node.client.views import (
     AccountView,
     FinalBlock,
     LotView,

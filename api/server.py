@@ -23,7 +23,7 @@ from api.errors import ConfigFault, FollowerFault
 from api.service import Service, open_service, wall_ms
 from api.services.catalogue import add_key, find_merchant
 from ledger.primitives.errors import BadAddress
-from node.client import NodeClient
+from node.client.http import NodeClient
 from node.logs import set_up_logs
 
 KEEP_ALIVE_S: Final = 75

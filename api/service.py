@@ -42,8 +42,8 @@ from api.waiters import Waiters
 from ledger.genesis import parse_genesis
 from ledger.primitives.amounts import Units, format_bill
 from ledger.types.transaction import Transfer, decode_transaction
-from node.errors import ClientFault
-from node.views import LotView, TransactionState
+from node.client.errors import ClientFault
+from node.client.views import LotView, TransactionState
 
 KEYS_REMEMBERED_MAX: Final = 10_000
 KEYS_REMEMBERED_S: Final = 30.0

@@ -7,16 +7,18 @@ A certificate comes about in two ways, by counting votes and by receiving it, an
 from consensus.effects import Offence
 from consensus.errors import BadSignature
 from consensus.forks import FORGED, accuse_of_equivocation, find_rivals, tell_fork
-from consensus.messages import Certificate, Vote, VoteKind
+from consensus.messages import Certificate, Vote
 from consensus.params import PROPOSALS_KEPT
 from consensus.quorum import is_genuine, verify_certificate
 from consensus.sharing import bring_up_to_date, push
 from consensus.silence import note_certificate
 from consensus.state import State
 from consensus.tree import Standing, parent_of
-from consensus.types import Member, View
 from consensus.view import Round, certified_block
 from consensus.votes import Admission
+from ledger.primitives.committee import Member
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 
 
 def count_vote(s: State, vote: Vote, *, verified: bool) -> None:

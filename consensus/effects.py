@@ -7,8 +7,9 @@ that comes after it leaves the machine (spec §2).
 from dataclasses import dataclass
 
 from consensus.messages import Certificate, Message, Vote
-from consensus.types import Epoch, Member, View
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Hash
+from ledger.primitives.scalars import Epoch, View
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,10 @@ from consensus.messages import Message
 from consensus.params import IGNORED_FIRST_MS, IGNORED_MAX_MS, Params
 from consensus.state import Floor, Peer, Silence, State, Tip
 from consensus.tree import Tree
-from consensus.types import Committee, Epoch, Member, View
+from ledger.primitives.committee import Committee, Member
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import SigningKey
+from ledger.primitives.scalars import Epoch, View
 
 _RULES: Final[tuple[Callable[[State], bool], ...]] = (
     certifying.enter,

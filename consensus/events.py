@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from consensus.messages import Certificate, Message
-from consensus.types import Member, View
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Hash
+from ledger.primitives.scalars import View
 
 
 @dataclass(frozen=True, slots=True)

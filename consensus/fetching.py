@@ -14,8 +14,8 @@ from typing import Final
 from consensus.leader import shuffle
 from consensus.messages import FetchCertificates, FetchProposal
 from consensus.params import Params
-from consensus.types import Member
 from ledger.primitives.codec import encode
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Domain, digest
 
 SPOILT_MAX: Final = 8

@@ -13,8 +13,9 @@ from consensus.messages import Certificate, FetchCertificates, FetchProposal
 from consensus.params import FETCH_TRIES_MAX, GAP_VIEWS_MAX
 from consensus.state import State, Sync
 from consensus.tree import Node, Standing, block_of, parent_of
-from consensus.types import BlockRef, Member
+from consensus.types import BlockRef
 from consensus.view import certified_block
+from ledger.primitives.committee import Member
 
 
 def check_blocks(s: State) -> bool:

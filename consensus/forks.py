@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from consensus.effects import Forked, Offence
-from consensus.messages import Certificate, Subject, Vote, VoteKind
+from consensus.messages import Certificate, Subject, Vote
 from consensus.quorum import is_genuine
 from consensus.state import State
 from consensus.view import Round
 from consensus.votes import are_exclusive
+from ledger.primitives.votes import VoteKind
 
 FORGED: Final = "its vote bears a wrong signature"
 

@@ -8,10 +8,13 @@ is a bug, and the process must die before the signature exists.
 from typing import Final
 
 from consensus.errors import GuardBreach
-from consensus.messages import Subject, Vote, VoteKind
-from consensus.types import GENESIS_VIEW, Member, View
+from consensus.messages import Subject, Vote
+from consensus.types import GENESIS_VIEW
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import SigningKey
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 
 _OF_CURRENT_VIEW: Final = (VoteKind.NOTARIZE, VoteKind.NULLIFY)
 

@@ -5,7 +5,7 @@ It costs an inactive member time, never safety, and in doubt it is waited for.
 
 from consensus.params import SKIP_VIEWS
 from consensus.state import State
-from consensus.types import View
+from ledger.primitives.scalars import View
 
 
 def is_inactive(s: State, last_ms: int, last_view: View) -> bool:

@@ -17,7 +17,6 @@ from consensus.messages import (
     Proposal,
     ViewReport,
     Vote,
-    VoteKind,
 )
 from consensus.params import (
     ANSWER_BYTES,
@@ -31,8 +30,11 @@ from consensus.quorum import check_subject, is_genuine
 from consensus.sharing import bring_up_to_date
 from consensus.state import State
 from consensus.tree import Standing, block_of, parent_of
-from consensus.types import GENESIS_VIEW, BlockRef, Member, View
+from consensus.types import GENESIS_VIEW, BlockRef
 from consensus.view import certified_block
+from ledger.primitives.committee import Member
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 
 
 def take_message(s: State, sender: Member, message: Message) -> None:

@@ -17,9 +17,9 @@ from zlib import crc32
 
 from consensus.errors import CorruptJournal
 from consensus.messages import MESSAGE_BYTES_MAX, Certificate, Proposal, Vote
-from consensus.types import Epoch, View
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.errors import CodecFault
+from ledger.primitives.scalars import Epoch, View
 
 Record = Vote | Certificate | Proposal
 

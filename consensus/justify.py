@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from consensus.errors import BadCertificate, BadProposal
-from consensus.messages import NULLIFICATIONS_INLINE_MAX, Certificate, Proposal, VoteKind
+from consensus.messages import NULLIFICATIONS_INLINE_MAX, Certificate, Proposal
 from consensus.params import CERTIFICATES_FETCHED_MAX
 from consensus.quorum import check_subject, verify_certificate
 from consensus.state import State
 from consensus.tree import parent_of
-from consensus.types import GENESIS_VIEW, BlockRef, View
+from consensus.types import GENESIS_VIEW, BlockRef
 from consensus.view import certified_block
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from itertools import count
 from struct import Struct as Packer
 from typing import Final, TypeVar
 
-from consensus.types import Committee, Epoch, Member, View
+from ledger.primitives.committee import Committee, Member
 from ledger.primitives.hashing import Domain, Hash, digest
+from ledger.primitives.scalars import Epoch, View
 
 SLOTS: Final = 1_024
 _WORD_BYTES: Final = 8

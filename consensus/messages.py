@@ -5,30 +5,19 @@ votes on one subject, trimmed. A proposal carries its block as opaque bytes, and
 justification of its parent.
 """
 
-from enum import IntEnum
-from struct import Struct as Packer
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from consensus.types import COMMITTEE_MAX, Epoch, WireEpoch, WireMember, WireView
-from ledger.primitives.hashing import Domain, Hash, WireHash
+from ledger.primitives.committee import COMMITTEE_MAX, WireMember
+from ledger.primitives.hashing import Hash, WireHash
 from ledger.primitives.keys import WireSignature
+from ledger.primitives.scalars import Epoch, WireEpoch, WireView
+from ledger.primitives.votes import VoteKind, vote_text
 
 PAYLOAD_BYTES_MAX: Final = 2_000_000
 MESSAGE_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + 1_000_000
 NULLIFICATIONS_INLINE_MAX: Final = 32
-
-
-class VoteKind(IntEnum):
-    """The three things a validator may sign about a view."""
-
-    NOTARIZE = 1
-    NULLIFY = 2
-    FINALIZE = 3
-
-
-_SUBJECT = Packer(">BQQQ")
 
 
 class Subject(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -42,8 +31,9 @@ class Subject(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
     def signing_bytes(self, chain_id: Hash) -> bytes:
         """Give the bytes that are signed: domain, chain, kind, epoch, view, parent, hash."""
-        head = _SUBJECT.pack(self.kind, self.epoch, self.view, self.parent_view)
-        return Domain.VOTE.value + chain_id + head + self.block_hash
+        return vote_text(
+            chain_id, self.kind, self.epoch, self.view, self.parent_view, self.block_hash
+        )
 
 
 class Vote(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="vote"):

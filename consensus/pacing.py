@@ -4,11 +4,12 @@ An idle network is silent: a view's timers run only from the moment when its lea
 proposed. Each function reads the state and the time; none waits.
 """
 
-from consensus.messages import Message, VoteKind
+from consensus.messages import Message
 from consensus.params import RESENT_MAX
 from consensus.quorum import is_over_third, stake_of
 from consensus.state import State
-from consensus.types import View
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 
 
 def proposal_due_ms(s: State, patience_ms: int) -> int:

@@ -4,11 +4,12 @@ from consensus.certifying import count_vote
 from consensus.effects import Build
 from consensus.events import Built
 from consensus.justify import Gap, choose_parent, justification
-from consensus.messages import Proposal, Subject, VoteKind
+from consensus.messages import Proposal, Subject
 from consensus.pacing import proposal_due_ms
 from consensus.state import State
 from consensus.tree import Standing
 from consensus.voting import sign
+from ledger.primitives.votes import VoteKind
 
 
 def is_to_propose(s: State) -> bool:

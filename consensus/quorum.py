@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 
 from consensus.errors import BadCertificate, PeerFault
-from consensus.messages import Certificate, Subject, Vote, VoteKind
-from consensus.types import GENESIS_VIEW, Committee, Member
+from consensus.messages import Certificate, Subject, Vote
+from consensus.types import GENESIS_VIEW
+from ledger.primitives.committee import Committee, Member
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Signature, verify
+from ledger.primitives.votes import VoteKind
 
 
 def stake_of(committee: Committee, members: Iterable[Member]) -> int:

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from consensus import certifying, pacing
 from consensus.journal import Record, place_of
-from consensus.messages import Certificate, Proposal, Vote, VoteKind
+from consensus.messages import Certificate, Proposal, Vote
 from consensus.state import State
 from consensus.tree import block_of
 from consensus.types import BlockRef
+from ledger.primitives.votes import VoteKind
 
 
 def replay(s: State, records: Sequence[Record]) -> None:

@@ -5,9 +5,11 @@ to all by all: that would cost the square of the committee.
 """
 
 from consensus.inactivity import is_inactive
-from consensus.messages import Certificate, VoteKind
+from consensus.messages import Certificate
 from consensus.state import State
-from consensus.types import Member, View
+from ledger.primitives.committee import Member
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 
 
 def push(s: State, certificate: Certificate) -> None:

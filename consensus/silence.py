@@ -15,7 +15,8 @@ from consensus.effects import Muted, Regained
 from consensus.messages import Certificate, FetchView, Subject, ViewReport, Vote
 from consensus.quorum import is_genuine, stake_of
 from consensus.state import Silence, State
-from consensus.types import Member, View
+from ledger.primitives.committee import Member
+from ledger.primitives.scalars import View
 
 UNKNOWN_VOTE = "a vote of this validator's key that it does not remember"
 TWIN = "another process votes with this validator's key: stop one of them"

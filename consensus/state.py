@@ -12,13 +12,16 @@ from consensus.fetching import Fetcher
 from consensus.guard import Guard
 from consensus.journal import Record, encode_record
 from consensus.leader import Schedule
-from consensus.messages import Certificate, Message, VoteKind
+from consensus.messages import Certificate, Message
 from consensus.params import VIEWS_KEPT, Params
 from consensus.tree import Node, Tree
-from consensus.types import GENESIS_VIEW, BlockRef, Committee, Epoch, Member, View
+from consensus.types import GENESIS_VIEW, BlockRef
 from consensus.view import Round, certified_block
 from consensus.votes import Tally
+from ledger.primitives.committee import Committee, Member
 from ledger.primitives.hashing import Hash
+from ledger.primitives.scalars import Epoch, View
+from ledger.primitives.votes import VoteKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from enum import Enum
 
 from consensus.messages import Proposal
 from consensus.params import ANCESTORS_FETCHED_MAX, PROPOSALS_KEPT
-from consensus.types import BlockRef, Member, View
+from consensus.types import BlockRef
+from ledger.primitives.committee import Member
+from ledger.primitives.scalars import View
 
 
 def block_of(proposal: Proposal) -> BlockRef:

@@ -6,10 +6,13 @@ sent; a second one from it only marks the round as equivocated.
 
 from dataclasses import dataclass, field
 
-from consensus.messages import Certificate, Proposal, Vote, VoteKind
+from consensus.messages import Certificate, Proposal, Vote
 from consensus.tree import block_of
-from consensus.types import BlockRef, Member, View
+from consensus.types import BlockRef
 from consensus.votes import Tally
+from ledger.primitives.committee import Member
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 
 
 def certified_block(certificate: Certificate) -> BlockRef:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
-from consensus.messages import Certificate, Subject, Vote, VoteKind
+from consensus.messages import Certificate, Subject, Vote
 from consensus.quorum import assemble, stake_of
-from consensus.types import Committee, Member
+from ledger.primitives.committee import Committee, Member
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Signature, verify_many
+from ledger.primitives.votes import VoteKind
 
 _KINDS: Final = tuple(VoteKind)
 

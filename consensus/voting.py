@@ -7,13 +7,14 @@ a rule forbids here, the guard forbids again behind it.
 from consensus.certifying import count_vote
 from consensus.inactivity import is_inactive_leader
 from consensus.justify import find_gap, has_lawful_parent, skips_final
-from consensus.messages import Proposal, Subject, Vote, VoteKind
+from consensus.messages import Proposal, Subject, Vote
 from consensus.pacing import patience_ends_ms
 from consensus.state import State
 from consensus.tree import Standing, block_of
-from consensus.types import View
 from consensus.view import certified_block
 from ledger.primitives.hashing import ZERO_HASH
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 
 
 def sign(s: State, subject: Subject) -> Vote:

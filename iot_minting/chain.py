@@ -8,8 +8,15 @@ from collections.abc import AsyncIterator, Sequence
 
 from ledger.genesis import Genesis, parse_genesis
 from ledger.primitives.keys import Address
-from node.client import NodeClient
-from node.views import AccountView, FinalBlock, LotView, NodeStatus, Submission, TransactionView
+from node.client.http import NodeClient
+from node.client.views import (
+    AccountView,
+    FinalBlock,
+    LotView,
+    NodeStatus,
+    Submission,
+    TransactionView,
+)
 
 
 class Chain:

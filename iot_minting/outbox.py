@@ -22,7 +22,7 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Policy, SigningKey
 from ledger.rules.fees import price_intent
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, Intent, MintLot, sign
-from node.views import TransactionState, TransactionView
+from node.client.views import TransactionState, TransactionView
 
 WAIT_MS: Final = 3_000
 """How long one look at a transaction waits for it to be final."""

@@ -33,7 +33,7 @@ from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import PublicKey
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, MintLot
-from node.errors import ClientFault, NodeUnavailable
+from node.client.errors import ClientFault, NodeUnavailable
 
 TICK_S: Final = 0.1
 RETRY_S: Final = 0.5

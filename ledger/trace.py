@@ -12,13 +12,10 @@ transaction and no meters; `complete` is then False.
 from collections.abc import Callable
 from typing import Final
 
-from msgspec import Struct
-
 from ledger.errors import NoMilkBehind, PrunedBlock, UnknownSubject
-from ledger.primitives.amounts import Units
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import ZERO_HASH, Domain, Hash
-from ledger.primitives.keys import Address, PublicKey
+from ledger.primitives.keys import Address
 from ledger.rules.context import Call
 from ledger.state.records import Lot
 from ledger.state.tables import LOTS, ORIGINS, PRODUCTS, RUNS, SEALED, TANKS, run_name
@@ -27,6 +24,7 @@ from ledger.store.schema import STATE
 from ledger.types.evidence import DeviceEvidence, RunClaim
 from ledger.types.mandate import ChargeMandate
 from ledger.types.milk import MintLot, PackLot, RecordCollection, RollLot, SealRun
+from ledger.types.trace import Farm, LotStep, Meter, Pack, Run, Sale, Step, Tank, Trace
 from ledger.types.transaction import Transaction, decode_transaction
 from ledger.types.transfer import Redemption, Transfer
 
@@ -37,102 +35,6 @@ _PAGE: Final = 64
 """How many entries of a history are read at once; a step looks at its own block's alone."""
 _SKEW_MS: Final = 600_000
 """The most that a reading's time may be ahead of its block's: the parameter's upper bound."""
-
-
-class Step(Struct, frozen=True):
-    """Where on the chain something happened. No `txid`: in the genesis, or its body is pruned."""
-
-    height: int
-    block_hash: Hash
-    time_ms: int
-    txid: Hash | None
-
-
-class Meter(Struct, frozen=True):
-    """An unbroken range of one device's signed readings, and where the chain took it in."""
-
-    device: PublicKey
-    boot: int
-    first_seq: int
-    last_seq: int
-    step: Step
-
-
-class Farm(Struct, frozen=True):
-    """A farm, how much of its milk is in the lot, and the meters that counted it in."""
-
-    farm: Address
-    units: Units
-    meters: tuple[Meter, ...]
-
-
-class Tank(Struct, frozen=True):
-    """The tank that a run was drawn from."""
-
-    tank: Hash
-    name: str
-    units: Units
-    oldest_ms: int
-    sealed: Step
-
-
-class Run(Struct, frozen=True):
-    """A pasteurised run: when, by which instruments, and the root of all its readings."""
-
-    run: Hash
-    line: str
-    started_ms: int
-    ended_ms: int
-    readings_count: int
-    instruments: tuple[Meter, ...]
-
-
-class LotStep(Struct, frozen=True):
-    """The lot that a run became. `stock` was on record at genesis: no readings are behind it."""
-
-    lot: Hash
-    run: Hash
-    kind: str
-    plant: str
-    line: str
-    mmu: Address
-    minted_units: Units
-    remaining_units: Units
-    expires_ms: int
-    status: str
-    stock: bool
-    readings_root: Hash
-    minted: Step
-
-
-class Pack(Struct, frozen=True):
-    """The product lot: packs of one size that were filled from the lot."""
-
-    pack: Hash
-    packs: int
-    pack_units: Units
-    sold_units: Units
-    packed: Step
-
-
-class Sale(Struct, frozen=True):
-    """The payment that redeemed milk."""
-
-    sender: Address
-    redeemed_units: Units
-    step: Step
-
-
-class Trace(Struct, frozen=True):
-    """Everything behind one id, from the sale to the farms; what does not apply is None."""
-
-    sale: Sale | None
-    pack: Pack | None
-    lot: LotStep
-    run: Run | None
-    tank: Tank | None
-    farms: tuple[Farm, ...]
-    complete: bool
 
 
 def trace(store: ChainStore, subject: Hash) -> Trace:

@@ -9,11 +9,7 @@ NodeFault
 |   +-- JournalDamaged   records before the tail do not check: this node must not vote
 |   +-- JournalExists    a journal was to be begun over another
 |   +-- JournalFailed    the disk refused a write or a sync: the process ends
-+-- WireFault          a peer's bytes break the framing
-|   +-- FrameTooLong     a frame above the channel's cap
-+-- ClientFault        what a caller of the client sees
-    +-- NodeUnavailable  no answer: not running, starting, or overloaded; try again
-    +-- Rejected         the node answered that the request is wrong; do not repeat it
++-- WireFault, ClientFault   in `node.client.errors`
 """
 
 
@@ -55,32 +51,3 @@ class JournalExists(JournalFault):
 
 class JournalFailed(JournalFault):
     """The disk refused a write or a sync. What it kept is unknown, so the process ends."""
-
-
-class WireFault(NodeFault):
-    """A peer's bytes break the framing."""
-
-
-class FrameTooLong(WireFault):
-    """A frame above the cap of its channel, seen from its header alone."""
-
-    def __init__(self, size: int, limit: int) -> None:
-        super().__init__(f"a frame of {size} bytes where at most {limit} are allowed")
-
-
-class ClientFault(NodeFault):
-    """A request to a node that did not succeed."""
-
-
-class NodeUnavailable(ClientFault):
-    """No usable answer: the node isn't running, is starting, or is overloaded. Try again."""
-
-
-class Rejected(ClientFault):
-    """The node answered that the request is wrong. Repeating it will not help."""
-
-    def __init__(self, code: str, detail: str, status: int) -> None:
-        super().__init__(f"{code}: {detail}")
-        self.code = code
-        self.detail = detail
-        self.status = status

@@ -1,7 +1,6 @@
-"""Simulated worlds around the product: the same parts, driven by a seed instead of by people.
+"""Simulated worlds around the product, three houses that share no code.
 
-`simulation` runs real node cores over virtual time, a fake network and fake disks, under every
-fault and against every mock in `byzantine`; the oracle in `checkers` watches (docs/simulator.md).
-`dairy` plays farms, a pasteuriser and their sensors over the real broker; `testnet` starts every
-process of the product on one machine.
+`virtual` runs real node cores in virtual time, under every fault and against every liar.
+`dairy` plays farms, a pasteuriser and their sensors over the real broker, and a shopper who pays.
+`testnet` starts every process of the product on one machine and shows their state.
 """

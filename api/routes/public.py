@@ -29,7 +29,7 @@ from api.services.payments import HASH_TEXT, payment_json
 from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.errors import BadAddress
 from ledger.primitives.keys import Address, format_address, parse_address
-from node.errors import ClientFault
+from node.client.errors import ClientFault
 
 router: Final = APIRouter()
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from node.views import LotView
+from node.client.views import LotView
 
 LOTS_MAX: Final = 256
 """How many of the newest lots are asked for."""

@@ -18,8 +18,8 @@ from api.node_port import Node
 from api.services.orders import read_orders
 from api.services.outbox import NewEvent, card, write_events
 from ledger.types.transaction import Transaction, Transfer
-from node.errors import ClientFault
-from node.views import Submission
+from node.client.errors import ClientFault
+from node.client.views import Submission
 
 KNOWN_CODES: Final = frozenset({"already_known"})
 """A node's words for a transaction that waits in its pool already."""

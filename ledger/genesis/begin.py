@@ -3,14 +3,13 @@
 from ledger.genesis.types import Genesis, GenesisStock
 from ledger.invariants import check_block
 from ledger.primitives.amounts import Units
-from ledger.primitives.codec import encode
-from ledger.primitives.hashing import ZERO_HASH, Domain, Hash, digest
+from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address, PublicKey
 from ledger.primitives.merkle import EMPTY_ROOT
 from ledger.state.dairy import Mmu
 from ledger.state.overlay import EMPTY, Overlay
 from ledger.state.records import NOBODY, Device, Lot, Role, Supply
-from ledger.state.stakes import Committee, Register, Seat, Validator
+from ledger.state.stakes import Register, Validator
 from ledger.state.tables import (
     BONDS_ACCOUNT,
     CHAIN,
@@ -76,10 +75,9 @@ def _put_validators(overlay: Overlay, genesis: Genesis) -> None:
         credit(overlay, STAKE_ACCOUNT, validator.stake)
     keys = sorted(validator.vote_key for validator in genesis.validators)
     REGISTER.put(overlay, Register(tuple(keys)))
-    seats = tuple(Seat(key, vrf, Units(stake)) for key, vrf, stake in genesis.committee_seats)
     # The stake at a boundary rules two epochs later: the genesis stands for both before it.
     for epoch in (0, 1):
-        COMMITTEES.put(overlay, Committee(seats), epoch_name(epoch))
+        COMMITTEES.put(overlay, genesis.committee, epoch_name(epoch))
 
 
 def _put_stock(overlay: Overlay, stock: GenesisStock) -> None:
@@ -103,7 +101,7 @@ def _put_stock(overlay: Overlay, stock: GenesisStock) -> None:
 
 def genesis_block(genesis: Genesis) -> Block:
     """Make block 0: view 0 of epoch 0, no transactions, no proposer."""
-    committee = digest(Domain.COMMITTEE, encode(genesis.committee_seats))
+    committee = genesis.committee.hash
     header = Header(
         chain_id=genesis.chain_id,
         epoch=0,

@@ -10,8 +10,9 @@ from msgspec import Meta, Struct
 
 from ledger.params import Parameters
 from ledger.primitives.amounts import WireUnits
+from ledger.primitives.scalars import Millis
 from ledger.state.records import Role
-from ledger.types.evidence import Instrument, MilkKind, Millis
+from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.registry import FlowMax
 
 _KEY: Final = {"pattern": "^[0-9a-f]{64}$"}

@@ -14,12 +14,14 @@ from ledger.errors import BadGenesis, ClosedAccount
 from ledger.params import Parameters
 from ledger.primitives.amounts import UNITS_MAX, WireUnits
 from ledger.primitives.codec import encode
+from ledger.primitives.committee import Committee, Seat
 from ledger.primitives.hashing import Domain, Hash, digest
-from ledger.primitives.keys import Address, PublicKey, WireAddress, WirePublicKey, is_sound
+from ledger.primitives.keys import Address, WireAddress, WirePublicKey, is_sound
+from ledger.primitives.scalars import Millis
 from ledger.rules.registry import seals_rightly
 from ledger.state.records import ATTESTORS_LEAST, ATTESTORS_MAX, Role
 from ledger.state.tables import check_open
-from ledger.types.evidence import Instrument, MilkKind, Millis
+from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.registry import FlowMax
 
 VALIDATORS_MAX: Final = 128
@@ -27,9 +29,6 @@ GENESIS_BYTES_MAX: Final = 4 * 1024 * 1024
 
 _PREFIX: Final = re.compile(r"[a-z]{2,16}", re.ASCII)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
-
-Seat = tuple[PublicKey, PublicKey, int]
-"""A validator as the floor above sees it: vote key, VRF key, stake."""
 
 
 class GenesisValidator(Struct, frozen=True, array_like=True):
@@ -112,9 +111,10 @@ class Genesis(Struct, frozen=True, array_like=True):
         return self.parameters.development
 
     @property
-    def committee_seats(self) -> tuple[Seat, ...]:
-        """List the first epoch's validators by ascending vote key."""
-        return tuple(sorted((v.vote_key, v.vrf_key, int(v.stake)) for v in self.validators))
+    def committee(self) -> Committee:
+        """Seat the first epoch's validators by ascending vote key."""
+        ordered = sorted(self.validators, key=lambda each: each.vote_key)
+        return Committee(tuple(Seat(v.vote_key, v.vrf_key, v.stake) for v in ordered))
 
     def check(self) -> None:
         """Raise `BadGenesis` unless a chain can begin with this."""

@@ -10,10 +10,11 @@ from typing import Final, TypeVar
 import msgspec
 
 from ledger.params import BASIS_POINTS, DAY_STEP_BP_MAX, Parameters
+from ledger.primitives.committee import Committee
 from ledger.state.dairy import Product, SealedRun, Tank
 from ledger.state.market import Mandate, Price, Subsidy
 from ledger.state.records import Lot, Supply
-from ledger.state.stakes import Committee, Offences, Slashes, Unbonding, Validator
+from ledger.state.stakes import Offences, Slashes, Unbonding, Validator
 from ledger.state.table import Table
 from ledger.state.tables import (
     COMMITTEES,

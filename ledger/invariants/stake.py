@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from ledger.invariants.place import Place
+from ledger.primitives.committee import Committee
+from ledger.primitives.keys import PublicKey
 from ledger.state.stakes import (
     SCALE_BITS,
     VALIDATORS_REGISTERED_MAX,
-    Committee,
     Delegation,
     Offences,
     Slashes,
@@ -149,14 +150,14 @@ class CommitteeRelations:
             return
         for epoch, expected in self._place.committees.items():
             found = self._committees.get(epoch)
-            if found is None or found.hash() != expected:
+            if found is None or found.hash != expected:
                 yield f"the committee of epoch {epoch} is not that which headers commit to"
 
     def _offence(self, name: bytes, offences: Offences) -> Iterator[str]:
         epoch, key = int.from_bytes(name[:_EPOCH_BYTES], "big"), name[_EPOCH_BYTES:]
         where = f"offences of {key.hex()} in epoch {epoch}"
         committee = self._committees.get(epoch)
-        seat = None if committee is None else committee.seat(key)
+        seat = None if committee is None else committee.seat(PublicKey(key))
         if seat is None:
             yield f"{where}: it had no seat"
         elif not offences.faults or not (offences.paid or offences.spent):

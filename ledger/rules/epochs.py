@@ -12,13 +12,14 @@ from fractions import Fraction
 from typing import Final
 
 from ledger.params import Staking
+from ledger.primitives.committee import Committee, Seat
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import PublicKey, address_of
 from ledger.rules.context import BlockContext
 from ledger.rules.measure import apportion
 from ledger.rules.rewards import reward_validator
 from ledger.state.overlay import Overlay, Reader
-from ledger.state.stakes import Committee, Register, Seat
+from ledger.state.stakes import Register
 from ledger.state.tables import (
     ATTESTORS_ACCOUNT,
     COMMITTEES,

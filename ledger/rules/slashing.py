@@ -21,12 +21,13 @@ from ledger.errors import (
 )
 from ledger.params import BASIS_POINTS, Staking
 from ledger.primitives.amounts import Units
+from ledger.primitives.committee import Seat
 from ledger.primitives.keys import PublicKey
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.epochs import committee_of, first_epoch
 from ledger.rules.staking import epoch_now, find_validator
 from ledger.state.overlay import Overlay, Reader
-from ledger.state.stakes import Offences, Seat, Slashes
+from ledger.state.stakes import Offences, Slashes
 from ledger.state.tables import (
     OFFENCES,
     RESERVE_ACCOUNT,

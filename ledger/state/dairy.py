@@ -7,8 +7,7 @@ from msgspec import Meta, Struct
 from ledger.primitives.amounts import Units, WireUnits
 from ledger.primitives.hashing import WireHash
 from ledger.primitives.keys import WireAddress
-from ledger.types.evidence import Millis
-from ledger.types.transaction import Height
+from ledger.primitives.scalars import Height, Millis
 
 SOURCES_MAX: Final = 64
 """The most farms whose milk may stand in one tank at once."""

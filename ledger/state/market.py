@@ -7,12 +7,11 @@ from msgspec import Meta, Struct
 from ledger.primitives.amounts import Units, WireUnits
 from ledger.primitives.hashing import WireHash
 from ledger.primitives.keys import WireAddress
+from ledger.primitives.scalars import Counter, Millis
 from ledger.state.records import ATTESTORS_MAX
-from ledger.types.evidence import Millis
 from ledger.types.mandate import PriceMode
 from ledger.types.market import ServiceKind
 from ledger.types.price import MicroRinggit
-from ledger.types.votes import Counter
 
 CHANGES_MAX: Final = 32
 """The most changes of parameters that may wait at once."""

@@ -11,9 +11,10 @@ from msgspec import Meta, Struct
 from ledger.primitives.amounts import Units, WireUnits
 from ledger.primitives.hashing import WireHash
 from ledger.primitives.keys import Address, WireAddress
-from ledger.types.evidence import Instrument, MilkKind, Millis
+from ledger.primitives.scalars import Height, Millis
+from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.registry import FlowMax, LicensedRole
-from ledger.types.transaction import Height, Nonce
+from ledger.types.transaction import Nonce
 
 ATTESTORS_MAX = 64
 """The most attestors that may be registered; also the most that may sign one mint."""

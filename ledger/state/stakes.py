@@ -9,11 +9,8 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from ledger.primitives.amounts import Units, WireUnits
-from ledger.primitives.codec import encode
-from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import WireAddress, WirePublicKey
-from ledger.types.evidence import Millis
-from ledger.types.votes import Counter
+from ledger.primitives.scalars import Counter, Millis
 
 SCALE_BITS: Final = 64
 """A unit of rewards is counted in 2^64 parts."""
@@ -90,28 +87,6 @@ class Unbonding(Struct, frozen=True, array_like=True):
     units: WireUnits
     shares: Shares
     since_ms: Millis = 0
-
-
-class Seat(Struct, frozen=True, array_like=True):
-    """One member of a committee: vote key, VRF key, stake."""
-
-    key: WirePublicKey
-    vrf_key: WirePublicKey
-    stake: WireUnits
-
-
-class Committee(Struct, frozen=True, array_like=True):
-    """The validators of one epoch, by ascending vote key; a member's index is its place."""
-
-    seats: tuple[Seat, ...]
-
-    def hash(self) -> Hash:
-        """Commit to the seats, as headers do."""
-        return digest(Domain.COMMITTEE, encode(self.seats))
-
-    def seat(self, key: bytes) -> Seat | None:
-        """Find a member by its vote key."""
-        return next((seat for seat in self.seats if seat.key == key), None)
 
 
 class Offences(Struct, frozen=True, array_like=True):

@@ -11,6 +11,7 @@ from typing import Final
 from ledger.errors import ClosedAccount, TooLittleMoney
 from ledger.params import Parameters
 from ledger.primitives.amounts import Units
+from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey
 from ledger.state.dairy import Challenge, Mmu, Origin, Product, SealedRun, Tank
@@ -34,15 +35,7 @@ from ledger.state.records import (
     Role,
     Supply,
 )
-from ledger.state.stakes import (
-    Committee,
-    Delegation,
-    Offences,
-    Register,
-    Slashes,
-    Unbonding,
-    Validator,
-)
+from ledger.state.stakes import Delegation, Offences, Register, Slashes, Unbonding, Validator
 from ledger.state.table import Table
 
 ACCOUNTS: Final = Table(b"a", Account)

@@ -14,10 +14,10 @@ import msgspec
 from ledger.errors import DamagedStore, EmptyStore, ForeignStore, PrunedBlock, WrongSchema
 from ledger.genesis import Genesis, genesis_block, genesis_state
 from ledger.primitives.codec import encode
+from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.state.lattice import EMPTY_ACCUMULATOR, state_root
-from ledger.state.stakes import Committee
 from ledger.state.tables import COMMITTEES, LOTS, epoch_name
 from ledger.store.answers import HistoryEntry, LotEntry, StoredBlock, TransactionRecord
 from ledger.store.pruning import FIRST_KEPT, keep_from, pruned_cells

@@ -12,7 +12,8 @@ from ledger.primitives.amounts import WireUnits
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.hashing import Domain, Hash, WireHash, digest
 from ledger.primitives.keys import WireAddress
-from ledger.types.transaction import TRANSACTION_BYTES_MAX, Height
+from ledger.primitives.scalars import Height
+from ledger.types.transaction import TRANSACTION_BYTES_MAX
 
 BLOCK_BYTES_MAX: Final = 2_000_000
 BLOCK_TRANSACTIONS_MAX: Final = 5_000

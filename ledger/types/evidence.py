@@ -15,9 +15,8 @@ from ledger.primitives.amounts import Units, WireUnits
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, WireHash, digest
 from ledger.primitives.keys import WireAddress, WirePublicKey
+from ledger.primitives.scalars import Millis
 from ledger.types.reading import Envelope
-
-Millis = Annotated[int, Meta(ge=0, le=2**53)]
 
 COLLECTION_UNITS_MAX: Final = 10**12
 """A million litres: no farm brings more at once, and no tank holds as much."""

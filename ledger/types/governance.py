@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from ledger.types.votes import Counter
+from ledger.primitives.scalars import Counter
 
 
 class SetParameter(

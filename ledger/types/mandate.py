@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from ledger.primitives.amounts import WireUnits
 from ledger.primitives.hashing import WireHash
 from ledger.primitives.keys import WireAddress
-from ledger.types.evidence import Millis
+from ledger.primitives.scalars import Millis
 from ledger.types.transfer import Redemption, WireReference
 
 PeriodMillis = Annotated[int, Meta(ge=3_600_000, le=400 * 86_400_000)]

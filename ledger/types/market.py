@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from ledger.primitives.amounts import WireUnits
 from ledger.primitives.hashing import WireHash
-from ledger.types.evidence import Millis
+from ledger.primitives.scalars import Millis
 
 Quantity = Annotated[int, Meta(ge=1, le=10**9)]
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ledger.primitives.amounts import WireUnits
-from ledger.types.votes import Counter
+from ledger.primitives.scalars import Counter
 
 MicroRinggit = Annotated[int, Meta(ge=0, le=10**12)]
 

@@ -12,7 +12,8 @@ from ledger.primitives.keys import (
     WirePublicKey,
     WireSignature,
 )
-from ledger.types.votes import Counter, SignedVote
+from ledger.primitives.scalars import Counter
+from ledger.types.votes import SignedVote
 
 MONIKER_CHARS_MAX: Final = 32
 

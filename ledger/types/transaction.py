@@ -22,6 +22,7 @@ from ledger.primitives.keys import (
     SigningKey,
     WireSignature,
 )
+from ledger.primitives.scalars import Height
 from ledger.types.governance import SetParameter
 from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate
 from ledger.types.market import (
@@ -71,7 +72,6 @@ __all__ = [
     "TRANSACTION_BYTES_MAX",
     "Attestation",
     "Body",
-    "Height",
     "Intent",
     "MintLot",
     "Nonce",
@@ -92,7 +92,6 @@ TRANSACTION_BYTES_MAX: Final = 64 * 1024
 """The largest transaction; a mint with its evidence is the largest kind."""
 
 Nonce = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Height = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 Body = (

@@ -1,31 +1,17 @@
-"""Votes as evidence: what a validator signed about a view, re-stated for the law.
+"""Votes as evidence: what a validator signed about a view, and which pairs of votes are faults.
 
-Consensus owns the meaning of votes; the ledger only needs to know which two of them no honest
-validator signs. So the signed text stands here once more, and a test holds the two equal:
-
-    BILLCOIN/vote/1 || chain_id || kind(1) || epoch(8) || view(8) || parent_view(8) || hash(32)
+Consensus owns the meaning of votes; the ledger judges pairs of them on its own, as a second
+opinion. The signed text is shared (`ledger.primitives.votes`).
 """
 
 from enum import IntEnum
-from struct import Struct as Packer
-from typing import Annotated, Final
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from ledger.primitives.hashing import Domain, Hash, WireHash
+from ledger.primitives.hashing import Hash, WireHash
 from ledger.primitives.keys import WireSignature
-
-_SUBJECT: Final = Packer(">BQQQ")
-
-Counter = Annotated[int, Meta(ge=0, le=2**53)]
-
-
-class VoteKind(IntEnum):
-    """The three things a validator may sign about a view."""
-
-    NOTARIZE = 1
-    NULLIFY = 2
-    FINALIZE = 3
+from ledger.primitives.scalars import Counter
+from ledger.primitives.votes import VoteKind, vote_text
 
 
 class FaultKind(IntEnum):
@@ -49,8 +35,9 @@ class SignedVote(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
     def signing_bytes(self, chain_id: Hash) -> bytes:
         """Give the bytes that the validator signed."""
-        head = _SUBJECT.pack(self.kind, self.epoch, self.view, self.parent_view)
-        return Domain.VOTE.value + chain_id + head + self.block_hash
+        return vote_text(
+            chain_id, self.kind, self.epoch, self.view, self.parent_view, self.block_hash
+        )
 
 
 def fault_between(one: SignedVote, other: SignedVote) -> FaultKind | None:

@@ -19,7 +19,6 @@ from consensus import vrf
 from consensus.effects import Build, Check
 from consensus.leader import draw_bytes
 from consensus.messages import Certificate
-from consensus.types import View
 from consensus.vrf import VrfOutput, VrfProof
 from ledger.errors import LedgerFault
 from ledger.primitives.codec import encode
@@ -27,6 +26,7 @@ from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, Seed
 from ledger.primitives.merkle import merkle_root
+from ledger.primitives.scalars import View
 from ledger.state import Overlay, Reader
 from ledger.state.tables import account
 from ledger.store.chain import ChainStore

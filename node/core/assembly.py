@@ -9,22 +9,18 @@ from consensus.journal import Record
 from consensus.messages import MESSAGE_BYTES_MAX, Certificate
 from consensus.params import Params
 from consensus.state import Floor, first_floor
-from consensus.types import BlockRef, Committee, Seat, View
+from consensus.types import BlockRef
 from ledger.genesis import Genesis
 from ledger.primitives.codec import decode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, Seed, SigningKey
+from ledger.primitives.scalars import View
 from ledger.rules.epochs import is_boundary
 from ledger.state.tables import parameters
 from ledger.store.chain import ChainStore
 from node.core.application import Application, ApplicationConfig
 from node.core.book import Book
 from node.core.machine import Machine, MachineConfig
-
-
-def committee_of(genesis: Genesis) -> Committee:
-    """Seat the validators of the first epoch."""
-    return Committee(tuple(Seat(*seat) for seat in genesis.committee_seats))
 
 
 def floor_of(store: ChainStore) -> Floor:
@@ -63,7 +59,7 @@ def assemble(
     `silent`: the journal may lack votes of the key, so none is cast before that is safe.
     """
     store.init_genesis(genesis)
-    book = Book(committee_of(genesis), others)
+    book = Book(genesis.committee, others)
     application = Application(ApplicationConfig(genesis.chain_id, vrf_secret), store)
     config = MachineConfig(params, book, key, reporter, silent)
     return Machine(config, application, floor_of(store), records)

@@ -7,7 +7,7 @@ their order, then whoever else was configured. Members are translated where cons
 
 from collections.abc import Iterable
 
-from consensus.types import Committee, Member
+from ledger.primitives.committee import Committee, Member
 from ledger.primitives.keys import PublicKey
 
 

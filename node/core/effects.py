@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from consensus.types import Member
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, Signature
 from ledger.store.schema import Finalised

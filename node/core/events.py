@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from consensus.types import Member
+from ledger.primitives.committee import Member
 
 
 class Channel(Enum):

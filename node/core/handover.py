@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from typing import Final
 
 from consensus.messages import Message
-from consensus.types import Member
+from ledger.primitives.committee import Member
 
 EARLY_MAX: Final = 64
 """Messages of the next epoch kept of one peer; those beyond are lost."""

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from typing import Final
 
 from consensus.effects import Offence
-from consensus.evidence import evidence_of
 from consensus.journal import Record
 from consensus.messages import Vote
-from consensus.types import Committee
 from consensus.votes import are_exclusive
 from ledger.errors import LedgerFault
+from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, Policy, SigningKey, address_of
 from ledger.rules import Call, check_body
+from ledger.rules.epochs import committee_of
 from ledger.state.overlay import Reader
 from ledger.state.tables import parameters
 from ledger.types.staking import SubmitEvidence
 from ledger.types.transaction import Intent, Transaction, sign
-from node.core.plans import seated
+from node.core.evidence import evidence_of
 
 KEPT_MAX: Final = 256
 """Offences kept; the oldest goes first."""
@@ -73,7 +73,7 @@ class Informer:
         for later in (record for record in records if isinstance(record, Vote)):
             about = later.subject
             earlier = seen.setdefault((about.epoch, about.view, later.signer), [])
-            committee = seated(reader, about.epoch)
+            committee = committee_of(reader, about.epoch)
             for vote in earlier if committee is not None else ():
                 if committee is not None and are_exclusive(vote.subject, about):
                     self.note(committee, Offence(later.signer, "", (vote, later)))

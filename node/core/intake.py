@@ -10,9 +10,9 @@ from heapq import heappop, heappush
 from itertools import islice
 from typing import Final
 
-from consensus.types import Member
 from ledger.errors import LedgerFault
 from ledger.primitives.codec import encode
+from ledger.primitives.committee import Member
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Domain, digest
 from ledger.types.transaction import Transaction, TxId, decode_transaction

@@ -16,14 +16,16 @@ from consensus.engine import Engine
 from consensus.errors import PeerFault
 from consensus.events import Verdict
 from consensus.journal import Record, encode_record, place_of
-from consensus.messages import MESSAGE_BYTES_MAX, Certificate, Message, Vote, VoteKind, epoch_of
+from consensus.messages import MESSAGE_BYTES_MAX, Certificate, Message, Vote, epoch_of
 from consensus.params import Params
 from consensus.quorum import verify_certificate
 from consensus.state import Floor, first_floor
-from consensus.types import Epoch, Member, View
 from ledger.primitives.codec import decode
+from ledger.primitives.committee import Member
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.keys import SigningKey
+from ledger.primitives.scalars import Epoch, View
+from ledger.primitives.votes import VoteKind
 from node.core import wire
 from node.core.application import Application, BlockFault, ForkFault, Parsed
 from node.core.book import Book

@@ -7,9 +7,10 @@ middle of an epoch finds the plan that was there before.
 from dataclasses import dataclass
 
 from consensus.leader import Schedule
-from consensus.types import Committee, Epoch, Member, Seat, View
+from ledger.primitives.committee import Committee, Member, Seat
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey
+from ledger.primitives.scalars import Epoch, View
 from ledger.rules.epochs import committee_of, epoch_of, seed_of
 from ledger.state.overlay import Reader
 from ledger.state.tables import VALIDATORS, parameters
@@ -62,16 +63,8 @@ def plan_after(reader: Reader, height: int) -> EpochPlan:
     )
 
 
-def seated(reader: Reader, epoch: int) -> Committee | None:
-    """Give the committee of an epoch, if the state has it."""
-    found = committee_of(reader, epoch)
-    if found is None:
-        return None
-    return Committee(tuple(Seat(seat.key, seat.vrf_key, seat.stake) for seat in found.seats))
-
-
 def _seated(reader: Reader, epoch: int) -> Committee:
-    committee = seated(reader, epoch)
+    committee = committee_of(reader, epoch)
     assert committee is not None, "the state has the committees of this epoch and the next"
     return committee
 

@@ -10,15 +10,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from consensus.lightclient import Link, Material
-from consensus.lightclient.types import LINKS_MAX, PATH_HEADERS_MAX
 from consensus.messages import MESSAGE_BYTES_MAX, Certificate
-from consensus.types import Seat
 from ledger.primitives.codec import decode
 from ledger.primitives.hashing import Hash
 from ledger.state.tables import parameters
 from ledger.store.chain import ChainStore
 from ledger.types.block import Header
+from node.lightclient import Link, Material
+from node.lightclient.types import LINKS_MAX, PATH_HEADERS_MAX
 
 LINKS_KEPT: Final = 2 * LINKS_MAX
 
@@ -97,8 +96,7 @@ class Prover:
         seats = self._store.committee(epoch + 1)
         if header is None or header.epoch != epoch or raw is None or seats is None:
             raise _Missing(f"what leads from epoch {epoch} to the next is not here any more")
-        appointed = tuple(Seat(seat.key, seat.vrf_key, seat.stake) for seat in seats.seats)
-        link = Link(header, decode(raw, Certificate, MESSAGE_BYTES_MAX), appointed)
+        link = Link(header, decode(raw, Certificate, MESSAGE_BYTES_MAX), seats.seats)
         self._links[epoch] = link
         if len(self._links) > LINKS_KEPT:
             self._links.popitem(last=False)

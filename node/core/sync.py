@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from consensus.messages import MESSAGE_BYTES_MAX, Certificate
-from consensus.types import Member
 from ledger.primitives.codec import decode
+from ledger.primitives.committee import Member
 from ledger.store.chain import ChainStore
 from node.core.effects import Effect, SendTo
 from node.core.events import Channel

@@ -10,8 +10,9 @@ from msgspec import Meta, Struct
 
 from consensus.messages import MESSAGE_BYTES_MAX, Certificate, Message
 from ledger.primitives.codec import decode, encode
+from ledger.primitives.scalars import Height
 from ledger.types.block import BLOCK_BYTES_MAX, RawTransaction
-from ledger.types.transaction import TRANSACTION_BYTES_MAX, Height
+from ledger.types.transaction import TRANSACTION_BYTES_MAX
 
 GOSSIP_BYTES_MAX: Final = 64_000
 """A batch of some 250 transfers: what is taken in at one go keeps votes waiting for 30 ms."""

@@ -16,21 +16,21 @@ import structlog
 import trio
 
 from consensus.params import Params
-from consensus.types import Committee
 from ledger.genesis import Genesis, parse_genesis
+from ledger.primitives.committee import Committee
 from ledger.store.disk import DiskStore
 from node.config import JOURNAL_FOLDER, STORE_FOLDER, NodeConfig, peer_key
-from node.core.assembly import assemble, committee_of
+from node.core.assembly import assemble
 from node.errors import BadConfig
 from node.key_file import read_key, read_seed
-from node.shell.journal import Journal
-from node.shell.libp2p_transport import Libp2pTransport
-from node.shell.queries import Queries
-from node.shell.rpc_process import tune_gc
-from node.shell.rpc_server import RpcServer
+from node.shell.disk.journal import Journal
+from node.shell.p2p.libp2p_transport import Libp2pTransport
+from node.shell.p2p.transport import PeerAddress, Transport
+from node.shell.rpc.process import tune_gc
+from node.shell.rpc.queries import Queries
+from node.shell.rpc.server import RpcServer
 from node.shell.service import Service
 from node.shell.telemetry import Telemetry
-from node.shell.transport import PeerAddress, Transport
 
 CHILD_END_S: Final = 2.0
 CHILD_RESTART_FIRST_S: Final = 0.5
@@ -68,7 +68,7 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
     """Open the disk and put a node together; raise a fault that says what is wrong."""
     genesis, genesis_text = read_genesis(config.path(config.genesis_file))
     key = read_key(config.path(config.validator_key_file))
-    committee = committee_of(genesis)
+    committee = genesis.committee
     if transport is None:
         transport = Libp2pTransport(
             key.public,
@@ -166,7 +166,7 @@ async def _cancel_on_signal(scope: trio.CancelScope) -> None:
 
 async def keep_rpc(config: NodeConfig) -> None:
     """Run the RPC process, and start it again when it ends."""
-    command = [sys.executable, "-m", "node.cli", "node", "rpc"]
+    command = [sys.executable, "-m", "node.cli.main", "node", "rpc"]
     command += ["--home", str(config.home), "--ends-with-parent"]
     delay_s = CHILD_RESTART_FIRST_S
     while True:

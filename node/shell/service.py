@@ -22,6 +22,7 @@ from trio_typing import TaskStatus
 from ledger.primitives.keys import PublicKey, verify_many
 from ledger.store.chain import ChainStore
 from ledger.store.schema import Finalised
+from node.client.views import Submission
 from node.core.book import Book
 from node.core.effects import (
     Append,
@@ -46,11 +47,10 @@ from node.core.events import (
     Verified,
 )
 from node.core.machine import Machine
-from node.shell.inbox import BATCH_MAX, Inbox
-from node.shell.journal import Journal
+from node.shell.disk.journal import Journal
+from node.shell.p2p.inbox import BATCH_MAX, Inbox
+from node.shell.p2p.transport import Transport
 from node.shell.telemetry import Telemetry
-from node.shell.transport import Transport
-from node.views import Submission
 
 INLINE_CLAIMS_MAX: Final = 2
 """So few signatures are checked at once: a thread would cost as much."""

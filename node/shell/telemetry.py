@@ -9,7 +9,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from node.shell.transport import TransportCounters
+from node.shell.p2p.transport import TransportCounters
 
 RECENT: Final = 1_000
 """How many blocks the percentiles in `status` look back on."""

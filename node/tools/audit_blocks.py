@@ -12,12 +12,13 @@ from typing import Final
 import msgspec
 
 from consensus.errors import PeerFault
-from consensus.messages import MESSAGE_BYTES_MAX, Certificate, VoteKind
+from consensus.messages import MESSAGE_BYTES_MAX, Certificate
 from consensus.quorum import verify_certificate
 from ledger.genesis import Genesis, genesis_block
 from ledger.primitives.codec import decode
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Hash
+from ledger.primitives.votes import VoteKind
 from ledger.store import schema
 from ledger.store.chain import ChainStore
 from ledger.store.schema import (

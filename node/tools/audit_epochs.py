@@ -13,12 +13,12 @@ import msgspec
 
 from consensus import vrf
 from consensus.leader import Schedule, draw_bytes, first_seed
-from consensus.types import Committee, Epoch, Seat, View
 from consensus.vrf import VrfProof
 from ledger.genesis import Genesis
+from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Domain, Hash, digest
+from ledger.primitives.scalars import Epoch, View
 from ledger.rules.epochs import epoch_of, is_boundary
-from ledger.state import stakes
 from ledger.state.tables import COMMITTEES, parameters
 from ledger.store.chain import ChainStore
 from ledger.store.schema import COMMITTEE, Head
@@ -63,7 +63,7 @@ class EpochWalk:
         for key, raw in self._store.cells(COMMITTEE):
             epoch = int.from_bytes(key[1:], "big")
             try:
-                found[epoch] = _seated(COMMITTEES.decode(raw))
+                found[epoch] = COMMITTEES.decode(raw)
             except UNREADABLE:
                 self._tell(f"committee of epoch {epoch}", "it does not decode")
         return found
@@ -72,12 +72,12 @@ class EpochWalk:
         """Collect the committees that genesis and state tell of."""
         found = []
         if self._genesis is not None:
-            found.append(Committee(tuple(Seat(*seat) for seat in self._genesis.committee_seats)))
+            found.append(self._genesis.committee)
         for key, raw in self._store.state():
             if key[:1] != COMMITTEES.prefix:
                 continue
             try:
-                committee = _seated(COMMITTEES.decode(raw))
+                committee = COMMITTEES.decode(raw)
             except UNREADABLE:
                 continue  # The audit of the state tells of it.
             found.append(committee)
@@ -155,7 +155,3 @@ class EpochWalk:
             self._seeds[epoch + 2] = None
         else:
             self._seeds[epoch + 2] = digest(Domain.SEED, so_far, drawn)
-
-
-def _seated(found: stakes.Committee) -> Committee:
-    return Committee(tuple(Seat(seat.key, seat.vrf_key, seat.stake) for seat in found.seats))

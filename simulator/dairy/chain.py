@@ -17,9 +17,9 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, Policy
 from ledger.state.records import Role
 from ledger.types.transaction import Intent, RegisterDevice, sign
-from node.errors import NodeUnavailable
+from node.client.errors import NodeUnavailable
+from node.client.views import TransactionState
 from node.key_file import read_key
-from node.views import TransactionState
 from simulator.dairy.errors import NoMinter, NotRegistered
 from simulator.dairy.setup import DeviceIdentity
 

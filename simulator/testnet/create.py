@@ -39,7 +39,7 @@ from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
 from node.config import JOURNAL_FOLDER
 from node.key_file import read_key, write_key
-from node.shell.journal import begin_journal
+from node.shell.disk.journal import begin_journal
 from simulator.dairy.setup import SEED_NAME, DairyIdentity
 from simulator.dairy.setup import prepare as prepare_dairy
 from simulator.dairy.shopper import key_path as shopper_key_path

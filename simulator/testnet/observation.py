@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from node.client import NodeClient
-from node.errors import ClientFault
-from node.views import FinalBlock, NodeStatus
+from node.client.errors import ClientFault
+from node.client.http import NodeClient
+from node.client.views import FinalBlock, NodeStatus
 from simulator.dairy.shopper import PURCHASES_FILE
 from simulator.dairy.shopper import Purchase as PurchaseLine
 from simulator.testnet.figures import (

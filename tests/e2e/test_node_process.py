@@ -23,7 +23,7 @@ END_S = 3.0
 
 @contextmanager
 def node(config: NodeConfig) -> Iterator[subprocess.Popen]:
-    command = [sys.executable, "-m", "node.cli", "node", "run", "--home", str(config.home)]
+    command = [sys.executable, "-m", "node.cli.main", "node", "run", "--home", str(config.home)]
     with (config.home / "log").open("a") as log:
         process = subprocess.Popen(command, stderr=log, stdin=subprocess.DEVNULL)
     try:
@@ -59,7 +59,7 @@ def wait_until_silent(config: NodeConfig) -> None:
 
 def billcoin(config: NodeConfig, *words: str) -> subprocess.CompletedProcess:
     environment = os.environ | {"BILLCOIN_NODE": f"http://127.0.0.1:{config.rpc_port}"}
-    command = [sys.executable, "-m", "node.cli", *words]
+    command = [sys.executable, "-m", "node.cli.main", *words]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 

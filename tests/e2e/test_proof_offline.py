@@ -16,7 +16,7 @@ PAYEE = format_address(address_of(SigningKey(Seed(bytes([77]) * 32)).public), "d
 
 
 def billcoin(*words, code=0):
-    command = [sys.executable, "-m", "node.cli", *map(str, words)]
+    command = [sys.executable, "-m", "node.cli.main", *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
     return done.stdout
@@ -25,7 +25,7 @@ def billcoin(*words, code=0):
 def pay(payer, url):
     """Pay as soon as the node answers."""
     words = ["tx", "transfer", "--key", payer, "--to", PAYEE, "--bill", "1.8", "--json"]
-    command = [sys.executable, "-m", "node.cli", *map(str, words), "--node", url]
+    command = [sys.executable, "-m", "node.cli.main", *map(str, words), "--node", url]
     deadline = time.monotonic() + START_S
     while True:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -40,7 +40,7 @@ def test_a_payment_is_proven_after_its_node_is_gone(tmp_path):
     payer, file = tmp_path / "payer.key", tmp_path / "payment.proof"
     write_key(payer, Seed(bytes([9]) * 16 + bytes(16)))
     url = f"http://127.0.0.1:{config.rpc_port}"
-    command = [sys.executable, "-m", "node.cli", "node", "run", "--home", str(config.home)]
+    command = [sys.executable, "-m", "node.cli.main", "node", "run", "--home", str(config.home)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=os.environ) as process:
         try:
             paid = pay(payer, url)

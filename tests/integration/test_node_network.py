@@ -9,9 +9,9 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import Policy, Seed, SigningKey, address_of
 from ledger.types.transaction import Intent, Transfer, sign
+from node.client.views import TransactionState
 from node.config import JOURNAL_FOLDER, STORE_FOLDER
 from node.shell.running import Node, make_node
-from node.views import TransactionState
 from tests.support.node_homes import BALANCE, Homes, make_homes
 from tests.support.trio_runs import in_trio, until
 

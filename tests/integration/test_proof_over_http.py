@@ -6,15 +6,15 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from consensus.lightclient import anchor_of, format_anchor, parse_anchor, verify_proof
 from consensus.params import Params
 from ledger.genesis import format_genesis
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of, format_address
-from node.cli import build
+from node.cli.main import build
+from node.client.errors import Rejected
 from node.core import events as told
 from node.core.proving import Prover
-from node.errors import Rejected
+from node.lightclient import anchor_of, format_anchor, parse_anchor, verify_proof
 from tests.support.broken_proofs import forged
 from tests.support.cluster import Cluster
 from tests.support.ledgers import Dairy, key

@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from ledger.primitives.keys import format_address
-from node.errors import NodeUnavailable, PortTaken, Rejected
-from node.shell.rpc_process import bind
-from node.views import TransactionState
+from node.client.errors import NodeUnavailable, Rejected
+from node.client.views import TransactionState
+from node.errors import PortTaken
+from node.shell.rpc.process import bind
 from tests.support.rpc_runs import linked_up, poll, rpc_app, run_async
 from tests.support.toy_backend import CHAIN, LOT, RICH, ToyBackend, toy_node, txid_of
 
@@ -186,7 +187,7 @@ def test_without_a_node_every_answer_says_so_and_when_to_come_back(home):
 
 def test_without_an_rpc_process_the_client_says_where_it_looked(home):
     async def whole():
-        from node.client import NodeClient
+        from node.client.http import NodeClient
 
         async with NodeClient("http://127.0.0.1:1") as client:
             with pytest.raises(NodeUnavailable, match=r"127\.0\.0\.1:1"):

@@ -7,9 +7,9 @@ import struct
 import msgspec
 import pytest
 
-from node.shell import rpc_wire as wire
-from node.shell.framing import FrameDecoder, encode_frame
-from node.views import NodeStatus
+from node.client.framing import FrameDecoder, encode_frame
+from node.client.views import NodeStatus
+from node.shell.rpc import wire as wire
 from tests.support.toy_backend import toy_node
 
 

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 
 from ledger.primitives.keys import address_of, format_address
 from ledger.store import MemoryStore
-from node.errors import Rejected
-from node.shell.queries import Queries
-from node.tools.trace_cli import trace
-from node.views import TransactionState
+from node.cli.trace import trace
+from node.client.errors import Rejected
+from node.client.views import TransactionState
+from node.shell.rpc.queries import Queries
 from tests.support.final_chain import TO_BOB, fill
 from tests.support.ledgers import GENESIS_MS, Dairy, key
 from tests.support.rpc_runs import rpc_app, run_async

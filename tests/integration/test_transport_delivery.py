@@ -6,8 +6,8 @@ from libp2p.network.auto_connector import AutoConnector
 
 from node.core.events import Channel
 from node.errors import PortTaken
-from node.shell.libp2p_patches import apply_patches
-from node.shell.transport import CHANNELS
+from node.shell.p2p.libp2p_patches import apply_patches
+from node.shell.p2p.transport import CHANNELS
 from tests.support.libp2p_peers import Heard, Net
 from tests.support.trio_runs import in_trio, until
 

@@ -17,11 +17,11 @@ from libp2p.network.stream.exceptions import StreamError
 from libp2p.stream_muxer.exceptions import MuxedStreamError
 
 from ledger.primitives.keys import Seed
+from node.client.framing import encode_frame
 from node.core.events import Channel
-from node.shell import libp2p_host
-from node.shell.framing import encode_frame
-from node.shell.libp2p_transport import CONNECTIONS_MAX, PROTOCOLS
-from node.shell.transport import CHANNELS
+from node.shell.p2p import libp2p_host
+from node.shell.p2p.libp2p_transport import CONNECTIONS_MAX, PROTOCOLS
+from node.shell.p2p.transport import CHANNELS
 from tests.support.libp2p_peers import Heard, Net, port_of
 from tests.support.trio_runs import in_trio, until
 

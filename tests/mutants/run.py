@@ -74,7 +74,16 @@ def run_mutant(mutant: Mutant) -> Verdict:
 
 def simulate(root: Path, scenario: str, seeds: str) -> tuple[dict | None, int]:
     """Run seeds on these sources until one fails; give that failure and how many were run."""
-    command = [sys.executable, "-m", "simulator.cli", "run", "--json", "--stop", "--jobs", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "simulator.virtual.cli",
+        "run",
+        "--json",
+        "--stop",
+        "--jobs",
+        "1",
+    ]
     done = subprocess.run(
         [*command, "--scenario", scenario, "--seeds", seeds],
         cwd=root,

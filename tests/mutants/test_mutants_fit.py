@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from catalogue import Mutant, read_mutants  # Found beside this file.
 
-from simulator.scenarios import ALL, SCENARIOS
+from simulator.virtual.scenarios import ALL, SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST = 20

@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 
 from consensus.journal import encode_record, frame, read
 from consensus.leader import SLOTS, quotas, shuffle
-from consensus.messages import Certificate, Subject, Vote, VoteKind
+from consensus.messages import Certificate, Subject, Vote
 from consensus.params import Params
 from consensus.quorum import assemble, stake_of
-from consensus.types import Epoch, Member, View
 from consensus.votes import are_exclusive
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Signature
+from ledger.primitives.scalars import Epoch, View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_net import make_committee
 
 STAKES = st.lists(st.integers(1, 2**40), min_size=1, max_size=24)

@@ -11,6 +11,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from ledger.invariants import audit
+from ledger.primitives.votes import VoteKind
 from ledger.replay import replay
 from ledger.rules import LAWS
 from ledger.rules.context import Call
@@ -67,7 +68,7 @@ from ledger.types.staking import (
     possession_bytes,
 )  # fmt: skip
 from ledger.types.transfer import Transfer
-from ledger.types.votes import SignedVote, VoteKind
+from ledger.types.votes import SignedVote
 from tests.support.ledgers import NOW_MS, Chain, bill, key
 from tests.support.ledgers_model import Model, Validator
 from tests.support.ledgers_model_trade import DAY

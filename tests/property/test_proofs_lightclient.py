@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.lightclient import (
+from ledger.primitives.codec import encode
+from ledger.primitives.merkle import merkle_root
+from node.lightclient import (
     TRUSTING_MS,
     ProofFault,
     find_fork,
@@ -15,10 +17,8 @@ from consensus.lightclient import (
     parse_anchor,
     verify_proof,
 )
-from consensus.lightclient.building import steps_to
-from consensus.lightclient.verifying import climb
-from ledger.primitives.codec import encode
-from ledger.primitives.merkle import merkle_root
+from node.lightclient.building import steps_to
+from node.lightclient.verifying import climb
 from tests.support import proof_stranger
 from tests.support.proof_chain import CHAIN_ID, START_MS, ProofChain, grown
 

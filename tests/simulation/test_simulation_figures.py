@@ -4,11 +4,11 @@ from dataclasses import replace
 from statistics import median
 
 from consensus.leader import Schedule, first_seed
-from consensus.types import View
-from simulator.cast import make_cast
-from simulator.scenarios import SCENARIOS, Scenario
-from simulator.simulation import Simulation
-from simulator.trace import Entry
+from ledger.primitives.scalars import View
+from simulator.virtual.scenarios import SCENARIOS, Scenario
+from simulator.virtual.simulation import Simulation
+from simulator.virtual.topology import make_cast
+from simulator.virtual.trace import Entry
 
 DELTA_MS = 100
 

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 import ledger.primitives.keys as seam
 from loadtest.plots import draw_all
-from simulator.cli import app
-from simulator.growth import (
+from simulator.virtual.cli import app
+from simulator.virtual.growth.measuring import (
     DELTA_MS,
     Trouble,
     delta_of,
@@ -19,12 +19,12 @@ from simulator.growth import (
     measure_trouble,
     middle_and_late,
 )
-from simulator.growth_tables import as_json, size_table, trouble_table
-from simulator.meter import Ear, Meter
-from simulator.network import Weather
-from simulator.scenarios import Scenario, find
-from simulator.simulation import Simulation
-from simulator.stopwatch import Stopwatch
+from simulator.virtual.growth.meter import Ear, Meter
+from simulator.virtual.growth.stopwatch import Stopwatch
+from simulator.virtual.growth.tables import as_json, size_table, trouble_table
+from simulator.virtual.network import Weather
+from simulator.virtual.scenarios import Scenario, find
+from simulator.virtual.simulation import Simulation
 
 RUNNER = CliRunner()
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from simulator.byzantine import MASKS
-from simulator.scenarios import SCENARIOS, find
-from simulator.simulation import Simulation, run_seed
+from simulator.virtual.byzantine import MASKS
+from simulator.virtual.scenarios import SCENARIOS, find
+from simulator.virtual.simulation import Simulation, run_seed
 
 ROOT = Path(__file__).resolve().parents[2]
 BIG = {"medium", "large", "huge", "mock-flood"}
@@ -41,7 +41,16 @@ def test_recording_does_not_change_the_trace() -> None:
 
 def test_the_same_seeds_leave_the_same_traces_under_two_hash_seeds() -> None:
     """I12: nothing depends on the order in which Python happens to keep a set."""
-    command = [sys.executable, "-m", "simulator.cli", "run", "--seeds", "1..50", "--jobs", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "simulator.virtual.cli",
+        "run",
+        "--seeds",
+        "1..50",
+        "--jobs",
+        "1",
+    ]
     running = [
         subprocess.Popen(
             [*command, "--json"],

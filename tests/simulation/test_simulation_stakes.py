@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from consensus.types import Member
+from ledger.primitives.committee import Member
 from ledger.types.block import Receipt
 from ledger.types.transaction import MintLot, decode_transaction
-from simulator.errors import Breach
-from simulator.scenarios import SCENARIOS
-from simulator.simulation import Simulation
-from simulator.stakes import StakeBook
+from simulator.virtual.errors import Breach
+from simulator.virtual.oracle.stakes import StakeBook
+from simulator.virtual.scenarios import SCENARIOS
+from simulator.virtual.simulation import Simulation
 
 
 def run(name: str, seed: int, *, recording: bool = False) -> Simulation:

@@ -5,10 +5,10 @@ from hashlib import sha512
 import msgspec
 import nacl.bindings as sodium
 
-from consensus.lightclient import errors
-from consensus.messages import VoteKind
 from ledger.primitives.codec import encode
+from ledger.primitives.votes import VoteKind
 from ledger.types.block import Receipt
+from node.lightclient import errors
 from tests.support.proof_chain import CHAIN_ID, ProofChain, payment
 
 replace = msgspec.structs.replace

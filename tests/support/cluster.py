@@ -11,8 +11,8 @@ from types import MappingProxyType
 
 from consensus.journal import Record, decode_record
 from consensus.params import Params
-from consensus.types import Member
 from ledger.genesis import Genesis
+from ledger.primitives.committee import Member
 from ledger.primitives.keys import PublicKey, Seed, SigningKey, verify_many
 from ledger.store.memory import MemoryStore
 from node.core import effects as asked

@@ -12,12 +12,15 @@ from consensus.engine import Engine
 from consensus.events import Checked, Event, Received, Started, Ticked, Verdict, WorkPending
 from consensus.journal import Record, decode_record
 from consensus.leader import Schedule, first_seed
-from consensus.messages import Certificate, Message, Proposal, Subject, Vote, VoteKind
+from consensus.messages import Certificate, Message, Proposal, Subject, Vote
 from consensus.params import Params
 from consensus.quorum import assemble
 from consensus.state import Floor
-from consensus.types import BlockRef, Member, View
+from consensus.types import BlockRef
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import ZERO_HASH
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_net import CHAIN, EPOCH, GENESIS, judge, make_block, make_committee
 
 T = TypeVar("T")

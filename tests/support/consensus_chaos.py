@@ -6,9 +6,12 @@ certificates, replays what it heard, and keeps silent, all with its own key and 
 
 from random import Random
 
-from consensus.messages import Certificate, Message, Proposal, Subject, Vote, VoteKind
-from consensus.types import BlockRef, Member, View
+from consensus.messages import Certificate, Message, Proposal, Subject, Vote
+from consensus.types import BlockRef
+from ledger.primitives.committee import Member
 from ledger.primitives.keys import Signature
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_bench import finalize, nullify
 from tests.support.consensus_net import CHAIN, EPOCH, Net, make_block
 

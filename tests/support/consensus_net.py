@@ -25,14 +25,17 @@ from consensus.events import (
 )
 from consensus.journal import decode_record, frame, read
 from consensus.leader import first_seed
-from consensus.messages import Certificate, Message, Proposal, Vote, VoteKind
+from consensus.messages import Certificate, Message, Proposal, Vote
 from consensus.params import Params
 from consensus.quorum import verify_certificate
 from consensus.state import Floor
-from consensus.types import GENESIS_VIEW, BlockRef, Committee, Epoch, Member, Seat, View
+from consensus.types import GENESIS_VIEW, BlockRef
 from ledger.primitives.codec import decode, encode
+from ledger.primitives.committee import Committee, Member, Seat
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Seed, SigningKey
+from ledger.primitives.scalars import Epoch, View
+from ledger.primitives.votes import VoteKind
 
 CHAIN = digest(Domain.GENESIS, b"a net of tests 273")
 """Chosen so that with four equal members the leaders of the first four views all differ."""

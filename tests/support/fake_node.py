@@ -1,8 +1,8 @@
 """A node of one process in memory: the real ledger's rules, blocks made when a test says so.
 
-`FakeNode` has the surface of `node.client.NodeClient`. Submitted transactions are checked by the
-ledger and wait; `make_block` executes them. With `automatic` set, every submission makes a block.
-`silence` makes it unreachable, as a node that is killed is.
+`FakeNode` has the surface of `NodeClient`. Submitted transactions are checked by the ledger and
+wait; `make_block` executes them. With `automatic` set, every submission makes a block. `silence`
+makes it unreachable, as a node that is killed is.
 """
 
 import asyncio
@@ -46,8 +46,8 @@ from ledger.types.transaction import (
     decode_transaction,
     sign,
 )
-from node.errors import NodeUnavailable
-from node.views import (
+from node.client.errors import NodeUnavailable
+from node.client.views import (
     AccountView,
     FinalBlock,
     LotView,

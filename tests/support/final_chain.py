@@ -7,12 +7,13 @@ import msgspec
 
 from consensus import vrf
 from consensus.leader import Schedule, draw_bytes, first_seed
-from consensus.messages import Certificate, Subject, VoteKind
+from consensus.messages import Certificate, Subject
 from consensus.quorum import assemble
-from consensus.types import Committee, Member, Seat
 from ledger.genesis import format_genesis
 from ledger.primitives.codec import encode
+from ledger.primitives.committee import Member
 from ledger.primitives.keys import address_of
+from ledger.primitives.votes import VoteKind
 from ledger.state.tables import account
 from ledger.store import ChainStore
 from ledger.store.disk import DiskStore
@@ -32,7 +33,7 @@ class DrawingDairy(Dairy):
         return dataclasses.replace(context, draw=vrf.proof_to_hash(self.prove(height)))
 
     def prove(self, view):
-        committee = Committee(tuple(Seat(*seat) for seat in self.genesis.committee_seats))
+        committee = self.genesis.committee
         seed = first_seed(self.chain_id)
         leader = committee.seats[Schedule(seed, committee).leader(view)]
         numbers = {signer.public: i for i, signer in enumerate(self.validator_keys)}
@@ -52,7 +53,7 @@ class FinalChain(Chain):
 
     def certify(self, step) -> Certificate:
         """Let every validator vote that a block is final."""
-        committee = Committee(tuple(Seat(*seat) for seat in self.dairy.genesis.committee_seats))
+        committee = self.dairy.genesis.committee
         header = step.block.header
         subject = Subject(
             VoteKind.FINALIZE, header.epoch, header.view, header.parent_view, header.hash()

@@ -12,8 +12,8 @@ from ledger.primitives.codec import encode
 from ledger.state.tables import account
 from ledger.transition import apply_block, check_transaction
 from ledger.types.transaction import MintLot, decode_transaction
-from node.errors import NodeUnavailable
-from node.views import (
+from node.client.errors import NodeUnavailable
+from node.client.views import (
     AccountView,
     FinalBlock,
     LotView,

@@ -12,13 +12,14 @@ from ledger.genesis import genesis_state
 from ledger.invariants import Audit, audit
 from ledger.params import Parameters, default_parameters
 from ledger.primitives.keys import Address, PublicKey, Signature, SigningKey, address_of, verify
+from ledger.primitives.votes import VoteKind
 from ledger.state import Overlay
 from ledger.state.tables import account
 from ledger.state.tables import parameters as in_force
 from ledger.transition import BlockContext, apply_block, signature_claims
 from ledger.types.staking import RegisterValidator, SubmitEvidence, possession_bytes
 from ledger.types.transaction import Body
-from ledger.types.votes import SignedVote, VoteKind
+from ledger.types.votes import SignedVote
 from tests.support.ledgers import NOW_MS, Dairy, bill, key
 
 PURSES = {name: bill(1_000) for name in ("alice", "bob", "carol", "mmu", "regulator", "treasury")}

@@ -10,9 +10,9 @@ from libp2p.network.connection.swarm_connection import SwarmConn
 
 from ledger.primitives.keys import PublicKey, Seed, SigningKey
 from node.core.events import Channel
-from node.shell.libp2p_host import Host, peer_id
-from node.shell.libp2p_transport import PROTOCOLS, Libp2pTransport, Timing
-from node.shell.transport import PeerAddress
+from node.shell.p2p.libp2p_host import Host, peer_id
+from node.shell.p2p.libp2p_transport import PROTOCOLS, Libp2pTransport, Timing
+from node.shell.p2p.transport import PeerAddress
 from tests.support.network_ports import free_port
 from tests.support.trio_runs import until
 

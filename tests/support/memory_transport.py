@@ -11,7 +11,7 @@ from trio_typing import TaskStatus
 
 from ledger.primitives.keys import PublicKey
 from node.core.events import Channel
-from node.shell.transport import CHANNELS, Listener, TransportCounters
+from node.shell.p2p.transport import CHANNELS, Listener, TransportCounters
 
 QUEUE_MAX = 10_000
 

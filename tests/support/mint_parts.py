@@ -42,8 +42,16 @@ class Broker:
         self.process = None
 
     def start(self):
-        command = [sys.executable, "-m", "node.cli", "mint", "broker", "--port", str(self.port)]
-        code = "from node.cli import main; main()"
+        command = [
+            sys.executable,
+            "-m",
+            "node.cli.main",
+            "mint",
+            "broker",
+            "--port",
+            str(self.port),
+        ]
+        code = "from node.cli.main import main; main()"
         command = [sys.executable, "-c", code, "mint", "broker", "--port", str(self.port)]
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -9,17 +9,19 @@ from hashlib import blake2b
 
 import msgspec
 
-from consensus.lightclient import Anchor, Link, Material, Proof, make_proof
-from consensus.messages import Certificate, Subject, VoteKind
+from consensus.messages import Certificate, Subject
 from consensus.quorum import assemble
-from consensus.types import Committee, Epoch, Member, Seat
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
+from ledger.primitives.committee import Committee, Member, Seat
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address, Policy, Seed, SigningKey
 from ledger.primitives.merkle import EMPTY_ROOT, merkle_root
+from ledger.primitives.scalars import Epoch
+from ledger.primitives.votes import VoteKind
 from ledger.types.block import Block, Header, Receipt
 from ledger.types.transaction import Intent, Transaction, Transfer, sign
+from node.lightclient import Anchor, Link, Material, Proof, make_proof
 
 CHAIN_ID = Hash(bytes(range(32)))
 START_MS = 1_760_000_000_000

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import httpx
 
-from node.client import NodeClient
+from node.client.http import NodeClient
 from node.config import NodeConfig
-from node.shell.rpc_process import bind, make_server
+from node.shell.rpc.process import bind, make_server
 
 TEST_TIMEOUT_S = 30
 _TURN_S = 0.01

@@ -1,7 +1,7 @@
 """A real testnet for end-to-end tests: started, watched and killed from outside, as a user would.
 
 It touches processes only by pids that the supervisor wrote down, and speaks only the interfaces
-that everyone has: the command line, HTTP, MQTT, and a node's RPC through `node.client`.
+that everyone has: the command line, HTTP, MQTT, and a node's RPC through `node.client.http`.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Policy, SigningKey
 from ledger.types.transaction import Body, Intent, Transaction, sign
-from node.client import NodeClient
+from node.client.http import NodeClient
+from node.client.views import FinalBlock, NodeStatus, Submission
 from node.key_file import read_key
-from node.views import FinalBlock, NodeStatus, Submission
 from simulator.testnet.layout import Layout, RunState
 
 ROOT = Path(__file__).resolve().parents[2]

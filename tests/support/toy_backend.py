@@ -12,8 +12,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address
 from ledger.types.block import Receipt
-from node.shell.rpc_server import RpcServer
-from node.views import (
+from node.client.views import (
     AccountView,
     FinalBlock,
     LotView,
@@ -23,6 +22,7 @@ from node.views import (
     TransactionState,
     TransactionView,
 )
+from node.shell.rpc.server import RpcServer
 
 CHAIN = Hash(bytes([7]) * 32)
 RICH = Address(bytes([1]) * 32)

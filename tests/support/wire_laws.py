@@ -14,8 +14,6 @@ from starlette.requests import Request
 from api.errors import MalformedRequest, NotFound
 from consensus.errors import CorruptJournal
 from consensus.journal import frame
-from consensus.lightclient import ProofFault, format_anchor, verify_proof
-from consensus.lightclient.errors import BadAnchor
 from consensus.messages import Vote
 from iot_minting.errors import MintFault
 from iot_minting.topics import readings_topic
@@ -27,10 +25,13 @@ from ledger.primitives.errors import BadAddress, BadAmount, CodecFault
 from ledger.primitives.keys import format_address, parse_address
 from ledger.transition import apply_block, check_transaction, signature_claims
 from ledger.types.transaction import decode_transaction
+from node.client.errors import FrameTooLong
+from node.client.framing import FrameDecoder, encode_frame
 from node.core import wire
-from node.errors import BadConfig, FrameTooLong
-from node.shell.framing import FrameDecoder, encode_frame
-from node.shell.rpc_app import MSGPACK, Problem, _decode_batch
+from node.errors import BadConfig
+from node.lightclient import ProofFault, format_anchor, verify_proof
+from node.lightclient.errors import BadAnchor
+from node.shell.rpc.app import MSGPACK, Problem, _decode_batch
 from tests.support.ledgers import bill, key
 from tests.support.ledgers_samples import sample_bodies
 from tests.support.ledgers_town import PURSES, Town
@@ -39,7 +40,7 @@ from tests.support.wire_types import readers
 from tests.support.wire_values import mutant_of, recast, respelled, value_of, with_a_key_twice
 
 LIMIT = 100_000_000
-EMBEDS_RAW = {"node.shell.rpc_wire.Answer"}
+EMBEDS_RAW = {"node.shell.rpc.wire.Answer"}
 """They carry another encoding as it is, and do not look into it."""
 
 
@@ -134,16 +135,16 @@ def make_readers() -> dict[str, Reader]:
         reader("consensus.journal.decode_record", encode(vote), encode(certificate)),
         reader("consensus.journal.read", frame([encode(vote)]) + frame([encode(certificate)]),
                faults=(CorruptJournal,)),
-        reader("consensus.lightclient.anchor.parse_anchor", format_anchor(anchor).encode(),
+        reader("node.lightclient.anchor.parse_anchor", format_anchor(anchor).encode(),
                faults=(BadAnchor,)),
-        reader("consensus.lightclient.types.decode_proof", encode(proof), faults=(ProofFault,),
+        reader("node.lightclient.types.decode_proof", encode(proof), faults=(ProofFault,),
                feed=lambda raw: verify_proof(raw, anchor, header.time_ms)),
         reader("node.core.wire.decode_sync", wire.encode_sync(blocks),
                wire.encode_sync(wire.GetBlocks(7))),
         reader("node.core.wire.decode_consensus", wire.encode_consensus(vote),
                wire.encode_consensus(certificate)),
         reader("node.core.wire.decode_batch", encode(wire.TransactionBatch((paid, paid)))),
-        texts("node.shell.libp2p_host.parse_listen", b"/ip4/127.0.0.1/tcp/26001",
+        texts("node.shell.p2p.libp2p_host.parse_listen", b"/ip4/127.0.0.1/tcp/26001",
               faults=(BadConfig,)),
         texts("iot_minting.topics.parse_topic",
               readings_topic("plant", "line", device.public).encode(), faults=(MintFault,)),

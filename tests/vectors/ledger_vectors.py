@@ -12,6 +12,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, digest
 from ledger.primitives.keys import Policy, address_of, format_address
 from ledger.primitives.merkle import EMPTY_ROOT, merkle_path, merkle_root
+from ledger.primitives.votes import VoteKind
 from ledger.rules.epochs import committee_of, epoch_of
 from ledger.state import EMPTY_ACCUMULATOR, state_root
 from ledger.state.lattice import accumulate
@@ -19,7 +20,6 @@ from ledger.state.tables import MODULE_ACCOUNTS
 from ledger.store import MemoryStore
 from ledger.transition import signature_claims
 from ledger.types.staking import Bond, possession_bytes
-from ledger.types.votes import VoteKind
 from tests.support.ledgers import Chain, Dairy, bill, key
 from tests.support.ledgers_samples import sample_bodies
 from tests.support.ledgers_town import Town

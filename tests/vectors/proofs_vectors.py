@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
-from consensus.lightclient import PROOF_BYTES_MAX, errors, find_fork, format_anchor, verify_proof
-from consensus.lightclient.verifying import CLOCK_DRIFT_MS, TRUSTING_MS
 from ledger.primitives.codec import encode
+from node.lightclient import PROOF_BYTES_MAX, errors, find_fork, format_anchor, verify_proof
+from node.lightclient.verifying import CLOCK_DRIFT_MS, TRUSTING_MS
 from tests.support.broken_proofs import BROKEN
 from tests.support.proof_chain import START_MS, grown
 

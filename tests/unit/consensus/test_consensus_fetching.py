@@ -4,13 +4,7 @@ import pytest
 
 from consensus.effects import Behind, Check, Effect, Finalize, Offence, Send
 from consensus.events import Received
-from consensus.messages import (
-    Certificate,
-    FetchCertificates,
-    FetchProposal,
-    Proposal,
-    VoteKind,
-)
+from consensus.messages import Certificate, FetchCertificates, FetchProposal, Proposal
 from consensus.params import (
     ANCESTORS_FETCHED_MAX,
     ANSWER_BYTES,
@@ -20,7 +14,8 @@ from consensus.params import (
     PROPOSALS_KEPT,
 )
 from consensus.tree import Standing
-from consensus.types import View
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
 from tests.support.consensus_net import GENESIS
 

@@ -3,10 +3,10 @@
 import pytest
 
 from consensus.effects import Forked, Offence
-from consensus.evidence import evidence_of
 from consensus.messages import Certificate, Subject
 from consensus.types import BlockRef
 from ledger.primitives.keys import Signature
+from node.core.evidence import evidence_of
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
 from tests.support.consensus_net import GENESIS
 

@@ -6,21 +6,16 @@ from msgspec.structs import replace
 from consensus.effects import Forked, Offence, Send
 from consensus.events import CaughtUp, Received
 from consensus.leader import Schedule, first_seed
-from consensus.messages import (
-    Certificate,
-    FetchProposal,
-    Message,
-    Proposal,
-    Subject,
-    Vote,
-    VoteKind,
-)
+from consensus.messages import Certificate, FetchProposal, Message, Proposal, Subject, Vote
 from consensus.params import IGNORED_FIRST_MS, IGNORED_MAX_MS
 from consensus.quorum import verify_certificate
 from consensus.tree import ANCESTORS_FETCHED_MAX
-from consensus.types import BlockRef, Epoch, Member, View
+from consensus.types import BlockRef
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Signature
+from ledger.primitives.scalars import Epoch, View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
 from tests.support.consensus_net import CHAIN, EPOCH, Net
 

@@ -7,10 +7,12 @@ from random import Random
 import pytest
 
 from consensus.effects import Offence
-from consensus.messages import Message, Proposal, Vote, VoteKind
+from consensus.messages import Message, Proposal, Vote
 from consensus.params import Params
-from consensus.types import Member, View
 from consensus.votes import are_exclusive
+from ledger.primitives.committee import Member
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_chaos import Chaos
 from tests.support.consensus_net import CHAIN, EPOCH, Links, Net, make_block
 

@@ -2,9 +2,10 @@
 
 from consensus.effects import Behind, Broadcast, Build, Offence, Send
 from consensus.events import CaughtUp, WorkPending
-from consensus.messages import Subject, Vote, VoteKind
+from consensus.messages import Subject, Vote
 from consensus.params import Params
-from consensus.types import Epoch, View
+from ledger.primitives.scalars import Epoch, View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
 from tests.support.consensus_net import GENESIS
 

@@ -19,15 +19,18 @@ from consensus.journal import (
     read,
 )
 from consensus.leader import SLOTS, Schedule, first_seed
-from consensus.messages import Certificate, FetchProposal, Subject, VoteKind
+from consensus.messages import Certificate, FetchProposal, Subject
 from consensus.params import Params
 from consensus.quorum import check_subject, verify_certificate
 from consensus.state import Floor
 from consensus.tree import Standing, Tree
-from consensus.types import BlockRef, Epoch, Member, View
+from consensus.types import BlockRef
 from consensus.votes import Admission, Tally
 from ledger.primitives.codec import encode
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import ZERO_HASH, Hash
+from ledger.primitives.scalars import Epoch, View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
 from tests.support.consensus_net import CHAIN, EPOCH, GENESIS, make_committee
 

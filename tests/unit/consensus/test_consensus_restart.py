@@ -5,8 +5,10 @@ import pytest
 from consensus.effects import Broadcast, Build, Check, Finalize, Offence
 from consensus.errors import GuardBreach
 from consensus.events import Built
-from consensus.messages import Proposal, Vote, VoteKind
-from consensus.types import BlockRef, View
+from consensus.messages import Proposal, Vote
+from consensus.types import BlockRef
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
 from tests.support.consensus_net import GENESIS, make_block
 

@@ -7,17 +7,10 @@ from itertools import pairwise
 
 from consensus.effects import Broadcast, Build, Effect, Persist, Send
 from consensus.events import Built, Received, WorkPending
-from consensus.messages import (
-    Certificate,
-    FetchCertificates,
-    FetchView,
-    Message,
-    Proposal,
-    Subject,
-    VoteKind,
-)
+from consensus.messages import Certificate, FetchCertificates, FetchView, Message, Proposal, Subject
 from consensus.params import Params
-from consensus.types import View
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
 from tests.support.consensus_net import EPOCH, GENESIS, make_block
 

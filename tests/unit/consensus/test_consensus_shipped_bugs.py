@@ -2,9 +2,11 @@
 
 from consensus.effects import Build, Check, Finalize, Offence
 from consensus.events import Checked, Received, Verdict, WorkPending
-from consensus.messages import Certificate, Proposal, VoteKind
+from consensus.messages import Certificate, Proposal
 from consensus.params import Params
-from consensus.types import BlockRef, View
+from consensus.types import BlockRef
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
 from tests.support.consensus_net import GENESIS
 

@@ -4,19 +4,13 @@ from consensus.effects import Broadcast, Build, Muted, Regained, Send
 from consensus.engine import Engine
 from consensus.events import CaughtUp, Received, Started, Ticked, WorkPending
 from consensus.leader import first_seed
-from consensus.messages import (
-    Certificate,
-    FetchView,
-    Subject,
-    ViewReport,
-    Vote,
-    VoteKind,
-    epoch_of,
-)
+from consensus.messages import Certificate, FetchView, Subject, ViewReport, Vote, epoch_of
 from consensus.params import Params
 from consensus.state import Floor
-from consensus.types import Epoch, Member, View
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Domain, digest
+from ledger.primitives.scalars import Epoch, View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_bench import Bench, nullify
 from tests.support.consensus_net import CHAIN, EPOCH, Net
 

@@ -5,15 +5,9 @@ One engine is asked; its peers are the test.
 
 from consensus.effects import Broadcast, Build, Check, Finalize, Offence, Persist, Send
 from consensus.events import Checked, Received, Ticked, Verdict
-from consensus.messages import (
-    Certificate,
-    FetchCertificates,
-    FetchProposal,
-    Proposal,
-    Vote,
-    VoteKind,
-)
-from consensus.types import View
+from consensus.messages import Certificate, FetchCertificates, FetchProposal, Proposal, Vote
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
 from tests.support.consensus_net import GENESIS
 

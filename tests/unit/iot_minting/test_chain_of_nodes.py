@@ -8,10 +8,10 @@ import pytest
 
 from iot_minting.chain import Chain
 from ledger.genesis import format_genesis
-from node.client import NodeClient
-from node.errors import NodeUnavailable
-from node.failover import FailoverTransport
-from node.views import AccountView, Submission, TransactionState, TransactionView
+from node.client.errors import NodeUnavailable
+from node.client.failover import FailoverTransport
+from node.client.http import NodeClient
+from node.client.views import AccountView, Submission, TransactionState, TransactionView
 from tests.support.ledgers import Dairy
 
 DAIRY = Dairy()

@@ -14,7 +14,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from ledger.state.tables import supply
 from ledger.types.transaction import MintLot, decode_transaction
-from node.errors import NodeUnavailable
+from node.client.errors import NodeUnavailable
 from tests.support.ledger_chain import LedgerChain
 from tests.support.ledgers import FLOW_MAX_L_PER_H
 from tests.support.milk_line import MilkLine

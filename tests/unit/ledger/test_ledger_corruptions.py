@@ -15,11 +15,11 @@ from ledger.errors import InvariantBroken
 from ledger.invariants import audit, check_block
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
+from ledger.primitives.committee import Committee
 from ledger.state import Overlay
 from ledger.state import tables as t
 from ledger.state.market import Feed
 from ledger.state.records import Holders, Reason
-from ledger.state.stakes import Committee
 from node.tools.audit_records import TABLE_NAMES
 from tests.support.ledgers import bill, key
 from tests.support.ledgers_story import LITRES, Story

@@ -16,8 +16,6 @@ from ledger.genesis import (
     parse_genesis,
 )
 from ledger.invariants import audit
-from ledger.primitives.codec import encode
-from ledger.primitives.hashing import Domain, digest
 from ledger.state.records import Role
 from ledger.state.tables import (
     MODULE_ACCOUNTS,
@@ -69,9 +67,9 @@ def test_block_0_commits_to_state_and_committee():
     header = genesis_block(GENESIS).header
     assert (header.height, header.view, header.epoch) == (0, 0, 0)
     assert header.state_root == genesis_state(GENESIS).root()
-    assert header.committee_hash == digest(Domain.COMMITTEE, encode(GENESIS.committee_seats))
+    assert header.committee_hash == GENESIS.committee.hash
     assert genesis_hash(GENESIS) == header.hash()
-    keys = [seat[0] for seat in GENESIS.committee_seats]
+    keys = [seat.key for seat in GENESIS.committee.seats]
     assert keys == sorted(k.public for k in Dairy().validator_keys)
 
 

@@ -8,20 +8,13 @@ from ledger.errors import InvariantBroken
 from ledger.genesis import genesis_state
 from ledger.invariants import audit, check_block
 from ledger.primitives.amounts import Units
+from ledger.primitives.committee import Committee
 from ledger.primitives.keys import address_of
 from ledger.state import EMPTY_ACCUMULATOR, Overlay
 from ledger.state.dairy import Challenge, Mmu, Origin, Product, SealedRun, Tank
 from ledger.state.market import Deal, Mandate, Price, PriceHour, Subsidy
 from ledger.state.records import Account, Lot, Supply
-from ledger.state.stakes import (
-    Committee,
-    Delegation,
-    Offences,
-    Register,
-    Slashes,
-    Unbonding,
-    wide,
-)
+from ledger.state.stakes import Delegation, Offences, Register, Slashes, Unbonding, wide
 from ledger.state.tables import (
     ACCOUNTS,
     CHALLENGES,

@@ -4,7 +4,6 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from consensus.lightclient.verifying import TRUSTING_MS
 from ledger.params import (
     DAY_MS,
     HEAT_RULES,
@@ -15,6 +14,7 @@ from ledger.params import (
     default_parameters,
 )
 from ledger.types.evidence import MilkKind
+from node.lightclient.verifying import TRUSTING_MS
 
 DEFAULT = default_parameters(development=False)
 

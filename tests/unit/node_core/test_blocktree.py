@@ -6,8 +6,8 @@ from msgspec.structs import replace
 
 from consensus.effects import Build
 from consensus.params import Params
-from consensus.types import View
 from ledger.primitives.hashing import Hash
+from ledger.primitives.scalars import View
 from ledger.types.block import Block
 from node.core.blocktree import BLOCKS_MAX, BlockTree, Executed, Tip
 from tests.support.cluster import Cluster

@@ -6,20 +6,18 @@ from msgspec.structs import replace
 from consensus import vrf
 from consensus.effects import Build, Check
 from consensus.leader import Schedule, draw_bytes, first_seed
-from consensus.messages import (
-    Certificate,
-    VoteKind,
-)
-from consensus.types import Member, View
+from consensus.messages import Certificate
 from ledger.primitives.codec import encode
+from ledger.primitives.committee import Member
 from ledger.primitives.keys import address_of
+from ledger.primitives.scalars import View
+from ledger.primitives.votes import VoteKind
 from ledger.store import MemoryStore
 from ledger.types.block import decode_block
 from node.core import effects as asked
 from node.core import events as told
 from node.core import wire
 from node.core.application import BlockFault
-from node.core.assembly import committee_of
 from node.core.events import Channel
 from node.core.machine import Machine
 from node.core.sync import serve
@@ -205,7 +203,7 @@ def test_a_last_block_proposed_again_by_another_keeps_the_draw_of_its_maker() ->
     header = source.store.block(EPOCH_BLOCKS).block.header
     certificate = certificate_at(source, EPOCH_BLOCKS)
     assert certificate.subject.view > header.view
-    leaders = Schedule(first_seed(era.dairy.chain_id), committee_of(era.dairy.genesis))
+    leaders = Schedule(first_seed(era.dairy.chain_id), era.dairy.genesis.committee)
     assert leaders.leader(certificate.subject.view) != leaders.leader(header.view)
     # Who syncs the block sees that view's certificate, and verifies against the maker's key.
     late = era.net.make(MemoryStore(), source.key, [])

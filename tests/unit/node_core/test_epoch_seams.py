@@ -4,12 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from consensus.messages import (
-    Certificate,
-    Proposal,
-    Vote,
-    VoteKind,
-)
+from consensus.messages import Certificate, Proposal, Vote
+from ledger.primitives.votes import VoteKind
 from node.core import events as told
 from node.core.events import Channel
 from node.core.wire import decode_consensus

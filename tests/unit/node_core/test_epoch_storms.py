@@ -10,11 +10,13 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from consensus.messages import Subject, Vote, VoteKind
-from consensus.types import Epoch, Member, View
+from consensus.messages import Subject, Vote
 from consensus.votes import are_exclusive
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import address_of
+from ledger.primitives.scalars import Epoch, View
+from ledger.primitives.votes import VoteKind
 from ledger.rules.epochs import committee_of
 from ledger.types.staking import Unbond
 from node.core import effects as asked

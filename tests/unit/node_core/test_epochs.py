@@ -1,13 +1,11 @@
 """Several epochs on real cores: committees change two epochs later, and all agree."""
 
-from consensus.messages import (
-    Subject,
-    Vote,
-    VoteKind,
-)
+from consensus.messages import Subject, Vote
 from consensus.quorum import verify_certificate
-from consensus.types import Epoch, Member, View
+from ledger.primitives.committee import Member
 from ledger.primitives.keys import PublicKey, address_of
+from ledger.primitives.scalars import Epoch, View
+from ledger.primitives.votes import VoteKind
 from ledger.rules.epochs import committee_of, seed_of
 from ledger.types.staking import Unbond
 from node.core import events as told

@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 
 from consensus.params import Params
-from consensus.types import Member
 from ledger.primitives.codec import encode
+from ledger.primitives.committee import Member
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.keys import address_of
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, Transaction

@@ -1,7 +1,8 @@
 """What is kept of the next epoch: some of everyone, and not all of one."""
 
 from consensus.messages import FetchView
-from consensus.types import Epoch, Member
+from ledger.primitives.committee import Member
+from ledger.primitives.scalars import Epoch
 from node.core.handover import EARLY_BYTES_MAX, EARLY_MAX, EARLY_PEER_BYTES_MAX, Handover
 
 EARLY = FetchView(Epoch(1))

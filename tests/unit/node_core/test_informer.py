@@ -7,14 +7,15 @@ from support.cluster import Cluster
 from support.ledgers import Dairy, bill, key
 
 from consensus.effects import Offence
-from consensus.messages import Subject, Vote, VoteKind
+from consensus.messages import Subject, Vote
 from consensus.params import Params
-from consensus.types import Epoch, Member, View
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import address_of
+from ledger.primitives.scalars import Epoch, View
+from ledger.primitives.votes import VoteKind
 from ledger.state.tables import VALIDATORS
 from node.core import events as told
-from node.core.assembly import committee_of
 from node.core.events import Channel
 from node.core.informer import KEPT_MAX, RETRY_BLOCKS, Informer
 from node.core.wire import encode_consensus
@@ -102,7 +103,7 @@ def test_without_an_account_an_offence_is_kept_and_not_reported() -> None:
 
 def test_a_report_that_had_no_effect_is_made_anew_and_no_sooner(cluster: Cluster) -> None:
     informer = Informer(cluster.genesis.chain_id, key("alice"))
-    committee, state = committee_of(cluster.genesis), cluster.nodes[0].store
+    committee, state = cluster.genesis.committee, cluster.nodes[0].store
     proof = vote(cluster, VoteKind.FINALIZE, b"one"), vote(cluster, VoteKind.FINALIZE, b"other")
     informer.note(committee, Offence(Member(CULPRIT), "", proof))
     (first,) = informer.reports(state, 1, 0)
@@ -114,7 +115,7 @@ def test_a_report_that_had_no_effect_is_made_anew_and_no_sooner(cluster: Cluster
 
 def test_offences_kept_are_bounded_and_one_a_view(cluster: Cluster) -> None:
     informer = Informer(cluster.genesis.chain_id, None)
-    committee = committee_of(cluster.genesis)
+    committee = cluster.genesis.committee
     for view in range(1, KEPT_MAX + 10):
         for other in (b"other", b"third"):
             proof = (

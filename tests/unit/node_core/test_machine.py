@@ -5,8 +5,8 @@ from support.cluster import Cluster
 from support.ledgers import FOREVER, NOW_MS, Dairy, bill, key
 
 from consensus.params import Params
-from consensus.types import Member
 from ledger.primitives.codec import encode
+from ledger.primitives.committee import Member
 from ledger.primitives.keys import Signature, address_of
 from ledger.state.tables import account
 from ledger.types.transaction import Transaction

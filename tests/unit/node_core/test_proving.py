@@ -7,20 +7,19 @@ from support.era import Era
 from support.ledgers import Dairy, bill, key
 from support.proof_chain import EPOCH_BLOCKS, ProofChain, grown
 
-from consensus.lightclient import anchor_of, make_proof, verify_proof
-from consensus.lightclient.types import LINKS_MAX
 from consensus.params import Params
 from ledger.params import default_parameters
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from ledger.rules.epochs import committee_of
 from ledger.state import EMPTY, Overlay
-from ledger.state.stakes import Committee, Seat
 from ledger.state.tables import PARAMETERS, parameters
 from ledger.store.answers import StoredBlock
 from ledger.store.schema import Location
 from node.core import events as told
 from node.core.proving import LINKS_KEPT, Lack, Prover
+from node.lightclient import anchor_of, make_proof, verify_proof
+from node.lightclient.types import LINKS_MAX
 
 BOB = address_of(key("bob").public)
 
@@ -40,8 +39,7 @@ class ProofStore:
     def committee(self, epoch):
         if epoch >= len(self.chain.stakes):
             return None
-        seats = self.chain.committee(epoch).seats
-        return Committee(tuple(Seat(s.key, s.vrf_key, s.stake) for s in seats))
+        return self.chain.committee(epoch)
 
     def place_of(self, txid):
         for height, (_, receipts) in enumerate(self.chain.bodies, 1):

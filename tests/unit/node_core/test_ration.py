@@ -1,6 +1,6 @@
 """Block sync serves each peer a share of this node's time, and no more."""
 
-from consensus.types import Member
+from ledger.primitives.committee import Member
 from node.core import effects as asked
 from node.core import events as told
 from node.core.events import Channel

@@ -5,8 +5,8 @@ from msgspec.structs import replace
 from consensus.effects import Build, Check
 from consensus.events import Verdict
 from consensus.params import Params
-from consensus.types import View
 from ledger.primitives.codec import encode
+from ledger.primitives.scalars import View
 from ledger.types.block import decode_block
 from node.core.application import CLOCK_DRIFT_MS, Prepared
 from tests.support.cluster import Cluster

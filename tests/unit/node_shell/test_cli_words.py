@@ -4,9 +4,10 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.primitives.errors import BadAmount
-from node import cli
-from node.cli import build, explain
-from node.errors import BadConfig, NodeUnavailable
+from node.cli.main import build, explain
+from node.cli.main import main as cli
+from node.client.errors import NodeUnavailable
+from node.errors import BadConfig
 
 run = CliRunner().invoke
 

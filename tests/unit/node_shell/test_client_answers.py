@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from ledger.primitives.codec import encode
-from node.client import NodeClient
-from node.errors import ClientFault, NodeUnavailable
+from node.client.errors import ClientFault, NodeUnavailable
+from node.client.http import NodeClient
 
 NO_TEXT = encode({"chain_id": "text"}).replace(b"text", b"\xff\xff\xff\xff")
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import httpx
 import pytest
 
-from node.failover import FailoverTransport
+from node.client.failover import FailoverTransport
 
 URLS = ("http://a:1", "http://b:2", "http://c:3")
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.errors import FrameTooLong
-from node.shell.framing import HEADER_BYTES, HEARTBEAT, FrameDecoder, encode_frame
+from node.client.errors import FrameTooLong
+from node.client.framing import HEADER_BYTES, HEARTBEAT, FrameDecoder, encode_frame
 
 LIMIT = 64
 payloads = st.lists(st.binary(max_size=LIMIT), max_size=20)

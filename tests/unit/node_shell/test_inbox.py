@@ -3,9 +3,9 @@
 import trio
 import trio.testing
 
-from consensus.types import Member
+from ledger.primitives.committee import Member
 from node.core.events import Channel, Event, PeerDown, PeerMessage, PeerUp, Submit, Tick, Verified
-from node.shell.inbox import QUEUE_BYTES_MAX, Inbox
+from node.shell.p2p.inbox import QUEUE_BYTES_MAX, Inbox
 from tests.support.trio_runs import in_trio
 
 

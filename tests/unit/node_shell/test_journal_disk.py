@@ -8,13 +8,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consensus.journal import encode_record
-from consensus.messages import Subject, Vote, VoteKind
-from consensus.types import Epoch, Member, View
+from consensus.messages import Subject, Vote
+from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Signature
+from ledger.primitives.scalars import Epoch, View
+from ledger.primitives.votes import VoteKind
 from node.errors import JournalExists, JournalFailed
-from node.shell import journal as journal_module
-from node.shell.journal import Journal, begin_journal
+from node.shell.disk import journal as journal_module
+from node.shell.disk.journal import Journal, begin_journal
 
 SEGMENT = 1_000_000
 

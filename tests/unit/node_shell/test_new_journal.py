@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.store.disk import DiskStore
-from node.cli import build
+from node.cli.main import build
 from node.config import JOURNAL_FOLDER, STORE_FOLDER, NodeConfig
 from node.errors import JournalExists
 from node.key_file import read_key

@@ -4,7 +4,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, format_address
 from ledger.types.block import Receipt
-from node.views import FinalBlock, TransactionState, TransactionView, present
+from node.client.views import FinalBlock, TransactionState, TransactionView, present
 
 HASH = Hash(bytes(range(32)))
 WHO = Address(bytes(32))

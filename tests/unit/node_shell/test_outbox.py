@@ -6,9 +6,9 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.shell.framing import FrameDecoder, encode_frame
-from node.shell.outbox import WRITE_BYTES_MAX, Outbox
-from node.shell.transport import ChannelLimits, Drop
+from node.client.framing import FrameDecoder, encode_frame
+from node.shell.p2p.outbox import WRITE_BYTES_MAX, Outbox
+from node.shell.p2p.transport import ChannelLimits, Drop
 from tests.support.trio_runs import in_trio
 
 FRAME_MAX = 1_000_000

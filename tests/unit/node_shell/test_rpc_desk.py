@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from node.errors import NodeUnavailable
-from node.shell.rpc_desk import BATCH_MAX, WAITING_MAX, SubmissionDesk
-from node.views import Submission
+from node.client.errors import NodeUnavailable
+from node.client.views import Submission
+from node.shell.rpc.desk import BATCH_MAX, WAITING_MAX, SubmissionDesk
 
 
 class Node:

@@ -3,7 +3,7 @@
 import trio
 import trio.testing
 
-from consensus.types import Committee, Member, Seat
+from ledger.primitives.committee import Committee, Member, Seat
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, Seed, SigningKey
 from node.core.book import Book
@@ -27,9 +27,9 @@ from node.core.events import (
     Tick,
     Verified,
 )
+from node.shell.p2p.transport import TransportCounters
 from node.shell.service import Service
 from node.shell.telemetry import Telemetry
-from node.shell.transport import TransportCounters
 from tests.support.trio_runs import in_trio, until
 
 KEYS = sorted(SigningKey(Seed(bytes([i]) * 32)).public for i in range(1, 4))

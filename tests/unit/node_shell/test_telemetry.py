@@ -4,8 +4,8 @@ import json
 import subprocess
 import sys
 
+from node.shell.p2p.transport import TransportCounters
 from node.shell.telemetry import LIVE_MS, Telemetry
-from node.shell.transport import TransportCounters
 
 LOGGED = """
 import logging, structlog

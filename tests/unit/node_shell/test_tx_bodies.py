@@ -7,8 +7,8 @@ import pytest
 
 from ledger.primitives.keys import format_address
 from ledger.types.registry import FreezeAccount, RegisterDevice
+from node.cli.tx_bodies import read_body, read_policy
 from node.errors import BadArgument
-from node.tx_bodies import read_body, read_policy
 from tests.support.ledgers import PLANT, key
 from tests.support.ledgers_samples import sample_bodies
 from tests.support.ledgers_town import Town

@@ -41,10 +41,10 @@ from ledger.store.schema import (
 )
 from ledger.types.block import Block, Receipt
 from ledger.types.milk import RecordCollection, SealRun, tank_id
+from node.cli.audit import audit
 from node.errors import BadArgument
 from node.tools import audit as audit_module
 from node.tools.audit import NodeReport, audit_homes, audit_store, compare
-from node.tools.audit_cli import audit
 from node.tools.audit_replay import replay_members
 from node.tools.findings import FINDINGS_MAX, Findings
 from node.tools.homes import Home, find_homes

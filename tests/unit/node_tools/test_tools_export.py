@@ -15,10 +15,10 @@ from ledger.state.tables import account
 from ledger.store import MemoryStore
 from ledger.store.disk import DiskStore
 from ledger.types.mandate import ChargeMandate
+from node.cli.export import export
+from node.cli.trace import trace
 from node.errors import BadArgument
 from node.tools.export import TABLES, Format, Subject, harmless, write_csv
-from node.tools.export_cli import export
-from node.tools.trace_cli import trace
 from tests.support.final_chain import TO_BOB, make_home
 from tests.support.ledgers import Chain, Dairy, key
 

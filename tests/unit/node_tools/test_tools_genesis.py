@@ -11,9 +11,9 @@ from ledger.genesis import format_schema, parse_genesis
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import address_of, format_address
 from ledger.state.records import Role
+from node.cli.genesis import app
 from node.errors import BadArgument
 from node.key_file import read_key
-from node.tools.genesis_cli import app
 from tests.support.ledgers import GENESIS_MS, key
 
 TIME = ["--time-ms", str(GENESIS_MS)]

@@ -1,0 +1,106 @@
+"""What a trace is made of: the way from a sale back to the farms, one shape a station.
+
+`ledger.trace` walks it over a store; whoever only reads one needs these shapes alone.
+"""
+
+from msgspec import Struct
+
+from ledger.primitives.amounts import Units
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address, PublicKey
+
+
+class Step(Struct, frozen=True):
+    """Where on the chain something happened. No `txid`: in the genesis, or its body is pruned."""
+
+    height: int
+    block_hash: Hash
+    time_ms: int
+    txid: Hash | None
+
+
+class Meter(Struct, frozen=True):
+    """An unbroken range of one device's signed readings, and where the chain took it in."""
+
+    device: PublicKey
+    boot: int
+    first_seq: int
+    last_seq: int
+    step: Step
+
+
+class Farm(Struct, frozen=True):
+    """A farm, how much of its milk is in the lot, and the meters that counted it in."""
+
+    farm: Address
+    units: Units
+    meters: tuple[Meter, ...]
+
+
+class Tank(Struct, frozen=True):
+    """The tank that a run was drawn from."""
+
+    tank: Hash
+    name: str
+    units: Units
+    oldest_ms: int
+    sealed: Step
+
+
+class Run(Struct, frozen=True):
+    """A pasteurised run: when, by which instruments, and the root of all its readings."""
+
+    run: Hash
+    line: str
+    started_ms: int
+    ended_ms: int
+    readings_count: int
+    instruments: tuple[Meter, ...]
+
+
+class LotStep(Struct, frozen=True):
+    """The lot that a run became. `stock` was on record at genesis: no readings are behind it."""
+
+    lot: Hash
+    run: Hash
+    kind: str
+    plant: str
+    line: str
+    mmu: Address
+    minted_units: Units
+    remaining_units: Units
+    expires_ms: int
+    status: str
+    stock: bool
+    readings_root: Hash
+    minted: Step
+
+
+class Pack(Struct, frozen=True):
+    """The product lot: packs of one size that were filled from the lot."""
+
+    pack: Hash
+    packs: int
+    pack_units: Units
+    sold_units: Units
+    packed: Step
+
+
+class Sale(Struct, frozen=True):
+    """The payment that redeemed milk."""
+
+    sender: Address
+    redeemed_units: Units
+    step: Step
+
+
+class Trace(Struct, frozen=True):
+    """Everything behind one id, from the sale to the farms; what does not apply is None."""
+
+    sale: Sale | None
+    pack: Pack | None
+    lot: LotStep
+    run: Run | None
+    tank: Tank | None
+    farms: tuple[Farm, ...]
+    complete: bool

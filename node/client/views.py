@@ -1,0 +1,176 @@
+"""What a node shows of itself and its chain: the answers of its RPC, as frozen structs.
+
+One set of shapes for the unix socket, for MessagePack over HTTP and for the client. JSON for people
+is made from them by `present`: hex for hashes, bech32m for addresses, decimal BILL for
+amounts. Amounts inside are whole units, always.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from ledger.primitives.amounts import Units, format_bill
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address, format_address
+from ledger.types.block import Receipt
+from ledger.types.trace import Trace
+
+
+class NodeStatus(Struct, frozen=True):
+    """Where a node stands. `finalized_ms` is the time at which it last saw a block become final."""
+
+    name: str
+    network: str
+    prefix: str
+    chain_id: Hash
+    height: int
+    block_hash: Hash
+    block_time_ms: int
+    view: int
+    epoch: int
+    finalized_ms: int
+    peers: int
+    validators: int
+    pending: int
+    minted_units: Units
+    redeemed_units: Units
+    supply_units: Units
+    supply_ok: bool
+    finality_p50_ms: float
+    finality_p95_ms: float
+    finality_p99_ms: float
+    version: str
+    kept_from: int = 1
+    """The least height above 0 whose block is kept whole here; 1 unless old ones were pruned."""
+
+
+class Submission(Struct, frozen=True):
+    """What became of one submitted transaction: `code` is empty if it was taken in."""
+
+    txid: Hash | None
+    code: str
+    detail: str
+
+
+class AccountView(Struct, frozen=True):
+    """An account's balance, and the nonce its next transaction bears. Unknown accounts are empty.
+
+    `pending_nonce` also counts the transactions that wait in this node's pool.
+    """
+
+    address: Address
+    units: Units
+    nonce: int
+    pending_nonce: int
+
+
+class TransactionState(StrEnum):
+    """How far a transaction has come, as this node knows."""
+
+    UNKNOWN = "unknown"
+    PENDING = "pending"
+    FINAL = "final"
+    PRUNED = "pruned"
+    """Final once, but what became of it must be asked of a node that keeps older blocks."""
+
+
+class TransactionView(Struct, frozen=True):
+    """One transaction. Past `state`, the fields tell of its block and are empty until final.
+
+    `code` is empty if it took effect; else it failed, paid its fee and did nothing more.
+    """
+
+    txid: Hash
+    state: TransactionState
+    height: int = 0
+    index: int = 0
+    block_hash: Hash | None = None
+    time_ms: int = 0
+    code: str = ""
+    fee_units: Units = Units(0)
+    raw: bytes = b""
+
+
+class HistoryView(Struct, frozen=True):
+    """One transaction of an account's history; (height, index) is the cursor to go on from."""
+
+    txid: Hash
+    height: int
+    index: int
+
+
+class TraceAnswer(Struct, frozen=True):
+    """A trace, or the code of the fault that there is none, and its sentence."""
+
+    trace: Trace | None
+    code: str = ""
+    detail: str = ""
+
+
+class FinalBlock(Struct, frozen=True):
+    """A block that can never be undone; receipts stand in the order of the transactions."""
+
+    height: int
+    hash: Hash
+    parent_hash: Hash
+    view: int
+    epoch: int
+    time_ms: int
+    proposer: Address
+    transactions: tuple[bytes, ...]
+    receipts: tuple[Receipt, ...]
+
+
+class LotView(Struct, frozen=True):
+    """A lot of milk: what was minted on it and what was not sold yet."""
+
+    id: Hash
+    run: Hash
+    kind: str
+    plant: str
+    line: str
+    height: int
+    """The block that minted it."""
+    minted_units: Units
+    remaining_units: Units
+    expires_ms: int
+
+
+class SupplyView(Struct, frozen=True):
+    """The tokens there are: minted minus redeemed equals supply, or `ok` is False."""
+
+    minted_units: Units
+    redeemed_units: Units
+    supply_units: Units
+    ok: bool
+
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+def present(value: object, prefix: str, name: str = "") -> Json:
+    """Make JSON for people of a view: `*_units` become decimal `*_bill`, bytes become hex."""
+    match value:
+        case None | bool() | float() | str():
+            return value
+        case int():
+            return value
+        case bytes():
+            if name in {"address", "proposer", "sender", "farm", "mmu"}:
+                return format_address(Address(value), prefix)
+            return value.hex()
+        case list() | tuple():
+            return [present(item, prefix, name) for item in value]
+        case Struct():
+            fields = {key: getattr(value, key) for key in value.__struct_fields__}
+            return dict(_present_field(key, field, prefix) for key, field in fields.items())
+    raise AssertionError(f"no view holds a {type(value).__name__}")
+
+
+def _present_field(name: str, value: object, prefix: str) -> tuple[str, Json]:
+    """Present one field; amounts change their name with their unit."""
+    if isinstance(value, int) and name in {"units", "fee"}:
+        return ("bill" if name == "units" else "fee_bill"), format_bill(Units(value))
+    if isinstance(value, int) and name.endswith("_units"):
+        return name.removesuffix("units") + "bill", format_bill(Units(value))
+    return name, present(value, prefix, name)

@@ -1,0 +1,1 @@
+"""Validators speaking to each other: libp2p as authenticated streams, with bounds before trust."""

@@ -1,0 +1,96 @@
+"""The vectors of finality proofs hold for the product, and for a stranger who read the text."""
+
+import ast
+import json
+
+import pytest
+
+from node.lightclient import ProofFault, find_fork, parse_anchor, verify_proof
+from tests.support import proof_stranger
+from tests.vectors import proofs_vectors
+
+VECTORS = json.loads(proofs_vectors.FILE.read_text("utf-8"))
+TRUSTING_MS = VECTORS["trusting_ms"]
+GOOD, BROKEN, FORKS = VECTORS["good"], VECTORS["broken"], VECTORS["forks"]
+
+
+def anchor_of(vector):
+    return parse_anchor(json.dumps(VECTORS["anchors"][vector["anchor"]]).encode())
+
+
+def name_of(vector):
+    return vector["name"].replace(" ", "-")
+
+
+def hexed(proven):
+    return {name: v.hex() if isinstance(v, bytes) else v for name, v in proven.items()}
+
+
+def test_the_vectors_are_what_the_code_makes():
+    assert proofs_vectors.build() == VECTORS
+
+
+@pytest.mark.parametrize("vector", GOOD, ids=name_of)
+def test_good_vectors_verify_and_give_the_next_anchor(vector):
+    proven = verify_proof(bytes.fromhex(vector["proof"]), anchor_of(vector), vector["now_ms"])
+    assert proven.txid.hex() == vector["proven"]["txid"]
+    assert proven.receipt.code == vector["proven"]["code"]
+    assert proven.anchor == parse_anchor(json.dumps(vector["next_anchor"]).encode())
+
+
+@pytest.mark.parametrize("vector", BROKEN, ids=name_of)
+def test_broken_vectors_are_refused_by_their_code(vector):
+    with pytest.raises(ProofFault) as caught:
+        verify_proof(bytes.fromhex(vector["proof"]), anchor_of(vector), vector["now_ms"])
+    assert caught.value.code == vector["code"]
+
+
+@pytest.mark.parametrize("vector", FORKS, ids=lambda v: f"height-{v['height']}")
+def test_forks_are_found_where_they_are(vector):
+    one, other = (bytes.fromhex(vector[name]) for name in ("one", "other"))
+    fork = find_fork(one, other, anchor_of(vector), vector["now_ms"])
+    if vector["height"] is None:
+        assert fork is None
+        return
+    assert fork.height == vector["height"]
+    assert [key.hex() for key in fork.signers] == vector["signers"]
+    assert [double.key.hex() for double in fork.evidence] == vector["slashable"]
+
+
+@pytest.mark.parametrize("vector", GOOD, ids=name_of)
+def test_a_stranger_believes_the_good_vectors_and_reads_the_same(vector):
+    proven, (epoch, time_ms, seats) = proof_stranger.verify(
+        bytes.fromhex(vector["proof"]),
+        VECTORS["anchors"][vector["anchor"]],
+        vector["now_ms"],
+        TRUSTING_MS,
+    )
+    assert hexed(proven) == vector["proven"]
+    _, next_epoch, next_ms, next_seats = proof_stranger.read_anchor(vector["next_anchor"])
+    assert (epoch, time_ms, seats) == (next_epoch, next_ms, next_seats)
+
+
+@pytest.mark.parametrize("vector", BROKEN, ids=name_of)
+def test_a_stranger_refuses_the_broken_vectors_for_the_same_reason(vector):
+    with pytest.raises(proof_stranger.Refused) as caught:
+        proof_stranger.verify(
+            bytes.fromhex(vector["proof"]),
+            VECTORS["anchors"][vector["anchor"]],
+            vector["now_ms"],
+            TRUSTING_MS,
+        )
+    assert caught.value.args == (vector["code"],)
+
+
+def test_the_stranger_shares_no_code_with_the_product():
+    with open(proof_stranger.__file__, encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    imported = {
+        alias.name.partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    } | {
+        node.module.partition(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
+    }
+    assert imported == {"hashlib", "itertools", "msgpack", "nacl"}
