@@ -17,7 +17,7 @@ from ledger.primitives.keys import PublicKey, Seed, SigningKey, verify_many
 from ledger.store.memory import MemoryStore
 from node.core import effects as asked
 from node.core import events as told
-from node.core.assembly import assemble, committee_of
+from node.core.assembly import assemble
 from node.core.machine import Machine
 
 STEPS_MAX = 200_000
@@ -57,7 +57,7 @@ class Cluster:
         own = {key.public: secret(f"vrf-{i}") for i, key in enumerate(keys)}
         self.vrf_secrets = own | dict(vrf_secrets)
         self.joiners = [key.public for key in joiners]
-        committee = committee_of(genesis)
+        committee = genesis.committee
         self.keys = sorted(keys, key=lambda key: key.public)
         assert [seat.key for seat in committee.seats] == [key.public for key in self.keys]
         self.now_ms = genesis.time_ms

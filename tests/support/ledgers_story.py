@@ -135,7 +135,7 @@ class Story(Town):
         committee = genesis_block(self.dairy.genesis).header.committee_hash
         epoch = (self.height - 1) // 5
         found = {
-            each: t.COMMITTEES.get(self.state, t.epoch_name(each)).hash()
+            each: t.COMMITTEES.get(self.state, t.epoch_name(each)).hash
             for each in (epoch, epoch + 1)
         }
         return Place(

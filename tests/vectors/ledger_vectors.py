@@ -103,7 +103,7 @@ def _staking():
         "vote_signing_bytes": vote.signing_bytes(chain).hex(),
         "possession_bytes": possession_bytes(chain, town.address("alice"), *names).hex(),
         "committee": encode(committee.seats).hex(),
-        "committee_hash": committee.hash().hex(),
+        "committee_hash": committee.hash.hex(),
         "epochs": [[h, epoch_of(h, 10)] for h in (0, 1, 10, 11, 20, 21)],
     }
 

@@ -40,5 +40,5 @@ def test_the_first_two_committees_are_those_of_the_genesis():
     state = genesis_state(GENESIS)
     header = genesis_block(GENESIS).header
     for epoch in (0, 1):
-        assert committee_of(state, epoch).hash() == header.committee_hash
+        assert committee_of(state, epoch).hash == header.committee_hash
     assert committee_of(state, 2) is None

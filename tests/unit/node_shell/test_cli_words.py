@@ -4,8 +4,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ledger.primitives.errors import BadAmount
+from node.cli import main as cli
 from node.cli.main import build, explain
-from node.cli.main import main as cli
 from node.client.errors import NodeUnavailable
 from node.errors import BadConfig
 
