@@ -17,9 +17,10 @@ from api.errors import KeyMissing, MalformedRequest, NotFound, Pointer, Refused
 from api.problems import json_response
 from api.routes.requests import read_body, seller_of, service_of
 from api.services.orders import KEY_CHARS_MAX, QUANTITY_MAX, NewOrder, order_json
-from api.services.payments import NumberText, read_json
+from api.services.payments import read_json
 from api.services.submission import SignedPayment
 from ledger.primitives.errors import CodecFault
+from ledger.primitives.strict_json import NumberText
 from ledger.types.transaction import decode_transaction
 
 ORDER_BYTES_MAX: Final = 4_096

@@ -1,15 +1,13 @@
 """Payments as partners ask for them: looked up in batches, and judged.
 
-`read_question` reads a body from its raw text, since a JSON parser that guesses at numbers or
-takes the last of two equal keys would let two readers see two amounts. `judge` is the table of
-the validation endpoint over plain values.
+`read_question` reads a body with the strict reader, numbers as they were written: two readers of
+one body never see two amounts. `judge` is the table of the validation endpoint over plain values.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -19,6 +17,8 @@ from api.db.models import Outcome, PaymentState
 from api.errors import MalformedRequest, Pointer
 from api.services.outbox import signed_bill
 from ledger.primitives.amounts import Units, format_bill
+from ledger.primitives.errors import BadJson
+from ledger.primitives.strict_json import Json, NumberText, decode_json
 
 TX_NOT_FOUND: Final = "TX_NOT_FOUND"
 TX_UNCONFIRMED: Final = "TX_UNCONFIRMED"
@@ -28,12 +28,6 @@ TX_REFUNDED: Final = "TX_REFUNDED"
 TX_ALREADY_USED: Final = "TX_ALREADY_USED"
 
 HASH_TEXT: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
-
-
-class NumberText(str):
-    """A JSON number, as it was written."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,33 +57,16 @@ NOT_FOUND: Final = Answer(False, None, TX_NOT_FOUND)
 UNCONFIRMED: Final = Answer(False, None, TX_UNCONFIRMED)
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number")
-
-
-def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a key stands twice")
-    return members
-
-
-def read_json(raw: bytes) -> dict[str, object]:
-    """Read a JSON object; numbers stay text, equal keys and constants are refused."""
+def read_json(raw: bytes) -> dict[str, Json]:
+    """Read a JSON object; numbers stay text, and what could be read in two ways is refused."""
     try:
-        value = json.loads(
-            raw.decode("utf-8"),
-            parse_float=NumberText,
-            parse_int=NumberText,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_members,
-        )
-    except (ValueError, RecursionError) as error:
-        reason = "it nests too deep" if isinstance(error, RecursionError) else str(error)
+        value = decode_json(raw, len(raw), numbers_as_text=True)
+    except BadJson as fault:
+        where = fault.place if fault.place.startswith("/") else ""
         raise MalformedRequest(
-            f"the body is not JSON as it should be: {reason}",
-            errors=(Pointer("", "INVALID_JSON"),),
-        ) from error
+            f"the body is not JSON as it should be: {fault}",
+            errors=(Pointer(where, "INVALID_JSON"),),
+        ) from fault
     if not isinstance(value, dict):
         raise MalformedRequest(
             "the body is not a JSON object", errors=(Pointer("", "NOT_AN_OBJECT"),)

@@ -4,11 +4,17 @@ PrimitiveFault
 +-- BadAmount       text that is not a plain decimal amount
 +-- BadAddress      text that is not an address of this network
 +-- BadKey          bytes that are no usable public key or seed
++-- BadJson         text that is not JSON, or could be read in two ways
 +-- CodecFault
     +-- Oversized     more bytes than the type may have
     +-- Malformed     bytes that are not an encoding of the type
     +-- NonCanonical  bytes that decode, but are not the one encoding of their value
 """
+
+from typing import Final
+
+_PLACE_CHARS_MAX: Final = 120
+"""Names in a text from outside are as long as their writer likes; a fault quotes so much."""
 
 
 class PrimitiveFault(ValueError):
@@ -34,6 +40,17 @@ class BadAddress(PrimitiveFault):
 
 class BadKey(PrimitiveFault):
     """Bytes that are no usable public key, seed or policy."""
+
+
+class BadJson(PrimitiveFault):
+    """Text that is not JSON, or could be read in two ways; `place` is empty for the whole."""
+
+    def __init__(self, place: str, why: str) -> None:
+        plain = "".join(c if c.isprintable() else "\ufffd" for c in place[:_PLACE_CHARS_MAX])
+        where = plain if len(place) <= _PLACE_CHARS_MAX else f"{plain}..."
+        super().__init__(f"{where}: {why}" if where else why)
+        self.place = where
+        self.why = why
 
 
 class CodecFault(PrimitiveFault):

@@ -236,6 +236,9 @@ MALFORMED = [
     f'{{"txHash":"{ANY_HASH}","expectedAmount":"1.80","expectedAmount":"1.80"}}'.encode(),
     f'{{"txHash":"{ANY_HASH}","expectedAmount":"1.80","x":{{"a":1,"a":2}}}}'.encode(),
     b"[" * 4_000,
+    f'{{"txHash":"{ANY_HASH}","expectedAmount":"1.80","x":{"[" * 40 + "]" * 40}}}'.encode(),
+    f'{{"txHash":"{ANY_HASH}","expectedAmount":"1.80","x":"\\ud800"}}'.encode(),
+    f'{{"txHash":"{ANY_HASH}","expectedAmount":"1.80","x":{"9" * 2_000}}}'.encode(),
     *(
         json.dumps({"txHash": ANY_HASH, "expectedAmount": amount}).encode()
         for amount in (
