@@ -12,7 +12,7 @@ from iot_minting.broker import run_broker
 from iot_minting.config import prepare, read_config
 from iot_minting.errors import MintFault, Misconfigured
 from iot_minting.store import STORE_NAME, Store
-from ledger.errors import LedgerFault
+from ledger.errors.base import LedgerFault
 from ledger.primitives.amounts import Units, format_bill
 from node.errors import NodeFault
 from node.logs import set_up_logs

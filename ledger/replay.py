@@ -6,7 +6,7 @@ verifier is given; who trusts the finalizations may leave them.
 
 from collections.abc import Callable, Iterable, Sequence
 
-from ledger.errors import LedgerFault
+from ledger.errors.base import LedgerFault
 from ledger.genesis import Genesis, genesis_hash, genesis_state
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Hash

@@ -12,7 +12,7 @@ transaction and no meters; `complete` is then False.
 from collections.abc import Callable
 from typing import Final
 
-from ledger.errors import NoMilkBehind, PrunedBlock, UnknownSubject
+from ledger.errors.store import NoMilkBehind, PrunedBlock, UnknownSubject
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import ZERO_HASH, Domain, Hash
 from ledger.primitives.keys import Address

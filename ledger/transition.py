@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ledger.errors import BadPlaces, BadPolicy, LedgerFault, Outdated, Refused, WrongChain
+from ledger.errors.base import BadPlaces, BadPolicy, LedgerFault, Outdated, Refused, WrongChain
 from ledger.invariants import check_block
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import BadKey

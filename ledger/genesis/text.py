@@ -9,7 +9,7 @@ import json
 
 import msgspec
 
-from ledger.errors import BadGenesis
+from ledger.errors.store import BadGenesis
 from ledger.genesis.file import (
     AccountLine,
     BondLine,

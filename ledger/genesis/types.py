@@ -10,7 +10,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from ledger.errors import BadGenesis, ClosedAccount
+from ledger.errors.money import ClosedAccount
+from ledger.errors.store import BadGenesis
 from ledger.params import Parameters
 from ledger.primitives.amounts import UNITS_MAX, WireUnits
 from ledger.primitives.codec import encode

@@ -6,7 +6,7 @@ A disagreement is a bug of ours, so it stops everything.
 
 from typing import Final
 
-from ledger.errors import InvariantBroken
+from ledger.errors.base import InvariantBroken
 from ledger.invariants.holdings import ACCOUNT_NAMES, HOLDINGS, HOLDINGS_OF
 from ledger.invariants.moves import why_moved
 from ledger.invariants.records import why_wrong

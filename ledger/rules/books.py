@@ -6,7 +6,7 @@ Who calls credits or debits accounts by as much.
 
 from msgspec.structs import replace
 
-from ledger.errors import SupplyOverflow
+from ledger.errors.evidence import SupplyOverflow
 from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.state.overlay import Overlay
 from ledger.state.records import Reason, Supply

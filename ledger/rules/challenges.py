@@ -8,13 +8,8 @@ MMU neither doubts it nor rules on it, and who doubts does not rule.
 
 from msgspec.structs import replace
 
-from ledger.errors import (
-    ChallengedAlready,
-    FalseUnitsOverLot,
-    LowDeposit,
-    NotChallenged,
-    OwnCause,
-)
+from ledger.errors.milk import ChallengedAlready, FalseUnitsOverLot, LowDeposit, NotChallenged
+from ledger.errors.registry import OwnCause
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import Address
 from ledger.rules.context import BlockContext, Call

@@ -9,7 +9,7 @@ mean for the litres is for `proving` and `tanks` to say, what they mean for the 
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.errors import (
+from ledger.errors.evidence import (
     BadEnvelope,
     CalibrationGap,
     CalibrationShort,

@@ -8,7 +8,8 @@ A block gathers its fees and pays them at its end, so the proposer can't spend t
 
 from msgspec.structs import replace
 
-from ledger.errors import BadNonce, CannotPayFee, FeeTooLow, SenderFrozen, TooLittleMoney
+from ledger.errors.base import BadNonce, CannotPayFee, FeeTooLow, SenderFrozen
+from ledger.errors.money import TooLittleMoney
 from ledger.params import Parameters
 from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.codec import encode

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from ledger.errors import OutOfBounds, PastHeight, TooManyChanges, UnknownParameter
+from ledger.errors.governance import OutOfBounds, PastHeight, TooManyChanges, UnknownParameter
 from ledger.params import Parameters
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.price import rebound

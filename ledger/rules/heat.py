@@ -11,7 +11,7 @@ Seen here are the first, the worst and the last reading of each instrument: atte
 from collections.abc import Iterable
 from typing import Final
 
-from ledger.errors import (
+from ledger.errors.evidence import (
     Diverted,
     ShortHold,
     TooCold,

@@ -10,7 +10,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from ledger.errors import ForeignLot, FreshLot, ShortBond, ShortLot, ShortReserve, ZeroUnits
+from ledger.errors.milk import ForeignLot, FreshLot, ShortBond, ShortReserve
+from ledger.errors.money import ShortLot, ZeroUnits
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address

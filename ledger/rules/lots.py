@@ -7,7 +7,8 @@ must be in date and neither frozen nor recalled. Invariant: a lot's `unsold` is 
 
 from msgspec.structs import replace
 
-from ledger.errors import ExpiredLot, ForeignLot, ShortLot, UnknownLot, UnsoundLot
+from ledger.errors.milk import ForeignLot, UnsoundLot
+from ledger.errors.money import ExpiredLot, ShortLot, UnknownLot
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Domain, Hash
 from ledger.rules.books import book_gone

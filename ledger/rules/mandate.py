@@ -7,17 +7,16 @@ refused whole: nothing is ever overdrawn, and the period stays open. The payer e
 
 from msgspec.structs import replace
 
-from ledger.errors import (
+from ledger.errors.mandate import (
     ForeignMandate,
     MandateOver,
     OverChargeCap,
     OverTotalCap,
     PayerFrozen,
     PeriodCharged,
-    RedeemsTooMuch,
     UnknownMandate,
-    ZeroUnits,
 )
+from ledger.errors.money import RedeemsTooMuch, ZeroUnits
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.hashing import Domain, Hash
 from ledger.primitives.keys import Address

@@ -7,7 +7,7 @@ Invariant: the escrow account holds the sum of all open deals.
 
 from msgspec.structs import replace
 
-from ledger.errors import (
+from ledger.errors.market import (
     BuyerFrozen,
     DealDisputed,
     DealUndisputed,
@@ -15,14 +15,14 @@ from ledger.errors import (
     ForeignDeal,
     NotYetReleased,
     OfferOver,
-    OwnCause,
     OwnOffer,
     RulingOverDeal,
     ShortOffer,
     UnknownDeal,
     UnknownOffer,
-    ZeroUnits,
 )
+from ledger.errors.money import ZeroUnits
+from ledger.errors.registry import OwnCause
 from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.hashing import Domain, Hash
 from ledger.primitives.keys import Address

@@ -13,15 +13,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
-from ledger.errors import (
-    DeficitOpen,
-    ForeignLot,
-    FreshLot,
-    KnownRun,
-    LowBond,
-    ShortLot,
-    ZeroUnits,
-)
+from ledger.errors.evidence import KnownRun
+from ledger.errors.milk import DeficitOpen, ForeignLot, FreshLot, LowBond
+from ledger.errors.money import ShortLot, ZeroUnits
 from ledger.params import BASIS_POINTS, Split
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import Address

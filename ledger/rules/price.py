@@ -7,7 +7,7 @@ no more than a step apart. Floor and ceiling bound it always.
 
 from msgspec.structs import replace
 
-from ledger.errors import FedAlready, NoPrice, StalePrice, TooFewFeeders, WrongRound
+from ledger.errors.price import FedAlready, NoPrice, StalePrice, TooFewFeeders, WrongRound
 from ledger.params import BASIS_POINTS, HOUR_MS, Pricing
 from ledger.rules.context import BlockContext, Call
 from ledger.state.market import PRICE_HOURS_MAX, Feed, Price, PriceHour

@@ -12,26 +12,22 @@ from fractions import Fraction
 from math import floor
 from typing import Final
 
-from ledger.errors import (
+from ledger.errors.evidence import (
     BadRunTimes,
     BadShelfLife,
     ClaimOverCollections,
     ClaimOverFlow,
-    ClaimOverSealed,
     ClaimOverTank,
     CollectionOverMeter,
     FlowAgainstTank,
-    ForeignRun,
     FutureRun,
-    NoMilk,
     NoQuorum,
-    OldMilk,
-    TwoSources,
     UnknownAttestor,
     UnorderedAttestors,
     WrongInstruments,
     ZeroCollection,
 )
+from ledger.errors.milk import ClaimOverSealed, ForeignRun, NoMilk, OldMilk, TwoSources
 from ledger.params import BASIS_POINTS, DAY_MS, Parameters
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address

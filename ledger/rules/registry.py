@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from ledger.errors import (
+from ledger.errors.registry import (
     CalibrationOver,
     CountedRoleBounds,
     DeviceRevoked,

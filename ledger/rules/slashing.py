@@ -12,13 +12,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from ledger.errors import (
-    EvidenceTooOld,
-    KnownOffence,
-    NoFault,
-    NotAMember,
-    NothingAtStake,
-)
+from ledger.errors.staking import EvidenceTooOld, KnownOffence, NoFault, NotAMember, NothingAtStake
 from ledger.params import BASIS_POINTS, Staking
 from ledger.primitives.amounts import Units
 from ledger.primitives.committee import Seat

@@ -9,7 +9,8 @@ How faults are punished is `slashing`'s, how income is shared `rewards`'.
 
 from msgspec.structs import replace
 
-from ledger.errors import (
+from ledger.errors.money import ZeroUnits
+from ledger.errors.staking import (
     EmptyStake,
     ForeignValidator,
     Immature,
@@ -23,7 +24,6 @@ from ledger.errors import (
     StillJailed,
     UnknownValidator,
     UnsoundKey,
-    ZeroUnits,
 )
 from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.keys import Address, PublicKey, is_sound

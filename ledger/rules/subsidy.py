@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from ledger.errors import ZeroUnits
+from ledger.errors.money import ZeroUnits
 from ledger.params import DAY_MS
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import Address

@@ -9,17 +9,9 @@ from math import floor
 
 from msgspec.structs import replace
 
-from ledger.errors import (
-    CollectionOverMeter,
-    ForeignTank,
-    FullTank,
-    KnownRun,
-    OldMilk,
-    SealedAlready,
-    ShortTank,
-    UnknownTank,
-    ZeroUnits,
-)
+from ledger.errors.evidence import CollectionOverMeter, KnownRun
+from ledger.errors.milk import ForeignTank, FullTank, OldMilk, SealedAlready, ShortTank, UnknownTank
+from ledger.errors.money import ZeroUnits
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address

@@ -5,7 +5,7 @@ product lot (`lots`); the rest reaches `to`. A payment without redemption is the
 nothing burned.
 """
 
-from ledger.errors import RedeemsTooMuch, ZeroUnits
+from ledger.errors.money import RedeemsTooMuch, ZeroUnits
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.fees import check_money
 from ledger.rules.lots import check_redemption, redeem_milk

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from ledger.errors import CountOverflow
+from ledger.errors.base import CountOverflow
 from ledger.primitives.codec import encode
 from ledger.state.overlay import Overlay, Reader
 

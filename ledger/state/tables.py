@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
-from ledger.errors import ClosedAccount, TooLittleMoney
+from ledger.errors.money import ClosedAccount, TooLittleMoney
 from ledger.params import Parameters
 from ledger.primitives.amounts import Units
 from ledger.primitives.committee import Committee

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from ledger.errors import DamagedStore, EmptyStore, ForeignStore, PrunedBlock, WrongSchema
+from ledger.errors.store import DamagedStore, EmptyStore, ForeignStore, PrunedBlock, WrongSchema
 from ledger.genesis import Genesis, genesis_block, genesis_state
 from ledger.primitives.codec import encode
 from ledger.primitives.committee import Committee

@@ -10,7 +10,7 @@ from typing import Final, cast
 
 import plyvel
 
-from ledger.errors import DamagedStore, LockedStore, MissingStore
+from ledger.errors.store import DamagedStore, LockedStore, MissingStore
 from ledger.store.chain import ChainStore
 from ledger.store.schema import Cell
 

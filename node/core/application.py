@@ -20,7 +20,7 @@ from consensus.effects import Build, Check
 from consensus.leader import draw_bytes
 from consensus.messages import Certificate
 from consensus.vrf import VrfOutput, VrfProof
-from ledger.errors import LedgerFault
+from ledger.errors.base import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Hash

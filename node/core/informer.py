@@ -13,7 +13,7 @@ from consensus.effects import Offence
 from consensus.journal import Record
 from consensus.messages import Vote
 from consensus.votes import are_exclusive
-from ledger.errors import LedgerFault
+from ledger.errors.base import LedgerFault
 from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, Policy, SigningKey, address_of

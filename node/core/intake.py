@@ -10,7 +10,7 @@ from heapq import heappop, heappush
 from itertools import islice
 from typing import Final
 
-from ledger.errors import LedgerFault
+from ledger.errors.base import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.primitives.committee import Member
 from ledger.primitives.errors import PrimitiveFault

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from ledger.errors import BadGenesis
+from ledger.errors.store import BadGenesis
 from ledger.genesis import Genesis, parse_genesis
 from ledger.primitives.committee import COMMITTEE_MAX, Committee, Seat
 from ledger.primitives.hashing import Hash

@@ -19,7 +19,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from ledger.errors import LedgerFault, StoreFault
+from ledger.errors.base import LedgerFault
+from ledger.errors.store import StoreFault
 from ledger.genesis import Genesis
 from ledger.invariants import Place
 from ledger.invariants import audit as audit_state

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from ledger.errors import InvariantBroken
+from ledger.errors.base import InvariantBroken
 from ledger.genesis import Genesis
 from ledger.primitives.keys import verify_many
 from ledger.replay import Seen, replay

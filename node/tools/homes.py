@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ledger.errors import LockedStore, MissingStore
+from ledger.errors.store import LockedStore, MissingStore
 from ledger.genesis import Genesis, parse_genesis
 from ledger.store.disk import DiskStore
 from node.config import CONFIG_FILE, STORE_FOLDER, load_config

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from iot_minting.errors import MintFault
-from ledger.errors import LedgerFault
+from ledger.errors.base import LedgerFault
 from ledger.primitives.amounts import Units, format_bill
 from node.errors import NodeFault
 from node.logs import set_up_logs

@@ -17,7 +17,7 @@ import typer
 
 from api.errors import ConfigFault
 from iot_minting.errors import Misconfigured
-from ledger.errors import LedgerFault
+from ledger.errors.base import LedgerFault
 from ledger.params import Staking
 from node.errors import NodeFault
 from simulator.testnet.create import EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX

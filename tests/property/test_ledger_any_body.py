@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from msgspec import inspect
 
-from ledger.errors import CannotPayFee, FeeTooLow, Refused
+from ledger.errors.base import CannotPayFee, FeeTooLow, Refused
 from ledger.invariants import audit
 from ledger.params import DAY_MS
 from ledger.primitives.codec import encode

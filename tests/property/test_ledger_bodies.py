@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from ledger.errors import LedgerFault
+from ledger.errors.base import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.keys import PublicKey, address_of

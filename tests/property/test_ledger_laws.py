@@ -6,7 +6,7 @@ from math import floor
 import hypothesis.strategies as st
 from hypothesis import given
 
-from ledger.errors import FallingTotal, UsedReadings
+from ledger.errors.evidence import FallingTotal, UsedReadings
 from ledger.primitives.amounts import UNITS_MAX, Units, format_bill, parse_bill
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of

@@ -4,7 +4,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from ledger.errors import BadGenesis, LedgerFault
+from ledger.errors.base import LedgerFault
+from ledger.errors.store import BadGenesis
 from ledger.genesis import format_genesis, parse_genesis
 from ledger.primitives.bech32 import decode_bech32m, encode_bech32m
 from ledger.primitives.codec import decode, encode

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from hashlib import blake2b
 
-from ledger.errors import LedgerFault
+from ledger.errors.base import LedgerFault
 from ledger.genesis import (
     Genesis,
     GenesisAccount,

@@ -7,7 +7,7 @@ transactions in and forget them.
 import asyncio
 
 from iot_minting.chain import Chain
-from ledger.errors import LedgerFault
+from ledger.errors.base import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.state.tables import account
 from ledger.transition import apply_block, check_transaction

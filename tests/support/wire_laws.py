@@ -18,7 +18,8 @@ from consensus.messages import Vote
 from iot_minting.errors import MintFault
 from iot_minting.topics import readings_topic
 from iot_minting.types import read_receipt, sign_receipt
-from ledger.errors import BadGenesis, LedgerFault
+from ledger.errors.base import LedgerFault
+from ledger.errors.store import BadGenesis
 from ledger.genesis import format_genesis
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.errors import BadAddress, BadAmount, CodecFault

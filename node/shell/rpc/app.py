@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from ledger.errors import PrunedBlock
+from ledger.errors.store import PrunedBlock
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import BadAddress
 from ledger.primitives.hashing import HASH_BYTES, ZERO_HASH, Hash

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import trio
 
-from ledger.errors import PrunedBlock, StoreFault
+from ledger.errors.store import PrunedBlock, StoreFault
 from ledger.genesis import Genesis
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash

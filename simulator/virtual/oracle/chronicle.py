@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from consensus.messages import Proposal
-from ledger.errors import LedgerFault
+from ledger.errors.base import LedgerFault
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import verify_many

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.errors import BadGenesis
+from ledger.errors.store import BadGenesis
 from ledger.genesis import format_genesis, format_schema, genesis_schema, parse_genesis
 from ledger.genesis.schema import WORDS
 from tests.support.ledgers import Dairy

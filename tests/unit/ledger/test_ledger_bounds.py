@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from ledger.errors import BadGenesis, CountOverflow
+from ledger.errors.base import CountOverflow
+from ledger.errors.store import BadGenesis
 from ledger.genesis import GenesisRole, genesis_state
 from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.codec import decode, encode

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 import ledger
-from ledger.errors import InvariantBroken
+from ledger.errors.base import InvariantBroken
 from ledger.invariants import audit, check_block
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.errors import LowBond
+from ledger.errors.milk import LowBond
 from ledger.params import DAY_MS, HOUR_MS
 from ledger.primitives.hashing import Domain, digest
 from ledger.rules.context import Call

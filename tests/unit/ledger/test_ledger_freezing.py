@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.errors import SenderFrozen
+from ledger.errors.base import SenderFrozen
 from ledger.params import DAY_MS
 from ledger.primitives.hashing import Domain
 from ledger.rules.context import Call

@@ -5,7 +5,7 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from ledger.errors import BadGenesis
+from ledger.errors.store import BadGenesis
 from ledger.genesis import (
     Genesis,
     GenesisRole,

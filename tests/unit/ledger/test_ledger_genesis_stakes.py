@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.errors import BadGenesis
+from ledger.errors.store import BadGenesis
 from ledger.genesis import genesis_block, genesis_state
 from ledger.primitives.keys import PublicKey
 from ledger.rules.epochs import committee_of

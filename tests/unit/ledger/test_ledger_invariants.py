@@ -4,7 +4,7 @@ import pytest
 from msgspec import DecodeError
 from msgspec.structs import replace
 
-from ledger.errors import InvariantBroken
+from ledger.errors.base import InvariantBroken
 from ledger.genesis import genesis_state
 from ledger.invariants import audit, check_block
 from ledger.primitives.amounts import Units

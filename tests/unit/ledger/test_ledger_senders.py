@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.errors import RoleMissing
+from ledger.errors.registry import RoleMissing
 from ledger.rules import LAWS, Call, apply_body, check_body
 from ledger.rules.context import BlockContext
 from tests.support.ledgers import NOW_MS

@@ -6,7 +6,7 @@ import plyvel
 import pytest
 from msgspec.structs import replace
 
-from ledger.errors import DamagedStore, EmptyStore, ForeignStore, LockedStore, WrongSchema
+from ledger.errors.store import DamagedStore, EmptyStore, ForeignStore, LockedStore, WrongSchema
 from ledger.genesis import genesis_block, genesis_state
 from ledger.invariants import audit
 from ledger.primitives.amounts import Units

@@ -3,18 +3,18 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.errors import (
+from ledger.errors.base import (
     BadNonce,
     BadPlaces,
     BadPolicy,
     CannotPayFee,
     FeeTooLow,
     Outdated,
-    RoleMissing,
-    TooLittleMoney,
     Unincludable,
     WrongChain,
 )
+from ledger.errors.money import TooLittleMoney
+from ledger.errors.registry import RoleMissing
 from ledger.primitives.amounts import UNITS_MAX
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import Policy, Signature, address_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.errors import DamagedStore, MissingStore, PrunedBlock
+from ledger.errors.store import DamagedStore, MissingStore, PrunedBlock
 from ledger.primitives.keys import address_of
 from ledger.state.tables import account
 from ledger.store import MemoryStore

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger.errors import NoMilkBehind, PrunedBlock, UnknownSubject
+from ledger.errors.store import NoMilkBehind, PrunedBlock, UnknownSubject
 from ledger.primitives.hashing import Domain
 from ledger.primitives.keys import address_of
 from ledger.rules.context import Call

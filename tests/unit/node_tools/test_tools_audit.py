@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from consensus.messages import Certificate
-from ledger.errors import MissingStore
+from ledger.errors.store import MissingStore
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of

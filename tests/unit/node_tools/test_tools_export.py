@@ -8,7 +8,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ledger.errors import UnknownSubject
+from ledger.errors.store import UnknownSubject
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import address_of, format_address
 from ledger.state.tables import account

@@ -6,7 +6,7 @@ import stat
 import pytest
 from typer.testing import CliRunner
 
-from ledger.errors import BadGenesis
+from ledger.errors.store import BadGenesis
 from ledger.genesis import format_schema, parse_genesis
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import address_of, format_address
