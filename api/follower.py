@@ -23,13 +23,9 @@ from api.errors import FollowerFault
 from api.node_port import Node
 from api.services.settlement import Observed, Settled, settle
 from api.services.stock import LOTS_MAX, mirror
-from ledger.types.transaction import (
-    REFERENCE_BYTES,
-    MintLot,
-    Transaction,
-    Transfer,
-    decode_transaction,
-)
+from ledger.types.milk import MintLot
+from ledger.types.transaction import Transaction, decode_transaction
+from ledger.types.transfer import REFERENCE_BYTES, Transfer
 from node.client.errors import ClientFault
 from node.client.views import FinalBlock, LotView, NodeStatus
 

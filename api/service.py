@@ -41,7 +41,8 @@ from api.stream import Hub
 from api.waiters import Waiters
 from ledger.genesis import parse_genesis
 from ledger.primitives.amounts import Units, format_bill
-from ledger.types.transaction import Transfer, decode_transaction
+from ledger.types.transaction import decode_transaction
+from ledger.types.transfer import Transfer
 from node.client.errors import ClientFault
 from node.client.views import LotView, TransactionState
 

@@ -20,9 +20,8 @@ from ledger.primitives.merkle import merkle_root
 from ledger.rules.heat import sealed_as_vat
 from ledger.rules.measure import exact_volume
 from ledger.types.evidence import DeviceEvidence, Process, RunClaim
-from ledger.types.milk import RecordCollection
+from ledger.types.milk import Attestation, RecordCollection
 from ledger.types.reading import Envelope, Reading, Stream, Unit, reading_bytes
-from ledger.types.transaction import Attestation
 
 
 @dataclass(frozen=True, slots=True)

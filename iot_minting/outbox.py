@@ -21,7 +21,8 @@ from ledger.primitives.codec import decode, encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Policy, SigningKey
 from ledger.rules.fees import price_intent
-from ledger.types.transaction import TRANSACTION_BYTES_MAX, Intent, MintLot, sign
+from ledger.types.milk import MintLot
+from ledger.types.transaction import TRANSACTION_BYTES_MAX, Intent, sign
 from node.client.views import TransactionState, TransactionView
 
 WAIT_MS: Final = 3_000

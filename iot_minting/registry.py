@@ -11,7 +11,8 @@ from ledger.primitives.errors import CodecFault
 from ledger.primitives.keys import PublicKey
 from ledger.types.block import Receipt
 from ledger.types.evidence import Instrument
-from ledger.types.transaction import RegisterDevice, decode_transaction
+from ledger.types.registry import RegisterDevice
+from ledger.types.transaction import decode_transaction
 
 
 class Registry:

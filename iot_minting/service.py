@@ -32,7 +32,8 @@ from ledger.genesis import Genesis
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import PublicKey
-from ledger.types.transaction import TRANSACTION_BYTES_MAX, MintLot
+from ledger.types.milk import MintLot
+from ledger.types.transaction import TRANSACTION_BYTES_MAX
 from node.client.errors import ClientFault, NodeUnavailable
 
 TICK_S: Final = 0.1

@@ -22,8 +22,7 @@ from ledger.primitives.errors import BadKey
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey, Signature
 from ledger.primitives.merkle import merkle_root
-from ledger.rules import BlockContext, Call, apply_body, check_body, end_block
-from ledger.rules.claims import body_claims
+from ledger.rules import BlockContext, Call, apply_body, body_claims, check_body, end_block
 from ledger.rules.fees import charge_fee, check_fee, pay_fees
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.parties import parties_of

@@ -18,7 +18,7 @@ from ledger.primitives.amounts import parse_bill
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import parse_address
-from ledger.types.transaction import Redemption, Transfer
+from ledger.types.transfer import Redemption, Transfer
 from loadtest.http_client import Client, RequestFailed
 from loadtest.network import Network
 from loadtest.wallets import Wallet

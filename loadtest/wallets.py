@@ -12,7 +12,8 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, Policy, Seed, SigningKey
-from ledger.types.transaction import Body, Intent, Transaction, Transfer, TxId, sign
+from ledger.types.transaction import Body, Intent, Transaction, TxId, sign
+from ledger.types.transfer import Transfer
 
 FEE: Final = Units(100)
 """The least fee of a development network."""

@@ -23,7 +23,7 @@ from api.services.outbox import CARD_COLUMNS, NewEvent, card, write_events
 from api.services.stock import Shelf, adjust, open_shelves, released_by, reserve, take
 from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.keys import Address, format_address
-from ledger.types.transaction import REFERENCE_BYTES
+from ledger.types.transfer import REFERENCE_BYTES
 
 QUANTITY_MAX: Final = 100
 KEY_CHARS_MAX: Final = 255

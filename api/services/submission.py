@@ -17,7 +17,8 @@ from api.errors import ApiFault, Conflict, NotFound, Refused, Unavailable
 from api.node_port import Node
 from api.services.orders import read_orders
 from api.services.outbox import NewEvent, card, write_events
-from ledger.types.transaction import Transaction, Transfer
+from ledger.types.transaction import Transaction
+from ledger.types.transfer import Transfer
 from node.client.errors import ClientFault
 from node.client.views import Submission
 

@@ -6,6 +6,8 @@ deposit goes to the reserve. Of a lot no more is ever found false than there was
 MMU neither doubts it nor rules on it, and who doubts does not rule.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from ledger.errors.milk import ChallengedAlready, FalseUnitsOverLot, LowDeposit, NotChallenged
@@ -14,11 +16,12 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.keys import Address
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.fees import check_money
+from ledger.rules.law import Law
 from ledger.rules.losses import lose_milk, mmu_of
 from ledger.rules.lots import find_lot
 from ledger.state.dairy import Challenge
 from ledger.state.overlay import Overlay, Reader
-from ledger.state.records import Reason
+from ledger.state.records import Reason, Role
 from ledger.state.tables import (
     BONDS_ACCOUNT,
     CHALLENGES,
@@ -85,3 +88,9 @@ def _fine(overlay: Overlay, address: Address, units: int) -> None:
     if taken:
         MMUS.put(overlay, replace(mmu, bond=Units(mmu.bond - taken)), address)
         pay(overlay, BONDS_ACCOUNT, RESERVE_ACCOUNT, taken)
+
+
+CHALLENGE_LAWS: Final = (
+    Law(ChallengeLot, apply_challenge, check_challenge),
+    Law(ResolveChallenge, apply_resolve, by=(Role.ARBITER, Role.REGULATOR)),
+)

@@ -12,9 +12,11 @@ import msgspec
 from ledger.errors.governance import OutOfBounds, PastHeight, TooManyChanges, UnknownParameter
 from ledger.params import Parameters
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.law import Law
 from ledger.rules.price import rebound
 from ledger.state.market import CHANGES_MAX, Change, Changes
 from ledger.state.overlay import Overlay, Reader
+from ledger.state.records import Role
 from ledger.state.tables import CHANGES, PARAMETERS, parameters
 from ledger.types.governance import SetParameter
 
@@ -107,3 +109,6 @@ def enact(overlay: Overlay, height: int) -> None:
     PARAMETERS.put(overlay, rules)
     CHANGES.put(overlay, Changes(waiting[len(due) :]))
     rebound(overlay)
+
+
+GOVERNANCE_LAWS: Final = (Law(SetParameter, apply_set, check_set, by=(Role.REGULATOR,)),)

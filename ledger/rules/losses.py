@@ -17,8 +17,8 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.rules.books import book_covered, book_gone
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.law import Law, require_role
 from ledger.rules.lots import find_lot, remove_milk
-from ledger.rules.registry import require_role
 from ledger.rules.tanks import draw, find_tank
 from ledger.state.dairy import Mmu
 from ledger.state.overlay import Overlay, Reader
@@ -147,3 +147,15 @@ def apply_release_bond(
         raise ShortBond(bond=mmu.bond, units=body.units)
     MMUS.put(overlay, replace(mmu, bond=Units(mmu.bond - body.units)), body.mmu)
     pay(overlay, BONDS_ACCOUNT, body.mmu, body.units)
+
+
+LOSS_LAWS: Final = (
+    Law(WriteOff, apply_loss, check_loss),
+    Law(PostBond, apply_post_bond),
+    Law(
+        ReleaseBond,
+        apply_release_bond,
+        by=(Role.REGULATOR,),
+        names=lambda body: (body.mmu,),
+    ),
+)

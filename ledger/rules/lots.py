@@ -5,6 +5,8 @@ must be in date and neither frozen nor recalled. Invariant: a lot's `unsold` is 
 `remaining`, and the packs sold are at most those filled.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from ledger.errors.milk import ForeignLot, UnsoundLot
@@ -13,9 +15,10 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Domain, Hash
 from ledger.rules.books import book_gone
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.law import Law
 from ledger.state.dairy import Product
 from ledger.state.overlay import Overlay, Reader
-from ledger.state.records import Lot, LotStatus, Reason
+from ledger.state.records import Lot, LotStatus, Reason, Role
 from ledger.state.tables import LOTS, PRODUCTS
 from ledger.types.milk import FreezeLot, PackLot, RecallLot
 from ledger.types.transfer import Redemption
@@ -108,3 +111,10 @@ def apply_recall(overlay: Overlay, context: BlockContext, call: Call, body: Reca
     if lot.status is LotStatus.RECALLED:
         raise UnsoundLot(lot=body.lot.hex(), status=lot.status)
     LOTS.put(overlay, replace(lot, status=LotStatus.RECALLED), body.lot)
+
+
+LOT_LAWS: Final = (
+    Law(PackLot, apply_pack, check_pack, by=(Role.MMU,)),
+    Law(FreezeLot, apply_freeze, by=(Role.REGULATOR,)),
+    Law(RecallLot, apply_recall, by=(Role.REGULATOR,)),
+)

@@ -5,6 +5,8 @@ stops while the price is stale. A charge that would pass a cap, or that the paye
 refused whole: nothing is ever overdrawn, and the period stays open. The payer ends it at once.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from ledger.errors.mandate import (
@@ -21,9 +23,9 @@ from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.hashing import Domain, Hash
 from ledger.primitives.keys import Address
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.law import Law, require_role
 from ledger.rules.lots import redeem_milk
 from ledger.rules.price import fresh_price
-from ledger.rules.registry import require_role
 from ledger.state.market import Mandate
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Role
@@ -134,3 +136,15 @@ def apply_cancel(overlay: Overlay, context: BlockContext, call: Call, body: Canc
     if mandate.payer != call.sender and context.time_ms < mandate.end_ms:
         raise ForeignMandate(mandate=body.mandate.hex())
     MANDATES.remove(overlay, body.mandate)
+
+
+MANDATE_LAWS: Final = (
+    Law(
+        GrantMandate,
+        apply_grant_mandate,
+        check_grant_mandate,
+        names=lambda body: (body.merchant,),
+    ),
+    Law(ChargeMandate, apply_charge, check_charge, by=(Role.MERCHANT,)),
+    Law(CancelMandate, apply_cancel),
+)

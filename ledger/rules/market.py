@@ -5,6 +5,8 @@ which the buyer could have disputed; a disputed deal waits for an arbiter, who s
 Invariant: the escrow account holds the sum of all open deals.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from ledger.errors.market import (
@@ -27,7 +29,7 @@ from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.hashing import Domain, Hash
 from ledger.primitives.keys import Address
 from ledger.rules.context import BlockContext, Call
-from ledger.rules.registry import require_role
+from ledger.rules.law import Law, require_role
 from ledger.state.market import Deal, Offer
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Role
@@ -145,3 +147,12 @@ def _check_ruling(call: Call, body: RuleDispute, deal: Deal) -> None:
         raise DealUndisputed(deal=body.deal.hex())
     if body.buyer_units > deal.units:
         raise RulingOverDeal(awarded=body.buyer_units, units=deal.units)
+
+
+MARKET_LAWS: Final = (
+    Law(OfferService, apply_offer, check_offer, by=(Role.MERCHANT,)),
+    Law(AcceptOffer, apply_accept, check_accept),
+    Law(ConfirmDelivery, apply_confirm),
+    Law(DisputeOffer, apply_dispute),
+    Law(RuleDispute, apply_rule),
+)

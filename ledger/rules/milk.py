@@ -12,6 +12,7 @@ what is doubted.
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
+from typing import Final
 
 from ledger.errors.evidence import KnownRun
 from ledger.errors.milk import DeficitOpen, ForeignLot, FreshLot, LowBond
@@ -20,7 +21,9 @@ from ledger.params import BASIS_POINTS, Split
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import Address
 from ledger.rules.books import book_gone, book_minted
+from ledger.rules.claims import mint_claims
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.law import Law
 from ledger.rules.losses import mmu_of
 from ledger.rules.lots import find_lot, remove_milk
 from ledger.rules.measure import apportion
@@ -28,7 +31,7 @@ from ledger.rules.proving import Milk, prove_run
 from ledger.rules.subsidy import claim_subsidies
 from ledger.state.dairy import Origin
 from ledger.state.overlay import Overlay, Reader
-from ledger.state.records import Lot, Reason
+from ledger.state.records import Lot, Reason, Role
 from ledger.state.tables import (
     ATTESTORS_ACCOUNT,
     LOTS,
@@ -172,3 +175,27 @@ def _issue(overlay: Overlay, mmu: Address, milk: Milk, units: int) -> None:
     credit(overlay, VALIDATORS_ACCOUNT, shares.validators)
     credit(overlay, ATTESTORS_ACCOUNT, shares.attestors)
     credit(overlay, RESERVE_ACCOUNT, shares.reserve)
+
+
+def _farms(claim: RunClaim) -> list[Address]:
+    return [collection.farm for collection in claim.collections]
+
+
+MILK_LAWS: Final = (
+    Law(
+        MintLot,
+        apply_mint,
+        check_mint,
+        by=(Role.MMU,),
+        names=lambda body: _farms(body.claim),
+        claims=lambda body, sender, chain: mint_claims(body, chain),
+    ),
+    Law(
+        RollLot,
+        apply_roll,
+        check_roll,
+        by=(Role.MMU,),
+        names=lambda body: _farms(body.mint.claim),
+        claims=lambda body, sender, chain: mint_claims(body.mint, chain),
+    ),
+)

@@ -5,11 +5,14 @@ so it lies between two honest feeds. Invariant: whatever two prices there were w
 no more than a step apart. Floor and ceiling bound it always.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from ledger.errors.price import FedAlready, NoPrice, StalePrice, TooFewFeeders, WrongRound
 from ledger.params import BASIS_POINTS, HOUR_MS, Pricing
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.law import Law
 from ledger.state.market import PRICE_HOURS_MAX, Feed, Price, PriceHour
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Role
@@ -132,3 +135,6 @@ def fresh_price(reader: Reader, time_ms: int) -> int:
     if time_ms - found.updated_ms > most_ms:
         raise StalePrice(updated_ms=found.updated_ms, time_ms=time_ms, most_ms=most_ms)
     return found.value
+
+
+PRICE_LAWS: Final = (Law(FeedPrice, apply_feed, check_feed, by=(Role.ORACLE,)),)

@@ -19,13 +19,13 @@ from ledger.errors.registry import (
     OwnAccount,
     OwnRole,
     RoleHeld,
-    RoleMissing,
     RoleNotHeld,
     UnknownInstrument,
     WrongSeal,
 )
-from ledger.primitives.keys import Address, PublicKey
+from ledger.primitives.keys import PublicKey
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.law import Law
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import ATTESTORS_LEAST, ATTESTORS_MAX, Device, Role
 from ledger.state.tables import (
@@ -50,12 +50,6 @@ from ledger.types.registry import (
 )
 
 _INSTRUMENTS: Final = frozenset(instrument.value for instrument in Instrument)
-
-
-def require_role(reader: Reader, sender: Address, *roles: Role) -> None:
-    """Raise `RoleMissing` unless the sender holds one of the roles."""
-    if not any(has_role(reader, role, sender) for role in roles):
-        raise RoleMissing(role=" or ".join(role.value for role in roles))
 
 
 def seals_rightly(kind: Instrument, flow_max_l_per_h: int) -> bool:
@@ -177,3 +171,37 @@ def apply_freeze_account(
     check_freeze_account(overlay, call, body)
     held = account(overlay, body.address)
     ACCOUNTS.put(overlay, replace(held, frozen=body.frozen), body.address)
+
+
+REGISTRY_LAWS: Final = (
+    Law(
+        RegisterDevice,
+        apply_register,
+        check_register,
+        by=(Role.REGULATOR,),
+        names=lambda body: (body.operator,),
+    ),
+    Law(CalibrateDevice, apply_calibrate, by=(Role.REGULATOR,)),
+    Law(RevokeDevice, apply_revoke_device, by=(Role.REGULATOR,)),
+    Law(
+        GrantRole,
+        apply_grant,
+        check_grant,
+        by=(Role.REGULATOR,),
+        names=lambda body: (body.holder,),
+    ),
+    Law(
+        RevokeRole,
+        apply_revoke,
+        check_revoke,
+        by=(Role.REGULATOR,),
+        names=lambda body: (body.holder,),
+    ),
+    Law(
+        FreezeAccount,
+        apply_freeze_account,
+        check_freeze_account,
+        by=(Role.REGULATOR,),
+        names=lambda body: (body.address,),
+    ),
+)

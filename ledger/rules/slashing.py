@@ -9,6 +9,7 @@ telling of itself.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -16,9 +17,12 @@ from ledger.errors.staking import EvidenceTooOld, KnownOffence, NoFault, NotAMem
 from ledger.params import BASIS_POINTS, Staking
 from ledger.primitives.amounts import Units
 from ledger.primitives.committee import Seat
-from ledger.primitives.keys import PublicKey
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address, PublicKey
+from ledger.rules.claims import Claim
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.epochs import committee_of, first_epoch
+from ledger.rules.law import Law
 from ledger.rules.staking import epoch_now, find_validator
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.stakes import Offences, Slashes
@@ -145,3 +149,13 @@ def _pay_out(overlay: Overlay, rules: Staking, call: Call, units: int, own_units
         Units(books.reporters + reporter),
     )
     SLASHES.put(overlay, after)
+
+
+def _vote_claims(body: SubmitEvidence, sender: Address, chain: Hash) -> list[Claim]:
+    votes = (body.first, body.second)
+    return [(body.validator, vote.signing_bytes(chain), vote.signature) for vote in votes]
+
+
+SLASHING_LAWS: Final = (
+    Law(SubmitEvidence, apply_evidence, check_evidence_of_fault, claims=_vote_claims),
+)

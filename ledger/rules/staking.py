@@ -7,6 +7,8 @@ Invariant: all validators' stake + all that is unbonding = the stake account.
 How faults are punished is `slashing`'s, how income is shared `rewards`'.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from ledger.errors.money import ZeroUnits
@@ -26,10 +28,13 @@ from ledger.errors.staking import (
     UnsoundKey,
 )
 from ledger.primitives.amounts import UNITS_MAX, Units
+from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey, is_sound
+from ledger.rules.claims import Claim
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.epochs import committee_of, epoch_of, share_levy
 from ledger.rules.fees import check_money
+from ledger.rules.law import Law
 from ledger.rules.rewards import NO_DELEGATION, settle, take_rewards
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.stakes import VALIDATORS_REGISTERED_MAX, Register, Unbonding, Validator
@@ -54,6 +59,7 @@ from ledger.types.staking import (
     RegisterValidator,
     Unbond,
     Unjail,
+    possession_bytes,
 )
 
 
@@ -274,3 +280,23 @@ def apply_unjail(overlay: Overlay, context: BlockContext, call: Call, body: Unja
     if (now := epoch_now(overlay, context)) < validator.jailed_until:
         raise StillJailed(until=validator.jailed_until, now=now)
     VALIDATORS.put(overlay, replace(validator, jailed_until=0), body.validator)
+
+
+def _possession_claims(body: RegisterValidator, sender: Address, chain: Hash) -> list[Claim]:
+    message = possession_bytes(chain, sender, body.vote_key, body.vrf_key)
+    return [(body.vote_key, message, body.proof)]
+
+
+STAKING_LAWS: Final = (
+    Law(
+        RegisterValidator,
+        apply_register_validator,
+        check_register_validator,
+        claims=_possession_claims,
+    ),
+    Law(Bond, apply_bond, check_bond),
+    Law(Unbond, apply_unbond, check_unbond),
+    Law(ClaimUnbonded, apply_claim_unbonded),
+    Law(ClaimRewards, apply_claim_rewards),
+    Law(Unjail, apply_unjail),
+)

@@ -16,6 +16,7 @@ from ledger.params import DAY_MS
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import Address
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.law import Law
 from ledger.rules.price import last_price
 from ledger.state.market import FarmMonth, Subsidy, SubsidyClaim
 from ledger.state.overlay import Overlay, Reader
@@ -99,3 +100,9 @@ def apply_set_subsidy(
     """Set rate and cap, for mints from now on."""
     changed = replace(subsidy_of(overlay), rate=body.rate, month_units_max=body.month_units_max)
     SUBSIDY.put(overlay, changed)
+
+
+SUBSIDY_LAWS: Final = (
+    Law(FundSubsidy, apply_fund),
+    Law(SetSubsidy, apply_set_subsidy, by=(Role.TREASURY,)),
+)

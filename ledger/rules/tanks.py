@@ -6,6 +6,7 @@ units. What is drawn or lost is taken from all farms in proportion, by largest r
 
 from fractions import Fraction
 from math import floor
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -15,10 +16,11 @@ from ledger.errors.money import ZeroUnits
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
+from ledger.rules.claims import device_claims
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.evidence import Span, check_evidence
+from ledger.rules.law import Law, require_role
 from ledger.rules.measure import apportion, exact_volume
-from ledger.rules.registry import require_role
 from ledger.state.dairy import SOURCES_MAX, SealedRun, Source, Tank
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Role
@@ -117,3 +119,15 @@ def apply_seal(overlay: Overlay, context: BlockContext, call: Call, body: SealRu
         tank.mmu, tank.plant, body.tank, body.units, taken, tank.oldest_ms, context.height
     )
     SEALED.put(overlay, sealed, run_name(body.run, tank.mmu))
+
+
+TANK_LAWS: Final = (
+    Law(
+        RecordCollection,
+        apply_collection,
+        check_collection,
+        names=lambda body: (body.mmu, body.farm),
+        claims=lambda body, sender, chain: device_claims([body.meter], chain),
+    ),
+    Law(SealRun, apply_seal, check_seal, by=(Role.MMU,)),
+)

@@ -5,13 +5,16 @@ product lot (`lots`); the rest reaches `to`. A payment without redemption is the
 nothing burned.
 """
 
+from typing import Final
+
 from ledger.errors.money import RedeemsTooMuch, ZeroUnits
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.fees import check_money
+from ledger.rules.law import Law
 from ledger.rules.lots import check_redemption, redeem_milk
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.tables import check_open, credit, debit
-from ledger.types.transaction import Transfer
+from ledger.types.transfer import Transfer
 
 
 def check_transfer(reader: Reader, call: Call, body: Transfer) -> None:
@@ -35,3 +38,8 @@ def apply_transfer(overlay: Overlay, context: BlockContext, call: Call, body: Tr
         burned = body.redeem.units
         redeem_milk(overlay, context, body.redeem)
     credit(overlay, body.to, body.units - burned)
+
+
+TRANSFER_LAWS: Final = (
+    Law(Transfer, apply_transfer, check_transfer, names=lambda body: (body.to,)),
+)

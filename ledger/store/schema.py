@@ -39,14 +39,12 @@ from msgspec import Struct
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash, WireHash
 from ledger.primitives.keys import Address
+from ledger.rules import named_accounts
 from ledger.state.records import Lot
 from ledger.state.tables import COMMITTEES, LOTS, ORIGINS
 from ledger.types.block import Block, Receipt
-from ledger.types.mandate import GrantMandate
-from ledger.types.milk import MintLot, RecordCollection, ReleaseBond, RollLot, tank_id
-from ledger.types.registry import FreezeAccount, GrantRole, RegisterDevice, RevokeRole
+from ledger.types.milk import RecordCollection, tank_id
 from ledger.types.transaction import Transaction
-from ledger.types.transfer import Transfer
 
 SCHEMA_VERSION: Final = 4
 
@@ -132,29 +130,7 @@ def read_place(raw: bytes) -> Location:
 
 def named_addresses(transaction: Transaction) -> list[Address]:
     """List the accounts that a transaction names, whatever becomes of it: its sender first."""
-    named = [transaction.sender]
-    match transaction.intent.body:
-        case Transfer(to=to):
-            named.append(to)
-        case MintLot(claim=claim):
-            named += [collection.farm for collection in claim.collections]
-        case RollLot(mint=mint):
-            named += [collection.farm for collection in mint.claim.collections]
-        case RegisterDevice(operator=operator):
-            named.append(operator)
-        case FreezeAccount(address=address):
-            named.append(address)
-        case GrantRole(holder=holder) | RevokeRole(holder=holder):
-            named.append(holder)
-        case RecordCollection(mmu=mmu, farm=farm):
-            named += [mmu, farm]
-        case ReleaseBond(mmu=mmu):
-            named.append(mmu)
-        case GrantMandate(merchant=merchant):
-            named.append(merchant)
-        case _:
-            pass
-    return named
+    return [transaction.sender, *named_accounts(transaction.intent.body)]
 
 
 def history_cells(

@@ -15,3 +15,7 @@ class SetParameter(
     key: Annotated[str, Meta(min_length=1, max_length=64)]
     value: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     height: Counter
+
+
+GovernanceBody = SetParameter
+"""What a transaction of this family carries."""

@@ -56,3 +56,7 @@ class CancelMandate(
     """End a mandate at once. The sender is the payer; of one that is over, anyone."""
 
     mandate: WireHash
+
+
+MandateBody = GrantMandate | ChargeMandate | CancelMandate
+"""What a transaction of this family carries."""

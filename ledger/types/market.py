@@ -72,3 +72,7 @@ class RuleDispute(
 
     deal: WireHash
     buyer_units: WireUnits
+
+
+MarketBody = OfferService | AcceptOffer | ConfirmDelivery | DisputeOffer | RuleDispute
+"""What a transaction of this family carries."""

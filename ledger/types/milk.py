@@ -141,3 +141,20 @@ class ReleaseBond(
 
     mmu: WireAddress
     units: WireUnits
+
+
+MilkBody = (
+    MintLot
+    | RecordCollection
+    | SealRun
+    | PackLot
+    | RollLot
+    | WriteOff
+    | ChallengeLot
+    | ResolveChallenge
+    | FreezeLot
+    | RecallLot
+    | PostBond
+    | ReleaseBond
+)
+"""What a transaction of this family carries."""

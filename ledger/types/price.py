@@ -38,3 +38,7 @@ class SetSubsidy(
 
     rate: MicroRinggit
     month_units_max: WireUnits
+
+
+PriceBody = FeedPrice | FundSubsidy | SetSubsidy
+"""What a transaction of this family carries."""

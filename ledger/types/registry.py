@@ -86,3 +86,9 @@ class RevokeRole(
 
     role: LicensedRole
     holder: WireAddress
+
+
+RegistryBody = (
+    RegisterDevice | CalibrateDevice | RevokeDevice | GrantRole | FreezeAccount | RevokeRole
+)
+"""What a transaction of this family carries."""

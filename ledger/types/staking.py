@@ -90,3 +90,9 @@ class SubmitEvidence(
     validator: WirePublicKey
     first: SignedVote
     second: SignedVote
+
+
+StakingBody = (
+    RegisterValidator | Bond | Unbond | ClaimUnbonded | ClaimRewards | Unjail | SubmitEvidence
+)
+"""What a transaction of this family carries."""

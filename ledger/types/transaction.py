@@ -23,67 +23,14 @@ from ledger.primitives.keys import (
     WireSignature,
 )
 from ledger.primitives.scalars import Height
-from ledger.types.governance import SetParameter
-from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate
-from ledger.types.market import (
-    AcceptOffer,
-    ConfirmDelivery,
-    DisputeOffer,
-    OfferService,
-    RuleDispute,
-)
-from ledger.types.milk import (
-    Attestation,
-    ChallengeLot,
-    FreezeLot,
-    MintLot,
-    PackLot,
-    PostBond,
-    RecallLot,
-    RecordCollection,
-    ReleaseBond,
-    ResolveChallenge,
-    RollLot,
-    SealRun,
-    WriteOff,
-)
-from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
-from ledger.types.registry import (
-    CalibrateDevice,
-    FreezeAccount,
-    GrantRole,
-    RegisterDevice,
-    RevokeDevice,
-    RevokeRole,
-)
-from ledger.types.staking import (
-    Bond,
-    ClaimRewards,
-    ClaimUnbonded,
-    RegisterValidator,
-    SubmitEvidence,
-    Unbond,
-    Unjail,
-)
-from ledger.types.transfer import REFERENCE_BYTES, Redemption, Transfer, WireReference
-
-__all__ = [
-    "REFERENCE_BYTES",
-    "TRANSACTION_BYTES_MAX",
-    "Attestation",
-    "Body",
-    "Intent",
-    "MintLot",
-    "Nonce",
-    "Redemption",
-    "RegisterDevice",
-    "Transaction",
-    "Transfer",
-    "TxId",
-    "WireReference",
-    "decode_transaction",
-    "sign",
-]
+from ledger.types.governance import GovernanceBody
+from ledger.types.mandate import MandateBody
+from ledger.types.market import MarketBody
+from ledger.types.milk import MilkBody
+from ledger.types.price import PriceBody
+from ledger.types.registry import RegistryBody
+from ledger.types.staking import StakingBody
+from ledger.types.transfer import TransferBody
 
 TxId = NewType("TxId", Hash)
 """The hash of what a transaction's sender signed."""
@@ -95,45 +42,16 @@ Nonce = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 Body = (
-    Transfer
-    | RegisterDevice
-    | MintLot
-    | RegisterValidator
-    | Bond
-    | Unbond
-    | ClaimUnbonded
-    | ClaimRewards
-    | Unjail
-    | SubmitEvidence
-    | CalibrateDevice
-    | RevokeDevice
-    | GrantRole
-    | RevokeRole
-    | FreezeAccount
-    | RecordCollection
-    | SealRun
-    | PackLot
-    | RollLot
-    | WriteOff
-    | ChallengeLot
-    | ResolveChallenge
-    | FreezeLot
-    | RecallLot
-    | PostBond
-    | ReleaseBond
-    | FeedPrice
-    | FundSubsidy
-    | SetSubsidy
-    | OfferService
-    | AcceptOffer
-    | ConfirmDelivery
-    | DisputeOffer
-    | RuleDispute
-    | GrantMandate
-    | ChargeMandate
-    | CancelMandate
-    | SetParameter
+    TransferBody
+    | RegistryBody
+    | MilkBody
+    | StakingBody
+    | PriceBody
+    | MarketBody
+    | MandateBody
+    | GovernanceBody
 )
+"""What a transaction may carry. Each family lists its own; `ledger.rules` has a law for each."""
 
 
 class Intent(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

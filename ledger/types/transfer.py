@@ -30,3 +30,7 @@ class Transfer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True,
     units: WireUnits
     reference: WireReference
     redeem: Redemption | None
+
+
+TransferBody = Transfer
+"""What a transaction of this family carries."""

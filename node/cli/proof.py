@@ -16,7 +16,7 @@ import typer
 from ledger.primitives.amounts import format_bill
 from ledger.primitives.hashing import HASH_BYTES
 from ledger.primitives.keys import format_address
-from ledger.types.transaction import Transfer
+from ledger.types.transfer import Transfer
 from node.cli.tx import DEFAULT_NODE, AsJson, NodeUrl
 from node.client.http import NodeClient
 from node.client.views import Json

@@ -24,7 +24,8 @@ from ledger.primitives.keys import (
     parse_address,
 )
 from ledger.rules.fees import price_intent
-from ledger.types.transaction import REFERENCE_BYTES, Body, Intent, Redemption, Transfer, sign
+from ledger.types.transaction import Body, Intent, sign
+from ledger.types.transfer import REFERENCE_BYTES, Redemption, Transfer
 from node.cli.tx_bodies import read_body, read_policy
 from node.client.errors import Rejected
 from node.client.http import NodeClient

@@ -16,7 +16,8 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, Policy
 from ledger.state.records import Role
-from ledger.types.transaction import Intent, RegisterDevice, sign
+from ledger.types.registry import RegisterDevice
+from ledger.types.transaction import Intent, sign
 from node.client.errors import NodeUnavailable
 from node.client.views import TransactionState
 from node.key_file import read_key

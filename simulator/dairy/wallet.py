@@ -21,7 +21,8 @@ from ledger.primitives.keys import (
     format_address,
     parse_address,
 )
-from ledger.types.transaction import Intent, Redemption, Transaction, Transfer, sign
+from ledger.types.transaction import Intent, Transaction, sign
+from ledger.types.transfer import Redemption, Transfer
 
 
 class OfferAmount(Struct, frozen=True):

@@ -22,7 +22,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address, Seed, SigningKey, address_of
 from ledger.types.reading import Reading, seal
-from ledger.types.transaction import Transfer
+from ledger.types.transfer import Transfer
 from simulator.dairy.setup import FARMS, identify, read_seed
 from simulator.dairy.wallet import Offer, Wallet
 from simulator.testnet.figures import format_litres

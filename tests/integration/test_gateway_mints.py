@@ -19,8 +19,9 @@ from ledger.rules.measure import exact_volume
 from ledger.state.tables import supply
 from ledger.transition import apply_block
 from ledger.types.evidence import Instrument
+from ledger.types.milk import MintLot
 from ledger.types.reading import Unit
-from ledger.types.transaction import MintLot, RegisterDevice
+from ledger.types.registry import RegisterDevice
 from simulator.dairy.fleet import run_devices
 from simulator.dairy.line import sleep
 from simulator.dairy.live import LiveDairy

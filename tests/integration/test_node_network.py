@@ -8,7 +8,8 @@ import trio
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import Policy, Seed, SigningKey, address_of
-from ledger.types.transaction import Intent, Transfer, sign
+from ledger.types.transaction import Intent, sign
+from ledger.types.transfer import Transfer
 from node.client.views import TransactionState
 from node.config import JOURNAL_FOLDER, STORE_FOLDER
 from node.shell.running import Node, make_node

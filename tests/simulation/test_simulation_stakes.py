@@ -5,7 +5,8 @@ from msgspec.structs import replace
 
 from ledger.primitives.committee import Member
 from ledger.types.block import Receipt
-from ledger.types.transaction import MintLot, decode_transaction
+from ledger.types.milk import MintLot
+from ledger.types.transaction import decode_transaction
 from simulator.virtual.errors import Breach
 from simulator.virtual.oracle.stakes import StakeBook
 from simulator.virtual.scenarios import SCENARIOS

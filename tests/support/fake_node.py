@@ -38,14 +38,8 @@ from ledger.state.tables import LOTS, account, supply
 from ledger.transition import BlockContext, apply_block, check_transaction, signature_claims
 from ledger.types.block import Receipt
 from ledger.types.evidence import MilkKind
-from ledger.types.transaction import (
-    Intent,
-    Redemption,
-    Transaction,
-    Transfer,
-    decode_transaction,
-    sign,
-)
+from ledger.types.transaction import Intent, Transaction, decode_transaction, sign
+from ledger.types.transfer import Redemption, Transfer
 from node.client.errors import NodeUnavailable
 from node.client.views import (
     AccountView,

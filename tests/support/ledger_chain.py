@@ -11,7 +11,8 @@ from ledger.errors.base import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.state.tables import account
 from ledger.transition import apply_block, check_transaction
-from ledger.types.transaction import MintLot, decode_transaction
+from ledger.types.milk import MintLot
+from ledger.types.transaction import decode_transaction
 from node.client.errors import NodeUnavailable
 from node.client.views import (
     AccountView,

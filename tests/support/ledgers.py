@@ -46,17 +46,10 @@ from ledger.types.evidence import (
     Process,
     RunClaim,
 )
+from ledger.types.milk import Attestation, MintLot
 from ledger.types.reading import Envelope, Reading, Stream, Unit, seal
-from ledger.types.transaction import (
-    Attestation,
-    Body,
-    Intent,
-    MintLot,
-    Redemption,
-    Transaction,
-    Transfer,
-    sign,
-)
+from ledger.types.transaction import Body, Intent, Transaction, sign
+from ledger.types.transfer import Redemption, Transfer
 
 GENESIS_MS = 1_700_000_000_000
 PLANT = "plant-1"

@@ -20,7 +20,8 @@ from ledger.primitives.merkle import EMPTY_ROOT, merkle_root
 from ledger.primitives.scalars import Epoch
 from ledger.primitives.votes import VoteKind
 from ledger.types.block import Block, Header, Receipt
-from ledger.types.transaction import Intent, Transaction, Transfer, sign
+from ledger.types.transaction import Intent, Transaction, sign
+from ledger.types.transfer import Transfer
 from node.lightclient import Anchor, Link, Material, Proof, make_proof
 
 CHAIN_ID = Hash(bytes(range(32)))

@@ -24,8 +24,10 @@ from ledger.types.evidence import (
     RunClaim,
 )
 from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
+from ledger.types.milk import Attestation, MintLot
 from ledger.types.reading import Envelope, Reading, Stream, Unit, seal
-from ledger.types.transaction import Attestation, Body, MintLot, Redemption, Transfer
+from ledger.types.transaction import Body
+from ledger.types.transfer import Redemption, Transfer
 from simulator.virtual.topology import (
     ATTESTOR,
     BEGIN_MS,

@@ -12,7 +12,8 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Policy, SigningKey, address_of
-from ledger.types.transaction import Body, Intent, Redemption, Transaction, Transfer, sign
+from ledger.types.transaction import Body, Intent, Transaction, sign
+from ledger.types.transfer import Redemption, Transfer
 from node.core.events import Submit
 from simulator.virtual.oracle.chronicle import Chronicle
 from simulator.virtual.process import Process, Stage

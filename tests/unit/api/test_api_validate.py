@@ -10,7 +10,7 @@ import pytest
 from api.db.models import Outcome
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
-from ledger.types.transaction import Redemption
+from ledger.types.transfer import Redemption
 from tests.support.api_bench import Bench, running_bench, until
 from tests.support.postgres import TestDatabase
 

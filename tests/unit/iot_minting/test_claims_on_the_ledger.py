@@ -20,9 +20,8 @@ from ledger.rules.measure import exact_volume
 from ledger.state.tables import supply
 from ledger.transition import apply_block, signature_claims
 from ledger.types.evidence import Instrument, Process
-from ledger.types.milk import RecordCollection, SealRun, tank_id
+from ledger.types.milk import MintLot, RecordCollection, SealRun, tank_id
 from ledger.types.reading import Unit
-from ledger.types.transaction import MintLot
 from tests.support.ledgers import FLOW_MAX_L_PER_H, Dairy
 from tests.support.milk_line import MilkLine
 

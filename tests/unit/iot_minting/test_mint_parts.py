@@ -24,7 +24,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.types.block import Receipt
 from ledger.types.evidence import Instrument
-from ledger.types.transaction import RegisterDevice
+from ledger.types.registry import RegisterDevice
 from tests.support.ledgers import FOREVER, Dairy, key
 from tests.support.milk_line import START_MS, MilkLine
 

@@ -13,7 +13,8 @@ from iot_minting.store import Run, RunState, Store
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from ledger.state.tables import supply
-from ledger.types.transaction import MintLot, decode_transaction
+from ledger.types.milk import MintLot
+from ledger.types.transaction import decode_transaction
 from node.client.errors import NodeUnavailable
 from tests.support.ledger_chain import LedgerChain
 from tests.support.ledgers import FLOW_MAX_L_PER_H

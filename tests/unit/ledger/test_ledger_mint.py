@@ -30,8 +30,9 @@ from ledger.state.tables import (
 )
 from ledger.transition import Execution, apply_block, signature_claims
 from ledger.types.evidence import Collection, Instrument, MilkKind
+from ledger.types.milk import Attestation
 from ledger.types.reading import Envelope, Stream, Unit
-from ledger.types.transaction import TRANSACTION_BYTES_MAX, Attestation, decode_transaction
+from ledger.types.transaction import TRANSACTION_BYTES_MAX, decode_transaction
 from tests.support.ledgers import (
     NOW_MS,
     PLANT,

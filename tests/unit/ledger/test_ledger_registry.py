@@ -8,7 +8,7 @@ from ledger.state.records import Device
 from ledger.state.tables import DEVICES
 from ledger.transition import apply_block
 from ledger.types.evidence import Instrument
-from ledger.types.transaction import RegisterDevice
+from ledger.types.registry import RegisterDevice
 from tests.support.ledgers import NOW_MS, PLANT, Dairy, key
 
 NEW = RegisterDevice(

@@ -5,7 +5,6 @@ from msgspec.structs import replace
 
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import PublicKey
-from ledger.rules import LAWS
 from ledger.rules.epochs import committee_of, epoch_of, is_boundary
 from ledger.rules.staking import held_stake
 from ledger.state.tables import (
@@ -19,7 +18,6 @@ from ledger.state.tables import (
 )
 from ledger.transition import apply_block
 from ledger.types.staking import Bond, ClaimRewards, ClaimUnbonded, Unbond, Unjail
-from ledger.types.transaction import Body
 from tests.support.ledgers import FEE, bill, key
 from tests.support.ledgers_town import Town
 
@@ -36,10 +34,6 @@ def town():
 def stand(town, commission_bp=1_000):
     assert town.do("alice", town.registration("alice", commission_bp=commission_bp)) == ""
     assert town.do("alice", Bond(NEW, bill(100))) == ""
-
-
-def test_every_body_has_its_law():
-    assert set(LAWS) == set(Body.__args__)
 
 
 def test_epochs_are_stretches_of_heights():

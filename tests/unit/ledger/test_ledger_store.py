@@ -26,7 +26,7 @@ from ledger.store.schema import (
     height_key,
 )
 from ledger.types.block import Block
-from ledger.types.transaction import RegisterDevice
+from ledger.types.registry import RegisterDevice
 from tests.support.ledgers import NOW_MS, PLANT, Chain, Dairy, bill, key
 
 GARBLED_TEXT = encode([[bytes(32), "code", 0]]).replace(b"code", b"\xff\xff\xff\xff")

@@ -26,7 +26,8 @@ from ledger.transition import (
     select_transactions,
     signature_claims,
 )
-from ledger.types.transaction import Intent, RegisterDevice, Transaction, sign
+from ledger.types.registry import RegisterDevice
+from ledger.types.transaction import Intent, Transaction, sign
 from tests.support.ledgers import FEE, Dairy, bill, key
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")

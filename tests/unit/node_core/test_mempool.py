@@ -8,7 +8,8 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import Address, Policy, Seed, SigningKey
-from ledger.types.transaction import Intent, Transfer, sign
+from ledger.types.transaction import Intent, sign
+from ledger.types.transfer import Transfer
 from node.core import mempool
 from node.core.mempool import NONCE_AHEAD_MAX, Mempool, PoolFault, Waiting
 
