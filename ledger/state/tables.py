@@ -38,7 +38,15 @@ from ledger.state.records import (
 from ledger.state.stakes import Delegation, Offences, Register, Slashes, Unbonding, Validator
 from ledger.state.table import Table
 
-ACCOUNTS: Final = Table(b"a", Account)
+_ADDRESS_BYTES: Final = 32
+
+
+def _named(name: bytes, record: object) -> tuple[Address, ...]:
+    """Give the address that a record's name is, or ends with."""
+    return (Address(name[-_ADDRESS_BYTES:]),)
+
+
+ACCOUNTS: Final = Table(b"a", Account, whose=_named)
 """By address."""
 ATTESTORS: Final = Table(b"t", Holders)
 """One record: every attestor's key."""
@@ -48,31 +56,31 @@ CHAIN: Final = Table(b"c", bytes)
 """One record: the chain's id."""
 CONSUMED: Final = Table(b"q", Consumed)
 """By the device's key."""
-DEVICES: Final = Table(b"d", Device)
+DEVICES: Final = Table(b"d", Device, whose=lambda name, device: (device.operator,))
 """By the device's key."""
 LOTS: Final = Table(b"l", Lot)
 """By lot id."""
 ORIGINS: Final = Table(b"m", Origin)
 """By lot id: where its milk came from. A genesis lot has none."""
-TANKS: Final = Table(b"n", Tank)
+TANKS: Final = Table(b"n", Tank, whose=lambda name, tank: (tank.mmu,))
 """By tank id."""
 SEALED: Final = Table(b"e", SealedRun)
 """By run id and MMU."""
 PRODUCTS: Final = Table(b"f", Product)
 """By product lot id."""
-MMUS: Final = Table(b"j", Mmu)
+MMUS: Final = Table(b"j", Mmu, whose=_named)
 """By the MMU's address."""
-CHALLENGES: Final = Table(b"h", Challenge)
+CHALLENGES: Final = Table(b"h", Challenge, whose=lambda name, doubt: (doubt.challenger,))
 """By lot id: one open challenge a lot."""
 PARAMETERS: Final = Table(b"p", Parameters)
 """One record: the parameters in force."""
-ROLES: Final = Table(b"r", bool)
+ROLES: Final = Table(b"r", bool, whose=_named)
 """By role name, a zero byte, and address or key: true while it is held."""
 RUNS: Final = Table(b"u", bytes)
 """By run id and MMU: the lot that the run became."""
 SUPPLY: Final = Table(b"s", Supply)
 """One record: the books."""
-VALIDATORS: Final = Table(b"v", Validator)
+VALIDATORS: Final = Table(b"v", Validator, whose=lambda name, validator: (validator.owner,))
 """By vote key."""
 REGISTER: Final = Table(b"w", Register)
 """One record: the vote keys of those that stand for the committee."""
@@ -86,11 +94,11 @@ FIRST_EPOCH: Final = Table(b"F", int)
 """One record: the first epoch whose committee is kept."""
 SEEDS: Final = Table(b"E", bytes)
 """By epoch (8): the seed that orders its leaders, or what it is so far."""
-DELEGATIONS: Final = Table(b"g", Delegation)
+DELEGATIONS: Final = Table(b"g", Delegation, whose=_named)
 """By vote key and address."""
 UNBONDING: Final = Table(b"y", Unbonding)
 """By vote key and epoch (8)."""
-TICKETS: Final = Table(b"z", int)
+TICKETS: Final = Table(b"z", int, whose=_named)
 """By vote key, epoch (8) and address: shares of what is unbonding."""
 OFFENCES: Final = Table(b"x", Offences)
 """By epoch (8) and vote key."""
@@ -101,15 +109,17 @@ PRICE: Final = Table(b"P", Price)
 """One record: the price and the open round."""
 SUBSIDY: Final = Table(b"S", Subsidy)
 """One record: the pool."""
-CLAIMS: Final = Table(b"C", SubsidyClaim)
+CLAIMS: Final = Table(b"C", SubsidyClaim, whose=lambda name, claim: (claim.farm,))
 """By number (8): claims that wait for the pool."""
-FARM_MONTHS: Final = Table(b"M", FarmMonth)
+FARM_MONTHS: Final = Table(b"M", FarmMonth, whose=_named)
 """By the farm's address."""
-OFFERS: Final = Table(b"O", Offer)
+OFFERS: Final = Table(b"O", Offer, whose=lambda name, offer: (offer.seller,))
 """By offer id."""
-DEALS: Final = Table(b"D", Deal)
+DEALS: Final = Table(b"D", Deal, whose=lambda name, deal: (deal.buyer, deal.seller))
 """By deal id: open ones."""
-MANDATES: Final = Table(b"A", Mandate)
+MANDATES: Final = Table(
+    b"A", Mandate, whose=lambda name, mandate: (mandate.payer, mandate.merchant)
+)
 """By mandate id."""
 CHANGES: Final = Table(b"G", Changes)
 """One record: changes of parameters that wait."""
@@ -268,7 +278,14 @@ def epoch_name(epoch: int) -> bytes:
     return epoch.to_bytes(8, "big")
 
 
+_TABLES: Final = [table for table in tuple(globals().values()) if isinstance(table, Table)]
+
 DECODERS: Final[dict[bytes, Callable[[bytes], object]]] = {
-    table.prefix: table.decode for table in tuple(globals().values()) if isinstance(table, Table)
+    table.prefix: table.decode for table in _TABLES
 }
 """By prefix: what reads a table's records. What stands under any other prefix is none of ours."""
+
+PARTIES: Final[dict[bytes, Callable[[bytes, bytes], tuple[Address, ...]]]] = {
+    table.prefix: table.parties for table in _TABLES
+}
+"""By prefix: whose a table's record is, by its name and its bytes."""
