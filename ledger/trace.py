@@ -55,7 +55,7 @@ def trace(store: ChainStore, subject: Hash) -> Trace:
     pack = None
     if product is not None:
         packed = _step(store, lot.mmu, product.height, _packs(subject))
-        pack = Pack(subject, product.packs, product.pack_units, product.sold, packed)
+        pack = Pack(subject, product.packs, product.pack_units, product.sold_units, packed)
     return _from_lot(store, sale, pack, lot_id, lot)
 
 
@@ -80,7 +80,7 @@ def _from_lot(
         lot.line,
         lot.mmu,
         lot.units,
-        lot.remaining,
+        lot.remaining_units,
         lot.expires_ms,
         lot.status,
         origin is None,

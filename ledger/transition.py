@@ -86,7 +86,7 @@ def check_transaction(
     intent, sender = transaction.intent, transaction.sender
     _check_envelope(transaction, chain_id(reader), next_height)
     check_fee(reader, sender, intent, expected_nonce)
-    check_body(reader, Call(sender, intent.nonce, intent.fee), intent.body)
+    check_body(reader, Call(sender, intent.nonce, intent.fee_units), intent.body)
 
 
 def signature_claims(
@@ -140,8 +140,8 @@ class Execution:
         _check_envelope(transaction, context.chain_id, context.height)
         savepoint = self.overlay.savepoint()
         charge_fee(self.overlay, sender, intent)
-        receipt = Receipt(transaction.id, self._try_body(sender, intent), intent.fee)
-        self._fees_units += intent.fee
+        receipt = Receipt(transaction.id, self._try_body(sender, intent), intent.fee_units)
+        self._fees_units += intent.fee_units
         self._receipts.append(receipt)
         self._parties.append(parties_of(self.overlay.touched(savepoint)))
         return receipt

@@ -68,11 +68,15 @@ def _put_validators(overlay: Overlay, genesis: Genesis) -> None:
     """Write the first validators, whose whole stake is their owners', and two committees."""
     for validator in genesis.validators:
         record = Validator(
-            validator.vrf_key, validator.stake, validator.owner, validator.stake, validator.stake
+            validator.vrf_key,
+            validator.stake_units,
+            validator.owner,
+            validator.stake_units,
+            validator.stake_units,
         )
         VALIDATORS.put(overlay, record, validator.vote_key)
         OWNERS.put(overlay, validator.vote_key, validator.owner)
-        credit(overlay, STAKE_ACCOUNT, validator.stake)
+        credit(overlay, STAKE_ACCOUNT, validator.stake_units)
     keys = sorted(validator.vote_key for validator in genesis.validators)
     REGISTER.put(overlay, Register(tuple(keys)))
     # The stake at a boundary rules two epochs later: the genesis stands for both before it.

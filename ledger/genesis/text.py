@@ -153,7 +153,7 @@ def format_genesis(genesis: Genesis) -> str:
         genesis.parameters,
         [
             ValidatorLine(
-                v.vote_key.hex(), v.vrf_key.hex(), v.stake, format_address(v.owner, prefix)
+                v.vote_key.hex(), v.vrf_key.hex(), v.stake_units, format_address(v.owner, prefix)
             )
             for v in genesis.validators
         ],

@@ -37,7 +37,7 @@ class GenesisValidator(Struct, frozen=True, array_like=True):
 
     vote_key: WirePublicKey
     vrf_key: WirePublicKey
-    stake: WireUnits
+    stake_units: WireUnits
     owner: WireAddress
 
 
@@ -115,7 +115,7 @@ class Genesis(Struct, frozen=True, array_like=True):
     def committee(self) -> Committee:
         """Seat the first epoch's validators by ascending vote key."""
         ordered = sorted(self.validators, key=lambda each: each.vote_key)
-        return Committee(tuple(Seat(v.vote_key, v.vrf_key, v.stake) for v in ordered))
+        return Committee(tuple(Seat(v.vote_key, v.vrf_key, v.stake_units) for v in ordered))
 
     def check(self) -> None:
         """Raise `BadGenesis` unless a chain can begin with this."""
@@ -169,7 +169,7 @@ class Genesis(Struct, frozen=True, array_like=True):
 
     def _check_backing(self) -> None:
         held = sum(account.units for account in self.accounts)
-        staked = sum(validator.stake for validator in self.validators)
+        staked = sum(validator.stake_units for validator in self.validators)
         bonded = sum(bond.units for bond in self.bonds)
         stocked = sum(stock.units for stock in self.stock)
         if stocked != held + staked + bonded:
@@ -196,7 +196,7 @@ def _check_validators(validators: Sequence[GenesisValidator]) -> None:
     for index, validator in enumerate(validators):
         if not (is_sound(validator.vote_key) and is_sound(validator.vrf_key)):
             raise BadGenesis(where=f"validators[{index}]", why="a key is no point of prime order")
-        if validator.stake == 0:
+        if validator.stake_units == 0:
             raise BadGenesis(where=f"validators[{index}].stake_units", why="it must be positive")
 
 

@@ -27,11 +27,11 @@ def _lot_units(raw: bytes | None) -> tuple[int, int]:
     if raw is None:
         return 0, 0
     lot = LOTS.decode(raw)
-    return lot.units, lot.remaining
+    return lot.units, lot.remaining_units
 
 
 def _deficit(raw: bytes | None) -> int:
-    return 0 if raw is None else MMUS.decode(raw).deficit
+    return 0 if raw is None else MMUS.decode(raw).deficit_units
 
 
 def _check_holdings(overlay: Overlay) -> None:
@@ -66,9 +66,9 @@ def _check_books(overlay: Overlay) -> None:
     before = _NO_BOOKS if raw_before is None else SUPPLY.decode(raw_before)
     after = supply(overlay)
     for what, booked, counted in (
-        ("of milk minted", after.minted - before.minted, minted),
-        ("of milk in lots", after.remaining - before.remaining, remaining),
-        ("of deficit", after.deficit - before.deficit, deficit),
+        ("of milk minted", after.minted_units - before.minted_units, minted),
+        ("of milk in lots", after.remaining_units - before.remaining_units, remaining),
+        ("of deficit", after.deficit_units - before.deficit_units, deficit),
         ("in accounts", after.units - before.units, held),
     ):
         if booked != counted:

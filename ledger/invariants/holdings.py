@@ -36,13 +36,13 @@ class Holding:
 
 
 HOLDINGS: Final = (
-    Holding(VALIDATORS.prefix, STAKE_ACCOUNT, lambda raw: VALIDATORS.decode(raw).stake),
+    Holding(VALIDATORS.prefix, STAKE_ACCOUNT, lambda raw: VALIDATORS.decode(raw).stake_units),
     Holding(UNBONDING.prefix, STAKE_ACCOUNT, lambda raw: UNBONDING.decode(raw).units),
-    Holding(MMUS.prefix, BONDS_ACCOUNT, lambda raw: MMUS.decode(raw).bond),
-    Holding(CHALLENGES.prefix, DEPOSITS_ACCOUNT, lambda raw: CHALLENGES.decode(raw).deposit),
-    Holding(SUBSIDY.prefix, SUBSIDY_ACCOUNT, lambda raw: SUBSIDY.decode(raw).pool),
+    Holding(MMUS.prefix, BONDS_ACCOUNT, lambda raw: MMUS.decode(raw).bond_units),
+    Holding(CHALLENGES.prefix, DEPOSITS_ACCOUNT, lambda raw: CHALLENGES.decode(raw).deposit_units),
+    Holding(SUBSIDY.prefix, SUBSIDY_ACCOUNT, lambda raw: SUBSIDY.decode(raw).pool_units),
     Holding(DEALS.prefix, ESCROW_ACCOUNT, lambda raw: DEALS.decode(raw).units),
-    Holding(VALIDATORS.prefix, REWARDS_ACCOUNT, lambda raw: VALIDATORS.decode(raw).rewards),
+    Holding(VALIDATORS.prefix, REWARDS_ACCOUNT, lambda raw: VALIDATORS.decode(raw).rewards_units),
 )
 """What each account of the law holds, and for whom."""
 

@@ -41,7 +41,7 @@ class LotRelations:
         elif prefix == CHALLENGES.prefix:
             self._challenges[name] = CHALLENGES.decode(raw)
         elif prefix == MMUS.prefix:
-            self._deficit += MMUS.decode(raw).deficit
+            self._deficit += MMUS.decode(raw).deficit_units
         elif prefix == SUPPLY.prefix:
             self._books = SUPPLY.decode(raw)
 
@@ -60,36 +60,36 @@ class LotRelations:
 
     def _booked(self, books: Supply) -> Iterator[str]:
         minted = sum(lot.units for lot in self.lots.values())
-        if books.minted != minted:
-            yield f"{books.minted} units were minted, but lots of {minted}"
-        if books.deficit != self._deficit:
-            yield f"the books lack {books.deficit} units, but MMUs owe {self._deficit}"
-        sold = sum(product.sold for product in self._products)
-        if books.by_reason[Reason.SOLD] < sold:
-            yield f"{books.by_reason[Reason.SOLD]} units were sold, but {sold} of packs alone"
+        if books.minted_units != minted:
+            yield f"{books.minted_units} units were minted, but lots of {minted}"
+        if books.deficit_units != self._deficit:
+            yield f"the books lack {books.deficit_units} units, but MMUs owe {self._deficit}"
+        sold = sum(product.sold_units for product in self._products)
+        if books.by_reason_units[Reason.SOLD] < sold:
+            yield f"{books.by_reason_units[Reason.SOLD]} units were sold, but {sold} of packs alone"
         false = sum(lot.false_units for lot in self.lots.values())
-        if books.by_reason[Reason.FRAUD] > false:
-            yield f"{books.by_reason[Reason.FRAUD]} units went as fraud, {false} were ruled false"
+        if (fraud := books.by_reason_units[Reason.FRAUD]) > false:
+            yield f"{fraud} units went as fraud, {false} were ruled false"
 
     def _packs(self) -> Iterator[str]:
         packed: defaultdict[bytes, int] = defaultdict(int)
         sold: defaultdict[bytes, int] = defaultdict(int)
         for product in self._products:
             packed[product.lot] += product.units
-            sold[product.lot] += product.sold
+            sold[product.lot] += product.sold_units
         for name, units in packed.items():
             lot = self.lots.get(name)
-            if lot is None or lot.packed != units:
+            if lot is None or lot.packed_units != units:
                 yield f"lot {name.hex()}: its packs hold {units} units, it says otherwise"
         for name, lot in self.lots.items():
             where = f"lot {name.hex()}"
-            if lot.packed and name not in packed:
-                yield f"{where}: {lot.packed} units packed, but there is no pack"
+            if lot.packed_units and name not in packed:
+                yield f"{where}: {lot.packed_units} units packed, but there is no pack"
             # A loss takes loose milk first; what it leaves bounds what packs can still be sold.
-            if lot.unsold != min(lot.packed - sold[name], lot.remaining):
-                yield f"{where}: {lot.unsold} units unsold, its packs say otherwise"
-            if lot.remaining > lot.units - max(sold[name], lot.false_units):
-                yield f"{where}: {lot.remaining} units remain beside what is gone"
+            if lot.packed_unsold_units != min(lot.packed_units - sold[name], lot.remaining_units):
+                yield f"{where}: {lot.packed_unsold_units} units unsold, its packs say otherwise"
+            if lot.remaining_units > lot.units - max(sold[name], lot.false_units):
+                yield f"{where}: {lot.remaining_units} units remain beside what is gone"
 
     def _placed(self, place: Place) -> Iterator[str]:
         for name, lot in self.lots.items():

@@ -60,8 +60,8 @@ class OriginRelations:
             if tank is not None and (not owned or (tank.mmu, tank.plant) != (run.mmu, run.plant)):
                 yield f"run {name.hex()} was drawn from another's tank"
         for name, tank in self._tanks.items():
-            if tank.sealed != drawn.pop(name, 0):
-                yield f"tank {name.hex()}: its runs do not sum to {tank.sealed} sealed units"
+            if tank.sealed_units != drawn.pop(name, 0):
+                yield f"tank {name.hex()}: its runs do not sum to {tank.sealed_units} sealed units"
             if name != tank_id(tank.mmu, tank.plant, tank.name):
                 yield f"tank {name.hex()} is not under its own name"
         for name in drawn:

@@ -43,10 +43,16 @@ def _of(table: Table[R], says: Callable[[R, Parameters], str]) -> tuple[bytes, R
 
 
 def _lot(lot: Lot, rules: Parameters) -> str:
-    if not 0 <= lot.remaining <= lot.units:
-        return f"{lot.remaining} of {lot.units} units remain"
-    if not lot.unsold <= min(lot.packed, lot.remaining) or lot.packed > lot.units:
-        return f"{lot.packed} packed, {lot.unsold} unsold, {lot.remaining} of {lot.units} remain"
+    if not 0 <= lot.remaining_units <= lot.units:
+        return f"{lot.remaining_units} of {lot.units} units remain"
+    if (
+        not lot.packed_unsold_units <= min(lot.packed_units, lot.remaining_units)
+        or lot.packed_units > lot.units
+    ):
+        return (
+            f"{lot.packed_units} packed, {lot.packed_unsold_units} unsold, "
+            f"{lot.remaining_units} of {lot.units} remain"
+        )
     if lot.false_units > lot.units:
         return f"{lot.false_units} of {lot.units} units were ruled false"
     return ""
@@ -57,12 +63,19 @@ def _parameters(found: Parameters, rules: Parameters) -> str:
 
 
 def _product(product: Product, rules: Parameters) -> str:
-    return "" if product.sold <= product.units else f"{product.sold} of {product.units} sold"
+    return (
+        ""
+        if product.sold_units <= product.units
+        else f"{product.sold_units} of {product.units} sold"
+    )
 
 
 def _tank(tank: Tank, rules: Parameters) -> str:
-    if tank.collected != tank.held + tank.sealed + tank.lost:
-        return f"{tank.collected} collected, but {tank.held} + {tank.sealed} + {tank.lost}"
+    if tank.collected_units != tank.held_units + tank.sealed_units + tank.lost_units:
+        return (
+            f"{tank.collected_units} collected, "
+            f"but {tank.held_units} + {tank.sealed_units} + {tank.lost_units}"
+        )
     return ""
 
 
@@ -72,10 +85,13 @@ def _sealed(run: SealedRun, rules: Parameters) -> str:
 
 
 def _supply(books: Supply, rules: Parameters) -> str:
-    if books.redeemed != sum(books.by_reason):
-        return f"{books.redeemed} redeemed, but by reason {books.by_reason}"
-    if books.units != books.remaining + books.deficit:
-        return f"supply {books.units}, but {books.remaining} remain, {books.deficit} in deficit"
+    if books.redeemed_units != sum(books.by_reason_units):
+        return f"{books.redeemed_units} redeemed, but by reason {books.by_reason_units}"
+    if books.units != books.remaining_units + books.deficit_units:
+        return (
+            f"supply {books.units}, "
+            f"but {books.remaining_units} remain, {books.deficit_units} in deficit"
+        )
     return ""
 
 
@@ -83,13 +99,13 @@ def _validator(validator: Validator, rules: Parameters) -> str:
     if validator.own_shares > validator.shares:
         return f"{validator.own_shares} own shares of {validator.shares}"
     # A share is worth a unit until a slash: nothing makes it worth more.
-    if validator.stake > validator.shares:
-        return f"{validator.stake} units at stake by {validator.shares} shares"
+    if validator.stake_units > validator.shares:
+        return f"{validator.stake_units} units at stake by {validator.shares} shares"
     return ""
 
 
 def _unbonding(pool: Unbonding, rules: Parameters) -> str:
-    return "" if pool.units <= pool.begun else f"{pool.units} units of {pool.begun}"
+    return "" if pool.units <= pool.begun_units else f"{pool.units} units of {pool.begun_units}"
 
 
 def _committee(committee: Committee, rules: Parameters) -> str:
@@ -105,9 +121,13 @@ def _offences(offences: Offences, rules: Parameters) -> str:
 
 
 def _slashes(books: Slashes, rules: Parameters) -> str:
-    if books.slashed != books.reserve + books.reporters or 20 * books.reporters > books.slashed:
+    if (
+        books.slashed_units != books.reserve_units + books.reporters_units
+        or 20 * books.reporters_units > books.slashed_units
+    ):
         return (
-            f"{books.slashed} slashed, {books.reserve} to reserve, {books.reporters} to reporters"
+            f"{books.slashed_units} slashed, {books.reserve_units} to reserve, "
+            f"{books.reporters_units} to reporters"
         )
     return ""
 
@@ -141,8 +161,11 @@ def _mandate(mandate: Mandate, rules: Parameters) -> str:
 
 
 def _subsidy(subsidy: Subsidy, rules: Parameters) -> str:
-    if subsidy.paid > subsidy.funded or subsidy.head > subsidy.tail:
-        return f"{subsidy.paid} of {subsidy.funded} paid, claims {subsidy.head} to {subsidy.tail}"
+    if subsidy.paid_units > subsidy.funded_units or subsidy.head > subsidy.tail:
+        return (
+            f"{subsidy.paid_units} of {subsidy.funded_units} paid, "
+            f"claims {subsidy.head} to {subsidy.tail}"
+        )
     return ""
 
 

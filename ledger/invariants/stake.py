@@ -65,7 +65,7 @@ class StakeRelations:
 
     def findings(self) -> Iterator[str]:
         """Say what does not agree."""
-        staked = {key for key, validator in self._validators.items() if validator.stake}
+        staked = {key for key, validator in self._validators.items() if validator.stake_units}
         missing = staked - set(self._register)
         if len(self._register) == VALIDATORS_REGISTERED_MAX:
             missing = set()
@@ -103,8 +103,8 @@ class StakeRelations:
             read_wide(each.carry) + each.shares * (per_share - read_wide(each.entry))
             for each in delegations
         )
-        if earned != validator.rewards << SCALE_BITS:
-            yield f"{where}: {validator.rewards} units of rewards are not its parts"
+        if earned != validator.rewards_units << SCALE_BITS:
+            yield f"{where}: {validator.rewards_units} units of rewards are not its parts"
 
 
 class CommitteeRelations:
@@ -136,8 +136,8 @@ class CommitteeRelations:
         yield from self._seats()
         for name, offences in self._offences.items():
             yield from self._offence(name, offences)
-        paid = sum(each.paid for each in self._offences.values())
-        slashed = 0 if self._books is None else self._books.slashed
+        paid = sum(each.paid_units for each in self._offences.values())
+        slashed = 0 if self._books is None else self._books.slashed_units
         # Offences of forgotten epochs are gone; until the first is, all that was paid is there.
         if paid > slashed or (paid < slashed and not self._first_epoch):
             yield f"{slashed} units were slashed, but offences cost {paid}"
@@ -160,7 +160,7 @@ class CommitteeRelations:
         seat = None if committee is None else committee.seat(PublicKey(key))
         if seat is None:
             yield f"{where}: it had no seat"
-        elif not offences.faults or not (offences.paid or offences.spent):
+        elif not offences.faults or not (offences.paid_units or offences.spent):
             yield f"{where}: they cost nothing"
-        elif offences.paid > seat.stake:
-            yield f"{where}: {offences.paid} units paid of a seat of {seat.stake}"
+        elif offences.paid_units > seat.stake:
+            yield f"{where}: {offences.paid_units} units paid of a seat of {seat.stake}"

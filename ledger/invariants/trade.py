@@ -72,7 +72,10 @@ class PoolRelations:
         if set(self._waiting) != set(range(self._pool.head, self._pool.tail)):
             yield "the claims that wait are not those that the pool counts"
         waiting = sum(self._waiting.values())
-        if self._pool.claimed != self._pool.paid + waiting:
-            yield f"{self._pool.claimed} units were claimed, {self._pool.paid} paid, {waiting} wait"
+        if self._pool.claimed_units != self._pool.paid_units + waiting:
+            yield (
+                f"{self._pool.claimed_units} units were claimed, "
+                f"{self._pool.paid_units} paid, {waiting} wait"
+            )
         if not all(self._waiting.values()):
             yield "a claim waits for nothing"

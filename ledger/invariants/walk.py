@@ -119,10 +119,10 @@ class _Walk:
         if books is None:
             found.findings.append("there are no books: the state has no genesis")
             return
-        found.minted_units, found.redeemed_units = books.minted, books.redeemed
-        found.deficit_units = books.deficit
+        found.minted_units, found.redeemed_units = books.minted_units, books.redeemed_units
+        found.deficit_units = books.deficit_units
         for name, units in (
-            ("remain in lots or deficit", found.remaining_units + books.deficit),
+            ("remain in lots or deficit", found.remaining_units + books.deficit_units),
             ("are held by accounts", found.held_units),
         ):
             if units != books.units:
@@ -137,13 +137,13 @@ class _Walk:
 
     def _lot(self, name: bytes, raw: bytes) -> None:
         self.found.lots += 1
-        self.found.remaining_units += LOTS.decode(raw).remaining
+        self.found.remaining_units += LOTS.decode(raw).remaining_units
 
     def _supply(self, name: bytes, raw: bytes) -> None:
         self._books = SUPPLY.decode(raw)
 
     def _validator(self, name: bytes, raw: bytes) -> None:
-        self.found.staked_units += VALIDATORS.decode(raw).stake
+        self.found.staked_units += VALIDATORS.decode(raw).stake_units
 
 
 def audit(

@@ -16,10 +16,12 @@ from ledger.state.tables import SUPPLY, supply
 def book_minted(overlay: Overlay, units: int) -> None:
     """Count milk in; raise `SupplyOverflow` beyond what can be counted."""
     books = supply(overlay)
-    if books.minted + units > UNITS_MAX:
+    if books.minted_units + units > UNITS_MAX:
         raise SupplyOverflow(units=units)
     changed = replace(
-        books, minted=Units(books.minted + units), remaining=Units(books.remaining + units)
+        books,
+        minted_units=Units(books.minted_units + units),
+        remaining_units=Units(books.remaining_units + units),
     )
     SUPPLY.put(overlay, changed)
 
@@ -30,8 +32,8 @@ def book_gone(overlay: Overlay, units: int, burned: int, reason: Reason) -> None
     books = _burn(supply(overlay), burned, reason)
     changed = replace(
         books,
-        remaining=Units(books.remaining - units),
-        deficit=Units(books.deficit + units - burned),
+        remaining_units=Units(books.remaining_units - units),
+        deficit_units=Units(books.deficit_units + units - burned),
     )
     SUPPLY.put(overlay, changed)
 
@@ -39,13 +41,15 @@ def book_gone(overlay: Overlay, units: int, burned: int, reason: Reason) -> None
 def book_covered(overlay: Overlay, units: int) -> None:
     """Count tokens of a deficit burned after all."""
     books = _burn(supply(overlay), units, Reason.EXPIRED)
-    SUPPLY.put(overlay, replace(books, deficit=Units(books.deficit - units)))
+    SUPPLY.put(overlay, replace(books, deficit_units=Units(books.deficit_units - units)))
 
 
 def _burn(books: Supply, units: int, reason: Reason) -> Supply:
-    counts = list(books.by_reason)
+    counts = list(books.by_reason_units)
     counts[reason] = Units(counts[reason] + units)
     one, two, three, four, five = counts
     return replace(
-        books, redeemed=Units(books.redeemed + units), by_reason=(one, two, three, four, five)
+        books,
+        redeemed_units=Units(books.redeemed_units + units),
+        by_reason_units=(one, two, three, four, five),
     )

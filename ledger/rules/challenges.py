@@ -42,9 +42,9 @@ def check_challenge(reader: Reader, call: Call, body: ChallengeLot) -> None:
     if CHALLENGES.get(reader, body.lot) is not None:
         raise ChallengedAlready(lot=body.lot.hex())
     least = parameters(reader).challenge_deposit_units
-    if body.deposit < least:
-        raise LowDeposit(got=body.deposit, least=least)
-    check_money(reader, call, body.deposit)
+    if body.deposit_units < least:
+        raise LowDeposit(got=body.deposit_units, least=least)
+    check_money(reader, call, body.deposit_units)
 
 
 def apply_challenge(
@@ -52,8 +52,8 @@ def apply_challenge(
 ) -> None:
     """Open a challenge."""
     check_challenge(overlay, call, body)
-    pay(overlay, call.sender, DEPOSITS_ACCOUNT, body.deposit)
-    opened = Challenge(call.sender, body.deposit, body.grounds, context.time_ms)
+    pay(overlay, call.sender, DEPOSITS_ACCOUNT, body.deposit_units)
+    opened = Challenge(call.sender, body.deposit_units, body.grounds, context.time_ms)
     CHALLENGES.put(overlay, opened, body.lot)
 
 
@@ -72,11 +72,11 @@ def apply_resolve(
         raise FalseUnitsOverLot(lot=body.lot.hex(), false_units=body.false_units, units=left)
     CHALLENGES.remove(overlay, body.lot)
     if body.false_units == 0:
-        pay(overlay, DEPOSITS_ACCOUNT, RESERVE_ACCOUNT, opened.deposit)
+        pay(overlay, DEPOSITS_ACCOUNT, RESERVE_ACCOUNT, opened.deposit_units)
         return
-    pay(overlay, DEPOSITS_ACCOUNT, Address(opened.challenger), opened.deposit)
+    pay(overlay, DEPOSITS_ACCOUNT, Address(opened.challenger), opened.deposit_units)
     found = replace(lot, false_units=Units(lot.false_units + body.false_units))
-    gone = min(body.false_units, lot.remaining)
+    gone = min(body.false_units, lot.remaining_units)
     lose_milk(overlay, body.lot, found, gone, Reason.FRAUD)
     _fine(overlay, Address(lot.mmu), body.false_units - gone)
 
@@ -84,9 +84,9 @@ def apply_resolve(
 def _fine(overlay: Overlay, address: Address, units: int) -> None:
     """Take what was sold of milk that never was from the bond, as far as it reaches."""
     mmu = mmu_of(overlay, address)
-    taken = min(mmu.bond, units)
+    taken = min(mmu.bond_units, units)
     if taken:
-        MMUS.put(overlay, replace(mmu, bond=Units(mmu.bond - taken)), address)
+        MMUS.put(overlay, replace(mmu, bond_units=Units(mmu.bond_units - taken)), address)
         pay(overlay, BONDS_ACCOUNT, RESERVE_ACCOUNT, taken)
 
 

@@ -24,12 +24,13 @@ class BlockContext:
 class Call:
     """Whose transaction a body is, and which of the sender's.
 
-    `fee_due` is what it has yet to pay: its fee in a mempool, 0 in a block, which takes it first.
+    `fee_due_units` is what it has yet to pay: its fee in a mempool, 0 in a block, which takes the
+    fee first.
     """
 
     sender: Address
     nonce: int
-    fee_due: int
+    fee_due_units: int
 
     def name(self, domain: Domain) -> Hash:
         """Name what the transaction makes: no sender uses a nonce twice."""

@@ -67,8 +67,8 @@ def choose_committee(reader: Reader, rules: Staking) -> Committee | None:
     for key in found.keys:
         validator = VALIDATORS.get(reader, key)
         assert validator is not None, "the register names validators"
-        if not validator.jailed_until and validator.stake >= rules.stake_least_units:
-            able.append(Seat(key, validator.vrf_key, validator.stake))
+        if not validator.jailed_until and validator.stake_units >= rules.stake_least_units:
+            able.append(Seat(key, validator.vrf_key, validator.stake_units))
     able.sort(key=lambda seat: (-seat.stake, seat.key))
     chosen = sorted(able[: rules.committee_max], key=lambda seat: seat.key)
     return Committee(tuple(chosen)) if chosen else None

@@ -25,8 +25,8 @@ from ledger.types.transaction import Intent
 def price_intent(intent: Intent, rules: Parameters) -> Intent:
     """Give an intent the least fee that it may have."""
     # The dearest fee is the longest to write: what pays for that, pays for what it becomes.
-    dearest = replace(intent, fee=Units(UNITS_MAX))
-    return replace(intent, fee=rules.least_fee(len(encode(dearest))))
+    dearest = replace(intent, fee_units=Units(UNITS_MAX))
+    return replace(intent, fee_units=rules.least_fee(len(encode(dearest))))
 
 
 def check_fee(reader: Reader, sender: Address, intent: Intent, nonce: int | None) -> Account:
@@ -35,28 +35,28 @@ def check_fee(reader: Reader, sender: Address, intent: Intent, nonce: int | None
     `nonce` overrides the account's, for a sender with transactions on their way.
     """
     least = parameters(reader).least_fee(len(encode(intent)))
-    if intent.fee < least:
-        raise FeeTooLow(got=intent.fee, least=least)
+    if intent.fee_units < least:
+        raise FeeTooLow(got=intent.fee_units, least=least)
     held = account(reader, sender)
     if held.frozen:
         raise SenderFrozen(address=sender.hex())
     expected = held.nonce if nonce is None else nonce
     if intent.nonce != expected:
         raise BadNonce(got=intent.nonce, expected=expected)
-    if held.units < intent.fee:
-        raise CannotPayFee(fee=intent.fee, units=held.units)
+    if held.units < intent.fee_units:
+        raise CannotPayFee(fee=intent.fee_units, units=held.units)
     return held
 
 
 def charge_fee(overlay: Overlay, sender: Address, intent: Intent) -> None:
     """Take the fee and use the nonce; raise `Unincludable` faults and change nothing otherwise."""
     held = check_fee(overlay, sender, intent, None)
-    ACCOUNTS.put(overlay, Account(Units(held.units - intent.fee), held.nonce + 1), sender)
+    ACCOUNTS.put(overlay, Account(Units(held.units - intent.fee_units), held.nonce + 1), sender)
 
 
 def check_money(reader: Reader, call: Call, units: int) -> None:
     """Raise `TooLittleMoney` unless the sender has so many units beside the fee that is due."""
-    held, needed = account(reader, call.sender).units, units + call.fee_due
+    held, needed = account(reader, call.sender).units, units + call.fee_due_units
     if held < needed:
         raise TooLittleMoney(needed=needed, units=held)
 

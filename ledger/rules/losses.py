@@ -51,9 +51,9 @@ def mmu_of(reader: Reader, address: Address) -> Mmu:
 
 def _take_bond(overlay: Overlay, address: Address, units: int) -> int:
     mmu = mmu_of(overlay, address)
-    taken = min(mmu.bond, units)
+    taken = min(mmu.bond_units, units)
     if taken:
-        MMUS.put(overlay, replace(mmu, bond=Units(mmu.bond - taken)), address)
+        MMUS.put(overlay, replace(mmu, bond_units=Units(mmu.bond_units - taken)), address)
         debit(overlay, BONDS_ACCOUNT, taken)
     return taken
 
@@ -80,7 +80,9 @@ def lose_milk(overlay: Overlay, lot_id: Hash, lot: Lot, units: int, reason: Reas
             # A deficit is its MMU's to cover: nobody could cover this one.
             raise ShortReserve(lot=lot_id.hex(), reserve=burned, units=units)
         held = mmu_of(overlay, mmu)
-        MMUS.put(overlay, replace(held, deficit=Units(held.deficit + units - burned)), mmu)
+        MMUS.put(
+            overlay, replace(held, deficit_units=Units(held.deficit_units + units - burned)), mmu
+        )
 
 
 def check_loss(reader: Reader, call: Call, body: WriteOff) -> None:
@@ -92,7 +94,9 @@ def check_loss(reader: Reader, call: Call, body: WriteOff) -> None:
         return
     lot = find_lot(reader, body.subject)
     # Milk in packs that are on sale is spilled pack by pack, which no one can prove here.
-    left = lot.remaining - (lot.unsold if body.reason is LossReason.SPILLED else 0)
+    left = lot.remaining_units - (
+        lot.packed_unsold_units if body.reason is LossReason.SPILLED else 0
+    )
     if left < body.units:
         raise ShortLot(lot=body.subject.hex(), remaining=left, units=body.units)
 
@@ -102,7 +106,9 @@ def apply_loss(overlay: Overlay, context: BlockContext, call: Call, body: WriteO
     check_loss(overlay, call, body)
     if (tank := TANKS.get(overlay, body.subject)) is not None:
         left, _ = draw(tank, body.units)
-        TANKS.put(overlay, replace(left, lost=Units(left.lost + body.units)), body.subject)
+        TANKS.put(
+            overlay, replace(left, lost_units=Units(left.lost_units + body.units)), body.subject
+        )
         return
     lot = find_lot(overlay, body.subject)
     match body.reason:
@@ -123,16 +129,16 @@ def apply_loss(overlay: Overlay, context: BlockContext, call: Call, body: WriteO
 def apply_post_bond(overlay: Overlay, context: BlockContext, call: Call, body: PostBond) -> None:
     """Cover the sender's deficit, and vouch with the rest."""
     mmu = mmu_of(overlay, call.sender)
-    if not mmu.deficit:
+    if not mmu.deficit_units:
         require_role(overlay, call.sender, Role.MMU)  # Debts are paid with a licence or without.
     if body.units == 0:
         raise ZeroUnits
     pay(overlay, call.sender, BONDS_ACCOUNT, body.units)
-    covered = min(mmu.deficit, body.units)
+    covered = min(mmu.deficit_units, body.units)
     if covered:
         debit(overlay, BONDS_ACCOUNT, covered)
         book_covered(overlay, covered)
-    after = Mmu(Units(mmu.bond + body.units - covered), Units(mmu.deficit - covered))
+    after = Mmu(Units(mmu.bond_units + body.units - covered), Units(mmu.deficit_units - covered))
     MMUS.put(overlay, after, call.sender)
 
 
@@ -143,9 +149,9 @@ def apply_release_bond(
     if body.units == 0:
         raise ZeroUnits
     mmu = mmu_of(overlay, body.mmu)
-    if mmu.bond < body.units:
-        raise ShortBond(bond=mmu.bond, units=body.units)
-    MMUS.put(overlay, replace(mmu, bond=Units(mmu.bond - body.units)), body.mmu)
+    if mmu.bond_units < body.units:
+        raise ShortBond(bond=mmu.bond_units, units=body.units)
+    MMUS.put(overlay, replace(mmu, bond_units=Units(mmu.bond_units - body.units)), body.mmu)
     pay(overlay, BONDS_ACCOUNT, body.mmu, body.units)
 
 

@@ -38,9 +38,9 @@ def check_redemption(reader: Reader, redeem: Redemption) -> tuple[Hash, Lot, Pro
     lot_id = Hash(product.lot) if product else Hash(redeem.lot)
     lot = find_lot(reader, lot_id)
     if product is None:
-        left = lot.remaining - lot.unsold
+        left = lot.remaining_units - lot.packed_unsold_units
     else:
-        left = min(product.units - product.sold, lot.unsold)
+        left = min(product.units - product.sold_units, lot.packed_unsold_units)
     if left < redeem.units:
         raise ShortLot(lot=redeem.lot.hex(), remaining=left, units=redeem.units)
     return lot_id, lot, product
@@ -58,19 +58,27 @@ def redeem_milk(overlay: Overlay, context: BlockContext, redeem: Redemption) -> 
     lot_id, lot, product = check_redemption(overlay, redeem)
     _check_sellable(context, lot_id, lot)
     units = redeem.units
-    unsold = lot.unsold
+    unsold = lot.packed_unsold_units
     if product is not None:
         unsold = Units(unsold - units)
-        sold = replace(product, sold=Units(product.sold + units))
+        sold = replace(product, sold_units=Units(product.sold_units + units))
         PRODUCTS.put(overlay, sold, redeem.lot)
-    LOTS.put(overlay, replace(lot, remaining=Units(lot.remaining - units), unsold=unsold), lot_id)
+    LOTS.put(
+        overlay,
+        replace(
+            lot, remaining_units=Units(lot.remaining_units - units), packed_unsold_units=unsold
+        ),
+        lot_id,
+    )
     book_gone(overlay, units, units, Reason.SOLD)
 
 
 def remove_milk(overlay: Overlay, lot_id: Hash, lot: Lot, units: int) -> None:
     """Take lost milk out of a lot; what is left bounds what packs can still be sold."""
-    remaining = Units(lot.remaining - units)
-    left = replace(lot, remaining=remaining, unsold=min(lot.unsold, remaining))
+    remaining = Units(lot.remaining_units - units)
+    left = replace(
+        lot, remaining_units=remaining, packed_unsold_units=min(lot.packed_unsold_units, remaining)
+    )
     LOTS.put(overlay, left, lot_id)
 
 
@@ -79,7 +87,7 @@ def check_pack(reader: Reader, call: Call, body: PackLot) -> Lot:
     lot = find_lot(reader, body.lot)
     if lot.mmu != call.sender:
         raise ForeignLot(lot=body.lot.hex())
-    units, loose = body.packs * body.pack_units, lot.remaining - lot.unsold
+    units, loose = body.packs * body.pack_units, lot.remaining_units - lot.packed_unsold_units
     if units > loose:
         raise ShortLot(lot=body.lot.hex(), remaining=loose, units=units)
     return lot
@@ -92,7 +100,11 @@ def apply_pack(overlay: Overlay, context: BlockContext, call: Call, body: PackLo
     units = body.packs * body.pack_units
     product = Product(body.lot, body.packs, Units(body.pack_units), Units(0), context.height)
     PRODUCTS.put(overlay, product, call.name(Domain.PRODUCT))
-    packed = replace(lot, packed=Units(lot.packed + units), unsold=Units(lot.unsold + units))
+    packed = replace(
+        lot,
+        packed_units=Units(lot.packed_units + units),
+        packed_unsold_units=Units(lot.packed_unsold_units + units),
+    )
     LOTS.put(overlay, packed, body.lot)
 
 

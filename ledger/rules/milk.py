@@ -71,13 +71,13 @@ def split_mint(split: Split, units: int, brought: list[Fraction]) -> Shares:
 
 def check_mint(reader: Reader, call: Call, body: MintLot) -> None:
     """Raise what can be said without a block: bond, amounts, a run known already."""
-    if deficit := mmu_of(reader, call.sender).deficit:
+    if deficit := mmu_of(reader, call.sender).deficit_units:
         raise DeficitOpen(deficit=deficit)
     _check_claimable(reader, call.sender, body)
 
 
 def _check_claimable(reader: Reader, mmu: Address, body: MintLot) -> None:
-    bond, least = mmu_of(reader, mmu).bond, parameters(reader).mmu_bond_least_units
+    bond, least = mmu_of(reader, mmu).bond_units, parameters(reader).mmu_bond_least_units
     if bond < least:
         raise LowBond(bond=bond, least=least)
     if body.claim.units == 0:
@@ -103,10 +103,10 @@ def check_roll(reader: Reader, call: Call, body: RollLot) -> Lot:
     lot = find_lot(reader, body.lot)
     if lot.mmu != call.sender:
         raise ForeignLot(lot=body.lot.hex())
-    if lot.remaining == 0:
+    if lot.remaining_units == 0:
         raise ShortLot(lot=body.lot.hex(), remaining=0, units=body.mint.claim.units)
-    deficit = mmu_of(reader, call.sender).deficit
-    if deficit and body.mint.claim.units > lot.remaining:
+    deficit = mmu_of(reader, call.sender).deficit_units
+    if deficit and body.mint.claim.units > lot.remaining_units:
         # What is over would be issued, and that is a mint.
         raise DeficitOpen(deficit=deficit)
     _check_claimable(reader, call.sender, body.mint)
@@ -122,7 +122,7 @@ def apply_roll(overlay: Overlay, context: BlockContext, call: Call, body: RollLo
     if context.time_ms < old.expires_ms:
         raise FreshLot(lot=body.lot.hex(), reason="expired")
     milk = prove_run(overlay, context, call.sender, body.mint)
-    rolled = min(claim.units, old.remaining)
+    rolled = min(claim.units, old.remaining_units)
     remove_milk(overlay, body.lot, old, rolled)
     _write_lot(overlay, context, call.sender, claim, milk)
     book_minted(overlay, claim.units)
@@ -146,7 +146,7 @@ def _write_lot(
         run=claim.run,
         mmu=mmu,
         units=claim.units,
-        remaining=claim.units,
+        remaining_units=claim.units,
         expires_ms=claim.expires_ms,
         height=context.height,
         readings_root=claim.readings_root,

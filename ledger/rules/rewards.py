@@ -50,7 +50,7 @@ def reward_validator(overlay: Overlay, key: PublicKey, units: int) -> None:
     parts = (net << SCALE_BITS) + read_wide(validator.remainder)
     changed = replace(
         validator,
-        rewards=Units(validator.rewards + net),
+        rewards_units=Units(validator.rewards_units + net),
         per_share=wide(read_wide(validator.per_share) + parts // delegated),
         remainder=wide(parts % delegated),
     )
@@ -77,7 +77,7 @@ def take_rewards(overlay: Overlay, key: PublicKey, holder: Address) -> int:
     units, rest = earned >> SCALE_BITS, earned & (1 << SCALE_BITS) - 1
     debit(overlay, REWARDS_ACCOUNT, units)
     credit(overlay, holder, units)
-    validator = replace(validator, rewards=Units(validator.rewards - units))
+    validator = replace(validator, rewards_units=Units(validator.rewards_units - units))
     if delegation.shares:
         left = Delegation(delegation.shares, validator.per_share, wide(rest))
         DELEGATIONS.put(overlay, left, key + holder)

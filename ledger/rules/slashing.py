@@ -77,7 +77,7 @@ def check_evidence_of_fault(reader: Reader, call: Call, body: SubmitEvidence) ->
     before = OFFENCES.get(reader, name) or Offences((), Units(0))
     if (view, int(kind)) in before.faults:
         raise KnownOffence(epoch=epoch, view=view, kind=kind.name)
-    if before.spent or before.paid >= seat.stake:
+    if before.spent or before.paid_units >= seat.stake:
         raise NothingAtStake(validator=body.validator.hex(), epoch=epoch)
     return Offence(kind, seat, before)
 
@@ -92,14 +92,14 @@ def apply_evidence(
         raise EvidenceTooOld(epoch=epoch, first=first_epoch(overlay))
     offence = check_evidence_of_fault(overlay, call, body)
     owed = -(-offence.seat.stake * rules.slash_bp // BASIS_POINTS)
-    owed = min(owed, offence.seat.stake - offence.before.paid)
+    owed = min(owed, offence.seat.stake - offence.before.paid_units)
     # What left before the boundary of epoch - 2 had no vote in `epoch`.
     voted = range(max(epoch - 1, 0), now + 1)
     from_pools = _take_from_pools(overlay, rules, body.validator, voted, owed)
     from_stake = _take_from_stake(overlay, body.validator, owed - from_pools.units)
     units = from_pools.units + from_stake.units
     faults = sorted((*offence.before.faults, (body.first.view, int(offence.kind))))
-    paid = Units(offence.before.paid + units)
+    paid = Units(offence.before.paid_units + units)
     # Looking for what is left takes a look at every epoch since: for nothing it is done once.
     after = Offences(tuple(faults), paid, spent=units == 0)
     OFFENCES.put(overlay, after, epoch_name(epoch) + body.validator)
@@ -119,7 +119,7 @@ def _take_from_pools(
         name = key + epoch_name(epoch)
         pool = UNBONDING.get(overlay, name)
         if pool is not None:
-            share = -(-pool.begun * rules.slash_bp // BASIS_POINTS)
+            share = -(-pool.begun_units * rules.slash_bp // BASIS_POINTS)
             cut = min(share, pool.units, owed - units)
             UNBONDING.put(overlay, replace(pool, units=Units(pool.units - cut)), name)
             units += cut
@@ -130,10 +130,10 @@ def _take_from_pools(
 def _take_from_stake(overlay: Overlay, key: PublicKey, owed: int) -> Taken:
     """Take what is still owed out of what is bonded, as far as it reaches."""
     validator = find_validator(overlay, key)
-    cut = min(validator.stake, owed)
+    cut = min(validator.stake_units, owed)
     if cut == 0:
         return Taken()
-    VALIDATORS.put(overlay, replace(validator, stake=Units(validator.stake - cut)), key)
+    VALIDATORS.put(overlay, replace(validator, stake_units=Units(validator.stake_units - cut)), key)
     return Taken(cut, cut * validator.own_shares // validator.shares)
 
 
@@ -144,9 +144,9 @@ def _pay_out(overlay: Overlay, rules: Staking, call: Call, units: int, own_units
     credit(overlay, call.sender, reporter)
     books = SLASHES.get(overlay) or Slashes(Units(0), Units(0), Units(0))
     after = Slashes(
-        Units(books.slashed + units),
-        Units(books.reserve + units - reporter),
-        Units(books.reporters + reporter),
+        Units(books.slashed_units + units),
+        Units(books.reserve_units + units - reporter),
+        Units(books.reporters_units + reporter),
     )
     SLASHES.put(overlay, after)
 

@@ -111,7 +111,11 @@ def check_bond(reader: Reader, call: Call, body: Bond) -> None:
 def _shares_for(validator: Validator, body: Bond) -> int:
     if validator.ruined:
         raise EmptyStake(validator=body.validator.hex())
-    shares = body.units * validator.shares // validator.stake if validator.stake else body.units
+    shares = (
+        body.units * validator.shares // validator.stake_units
+        if validator.stake_units
+        else body.units
+    )
     if shares == 0 or validator.shares + shares > UNITS_MAX:
         raise StakeTooSmall(units=body.units, shares=shares, validator=body.validator.hex())
     return shares
@@ -128,7 +132,7 @@ def apply_bond(overlay: Overlay, context: BlockContext, call: Call, body: Bond) 
     _settle(overlay, key, validator, call.sender, shares)
     more = with_shares(validator, call.sender, shares, body.units)
     VALIDATORS.put(overlay, more, key)
-    _stand(overlay, epoch_now(overlay, context), key, more.stake)
+    _stand(overlay, epoch_now(overlay, context), key, more.stake_units)
 
 
 def _stand(overlay: Overlay, epoch: int, key: PublicKey, stake: int) -> None:
@@ -141,9 +145,9 @@ def _stand(overlay: Overlay, epoch: int, key: PublicKey, stake: int) -> None:
     if key in keys:
         return
     if len(keys) >= VALIDATORS_REGISTERED_MAX:
-        if known.epoch == epoch and stake <= known.least:
+        if known.epoch == epoch and stake <= known.least_units:
             return
-        stakes = [(find_validator(overlay, PublicKey(each)).stake, each) for each in keys]
+        stakes = [(find_validator(overlay, PublicKey(each)).stake_units, each) for each in keys]
         least, poorest = min(stakes)
         if stake <= least:
             REGISTER.put(overlay, Register(keys, Units(least), epoch))
@@ -157,7 +161,7 @@ def with_shares(validator: Validator, holder: Address, shares: int, units: int) 
     own = shares if validator.owner == holder else 0
     return replace(
         validator,
-        stake=Units(validator.stake + units),
+        stake_units=Units(validator.stake_units + units),
         shares=validator.shares + shares,
         own_shares=validator.own_shares + own,
     )
@@ -182,7 +186,7 @@ def _shares_of(reader: Reader, key: PublicKey, validator: Validator, holder: Add
 
 def _stake_of(validator: Validator, shares: int) -> int:
     """Give the units that so many shares of a validator are worth."""
-    return validator.stake * shares // validator.shares if shares else 0
+    return validator.stake_units * shares // validator.shares if shares else 0
 
 
 def held_stake(reader: Reader, key: PublicKey, holder: Address) -> int:
@@ -208,7 +212,7 @@ def apply_unbond(overlay: Overlay, context: BlockContext, call: Call, body: Unbo
     held = shares = _shares_of(overlay, key, validator, call.sender)
     if units < _stake_of(validator, held):
         # Rounded up, so that those who stay never pay for who leaves.
-        shares = -(-units * validator.shares // validator.stake)
+        shares = -(-units * validator.shares // validator.stake_units)
     _settle(overlay, key, validator, call.sender, -shares)
     VALIDATORS.put(overlay, with_shares(validator, call.sender, -shares, -units), key)
     if validator.owner != call.sender and shares == held:
@@ -224,7 +228,7 @@ def _queue(overlay: Overlay, context: BlockContext, holder: Address, body: Unbon
     shares = body.units * pool.shares // pool.units if pool.units else body.units
     if shares == 0 or pool.shares + shares > UNITS_MAX:
         raise StakeTooSmall(units=body.units, shares=shares, validator=body.validator.hex())
-    begun, units = Units(pool.begun + body.units), Units(pool.units + body.units)
+    begun, units = Units(pool.begun_units + body.units), Units(pool.units + body.units)
     later = Unbonding(begun, units, pool.shares + shares, context.time_ms)
     UNBONDING.put(overlay, later, name)
     ticket = TICKETS.get(overlay, name + holder) or 0

@@ -62,27 +62,27 @@ def _claim(overlay: Overlay, context: BlockContext, farm: Address, units: int) -
     if units:
         FARM_MONTHS.put(overlay, FarmMonth(month, Units(had + units)), farm)
         CLAIMS.put(overlay, SubsidyClaim(farm, Units(units)), epoch_name(state.tail))
-        claimed = Units(state.claimed + units)
-        SUBSIDY.put(overlay, replace(state, tail=state.tail + 1, claimed=claimed))
+        claimed = Units(state.claimed_units + units)
+        SUBSIDY.put(overlay, replace(state, tail=state.tail + 1, claimed_units=claimed))
 
 
 def pay_claims(overlay: Overlay) -> None:
     """After a block, pay the oldest claims, the last of them in part if the pool ends there."""
     for _ in range(CLAIMS_PAID_MAX):
         state = subsidy_of(overlay)
-        if state.head == state.tail or not state.pool:
+        if state.head == state.tail or not state.pool_units:
             return
         name = epoch_name(state.head)
         claim = CLAIMS.get(overlay, name)
         assert claim is not None, "claims between head and tail wait"
-        units = min(claim.units, state.pool)
+        units = min(claim.units, state.pool_units)
         pay(overlay, SUBSIDY_ACCOUNT, claim.farm, units)
         if units == claim.units:
             CLAIMS.remove(overlay, name)
             state = replace(state, head=state.head + 1)
         else:
             CLAIMS.put(overlay, SubsidyClaim(claim.farm, Units(claim.units - units)), name)
-        SUBSIDY.put(overlay, replace(state, paid=Units(state.paid + units)))
+        SUBSIDY.put(overlay, replace(state, paid_units=Units(state.paid_units + units)))
 
 
 def apply_fund(overlay: Overlay, context: BlockContext, call: Call, body: FundSubsidy) -> None:
@@ -91,7 +91,7 @@ def apply_fund(overlay: Overlay, context: BlockContext, call: Call, body: FundSu
         raise ZeroUnits
     pay(overlay, call.sender, SUBSIDY_ACCOUNT, body.units)
     state = subsidy_of(overlay)
-    SUBSIDY.put(overlay, replace(state, funded=Units(state.funded + body.units)))
+    SUBSIDY.put(overlay, replace(state, funded_units=Units(state.funded_units + body.units)))
 
 
 def apply_set_subsidy(

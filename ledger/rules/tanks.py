@@ -61,7 +61,7 @@ def apply_collection(
     first_ms = shown.first.t0_ms
     filled = replace(
         tank,
-        collected=Units(tank.collected + body.units),
+        collected_units=Units(tank.collected_units + body.units),
         sources=tuple(sorted(sources.items())),
         oldest_ms=min(tank.oldest_ms, first_ms) if tank.sources else first_ms,
         height=context.height,
@@ -92,8 +92,8 @@ def find_tank(reader: Reader, sender: Address, name: Hash, units: int) -> Tank:
         raise ForeignTank(tank=name.hex())
     if units == 0:
         raise ZeroUnits
-    if tank.held < units:
-        raise ShortTank(tank=name.hex(), held=tank.held, units=units)
+    if tank.held_units < units:
+        raise ShortTank(tank=name.hex(), held=tank.held_units, units=units)
     return tank
 
 
@@ -114,7 +114,7 @@ def apply_seal(overlay: Overlay, context: BlockContext, call: Call, body: SealRu
     if context.time_ms - tank.oldest_ms > most_ms:
         raise OldMilk(oldest_ms=tank.oldest_ms, started_ms=context.time_ms, most_ms=most_ms)
     left, taken = draw(tank, body.units)
-    TANKS.put(overlay, replace(left, sealed=Units(left.sealed + body.units)), body.tank)
+    TANKS.put(overlay, replace(left, sealed_units=Units(left.sealed_units + body.units)), body.tank)
     sealed = SealedRun(
         tank.mmu, tank.plant, body.tank, body.units, taken, tank.oldest_ms, context.height
     )

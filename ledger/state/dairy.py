@@ -26,15 +26,15 @@ class Tank(Struct, frozen=True, array_like=True):
     mmu: WireAddress
     plant: str
     name: str
-    collected: WireUnits
-    sealed: WireUnits
-    lost: WireUnits
+    collected_units: WireUnits
+    sealed_units: WireUnits
+    lost_units: WireUnits
     sources: Sources
     oldest_ms: Millis
     height: Height
 
     @property
-    def held(self) -> int:
+    def held_units(self) -> int:
         """Give what stands in the tank."""
         return sum(units for _, units in self.sources)
 
@@ -59,12 +59,12 @@ class Origin(Struct, frozen=True, array_like=True):
 
 
 class Product(Struct, frozen=True, array_like=True):
-    """A product lot: packs of one size from one lot; `sold` units of them are redeemed."""
+    """A product lot: packs of one size from one lot; `sold_units` of their milk are redeemed."""
 
     lot: WireHash
     packs: int
     pack_units: WireUnits
-    sold: WireUnits
+    sold_units: WireUnits
     height: Height
 
     @property
@@ -76,14 +76,14 @@ class Product(Struct, frozen=True, array_like=True):
 class Mmu(Struct, frozen=True, array_like=True):
     """What an MMU vouches with, and what it failed to cover: a deficit stops its mints."""
 
-    bond: WireUnits = Units(0)
-    deficit: WireUnits = Units(0)
+    bond_units: WireUnits = Units(0)
+    deficit_units: WireUnits = Units(0)
 
 
 class Challenge(Struct, frozen=True, array_like=True):
     """An open doubt about a lot."""
 
     challenger: WireAddress
-    deposit: WireUnits
+    deposit_units: WireUnits
     grounds: WireHash
     opened_ms: Millis

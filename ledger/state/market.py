@@ -56,16 +56,16 @@ class Subsidy(Struct, frozen=True, array_like=True):
 
     rate: MicroRinggit = 0
     month_units_max: WireUnits = Units(0)
-    funded: WireUnits = Units(0)
-    paid: WireUnits = Units(0)
+    funded_units: WireUnits = Units(0)
+    paid_units: WireUnits = Units(0)
     head: Counter = 0
     tail: Counter = 0
-    claimed: WireUnits = Units(0)
+    claimed_units: WireUnits = Units(0)
 
     @property
-    def pool(self) -> int:
+    def pool_units(self) -> int:
         """Give what can be paid now."""
-        return self.funded - self.paid
+        return self.funded_units - self.paid_units
 
 
 class SubsidyClaim(Struct, frozen=True, array_like=True):

@@ -56,19 +56,19 @@ class Reason(IntEnum):
 class Supply(Struct, frozen=True, array_like=True):
     """The books of all milk: minted - redeemed = held by accounts = remaining + deficit.
 
-    `deficit` counts tokens whose milk is gone and that nothing could pay for yet.
+    `deficit_units` counts tokens whose milk is gone and that nothing could pay for yet.
     """
 
-    minted: WireUnits
-    redeemed: WireUnits
-    remaining: WireUnits
-    deficit: WireUnits = Units(0)
-    by_reason: tuple[WireUnits, WireUnits, WireUnits, WireUnits, WireUnits] = (Units(0),) * 5
+    minted_units: WireUnits
+    redeemed_units: WireUnits
+    remaining_units: WireUnits
+    deficit_units: WireUnits = Units(0)
+    by_reason_units: tuple[WireUnits, WireUnits, WireUnits, WireUnits, WireUnits] = (Units(0),) * 5
 
     @property
     def units(self) -> int:
         """Give the tokens in being."""
-        return self.minted - self.redeemed
+        return self.minted_units - self.redeemed_units
 
 
 class Device(Struct, frozen=True, array_like=True):
@@ -96,10 +96,10 @@ class LotStatus(StrEnum):
 
 
 class Lot(Struct, frozen=True, array_like=True):
-    """A lot of pasteurised milk: `remaining` backs the tokens that are not redeemed yet.
+    """A lot of pasteurised milk: `remaining_units` backs the tokens that are not redeemed yet.
 
-    `packed` units stand in product lots, `unsold` of them are in packs yet. `false_units` were
-    ruled never to have been there.
+    `packed_units` were filled into packs (product lots), and `packed_unsold_units` are in those
+    packs yet. `false_units` were ruled never to have been there.
     """
 
     kind: MilkKind
@@ -108,12 +108,12 @@ class Lot(Struct, frozen=True, array_like=True):
     run: WireHash
     mmu: WireAddress
     units: WireUnits
-    remaining: WireUnits
+    remaining_units: WireUnits
     expires_ms: Millis
     height: Height
     readings_root: WireHash
-    packed: WireUnits = Units(0)
-    unsold: WireUnits = Units(0)
+    packed_units: WireUnits = Units(0)
+    packed_unsold_units: WireUnits = Units(0)
     status: LotStatus = LotStatus.SOUND
     false_units: WireUnits = Units(0)
 

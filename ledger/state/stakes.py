@@ -38,37 +38,37 @@ def read_wide(raw: bytes) -> int:
 class Validator(Struct, frozen=True, array_like=True):
     """A validator. Of `shares` the owner has `own_shares`; delegators have the others.
 
-    `rewards` are the delegators' units that wait in the rewards account, `per_share` what one
+    `rewards_units` are the delegators' and wait in the rewards account; `per_share` is what one
     delegated share has earned since ever, `remainder` what could not be shared evenly yet.
     `jailed_until` is an epoch, 0 while it is free.
     """
 
     vrf_key: WirePublicKey
-    stake: WireUnits
+    stake_units: WireUnits
     owner: WireAddress
     shares: Shares
     own_shares: Shares
     moniker: str = ""
     commission_bp: int = 0
     jailed_until: Counter = 0
-    rewards: WireUnits = Units(0)
+    rewards_units: WireUnits = Units(0)
     per_share: Wide = NO_WIDE
     remainder: Wide = NO_WIDE
 
     @property
     def ruined(self) -> bool:
         """Tell whether it lost all that was at stake: its shares are worth nothing for ever."""
-        return self.shares > 0 and self.stake == 0
+        return self.shares > 0 and self.stake_units == 0
 
 
 class Register(Struct, frozen=True, array_like=True):
     """The vote keys of those that stand for the committee, ascending.
 
-    `least` is the least stake among them when it was last looked for in vain, in `epoch`.
+    `least_units` is the least stake among them when it was last looked for in vain, in `epoch`.
     """
 
     keys: Annotated[tuple[WirePublicKey, ...], Meta(max_length=VALIDATORS_REGISTERED_MAX)]
-    least: WireUnits = Units(0)
+    least_units: WireUnits = Units(0)
     epoch: Counter = 0
 
 
@@ -81,9 +81,12 @@ class Delegation(Struct, frozen=True, array_like=True):
 
 
 class Unbonding(Struct, frozen=True, array_like=True):
-    """What left one validator in one epoch: `begun` then, `units` after slashes, last at a time."""
+    """What left one validator in one epoch: `begun_units`, and `units` of them after slashes.
 
-    begun: WireUnits
+    The last of them left at `since_ms`.
+    """
+
+    begun_units: WireUnits
     units: WireUnits
     shares: Shares
     since_ms: Millis = 0
@@ -96,13 +99,13 @@ class Offences(Struct, frozen=True, array_like=True):
     """
 
     faults: tuple[tuple[Counter, int], ...]
-    paid: WireUnits
+    paid_units: WireUnits
     spent: bool = False
 
 
 class Slashes(Struct, frozen=True, array_like=True):
     """The books of slashing: slashed = to the reserve + to reporters."""
 
-    slashed: WireUnits
-    reserve: WireUnits
-    reporters: WireUnits
+    slashed_units: WireUnits
+    reserve_units: WireUnits
+    reporters_units: WireUnits

@@ -60,7 +60,7 @@ class Receipt(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
     txid: WireHash
     code: Annotated[str, Meta(max_length=64)]
-    fee: WireUnits
+    fee_units: WireUnits
 
 
 def decode_block(raw: bytes) -> Block:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Final
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from ledger.primitives.amounts import WireUnits
 from ledger.primitives.codec import encode
@@ -99,7 +99,7 @@ class ChallengeLot(
     """Doubt a lot, with a deposit. `grounds` is the hash of what the challenger shows."""
 
     lot: WireHash
-    deposit: WireUnits
+    deposit_units: WireUnits = field(name="deposit")
     grounds: WireHash
 
 

@@ -60,7 +60,7 @@ class Intent(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     chain_id: WireHash
     sender: Policy
     nonce: Nonce
-    fee: WireUnits
+    fee_units: WireUnits
     valid_until_height: Height
     body: Body
 

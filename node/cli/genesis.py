@@ -55,7 +55,7 @@ def describe(genesis: Genesis) -> Json:
             {
                 "vote_key": validator.vote_key.hex(),
                 "owner": format_address(validator.owner, genesis.prefix),
-                "stake_bill": format_bill(validator.stake),
+                "stake_bill": format_bill(validator.stake_units),
             }
             for validator in genesis.validators
         ],
@@ -76,8 +76,8 @@ def remarks(genesis: Genesis) -> list[str]:
         found.append("an MMU without a bond: it mints once it has posted one")
     if len(genesis.validators) < 4:
         found.append("fewer than four validators: the chain stops when one of them does")
-    total = sum(validator.stake for validator in genesis.validators)
-    if len(genesis.validators) > 1 and any(3 * v.stake >= total for v in genesis.validators):
+    total = sum(validator.stake_units for validator in genesis.validators)
+    if len(genesis.validators) > 1 and any(3 * v.stake_units >= total for v in genesis.validators):
         found.append("one validator has a third of the stake: nothing is final without it")
     if genesis.development:
         found.append("development: one attestor is enough for a mint; not for real milk")
@@ -95,7 +95,7 @@ def _show(genesis: Genesis, as_json: bool, path: Path) -> None:
     typer.echo(f"  {'supply':<13} {shown['supply_bill']} BILL, each backed by milk on record")
     typer.echo(f"  {'validators':<13} {len(genesis.validators)}")
     for validator in genesis.validators:
-        stake = format_bill(validator.stake)
+        stake = format_bill(validator.stake_units)
         typer.echo(f"    {validator.vote_key.hex()}  {stake} BILL")
     for remark in remarks(genesis):
         typer.echo(f"  remark        {remark}")

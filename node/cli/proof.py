@@ -155,7 +155,7 @@ def _present(proven: Proven, anchor: Anchor) -> dict[str, Json]:
         "txid": proven.txid.hex(),
         "kind": type(proven.transaction.intent.body).__name__,
         "from": format_address(proven.transaction.sender, anchor.prefix),
-        "fee_bill": format_bill(proven.receipt.fee),
+        "fee_bill": format_bill(proven.receipt.fee_units),
         "height": proven.block.height,
         "block_hash": proven.block_hash.hex(),
         "time_ms": proven.block.time_ms,

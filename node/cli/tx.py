@@ -184,7 +184,7 @@ def _send(
             chain_id=status.chain_id,
             sender=sender,
             nonce=(await client.account(sender.address())).pending_nonce,
-            fee=parse_bill(fee) if fee else Units(0),
+            fee_units=parse_bill(fee) if fee else Units(0),
             valid_until_height=status.height + VALID_BLOCKS,
             body=make_body(status),
         )

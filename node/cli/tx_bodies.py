@@ -1,8 +1,8 @@
 """Bodies in words: a JSON object becomes any body of the law, with addresses as people write them.
 
 `{"type": "freeze_account", "address": "dbill1...", "frozen": true}`: the type's name is its tag on
-the wire, the fields are those of its struct in `ledger.types`. Bytes are hex; where an address can
-stand, one of this network may. Units, times and prices are whole numbers.
+the wire, the fields are those of its struct in `ledger.types` by their public names. Bytes are hex;
+where an address can stand, one of this network may. Units, times and prices are whole numbers.
 """
 
 import json
@@ -71,15 +71,19 @@ def _read_object(path: Path) -> dict[str, object]:
 
 def _fields(found: dict[str, object], shape: inspect.StructType, prefix: str) -> list[object]:
     """Put a struct's fields into their order on the wire."""
-    known = [field.name for field in shape.fields]
+    known = [field.encode_name for field in shape.fields]
     if set(found) - set(known):
         raise ValueError(f"{sorted(set(found) - set(known))} is no field; there are {known}")
-    missing = [field.name for field in shape.fields if field.required and field.name not in found]
+    missing = [
+        field.encode_name
+        for field in shape.fields
+        if field.required and field.encode_name not in found
+    ]
     if missing:
         raise ValueError(f"{missing} must be there")
     return [
-        _value(found[field.name], field.type, prefix, field.name)
-        if field.name in found
+        _value(found[field.encode_name], field.type, prefix, field.encode_name)
+        if field.encode_name in found
         else field.default
         for field in shape.fields
     ]

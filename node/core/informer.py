@@ -101,7 +101,9 @@ class Informer:
                 case.evidence,
             )
             try:
-                check_body(reader, Call(intent.sender.address(), nonce, intent.fee), case.evidence)
+                check_body(
+                    reader, Call(intent.sender.address(), nonce, intent.fee_units), case.evidence
+                )
             except LedgerFault:
                 case.due_height = None  # Punished already, or past punishing.
                 continue

@@ -132,7 +132,7 @@ def _stock(
 ) -> tuple[GenesisStock, ...]:
     """Put milk on record for exactly what there is to back."""
     sums = (
-        ("stake", sum(validator.stake for validator in validators)),
+        ("stake", sum(validator.stake_units for validator in validators)),
         ("accounts", sum(account.units for account in accounts)),
         ("bonds", sum(bond.units for bond in bonds)),
     )

@@ -90,7 +90,7 @@ class Wallet:
             chain_id=Hash(bytes.fromhex(offer.chain_id)),
             sender=Policy.single(self._key.public),
             nonce=nonce,
-            fee=parse_bill(offer.fee),
+            fee_units=parse_bill(offer.fee),
             valid_until_height=offer.valid_until_height,
             body=transfer,
         )

@@ -230,7 +230,7 @@ def _genesis(
     mmu: Address,
 ) -> Genesis:
     now_ms = time.time_ns() // 1_000_000
-    staked = sum(validator.stake for validator in validators)
+    staked = sum(validator.stake_units for validator in validators)
     held = sum(account.units for account in accounts)
     spent = sum(account.units for account in spenders)
     expires_ms = now_ms + STOCK_DAYS * DAY_MS

@@ -63,7 +63,7 @@ class Gateway:
             await task
 
     def minted(self):
-        return supply(self.chain.overlay).minted - supply(self.dairy.state()).minted
+        return supply(self.chain.overlay).minted_units - supply(self.dairy.state()).minted_units
 
     def registered(self, identities):
         """Let the regulator's registrations become final."""
@@ -176,7 +176,7 @@ def test_the_real_recording_is_claimed_to_the_unit_and_the_ledger_takes_it():
     meters = dict(zip(recording.meters, line.meters, strict=True))
     density = line.rules.law.density_mg_per_l
     expected, claimed, overlay, batch = 0, 0, line.dairy.state(), 0
-    before = supply(overlay).minted
+    before = supply(overlay).minted_units
     runs = []
     for number, milking in enumerate(recording.milkings, 1):
         meter = meters[milking.device]
@@ -213,7 +213,7 @@ def test_the_real_recording_is_claimed_to_the_unit_and_the_ledger_takes_it():
         context = line.dairy.context(nonce + 1, line.now_ms)
         (receipt,) = apply_block(overlay, context, [transaction]).receipts
         assert receipt.code == ""
-    assert claimed == expected == supply(overlay).minted - before
+    assert claimed == expected == supply(overlay).minted_units - before
     whole = exact_volume(recording.unit, recording.steps, density)
     assert 0 <= whole - claimed < len(runs)
     assert len(runs) == 20

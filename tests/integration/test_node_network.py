@@ -24,7 +24,7 @@ def transfer(homes: Homes, nonce: int, units: int = 1_000_000) -> bytes:
         chain_id=homes.genesis.chain_id,
         sender=Policy.single(homes.payer.public),
         nonce=nonce,
-        fee=Units(100),
+        fee_units=Units(100),
         valid_until_height=1_000_000,
         body=Transfer(PAYEE, Units(units), bytes(32), None),
     )

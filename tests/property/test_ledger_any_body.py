@@ -115,7 +115,7 @@ def test_whatever_decodes_takes_effect_or_is_recorded_and_pays(data):
     signed = town.dairy.next(state, body, key(who))
     transaction = decode_transaction(encode(signed))
     assert transaction == signed
-    sender, fee = town.address(who), transaction.intent.fee
+    sender, fee = town.address(who), transaction.intent.fee_units
     before = account(state, sender)
     context = BlockContext(
         town.dairy.chain_id,
@@ -126,7 +126,7 @@ def test_whatever_decodes_takes_effect_or_is_recorded_and_pays(data):
     outcome = apply_block(state, context, [transaction])
     (receipt,) = outcome.receipts
     assert receipt.code in CODES
-    assert (receipt.fee, outcome.fees_units) == (fee, fee)
+    assert (receipt.fee_units, outcome.fees_units) == (fee, fee)
     after = account(state, sender)
     assert after.nonce == before.nonce + 1
     if receipt.code:
@@ -144,7 +144,7 @@ def test_who_can_not_pay_the_fee_is_refused_at_the_door_and_stands_in_no_block(b
     dairy = TOWN.dairy
     transaction = dairy.transaction(body, key("pauper"), 0)
     state = dairy.state()
-    credit(state, address_of(key("pauper").public), transaction.intent.fee - 1)
+    credit(state, address_of(key("pauper").public), transaction.intent.fee_units - 1)
     before = dict(state.changes)
     with pytest.raises(CannotPayFee):
         check_transaction(state, transaction, 1)
@@ -159,13 +159,15 @@ def test_the_least_fee_is_for_every_kilobyte_that_is_begun():
     priced = dairy.transaction(mint, dairy.mmu, 0)
     kilobytes = -(-len(encode(priced.intent)) // 1_024)
     assert kilobytes > 5
-    assert priced.intent.fee == kilobytes * FEE
+    assert priced.intent.fee_units == kilobytes * FEE
     check_transaction(state, priced, 1)
-    cheap = dairy.transaction(mint, dairy.mmu, 0, fee=priced.intent.fee - 1)
+    cheap = dairy.transaction(mint, dairy.mmu, 0, fee=priced.intent.fee_units - 1)
     with pytest.raises(FeeTooLow) as refused:
         check_transaction(state, cheap, 1)
     assert refused.value.numbers == {"got": kilobytes * FEE - 1, "least": kilobytes * FEE}
-    small = [body for body in BODIES if dairy.transaction(body, key("bob"), 0).intent.fee == FEE]
+    small = [
+        body for body in BODIES if dairy.transaction(body, key("bob"), 0).intent.fee_units == FEE
+    ]
     shown = {type(body).__name__ for body in BODIES if body not in small}
     assert shown == {"MintLot", "RollLot"}
 

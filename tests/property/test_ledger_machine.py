@@ -95,7 +95,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.fees = 0
         genesis = DAIRY.genesis
         self.model = Model({a.address: a.units for a in genesis.accounts})
-        self.model.units[STAKE_ACCOUNT] = sum(v.stake for v in genesis.validators)
+        self.model.units[STAKE_ACCOUNT] = sum(v.stake_units for v in genesis.validators)
         self.model.units[BONDS_ACCOUNT] = DAIRY.bond
         self.model.remaining = {s.lot_id(): s.units for s in genesis.stock}
         self.model.minted = sum(s.units for s in genesis.stock)
@@ -105,7 +105,7 @@ class LedgerMachine(RuleBasedStateMachine):
         address = address_of(key(name).public)
         nonce = self.model.nonces.get(address, 0)
         transaction = DAIRY.transaction(body, key(name), nonce)
-        fee = transaction.intent.fee
+        fee = transaction.intent.fee_units
         if self.model.units.get(address, 0) < fee:
             return None
         self.model.units[address] -= fee
@@ -170,9 +170,9 @@ class LedgerMachine(RuleBasedStateMachine):
         for address, nonce in model.nonces.items():
             assert account(store, address).nonce == nonce
         for lot, remaining in model.remaining.items():
-            assert LOTS.get(store, lot).remaining == remaining
+            assert LOTS.get(store, lot).remaining_units == remaining
         books = supply(store)
-        assert (books.minted, books.redeemed) == (model.minted, model.redeemed)
+        assert (books.minted_units, books.redeemed_units) == (model.minted, model.redeemed)
         assert sum(model.units.values()) == sum(model.remaining.values()) == books.units
 
     def teardown(self):

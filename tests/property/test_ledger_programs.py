@@ -98,7 +98,7 @@ class Programs(MilkPrograms, TradePrograms, RuleBasedStateMachine):
 
     def send(self, who, body, decide):
         transaction = DAIRY.transaction(body, key(who), self.nonces[who])
-        fee = transaction.intent.fee
+        fee = transaction.intent.fee_units
         if self.model.units[who] < fee or who in self.model.frozen:
             return
         self.model.fee(who, fee)
@@ -259,17 +259,17 @@ class Programs(MilkPrograms, TradePrograms, RuleBasedStateMachine):
         assert not apart, apart
         for name, lot in m.lots.items():
             found = LOTS.get(store, name)
-            got = (found.remaining, found.unsold, found.status.value)
+            got = (found.remaining_units, found.packed_unsold_units, found.status.value)
             assert got == (lot["left"], lot["unsold"], lot["status"])
         for name, validator in m.validators.items():
             found = VALIDATORS.get(store, KEYS[name])
-            got = (found.stake, found.shares, found.rewards, found.jailed_until)
+            got = (found.stake_units, found.shares, found.rewards_units, found.jailed_until)
             assert got == (
                 validator.stake, validator.all_shares, validator.rewards, validator.jailed,
             )  # fmt: skip
         books = supply(store)
-        assert (books.minted, books.redeemed) == (m.minted, m.redeemed)
-        assert books.deficit == m.deficit
+        assert (books.minted_units, books.redeemed_units) == (m.minted, m.redeemed)
+        assert books.deficit_units == m.deficit
         assert sum(m.units.values()) == books.units
         if m.price:
             assert PRICE.get(store).value == m.price

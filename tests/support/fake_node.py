@@ -181,9 +181,9 @@ class FakeNode:
             peers=3,
             validators=4,
             pending=len(self._waiting),
-            minted_units=books.minted,
-            redeemed_units=books.redeemed,
-            supply_units=books.remaining,
+            minted_units=books.minted_units,
+            redeemed_units=books.redeemed_units,
+            supply_units=books.remaining_units,
             supply_ok=True,
             finality_p50_ms=21.0,
             finality_p95_ms=48.0,
@@ -254,7 +254,7 @@ class FakeNode:
                     line=lot.line,
                     height=lot.height,
                     minted_units=lot.units,
-                    remaining_units=lot.remaining,
+                    remaining_units=lot.remaining_units,
                     expires_ms=lot.expires_ms,
                 )
             )
@@ -264,7 +264,7 @@ class FakeNode:
         """Count the tokens."""
         self._speak()
         books = supply(self._state)
-        return SupplyView(books.minted, books.redeemed, books.remaining, True)
+        return SupplyView(books.minted_units, books.redeemed_units, books.remaining_units, True)
 
     async def blocks(self, start_height: int) -> AsyncIterator[FinalBlock]:
         """Stream blocks for ever."""
@@ -292,7 +292,7 @@ def _final_view(
         block_hash=block.hash,
         time_ms=block.time_ms,
         code=receipt.code,
-        fee_units=receipt.fee,
+        fee_units=receipt.fee_units,
         raw=block.transactions[place],
     )
 
@@ -324,7 +324,7 @@ def make_transfer(
         chain_id=changes.get("chain_id", node.chain.chain_id),
         sender=Policy.single(key.public),
         nonce=_next_nonce(node, key) if nonce is None else nonce,
-        fee=Units(FEE_UNITS),
+        fee_units=Units(FEE_UNITS),
         valid_until_height=changes.get("valid_until_height", FOREVER),
         body=body,
     )

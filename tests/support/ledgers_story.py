@@ -98,7 +98,7 @@ class Story(Town):
         self.must("alice", ChallengeLot(self.lots[0], bill(10), bytes(32)))
         self.must("alice", ChallengeLot(self.lots[3], bill(10), bytes(32)))
         # What it vouches with yet does not reach for what was false.
-        bond = t.MMUS.get(self.state, mmu).bond
+        bond = t.MMUS.get(self.state, mmu).bond_units
         self.must("regulator", ReleaseBond(mmu, Units(bond - bill(10))))
         self.must("carol", ResolveChallenge(self.lots[3], bill(90)))
 

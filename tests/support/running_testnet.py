@@ -202,7 +202,7 @@ class RunningTestnet:
             chain_id=self.chain_id() if chain_id is None else chain_id,
             sender=Policy.single(key.public),
             nonce=nonce,
-            fee=FEE_UNITS,
+            fee_units=FEE_UNITS,
             valid_until_height=2**40,
             body=body,
         )

@@ -89,7 +89,7 @@ class ToyBackend:
                 if receipt.txid == txid:
                     return TransactionView(
                         txid, TransactionState.FINAL, block.height, index, block.hash,
-                        block.time_ms, receipt.code, receipt.fee, block.transactions[index],
+                        block.time_ms, receipt.code, receipt.fee_units, block.transactions[index],
                     )  # fmt: skip
         waits = any(txid_of(raw) == txid for raw in self.pool)
         return TransactionView(txid, TransactionState.PENDING if waits else "unknown")

@@ -46,7 +46,7 @@ def _good(chain, name, place, anchor):
             "units": body.units,
             "reference": body.reference.hex(),
             "code": proven.receipt.code,
-            "fee_units": proven.receipt.fee,
+            "fee_units": proven.receipt.fee_units,
             "height": proven.block.height,
             "block_hash": proven.block_hash.hex(),
             "time_ms": proven.block.time_ms,

@@ -215,7 +215,7 @@ class NodeLink:
                 block_hash=block.hash,
                 time_ms=block.time_ms,
                 code=receipt.code,
-                fee_units=receipt.fee,
+                fee_units=receipt.fee_units,
                 raw=raw,
             )
             self._final[receipt.txid] = view

@@ -71,7 +71,7 @@ def _lot_view(entry: LotEntry) -> LotView:
         line=entry.lot.line,
         height=entry.lot.height,
         minted_units=entry.lot.units,
-        remaining_units=entry.lot.remaining,
+        remaining_units=entry.lot.remaining_units,
         expires_ms=entry.lot.expires_ms,
     )
 
@@ -179,7 +179,7 @@ class Queries:
             block_hash=stored.block.header.hash(),
             time_ms=stored.block.header.time_ms,
             code=found.receipt.code,
-            fee_units=found.receipt.fee,
+            fee_units=found.receipt.fee_units,
             raw=found.raw,
         )
 
@@ -235,8 +235,8 @@ class Queries:
     def supply(self) -> SupplyView:
         """Count the tokens; `ok` if minted minus redeemed is what remains in lots or deficit."""
         books = supply(self._store)
-        ok = books.units == books.remaining + books.deficit
-        return SupplyView(books.minted, books.redeemed, Units(books.units), ok)
+        ok = books.units == books.remaining_units + books.deficit_units
+        return SupplyView(books.minted_units, books.redeemed_units, Units(books.units), ok)
 
     def proof(self, txid: Hash, from_epoch: int) -> ProofAnswer:
         """Collect the material of a transaction's finality proof."""

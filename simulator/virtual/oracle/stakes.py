@@ -62,7 +62,7 @@ class StakeBook:
         self.rules = genesis.parameters.staking
         self.honest = honest
         self.standing = {
-            v.vote_key: Standing(v.vrf_key, v.owner, v.stake, {v.owner: int(v.stake)})
+            v.vote_key: Standing(v.vrf_key, v.owner, v.stake_units, {v.owner: int(v.stake_units)})
             for v in genesis.validators
         }
         first = self._choose()
@@ -179,13 +179,13 @@ class StakeBook:
         """Raise a `Breach` unless the ledger's records say what the book says."""
         for key, one in self.standing.items():
             record = VALIDATORS.get(state, key)
-            found = None if record is None else (record.stake, record.jailed_until)
+            found = None if record is None else (record.stake_units, record.jailed_until)
             if found != (one.stake, one.jailed_until):
                 told = f"{found}, not {(one.stake, one.jailed_until)}"
                 raise Breach(LAW, f"stake and jail of {key.hex()[:8]} are {told}")
         books = SLASHES.get(state) or Slashes(Units(0), Units(0), Units(0))
         expected = (self.slashed, self.slashed - self.reporters, self.reporters)
-        if (books.slashed, books.reserve, books.reporters) != expected:
+        if (books.slashed_units, books.reserve_units, books.reporters_units) != expected:
             raise Breach(LAW, f"the books of slashing say {books}, not {expected}")
 
 

@@ -58,11 +58,11 @@ def test_the_ledger_mints_a_claim_to_the_unit_and_once():
     line = MilkLine()
     body = mint(line, one_run(line))
     overlay = line.dairy.state()
-    before = supply(overlay).minted
+    before = supply(overlay).minted_units
     assert apply(line, overlay, body) == ""
-    assert supply(overlay).minted - before == 30 * LITRE
+    assert supply(overlay).minted_units - before == 30 * LITRE
     assert apply(line, overlay, body, 1) == "known_run"
-    assert supply(overlay).minted - before == 30 * LITRE
+    assert supply(overlay).minted_units - before == 30 * LITRE
 
 
 def test_readings_that_were_used_do_not_mint_under_another_run():
@@ -91,9 +91,9 @@ def test_the_ledger_takes_the_floor_of_the_exact_sum_of_any_milkings(amounts, un
         return
     run = one_run(line, amounts, floor(exact))
     overlay = line.dairy.state()
-    before = supply(overlay).minted
+    before = supply(overlay).minted_units
     assert apply(line, overlay, mint(line, run)) == ""
-    assert supply(overlay).minted - before == floor(exact)
+    assert supply(overlay).minted_units - before == floor(exact)
 
 
 def disagreement(line, claim, envelopes):

@@ -67,8 +67,8 @@ def advance(outbox):
 
 
 def minted(chain):
-    genesis = supply(chain.dairy.state()).minted
-    return supply(chain.overlay).minted - genesis
+    genesis = supply(chain.dairy.state()).minted_units
+    return supply(chain.overlay).minted_units - genesis
 
 
 def test_a_sealed_run_becomes_final(line, store, chain, outbox):

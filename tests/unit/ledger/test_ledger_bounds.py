@@ -51,7 +51,7 @@ def test_a_tank_that_has_counted_all_it_can_takes_no_more():
         for number in range(3)
     ]
     assert town.blocks(made) == ["", "count_overflow", "count_overflow"]
-    assert TANKS.get(town.state, TANK).collected == UNITS_MAX - bill(1)
+    assert TANKS.get(town.state, TANK).collected_units == UNITS_MAX - bill(1)
     assert unreadable(town.entries()) == []
 
 
@@ -67,7 +67,7 @@ def test_a_collection_is_of_a_million_litres_at_most():
 def test_a_pool_that_was_filled_as_often_as_can_be_counted_takes_no_more():
     town = Town()
     filled = Units(UNITS_MAX - 1)
-    SUBSIDY.put(town.state, Subsidy(funded=filled, paid=filled))
+    SUBSIDY.put(town.state, Subsidy(funded_units=filled, paid_units=filled))
     assert town.do("alice", FundSubsidy(Units(1))) == ""
     assert town.do("alice", FundSubsidy(Units(1))) == "count_overflow"
     assert unreadable(town.entries()) == []

@@ -29,18 +29,18 @@ VALIDATORS = [key(f"validator-{number}").public for number in range(4)]
 
 
 def change(table, name, **fields):
-    """Make a lie that changes some fields of a record."""
+    """Make a lie that changes some fields of a record; a function is given what a field holds."""
 
     def lie(o):
         was = table.get(o, name)
-        given = {k: v(was) if callable(v) else v for k, v in fields.items()}
+        given = {k: v(getattr(was, k)) if callable(v) else v for k, v in fields.items()}
         table.put(o, replace(was, **given), name)
 
     return lie
 
 
-def up(field, units):
-    return lambda record: getattr(record, field) + units
+def up(units):
+    return lambda held: held + units
 
 
 def both(*lies):
@@ -52,8 +52,8 @@ def both(*lies):
 
 
 def reasons(**moved):
-    def changed(books):
-        counts = list(books.by_reason)
+    def changed(by_reason):
+        counts = list(by_reason)
         for name, units in moved.items():
             counts[Reason[name]] += units
         return tuple(counts)
@@ -80,7 +80,7 @@ def richer_seat(o):
 
 def forgiven(o):
     (name,) = (k[1:] for k, _ in S.entries() if k[:1] == t.OFFENCES.prefix)
-    t.OFFENCES.put(o, replace(t.OFFENCES.get(o, name), paid=Units(0)), name)
+    t.OFFENCES.put(o, replace(t.OFFENCES.get(o, name), paid_units=Units(0)), name)
 
 
 def posing(o):
@@ -108,27 +108,30 @@ def doubled_feed(o):
     t.PRICE.put(o, replace(price, feeds=(feed, feed)))
 
 
-def worse_split(rules):
-    return replace(rules.split, validators_bp=300, attestors_bp=300)
+def worse_split(split):
+    return replace(split, validators_bp=300, attestors_bp=300)
 
 
+MANDATE = t.MANDATES.get(S.state, S.mandate)
 MMU, TANK, RUN = S.address("mmu"), S.tank, t.run_name(S.run, S.address("mmu"))
 ORIGIN, FLOAT = S.lots[2], [S.address("bob"), "feed", 1.5, 3, 2**50, bytes(32)]
 LIES = {
     "sold becomes fraud": (
-        change(t.SUPPLY, b"", by_reason=reasons(SOLD=-5, FRAUD=5)), "sold, but"),
+        change(t.SUPPLY, b"", by_reason_units=reasons(SOLD=-5, FRAUD=5)), "sold, but"),
     "minted and redeemed both rise": (
-        change(t.SUPPLY, b"", minted=up("minted", 5), redeemed=up("redeemed", 5),
-               by_reason=reasons(SOLD=5)), "were minted, but lots"),
-    "a lot was larger": (change(t.LOTS, S.stock, units=up("units", 10**9)), "were minted"),
+        change(t.SUPPLY, b"", minted_units=up(5), redeemed_units=up(5),
+               by_reason_units=reasons(SOLD=5)), "were minted, but lots"),
+    "a lot was larger": (change(t.LOTS, S.stock, units=up(10**9)), "were minted"),
     "milk moves between lots": (
-        both(change(t.LOTS, S.lots[1], remaining=up("remaining", -5)),
-             change(t.LOTS, S.lots[0], remaining=up("remaining", 4)),
-             change(t.LOTS, S.lots[3], remaining=up("remaining", 1))), "beside what is gone"),
-    "a deficit is erased": (change(t.MMUS, MMU, deficit=Units(0)), "but MMUs owe 0"),
-    "a pack is unsold again": (change(t.PRODUCTS, S.pack, sold=Units(0)), "units unsold, its"),
+        both(change(t.LOTS, S.lots[1], remaining_units=up(-5)),
+             change(t.LOTS, S.lots[0], remaining_units=up(4)),
+             change(t.LOTS, S.lots[3], remaining_units=up(1))), "beside what is gone"),
+    "a deficit is erased": (change(t.MMUS, MMU, deficit_units=Units(0)), "but MMUs owe 0"),
+    "a pack is unsold again": (
+        change(t.PRODUCTS, S.pack, sold_units=Units(0)), "units unsold, its packs say otherwise"),
     "more packs are unsold": (
-        change(t.LOTS, S.lots[0], unsold=bill(10)), "units unsold, its packs say otherwise"),
+        change(t.LOTS, S.lots[0], packed_unsold_units=bill(10)),
+        "units unsold, its packs say otherwise"),
     "another's milk is in the tank": (swap_farm(t.TANKS, TANK), "no meter of which was read"),
     "a run of another MMU": (
         change(t.SEALED, RUN, mmu=S.address("bob")), "drawn from another's tank"),
@@ -153,17 +156,17 @@ LIES = {
     "a part of a split too large": (
         change(t.PARAMETERS, b"", split=worse_split), "the levy"),
     "stake moves to another": (
-        both(change(t.VALIDATORS, VALIDATORS[2], stake=up("stake", -5)),
-             change(t.VALIDATORS, VALIDATORS[3], stake=up("stake", 5))), "units at stake by"),
+        both(change(t.VALIDATORS, VALIDATORS[2], stake_units=up(-5)),
+             change(t.VALIDATORS, VALIDATORS[3], stake_units=up(5))), "units at stake by"),
     "more was slashed": (
-        change(t.SLASHES, b"", slashed=up("slashed", 100), reserve=up("reserve", 100)),
+        change(t.SLASHES, b"", slashed_units=up(100), reserve_units=up(100)),
         "were slashed, but offences"),
     "nothing was slashed": (lambda o: t.SLASHES.remove(o), "0 units were slashed, but"),
     "a seat weighs more": (richer_seat, "not that which headers commit to"),
     "an offence is forgiven": (forgiven, "they cost nothing"),
     "escrow moves between deals": (
-        both(change(t.DEALS, S.deals[0], units=up("units", -50)),
-             change(t.DEALS, S.deals[1], units=up("units", 50))), "not at its offer's price"),
+        both(change(t.DEALS, S.deals[0], units=up(-50)),
+             change(t.DEALS, S.deals[1], units=up(50))), "not at its offer's price"),
     "a deposit on no lot": (
         elsewhere(t.CHALLENGES, S.lots[0], bytes(32)), "is doubted and is not there"),
     "a lot that keeps for ever": (
@@ -179,7 +182,7 @@ LIES = {
         change(t.MANDATES, S.mandate, charged_units=Units(0), charges=0, charged_until=0),
         "0 periods closed by a charge at"),
     "a mandate charged at a time to come": (
-        change(t.MANDATES, S.mandate, charged_ms=lambda m: m.start_ms + 10**6 * m.period_ms,
+        change(t.MANDATES, S.mandate, charged_ms=MANDATE.start_ms + 10**6 * MANDATE.period_ms,
                charged_until=10**6 + 1), "charged at a time to come"),
     "a claim of all there is": (
         change(t.CLAIMS, t.epoch_name(t.SUBSIDY.get(S.state).head), units=Units(2**62)),

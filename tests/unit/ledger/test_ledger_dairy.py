@@ -92,7 +92,7 @@ def test_milk_goes_from_farm_to_tank_to_run_to_lot_to_pack(town):
     claim = sealed_claim(town)
     assert town.do("mmu", SealRun(claim.run, TANK, bill(100))) == ""
     tank = TANKS.get(town.state, TANK)
-    assert (tank.collected, tank.sealed, tank.lost, tank.held) == (
+    assert (tank.collected_units, tank.sealed_units, tank.lost_units, tank.held_units) == (
         bill(120), bill(100), 0, bill(20),
     )  # fmt: skip
     assert town.do("mmu", town.dairy.mint(claim)) == ""
@@ -103,10 +103,9 @@ def test_milk_goes_from_farm_to_tank_to_run_to_lot_to_pack(town):
     product = product_of(town)
     bob = town.address("bob")
     assert town.do("alice", town.dairy.pay(bob, bill(3), (product, bill(2)))) == ""
-    assert PRODUCTS.get(town.state, product).sold == bill(2)
-    assert (LOTS.get(town.state, lot).remaining, LOTS.get(town.state, lot).unsold) == (
-        bill(98), bill(48),
-    )  # fmt: skip
+    assert PRODUCTS.get(town.state, product).sold_units == bill(2)
+    left = LOTS.get(town.state, lot)
+    assert (left.remaining_units, left.packed_unsold_units) == (bill(98), bill(48))
     assert town.do("alice", town.dairy.pay(bob, bill(51), (product, bill(49)))) == "short_lot"
     assert town.do("alice", town.dairy.pay(bob, bill(51), (lot, bill(51)))) == "short_lot"
     assert town.do("alice", town.dairy.pay(bob, bill(50), (lot, bill(50)))) == ""
@@ -211,7 +210,7 @@ def test_a_tank_with_old_milk_in_it_is_emptied_before_more_is_sealed(town):
     oldest_ms = TANKS.get(town.state, TANK).oldest_ms
     town.time_ms = oldest_ms + 3 * DAY_MS + 1
     assert town.do("mmu", SealRun(run, TANK, bill(40))) == "old_milk"
-    assert TANKS.get(town.state, TANK).held == bill(40)
+    assert TANKS.get(town.state, TANK).held_units == bill(40)
     assert town.do("mmu", WriteOff(TANK, bill(40), SPILLED)) == ""
     now = {"started_ms": town.time_ms - MINUTE_MS, "ended_ms": town.time_ms}
     assert town.do("mmu", collection(town, first_seq=10, **now)) == ""
@@ -225,7 +224,7 @@ def test_what_a_tank_loses_is_counted(town):
     assert town.do("alice", WriteOff(TANK, bill(1), SPILLED)) == "foreign_tank"
     assert town.do("mmu", WriteOff(TANK, bill(15), SPILLED)) == ""
     tank = TANKS.get(town.state, TANK)
-    assert (tank.lost, tank.held) == (bill(15), bill(25))
+    assert (tank.lost_units, tank.held_units) == (bill(15), bill(25))
     town.close()
 
 
@@ -268,15 +267,15 @@ def test_lost_milk_is_paid_by_the_reserve_then_the_bond_then_stands_as_a_deficit
     town.do("regulator", RecallLot(lot))
     assert town.do("bob", WriteOff(lot, bill(3), RECALLED)) == ""
     assert account(town.state, RESERVE_ACCOUNT).units == 0
-    assert MMUS.get(town.state, MMU).bond == bill(3)
+    assert MMUS.get(town.state, MMU).bond_units == bill(3)
     town.time_ms = NOW_MS + 20 * DAY_MS
     assert town.do("bob", WriteOff(lot, bill(97), EXPIRED)) == ""
     mmu = MMUS.get(town.state, MMU)
-    assert (mmu.bond, mmu.deficit) == (0, bill(94))
+    assert (mmu.bond_units, mmu.deficit_units) == (0, bill(94))
     books = supply(town.state)
-    assert books.deficit == bill(94)
-    assert books.by_reason == (0, bill(3), bill(3), 0, 0)
-    assert books.units == books.remaining + books.deficit
+    assert books.deficit_units == bill(94)
+    assert books.by_reason_units == (0, bill(3), bill(3), 0, 0)
+    assert books.units == books.remaining_units + books.deficit_units
     town.close()
 
 
@@ -288,7 +287,7 @@ def test_a_deficit_stops_mints_until_a_bond_covers_it(town):
     assert town.do("mmu", PostBond(bill(97))) == ""
     assert town.do("mmu", town.dairy.mint(town.dairy.claim(1))) == "deficit_open"
     assert town.do("mmu", PostBond(bill(3))) == ""
-    assert MMUS.get(town.state, MMU).bond == bill(2)
+    assert MMUS.get(town.state, MMU).bond_units == bill(2)
     assert town.do("mmu", town.dairy.mint(town.dairy.claim(1))) == ""
     town.close()
 
@@ -310,7 +309,7 @@ def test_spilled_milk_is_its_mmus_to_pay(town):
     town.do("mmu", PostBond(bill(4)))
     assert town.do("alice", WriteOff(lot, 1, SPILLED)) == "foreign_lot"
     assert town.do("mmu", WriteOff(lot, bill(3), SPILLED)) == ""
-    assert MMUS.get(town.state, MMU).bond == bill(2)
+    assert MMUS.get(town.state, MMU).bond_units == bill(2)
     assert account(town.state, RESERVE_ACCOUNT).units == bill(1)
     town.close()
 
@@ -350,7 +349,7 @@ def test_a_roll_rests_on_a_bond_as_a_mint_does(town):
     assert town.do("mmu", body) == "low_bond"
     town.do("mmu", PostBond(bill(1)))
     assert town.do("mmu", body) == ""
-    assert LOTS.get(town.state, lot).remaining == bill(20)
+    assert LOTS.get(town.state, lot).remaining_units == bill(20)
     town.close()
 
 
@@ -367,8 +366,8 @@ def test_an_expired_lot_is_rolled_onto_new_milk(town):
     after = supply(town.state)
     # 120 litres came, 100 of them back the old tokens: 20 are issued, 100 are bought.
     assert after.units - before.units == bill(20)
-    assert LOTS.get(town.state, lot).remaining == 0
-    assert LOTS.get(town.state, claim.lot_id()).remaining == bill(120)
+    assert LOTS.get(town.state, lot).remaining_units == 0
+    assert LOTS.get(town.state, claim.lot_id()).remaining_units == bill(120)
     assert town.units("farm-0") - held["farm-0"] == bill(9) + bill(45)
     assert town.do("mmu", body) == "short_lot"
     town.close()
@@ -390,9 +389,9 @@ def owe(town, units):
     """Let milk of the genesis be gone that the MMU could not pay for."""
     state, stock = town.state, town.dairy.genesis.stock[0].lot_id()
     held, lot, books = MMUS.get(state, MMU), LOTS.get(state, stock), supply(state)
-    MMUS.put(state, replace(held, deficit=units), MMU)
-    LOTS.put(state, replace(lot, remaining=lot.remaining - units), stock)
-    gone = replace(books, remaining=books.remaining - units, deficit=units)
+    MMUS.put(state, replace(held, deficit_units=units), MMU)
+    LOTS.put(state, replace(lot, remaining_units=lot.remaining_units - units), stock)
+    gone = replace(books, remaining_units=books.remaining_units - units, deficit_units=units)
     SUPPLY.put(state, gone)
 
 
@@ -405,7 +404,7 @@ def test_a_roll_issues_nothing_while_a_deficit_is_open(town):
     # As much as the old tokens need makes the books better, and may come.
     same, _ = roll(town, lot, 1, (60, 40))
     assert town.do("mmu", same) == ""
-    assert LOTS.get(town.state, lot).remaining == 0
+    assert LOTS.get(town.state, lot).remaining_units == 0
 
 
 def test_a_roll_that_the_mmu_cannot_pay_is_refused(town):
@@ -414,7 +413,7 @@ def test_a_roll_that_the_mmu_cannot_pay_is_refused(town):
     town.do("mmu", town.dairy.pay(town.address("bob"), town.units("mmu") - bill(1)))
     body, _ = roll(town, lot, 1, (60, 60))
     assert town.do("mmu", body) == "insufficient_funds"
-    assert LOTS.get(town.state, lot).remaining == bill(100)
+    assert LOTS.get(town.state, lot).remaining_units == bill(100)
 
 
 def test_a_challenge_upheld_is_fraud(town):
@@ -432,8 +431,8 @@ def test_a_challenge_upheld_is_fraud(town):
     assert town.do("carol", ResolveChallenge(lot, bill(25))) == ""
     assert town.units("alice") == before - 100
     # Ten litres were unsold yet and are burned from the bond; fifteen more go to the reserve.
-    assert MMUS.get(town.state, MMU).bond == bill(6)
-    assert supply(town.state).by_reason[4] == bill(10)
+    assert MMUS.get(town.state, MMU).bond_units == bill(6)
+    assert supply(town.state).by_reason_units[4] == bill(10)
     assert account(town.state, RESERVE_ACCOUNT).units == bill(16)
     assert town.do("carol", ResolveChallenge(lot, 0)) == "not_challenged"
     town.close()
@@ -473,12 +472,13 @@ def test_an_expired_lot_goes_down_the_whole_fall(town):
     town.time_ms = NOW_MS + 20 * DAY_MS
     body, _ = roll(town, lot, 1, (40, 30))
     assert town.do("mmu", body) == ""
-    assert LOTS.get(town.state, lot).remaining == bill(30)
+    assert LOTS.get(town.state, lot).remaining_units == bill(30)
     reserve = account(town.state, RESERVE_ACCOUNT).units
-    assert (reserve, MMUS.get(town.state, MMU).bond) == (bill(1), bill(1))
+    assert (reserve, MMUS.get(town.state, MMU).bond_units) == (bill(1), bill(1))
     assert town.do("bob", WriteOff(lot, bill(30), EXPIRED)) == ""
     assert account(town.state, RESERVE_ACCOUNT).units == 0
     mmu = MMUS.get(town.state, MMU)
-    assert (mmu.bond, mmu.deficit, supply(town.state).deficit) == (0, bill(28), bill(28))
+    assert (mmu.bond_units, mmu.deficit_units) == (0, bill(28))
+    assert supply(town.state).deficit_units == bill(28)
     assert town.do("mmu", town.dairy.mint(town.dairy.claim(2))) == "deficit_open"
     town.close()

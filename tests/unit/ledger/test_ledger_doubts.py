@@ -76,12 +76,12 @@ def test_a_rejected_doubt_pays_everyone_and_not_the_mmu(town, lot):
 def test_a_lot_is_found_false_once_for_each_of_its_litres(town, lot):
     town.do("mmu", PostBond(bill(300)))
     town.do("alice", town.dairy.pay(town.address("bob"), bill(90), (lot, bill(90))))
-    bond = MMUS.get(town.state, MMU).bond
+    bond = MMUS.get(town.state, MMU).bond_units
     assert doubt(town, lot, bill(60)) == ""
     assert doubt(town, lot, bill(41)) == "false_units_over_lot"
     assert town.do("carol", ResolveChallenge(lot, bill(40))) == ""
     assert doubt(town, lot, 1) == "false_units_over_lot"
-    assert bond - MMUS.get(town.state, MMU).bond == bill(100)
+    assert bond - MMUS.get(town.state, MMU).bond_units == bill(100)
     assert LOTS.get(town.state, lot).false_units == bill(100)
     town.close()
 
@@ -116,7 +116,7 @@ def test_of_stock_that_nobody_vouches_for_as_much_goes_as_the_reserve_pays(town,
     assert town.do("alice", WriteOff(stock, bill(1) + 1, LossReason.EXPIRED)) == "short_reserve"
     assert town.do("alice", WriteOff(stock, bill(1), LossReason.EXPIRED)) == ""
     assert account(town.state, RESERVE_ACCOUNT).units == 0
-    assert supply(town.state).deficit == 0
+    assert supply(town.state).deficit_units == 0
     town.close()
 
 
@@ -124,5 +124,5 @@ def test_a_doubt_of_stock_is_upheld_as_far_as_the_reserve_pays(town, stock):
     assert doubt(town, stock, bill(2)) == "short_reserve"
     assert CHALLENGES.get(town.state, stock) is not None
     assert town.do("carol", ResolveChallenge(stock, bill(1))) == ""
-    assert supply(town.state).deficit == 0
+    assert supply(town.state).deficit_units == 0
     town.close()

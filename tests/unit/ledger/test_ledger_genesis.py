@@ -49,7 +49,7 @@ def test_layout_does_not_matter_and_content_does():
 def test_the_state_of_block_0_is_backed_by_stock():
     state = genesis_state(GENESIS)
     books = supply(state)
-    assert books.minted == books.remaining == sum(s.units for s in GENESIS.stock)
+    assert books.minted_units == books.remaining_units == sum(s.units for s in GENESIS.stock)
     assert account(state, STAKE_ACCOUNT).units == 4 * bill(100)
     assert chain_id(state) == GENESIS.chain_id
     assert parameters(state) == GENESIS.parameters

@@ -58,14 +58,14 @@ def set_account(state, address, change):
 
 def set_lot(state, change):
     lot = LOTS.get(state, LOT)
-    LOTS.put(state, replace(lot, remaining=lot.remaining + change), LOT)
+    LOTS.put(state, replace(lot, remaining_units=lot.remaining_units + change), LOT)
 
 
 def set_books(state, minted, redeemed, remaining):
     books = supply(state)
     changed = Supply(
-        Units(books.minted + minted), Units(books.redeemed + redeemed),
-        Units(books.remaining + remaining),
+        Units(books.minted_units + minted), Units(books.redeemed_units + redeemed),
+        Units(books.remaining_units + remaining),
     )  # fmt: skip
     SUPPLY.put(state, changed)
 
@@ -167,9 +167,9 @@ RELATIONS = {
     "leads to no farm": lambda s: put_lot(s, SOUND, None),
     "more milk than its farms": lambda s: put_lot(s, replace(SOUND, units=Units(3))),
     "leads to no tank": lambda s: put_lot(s, SOUND, tank=b"t" * 32),
-    "units remain": lambda s: put_lot(s, replace(SOUND, remaining=Units(1))),
-    "0 packed, 1 unsold": lambda s: put_lot(s, replace(SOUND, unsold=Units(1))),
-    "there is no pack": lambda s: put_lot(s, replace(SOUND, units=Units(1), packed=Units(1))),
+    "units remain": lambda s: put_lot(s, replace(SOUND, remaining_units=Units(1))),
+    "0 packed, 1 unsold": lambda s: put_lot(s, replace(SOUND, packed_unsold_units=Units(1))),
+    "there is no pack": lambda s: put_lot(s, replace(SOUND, units=Units(1), packed_units=Units(1))),
     "it says otherwise": lambda s: PRODUCTS.put(
         s, Product(b"x" * 32, 2, Units(3), Units(0), 1), bytes(32)
     ),
@@ -178,7 +178,7 @@ RELATIONS = {
     ),
     "do not sum to 4 sealed": lambda s: TANKS.put(s, TANK, bytes(32)),
     "9 collected, but 3 + 4 + 1": lambda s: TANKS.put(
-        s, replace(TANK, lost=Units(1)), bytes(32)
+        s, replace(TANK, lost_units=Units(1)), bytes(32)
     ),
     "was drawn from and is not there": lambda s: SEALED.put(
         s, SealedRun(ALICE, "p", b"t" * 32, Units(1), ((FARM, Units(1)),), 1, 1), bytes(32)
@@ -191,7 +191,7 @@ RELATIONS = {
     "shares, ": lambda s: change_validator(s, shares=7, own_shares=6),
     "own shares of": lambda s: change_validator(s, shares=5, own_shares=6),
     "are not its parts": lambda s: change_validator(s, remainder=wide(1)),
-    "account rewards": lambda s: change_validator(s, rewards=Units(1)),
+    "account rewards": lambda s: change_validator(s, rewards_units=Units(1)),
     "has delegators and is not there": lambda s: DELEGATIONS.put(
         s, Delegation(1, wide(0), wide(0)), bytes(64)
     ),
@@ -212,7 +212,7 @@ RELATIONS = {
     ),
     "paid, claims": lambda s: SUBSIDY.put(s, Subsidy(head=2, tail=1)),
     "claims that wait": lambda s: SUBSIDY.put(s, Subsidy(head=1, tail=2)),
-    "account subsidy": lambda s: SUBSIDY.put(s, Subsidy(funded=Units(1))),
+    "account subsidy": lambda s: SUBSIDY.put(s, Subsidy(funded_units=Units(1))),
     "account escrow": lambda s: DEALS.put(
         s, Deal(bytes(32), ALICE, ALICE, Units(1), 1, False), bytes(32)
     ),

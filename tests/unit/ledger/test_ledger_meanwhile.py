@@ -65,10 +65,10 @@ def test_who_is_no_mmu_any_more_packs_nothing_and_still_pays_its_debts(town):
     assert town.do("mmu", PostBond(bill(1))) == "role_missing"
     town.time_ms = claim.expires_ms + 2 * DAY_MS
     assert town.do("mmu", WriteOff(claim.lot_id(), bill(50), LossReason.EXPIRED)) == ""
-    owed = MMUS.get(town.state, MMU).deficit
+    owed = MMUS.get(town.state, MMU).deficit_units
     assert owed > 0
     assert town.do("mmu", PostBond(owed)) == ""
-    assert MMUS.get(town.state, MMU).deficit == 0
+    assert MMUS.get(town.state, MMU).deficit_units == 0
     town.close()
 
 
@@ -107,7 +107,7 @@ def test_a_queue_of_claims_is_paid_block_by_block_once_there_is_money(town):
     assert town.do("alice", FeedPrice(0, 1_000_000)) == ""
     for number in range(waiting):
         CLAIMS.put(town.state, SubsidyClaim(farm, bill(1)), epoch_name(number))
-    queue = replace(SUBSIDY.get(town.state), tail=waiting, claimed=bill(waiting))
+    queue = replace(SUBSIDY.get(town.state), tail=waiting, claimed_units=bill(waiting))
     SUBSIDY.put(town.state, queue)
     assert town.do("treasury", FundSubsidy(bill(waiting))) == ""
     paid = []

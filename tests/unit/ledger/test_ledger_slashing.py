@@ -71,11 +71,11 @@ def test_votes_of_two_views_are_no_fault(town, epoch, view):
 def test_a_fault_costs_a_part_of_the_stake_and_the_seat(town):
     before, reserve = town.units("bob"), account(town.state, RESERVE_ACCOUNT).units
     assert town.do("bob", town.evidence(CULPRIT)) == ""
-    assert VALIDATORS.get(town.state, CULPRIT.public).stake == bill(95)
+    assert VALIDATORS.get(town.state, CULPRIT.public).stake_units == bill(95)
     assert town.units("bob") - before == bill(5) // 20 - FEE
     assert account(town.state, RESERVE_ACCOUNT).units - reserve == bill(5) * 19 // 20
     books = SLASHES.get(town.state)
-    assert books.slashed == books.reserve + books.reporters == bill(5)
+    assert books.slashed_units == books.reserve_units + books.reporters_units == bill(5)
     town.to_epoch(1)
     assert committee_of(town.state, 1).seat(CULPRIT.public) is not None
     assert committee_of(town.state, 2).seat(CULPRIT.public) is None
@@ -89,7 +89,7 @@ def test_a_fault_is_punished_once_whatever_its_order(town):
     other = town.evidence(CULPRIT, kinds=(X, F), blocks=(b"", b"a"))
     assert town.do("bob", other) == ""
     assert town.do("bob", town.evidence(CULPRIT, view=6)) == ""
-    assert VALIDATORS.get(town.state, CULPRIT.public).stake == bill(85)
+    assert VALIDATORS.get(town.state, CULPRIT.public).stake_units == bill(85)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_fault_is_punished_once_whatever_its_order(town):
 )
 def test_what_is_no_evidence(town, change, code):
     assert town.do("bob", town.evidence(CULPRIT, **change)) == code
-    assert VALIDATORS.get(town.state, CULPRIT.public).stake == bill(100)
+    assert VALIDATORS.get(town.state, CULPRIT.public).stake_units == bill(100)
 
 
 def test_only_members_of_the_epoch_answer(town):
@@ -134,7 +134,7 @@ def test_what_left_after_it_voted_pays_and_what_left_before_does_not(town):
     assert town.do("bob", town.evidence(CULPRIT, epoch=2)) == ""
     assert UNBONDING.get(town.state, name).units == bill(20)
     assert UNBONDING.get(town.state, CULPRIT.public + epoch_name(1)).units == bill(38)
-    assert VALIDATORS.get(town.state, CULPRIT.public).stake == bill(38)
+    assert VALIDATORS.get(town.state, CULPRIT.public).stake_units == bill(38)
     town.close()
 
 
@@ -152,7 +152,7 @@ def test_an_epoch_never_costs_more_than_its_seat():
     town = Town(staking={**SHORT, "slash_bp": 6_000})
     codes = [town.do("bob", town.evidence(CULPRIT, view=view)) for view in range(3)]
     assert codes == ["", "", "nothing_at_stake"]
-    assert VALIDATORS.get(town.state, CULPRIT.public).stake == 0
+    assert VALIDATORS.get(town.state, CULPRIT.public).stake_units == 0
     assert town.do("bob", Bond(CULPRIT.public, bill(1))) == "empty_stake"
     town.close()
 
@@ -178,7 +178,7 @@ def test_nobody_gains_by_reporting_itself_with_the_stake_of_others(town):
     before = town.units("bob")
     assert town.do("bob", town.evidence(CULPRIT, epoch=2)) == ""
     # Of 25 BILL that were taken the owner lost not one unit.
-    assert SLASHES.get(town.state).slashed == bill(25) + 1
+    assert SLASHES.get(town.state).slashed_units == bill(25) + 1
     assert town.units("bob") == before - FEE
     town.close()
 
@@ -200,7 +200,7 @@ def test_for_nothing_it_is_looked_once(town):
         town.do("bob", town.evidence(CULPRIT, epoch=e, view=v)) for e in (1, 0) for v in (1, 2)
     ]
     assert codes == ["", "nothing_at_stake", "", "nothing_at_stake"]
-    assert SLASHES.get(town.state).slashed == bill(100)
+    assert SLASHES.get(town.state).slashed_units == bill(100)
     town.close()
 
 

@@ -153,7 +153,7 @@ def test_the_least_stake_is_looked_for_in_vain_once_an_epoch(town, monkeypatch):
     assert town.do("bob", town.registration("bob", "squat-bob")) == ""
     assert town.do("bob", Bond(outsider, bill(1))) == ""
     found = REGISTER.get(town.state)
-    assert (found.least, found.epoch) == (bill(100), 0)
+    assert (found.least_units, found.epoch) == (bill(100), 0)
     # Whoever stands has less now, but who does not stand hears of it in the next epoch.
     assert town.do("owner-0", Unbond(OLD, bill(99))) == ""
     assert town.do("bob", Bond(outsider, bill(1))) == ""
@@ -187,7 +187,7 @@ def test_fees_are_shared_by_stake_after_the_commission(town):
     assert town.do("bob", ClaimRewards(NEW)) == ""
     assert town.units("bob") - delegator == 2_699 - FEE
     # A share's part is floored at 2^-64 of a unit; what is over counts with the next fees.
-    assert VALIDATORS.get(town.state, NEW).rewards == 1
+    assert VALIDATORS.get(town.state, NEW).rewards_units == 1
     assert town.do("bob", ClaimRewards(NEW)) == "no_rewards"
     town.close()
 
@@ -200,7 +200,7 @@ def test_a_delegator_earns_from_its_bond_on_and_no_sooner(town):
     town.do("carol", Bond(NEW, bill(200)))
     town.blocks([town.dairy.transaction(pay, key("carol"), 2, fee=1_000)], proposer="alice")
     validator = VALIDATORS.get(town.state, NEW)
-    assert validator.rewards == 500 + 750
+    assert validator.rewards_units == 500 + 750
     before = town.units("bob"), town.units("carol")
     assert town.do("bob", Unbond(NEW, bill(100))) == ""
     assert town.do("carol", Unbond(NEW, bill(200))) == ""
@@ -208,7 +208,7 @@ def test_a_delegator_earns_from_its_bond_on_and_no_sooner(town):
     # Fractions of a unit stay, and count with the next fees.
     assert town.units("bob") - before[0] == 749 - FEE
     assert town.units("carol") - before[1] == 500 - FEE
-    assert VALIDATORS.get(town.state, NEW).rewards == 1
+    assert VALIDATORS.get(town.state, NEW).rewards_units == 1
     town.close()
 
 

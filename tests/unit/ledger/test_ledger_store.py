@@ -184,7 +184,7 @@ def test_lots_are_listed_newest_first_with_what_remains(chain):
     chain.block(dairy.transaction(dairy.pay(TO_BOB, 10, (lot, 7)), ALICE, 0))
     listed = chain.store.lots(2)
     assert [entry.id for entry in listed] == [lot, dairy.claim(0).lot_id()]
-    assert listed[0].lot.remaining == bill(100) - 7
+    assert listed[0].lot.remaining_units == bill(100) - 7
     assert len(chain.store.lots()) == 4
 
 

@@ -66,13 +66,13 @@ def test_a_payment_moves_units_and_the_fee_reaches_the_proposer(dairy, state):
 
 def test_a_redeeming_payment_burns_its_part_and_pays_the_rest(dairy, state):
     before, lot = supply(state), stock(dairy)
-    remaining = LOTS.get(state, lot).remaining
+    remaining = LOTS.get(state, lot).remaining_units
     assert run(dairy, state, dairy.pay(TO_BOB, bill(3), (lot, bill(2)))) == ""
     assert account(state, FROM_ALICE).units == bill(1_000) - bill(3) - FEE
     assert account(state, TO_BOB).units == bill(51)
-    assert LOTS.get(state, lot).remaining == remaining - bill(2)
+    assert LOTS.get(state, lot).remaining_units == remaining - bill(2)
     after = supply(state)
-    assert after.redeemed == before.redeemed + bill(2)
+    assert after.redeemed_units == before.redeemed_units + bill(2)
     assert after.units == before.units - bill(2)
 
 
@@ -98,7 +98,7 @@ def test_a_lot_may_be_redeemed_to_its_last_unit(dairy, state):
     assert minted.receipts[0].code == ""
     lot = dairy.claim().lot_id()
     assert run(dairy, state, dairy.pay(TO_BOB, bill(100), (lot, bill(100)))) == ""
-    assert LOTS.get(state, lot).remaining == 0
+    assert LOTS.get(state, lot).remaining_units == 0
     assert run(dairy, state, dairy.pay(TO_BOB, 1, (lot, 1))) == "short_lot"
 
 

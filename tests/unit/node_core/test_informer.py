@@ -52,7 +52,7 @@ def tell(cluster: Cluster, index: int, *votes: Vote) -> None:
 def stake(cluster: Cluster, member: int) -> int:
     record = VALIDATORS.get(cluster.nodes[0].store, cluster.keys[member].public)
     assert record is not None
-    return record.stake
+    return record.stake_units
 
 
 def test_two_votes_seen_by_one_cost_the_culprit_its_stake_everywhere(cluster: Cluster) -> None:

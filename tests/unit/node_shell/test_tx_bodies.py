@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from ledger.primitives.keys import format_address
+from ledger.types.milk import ChallengeLot
 from ledger.types.registry import FreezeAccount, RegisterDevice
 from node.cli.tx_bodies import read_body, read_policy
 from node.errors import BadArgument
@@ -25,7 +26,8 @@ def in_words(value):
         return [in_words(each) for each in value]
     if isinstance(value, msgspec.Struct):
         tag = type(value).__struct_config__.tag
-        fields = {name: in_words(getattr(value, name)) for name in value.__struct_fields__}
+        names = zip(value.__struct_encode_fields__, value.__struct_fields__, strict=True)
+        fields = {public: in_words(getattr(value, name)) for public, name in names}
         return {"type": tag, **fields} if tag else fields
     return value
 
@@ -50,6 +52,14 @@ def test_addresses_stand_as_people_write_them_and_what_has_a_default_may_be_left
     del words["flow_max_l_per_h"]
     path.write_text(json.dumps(words))
     assert read_body(path, "dbill") == gauge
+
+
+def test_a_field_keeps_its_public_name_whatever_the_code_calls_it(tmp_path):
+    path = tmp_path / "body.json"
+    lot, grounds = "11" * 32, "22" * 32
+    words = {"type": "challenge_lot", "lot": lot, "deposit": 7, "grounds": grounds}
+    path.write_text(json.dumps(words))
+    assert read_body(path, "dbill") == ChallengeLot(b"\x11" * 32, 7, b"\x22" * 32)
 
 
 @pytest.mark.parametrize(
