@@ -1,8 +1,8 @@
 """Lots on sale: packs are filled from them, and a sale burns their litres (spec §5, §12).
 
 A redemption names a lot, of which only loose milk is sold, or a product lot, whose packs are. It
-must be in date and neither frozen nor recalled. Invariant: a lot's `unsold` is at most its
-`remaining`, and the packs sold are at most those filled.
+must be in date and neither frozen nor recalled. Invariant: what a lot has packed and unsold is at
+most what it has left, and the packs sold are at most those filled.
 """
 
 from typing import Final

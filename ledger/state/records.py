@@ -44,7 +44,7 @@ class Account(Struct, frozen=True, array_like=True):
 
 
 class Reason(IntEnum):
-    """Why milk left the books; the order is that of `Supply.by_reason`."""
+    """Why milk left the books; the order is that of `Supply.by_reason_units`."""
 
     SOLD = 0
     EXPIRED = 1

@@ -1,4 +1,4 @@
-"""The store: finalised blocks, receipts, state, indexes and head, committed together.
+"""The store: finalized blocks, receipts, state, indexes and head, committed together.
 
 `schema` is the key map, `chain` what every store does, `pruning` what becomes of old bodies,
 `memory` and `disk` where the cells are.
@@ -7,11 +7,11 @@
 from ledger.store.answers import HistoryEntry, LotEntry, StoredBlock, TransactionRecord
 from ledger.store.chain import ChainStore
 from ledger.store.memory import MemoryStore
-from ledger.store.schema import Finalised, Head
+from ledger.store.schema import Finalized, Head
 
 __all__ = [
     "ChainStore",
-    "Finalised",
+    "Finalized",
     "Head",
     "HistoryEntry",
     "LotEntry",

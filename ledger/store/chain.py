@@ -43,7 +43,7 @@ from ledger.store.schema import (
     TRANSACTION,
     VERSION_KEY,
     Cell,
-    Finalised,
+    Finalized,
     Head,
     Location,
     block_cells,
@@ -129,7 +129,7 @@ class ChainStore(ABC):
             self.check_chain(genesis.chain_id)
             return self._head
         overlay, block = genesis_state(genesis), genesis_block(genesis)
-        step = Finalised(block, encode(block), (), (), (), overlay.changes, overlay.accumulator)
+        step = Finalized(block, encode(block), (), (), (), overlay.changes, overlay.accumulator)
         self._commit([step], [(VERSION_KEY, bytes([SCHEMA_VERSION]))])
         assert self._head is not None
         return self._head
@@ -143,7 +143,7 @@ class ChainStore(ABC):
                 path=self._path, got=self._head.chain_id.hex(), expected=expected.hex()
             )
 
-    def commit(self, steps: Sequence[Finalised]) -> Head:
+    def commit(self, steps: Sequence[Finalized]) -> Head:
         """Commit final blocks, each the child of the one before, in one durable batch.
 
         The last one's finalization becomes the head's.
@@ -151,7 +151,7 @@ class ChainStore(ABC):
         self._check_steps(steps)
         return self._commit(steps, [])
 
-    def _check_steps(self, steps: Sequence[Finalised]) -> None:
+    def _check_steps(self, steps: Sequence[Finalized]) -> None:
         """Whoever commits has verified the blocks: what is wrong here is our own bug."""
         assert self._head is not None, "a store begins with a genesis"
         assert steps, "a commit has at least one block"
@@ -163,7 +163,7 @@ class ChainStore(ABC):
             assert state_root(step.accumulator) == header.state_root, "another state than said"
             height, parent = header.height, header.hash()
 
-    def _commit(self, steps: Sequence[Finalised], more: Sequence[Cell]) -> Head:
+    def _commit(self, steps: Sequence[Finalized], more: Sequence[Cell]) -> Head:
         head = head_of(steps[-1], steps[-1].finalization)
         cells: dict[bytes, bytes | None] = dict(more)
         for step in steps:

@@ -94,7 +94,7 @@ class Location(Struct, frozen=True, array_like=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Finalised:
+class Finalized:
     """A block that is final, and all that executing it gave: one step of a commit.
 
     `transactions` are the block's, decoded, in order; `parties` those whose records each of them
@@ -141,7 +141,7 @@ def history_cells(
         yield HISTORY + address + where, txid
 
 
-def block_cells(step: Finalised) -> Iterator[Cell]:
+def block_cells(step: Finalized) -> Iterator[Cell]:
     """List every cell that a final block writes, but the head's."""
     header = step.block.header
     height = header.height
@@ -179,7 +179,7 @@ def lot_cells(
             yield height_key(FARM_LOTS + farm, lot.height) + lot_id, b""
 
 
-def head_of(step: Finalised, finalization: bytes) -> Head:
+def head_of(step: Finalized, finalization: bytes) -> Head:
     """Make the head that a final block stands for."""
     header = step.block.header
     return Head(

@@ -30,7 +30,7 @@ from ledger.primitives.scalars import View
 from ledger.state import Overlay, Reader
 from ledger.state.tables import account
 from ledger.store.chain import ChainStore
-from ledger.store.schema import Finalised
+from ledger.store.schema import Finalized
 from ledger.transition import (
     BlockContext,
     Execution,
@@ -362,11 +362,11 @@ class Application:
 
     # Finality.
 
-    def finalise(self, finalization: Certificate) -> tuple[Finalised, ...]:
+    def finalise(self, finalization: Certificate) -> tuple[Finalized, ...]:
         """Make a block and its ancestors final; give those that were not, lowest first."""
         chain = self._tree.finalise(finalization.subject.block_hash)
         return tuple(
-            Finalised(
+            Finalized(
                 executed.block,
                 executed.raw,
                 executed.transactions,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, Signature
-from ledger.store.schema import Finalised
+from ledger.store.schema import Finalized
 from node.core.events import Channel
 
 
@@ -49,7 +49,7 @@ class Verify:
 class Commit:
     """Write finalised blocks, lowest first, in one batch; the last has its finalization."""
 
-    steps: tuple[Finalised, ...]
+    steps: tuple[Finalized, ...]
 
 
 @dataclass(frozen=True, slots=True)

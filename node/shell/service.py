@@ -21,7 +21,7 @@ from trio_typing import TaskStatus
 
 from ledger.primitives.keys import PublicKey, verify_many
 from ledger.store.chain import ChainStore
-from ledger.store.schema import Finalised
+from ledger.store.schema import Finalized
 from node.client.views import Submission
 from node.core.book import Book
 from node.core.effects import (
@@ -61,7 +61,7 @@ TURN_S: Final = 0.02
 """How long one batch may hold the loop before the network gets a turn."""
 _log = structlog.get_logger("billcoin.service")
 
-CommitHook = Callable[[Sequence[Finalised], int], None]
+CommitHook = Callable[[Sequence[Finalized], int], None]
 """Told of blocks that are in the store, and when."""
 
 

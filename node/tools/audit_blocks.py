@@ -41,7 +41,7 @@ from ledger.store.schema import (
     TIMES,
     TRANSACTION,
     VERSION_KEY,
-    Finalised,
+    Finalized,
     Head,
     block_cells,
     head_of,
@@ -144,7 +144,7 @@ class BlockWalk:
         receipts = self._receipts(where, block.header, transactions)
         if receipts is not None:
             unknown = ((),) * len(transactions)  # The replay looks for those who had part.
-            self._cells(where, Finalised(block, raw, transactions, receipts, unknown, {}, b""))
+            self._cells(where, Finalized(block, raw, transactions, receipts, unknown, {}, b""))
         return block.header
 
     def _receipts(
@@ -184,7 +184,7 @@ class BlockWalk:
             self._cell(where, key, height.to_bytes(HEIGHT_BYTES, "big"))
         return header
 
-    def _cells(self, where: str, step: Finalised) -> None:
+    def _cells(self, where: str, step: Finalized) -> None:
         """Check every cell that a block must have written."""
         for key, value in block_cells(step):
             assert value is not None, "only state is ever removed"
@@ -266,7 +266,7 @@ class BlockWalk:
         head = self._head
         if last is None:
             return  # Told already.
-        if head_of(Finalised(Block(last, ()), b"", (), (), (), {}, b""), head.finalization) != head:
+        if head_of(Finalized(Block(last, ()), b"", (), (), (), {}, b""), head.finalization) != head:
             self._tell("head", f"it is not what block {head.height} says")
         if head.height > 0 and not head.finalization:
             self._tell("head", "it has no finalization")

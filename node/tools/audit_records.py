@@ -13,7 +13,7 @@ from ledger.primitives.codec import encode
 from ledger.state import tables
 from ledger.state.overlay import Overlay
 from ledger.state.table import Table
-from ledger.store import Finalised, MemoryStore
+from ledger.store import Finalized, MemoryStore
 from ledger.store.chain import ChainStore
 from ledger.transition import BlockContext, apply_block
 from ledger.types.block import Block
@@ -65,7 +65,7 @@ def _execute(genesis: Genesis, blocks: Iterable[Block]) -> MemoryStore:
             genesis.chain_id, header.height, header.time_ms, header.proposer, draw
         )
         outcome = apply_block(overlay, context, transactions)
-        step = Finalised(
+        step = Finalized(
             block,
             encode(block),
             transactions,

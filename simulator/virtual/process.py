@@ -20,7 +20,7 @@ from consensus.params import Params
 from ledger.primitives.committee import Member
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.keys import verify_many
-from ledger.store.schema import Finalised
+from ledger.store.schema import Finalized
 from node.core import effects as asked
 from node.core import events as told
 from node.core.assembly import assemble
@@ -52,7 +52,7 @@ class Witness(Protocol):
     def saying(self, process: "Process", message: Message) -> None:
         """A consensus message is about to leave."""
 
-    def committed(self, process: "Process", steps: tuple[Finalised, ...]) -> None:
+    def committed(self, process: "Process", steps: tuple[Finalized, ...]) -> None:
         """Final blocks are in the store now."""
 
     def warned(self, process: "Process", warning: asked.Warn) -> None:
@@ -338,7 +338,7 @@ class Process:
             records = self.disk.sync()
             self.stage.witness.synced(self, records)
 
-    def _commit(self, steps: tuple[Finalised, ...]) -> None:
+    def _commit(self, steps: tuple[Finalized, ...]) -> None:
         head = self.store.commit(steps)
         self.disk.prune(spot(head.epoch, head.view))
         for step in steps:

@@ -15,7 +15,7 @@ from ledger.state import Overlay
 from ledger.state.lattice import state_root
 from ledger.state.records import Account
 from ledger.state.tables import ACCOUNTS
-from ledger.store import ChainStore, Finalised
+from ledger.store import ChainStore, Finalized
 from ledger.store.disk import DiskStore
 from ledger.store.memory import MemoryStore
 from ledger.transition import Outcome, apply_block, transactions_root
@@ -69,7 +69,7 @@ class Town:
         transactions: Sequence[Transaction],
         overlay: Overlay,
         outcome: Outcome,
-    ) -> Finalised:
+    ) -> Finalized:
         """Make what a store commits."""
         raws = tuple(encode(transaction) for transaction in transactions)
         header = self._header(
@@ -79,7 +79,7 @@ class Town:
             state_root=outcome.state_root,
         )
         block = Block(header, raws)
-        return Finalised(
+        return Finalized(
             block,
             encode(block),
             tuple(transactions),
@@ -115,7 +115,7 @@ class Town:
             changes = {ACCOUNTS.prefix + stranger(number, count): value for number in numbers}
             header = self._header(store, state_root=state_root(store.accumulator))
             block = Block(header, ())
-            store.commit([Finalised(block, encode(block), (), (), (), changes, store.accumulator)])
+            store.commit([Finalized(block, encode(block), (), (), (), changes, store.accumulator)])
 
 
 def stranger(number: int, count: int) -> Address:

@@ -30,7 +30,7 @@ from ledger.rules.fees import price_intent
 from ledger.state import Overlay, Reader
 from ledger.state.records import Role
 from ledger.state.tables import account
-from ledger.store import ChainStore, Finalised, Head
+from ledger.store import ChainStore, Finalized, Head
 from ledger.transition import (
     BlockContext,
     Outcome,
@@ -451,7 +451,7 @@ class Chain:
         transactions: Sequence[Transaction],
         time_ms: int | None = None,
         finalization: bytes = b"f",
-    ) -> tuple[Finalised, Outcome]:
+    ) -> tuple[Finalized, Outcome]:
         """Execute a block on a parent and give what a commit needs."""
         overlay = Overlay(parent)
         height = head.height + 1
@@ -477,7 +477,7 @@ class Chain:
             vrf_proof=b"",
         )
         block = Block(header, raws)
-        step = Finalised(
+        step = Finalized(
             block,
             encode(block),
             transactions,

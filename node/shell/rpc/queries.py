@@ -20,7 +20,7 @@ from ledger.primitives.keys import Address
 from ledger.state.tables import account, supply
 from ledger.store.answers import LotEntry
 from ledger.store.chain import ChainStore
-from ledger.store.schema import Finalised, Head
+from ledger.store.schema import Finalized, Head
 from ledger.trace import trace
 from ledger.types.block import Block, Receipt
 from ledger.types.transaction import TxId
@@ -100,7 +100,7 @@ class Queries:
         self._news = trio.Event()
         self._finalized_ms = 0
 
-    def committed(self, steps: Sequence[Finalised], now_ms: int) -> None:
+    def committed(self, steps: Sequence[Finalized], now_ms: int) -> None:
         """Learn that blocks are in the store; wake who waits for them."""
         self._finalized_ms = now_ms
         for step in steps:

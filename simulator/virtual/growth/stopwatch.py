@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from consensus.journal import Record
 from consensus.messages import Message, Proposal
 from ledger.primitives.hashing import Hash
-from ledger.store.schema import Finalised
+from ledger.store.schema import Finalized
 from node.core import effects as asked
 from simulator.virtual.process import Process, Witness
 from simulator.virtual.simulation import Simulation
@@ -68,7 +68,7 @@ class Stopwatch:
             self._proposed_ms.setdefault(block_hash, self._simulation.world.now_ms)
         self._oracle.saying(process, message)
 
-    def committed(self, process: Process, steps: tuple[Finalised, ...]) -> None:
+    def committed(self, process: Process, steps: tuple[Finalized, ...]) -> None:
         """Note who stored a block."""
         self._oracle.committed(process, steps)
         if process.trusted:
@@ -83,7 +83,7 @@ class Stopwatch:
         """Pass it on."""
         self._oracle.handled(process)
 
-    def _store(self, process: Process, step: Finalised) -> None:
+    def _store(self, process: Process, step: Finalized) -> None:
         block_hash = step.block.header.hash()
         block = self._blocks.setdefault(block_hash, Block())
         if process.place in block.places:

@@ -29,7 +29,7 @@ from consensus.messages import Certificate, Message, Proposal, Subject, Vote
 from ledger.primitives.codec import decode
 from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Hash
-from ledger.store.schema import Finalised
+from ledger.store.schema import Finalized
 from node.core import effects as asked
 from simulator.virtual.errors import Breach
 from simulator.virtual.oracle.ballots import FINALIZE, NOTARIZE, NULLIFY, Ballots
@@ -303,7 +303,7 @@ class Oracle:
 
     # What is stored and blamed.
 
-    def committed(self, process: Process, steps: tuple[Finalised, ...]) -> None:
+    def committed(self, process: Process, steps: tuple[Finalized, ...]) -> None:
         """I7 and I8, and the proof that comes with the last block."""
         if not process.trusted:
             return

@@ -13,7 +13,7 @@ from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import verify_many
 from ledger.state import Overlay, state_root
-from ledger.store.schema import Finalised
+from ledger.store.schema import Finalized
 from ledger.transition import (
     BlockContext,
     apply_block,
@@ -206,7 +206,7 @@ class Chronicle:
 
     # Finality.
 
-    def commit(self, place: int, step: Finalised) -> None:
+    def commit(self, place: int, step: Finalized) -> None:
         """Hold a block that a node stored as final against what is final elsewhere."""
         header = step.block.header
         height, block_hash = header.height, header.hash()
@@ -224,7 +224,7 @@ class Chronicle:
             return
         self._extend(place, step, block_hash)
 
-    def _extend(self, place: int, step: Finalised, block_hash: Hash) -> None:
+    def _extend(self, place: int, step: Finalized, block_hash: Hash) -> None:
         header = step.block.header
         judged = self._judged.get(block_hash)
         if self.tolerates_forks and (judged is None or judged.overlay is None):
