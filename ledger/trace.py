@@ -24,7 +24,7 @@ from ledger.store.schema import STATE
 from ledger.types.evidence import DeviceEvidence, RunClaim
 from ledger.types.mandate import ChargeMandate
 from ledger.types.milk import MintLot, PackLot, RecordCollection, RollLot, SealRun
-from ledger.types.trace import Farm, LotStep, Meter, Pack, Run, Sale, Step, Tank, Trace
+from ledger.types.trace import DrawnTank, Farm, LotStep, Meter, Pack, Run, Sale, Step, Trace
 from ledger.types.transaction import Transaction, decode_transaction
 from ledger.types.transfer import Redemption, Transfer
 
@@ -115,7 +115,7 @@ def _run(claim: RunClaim, step: Step) -> Run:
     )
 
 
-def _tank(store: ChainStore, lot: Lot) -> Tank | None:
+def _tank(store: ChainStore, lot: Lot) -> DrawnTank | None:
     """Tell of the tank that a lot's run was drawn from."""
     sealed = SEALED.get(store, run_name(Hash(lot.run), Address(lot.mmu)))
     if sealed is None:
@@ -123,11 +123,11 @@ def _tank(store: ChainStore, lot: Lot) -> Tank | None:
     tank = TANKS.get(store, sealed.tank)
     step = _step(store, sealed.mmu, sealed.height, _seals(Hash(lot.run)))
     name = "" if tank is None else tank.name
-    return Tank(Hash(sealed.tank), name, sealed.units, sealed.oldest_ms, step)
+    return DrawnTank(Hash(sealed.tank), name, sealed.units, sealed.oldest_ms, step)
 
 
 def _meters(
-    store: ChainStore, farm: Address, minted: Step, claim: RunClaim | None, tank: Tank | None
+    store: ChainStore, farm: Address, minted: Step, claim: RunClaim | None, tank: DrawnTank | None
 ) -> tuple[tuple[Meter, ...], bool]:
     """List the meters that counted a farm's milk: in the claim, or in collections of the tank.
 
@@ -140,7 +140,7 @@ def _meters(
     return tuple(_meter(c.meter, minted) for c in claim.collections if c.farm == farm), True
 
 
-def _collected(store: ChainStore, farm: Address, tank: Tank) -> tuple[tuple[Meter, ...], bool]:
+def _collected(store: ChainStore, farm: Address, tank: DrawnTank) -> tuple[tuple[Meter, ...], bool]:
     """Find what a farm brought into the tank, from the oldest milk in the run to its sealing."""
     meters: list[Meter] = []
     before = (tank.sealed.height + 1, 0)

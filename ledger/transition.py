@@ -20,9 +20,10 @@ from ledger.invariants import check_block
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import BadKey
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import Address, PublicKey, Signature
+from ledger.primitives.keys import Address
 from ledger.primitives.merkle import merkle_root
 from ledger.rules import BlockContext, Call, apply_body, body_claims, check_body, end_block
+from ledger.rules.claims import Claim
 from ledger.rules.fees import charge_fee, check_fee, pay_fees
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.parties import parties_of
@@ -89,9 +90,7 @@ def check_transaction(
     check_body(reader, Call(sender, intent.nonce, intent.fee_units), intent.body)
 
 
-def signature_claims(
-    transaction: Transaction, chain: Hash
-) -> list[tuple[PublicKey, bytes, Signature]]:
+def signature_claims(transaction: Transaction, chain: Hash) -> list[Claim]:
     """List every signature that must hold: the sender's, and those that its body shows."""
     intent = transaction.intent
     if any(place >= len(intent.sender.keys) for place, _ in transaction.signatures):

@@ -49,24 +49,24 @@ from ledger.types.milk import MintLot, RollLot
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
-    """A mint's tokens: who gets how many units. `farmers` stand in the collections' order."""
+class MintSplit:
+    """A mint's tokens: who gets how many. Farmers stand in the collections' order."""
 
-    farmers: tuple[int, ...]
-    processor: int
-    validators: int
-    attestors: int
-    reserve: int
+    farmers_units: tuple[int, ...]
+    processor_units: int
+    validators_units: int
+    attestors_units: int
+    reserve_units: int
 
 
-def split_mint(split: Split, units: int, brought: list[Fraction]) -> Shares:
+def split_mint(split: Split, units: int, brought: list[Fraction]) -> MintSplit:
     """Split a lot's units; the farmers' part takes every rounding and goes by milk brought."""
     processor, validators, attesting, reserve = (
         units * part // BASIS_POINTS
         for part in (split.processor_bp, split.validators_bp, split.attestors_bp, split.reserve_bp)
     )
     rest = units - processor - validators - attesting - reserve
-    return Shares(tuple(apportion(rest, brought)), processor, validators, attesting, reserve)
+    return MintSplit(tuple(apportion(rest, brought)), processor, validators, attesting, reserve)
 
 
 def check_mint(reader: Reader, call: Call, body: MintLot) -> None:
@@ -130,7 +130,7 @@ def apply_roll(overlay: Overlay, context: BlockContext, call: Call, body: RollLo
     book_gone(overlay, rolled, rolled, Reason.EXPIRED)
     _issue(overlay, call.sender, milk, claim.units - rolled)
     bought = split_mint(parameters(overlay).split, rolled, [part for _, part in milk.brought])
-    for (farm, _), units in zip(milk.brought, bought.farmers, strict=True):
+    for (farm, _), units in zip(milk.brought, bought.farmers_units, strict=True):
         pay(overlay, call.sender, farm, units)
 
 
@@ -168,13 +168,13 @@ def _by_farm(milk: Milk, units: int) -> list[tuple[Address, int]]:
 
 def _issue(overlay: Overlay, mmu: Address, milk: Milk, units: int) -> None:
     """Pay everyone's part of newly issued tokens."""
-    shares = split_mint(parameters(overlay).split, units, [part for _, part in milk.brought])
-    for (farm, _), part in zip(milk.brought, shares.farmers, strict=True):
+    parts = split_mint(parameters(overlay).split, units, [part for _, part in milk.brought])
+    for (farm, _), part in zip(milk.brought, parts.farmers_units, strict=True):
         credit(overlay, farm, part)
-    credit(overlay, mmu, shares.processor)
-    credit(overlay, VALIDATORS_ACCOUNT, shares.validators)
-    credit(overlay, ATTESTORS_ACCOUNT, shares.attestors)
-    credit(overlay, RESERVE_ACCOUNT, shares.reserve)
+    credit(overlay, mmu, parts.processor_units)
+    credit(overlay, VALIDATORS_ACCOUNT, parts.validators_units)
+    credit(overlay, ATTESTORS_ACCOUNT, parts.attestors_units)
+    credit(overlay, RESERVE_ACCOUNT, parts.reserve_units)
 
 
 def _farms(claim: RunClaim) -> list[Address]:

@@ -37,7 +37,7 @@ class Farm(Struct, frozen=True):
     meters: tuple[Meter, ...]
 
 
-class Tank(Struct, frozen=True):
+class DrawnTank(Struct, frozen=True):
     """The tank that a run was drawn from."""
 
     tank: Hash
@@ -101,6 +101,6 @@ class Trace(Struct, frozen=True):
     pack: Pack | None
     lot: LotStep
     run: Run | None
-    tank: Tank | None
+    tank: DrawnTank | None
     farms: tuple[Farm, ...]
     complete: bool

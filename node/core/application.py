@@ -27,6 +27,7 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, Seed
 from ledger.primitives.merkle import merkle_root
 from ledger.primitives.scalars import View
+from ledger.rules.claims import Claim
 from ledger.state import Overlay, Reader
 from ledger.state.tables import account
 from ledger.store.chain import ChainStore
@@ -46,7 +47,7 @@ from ledger.types.transaction import Transaction, TxId, decode_transaction
 from node.core.blocktree import BlockTree, Executed, Tip
 from node.core.mempool import Mempool
 from node.core.plans import plan_after
-from node.core.verifier import Claim, Verifier, fingerprint
+from node.core.verifier import Verifier, fingerprint
 
 HEADER_BYTES_MAX: Final = 1_024
 CLOCK_DRIFT_MS: Final = 2_000

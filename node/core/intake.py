@@ -15,12 +15,13 @@ from ledger.primitives.codec import encode
 from ledger.primitives.committee import Member
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Domain, digest
+from ledger.rules.claims import Claim
 from ledger.types.transaction import Transaction, TxId, decode_transaction
 from node.core.application import Application
 from node.core.effects import Admission, Effect, SendAll, SendTo, Submitted
 from node.core.events import Channel, Submit
 from node.core.mempool import Mempool, PoolFault, Waiting
-from node.core.verifier import Claim, Verifier, fingerprint
+from node.core.verifier import Verifier, fingerprint
 from node.core.wire import GOSSIP_BYTES_MAX, TX_BATCH_MAX, TransactionBatch
 
 GOSSIP_INTERVAL_MS: Final = 40

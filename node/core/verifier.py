@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.primitives.hashing import Domain, Hash, digest
-from ledger.primitives.keys import PublicKey, Signature
+from ledger.rules.claims import Claim
 from node.core.effects import Verify
 from node.core.events import Verified
 
 KNOWN_MAX: Final = 60_000
 PENDING_MAX: Final = 4_096
 """Verification jobs under way; past it new work is refused."""
-
-Claim = tuple[PublicKey, bytes, Signature]
 
 
 def fingerprint(raw: bytes) -> Hash:
