@@ -279,7 +279,7 @@ class Service:
                 genesis = parse_genesis((await self.node.genesis()).decode("utf-8"))
             except ClientFault as fault:
                 raise Unavailable(f"no node answers: {fault}", retry_after_s=1) from fault
-            self._fee_units = genesis.parameters.fee_least
+            self._fee_units = genesis.parameters.fee_least_units
         return self._fee_units
 
     async def pulse(self) -> Mapping[str, object]:

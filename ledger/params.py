@@ -193,7 +193,8 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
 
     development: bool
     split: Split
-    fee_least_units: Annotated[int, Meta(ge=0, le=10 * UNITS_PER_BILL)]
+    # The least fee of a small transaction, which all but those with readings are.
+    fee_least_units: Annotated[Units, Meta(ge=0, le=10 * UNITS_PER_BILL)]
     heat_rules: HeatRuleSet
     # Class A platinum probe and transmitter at 75 degrees C (IEC 60751: 0.15 + 0.002 t = 0.30).
     probe_uncertainty_mdegc: Annotated[int, Meta(ge=0, le=2_000)]
@@ -217,11 +218,6 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     mmu_bond_least_units: Annotated[int, Meta(ge=UNITS_PER_BILL, le=10_000_000 * UNITS_PER_BILL)]
     staking: Staking
     price: Pricing
-
-    @property
-    def fee_least(self) -> Units:
-        """Give the least fee of a small transaction, which all but readings make."""
-        return Units(self.fee_least_units)
 
     def least_fee(self, signed_bytes: int) -> Units:
         """Give the least fee of a transaction whose intent is encoded in so many bytes."""
@@ -275,7 +271,7 @@ def default_parameters(*, development: bool) -> Parameters:
     return Parameters(
         development=development,
         split=Split(),
-        fee_least_units=100,
+        fee_least_units=Units(100),
         heat_rules=HeatRuleSet.MALAYSIA,
         probe_uncertainty_mdegc=300,
         density_mg_per_l=1_030_000,

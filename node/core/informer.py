@@ -96,7 +96,7 @@ class Informer:
                 self._chain_id,
                 Policy.single(self._account.public),
                 nonce,
-                parameters(reader).fee_least,
+                parameters(reader).fee_least_units,
                 height + RETRY_BLOCKS - 1,
                 case.evidence,
             )

@@ -79,7 +79,7 @@ async def register(
                 genesis.chain_id,
                 policy,
                 nonce + index,
-                genesis.parameters.fee_least,
+                genesis.parameters.fee_least_units,
                 height + VALID_BLOCKS,
                 RegisterDevice(
                     device.key,
