@@ -20,7 +20,7 @@ from api.batcher import Batcher
 from api.config import ApiConfig
 from api.db.session import migrate, open_engine
 from api.errors import Conflict, Forbidden, Unauthorized, Unavailable
-from api.follower import Follower, observe
+from api.follower import Follower
 from api.metrics import Metrics
 from api.node_port import Node
 from api.services.catalogue import Seller, find_seller, publish
@@ -35,7 +35,7 @@ from api.services.payments import (
     Question,
     judge,
 )
-from api.services.settlement import Settled, settle
+from api.services.settlement import Settled
 from api.services.submission import PaymentDesk, SignedPayment, Tip
 from api.stream import Hub
 from api.waiters import Waiters
@@ -44,7 +44,7 @@ from ledger.primitives.amounts import Units, format_bill
 from ledger.types.transaction import decode_transaction
 from ledger.types.transfer import Transfer
 from node.client.errors import ClientFault
-from node.client.views import LotView, TransactionState
+from node.client.views import LotView, TransactionState, TransactionView
 
 KEYS_REMEMBERED_MAX: Final = 10_000
 KEYS_REMEMBERED_S: Final = 30.0
@@ -244,33 +244,25 @@ class Service:
         if row is not None:
             return judge(row, seller.merchant_id, question)
         try:
-            state = await self._ask_node(question.tx_hash, seller)
+            view = await self.node.transaction(question.tx_hash)
         except ClientFault as fault:
             raise Unavailable(f"no node answers: {fault}", retry_after_s=1) from fault
-        if state is not TransactionState.FINAL:
-            return UNCONFIRMED if state is TransactionState.PENDING else NOT_FOUND
+        if not await self._is_payment_to(seller, view):
+            return NOT_FOUND
+        if view.state != TransactionState.FINAL or self.follower.cursor.height < view.height:
+            # Final blocks are settled by the follower alone, in their order: which of two
+            # payments of one order came first must not hang on which was asked for first.
+            return UNCONFIRMED
         return judge(await self.find_payment(question.tx_hash), seller.merchant_id, question)
 
-    async def _ask_node(self, tx_hash: bytes, seller: Seller) -> TransactionState:
-        """Ask how far a transaction for this merchant is; settle it if it is final already."""
-        view = await self.node.transaction(tx_hash)
-        if view.state == TransactionState.UNKNOWN or not view.raw:
-            return TransactionState.UNKNOWN
-        transaction = decode_transaction(view.raw)
-        body = transaction.intent.body
-        if not isinstance(body, Transfer) or not await self._book.is_reference_of(
+    async def _is_payment_to(self, seller: Seller, view: TransactionView) -> bool:
+        """Tell whether what a node shows bears the reference of an order of this merchant."""
+        if view.state not in (TransactionState.PENDING, TransactionState.FINAL) or not view.raw:
+            return False
+        body = decode_transaction(view.raw).intent.body
+        return isinstance(body, Transfer) and await self._book.is_reference_of(
             body.reference, seller.merchant_id
-        ):
-            return TransactionState.UNKNOWN
-        if view.state == TransactionState.FINAL:
-            paid = observe(
-                transaction, view.code, view.height, view.block_hash or b"", view.time_ms
-            )
-            assert paid is not None, "a reference of ours is not the empty one"
-            async with self.engine.begin() as connection:
-                settled = await settle(connection, [paid], self.now_ms())
-            self._settled(settled)
-        return TransactionState(view.state)
+        )
 
     async def fee_units(self) -> int:
         """Give the fee that wallets are told: the configured one, else the network's least."""

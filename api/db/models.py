@@ -49,7 +49,7 @@ class PaymentState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a finalised payment did to its order."""
+    """What a finalised payment is by itself; but for the first two, also an order's exception."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -57,10 +57,8 @@ class Outcome(StrEnum):
     OVERPAID = "overpaid"
     PAID_LATE = "paid_late"
     DUPLICATE = "duplicate"
-
-
-EXCEPTIONS = (Outcome.UNDERPAID, Outcome.OVERPAID, Outcome.PAID_LATE, Outcome.DUPLICATE)
-"""The outcomes that stand beside an order for a person to mend."""
+    WRONG_REDEMPTION = "wrong_redemption"
+    """The right amount, but not the order's milk redeemed with it."""
 
 
 def _one_of(column: str, states: type[StrEnum]) -> CheckConstraint:
@@ -123,7 +121,10 @@ class Product(Base):
 
 
 class Order(Base):
-    """A sale at a till; `exception` says what a person has to mend, `delta_units` by how much."""
+    """A sale at a till; `exception` says what a person has to mend.
+
+    `delta_units` is then all that came in for the order less what was due.
+    """
 
     __tablename__ = "orders"
     __table_args__ = (

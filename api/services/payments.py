@@ -114,7 +114,7 @@ def judge(row: Mapping[str, Any] | None, merchant_id: str, question: Question) -
             return Answer(False, confirmed_ms, TX_FAILED)
         case Outcome.DUPLICATE:
             return Answer(False, confirmed_ms, TX_ALREADY_USED)
-        case Outcome.UNDERPAID | Outcome.OVERPAID:
+        case Outcome.UNDERPAID | Outcome.OVERPAID | Outcome.WRONG_REDEMPTION:
             return Answer(False, confirmed_ms, AMOUNT_MISMATCH)
     if row["refunded_units"] > 0:
         return Answer(False, confirmed_ms, TX_REFUNDED)

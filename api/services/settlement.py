@@ -1,21 +1,27 @@
 """Settlement: what a final transaction does to the order whose reference it bears.
 
-`decide` is the rule, over plain values. `settle` carries it out in the caller's transaction. The
-follower and the request path call the same `settle`, and calling it twice is calling it once: the
-orders are locked first, and a payment that is finalised already is passed over.
+`decide` is the rule, over plain values. `settle` carries it out in the caller's transaction, for
+payments in the order of the chain. Calling it twice is calling it once: the orders are locked
+first, and a payment that is finalised already is passed over.
 
-Only an exact payment in time pays an order. Anything else that reached the merchant stands beside
-the order as an exception, with the difference, for a person to mend; it never vanishes.
+An order is judged by all that came in for it, a payment by itself. The order is paid by the first
+payment with which the sum is whole, and from then on it is closed: whatever comes after is a
+`duplicate`. A payment is good if it alone is the whole quote, of an order that was open; so at
+most one payment of an order is good. What differs stands beside the order as an exception, with
+all that came in less what was due, for a person to mend; it never vanishes.
+
+Invariant: the result hangs on the sequence of the payments alone, never on how it was cut into
+calls of `settle`, nor on when the order expired.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.db.models import EXCEPTIONS, OrderState, Outcome
+from api.db.models import IntentState, OrderState, Outcome
 from api.services.outbox import CARD_COLUMNS, NewEvent, card, write_events
 from api.services.stock import adjust, released_by
 
@@ -41,67 +47,123 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An order as a payment meets it: its state, and the quote it is paid by."""
+    """An order as a payment meets it: its state, its quote, and what came in for it before."""
 
     state: str
     amount_units: int
     redeem_units: int
     expires_ms: int
+    received_units: int = 0
+    redeemed_units: int = 0
+    exception: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether the milk is redeemed, and the rest that is due has reached the merchant."""
+        kept_units = self.received_units - self.redeemed_units
+        return (
+            self.redeemed_units >= self.redeem_units
+            and kept_units >= self.amount_units - self.redeem_units
+        )
+
+    @property
+    def delta_units(self) -> int:
+        """Give all that came in less what was due."""
+        return self.received_units - self.amount_units
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a payment did: `delta_units` is what came too much, or too little."""
+    """What a payment is by itself, what it brought too much or too little, and the order after."""
 
     outcome: Outcome
-    delta_units: int = 0
+    delta_units: int
+    after: Standing
 
 
 def decide(order: Standing, paid: Observed) -> Verdict:
     """Say what a final transaction does to its order."""
     if paid.code:
-        return Verdict(Outcome.FAILED)
-    if order.state not in PAYABLE:
-        return Verdict(Outcome.DUPLICATE, paid.units)
-    delta = paid.units - order.amount_units
-    if delta == 0:
-        # Milk that wasn't redeemed reached the merchant's purse; milk too much was taken from it.
-        delta = order.redeem_units - paid.redeem_units
-    if delta < 0:
-        return Verdict(Outcome.UNDERPAID, delta)
-    if delta > 0:
-        return Verdict(Outcome.OVERPAID, delta)
-    if paid.time_ms > order.expires_ms:
-        return Verdict(Outcome.PAID_LATE)
-    return Verdict(Outcome.SUCCEEDED)
+        return Verdict(Outcome.FAILED, 0, order)
+    closed = order.state not in PAYABLE or order.whole
+    after = replace(
+        order,
+        received_units=order.received_units + paid.units,
+        redeemed_units=order.redeemed_units + paid.redeem_units,
+    )
+    if closed:
+        return Verdict(Outcome.DUPLICATE, paid.units, replace(after, exception=Outcome.DUPLICATE))
+    if after.whole:
+        after = replace(after, state=OrderState.PAID)
+    after = replace(after, exception=_exception(after, paid.time_ms))
+    return Verdict(_alone(order, paid), paid.units - order.amount_units, after)
+
+
+def _alone(order: Standing, paid: Observed) -> Outcome:
+    """Judge a payment of an open order by itself."""
+    if paid.units < order.amount_units:
+        return Outcome.UNDERPAID
+    if paid.units > order.amount_units:
+        return Outcome.OVERPAID
+    if paid.redeem_units != order.redeem_units:
+        return Outcome.WRONG_REDEMPTION
+    return Outcome.PAID_LATE if paid.time_ms > order.expires_ms else Outcome.SUCCEEDED
+
+
+def _exception(order: Standing, time_ms: int) -> Outcome | None:
+    """Say what is odd about an order with all that came in until now; None if nothing is."""
+    if not order.whole:
+        return Outcome.UNDERPAID if order.delta_units < 0 else Outcome.WRONG_REDEMPTION
+    if time_ms > order.expires_ms:
+        return Outcome.PAID_LATE
+    return Outcome.OVERPAID if order.delta_units > 0 else None
 
 
 @dataclass(slots=True)
 class _Order:
-    """An order under settlement; `row` changes as the batch's payments meet it."""
+    """An order under settlement; `row` and the sums change as the batch's payments meet it."""
 
     row: dict[str, Any]
+    received_units: int = 0
+    redeemed_units: int = 0
     changed: bool = False
     left_queue: bool = False
 
-    def meet(self, paid: Observed, verdict: Verdict) -> None:
-        row = self.row
-        if verdict.outcome is Outcome.SUCCEEDED:
-            self.left_queue |= row["state"] == OrderState.AWAITING_PAYMENT
-            row |= {
-                "state": OrderState.PAID,
-                "paid_ms": paid.time_ms,
-                "intent_state": "succeeded",
-            }
-        elif verdict.outcome is Outcome.FAILED:
-            if row["intent_state"] == "submitted":
-                row["intent_state"] = "requires_payment"
+    def meet(self, paid: Observed) -> tuple[Verdict, str]:
+        """Let a payment change the order; give the verdict and the kind of event that tells it."""
+        row, before = self.row, self._standing()
+        verdict, kind = decide(before, paid), "order.exception"
+        after = verdict.after
+        self.received_units, self.redeemed_units = after.received_units, after.redeemed_units
+        if verdict.outcome is Outcome.FAILED:
+            kind = "payment.failed"
+            if row["intent_state"] == IntentState.SUBMITTED:
+                row["intent_state"] = IntentState.REQUIRES_PAYMENT
         else:
-            row |= {"exception": verdict.outcome, "delta_units": verdict.delta_units}
-            if verdict.outcome is Outcome.PAID_LATE:
-                self.left_queue |= row["state"] == OrderState.AWAITING_PAYMENT
-                row |= {"state": OrderState.EXPIRED, "intent_state": "expired"}
+            row["exception"] = after.exception
+            row["delta_units"] = None if after.exception is None else after.delta_units
+        if after.state != before.state:
+            kind = "order.paid"
+            self.left_queue |= before.state == OrderState.AWAITING_PAYMENT
+            row |= {
+                "state": after.state,
+                "paid_ms": paid.time_ms,
+                "intent_state": IntentState.SUCCEEDED,
+            }
         self.changed = True
+        return verdict, kind
+
+    def _standing(self) -> Standing:
+        row = self.row
+        return Standing(
+            row["state"],
+            row["amount_units"],
+            row["redeem_units"],
+            row["expires_ms"],
+            self.received_units,
+            self.redeemed_units,
+            row["exception"],
+        )
 
 
 @dataclass(slots=True)
@@ -129,7 +191,7 @@ async def settle(
         for paid in observed
         if (order := orders.get(paid.reference)) is not None and order.row["payout"] == paid.to
     ]
-    known = await _finalised(connection, [paid.tx_hash for paid in mine])
+    known = await _add_up(connection, orders.values(), [paid.tx_hash for paid in mine])
     rows: list[tuple[Observed, Verdict, _Order]] = []
     events: list[NewEvent] = []
     for paid in mine:
@@ -137,14 +199,9 @@ async def settle(
             continue
         known.add(paid.tx_hash)
         order = orders[paid.reference]
-        row = order.row
-        standing = Standing(
-            row["state"], row["amount_units"], row["redeem_units"], row["expires_ms"]
-        )
-        verdict = decide(standing, paid)
-        order.meet(paid, verdict)
+        verdict, kind = order.meet(paid)
         rows.append((paid, verdict, order))
-        events.append(_event(order, paid, verdict, now_ms))
+        events.append(_event(kind, order, paid, verdict, now_ms))
         done.tx_hashes.append(paid.tx_hash)
         done.outcomes.append(verdict.outcome)
     if rows:
@@ -156,10 +213,7 @@ async def settle(
     return done
 
 
-def _event(order: _Order, paid: Observed, verdict: Verdict, now_ms: int) -> NewEvent:
-    kind = "order.paid" if verdict.outcome is Outcome.SUCCEEDED else "payment.failed"
-    if verdict.outcome in EXCEPTIONS:
-        kind = "order.exception"
+def _event(kind: str, order: _Order, paid: Observed, verdict: Verdict, now_ms: int) -> NewEvent:
     body = {**card(order.row), "txHash": paid.tx_hash.hex(), "outcome": verdict.outcome}
     return NewEvent(kind, order.row["merchant_id"], order.row["id"], body, now_ms)
 
@@ -181,17 +235,35 @@ async def _lock_orders(connection: AsyncConnection, references: set[bytes]) -> d
     return {row["reference"]: _Order(dict(row)) for row in rows.mappings()}
 
 
-async def _finalised(connection: AsyncConnection, tx_hashes: list[bytes]) -> set[bytes]:
+async def _add_up(
+    connection: AsyncConnection, orders: Iterable[_Order], tx_hashes: list[bytes]
+) -> set[bytes]:
+    """Add up what came in for orders before, and give which of the payments were among it.
+
+    A statement of its own, after the locks: one that had to wait for them would add up the
+    payments as they stood before it waited.
+    """
+    by_id = {order.row["id"]: order for order in orders}
     if not tx_hashes:
         return set()
-    rows = await connection.scalars(
+    rows = await connection.execute(
         text("""
-            SELECT tx_hash FROM payments
-            WHERE tx_hash = ANY(CAST(:hashes AS bytea[])) AND state = 'finalised'
+            SELECT order_id,
+                coalesce(sum(units) FILTER (WHERE outcome <> 'failed'), 0)::bigint AS received,
+                coalesce(sum(redeem_units) FILTER (WHERE outcome <> 'failed'), 0)::bigint
+                    AS redeemed,
+                array_agg(tx_hash) FILTER (WHERE tx_hash = ANY(CAST(:hashes AS bytea[]))) AS known
+            FROM payments WHERE order_id = ANY(CAST(:ids AS text[])) AND state = 'finalised'
+            GROUP BY order_id
         """),
-        {"hashes": tx_hashes},
+        {"ids": list(by_id), "hashes": tx_hashes},
     )
-    return set(rows)
+    known: set[bytes] = set()
+    for row in rows:
+        order = by_id[row.order_id]
+        order.received_units, order.redeemed_units = row.received, row.redeemed
+        known.update(row.known or ())
+    return known
 
 
 async def _store_payments(

@@ -96,34 +96,43 @@ def paid(standing: Standing, **changes: object) -> Observed:
 
 
 @given(STANDINGS, st.integers(-3, 3), st.integers(-3, 3), st.integers(-3, 3))
-def test_an_order_is_paid_by_exactly_its_quote_in_time_and_by_nothing_else(
+def test_a_payment_is_good_if_it_alone_is_the_whole_quote_of_an_open_order(
     standing: Standing, more: int, redeemed_more: int, late_ms: int
 ) -> None:
+    units = standing.amount_units + more
     payment = paid(
         standing,
-        units=standing.amount_units + more,
-        redeem_units=standing.redeem_units + redeemed_more,
+        units=units,
+        redeem_units=min(standing.redeem_units + redeemed_more, units),
         time_ms=standing.expires_ms + late_ms,
     )
     verdict = decide(standing, payment)
-    exact = more == 0 and redeemed_more == 0 and late_ms <= 0
-    assert (verdict.outcome is Outcome.SUCCEEDED) == (standing.state in PAYABLE and exact)
-    if verdict.outcome in (Outcome.UNDERPAID, Outcome.OVERPAID):
-        assert (verdict.delta_units > 0) == (verdict.outcome is Outcome.OVERPAID)
-        assert verdict.delta_units in (more, -redeemed_more)
+    exact = more == 0 and payment.redeem_units == standing.redeem_units
+    good = verdict.outcome in (Outcome.SUCCEEDED, Outcome.PAID_LATE)
+    assert good == (standing.state in PAYABLE and exact)
+    assert (verdict.outcome is Outcome.SUCCEEDED) == (good and late_ms <= 0)
+    assert not good or verdict.after.state == "paid"
 
 
 @given(STANDINGS)
 def test_a_failed_transaction_changes_no_order(standing: Standing) -> None:
-    assert decide(standing, paid(standing, code="short_lot")).outcome is Outcome.FAILED
+    verdict = decide(standing, paid(standing, code="short_lot"))
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.after == standing
 
 
-@given(STANDINGS)
-def test_an_order_that_is_paid_is_not_paid_again(standing: Standing) -> None:
-    verdict = decide(standing, paid(standing))
-    if verdict.outcome is Outcome.SUCCEEDED:
-        after = Standing("paid", standing.amount_units, standing.redeem_units, standing.expires_ms)
-        assert decide(after, paid(standing)).outcome is Outcome.DUPLICATE
+@given(STANDINGS, st.booleans(), st.booleans())
+def test_an_order_that_took_its_money_takes_no_second_payment_late_or_not(
+    standing: Standing, first_late: bool, second_late: bool
+) -> None:
+    first = paid(standing, time_ms=standing.expires_ms + first_late)
+    second = paid(standing, time_ms=standing.expires_ms + second_late)
+    after = decide(standing, first).after
+    verdict = decide(after, second)
+    assert verdict.outcome is Outcome.DUPLICATE
+    assert verdict.after.exception == Outcome.DUPLICATE
+    if standing.state in PAYABLE:
+        assert verdict.after.delta_units == standing.amount_units
 
 
 @given(st.lists(st.integers(0, 50), max_size=6), st.lists(st.integers(1, 20), max_size=20))

@@ -176,7 +176,7 @@ def test_an_order_expires_and_gives_its_milk_back(database: TestDatabase) -> Non
     on_bench(database, act, order_ttl_s=10)
 
 
-def test_a_block_from_before_the_expiry_still_pays_and_one_after_is_an_exception(
+def test_a_block_from_before_the_expiry_pays_and_one_after_it_pays_late(
     database: TestDatabase,
 ) -> None:
     async def act(bench: Bench) -> None:
@@ -194,8 +194,10 @@ def test_a_block_from_before_the_expiry_still_pays_and_one_after_is_an_exception
             order["id"]: (await service.find_order(str(order["id"]))) for order in (early, late)
         }
         assert states[early["id"]]["state"] == "paid"
-        assert states[late["id"]]["state"] == "expired"
+        assert states[early["id"]]["exception"] is None
+        assert states[late["id"]]["state"] == "paid"
         assert states[late["id"]]["exception"] == "paid_late"
+        assert states[late["id"]]["delta_units"] == 0
         read = await bench.http.get(f"/api/v1/payments/{too_late.id.hex()}", headers=bench.till())
         assert read.json()["outcome"] == "paid_late"
         assert read.json()["height"] == 2

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from api.db.models import Outcome
 from ledger.primitives.amounts import Units
@@ -208,6 +209,99 @@ def test_a_second_payment_of_one_order_is_already_used(database: TestDatabase) -
         assert read.json()["delta"] == "0.500000"
 
     on_bench(database, act)
+
+
+def test_of_two_late_payments_in_one_block_one_is_valid(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        both = [await bench.signed(order, nonce=nonce) for nonce in (0, 1)]
+        late_ms = bench.service.now_ms() + 11_000
+        await bench.service.desk.expire_orders(late_ms, late_ms)
+        await bench.node.submit([_raw(payment) for payment in both])
+        bench.node.make_block(time_ms=late_ms)
+        await bench.level()
+        assert said(await bench.validate(both[0])) == (200, True, None)
+        assert said(await bench.validate(both[1])) == (200, False, "TX_ALREADY_USED")
+        assert await read(bench, order) == ("paid", "duplicate", "0.500000")
+
+    on_bench(database, act, automatic=False, order_ttl_s=10)
+
+
+async def read(bench: Bench, order: dict[str, object]) -> tuple[str, str | None, str | None]:
+    answer = await bench.http.get(f"/api/v1/orders/{order['id']}", headers=bench.till())
+    body = answer.json()
+    return body["state"], body["exception"], body["delta"]
+
+
+def test_an_order_tells_of_all_that_came_in_for_it(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        told = []
+        sums = ((400_000, 0), (50_000, 0), (500_000, 200_000), (500_000, 200_000), (1, 0))
+        payments = []
+        for units, milk in sums:
+            lot = Hash(bytes.fromhex(order["redeem"]["lot"]))
+            redeem = Redemption(lot, Units(milk)) if milk else None
+            payments.append(await bench.signed(order, units=Units(units), redeem=redeem))
+            await bench.chain_only(payments[-1])
+            await bench.level()
+            told.append(await read(bench, order))
+        assert told == [
+            ("awaiting_payment", "underpaid", "-0.100000"),
+            ("awaiting_payment", "underpaid", "-0.050000"),
+            ("paid", "overpaid", "0.450000"),
+            ("paid", "duplicate", "0.950000"),
+            ("paid", "duplicate", "0.950001"),
+        ]
+        said_of = [said(await bench.validate(payment))[1:] for payment in payments]
+        assert said_of == [
+            (False, "AMOUNT_MISMATCH"),
+            (False, "AMOUNT_MISMATCH"),
+            (True, None),
+            (False, "TX_ALREADY_USED"),
+            (False, "TX_ALREADY_USED"),
+        ]
+
+    on_bench(database, act)
+
+
+def test_two_payments_that_sum_up_pay_the_order_and_neither_alone_is_valid(
+    database: TestDatabase,
+) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        lot = Hash(bytes.fromhex(order["redeem"]["lot"]))
+        first = await bench.signed(order, units=Units(300_000), redeem=None)
+        await bench.chain_only(first)
+        second = await bench.signed(
+            order, units=Units(200_000), redeem=Redemption(lot, Units(200_000))
+        )
+        await bench.chain_only(second)
+        await bench.level()
+        assert await read(bench, order) == ("paid", None, None)
+        for payment in (first, second):
+            assert said(await bench.validate(payment)) == (200, False, "AMOUNT_MISMATCH")
+
+    on_bench(database, act)
+
+
+def test_which_of_two_payments_was_first_does_not_hang_on_which_is_asked_for_first(
+    database: TestDatabase,
+) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        first, second = [await bench.signed(order, nonce=nonce) for nonce in (0, 1)]
+        async with bench.service.engine.begin() as held:
+            # The follower waits for this lock, so both payments are final and not settled.
+            await held.execute(text("SELECT 1 FROM follower_cursor FOR UPDATE"))
+            await bench.node.submit([_raw(first), _raw(second)])
+            bench.node.make_block()
+            assert said(await bench.validate(second)) == (200, False, "TX_UNCONFIRMED")
+        await bench.level()
+        assert said(await bench.validate(second)) == (200, False, "TX_ALREADY_USED")
+        assert said(await bench.validate(first)) == (200, True, None)
+
+    on_bench(database, act, automatic=False)
 
 
 MALFORMED = [
