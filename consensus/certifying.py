@@ -4,8 +4,8 @@ A certificate comes about in two ways, by counting votes and by receiving it, an
 `hold`. Rules that follow from it are applied afterwards, when the engine settles.
 """
 
-from consensus.effects import Offence
-from consensus.errors import BadSignature
+from consensus.effects import Misbehaviour
+from consensus.errors import BadVoteSignature
 from consensus.forks import FORGED, accuse_of_equivocation, find_rivals, tell_fork
 from consensus.messages import Certificate, Vote
 from consensus.params import PROPOSALS_KEPT
@@ -13,9 +13,9 @@ from consensus.quorum import is_genuine, verify_certificate
 from consensus.sharing import bring_up_to_date, push
 from consensus.silence import note_certificate
 from consensus.state import State
-from consensus.tree import Standing, parent_of
+from consensus.tree import BlockStatus, parent_of
 from consensus.view import Round, certified_block
-from consensus.votes import Admission
+from consensus.votes import VoteAdmission
 from ledger.primitives.committee import Member
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
@@ -25,19 +25,19 @@ def count_vote(s: State, vote: Vote, *, verified: bool) -> None:
     """Count a vote, prove its signer's equivocation if it is one, certify at quorum."""
     known = s.round(vote.subject.view)
     admission = known.tally.admit(vote, verified=verified)
-    if admission is Admission.REPEATED:
+    if admission is VoteAdmission.REPEATED:
         # Nobody repeats a vote whose outcome it knows.
         if vote.signer != s.me and s.is_over(vote.subject.view):
             bring_up_to_date(s, vote.signer)
         return
     if (earlier := known.tally.rival(vote)) is not None:
         if not (verified or is_genuine(s.committee, s.chain_id, vote)):
-            raise BadSignature(FORGED)
+            raise BadVoteSignature(FORGED)
         accuse_of_equivocation(s, known, earlier, vote)
-    if admission is Admission.COUNTED and vote.subject.kind not in known.certificates:
+    if admission is VoteAdmission.COUNTED and vote.subject.kind not in known.certificates:
         certificate, forgers = known.tally.certify(vote.subject)
         for forger in forgers:
-            s.accuse(Offence(forger, FORGED, None))
+            s.accuse(Misbehaviour(forger, FORGED, None))
         if certificate is not None:
             if rivals := find_rivals(s, certificate.subject):
                 tell_fork(s, rivals, certificate)
@@ -90,10 +90,10 @@ def _override(s: State, known: Round, certificate: Certificate) -> None:
     if node is not None and parent_of(node.proposal).view != certificate.subject.parent_view:
         known.note_equivocation()
         s.tree.drop(block)
-    elif node is not None and node.standing is Standing.INVALID:
+    elif node is not None and node.standing is BlockStatus.INVALID:
         # Others found this block valid, so the body that came with its hash was not its body.
         s.tree.drop(block)
-    elif node is not None and node.standing is Standing.VALID:
+    elif node is not None and node.standing is BlockStatus.VALID:
         s.make_durable(node)  # spec §1.7: it was not certified when it was found valid.
     s.tip.rise(known.view, s.now_ms, known.proposed_ms)
 

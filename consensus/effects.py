@@ -74,7 +74,7 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True)
-class Offence:
+class Misbehaviour:
     """A peer broke the protocol. `proof` holds two votes that exclude each other, if it has any."""
 
     member: Member
@@ -86,7 +86,7 @@ class Offence:
 class Forked:
     """Two certificates that can't both be if less than a third is dishonest: the chain is unsafe.
 
-    `culprits` signed both; those whose two votes are slashable are also told of by `Offence`.
+    `culprits` signed both; those whose two votes are slashable are also told of by `Misbehaviour`.
     """
 
     held: Certificate
@@ -116,7 +116,7 @@ Effect = (
     | Check
     | Finalize
     | Behind
-    | Offence
+    | Misbehaviour
     | Forked
     | Muted
     | Regained

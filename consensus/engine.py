@@ -18,9 +18,18 @@ from consensus import (
     silence,
     voting,
 )
-from consensus.effects import Effect, Offence
+from consensus.effects import Effect, Misbehaviour
 from consensus.errors import PeerFault
-from consensus.events import Built, CaughtUp, Checked, Event, Received, Started, Ticked, WorkPending
+from consensus.events import (
+    Built,
+    CaughtUp,
+    Checked,
+    DeadlinePassed,
+    Event,
+    Received,
+    Started,
+    WorkPending,
+)
 from consensus.fetching import Fetcher
 from consensus.guard import Guard
 from consensus.intake import take_message
@@ -28,7 +37,7 @@ from consensus.journal import Record
 from consensus.leader import Schedule
 from consensus.messages import Message
 from consensus.params import IGNORED_FIRST_MS, IGNORED_MAX_MS, Params
-from consensus.state import Floor, Peer, Silence, State, Tip
+from consensus.state import Floor, NotarizedTip, Peer, Silence, State
 from consensus.tree import Tree
 from ledger.primitives.committee import Committee, Member
 from ledger.primitives.hashing import Hash
@@ -107,7 +116,7 @@ class Engine:
             fetcher=Fetcher(params, me, len(committee.seats)),
             finalization=floor.finalization,
             highest=floor.finalization,
-            tip=Tip(floor.block.view),
+            tip=NotarizedTip(floor.block.view),
             silence=Silence(has_twin=has_twin) if silent else None,
         )
         restoring.replay(self._state, records)
@@ -169,7 +178,7 @@ class Engine:
 
     @property
     def deadline_ms(self) -> int | None:
-        """Give when to send `Ticked`, if nothing else happens before."""
+        """Give when to send `DeadlinePassed`, if nothing else happens before."""
         return _deadline_ms(self._state) if self._started else None
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
@@ -181,7 +190,7 @@ class Engine:
         match event:
             case Started():
                 self._start()
-            case Ticked():
+            case DeadlinePassed():
                 pass
             case Received(sender=sender, message=message):
                 _receive(s, sender, message)
@@ -217,7 +226,7 @@ def _receive(s: State, sender: Member, message: Message) -> None:
     try:
         take_message(s, sender, message)
     except PeerFault as fault:
-        s.accuse(Offence(sender, str(fault), None))
+        s.accuse(Misbehaviour(sender, str(fault), None))
         if peer is not None:
             _ignore(s, peer)
 

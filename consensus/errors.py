@@ -1,18 +1,18 @@
 """Faults and bugs of consensus.
 
-PeerFault             a member broke the protocol; becomes an `Offence`
+PeerFault             a member broke the protocol; becomes an `Misbehaviour`
 +-- WrongSender       a vote not from its signer, a proposal not from its leader
-+-- BadSignature      a vote whose signature is not its signer's
++-- BadVoteSignature  a vote whose signature is not its signer's
 +-- BadCertificate    a certificate that proves nothing
 +-- BadProposal       a proposal that contradicts itself
-JournalFault          the disk gave back something else than was written
+UntrustedJournal      the disk gave back something else than was written
 +-- CorruptJournal    a damaged frame before the tail: own votes may be missing
 GuardBreach           a bug: this process was about to sign what must not be signed
 """
 
 
 class PeerFault(ValueError):
-    """A member broke the protocol. The text says how, for logs and for `Offence`."""
+    """A member broke the protocol. The text says how, for logs and for `Misbehaviour`."""
 
 
 class WrongSender(PeerFault):
@@ -22,7 +22,7 @@ class WrongSender(PeerFault):
     """
 
 
-class BadSignature(PeerFault):
+class BadVoteSignature(PeerFault):
     """A vote whose signature is not its signer's."""
 
 
@@ -34,11 +34,11 @@ class BadProposal(PeerFault):
     """A proposal whose parts contradict each other."""
 
 
-class JournalFault(Exception):
+class UntrustedJournal(Exception):
     """The journal can't be trusted. Whoever holds it must not vote (spec §2.4)."""
 
 
-class CorruptJournal(JournalFault):
+class CorruptJournal(UntrustedJournal):
     """A frame is damaged though an intact one follows it, so it was synced once."""
 
     def __init__(self, offset: int, why: str) -> None:

@@ -15,7 +15,7 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Ticked:
+class DeadlinePassed:
     """The engine's deadline has passed."""
 
 
@@ -65,4 +65,4 @@ class CaughtUp:
     finalization: Certificate
 
 
-Event = Started | Ticked | Received | Built | Checked | WorkPending | CaughtUp
+Event = Started | DeadlinePassed | Received | Built | Checked | WorkPending | CaughtUp

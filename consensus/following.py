@@ -5,14 +5,14 @@ Observers do all of this and nothing else.
 
 from collections.abc import Iterator
 
-from consensus.effects import Behind, Check, Finalize, Offence
+from consensus.effects import Behind, Check, Finalize, Misbehaviour
 from consensus.events import Checked, Verdict
 from consensus.fetching import Request, Want
 from consensus.justify import Gap, choose_parent, find_gap, has_lawful_parent
 from consensus.messages import Certificate, FetchCertificates, FetchProposal
 from consensus.params import FETCH_TRIES_MAX, GAP_VIEWS_MAX
-from consensus.state import State, Sync
-from consensus.tree import Node, Standing, block_of, parent_of
+from consensus.state import State, SyncGoal
+from consensus.tree import BlockStatus, ProposalNode, block_of, parent_of
 from consensus.types import BlockRef
 from consensus.view import certified_block
 from ledger.primitives.committee import Member
@@ -24,7 +24,7 @@ def check_blocks(s: State) -> bool:
     for block, node in s.tree.ready():
         certified = is_certified(s, block)
         if block.view >= s.view or node.durable or certified:
-            node.standing = Standing.CHECKING
+            node.standing = BlockStatus.CHECKING
             parent = parent_of(node.proposal)
             about = (block.view, parent.view, parent.hash, block.hash)
             s.effects.append(Check(*about, node.proposal.payload, certified))
@@ -43,10 +43,10 @@ def take_checked(s: State, event: Checked) -> None:
     """Note the application's verdict."""
     block = BlockRef(event.view, event.block_hash)
     node = s.tree.get(block)
-    if node is None or node.standing is not Standing.CHECKING:
+    if node is None or node.standing is not BlockStatus.CHECKING:
         return
     if event.verdict is Verdict.VALID:
-        node.standing = Standing.VALID
+        node.standing = BlockStatus.VALID
         s.touched.add(block.view)
         if is_certified(s, block):
             s.make_durable(node)
@@ -54,17 +54,17 @@ def take_checked(s: State, event: Checked) -> None:
     _refuse(s, block, node)
 
 
-def _refuse(s: State, block: BlockRef, node: Node) -> None:
+def _refuse(s: State, block: BlockRef, node: ProposalNode) -> None:
     """Never vote for an invalid body; if its hash is certified, it is not the block's body."""
     known = s.round(block.view)
     if known.proposal is not None and block_of(known.proposal) == block:
         known.refused = True  # spec §1.4 R3: permanently invalid, so R4.
-    s.accuse(Offence(node.source, "it sent an invalid block", None))
+    s.accuse(Misbehaviour(node.source, "it sent an invalid block", None))
     if is_certified(s, block):
         s.tree.drop(block)
         s.fetcher.spoil(FetchProposal(block.view, block.hash), node.source)
     else:
-        node.standing = Standing.INVALID
+        node.standing = BlockStatus.INVALID
 
 
 def apply_final(s: State) -> bool:
@@ -104,7 +104,7 @@ def fall_behind(s: State) -> None:
     if final is None or s.finalized_view <= s.floor.block.view:
         return
     if not s.is_behind and _is_out_of_reach(s, certified_block(final)):
-        s.sync = Sync(s.finalized_view, s.now_ms)
+        s.sync = SyncGoal(s.finalized_view, s.now_ms)
     if s.is_due(sync_due_ms(s)):
         s.sync.ask_ms = s.now_ms + s.params.standstill_ms
         s.effects.append(Behind(final, _source(s, final)))

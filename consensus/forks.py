@@ -8,7 +8,7 @@ all that is left to do is to raise the alarm and to name the culprits.
 from collections.abc import Sequence
 from typing import Final
 
-from consensus.effects import Forked, Offence
+from consensus.effects import Forked, Misbehaviour
 from consensus.messages import Certificate, Subject, Vote
 from consensus.quorum import is_genuine
 from consensus.state import State
@@ -28,13 +28,13 @@ def accuse_of_equivocation(s: State, known: Round, earlier: Vote, later: Vote) -
     if signer in known.reported or signer == s.me:
         return
     if not is_genuine(s.committee, s.chain_id, earlier):
-        s.accuse(Offence(signer, FORGED, None))
+        s.accuse(Misbehaviour(signer, FORGED, None))
         return
     known.reported.add(signer)
     # Durable, so that a restart forgets neither the proof nor what it forbids.
     s.persist(known.view, earlier)
     s.persist(known.view, later)
-    s.accuse(Offence(signer, "it signed two votes that exclude each other", (earlier, later)))
+    s.accuse(Misbehaviour(signer, "it signed two votes that exclude each other", (earlier, later)))
     both_notarize = earlier.subject.kind is later.subject.kind is VoteKind.NOTARIZE
     if both_notarize and signer == s.schedule.leader(known.view):
         known.note_equivocation()

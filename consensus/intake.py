@@ -6,7 +6,7 @@ early; it raises a `PeerFault` if no honest member could have sent it.
 
 from consensus import silence
 from consensus.certifying import count_vote, learn
-from consensus.errors import BadCertificate, BadProposal, BadSignature, WrongSender
+from consensus.errors import BadCertificate, BadProposal, BadVoteSignature, WrongSender
 from consensus.justify import check_structure, justify_anew
 from consensus.messages import (
     Certificate,
@@ -29,7 +29,7 @@ from consensus.params import (
 from consensus.quorum import check_subject, is_genuine
 from consensus.sharing import bring_up_to_date
 from consensus.state import State
-from consensus.tree import Standing, block_of, parent_of
+from consensus.tree import BlockStatus, block_of, parent_of
 from consensus.types import GENESIS_VIEW, BlockRef
 from consensus.view import certified_block
 from ledger.primitives.committee import Member
@@ -111,7 +111,7 @@ def take_proposal(s: State, sender: Member, proposal: Proposal) -> None:
     if not wanted and (sender != vote.signer or _is_settled(s, proposal)):
         return
     if not is_genuine(s.committee, s.chain_id, vote):
-        raise BadSignature("its proposal bears a wrong signature")
+        raise BadVoteSignature("its proposal bears a wrong signature")
     parent, first = parent_of(proposal), s.floor.block
     if parent.view == first.view == GENESIS_VIEW and parent != first:
         raise BadProposal("it builds on another first block than the epoch's")
@@ -141,7 +141,7 @@ def _plant(s: State, sender: Member, proposal: Proposal) -> bool:
     if parent != floor and (proof is None or certified_block(proof) != parent):
         return False
     node = s.tree.get(block)
-    if node is not None and node.standing is Standing.INVALID:
+    if node is not None and node.standing is BlockStatus.INVALID:
         s.tree.drop(block)  # Who asks for it anew knows that others found it valid.
     s.tree.add(proposal, sender)
     return True
@@ -197,7 +197,7 @@ def answer_proposal(s: State, sender: Member, request: FetchProposal) -> None:
     """Send a proposal from memory, or what shows the asker that it is too late for it."""
     node = s.tree.get(BlockRef(request.view, request.block_hash))
     # An unchecked body may be another's lie under a true hash: who hands it on would be blamed.
-    if node is None or node.standing is not Standing.VALID:
+    if node is None or node.standing is not BlockStatus.VALID:
         if request.view <= s.finalized_view:
             bring_up_to_date(s, sender)
     elif _may_answer(s, sender, _cost_of(node.proposal)):

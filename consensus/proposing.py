@@ -7,7 +7,7 @@ from consensus.justify import Gap, choose_parent, justification
 from consensus.messages import Proposal, Subject
 from consensus.pacing import proposal_due_ms
 from consensus.state import State
-from consensus.tree import Standing
+from consensus.tree import BlockStatus
 from consensus.voting import sign
 from ledger.primitives.votes import VoteKind
 
@@ -48,7 +48,7 @@ def take_built(s: State, event: Built) -> None:
     vote = sign(s, subject)
     proposal = Proposal(vote, parent.hash, payload, certificate, nullifications)
     node = s.tree.add(proposal, s.me)
-    node.standing = Standing.VALID
+    node.standing = BlockStatus.VALID
     s.make_durable(node)
     known.proposal, known.proposed_ms = proposal, s.now_ms
     s.broadcast(proposal)

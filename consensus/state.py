@@ -7,14 +7,14 @@ Plain data: the rules are functions over it, in the modules named for what they 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from consensus.effects import Broadcast, Effect, Offence, Persist, Send
+from consensus.effects import Broadcast, Effect, Misbehaviour, Persist, Send
 from consensus.fetching import Fetcher
 from consensus.guard import Guard
 from consensus.journal import Record, encode_record
 from consensus.leader import Schedule
 from consensus.messages import Certificate, Message
 from consensus.params import VIEWS_KEPT, Params
-from consensus.tree import Node, Tree
+from consensus.tree import ProposalNode, Tree
 from consensus.types import GENESIS_VIEW, BlockRef
 from consensus.view import Round, certified_block
 from consensus.votes import Tally
@@ -76,7 +76,7 @@ class Timers:
 
 
 @dataclass(slots=True)
-class Tip:
+class NotarizedTip:
     """The highest notarized view, and when it came about here: the pace is kept by it."""
 
     view: View
@@ -93,7 +93,7 @@ class Tip:
 
 
 @dataclass(slots=True)
-class Sync:
+class SyncGoal:
     """The finalized view that block sync was asked to reach, and when it is asked again."""
 
     view: View = GENESIS_VIEW
@@ -134,7 +134,7 @@ class State:
     view: View
     peers: Mapping[Member, Peer]
     fetcher: Fetcher
-    tip: Tip
+    tip: NotarizedTip
     finalization: Certificate | None
     """The highest one seen; its block may not be here yet."""
     finalization_source: Member | None = None
@@ -144,7 +144,7 @@ class State:
     touched: set[View] = field(default_factory=set)
     """Views of which something changed since R5 was last looked at."""
     building: tuple[View, BlockRef] | None = None
-    sync: Sync = field(default_factory=Sync)
+    sync: SyncGoal = field(default_factory=SyncGoal)
     work_since_ms: int | None = None
     timers: Timers = field(default_factory=Timers)
     now_ms: int = 0
@@ -189,7 +189,7 @@ class State:
         if not self.replaying:
             self.effects.append(Persist(self.epoch, view, encode_record(record)))
 
-    def make_durable(self, node: Node) -> None:
+    def make_durable(self, node: ProposalNode) -> None:
         """Persist a block that a vote of ours vouches for, or that others may need from us."""
         if not node.durable:
             node.durable = True
@@ -205,7 +205,7 @@ class State:
         if not self.replaying:
             self.effects.append(Broadcast(message))
 
-    def accuse(self, offence: Offence) -> None:
+    def accuse(self, offence: Misbehaviour) -> None:
         """Report a member's offence."""
         self.effects.append(offence)
 

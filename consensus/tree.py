@@ -25,7 +25,7 @@ def parent_of(proposal: Proposal) -> BlockRef:
     return BlockRef(proposal.vote.subject.parent_view, proposal.parent_hash)
 
 
-class Standing(Enum):
+class BlockStatus(Enum):
     """How far the application has judged a block."""
 
     HELD = "held"
@@ -35,12 +35,12 @@ class Standing(Enum):
 
 
 @dataclass(slots=True)
-class Node:
+class ProposalNode:
     """One proposal, who sent it, and what is known of it."""
 
     proposal: Proposal
     source: Member
-    standing: Standing = Standing.HELD
+    standing: BlockStatus = BlockStatus.HELD
     durable: bool = False
 
 
@@ -49,15 +49,15 @@ class Tree:
     """Proposals by block. Those a little below the root stay to be served."""
 
     root: BlockRef
-    nodes: dict[BlockRef, Node] = field(default_factory=dict)
+    nodes: dict[BlockRef, ProposalNode] = field(default_factory=dict)
 
-    def get(self, block: BlockRef) -> Node | None:
+    def get(self, block: BlockRef) -> ProposalNode | None:
         """Find a block's node."""
         return self.nodes.get(block)
 
-    def add(self, proposal: Proposal, source: Member) -> Node:
+    def add(self, proposal: Proposal, source: Member) -> ProposalNode:
         """Take a proposal in, or give the node that is there already."""
-        return self.nodes.setdefault(block_of(proposal), Node(proposal, source))
+        return self.nodes.setdefault(block_of(proposal), ProposalNode(proposal, source))
 
     def drop(self, block: BlockRef) -> None:
         """Forget a body, so that another copy can be had."""
@@ -68,11 +68,11 @@ class Tree:
         if block.view <= self.root.view:
             return block == self.root
         node = self.nodes.get(block)
-        return node is not None and node.standing is Standing.VALID
+        return node is not None and node.standing is BlockStatus.VALID
 
-    def ready(self) -> list[tuple[BlockRef, Node]]:
+    def ready(self) -> list[tuple[BlockRef, ProposalNode]]:
         """List the blocks that can be checked now."""
-        held = Standing.HELD
+        held = BlockStatus.HELD
         waiting = [(block, node) for block, node in self.nodes.items() if node.standing is held]
         return [one for one in waiting if self.is_valid(parent_of(one[1].proposal))]
 
@@ -84,7 +84,7 @@ class Tree:
         depth = 0
         while block.view > self.root.view and not self.is_valid(block):
             node = self.nodes.get(block)
-            if node is None or node.standing is Standing.INVALID:
+            if node is None or node.standing is BlockStatus.INVALID:
                 return block, depth
             block, depth = parent_of(node.proposal), depth + 1
         return None, depth

@@ -39,7 +39,7 @@ def are_exclusive(one: Subject, other: Subject) -> bool:
     return False
 
 
-class Admission(Enum):
+class VoteAdmission(Enum):
     """What became of a vote that was offered."""
 
     COUNTED = "counted"
@@ -59,16 +59,16 @@ class Tally:
     _verified: dict[Subject, dict[Member, Signature]] = field(default_factory=dict)
     _pending: dict[Subject, dict[Member, Signature]] = field(default_factory=dict)
 
-    def admit(self, vote: Vote, *, verified: bool) -> Admission:
+    def admit(self, vote: Vote, *, verified: bool) -> VoteAdmission:
         """Take a vote in, once a signer and kind."""
         slot = (vote.subject.kind, vote.signer)
         if slot in self.first:
             same = self.first[slot].subject == vote.subject
-            return Admission.REPEATED if same else Admission.CONFLICTING
+            return VoteAdmission.REPEATED if same else VoteAdmission.CONFLICTING
         self.first[slot] = vote
         pool = self._verified if verified else self._pending
         pool.setdefault(vote.subject, {})[vote.signer] = vote.signature
-        return Admission.COUNTED
+        return VoteAdmission.COUNTED
 
     def rival(self, vote: Vote) -> Vote | None:
         """Find an earlier vote of the signer that may not stand beside this one."""

@@ -10,7 +10,7 @@ from consensus.justify import find_gap, has_lawful_parent, skips_final
 from consensus.messages import Proposal, Subject, Vote
 from consensus.pacing import patience_ends_ms
 from consensus.state import State
-from consensus.tree import Standing, block_of
+from consensus.tree import BlockStatus, block_of
 from consensus.view import certified_block
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.scalars import View
@@ -43,7 +43,7 @@ def notarizable(s: State) -> Proposal | None:
         return None
     node = s.tree.get(block_of(proposal))
     # Another copy of the body may lie under the same hash: only the leader's own was judged here.
-    if node is None or node.standing is not Standing.VALID:
+    if node is None or node.standing is not BlockStatus.VALID:
         return None
     lawful = has_lawful_parent(s, proposal) and find_gap(s, proposal) is None
     return proposal if lawful else None

@@ -5,14 +5,14 @@ stricter one: it also refuses votes that differ in nothing but the parent's view
 header can exist, so the ledger has no fault for them and there is no evidence to submit.
 """
 
-from consensus.effects import Offence
+from consensus.effects import Misbehaviour
 from consensus.messages import Vote
 from ledger.primitives.committee import Committee
 from ledger.types.staking import SubmitEvidence
 from ledger.types.votes import SignedVote, fault_between
 
 
-def evidence_of(committee: Committee, offence: Offence) -> SubmitEvidence | None:
+def evidence_of(committee: Committee, offence: Misbehaviour) -> SubmitEvidence | None:
     """Make the body that has an offence punished, or None if it is not slashable.
 
     The committee is that of the votes' epoch. The votes stand in the order of their bytes, so that

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from consensus.effects import Offence
+from consensus.effects import Misbehaviour
 from consensus.journal import Record
 from consensus.messages import Vote
 from consensus.votes import are_exclusive
@@ -57,7 +57,7 @@ class Informer:
         """Name the account that reports; None if none may."""
         return None if self._account is None else address_of(self._account.public)
 
-    def note(self, committee: Committee, offence: Offence) -> None:
+    def note(self, committee: Committee, offence: Misbehaviour) -> None:
         """Keep an offence if it is slashable: one a validator and view, the first."""
         evidence = evidence_of(committee, offence)
         if evidence is None or offence.proof is None:
@@ -76,7 +76,7 @@ class Informer:
             committee = committee_of(reader, about.epoch)
             for vote in earlier if committee is not None else ():
                 if committee is not None and are_exclusive(vote.subject, about):
-                    self.note(committee, Offence(later.signer, "", (vote, later)))
+                    self.note(committee, Misbehaviour(later.signer, "", (vote, later)))
             earlier.append(later)
 
     def unsettled(self) -> Iterator[Vote]:

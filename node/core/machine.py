@@ -143,7 +143,7 @@ class Machine:
                 self._keep_evidence()
                 self._told.append(told.Started())
             case Tick():
-                self._told.append(told.Ticked())
+                self._told.append(told.DeadlinePassed())
             case PeerMessage(peer, channel, payload):
                 self._on_message(peer, channel, payload)
             case PeerUp(peer):
@@ -332,15 +332,17 @@ class Machine:
                 for member in sorted({source, *voters} - {self.engine.me}):
                     if (peer := self._peer(member)) is not None:
                         self._sync.heard(peer, self.application.height + 1)
-            case asked.Offence() | asked.Forked() | asked.Muted() | asked.Regained():
+            case asked.Misbehaviour() | asked.Forked() | asked.Muted() | asked.Regained():
                 self._take_news(effect)
             case _:
                 assert_never(effect)
 
-    def _take_news(self, news: asked.Offence | asked.Forked | asked.Muted | asked.Regained) -> None:
+    def _take_news(
+        self, news: asked.Misbehaviour | asked.Forked | asked.Muted | asked.Regained
+    ) -> None:
         """Pass on what is wrong with others, with the chain, or with this node's own memory."""
         match news:
-            case asked.Offence(member, reason, _):
+            case asked.Misbehaviour(member, reason, _):
                 self._emit(Warn(reason, self._peer(member)))
                 self.informer.note(self.application.plan.committee, news)
                 self._report()

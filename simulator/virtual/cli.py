@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from simulator.virtual.errors import BadRequest
-from simulator.virtual.growth import measuring as measuring
+from simulator.virtual.growth import measuring
 from simulator.virtual.growth.tables import as_json, size_table, trouble_table
 from simulator.virtual.picture.drawing import draw
 from simulator.virtual.scenarios import ALL, SCENARIOS, find

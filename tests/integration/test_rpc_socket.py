@@ -9,7 +9,7 @@ import pytest
 
 from node.client.framing import FrameDecoder, encode_frame
 from node.client.views import NodeStatus
-from node.shell.rpc import wire as wire
+from node.shell.rpc import wire
 from tests.support.toy_backend import toy_node
 
 

@@ -7,9 +7,9 @@ test may put any words into the mouths of the others.
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from consensus.effects import Broadcast, Check, Effect, Offence, Persist, Send
+from consensus.effects import Broadcast, Check, Effect, Misbehaviour, Persist, Send
 from consensus.engine import Engine
-from consensus.events import Checked, Event, Received, Started, Ticked, Verdict, WorkPending
+from consensus.events import Checked, DeadlinePassed, Event, Received, Started, Verdict, WorkPending
 from consensus.journal import Record, decode_record
 from consensus.leader import Schedule, first_seed
 from consensus.messages import Certificate, Message, Proposal, Subject, Vote
@@ -118,7 +118,7 @@ class Bench:
         while (due := self.engine.deadline_ms) is not None and due <= end_ms:
             assert due > self.now_ms
             self.now_ms = due
-            effects += self.do(Ticked())
+            effects += self.do(DeadlinePassed())
         self.now_ms = end_ms
         self.effects = effects
         return effects
@@ -184,7 +184,7 @@ class Bench:
         return [vote.subject for vote in votes if vote.subject.kind is kind]
 
     def reasons(self) -> list[str]:
-        return [offence.reason for offence in self.of(Offence)]
+        return [offence.reason for offence in self.of(Misbehaviour)]
 
 
 def nullify(view: int) -> Subject:

@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from consensus.effects import Behind, Broadcast, Build, Check, Finalize, Offence, Persist, Send
+from consensus.effects import Behind, Broadcast, Build, Check, Finalize, Misbehaviour, Persist, Send
 from consensus.engine import Engine
 from consensus.events import (
     Built,
     CaughtUp,
     Checked,
+    DeadlinePassed,
     Event,
     Received,
     Started,
-    Ticked,
     Verdict,
     WorkPending,
 )
@@ -90,7 +90,7 @@ class Machine:
     executed: dict[BlockRef, BlockRef] = field(default_factory=dict)
     """Blocks checked or built since the start, with their parents."""
     life: int = 0
-    offences: list[Offence] = field(default_factory=list)
+    offences: list[Misbehaviour] = field(default_factory=list)
     behind: list[Behind] = field(default_factory=list)
 
 
@@ -221,7 +221,7 @@ class Net:
         self.arm(machine, life)
 
     def arm(self, machine: Machine, life: int) -> None:
-        """Send `Ticked` at the deadline, if it is still the deadline then."""
+        """Send `DeadlinePassed` at the deadline, if it is still the deadline then."""
         assert machine.engine is not None
         deadline = machine.engine.deadline_ms
         if deadline is None:
@@ -230,7 +230,7 @@ class Net:
 
         def tick() -> None:
             if machine.life == life and machine.engine and machine.engine.deadline_ms == deadline:
-                self.handle(machine, Ticked())
+                self.handle(machine, DeadlinePassed())
 
         self.after(deadline - self.now_ms, tick)
 
@@ -251,7 +251,7 @@ class Net:
             case Behind():
                 machine.behind.append(effect)
                 self.after(20, lambda: self.sync(machine, life, effect))
-            case Offence():
+            case Misbehaviour():
                 machine.offences.append(effect)
 
     # The toy application.

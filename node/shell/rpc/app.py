@@ -39,7 +39,7 @@ from node.client.views import (
 )
 from node.core.proving import Lack, ProofAnswer
 from node.lightclient import PROOF_BYTES_MAX, Material, make_proof
-from node.shell.rpc import wire as wire
+from node.shell.rpc import wire
 from node.shell.rpc.link import NodeLink
 
 BODY_BYTES_MAX: Final = 12 * 1024 * 1024

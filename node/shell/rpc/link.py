@@ -19,7 +19,7 @@ from ledger.primitives.hashing import Hash
 from node.client.errors import NodeUnavailable, WireFault
 from node.client.framing import READ_BYTES, FrameDecoder, encode_frame
 from node.client.views import FinalBlock, NodeStatus, Submission, TransactionState, TransactionView
-from node.shell.rpc import wire as wire
+from node.shell.rpc import wire
 from node.shell.rpc.desk import SubmissionDesk
 
 BLOCKS_KEPT: Final = 256

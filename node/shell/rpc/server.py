@@ -31,7 +31,7 @@ from node.client.views import (
     TransactionView,
 )
 from node.core.proving import ProofAnswer
-from node.shell.rpc import wire as wire
+from node.shell.rpc import wire
 
 CONNECTIONS_MAX: Final = 32
 _BACKLOG: Final = 16

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consensus.effects import Behind, Check, Effect, Finalize, Offence, Send
+from consensus.effects import Behind, Check, Effect, Finalize, Misbehaviour, Send
 from consensus.events import Received
 from consensus.messages import Certificate, FetchCertificates, FetchProposal, Proposal
 from consensus.params import (
@@ -13,7 +13,7 @@ from consensus.params import (
     PROPOSAL_COST,
     PROPOSALS_KEPT,
 )
-from consensus.tree import Standing
+from consensus.tree import BlockStatus
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
 from tests.support.consensus_bench import Bench, finalize, nullify, ref
@@ -83,7 +83,7 @@ def test_a_body_that_is_not_the_certified_blocks_is_dropped_and_asked_of_the_nex
     (send,) = fetches(bench.wait(150))
     bogus = Proposal(block.vote, block.parent_hash, bench.propose(1, note=b"x").payload, None, ())
     bench.hear(bogus, send.to)
-    assert bench.of(Offence)[0].member == send.to
+    assert bench.of(Misbehaviour)[0].member == send.to
     assert fetches(bench.effects) == []
     (again,) = fetches(bench.wait(250))
     assert again.message == send.message
@@ -249,7 +249,7 @@ def test_great_bodies_are_served_but_few_a_delta() -> None:
     bench.do(Received(bench.leader(1), proposal), judged=False)
     node = bench.engine._state.tree.get(ref(proposal))
     assert node is not None
-    node.standing = Standing.VALID
+    node.standing = BlockStatus.VALID
     request = FetchProposal(View(1), ref(proposal).hash)
     for _ in range(2):
         served = 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consensus.effects import Forked, Offence
+from consensus.effects import Forked, Misbehaviour
 from consensus.messages import Certificate, Subject
 from consensus.types import BlockRef
 from ledger.primitives.keys import Signature
@@ -42,7 +42,7 @@ def test_a_certificate_that_contradicts_the_floor_names_who_signed_both(rival: s
     (fork,) = bench.of(Forked)
     assert fork.culprits == tuple(bench.others)
     assert bench.engine.floor == floor
-    told = bench.of(Offence)
+    told = bench.of(Misbehaviour)
     assert {offence.member for offence in told} == set(bench.others)
     assert all(evidence_of(bench.committee, offence) for offence in told)
 
@@ -69,7 +69,7 @@ def test_a_nullification_beside_a_notarization_is_no_fork() -> None:
     bench.hear(bench.certify(bench.propose(1).vote.subject))
     bench.hear(bench.certify(nullify(1)))
     assert bench.of(Forked) == []
-    assert bench.of(Offence) == []
+    assert bench.of(Misbehaviour) == []
 
 
 def test_a_forged_contradiction_accuses_its_sender_alone() -> None:
@@ -81,7 +81,7 @@ def test_a_forged_contradiction_accuses_its_sender_alone() -> None:
     )
     bench.hear(forged, bench.others[0])
     assert bench.of(Forked) == []
-    assert [(o.member, o.proof) for o in bench.of(Offence)] == [(bench.others[0], None)]
+    assert [(o.member, o.proof) for o in bench.of(Misbehaviour)] == [(bench.others[0], None)]
 
 
 def test_an_old_certificate_that_agrees_costs_no_look() -> None:
@@ -103,7 +103,7 @@ def test_a_final_block_whose_ancestry_passes_beside_the_floor_is_a_fork() -> Non
     (fork,) = bench.of(Forked)
     assert (fork.held, fork.other.subject) == (floor.finalization, finalize(proposal.vote.subject))
     assert fork.culprits == tuple(bench.others)
-    assert bench.of(Offence) == [], "votes of two views are no evidence by themselves"
+    assert bench.of(Misbehaviour) == [], "votes of two views are no evidence by themselves"
     assert bench.engine.floor == floor
 
 

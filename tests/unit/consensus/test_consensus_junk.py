@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from consensus.effects import Forked, Offence, Send
+from consensus.effects import Forked, Misbehaviour, Send
 from consensus.events import CaughtUp, Received
 from consensus.leader import Schedule, first_seed
 from consensus.messages import Certificate, FetchProposal, Message, Proposal, Subject, Vote
@@ -72,7 +72,7 @@ def test_junk_that_came_with_a_body_never_lets_one_vote() -> None:
     bench = Bench(follows=2)
     bench.hear(with_junk(bench))
     assert bench.voted(VoteKind.NOTARIZE) == []
-    assert [o.member for o in bench.of(Offence)] == [bench.leader(2)]
+    assert [o.member for o in bench.of(Misbehaviour)] == [bench.leader(2)]
 
 
 def test_one_liar_can_not_halt_the_chain_by_a_justification_that_some_can_not_check() -> None:
@@ -143,7 +143,7 @@ def test_a_first_block_on_a_strange_parent_keeps_nobody_from_the_true_one() -> N
     bench = Bench(follows=1)
     proposal = bench.propose(1)
     bench.hear(replace(proposal, parent_hash=STRANGE))
-    assert [o.member for o in bench.of(Offence)] == [bench.leader(1)]
+    assert [o.member for o in bench.of(Misbehaviour)] == [bench.leader(1)]
     settle_on(bench, proposal)
     assert bench.engine.floor.block == ref(proposal)
 

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from consensus.effects import Offence
+from consensus.effects import Misbehaviour
 from consensus.messages import Message, Proposal, Vote
 from consensus.params import Params
 from consensus.votes import are_exclusive
@@ -35,7 +35,7 @@ def rough_net(seed: int) -> Net:
     return net
 
 
-def offences(net: Net) -> list[Offence]:
+def offences(net: Net) -> list[Misbehaviour]:
     return [offence for machine in net.machines for offence in machine.offences]
 
 

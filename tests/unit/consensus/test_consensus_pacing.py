@@ -1,6 +1,6 @@
 """Time, admission, observers and catching up, asked of one engine (spec §1.5 to §1.10)."""
 
-from consensus.effects import Behind, Broadcast, Build, Offence, Send
+from consensus.effects import Behind, Broadcast, Build, Misbehaviour, Send
 from consensus.events import CaughtUp, WorkPending
 from consensus.messages import Subject, Vote
 from consensus.params import Params
@@ -77,7 +77,7 @@ def test_a_vote_counts_only_from_its_signer() -> None:
     bench = Bench()
     one, two = bench.others[:2]
     bench.hear(bench.sign(nullify(1), one), two)
-    assert bench.of(Offence)[0].member == two
+    assert bench.of(Misbehaviour)[0].member == two
 
 
 def test_votes_far_ahead_and_of_other_epochs_are_dropped() -> None:
@@ -94,7 +94,7 @@ def test_a_nullify_that_names_a_block_is_an_offence() -> None:
     bench = Bench()
     odd = Subject(NULLIFY, Epoch(0), View(1), View(0), GENESIS.hash)
     bench.hear(bench.sign(odd, bench.others[0]))
-    assert len(bench.of(Offence)) == 1
+    assert len(bench.of(Misbehaviour)) == 1
 
 
 def test_forged_votes_are_found_when_they_would_matter_and_only_then() -> None:
@@ -103,9 +103,9 @@ def test_forged_votes_are_found_when_they_would_matter_and_only_then() -> None:
     one, two = [m for m in bench.others if m != forger]
     bench.hear(Vote(nullify(1), forger, bench.sign(nullify(2), forger).signature))
     # The leader gave up, so this validator does: two of four, and nothing to verify yet.
-    assert bench.of(Offence) == []
+    assert bench.of(Misbehaviour) == []
     bench.hear(bench.sign(nullify(1), one))
-    assert [offence.member for offence in bench.of(Offence)] == [forger]
+    assert [offence.member for offence in bench.of(Misbehaviour)] == [forger]
     assert bench.engine.view == 1
     bench.hear(bench.sign(nullify(1), two))
     assert bench.engine.view == 2

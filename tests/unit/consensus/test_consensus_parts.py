@@ -23,9 +23,9 @@ from consensus.messages import Certificate, FetchProposal, Subject
 from consensus.params import Params
 from consensus.quorum import check_subject, verify_certificate
 from consensus.state import Floor
-from consensus.tree import Standing, Tree
+from consensus.tree import BlockStatus, Tree
 from consensus.types import BlockRef
-from consensus.votes import Admission, Tally
+from consensus.votes import Tally, VoteAdmission
 from ledger.primitives.codec import encode
 from ledger.primitives.committee import Member
 from ledger.primitives.hashing import ZERO_HASH, Hash
@@ -112,7 +112,7 @@ def test_votes_on_different_blocks_are_never_added_up() -> None:
     tally = Tally(bench.committee, CHAIN)
     for member, block in enumerate((b"\x01", b"\x01", b"\x02", b"\x02")):
         subject = about(VoteKind.NOTARIZE, 1, block * 32)
-        assert tally.admit(bench.sign(subject, member), verified=False) is Admission.COUNTED
+        assert tally.admit(bench.sign(subject, member), verified=False) is VoteAdmission.COUNTED
         assert tally.certify(subject) == (None, [])
 
 
@@ -120,9 +120,9 @@ def test_the_first_vote_stands_and_later_ones_are_told_apart() -> None:
     bench = Bench()
     tally = Tally(bench.committee, CHAIN)
     first, second = (bench.sign(about(VoteKind.NOTARIZE, 1, b * 32), 0) for b in (b"\x01", b"\x02"))
-    assert tally.admit(first, verified=False) is Admission.COUNTED
-    assert tally.admit(first, verified=False) is Admission.REPEATED
-    assert tally.admit(second, verified=False) is Admission.CONFLICTING
+    assert tally.admit(first, verified=False) is VoteAdmission.COUNTED
+    assert tally.admit(first, verified=False) is VoteAdmission.REPEATED
+    assert tally.admit(second, verified=False) is VoteAdmission.CONFLICTING
     assert tally.rival(second) == first
     assert tally.rival(bench.sign(nullify(1), 0)) is None
     assert tally.rival(bench.sign(finalize(second.subject), 0)) == first
@@ -389,7 +389,7 @@ def test_the_tree_forgets_what_can_no_longer_become_final() -> None:
     child = bench.propose(3, ref(first), bench.certify(first.vote.subject))
     orphan = bench.propose(4, ref(rival), bench.certify(rival.vote.subject))
     for proposal in (first, rival, child, orphan):
-        tree.add(proposal, Member(0)).standing = Standing.VALID
+        tree.add(proposal, Member(0)).standing = BlockStatus.VALID
     assert tree.missing(ref(child)) == (None, 0)
     tree.move_root(ref(rival))
     assert ref(child) not in tree.nodes, "it goes round the root"

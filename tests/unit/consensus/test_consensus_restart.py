@@ -2,7 +2,7 @@
 
 import pytest
 
-from consensus.effects import Broadcast, Build, Check, Finalize, Offence
+from consensus.effects import Broadcast, Build, Check, Finalize, Misbehaviour
 from consensus.errors import GuardBreach
 from consensus.events import Built
 from consensus.messages import Proposal, Vote
@@ -139,7 +139,7 @@ def test_equivocation_is_remembered_across_a_restart() -> None:
     bench.hear(first)
     bench.hear(second)
     bench.boot()
-    assert bench.of(Offence)[0].proof == (first.vote, second.vote)
+    assert bench.of(Misbehaviour)[0].proof == (first.vote, second.vote)
     bench.hear(bench.certify(first.vote.subject))
     assert bench.voted(FINALIZE) == []
 

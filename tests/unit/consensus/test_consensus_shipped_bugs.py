@@ -1,6 +1,6 @@
 """Bugs that other consensus engines shipped, each shown to be absent here (spec §3.4)."""
 
-from consensus.effects import Build, Check, Finalize, Offence
+from consensus.effects import Build, Check, Finalize, Misbehaviour
 from consensus.events import Checked, Received, Verdict, WorkPending
 from consensus.messages import Certificate, Proposal
 from consensus.params import Params
@@ -83,7 +83,7 @@ def test_equivocation_is_not_forgotten_in_a_restart() -> None:
     bench.hear(first)
     bench.hear(second)
     bench.boot()
-    assert [o.proof for o in bench.of(Offence)] == [(first.vote, second.vote)]
+    assert [o.proof for o in bench.of(Misbehaviour)] == [(first.vote, second.vote)]
 
 
 def test_the_application_is_never_ahead_of_what_is_final() -> None:
@@ -105,7 +105,7 @@ def test_who_does_not_lead_cannot_propose() -> None:
     for imposter in [m for m in bench.others if m != bench.leader(1)]:
         vote = bench.sign(body.vote.subject, imposter)
         bench.hear(Proposal(vote, body.parent_hash, body.payload, None, ()), imposter)
-        assert len(bench.of(Offence)) == 1
+        assert len(bench.of(Misbehaviour)) == 1
         assert bench.of(Check) == []
 
 
@@ -116,7 +116,7 @@ def test_finality_is_believed_by_its_certificate_alone() -> None:
     true = bench.certify(finalize(proposal.vote.subject))
     for votes in (true.votes[:2], tuple((m, true.votes[0][1]) for m, _ in true.votes)):
         bench.hear(Certificate(true.subject, votes))
-        assert len(bench.of(Offence)) == 1
+        assert len(bench.of(Misbehaviour)) == 1
         assert bench.engine.finalized_view == 0
         bench.pardon()
     bench.hear(true)

@@ -2,7 +2,7 @@
 
 from consensus.effects import Broadcast, Build, Muted, Regained, Send
 from consensus.engine import Engine
-from consensus.events import CaughtUp, Received, Started, Ticked, WorkPending
+from consensus.events import CaughtUp, DeadlinePassed, Received, Started, WorkPending
 from consensus.leader import first_seed
 from consensus.messages import Certificate, FetchView, Subject, ViewReport, Vote, epoch_of
 from consensus.params import Params
@@ -90,7 +90,7 @@ def test_it_votes_again_two_views_above_what_a_quorum_has_shown_and_not_before()
     assert bench.engine.is_silent, "view 5 may hold a forgotten vote"
     bench.finalize(6)
     bench.check_again()
-    bench.do(Ticked())
+    bench.do(DeadlinePassed())
     assert bench.of(Regained) == [Regained(6)]
     assert not bench.engine.is_silent
     proposal = bench.propose(7, bench.engine.floor.block, bench.engine.floor.finalization)
@@ -118,7 +118,7 @@ def test_a_claim_without_its_certificate_moves_nothing() -> None:
         bench.report(member, 2)
     bench.finalize(4)
     bench.check_again()
-    bench.do(Ticked())
+    bench.do(DeadlinePassed())
     assert not bench.engine.is_silent
 
 
@@ -144,7 +144,7 @@ def test_a_vote_of_its_key_while_it_is_silent_means_a_second_copy_and_it_never_v
     bench.wait(60_000)
     bench.finalize(9)
     bench.check_again()
-    bench.do(Ticked())
+    bench.do(DeadlinePassed())
     assert bench.engine.is_silent
 
 
@@ -154,7 +154,7 @@ def test_an_old_vote_of_its_own_is_no_second_copy() -> None:
         bench.report(member, 4, bench.sign(nullify(5), bench.me))
     bench.finalize(6)
     bench.check_again()
-    bench.do(Ticked())
+    bench.do(DeadlinePassed())
     assert not bench.engine.is_silent
 
 
@@ -165,7 +165,7 @@ def test_a_forged_vote_can_not_silence_anyone() -> None:
     bench.finalize(4)
     forged = Vote(nullify(5), bench.me, bench.sign(nullify(6), bench.me).signature)
     bench.check_again(vote=forged)
-    bench.do(Ticked())
+    bench.do(DeadlinePassed())
     assert not bench.engine.is_silent
 
 
@@ -272,7 +272,7 @@ def test_a_second_copy_of_a_key_is_found_by_the_one_that_comes_back() -> None:
     )
     twin.handle(Started(), net.now_ms)
     for _ in range(40):
-        for effect in twin.handle(Ticked(), net.now_ms):
+        for effect in twin.handle(DeadlinePassed(), net.now_ms):
             if isinstance(effect, Broadcast) and isinstance(effect.message, FetchView):
                 for other in net.machines[1:]:
                     assert other.engine is not None

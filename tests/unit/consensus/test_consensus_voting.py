@@ -3,8 +3,8 @@
 One engine is asked; its peers are the test.
 """
 
-from consensus.effects import Broadcast, Build, Check, Finalize, Offence, Persist, Send
-from consensus.events import Checked, Received, Ticked, Verdict
+from consensus.effects import Broadcast, Build, Check, Finalize, Misbehaviour, Persist, Send
+from consensus.events import Checked, DeadlinePassed, Received, Verdict
 from consensus.messages import Certificate, FetchCertificates, FetchProposal, Proposal, Vote
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
@@ -31,13 +31,13 @@ def test_an_invalid_block_is_nullified_and_its_leader_named() -> None:
     bench.hear(bench.propose(1, note=b"bad"))
     assert bench.voted(NOTARIZE) == []
     assert bench.voted(NULLIFY) == [nullify(1)]
-    assert bench.of(Offence)[0].member == bench.leader(1)
+    assert bench.of(Misbehaviour)[0].member == bench.leader(1)
 
 
 def test_nothing_is_notarized_before_the_verdict() -> None:
     bench = Bench()
     proposal = bench.propose(1)
-    bench.handle(Ticked())
+    bench.handle(DeadlinePassed())
     from consensus.events import Received
 
     effects = bench.do(Received(bench.leader(1), proposal), judged=False)
@@ -52,7 +52,7 @@ def test_only_the_first_proposal_of_a_view_is_voted_for() -> None:
     bench.hear(first)
     bench.hear(second)
     assert bench.voted(NOTARIZE) == []
-    assert bench.of(Offence)[0].proof == (first.vote, second.vote)
+    assert bench.of(Misbehaviour)[0].proof == (first.vote, second.vote)
 
 
 def test_a_proposal_by_another_than_the_leader_is_an_offence() -> None:
@@ -273,7 +273,7 @@ def test_equivocation_that_shows_after_the_view_is_left_forbids_finality_all_the
     first, second = bench.propose(1), bench.propose(1, note=b"good, too")
     bench.hear(second.vote)
     bench.hear(bench.certify(first.vote.subject))
-    assert len(bench.of(Offence)) == 1
+    assert len(bench.of(Misbehaviour)) == 1
     bench.hear(first)
     bench.wait(bench.params.delta_ms)
     bench.hear(first)

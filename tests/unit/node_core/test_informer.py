@@ -6,7 +6,7 @@ import pytest
 from support.cluster import Cluster
 from support.ledgers import Dairy, bill, key
 
-from consensus.effects import Offence
+from consensus.effects import Misbehaviour
 from consensus.messages import Subject, Vote
 from consensus.params import Params
 from ledger.primitives.committee import Member
@@ -105,7 +105,7 @@ def test_a_report_that_had_no_effect_is_made_anew_and_no_sooner(cluster: Cluster
     informer = Informer(cluster.genesis.chain_id, key("alice"))
     committee, state = cluster.genesis.committee, cluster.nodes[0].store
     proof = vote(cluster, VoteKind.FINALIZE, b"one"), vote(cluster, VoteKind.FINALIZE, b"other")
-    informer.note(committee, Offence(Member(CULPRIT), "", proof))
+    informer.note(committee, Misbehaviour(Member(CULPRIT), "", proof))
     (first,) = informer.reports(state, 1, 0)
     assert list(informer.reports(state, RETRY_BLOCKS, 0)) == []
     (again,) = informer.reports(state, 1 + RETRY_BLOCKS, 0)
@@ -122,7 +122,7 @@ def test_offences_kept_are_bounded_and_one_a_view(cluster: Cluster) -> None:
                 vote(cluster, VoteKind.FINALIZE, b"one", view),
                 vote(cluster, VoteKind.FINALIZE, other, view),
             )
-            informer.note(committee, Offence(Member(CULPRIT), "", proof))
+            informer.note(committee, Misbehaviour(Member(CULPRIT), "", proof))
     assert len(informer.evidence) == KEPT_MAX
     assert list(informer.reports(cluster.nodes[0].store, 1, 0)) == []
 
