@@ -27,7 +27,7 @@ KEEP_BLOCKS_LEAST: Final = 1_000
 SOCKET_PATH_MAX: Final = 100
 """The kernel takes 107 bytes; a longer path gets a short stand-in."""
 
-KeyText = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+KeyText = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Milliseconds = Annotated[int, Meta(ge=1, le=3_600_000)]
 
@@ -65,7 +65,7 @@ class NodeConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     journal_segment_bytes: Annotated[int, Meta(ge=64 * 1024, le=2**30)] = 16 * 1024 * 1024
     keep_blocks: Annotated[int, Meta(ge=0)] = 0
     """How many of the newest blocks keep their bodies, at least 1,000; 0 keeps all for ever."""
-    log_level: Annotated[str, Meta(pattern="^(debug|info|warning|error)$")] = "info"
+    log_level: Annotated[str, Meta(pattern=r"^(debug|info|warning|error)\Z")] = "info"
     home: Path = field(default_factory=Path)
     """Set when loaded; never written."""
 

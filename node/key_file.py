@@ -10,6 +10,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from ledger.primitives.errors import BadHex
+from ledger.primitives.hexadecimal import parse_hex
 from ledger.primitives.keys import Seed, SigningKey
 from node.errors import BadKeyFile
 
@@ -51,8 +53,8 @@ def read_seed(path: Path) -> Seed:
             f"run chmod 600 on it, and make a new key if others may have read it"
         )
     try:
-        seed = bytes.fromhex(raw.decode("ascii").strip())
-    except (UnicodeDecodeError, ValueError):
+        seed = parse_hex(raw.decode("ascii").strip())
+    except (UnicodeDecodeError, BadHex):  # The text is a secret: no fault may quote it.
         raise BadKeyFile(f"{path} does not hold a seed in hex") from None
     if len(seed) != SEED_BYTES:
         raise BadKeyFile(f"{path} holds {len(seed)} bytes where a seed has {SEED_BYTES}")

@@ -19,7 +19,8 @@ from api.routes.requests import read_body, seller_of, service_of
 from api.services.orders import KEY_CHARS_MAX, QUANTITY_MAX, NewOrder, order_json
 from api.services.payments import read_json
 from api.services.submission import SignedPayment
-from ledger.primitives.errors import CodecFault
+from ledger.primitives.errors import BadHex, CodecFault
+from ledger.primitives.hexadecimal import parse_hex
 from ledger.primitives.strict_json import NumberText
 from ledger.types.transaction import decode_transaction
 
@@ -94,9 +95,9 @@ async def submit_payment(request: Request) -> Response:
             errors=(Pointer("/transaction", "MISSING"),),
         )
     try:
-        raw = bytes.fromhex(text)
+        raw = parse_hex(text)
         transaction = decode_transaction(raw)
-    except (ValueError, CodecFault) as fault:
+    except (BadHex, CodecFault) as fault:
         raise MalformedRequest(
             f"transaction is not a signed transaction in hex: {fault}",
             errors=(Pointer("/transaction", "NOT_A_TRANSACTION"),),

@@ -4,6 +4,7 @@ PrimitiveFault
 +-- BadAmount       text that is not a plain decimal amount
 +-- BadAddress      text that is not an address of this network
 +-- BadKey          bytes that are no usable public key or seed
++-- BadHex          text that is not bytes in hex
 +-- BadJson         text that is not JSON, or could be read in two ways
 +-- CodecFault
     +-- Oversized     more bytes than the type may have
@@ -40,6 +41,14 @@ class BadAddress(PrimitiveFault):
 
 class BadKey(PrimitiveFault):
     """Bytes that are no usable public key, seed or policy."""
+
+
+class BadHex(PrimitiveFault):
+    """Text that is not bytes in hex, or not so many; `size` is None where any number will do."""
+
+    def __init__(self, text: str, size: int | None) -> None:
+        digits = "pairs of hex digits" if size is None else f"{2 * size} digits of hex"
+        super().__init__(f"{text[:80]!r} is not {digits}, 0-9 and a-f")
 
 
 class BadJson(PrimitiveFault):

@@ -14,7 +14,9 @@ from typing import Annotated, Final
 import typer
 
 from ledger.primitives.amounts import format_bill
+from ledger.primitives.errors import BadHex
 from ledger.primitives.hashing import HASH_BYTES
+from ledger.primitives.hexadecimal import parse_hex
 from ledger.primitives.keys import format_address
 from ledger.types.transfer import Transfer
 from node.cli.tx import DEFAULT_NODE, AsJson, NodeUrl
@@ -66,11 +68,9 @@ def get(
 ) -> None:
     """Fetch the proof of a final transaction from a node. Check it with `proof verify`."""
     try:
-        wanted = bytes.fromhex(txid)
-    except ValueError:
-        wanted = b""
-    if len(wanted) != HASH_BYTES:
-        raise BadArgument(f"the id {txid[:80]!r} is not {2 * HASH_BYTES} digits of hex")
+        wanted = parse_hex(txid, HASH_BYTES)
+    except BadHex as fault:
+        raise BadArgument(f"the id {fault}") from None
 
     async def fetch() -> bytes:
         async with NodeClient(node) as client:

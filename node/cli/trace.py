@@ -13,7 +13,9 @@ from typing import Annotated
 import typer
 
 from ledger.primitives.amounts import Units, format_bill
+from ledger.primitives.errors import BadHex
 from ledger.primitives.hashing import HASH_BYTES, Hash
+from ledger.primitives.hexadecimal import parse_hex
 from ledger.primitives.keys import Address, format_address
 from ledger.trace import trace as walk
 from ledger.types.trace import Farm, Meter, Step, Trace
@@ -49,12 +51,9 @@ def trace(
 
 def _read_id(text: str) -> Hash:
     try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != HASH_BYTES:
-        raise BadArgument(f"{text[:80]!r} is not an id: write {2 * HASH_BYTES} digits of hex")
-    return Hash(raw)
+        return Hash(parse_hex(text, HASH_BYTES))
+    except BadHex as fault:
+        raise BadArgument(f"the id {fault}") from None
 
 
 def _ask(node: str, subject: Hash) -> tuple[Trace, str]:

@@ -14,7 +14,9 @@ import typer
 from ledger.genesis import parse_genesis
 from ledger.primitives.amounts import Units, format_bill, parse_bill
 from ledger.primitives.codec import encode
+from ledger.primitives.errors import BadHex
 from ledger.primitives.hashing import HASH_BYTES, Hash
+from ledger.primitives.hexadecimal import parse_hex
 from ledger.primitives.keys import (
     Address,
     Policy,
@@ -63,12 +65,9 @@ def _ask(node: str, question: Callable[[NodeClient], Awaitable[T]]) -> T:
 
 def _read_hex(text: str, name: str, size: int) -> bytes:
     try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != size:
-        raise BadArgument(f"{name} {text[:80]!r} is not {2 * size} digits of hex")
-    return raw
+        return parse_hex(text, size)
+    except BadHex as fault:
+        raise BadArgument(f"{name} {fault}") from None
 
 
 def _read_redemption(text: str | None) -> Redemption | None:

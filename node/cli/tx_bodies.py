@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 from msgspec import inspect
 
-from ledger.primitives.errors import PrimitiveFault
+from ledger.primitives.errors import BadHex, PrimitiveFault
+from ledger.primitives.hexadecimal import parse_hex
 from ledger.primitives.keys import Address, Policy, PublicKey, parse_address
 from ledger.types.transaction import Body
 from node.errors import BadArgument
@@ -49,7 +50,7 @@ def read_policy(path: Path) -> Policy:
     found = _read_object(path)
     try:
         words = msgspec.convert(found, _Policy)
-        keys = sorted(PublicKey(bytes.fromhex(key)) for key in words.keys)
+        keys = sorted(PublicKey(parse_hex(key)) for key in words.keys)
         policy = msgspec.convert((words.threshold, keys), Policy, builtin_types=(bytes,))
         policy.check()
     except (msgspec.ValidationError, PrimitiveFault, ValueError) as error:
@@ -109,6 +110,6 @@ def _bytes(text: str, prefix: str, where: str) -> bytes | Address:
     if text.startswith(f"{prefix}1"):
         return parse_address(text, prefix)
     try:
-        return bytes.fromhex(text)
-    except ValueError:
+        return parse_hex(text)
+    except BadHex:
         raise ValueError(f"{where}: {text[:80]!r} is neither hex nor an address") from None

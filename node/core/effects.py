@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from ledger.primitives.committee import Member
-from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, Signature
 from ledger.store.schema import Finalized
+from node.client.views import Submission
 from node.core.events import Channel
 
 
@@ -53,20 +53,11 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
-    """What became of one submitted transaction: `code` is empty if it waits for a block."""
-
-    txid: Hash | None
-    code: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class Submitted:
-    """The answer to `Submit`, one admission a transaction, in order."""
+    """The answer to `Submit`: what became of each transaction, in order."""
 
     ticket: int
-    admissions: tuple[Admission, ...]
+    submissions: tuple[Submission, ...]
 
 
 @dataclass(frozen=True, slots=True)

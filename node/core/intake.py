@@ -17,8 +17,9 @@ from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Domain, digest
 from ledger.rules.claims import Claim
 from ledger.types.transaction import Transaction, TxId, decode_transaction
+from node.client.views import Submission
 from node.core.application import Application
-from node.core.effects import Admission, Effect, SendAll, SendTo, Submitted
+from node.core.effects import Effect, SendAll, SendTo, Submitted
 from node.core.events import Channel, Submit
 from node.core.mempool import Mempool, PoolFault, Waiting
 from node.core.verifier import Verifier, fingerprint
@@ -77,18 +78,20 @@ class Intake:
     def submit(self, event: Submit, now_ms: int) -> None:
         """Take a client's transactions; `Submitted` follows, at once or after verification."""
         if len(event.raws) > SUBMIT_MAX or self._verifier.full:
-            busy = Admission(None, "busy", "the node has too much to verify: try again in a second")
+            busy = Submission(
+                None, "busy", "the node has too much to verify: try again in a second"
+            )
             self._emit(Submitted(event.ticket, tuple(busy for _ in event.raws)))
             return
         judged = [self._judge(raw, now_ms) for raw in event.raws]
 
         def answer(candidates: Sequence[_Candidate], good: Sequence[bool]) -> None:
             verdicts = iter(zip(candidates, good, strict=True))
-            admissions = tuple(
-                one if isinstance(one, Admission) else self._take_own(*next(verdicts))
+            submissions = tuple(
+                one if isinstance(one, Submission) else self._take_own(*next(verdicts))
                 for one in judged
             )
-            self._emit(Submitted(event.ticket, admissions))
+            self._emit(Submitted(event.ticket, submissions))
 
         self._verify([one for one in judged if isinstance(one, _Candidate)], answer)
 
@@ -114,13 +117,13 @@ class Intake:
         if isinstance(judged, _Candidate):
             self._take_own(judged, good=True)
 
-    def _take_own(self, candidate: _Candidate, good: bool) -> Admission:
+    def _take_own(self, candidate: _Candidate, good: bool) -> Submission:
         """Admit what came in here: this node sees to it that all others know it."""
-        admission = self._admit(candidate, good, pass_on=True)
-        if not admission.code:
+        submission = self._admit(candidate, good, pass_on=True)
+        if not submission.code:
             waiting = candidate.waiting
             heappush(self._own, (waiting.arrived_ms + RETOLD_MS, RETOLD_MS, waiting.id))
-        return admission
+        return submission
 
     def tell_newcomer(self, peer: Member) -> None:
         """Tell a peer that has just connected what came in here and still waits."""
@@ -155,20 +158,20 @@ class Intake:
             for peer in _chosen(payload, sorted(peers)):
                 self._emit(SendTo(peer, Channel.TRANSACTIONS, payload))
 
-    def _judge(self, raw: bytes, now_ms: int) -> _Candidate | Admission:
+    def _judge(self, raw: bytes, now_ms: int) -> _Candidate | Submission:
         """Check all that needs no signature; say why not, or what remains to be verified."""
         try:
             transaction = decode_transaction(raw)
         except PrimitiveFault as fault:
-            return Admission(None, "malformed", str(fault))
+            return Submission(None, "malformed", str(fault))
         txid = transaction.id
         if txid in self._mempool:
-            return Admission(txid, "already_known", "this transaction waits already")
+            return Submission(txid, "already_known", "this transaction waits already")
         try:
             self._application.check(transaction)
             claims = self._application.claims(transaction)
         except LedgerFault as fault:
-            return Admission(txid, fault.code, str(fault))
+            return Submission(txid, fault.code, str(fault))
         waiting = Waiting(txid, transaction, raw, transaction.sender, now_ms)
         return _Candidate(waiting, claims)
 
@@ -183,11 +186,11 @@ class Intake:
         items = [(fingerprint(c.waiting.raw), c.claims) for c in candidates]
         self._emit(self._verifier.ask(items, lambda good: then(candidates, good)))
 
-    def _admit(self, candidate: _Candidate, good: bool, *, pass_on: bool) -> Admission:
+    def _admit(self, candidate: _Candidate, good: bool, *, pass_on: bool) -> Submission:
         """Put a verified transaction into the pool, or say why it has no place there."""
         waiting = candidate.waiting
         if not good:
-            return Admission(
+            return Submission(
                 waiting.id,
                 "bad_signature",
                 "a signature does not hold: sign with the sender's own key, for this chain",
@@ -195,10 +198,10 @@ class Intake:
         try:
             self._mempool.add(waiting, self._application.nonce(waiting.sender))
         except PoolFault as fault:
-            return Admission(waiting.id, fault.code, str(fault))
+            return Submission(waiting.id, fault.code, str(fault))
         if pass_on:
             self._outgoing.append(waiting.raw)
-        return Admission(waiting.id, "", "")
+        return Submission(waiting.id, "", "")
 
 
 def _batches(raws: Sequence[bytes]) -> list[list[bytes]]:

@@ -218,9 +218,7 @@ class Service:
     def _answer(self, effect: Submitted) -> None:
         pending = self._submissions.get(effect.ticket)
         if pending is not None:  # Else the client is gone.
-            pending.outcomes = tuple(
-                Submission(a.txid, a.code, a.detail) for a in effect.admissions
-            )
+            pending.outcomes = effect.submissions
             pending.done.set()
 
     # Signatures.

@@ -430,9 +430,9 @@ class Simulation:
             raise Breach("I11", f"{said} messages while there was nothing to do")
 
     def _answered(self, process: Process, answer: Submitted) -> None:
-        for admission in answer.admissions:
-            count = self.workload.refusals.get(admission.code, 0)
-            self.workload.refusals[admission.code] = count + 1
+        for submission in answer.submissions:
+            count = self.workload.refusals.get(submission.code, 0)
+            self.workload.refusals[submission.code] = count + 1
 
 
 def run_seed(scenario: Scenario, seed: int) -> Outcome:

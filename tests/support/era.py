@@ -64,7 +64,7 @@ class Era:
         before = len(node.answers)
         self.net.feed(at, told.Submit(7, (raw,)))
         self.net.run(20)
-        assert [a.code for a in node.answers[before].admissions] == [""]
+        assert [a.code for a in node.answers[before].submissions] == [""]
         for _ in range(100):
             if account(node.store, address_of(signer.public)).nonce > nonce:
                 return

@@ -22,8 +22,9 @@ from ledger.errors.base import LedgerFault
 from ledger.errors.store import BadGenesis
 from ledger.genesis import format_genesis
 from ledger.primitives.codec import decode, encode
-from ledger.primitives.errors import BadAddress, BadAmount, CodecFault
+from ledger.primitives.errors import BadAddress, BadAmount, BadHex, BadJson, CodecFault
 from ledger.primitives.keys import format_address, parse_address
+from ledger.primitives.strict_json import decode_json
 from ledger.transition import apply_block, check_transaction, signature_claims
 from ledger.types.transaction import decode_transaction
 from node.client.errors import FrameTooLong
@@ -126,8 +127,11 @@ def make_readers() -> dict[str, Reader]:
                faults=(BadGenesis,)),
         texts("ledger.primitives.amounts.parse_bill", b"1.8", b"12345", faults=(BadAmount,)),
         texts("ledger.primitives.bech32.decode_bech32m", address, faults=(BadAddress,)),
+        texts("ledger.primitives.hexadecimal.parse_hex", paid.hex().encode(), faults=(BadHex,)),
         texts("ledger.primitives.keys.parse_address", address, faults=(BadAddress,),
               feed=lambda text: parse_address(text, "dbill")),
+        reader("ledger.primitives.strict_json.decode_json", b'{"a": [1, 2.5, "b"], "c": {}}',
+               faults=(BadJson,), feed=lambda raw: decode_json(raw, LIMIT)),
         reader("ledger.state.stakes.read_wide", bytes(40), faults=()),
         reader("ledger.store.schema.read_place", bytes(12), faults=()),
         reader("ledger.types.block.decode_block", body),

@@ -10,7 +10,7 @@ from ledger.primitives.committee import Member
 from ledger.primitives.keys import Signature, address_of
 from ledger.state.tables import account
 from ledger.types.transaction import Transaction
-from node.core import effects as asked
+from node.client.views import Submission
 from node.core import events as told
 from node.core.events import Channel
 
@@ -34,12 +34,12 @@ def payment(dairy: Dairy, nonce: int, *, sender: str = "alice", units: int = 1_0
     return dairy.transaction(dairy.pay(BOB, units), key(sender), nonce)
 
 
-def submit(cluster: Cluster, index: int, *transactions: Transaction) -> list[asked.Admission]:
+def submit(cluster: Cluster, index: int, *transactions: Transaction) -> list[Submission]:
     before = len(cluster.nodes[index].answers)
     cluster.feed(index, told.Submit(1, tuple(map(encode, transactions))))
     cluster.run(5)
     (answer,) = cluster.nodes[index].answers[before:]
-    return list(answer.admissions)
+    return list(answer.submissions)
 
 
 def heights(cluster: Cluster) -> set[int]:
@@ -83,15 +83,15 @@ def test_refusals_name_their_reason_and_disturb_nothing(cluster: Cluster, dairy:
         payment(dairy, 0, sender="stranger"),
         payment(dairy, 0),
     )
-    codes = [admission.code for admission in refused]
+    codes = [submission.code for submission in refused]
     assert codes[0] == "wrong_chain"
     assert codes[1] == "bad_nonce"
     assert codes[3] == "bad_signature"
     assert codes[5] == ""
     assert all(codes[:5])
-    assert all(admission.detail for admission in refused[:5])
+    assert all(submission.detail for submission in refused[:5])
     cluster.feed(0, told.Submit(2, (b"\xc1garbage",)))
-    assert cluster.nodes[0].answers[-1].admissions[0].code == "malformed"
+    assert cluster.nodes[0].answers[-1].submissions[0].code == "malformed"
     cluster.run(60)
     assert heights(cluster) == {1}
 

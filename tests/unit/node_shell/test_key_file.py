@@ -35,7 +35,7 @@ def test_a_key_open_to_others_is_refused(tmp_path, mode):
         read_key(path)
 
 
-@pytest.mark.parametrize("content", ["", "xyz", "00" * 31, "00" * 33, "é" * 64])
+@pytest.mark.parametrize("content", ["", "xyz", "00" * 31, "00" * 33, "é" * 64, "00 " * 32])
 def test_what_is_no_seed_is_refused_without_being_shown(tmp_path, content):
     path = tmp_path / "a.key"
     path.write_text(content)

@@ -43,6 +43,10 @@ def test_what_is_written_is_read_back_the_same(tmp_path_factory, config):
         ("home = '/x'", "home"),
         ("name = ", "not TOML"),
         ("[[peers]]\nvote_key = 'zz'\nnetwork_key = 'zz'\naddress = ''", "vote_key"),
+        (
+            f'[[peers]]\nvote_key = "{"00" * 32}\\n"\nnetwork_key = "{"00" * 32}"\naddress = ""',
+            "vote_key",
+        ),
     ],
 )
 def test_a_wrong_field_is_named_with_its_file(tmp_path, text, word):

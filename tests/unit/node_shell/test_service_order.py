@@ -6,9 +6,9 @@ import trio.testing
 from ledger.primitives.committee import Committee, Member, Seat
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, Seed, SigningKey
+from node.client.views import Submission
 from node.core.book import Book
 from node.core.effects import (
-    Admission,
     Append,
     Commit,
     SendAll,
@@ -169,7 +169,7 @@ async def test_signatures_come_back_in_the_order_of_their_claims():
 async def test_each_client_gets_its_own_answer():
     def answers(event):
         if isinstance(event, Submit):
-            told = tuple(Admission(Hash(raw * 32), "", "") for raw in event.raws)
+            told = tuple(Submission(Hash(raw * 32), "", "") for raw in event.raws)
             return [Submitted(event.ticket, told)]
         return []
 

@@ -72,6 +72,7 @@ def test_a_field_keeps_its_public_name_whatever_the_code_calls_it(tmp_path):
         ('{"type": "bond", "validator": "00", "units": 5, "more": 1}', "is no field"),
         ('{"type": "bond", "validator": "00", "units": 5}', "length"),
         ('{"type": "bond", "validator": "zz", "units": 5}', "neither hex nor an address"),
+        ('{"type": "bond", "validator": "00 11", "units": 5}', "neither hex nor an address"),
         ('{"type": "recall_lot", "lot": "dbill1x"}', "body.json"),
         ('{"type": "fund_subsidy", "units": -1}', ">= 0"),
         ('{"type": "fund_subsidy", "units": "5"}', "int"),
