@@ -19,7 +19,7 @@ from ledger.primitives.keys import SigningKey, verify
 from ledger.primitives.merkle import merkle_root
 from ledger.rules.heat import sealed_as_vat
 from ledger.rules.measure import exact_volume
-from ledger.types.evidence import DeviceEvidence, Process, RunClaim
+from ledger.types.evidence import DeviceEvidence, HeatProcess, RunClaim
 from ledger.types.milk import Attestation, RecordCollection
 from ledger.types.reading import Envelope, Reading, Stream, Unit, reading_bytes
 
@@ -62,7 +62,7 @@ def recompute(
     digests = [envelope.digest() for envelope in envelopes]
     if len(digests) != claim.readings_count or merkle_root(digests) != claim.readings_root:
         raise Disagreement(f"{len(digests)} envelopes do not make the claimed root")
-    if (claim.process is Process.BATCH) != sealed_as_vat(flow_max_l_per_h):
+    if (claim.process is HeatProcess.BATCH) != sealed_as_vat(flow_max_l_per_h):
         raise Disagreement(f"a line sealed at {flow_max_l_per_h} L/h is not {claim.process}")
     readings = [_read(envelope, chain_id) for envelope in envelopes]
     ranges = _Ranges(list(zip(readings, envelopes, strict=True)))
@@ -179,7 +179,7 @@ def _check_instrument(readings: list[Reading], claim: RunClaim, law: Parameters)
             return [_volume(readings, values[0] - values[-1], law)]
         case Stream.HOLD_TEMPERATURE:
             wrong = min(values) < law.hold_mdegc(claim.kind, claim.process)
-            if claim.process is Process.BATCH:
+            if claim.process is HeatProcess.BATCH:
                 wrong = wrong or max(values) > law.vat_most_mdegc
         case Stream.OUTLET_TEMPERATURE:
             wrong = max(values) > law.cooling_mdegc
@@ -206,7 +206,7 @@ def _check_flow(
         raise Disagreement("no flow is shown")
     begin_ms, end_ms = min(_times(flow)), max(_times(flow))
     watches = [Stream.OUTLET_TEMPERATURE, Stream.VALVE_FORWARD]
-    if claim.process is Process.BATCH:
+    if claim.process is HeatProcess.BATCH:
         for readings in line:
             if readings[0].stream == Stream.HOLD_TEMPERATURE:
                 _check_vat(readings, begin_ms)

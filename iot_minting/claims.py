@@ -15,7 +15,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.merkle import merkle_root
-from ledger.types.evidence import Collection, DeviceEvidence, Instrument, Process, RunClaim
+from ledger.types.evidence import Collection, DeviceEvidence, HeatProcess, Instrument, RunClaim
 
 
 def build_claim(run: SealedRun, rules: SealRules) -> RunClaim:
@@ -35,7 +35,7 @@ def build_claim(run: SealedRun, rules: SealRules) -> RunClaim:
         plant=run.plant,
         line=run.line,
         kind=run.milk_kind,
-        process=Process.CONTINUOUS,
+        process=HeatProcess.CONTINUOUS,
         units=Units(floor(min(limits))),
         started_ms=started_ms,
         ended_ms=ended_ms,

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
-from ledger.types.evidence import MilkKind, Process
+from ledger.types.evidence import HeatProcess, MilkKind
 
 BASIS_POINTS: Final = 10_000
 DAY_MS: Final = 86_400_000
@@ -241,10 +241,10 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
         """Give the hottest that milk may stand in a vat."""
         return HEAT_RULES[self.heat_rules].batch_most_mdegc
 
-    def hold_mdegc(self, kind: MilkKind, process: Process = Process.CONTINUOUS) -> int:
+    def hold_mdegc(self, kind: MilkKind, process: HeatProcess = HeatProcess.CONTINUOUS) -> int:
         """Give the coldest reading while milk is held that a kind allows, uncertainty added."""
         rules = HEAT_RULES[self.heat_rules]
-        limit = rules.batch_mdegc if process is Process.BATCH else rules.htst_mdegc
+        limit = rules.batch_mdegc if process is HeatProcess.BATCH else rules.htst_mdegc
         if kind in UHT_KINDS:
             limit = rules.uht_mdegc
         extra = rules.rich_mdegc if kind in RICH_KINDS else 0

@@ -14,7 +14,7 @@ from ledger.primitives.keys import PublicKey, Signature
 from ledger.state.overlay import Overlay
 from ledger.transition import (
     BlockContext,
-    Outcome,
+    BlockOutcome,
     apply_block,
     signature_claims,
     transactions_root,
@@ -29,7 +29,7 @@ Draw = Callable[[bytes], bytes]
 """Gives what a header's VRF proof drew: the floor above knows how."""
 
 
-Seen = Callable[[Block, Sequence[Transaction], Outcome], None]
+Seen = Callable[[Block, Sequence[Transaction], BlockOutcome], None]
 """Is told of every block that gave what it says, and what it gave."""
 
 
@@ -93,7 +93,7 @@ def _execute(
     transactions: Sequence[Transaction],
     verify: Verify | None,
     draw: Draw | None,
-) -> tuple[Outcome | None, list[str]]:
+) -> tuple[BlockOutcome | None, list[str]]:
     """Execute a block; give what it gave, and which of that it says otherwise."""
     header = block.header
     if verify is not None and not _all_signed(chain, transactions, verify):

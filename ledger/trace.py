@@ -24,7 +24,17 @@ from ledger.store.schema import STATE
 from ledger.types.evidence import DeviceEvidence, RunClaim
 from ledger.types.mandate import ChargeMandate
 from ledger.types.milk import MintLot, PackLot, RecordCollection, RollLot, SealRun
-from ledger.types.trace import DrawnTank, Farm, LotStep, Meter, Pack, Run, Sale, Step, Trace
+from ledger.types.trace import (
+    DrawnTank,
+    Farm,
+    HeatedRun,
+    LotStep,
+    MeterRange,
+    Pack,
+    Sale,
+    Trace,
+    TraceStep,
+)
 from ledger.types.transaction import Transaction, decode_transaction
 from ledger.types.transfer import Redemption, Transfer
 
@@ -103,9 +113,9 @@ def _from_lot(
     return Trace(sale, pack, shown, run, tank, farms, complete=walked and packed and sealed)
 
 
-def _run(claim: RunClaim, step: Step) -> Run:
+def _run(claim: RunClaim, step: TraceStep) -> HeatedRun:
     instruments = tuple(_meter(evidence, step) for evidence in claim.instruments)
-    return Run(
+    return HeatedRun(
         claim.run,
         claim.line,
         claim.started_ms,
@@ -127,8 +137,12 @@ def _tank(store: ChainStore, lot: Lot) -> DrawnTank | None:
 
 
 def _meters(
-    store: ChainStore, farm: Address, minted: Step, claim: RunClaim | None, tank: DrawnTank | None
-) -> tuple[tuple[Meter, ...], bool]:
+    store: ChainStore,
+    farm: Address,
+    minted: TraceStep,
+    claim: RunClaim | None,
+    tank: DrawnTank | None,
+) -> tuple[tuple[MeterRange, ...], bool]:
     """List the meters that counted a farm's milk: in the claim, or in collections of the tank.
 
     Tells also whether those are all.
@@ -140,9 +154,11 @@ def _meters(
     return tuple(_meter(c.meter, minted) for c in claim.collections if c.farm == farm), True
 
 
-def _collected(store: ChainStore, farm: Address, tank: DrawnTank) -> tuple[tuple[Meter, ...], bool]:
+def _collected(
+    store: ChainStore, farm: Address, tank: DrawnTank
+) -> tuple[tuple[MeterRange, ...], bool]:
     """Find what a farm brought into the tank, from the oldest milk in the run to its sealing."""
-    meters: list[Meter] = []
+    meters: list[MeterRange] = []
     before = (tank.sealed.height + 1, 0)
     entries = store.collections(tank.tank, farm, before, COLLECTIONS_SEARCHED_MAX)
     for entry in entries:
@@ -158,8 +174,8 @@ def _collected(store: ChainStore, farm: Address, tank: DrawnTank) -> tuple[tuple
     return tuple(meters), len(entries) < COLLECTIONS_SEARCHED_MAX
 
 
-def _meter(evidence: DeviceEvidence, step: Step) -> Meter:
-    return Meter(evidence.device, evidence.boot, evidence.first_seq, evidence.last_seq, step)
+def _meter(evidence: DeviceEvidence, step: TraceStep) -> MeterRange:
+    return MeterRange(evidence.device, evidence.boot, evidence.first_seq, evidence.last_seq, step)
 
 
 # Finding transactions.
@@ -220,7 +236,7 @@ def _subject_of(transaction: Transaction) -> tuple[Hash, Redemption | None]:
             raise NoMilkBehind(txid=transaction.id.hex(), why="it redeems none")
 
 
-def _transaction(store: ChainStore, txid: Hash) -> tuple[Transaction, Step] | None:
+def _transaction(store: ChainStore, txid: Hash) -> tuple[Transaction, TraceStep] | None:
     """Find a transaction that took effect, and its step; None if the id is of something else."""
     record = store.transaction(txid)
     if record is None:
@@ -230,7 +246,7 @@ def _transaction(store: ChainStore, txid: Hash) -> tuple[Transaction, Step] | No
     return decode_transaction(record.raw), _at(store, record.height, txid)
 
 
-def _read(store: ChainStore, txid: Hash) -> tuple[Transaction, Step] | None:
+def _read(store: ChainStore, txid: Hash) -> tuple[Transaction, TraceStep] | None:
     """Read a transaction that took effect; None if it failed, or its body is pruned."""
     try:
         record = store.transaction(txid)
@@ -243,7 +259,7 @@ def _read(store: ChainStore, txid: Hash) -> tuple[Transaction, Step] | None:
 
 def _sought(
     store: ChainStore, sender: Address, height: int, wanted: Wanted
-) -> tuple[Transaction, Step] | None:
+) -> tuple[Transaction, TraceStep] | None:
     """Find the transaction of one block that made something, in the history of who sent it."""
     before = (height + 1, 0)
     while entries := store.history(sender, before, _PAGE):
@@ -257,12 +273,12 @@ def _sought(
     return None
 
 
-def _step(store: ChainStore, sender: Address, height: int, wanted: Wanted) -> Step:
+def _step(store: ChainStore, sender: Address, height: int, wanted: Wanted) -> TraceStep:
     found = _sought(store, sender, height, wanted)
     return _at(store, height) if found is None else found[1]
 
 
-def _at(store: ChainStore, height: int, txid: Hash | None = None) -> Step:
+def _at(store: ChainStore, height: int, txid: Hash | None = None) -> TraceStep:
     header = store.header(height)
     assert header is not None, "what happened, happened in a block"
-    return Step(height, header.hash(), header.time_ms, txid)
+    return TraceStep(height, header.hash(), header.time_ms, txid)

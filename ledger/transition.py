@@ -15,7 +15,14 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ledger.errors.base import BadPlaces, BadPolicy, LedgerFault, Outdated, Refused, WrongChain
+from ledger.errors.base import (
+    BadPlaces,
+    BadPolicy,
+    LedgerFault,
+    Refused,
+    TransactionExpired,
+    WrongChain,
+)
 from ledger.invariants import check_block
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import BadKey
@@ -33,8 +40,8 @@ from ledger.types.transaction import Intent, Transaction
 
 __all__ = [
     "BlockContext",
+    "BlockOutcome",
     "Execution",
-    "Outcome",
     "Selection",
     "apply_block",
     "check_transaction",
@@ -49,7 +56,7 @@ _RAW_HEAD_BYTES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BlockOutcome:
     """What a block did. The changes themselves are on the overlay that it ran on.
 
     `parties` are those whose records each transaction changed, by the transactions' order.
@@ -115,7 +122,7 @@ def _check_envelope(transaction: Transaction, chain: Hash, height: int) -> None:
     if len(places) != threshold or not ascending or places[-1] >= keys:
         raise BadPlaces(got=len(places), expected=threshold)
     if intent.valid_until_height < height:
-        raise Outdated(valid_until=intent.valid_until_height, height=height)
+        raise TransactionExpired(valid_until=intent.valid_until_height, height=height)
 
 
 class Execution:
@@ -155,19 +162,19 @@ class Execution:
             return fault.code
         return ""
 
-    def finish(self) -> Outcome:
+    def finish(self) -> BlockOutcome:
         """Pay the proposer, check the books, and give receipts and roots."""
         pay_fees(self.overlay, self.context.proposer, self._fees_units)
         end_block(self.overlay, self.context)
         check_block(self.overlay)
         receipts = tuple(self._receipts)
         roots = receipts_root(receipts), self.overlay.root()
-        return Outcome(receipts, tuple(self._parties), *roots, self._fees_units)
+        return BlockOutcome(receipts, tuple(self._parties), *roots, self._fees_units)
 
 
 def apply_block(
     overlay: Overlay, context: BlockContext, transactions: Sequence[Transaction]
-) -> Outcome:
+) -> BlockOutcome:
     """Execute a block; raise an `Unincludable` fault if it holds what no block may hold."""
     execution = Execution(overlay, context)
     for transaction in transactions:

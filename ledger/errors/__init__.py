@@ -2,8 +2,8 @@
 
 LedgerFault
 +-- Unincludable      a proposer leaves it out; a block that holds it is invalid
-|     WrongChain, BadPolicy, BadPlaces, BadSignature, FeeTooLow, Outdated, BadNonce,
-|     CannotPayFee, SenderFrozen
+|     WrongChain, BadPolicy, BadPlaces, BadSignature, FeeTooLow, TransactionExpired,
+|     BadNonce, CannotPayFee, SenderFrozen
 +-- Refused           pays its fee, uses its nonce, and is recorded as failed
 |   +-- CountOverflow
 |   +-- MoneyRefused
@@ -20,7 +20,8 @@ LedgerFault
 |   |     WrongUnit, FallingTotal, UsedReadings, WrongInstruments, ZeroCollection,
 |   |     CollectionOverMeter, ClaimOverCollections, ClaimOverFlow, ClaimOverTank,
 |   |     FlowAgainstTank, TooCold, TooWarm, TooHot, TooFast, ShortHold, WrongProcess,
-|   |     Unwatched, Diverted, UnknownAttestor, UnorderedAttestors, NoQuorum, SupplyOverflow
+|   |     Unwatched, Diverted, UnknownAttestor, UnorderedAttestors, TooFewAttestors,
+|   |     SupplyOverflow
 |   +-- StakingRefused
 |   |     KnownValidator, KnownOwner, UnsoundKey, UnknownValidator, ForeignValidator, EmptyStake,
 |   |     StakeTooSmall, ShortStake, NothingUnbonded, Immature, NoRewards, NotJailed, StillJailed,

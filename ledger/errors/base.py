@@ -59,7 +59,7 @@ class FeeTooLow(Unincludable):
     text = "a fee of {got} units, at least {least} are asked"
 
 
-class Outdated(Unincludable):
+class TransactionExpired(Unincludable):
     """The height until which the transaction was valid has passed."""
 
     code = "transaction_expired"

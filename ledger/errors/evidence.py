@@ -270,7 +270,7 @@ class UnorderedAttestors(EvidenceRefused):
     text = "attestations stand in ascending order of key, each attestor once"
 
 
-class NoQuorum(EvidenceRefused):
+class TooFewAttestors(EvidenceRefused):
     """Too few attestors agree."""
 
     code = "no_quorum"

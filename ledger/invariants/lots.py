@@ -10,7 +10,7 @@ from typing import Final
 
 from ledger.invariants.place import Place
 from ledger.params import DAY_MS
-from ledger.state.dairy import Challenge, Product
+from ledger.state.dairy import Challenge, ProductLot
 from ledger.state.records import Lot, Reason, Supply
 from ledger.state.tables import CHALLENGES, LOTS, MMUS, PRODUCTS, RUNS, SUPPLY, run_name
 
@@ -25,7 +25,7 @@ class LotRelations:
         self._place = place
         self.lots: dict[bytes, Lot] = {}
         self._runs: dict[bytes, bytes] = {}
-        self._products: list[Product] = []
+        self._products: list[ProductLot] = []
         self._challenges: dict[bytes, Challenge] = {}
         self._deficit = 0
         self._books: Supply | None = None

@@ -11,7 +11,7 @@ import msgspec
 
 from ledger.params import BASIS_POINTS, DAY_STEP_BP_MAX, Parameters
 from ledger.primitives.committee import Committee
-from ledger.state.dairy import Product, SealedRun, Tank
+from ledger.state.dairy import ProductLot, SealedRun, Tank
 from ledger.state.market import Mandate, Price, Subsidy
 from ledger.state.records import Lot, Supply
 from ledger.state.stakes import Offences, Slashes, Unbonding, Validator
@@ -62,7 +62,7 @@ def _parameters(found: Parameters, rules: Parameters) -> str:
     return found.why_wrong()
 
 
-def _product(product: Product, rules: Parameters) -> str:
+def _product(product: ProductLot, rules: Parameters) -> str:
     return (
         ""
         if product.sold_units <= product.units

@@ -52,7 +52,7 @@ STREAMS: Final[dict[Instrument, dict[Stream, frozenset[Unit]]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class EvidenceScope:
     """What a piece of evidence is shown for: where, when, and whose device it must be."""
 
     plant: str
@@ -126,7 +126,7 @@ def registered_kind(reader: Reader, key: PublicKey) -> Instrument:
     return device.instrument
 
 
-def check_device(reader: Reader, key: PublicKey, kind: Instrument, span: Span) -> Device:
+def check_device(reader: Reader, key: PublicKey, kind: Instrument, span: EvidenceScope) -> Device:
     """Raise unless the device may serve here: registered, right, calibrated past the end."""
     device = DEVICES.get(reader, key)
     if device is None:
@@ -147,7 +147,7 @@ def check_device(reader: Reader, key: PublicKey, kind: Instrument, span: Span) -
 
 
 def check_evidence(
-    overlay: Overlay, evidence: DeviceEvidence, kind: Instrument, span: Span
+    overlay: Overlay, evidence: DeviceEvidence, kind: Instrument, span: EvidenceScope
 ) -> Shown:
     """Check one device's evidence whole, and use its readings up."""
     device = check_device(overlay, evidence.device, kind, span)
@@ -169,7 +169,7 @@ def check_evidence(
 
 
 def _check_reading(
-    evidence: DeviceEvidence, envelope: Envelope, kind: Instrument, span: Span
+    evidence: DeviceEvidence, envelope: Envelope, kind: Instrument, span: EvidenceScope
 ) -> Reading:
     name = evidence.device.hex()
     try:

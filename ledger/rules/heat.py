@@ -25,7 +25,7 @@ from ledger.params import BATCH_HOLD_MS, HOUR_MS, UHT_KINDS, WATCH_GAP_MS, Param
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.rules.evidence import Shown
 from ledger.rules.measure import exact_volume
-from ledger.types.evidence import Instrument, Process, RunClaim
+from ledger.types.evidence import HeatProcess, Instrument, RunClaim
 
 Line = list[tuple[Instrument, Shown]]
 
@@ -40,7 +40,7 @@ def sealed_as_vat(flow_max_l_per_h: int) -> bool:
 def check_heat(rules: Parameters, claim: RunClaim, line: Line) -> None:
     """Raise unless what is shown of a line says that its milk was pasteurised."""
     [flow] = (shown for kind, shown in line if kind is Instrument.FLOW_METER)
-    batch, sealed = claim.process is Process.BATCH, flow.flow_max_l_per_h
+    batch, sealed = claim.process is HeatProcess.BATCH, flow.flow_max_l_per_h
     # What is asked of the heat follows from what the regulator admitted, not from the claim's word.
     if batch != sealed_as_vat(sealed) or (batch and claim.kind in UHT_KINDS):
         raise WrongProcess(kind=claim.kind, process=claim.process, sealed_l_per_h=sealed)
@@ -50,7 +50,7 @@ def check_heat(rules: Parameters, claim: RunClaim, line: Line) -> None:
                 least, got = rules.hold_mdegc(claim.kind, claim.process), min(shown.values())
                 if got < least:
                     raise TooCold(got_mdegc=got, least_mdegc=least)
-                if claim.process is Process.BATCH:
+                if claim.process is HeatProcess.BATCH:
                     _check_vat(rules, shown, flow)
             case Instrument.OUTLET_THERMOMETER:
                 if (got := max(shown.values())) > rules.cooling_mdegc:
@@ -59,7 +59,7 @@ def check_heat(rules: Parameters, claim: RunClaim, line: Line) -> None:
                 if any(value != _FORWARD for value in shown.values()):
                     raise Diverted(device=shown.device.hex())
     watches = [Instrument.OUTLET_THERMOMETER, Instrument.DIVERSION_VALVE]
-    if claim.process is Process.CONTINUOUS:
+    if claim.process is HeatProcess.CONTINUOUS:
         _check_flow(rules, flow)
         watches.append(Instrument.HOLD_THERMOMETER)
     for watch in watches:

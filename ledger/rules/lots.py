@@ -16,7 +16,7 @@ from ledger.primitives.hashing import Domain, Hash
 from ledger.rules.books import book_gone
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.law import Law
-from ledger.state.dairy import Product
+from ledger.state.dairy import ProductLot
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Lot, LotStatus, Reason, Role
 from ledger.state.tables import LOTS, PRODUCTS
@@ -32,7 +32,7 @@ def find_lot(reader: Reader, lot_id: Hash) -> Lot:
     return lot
 
 
-def check_redemption(reader: Reader, redeem: Redemption) -> tuple[Hash, Lot, Product | None]:
+def check_redemption(reader: Reader, redeem: Redemption) -> tuple[Hash, Lot, ProductLot | None]:
     """Raise unless there is as much to sell; give the lot, and the product lot if one is named."""
     product = PRODUCTS.get(reader, redeem.lot)
     lot_id = Hash(product.lot) if product else Hash(redeem.lot)
@@ -98,7 +98,7 @@ def apply_pack(overlay: Overlay, context: BlockContext, call: Call, body: PackLo
     lot = check_pack(overlay, call, body)
     _check_sellable(context, body.lot, lot)
     units = body.packs * body.pack_units
-    product = Product(body.lot, body.packs, Units(body.pack_units), Units(0), context.height)
+    product = ProductLot(body.lot, body.packs, Units(body.pack_units), Units(0), context.height)
     PRODUCTS.put(overlay, product, call.name(Domain.PRODUCT))
     packed = replace(
         lot,

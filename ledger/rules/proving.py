@@ -21,7 +21,7 @@ from ledger.errors.evidence import (
     CollectionOverMeter,
     FlowAgainstTank,
     FutureRun,
-    NoQuorum,
+    TooFewAttestors,
     UnknownAttestor,
     UnorderedAttestors,
     WrongInstruments,
@@ -32,7 +32,7 @@ from ledger.params import BASIS_POINTS, DAY_MS, Parameters
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address
 from ledger.rules.context import BlockContext
-from ledger.rules.evidence import Shown, Span, check_evidence, registered_kind
+from ledger.rules.evidence import EvidenceScope, Shown, check_evidence, registered_kind
 from ledger.rules.heat import check_heat
 from ledger.rules.measure import collected, exact_volume
 from ledger.state.overlay import Overlay, Reader
@@ -129,7 +129,7 @@ def _check_quorum(reader: Reader, rules: Parameters, body: MintLot) -> None:
         # One attestor is no quorum outside of a development network.
         needed = max(needed, 2)
     if len(signers) < needed:
-        raise NoQuorum(got=len(signers), registered=len(registered), needed=needed)
+        raise TooFewAttestors(got=len(signers), registered=len(registered), needed=needed)
 
 
 def _check_collections(
@@ -141,7 +141,7 @@ def _check_collections(
     for index, collection in enumerate(claim.collections):
         if collection.units == 0:
             raise ZeroCollection(index=index)
-        span = Span(claim.plant, collection.farm, earliest_ms, claim.ended_ms)
+        span = EvidenceScope(claim.plant, collection.farm, earliest_ms, claim.ended_ms)
         shown = check_evidence(overlay, collection.meter, Instrument.MILK_METER, span)
         counted = exact_volume(shown.unit, shown.rise(), rules.density_mg_per_l)
         if collection.units > floor(counted):
@@ -158,7 +158,7 @@ def _check_instruments(
     overlay: Overlay, sender: Address, claim: RunClaim
 ) -> list[tuple[Instrument, Shown]]:
     """Check every instrument of the line; give what each shows, with what it is."""
-    span = Span(claim.plant, sender, claim.started_ms, claim.ended_ms)
+    span = EvidenceScope(claim.plant, sender, claim.started_ms, claim.ended_ms)
     shown = []
     for evidence in claim.instruments:
         kind = registered_kind(overlay, evidence.device)

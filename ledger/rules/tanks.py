@@ -18,7 +18,7 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.rules.claims import device_claims
 from ledger.rules.context import BlockContext, Call
-from ledger.rules.evidence import Span, check_evidence
+from ledger.rules.evidence import EvidenceScope, check_evidence
 from ledger.rules.law import Law, require_role
 from ledger.rules.measure import apportion, exact_volume
 from ledger.state.dairy import SOURCES_MAX, SealedRun, Source, Tank
@@ -45,7 +45,9 @@ def apply_collection(
     check_collection(overlay, call, body)
     rules = parameters(overlay)
     earliest_ms = max(0, context.time_ms - rules.collection_late_ms_max)
-    span = Span(body.plant, body.farm, earliest_ms, context.time_ms + rules.clock_skew_ms_max)
+    span = EvidenceScope(
+        body.plant, body.farm, earliest_ms, context.time_ms + rules.clock_skew_ms_max
+    )
     shown = check_evidence(overlay, body.meter, Instrument.MILK_METER, span)
     counted = floor(exact_volume(shown.unit, shown.rise(), rules.density_mg_per_l))
     if body.units > counted:

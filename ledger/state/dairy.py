@@ -58,7 +58,7 @@ class Origin(Struct, frozen=True, array_like=True):
     sources: Sources
 
 
-class Product(Struct, frozen=True, array_like=True):
+class ProductLot(Struct, frozen=True, array_like=True):
     """A product lot: packs of one size from one lot; `sold_units` of their milk are redeemed."""
 
     lot: WireHash

@@ -14,7 +14,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey
-from ledger.state.dairy import Challenge, Mmu, Origin, Product, SealedRun, Tank
+from ledger.state.dairy import Challenge, Mmu, Origin, ProductLot, SealedRun, Tank
 from ledger.state.market import (
     Changes,
     Deal,
@@ -66,7 +66,7 @@ TANKS: Final = Table(b"n", Tank, whose=lambda name, tank: (tank.mmu,))
 """By tank id."""
 SEALED: Final = Table(b"e", SealedRun)
 """By run id and MMU."""
-PRODUCTS: Final = Table(b"f", Product)
+PRODUCTS: Final = Table(b"f", ProductLot)
 """By product lot id."""
 MMUS: Final = Table(b"j", Mmu, whose=_named)
 """By the MMU's address."""

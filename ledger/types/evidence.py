@@ -38,7 +38,7 @@ class MilkKind(StrEnum):
     STERILISED = "sterilised"
 
 
-class Process(StrEnum):
+class HeatProcess(StrEnum):
     """How milk was pasteurised: in a holding tube as it flows, or in a vat that then drains."""
 
     CONTINUOUS = "continuous"
@@ -91,7 +91,7 @@ class RunClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
     plant: Annotated[str, Meta(min_length=1, max_length=64)]
     line: Annotated[str, Meta(min_length=1, max_length=64)]
     kind: MilkKind
-    process: Process
+    process: HeatProcess
     units: WireUnits
     started_ms: Millis
     ended_ms: Millis

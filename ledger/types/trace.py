@@ -10,7 +10,7 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey
 
 
-class Step(Struct, frozen=True):
+class TraceStep(Struct, frozen=True):
     """Where on the chain something happened. No `txid`: in the genesis, or its body is pruned."""
 
     height: int
@@ -19,14 +19,14 @@ class Step(Struct, frozen=True):
     txid: Hash | None
 
 
-class Meter(Struct, frozen=True):
+class MeterRange(Struct, frozen=True):
     """An unbroken range of one device's signed readings, and where the chain took it in."""
 
     device: PublicKey
     boot: int
     first_seq: int
     last_seq: int
-    step: Step
+    step: TraceStep
 
 
 class Farm(Struct, frozen=True):
@@ -34,7 +34,7 @@ class Farm(Struct, frozen=True):
 
     farm: Address
     units: Units
-    meters: tuple[Meter, ...]
+    meters: tuple[MeterRange, ...]
 
 
 class DrawnTank(Struct, frozen=True):
@@ -44,10 +44,10 @@ class DrawnTank(Struct, frozen=True):
     name: str
     units: Units
     oldest_ms: int
-    sealed: Step
+    sealed: TraceStep
 
 
-class Run(Struct, frozen=True):
+class HeatedRun(Struct, frozen=True):
     """A pasteurised run: when, by which instruments, and the root of all its readings."""
 
     run: Hash
@@ -55,7 +55,7 @@ class Run(Struct, frozen=True):
     started_ms: int
     ended_ms: int
     readings_count: int
-    instruments: tuple[Meter, ...]
+    instruments: tuple[MeterRange, ...]
 
 
 class LotStep(Struct, frozen=True):
@@ -73,7 +73,7 @@ class LotStep(Struct, frozen=True):
     status: str
     stock: bool
     readings_root: Hash
-    minted: Step
+    minted: TraceStep
 
 
 class Pack(Struct, frozen=True):
@@ -83,7 +83,7 @@ class Pack(Struct, frozen=True):
     packs: int
     pack_units: Units
     sold_units: Units
-    packed: Step
+    packed: TraceStep
 
 
 class Sale(Struct, frozen=True):
@@ -91,7 +91,7 @@ class Sale(Struct, frozen=True):
 
     sender: Address
     redeemed_units: Units
-    step: Step
+    step: TraceStep
 
 
 class Trace(Struct, frozen=True):
@@ -100,7 +100,7 @@ class Trace(Struct, frozen=True):
     sale: Sale | None
     pack: Pack | None
     lot: LotStep
-    run: Run | None
+    run: HeatedRun | None
     tank: DrawnTank | None
     farms: tuple[Farm, ...]
     complete: bool

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.text import Text
 
 from ledger.primitives.amounts import Units, format_bill
-from node.tools.audit import NodeReport, Report, audit_homes
+from node.tools.audit import AuditReport, NodeAudit, audit_homes
 from node.tools.homes import find_homes
 
 Folder = Annotated[Path, typer.Argument(help="A node's home, or a whole testnet's folder.")]
@@ -68,7 +68,7 @@ def _watch(node: str, blocks: int) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def _show(report: Report) -> None:
+def _show(report: AuditReport) -> None:
     for node in report.nodes:
         _show_node(node)
     if len(report.nodes) > 1:
@@ -85,7 +85,7 @@ def _show(report: Report) -> None:
     typer.echo(well if report.ok else "something is wrong")
 
 
-def _show_node(node: NodeReport) -> None:
+def _show_node(node: NodeAudit) -> None:
     if node.height < 0:
         typer.echo(f"{node.node}: its chain can't be read")
     else:

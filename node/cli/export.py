@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from node.tools.export import Format, Subject
+from node.tools.export import ExportSubject, Format
 from node.tools.export import export as write
 from node.tools.homes import find_home, stopped
 
 
 def export(
-    subject: Annotated[Subject, typer.Argument(help="What to write.")],
+    subject: Annotated[ExportSubject, typer.Argument(help="What to write.")],
     out: Annotated[Path, typer.Option("--out", help="The file to write; never overwritten.")],
     home: Annotated[
         Path, typer.Option("--home", "--dir", help="A stopped node's home, or a testnet's folder.")
@@ -30,5 +30,5 @@ def export(
         typer.echo(json.dumps(shown))
         return
     typer.echo(f"{rows} {subject.value} in {out}")
-    if subject is Subject.TRANSFERS and kept_from > 1:
+    if subject is ExportSubject.TRANSFERS and kept_from > 1:
         typer.echo(f"bodies below block {kept_from} are pruned here: theirs are not in it")

@@ -18,7 +18,7 @@ from ledger.primitives.hashing import HASH_BYTES, Hash
 from ledger.primitives.hexadecimal import parse_hex
 from ledger.primitives.keys import Address, format_address
 from ledger.trace import trace as walk
-from ledger.types.trace import Farm, Meter, Step, Trace
+from ledger.types.trace import Farm, MeterRange, Trace, TraceStep
 from node.cli.tx import DEFAULT_NODE
 from node.client.http import NodeClient
 from node.client.views import present
@@ -111,11 +111,11 @@ def _farm(farm: Farm, prefix: str) -> Iterator[str]:
         yield _where(meter.step)
 
 
-def _range(name: str, meter: Meter) -> str:
+def _range(name: str, meter: MeterRange) -> str:
     return f"       {name} {meter.device.hex()}, readings {meter.first_seq} to {meter.last_seq}"
 
 
-def _where(step: Step) -> str:
+def _where(step: TraceStep) -> str:
     said = "" if step.txid is None else f", transaction {step.txid.hex()}"
     return f"       block {step.height} ({step.block_hash.hex()[:16]}), {_time(step.time_ms)}{said}"
 

@@ -21,7 +21,7 @@ from node.lightclient.anchor import Anchor, anchor_of, format_anchor, parse_anch
 from node.lightclient.building import Material, make_proof
 from node.lightclient.errors import ProofFault
 from node.lightclient.forks import DoubleVote, Fork, find_fork
-from node.lightclient.types import PROOF_BYTES_MAX, Link, Proof, Step
+from node.lightclient.types import PROOF_BYTES_MAX, Link, MerkleStep, Proof
 from node.lightclient.verifying import TRUSTING_MS, Proven, verify_proof
 
 __all__ = [
@@ -32,10 +32,10 @@ __all__ = [
     "Fork",
     "Link",
     "Material",
+    "MerkleStep",
     "Proof",
     "ProofFault",
     "Proven",
-    "Step",
     "anchor_of",
     "find_fork",
     "format_anchor",

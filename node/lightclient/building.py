@@ -11,7 +11,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.merkle import merkle_path
 from ledger.types.block import Block, Header, Receipt
-from node.lightclient.types import Link, Proof, Step
+from node.lightclient.types import Link, MerkleStep, Proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,13 @@ def make_proof(material: Material) -> Proof:
     )
 
 
-def steps_to(leaves: tuple[bytes, ...] | list[bytes], index: int) -> tuple[Step, ...]:
+def steps_to(leaves: tuple[bytes, ...] | list[bytes], index: int) -> tuple[MerkleStep, ...]:
     """List the steps from leaf number `index` up to the root."""
     siblings: list[Hash] = merkle_path(leaves, index)[::-1]
     steps, position, width = [], index, len(leaves)
     while width > 1:
         # The last of an odd level rises without a sibling (RFC 6962).
         if position ^ 1 < width:
-            steps.append(Step(position % 2 == 1, siblings.pop()))
+            steps.append(MerkleStep(position % 2 == 1, siblings.pop()))
         position, width = position // 2, (width + 1) // 2
     return tuple(steps)

@@ -19,7 +19,7 @@ ProofFault
 |   +-- BadMembers             members that don't ascend, or that have no seat
 |   +-- NoQuorum               too little stake
 |   +-- SurplusVotes           more votes than a minimal quorum has
-|   +-- WrongSignature         a vote that its member did not sign
+|   +-- WrongVoteSignature     a vote that its member did not sign
 |   +-- FutureBlock            the block's time is ahead of the verifier's clock
 +-- BrokenPath               the headers don't lead down from the final block
 +-- InclusionFault
@@ -146,7 +146,7 @@ class SurplusVotes(FinalityFault):
     code = "surplus_votes"
 
 
-class WrongSignature(FinalityFault):
+class WrongVoteSignature(FinalityFault):
     """A vote bears a signature that is not its member's."""
 
     code = "wrong_signature"

@@ -26,7 +26,7 @@ STEPS_MAX: Final = 16
 """The longest Merkle path: a block has at most 5,000 leaves."""
 
 
-class Step(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class MerkleStep(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """One step up a Merkle tree: the sibling, and whether it stands on the left.
 
     An index and a count of leaves would do too, but some wrong counts give the same path; here
@@ -48,7 +48,7 @@ class Link(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     seats: Annotated[tuple[Seat, ...], Meta(min_length=1, max_length=COMMITTEE_MAX)]
 
 
-Steps = Annotated[tuple[Step, ...], Meta(max_length=STEPS_MAX)]
+Steps = Annotated[tuple[MerkleStep, ...], Meta(max_length=STEPS_MAX)]
 
 
 class Proof(

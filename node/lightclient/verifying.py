@@ -23,7 +23,7 @@ from ledger.types.block import Header, Receipt
 from ledger.types.transaction import Transaction, TxId, decode_transaction
 from node.lightclient import errors
 from node.lightclient.anchor import Anchor, seat_committee
-from node.lightclient.types import Link, Proof, Step, decode_proof
+from node.lightclient.types import Link, MerkleStep, Proof, decode_proof
 
 DAY_MS: Final = 86_400_000
 TRUSTING_MS: Final = 14 * DAY_MS
@@ -137,10 +137,10 @@ def _check_votes(finalization: Certificate, committee: Committee, chain_id: Hash
     try:
         verify_certificate(committee, chain_id, finalization)
     except BadCertificate as fault:
-        raise errors.WrongSignature(str(fault)) from fault
+        raise errors.WrongVoteSignature(str(fault)) from fault
 
 
-def climb(leaf: bytes, steps: Iterable[Step]) -> Hash:
+def climb(leaf: bytes, steps: Iterable[MerkleStep]) -> Hash:
     """Give the Merkle root above a leaf."""
     node = leaf_hash(leaf)
     for step in steps:

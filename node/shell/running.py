@@ -29,7 +29,7 @@ from node.shell.p2p.transport import PeerAddress, Transport
 from node.shell.rpc.process import tune_gc
 from node.shell.rpc.queries import Queries
 from node.shell.rpc.server import RpcServer
-from node.shell.service import Service
+from node.shell.service import NodeService
 from node.shell.telemetry import Telemetry
 
 CHILD_END_S: Final = 2.0
@@ -45,7 +45,7 @@ class Node:
     committee: Committee
     store: DiskStore
     journal: Journal
-    service: Service
+    service: NodeService
     queries: Queries
     transport: Transport
 
@@ -106,7 +106,7 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
     )
     telemetry = Telemetry()
     # Each of the two needs the other: the hook is looked up when it is called.
-    service = Service(
+    service = NodeService(
         machine,
         machine.book,
         transport,

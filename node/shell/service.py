@@ -73,7 +73,7 @@ class _Pending:
     outcomes: tuple[Submission, ...] = ()
 
 
-class Service:
+class NodeService:
     """Runs one machine over a transport, a journal and a store. Hears the transport."""
 
     def __init__(

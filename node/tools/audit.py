@@ -40,7 +40,7 @@ UNREADABLE: Final = (msgspec.MsgspecError, ValueError, IndexError)
 """What reading a damaged record raises; here it is a finding, not a bug."""
 
 
-class NodeReport(Struct):
+class NodeAudit(Struct):
     """What the audit of one node saw, and what it found."""
 
     node: str
@@ -63,7 +63,7 @@ class NodeReport(Struct):
     findings_count: int = 0
 
 
-class Report(Struct):
+class AuditReport(Struct):
     """The whole audit: every node, and how they compare.
 
     `ok` says that nothing is wrong in what was checked, `not_checked` which invariants were not.
@@ -71,22 +71,22 @@ class Report(Struct):
 
     ok: bool
     not_checked: list[int]
-    nodes: list[NodeReport]
+    nodes: list[NodeAudit]
     common_height: int
     findings: list[Finding]
 
 
 def audit_homes(
     homes: Sequence[Home], *, quick: bool = False, watch: Watch | None = None
-) -> Report:
+) -> AuditReport:
     """Audit stopped nodes and compare them; `quick` leaves out the replay."""
-    reports: list[NodeReport] = []
+    reports: list[NodeAudit] = []
     members: list[Member] = []
     found: list[Findings] = []
     stores: dict[str, ChainStore] = {}
     with ExitStack() as stack:
         for home in homes:
-            report, findings = NodeReport(home.name), Findings()
+            report, findings = NodeAudit(home.name), Findings()
             reports.append(report)
             found.append(findings)
             try:
@@ -103,7 +103,7 @@ def audit_homes(
         common = compare(stores, compared)
     clean = not compared.count and not any(report.findings_count for report in reports)
     not_checked = sorted({law for report in reports for law in report.not_checked})
-    return Report(clean, not_checked, reports, common, compared.told)
+    return AuditReport(clean, not_checked, reports, common, compared.told)
 
 
 def _replay(members: Sequence[Member], *, quick: bool, watch: Watch | None) -> None:
@@ -114,7 +114,7 @@ def _replay(members: Sequence[Member], *, quick: bool, watch: Watch | None) -> N
 
 
 def _audit_home(
-    home: Home, store: ChainStore, report: NodeReport, findings: Findings
+    home: Home, store: ChainStore, report: NodeAudit, findings: Findings
 ) -> list[Member]:
     head = store.head()
     if head is None:
@@ -141,7 +141,7 @@ def audit_store(
     store: ChainStore,
     head: Head,
     genesis: Genesis | None,
-    report: NodeReport,
+    report: NodeAudit,
     findings: Findings,
     *,
     quick: bool = False,
@@ -155,7 +155,7 @@ def _look(
     store: ChainStore,
     head: Head,
     genesis: Genesis | None,
-    report: NodeReport,
+    report: NodeAudit,
     findings: Findings,
 ) -> Member:
     """Look at all that a store holds; what executing it gives comes afterwards."""
@@ -181,7 +181,7 @@ def _look(
     return Member(report.node, store, genesis, report, findings, sound, right)
 
 
-def _state(store: ChainStore, head: Head, report: NodeReport, findings: Findings) -> None:
+def _state(store: ChainStore, head: Head, report: NodeAudit, findings: Findings) -> None:
     if state_root(store.accumulator) != head.state_root:
         findings.tell("state", "the accumulator is not that of the head's state root")
     try:

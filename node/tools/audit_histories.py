@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ledger.store.chain import ChainStore
 from ledger.store.schema import HISTORY, history_cells, place
-from ledger.transition import Outcome
+from ledger.transition import BlockOutcome
 from ledger.types.block import Block
 from ledger.types.transaction import Transaction
 from node.tools.findings import Findings
@@ -21,7 +21,9 @@ class HistoryWalk:
         self._store, self._height, self._tell = store, height, findings.tell
         self._found = 0
 
-    def block(self, block: Block, transactions: Sequence[Transaction], outcome: Outcome) -> None:
+    def block(
+        self, block: Block, transactions: Sequence[Transaction], outcome: BlockOutcome
+    ) -> None:
         """Look for a block's transactions in the histories of all who had part in them."""
         height = block.header.height
         if height > self._height:

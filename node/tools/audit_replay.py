@@ -15,7 +15,7 @@ from ledger.genesis import Genesis
 from ledger.primitives.keys import verify_many
 from ledger.replay import Seen, replay
 from ledger.store.chain import ChainStore
-from ledger.transition import Outcome
+from ledger.transition import BlockOutcome
 from ledger.types.block import Block
 from ledger.types.transaction import Transaction
 from node.tools.audit_histories import HistoryWalk
@@ -100,7 +100,7 @@ def _replay_chain(chain: Sequence[Member], watch: Watch | None) -> None:
         return
     histories = [HistoryWalk(m.store, m.report.height, m.findings) for m in chain]
 
-    def seen(block: Block, transactions: Sequence[Transaction], outcome: Outcome) -> None:
+    def seen(block: Block, transactions: Sequence[Transaction], outcome: BlockOutcome) -> None:
         for history in histories:
             history.block(block, transactions, outcome)
 

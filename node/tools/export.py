@@ -31,7 +31,7 @@ Value = str | int | None
 Row = tuple[Value, ...]
 
 
-class Subject(StrEnum):
+class ExportSubject(StrEnum):
     """What is exported."""
 
     ACCOUNTS = "accounts"
@@ -47,7 +47,7 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ExportTable:
     """A table: its columns, each with whether it holds numbers, and where its rows come from."""
 
     columns: Sequence[tuple[str, bool]]
@@ -124,10 +124,10 @@ def _transfer_rows(store: ChainStore, prefix: str) -> Iterator[Row]:
 
 TEXT, NUMBER = False, True
 TABLES: Final = {
-    Subject.ACCOUNTS: Table(
+    ExportSubject.ACCOUNTS: ExportTable(
         (("address", TEXT), ("units", NUMBER), ("nonce", NUMBER), ("module", TEXT)), _account_rows
     ),
-    Subject.LOTS: Table(
+    ExportSubject.LOTS: ExportTable(
         (
             ("lot", TEXT),
             ("run", TEXT),
@@ -146,7 +146,7 @@ TABLES: Final = {
         ),
         _lot_rows,
     ),
-    Subject.TRANSFERS: Table(
+    ExportSubject.TRANSFERS: ExportTable(
         (
             ("txid", TEXT),
             ("height", NUMBER),
@@ -175,7 +175,7 @@ def harmless(value: Value) -> Value:
     return value
 
 
-def write_csv(table: Table, rows: Iterable[Row], out: Path) -> int:
+def write_csv(table: ExportTable, rows: Iterable[Row], out: Path) -> int:
     """Write rows as CSV (RFC 4180); give their number."""
     count = 0
     with out.open("x", newline="", encoding="utf-8") as file:
@@ -198,7 +198,7 @@ def require_parquet() -> None:
         ) from None
 
 
-def write_parquet(table: Table, rows: Iterable[Row], out: Path) -> int:
+def write_parquet(table: ExportTable, rows: Iterable[Row], out: Path) -> int:
     """Write rows as Parquet, in groups; give their number. Numbers are 64 bits, texts UTF-8."""
     require_parquet()
     import pyarrow.parquet
@@ -224,7 +224,7 @@ def _columns(group: list[Row], schema: "pyarrow.Schema") -> "pyarrow.Table":
     return pyarrow.Table.from_arrays(arrays, schema=schema)
 
 
-def export(store: ChainStore, prefix: str, subject: Subject, form: Format, out: Path) -> int:
+def export(store: ChainStore, prefix: str, subject: ExportSubject, form: Format, out: Path) -> int:
     """Write one table to a new file; give the number of rows."""
     table = TABLES[subject]
     if form is Format.PARQUET:

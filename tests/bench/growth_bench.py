@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from ledger.primitives.keys import Address
 from ledger.state import Overlay
 from ledger.store.disk import DiskStore
-from ledger.transition import Outcome
+from ledger.transition import BlockOutcome
 from ledger.types.transaction import Transaction
 from loadtest.report import Figure, figure
 from tests.bench.clock import Sample, of_samples, once
@@ -172,7 +172,7 @@ def _pay(number: int) -> Round:
 
 
 def _execute(
-    payer: _Payer, transfers: list[Transaction], made: list[tuple[Overlay, Outcome]]
+    payer: _Payer, transfers: list[Transaction], made: list[tuple[Overlay, BlockOutcome]]
 ) -> None:
     made.append(payer.town.execute(payer.store, transfers))
 

@@ -18,7 +18,7 @@ from ledger.state.tables import ACCOUNTS
 from ledger.store import ChainStore, Finalized
 from ledger.store.disk import DiskStore
 from ledger.store.memory import MemoryStore
-from ledger.transition import Outcome, apply_block, transactions_root
+from ledger.transition import BlockOutcome, apply_block, transactions_root
 from ledger.types.block import Block
 from ledger.types.transaction import Transaction
 from tests.support.ledgers import Dairy, bill, key
@@ -55,7 +55,7 @@ class Town:
 
     def execute(
         self, store: ChainStore, transactions: Sequence[Transaction]
-    ) -> tuple[Overlay, Outcome]:
+    ) -> tuple[Overlay, BlockOutcome]:
         """Run the next block on a store, and leave the store as it is."""
         head = store.head()
         assert head is not None
@@ -68,7 +68,7 @@ class Town:
         store: ChainStore,
         transactions: Sequence[Transaction],
         overlay: Overlay,
-        outcome: Outcome,
+        outcome: BlockOutcome,
     ) -> Finalized:
         """Make what a store commits."""
         raws = tuple(encode(transaction) for transaction in transactions)

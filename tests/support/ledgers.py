@@ -33,7 +33,7 @@ from ledger.state.tables import account
 from ledger.store import ChainStore, Finalized, Head
 from ledger.transition import (
     BlockContext,
-    Outcome,
+    BlockOutcome,
     apply_block,
     transactions_root,
 )
@@ -41,9 +41,9 @@ from ledger.types.block import Block, Header
 from ledger.types.evidence import (
     Collection,
     DeviceEvidence,
+    HeatProcess,
     Instrument,
     MilkKind,
-    Process,
     RunClaim,
 )
 from ledger.types.milk import Attestation, MintLot
@@ -402,7 +402,7 @@ class Dairy:
             "plant": PLANT,
             "line": LINE,
             "kind": MilkKind.WHOLE,
-            "process": Process.CONTINUOUS,
+            "process": HeatProcess.CONTINUOUS,
             "units": Units(total),
             "started_ms": started_ms,
             "ended_ms": ended_ms,
@@ -433,7 +433,7 @@ class Chain:
 
     def block(
         self, *transactions: Transaction, time_ms: int | None = None, finalization: bytes = b"f"
-    ) -> Outcome:
+    ) -> BlockOutcome:
         """Execute, build and commit one block."""
         step, outcome = self.execute(self.store, self._head(), transactions, time_ms, finalization)
         self.store.commit([step])
@@ -451,7 +451,7 @@ class Chain:
         transactions: Sequence[Transaction],
         time_ms: int | None = None,
         finalization: bytes = b"f",
-    ) -> tuple[Finalized, Outcome]:
+    ) -> tuple[Finalized, BlockOutcome]:
         """Execute a block on a parent and give what a commit needs."""
         overlay = Overlay(parent)
         height = head.height + 1

@@ -18,9 +18,9 @@ from ledger.rules import Call
 from ledger.types.evidence import (
     Collection,
     DeviceEvidence,
+    HeatProcess,
     Instrument,
     MilkKind,
-    Process,
     RunClaim,
 )
 from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
@@ -121,7 +121,7 @@ def make_mint(chain_id: Hash, number: int) -> MintLot:
         plant=PLANT,
         line="line-1",
         kind=MilkKind.WHOLE,
-        process=Process.CONTINUOUS,
+        process=HeatProcess.CONTINUOUS,
         units=Units(RUN_UNITS),
         started_ms=ended_ms - RUN_MS,
         ended_ms=ended_ms,

@@ -19,7 +19,7 @@ from ledger.primitives.merkle import merkle_root
 from ledger.rules.measure import exact_volume
 from ledger.state.tables import supply
 from ledger.transition import apply_block, signature_claims
-from ledger.types.evidence import Instrument, Process
+from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.milk import MintLot, RecordCollection, SealRun, tank_id
 from ledger.types.reading import Unit
 from tests.support.ledgers import FLOW_MAX_L_PER_H, Dairy
@@ -127,7 +127,7 @@ def test_the_attestor_refuses_a_process_that_the_line_was_not_admitted_for():
     claim, envelopes = build_claim(run, line.rules), envelopes_of(run)
     with pytest.raises(Disagreement, match="sealed at 0 L/h is not continuous"):
         recompute(claim, envelopes, line.rules.law, line.dairy.chain_id, 0)
-    batch = replace(claim, process=Process.BATCH)
+    batch = replace(claim, process=HeatProcess.BATCH)
     assert "is not batch" in disagreement(line, batch, envelopes)
 
 

@@ -8,7 +8,7 @@ from ledger.primitives.keys import address_of
 from ledger.state.records import Device
 from ledger.state.tables import DEVICES
 from ledger.transition import apply_block
-from ledger.types.evidence import DeviceEvidence, Instrument, MilkKind, Process
+from ledger.types.evidence import DeviceEvidence, HeatProcess, Instrument, MilkKind
 from ledger.types.reading import Stream, Unit
 from ledger.types.reading import seal as sign_reading
 from tests.support.ledgers import (
@@ -25,7 +25,7 @@ DAIRY = Dairy()
 MINUTE_MS = 60_000
 FLOW = DAIRY.line_keys[Instrument.FLOW_METER]
 HOLD = DAIRY.line_keys[Instrument.HOLD_THERMOMETER]
-BATCH, CONTINUOUS = Process.BATCH, Process.CONTINUOUS
+BATCH, CONTINUOUS = HeatProcess.BATCH, HeatProcess.CONTINUOUS
 
 # What the regulations say, in degrees: the sources stand beside the numbers in `ledger.params`.
 LIMITS = [

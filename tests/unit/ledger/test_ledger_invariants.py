@@ -11,7 +11,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.committee import Committee
 from ledger.primitives.keys import address_of
 from ledger.state import EMPTY_ACCUMULATOR, Overlay
-from ledger.state.dairy import Challenge, Mmu, Origin, Product, SealedRun, Tank
+from ledger.state.dairy import Challenge, Mmu, Origin, ProductLot, SealedRun, Tank
 from ledger.state.market import Deal, Mandate, Price, PriceHour, Subsidy
 from ledger.state.records import Account, Lot, Supply
 from ledger.state.stakes import Delegation, Offences, Register, Slashes, Unbonding, wide
@@ -171,10 +171,10 @@ RELATIONS = {
     "0 packed, 1 unsold": lambda s: put_lot(s, replace(SOUND, packed_unsold_units=Units(1))),
     "there is no pack": lambda s: put_lot(s, replace(SOUND, units=Units(1), packed_units=Units(1))),
     "it says otherwise": lambda s: PRODUCTS.put(
-        s, Product(b"x" * 32, 2, Units(3), Units(0), 1), bytes(32)
+        s, ProductLot(b"x" * 32, 2, Units(3), Units(0), 1), bytes(32)
     ),
     "7 of 6 sold": lambda s: PRODUCTS.put(
-        s, Product(LOT, 2, Units(3), Units(7), 1), bytes(32)
+        s, ProductLot(LOT, 2, Units(3), Units(7), 1), bytes(32)
     ),
     "do not sum to 4 sealed": lambda s: TANKS.put(s, TANK, bytes(32)),
     "9 collected, but 3 + 4 + 1": lambda s: TANKS.put(

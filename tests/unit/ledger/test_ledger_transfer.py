@@ -9,7 +9,7 @@ from ledger.errors.base import (
     BadPolicy,
     CannotPayFee,
     FeeTooLow,
-    Outdated,
+    TransactionExpired,
     Unincludable,
     WrongChain,
 )
@@ -147,7 +147,7 @@ UNINCLUDABLE = {
     ),
     "a nonce too high": (lambda d: d.transaction(d.pay(TO_BOB, 1), ALICE, 1), BadNonce),
     "a fee too low": (lambda d: d.transaction(d.pay(TO_BOB, 1), ALICE, 0, fee=99), FeeTooLow),
-    "outdated": (lambda d: d.transaction(d.pay(TO_BOB, 1), ALICE, 0, until=0), Outdated),
+    "outdated": (lambda d: d.transaction(d.pay(TO_BOB, 1), ALICE, 0, until=0), TransactionExpired),
     "nothing to pay with": (lambda d: d.transaction(d.pay(TO_BOB, 1), CAROL, 0), CannotPayFee),
     "a signature too many": (
         lambda d: replace(

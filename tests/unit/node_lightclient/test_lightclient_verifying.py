@@ -196,7 +196,7 @@ def test_a_fork_at_a_boundary_is_seen_in_the_links(chain):
 
 
 def test_a_fork_needs_two_proofs_that_verify(chain):
-    with pytest.raises(errors.WrongSignature):
+    with pytest.raises(errors.WrongVoteSignature):
         find_fork(encode(chain.proof(3)), encode(forged(chain)), chain.anchor(), NOW_MS)
 
 

@@ -28,7 +28,7 @@ from node.core.events import (
     Verified,
 )
 from node.shell.p2p.transport import TransportCounters
-from node.shell.service import Service
+from node.shell.service import NodeService
 from node.shell.telemetry import Telemetry
 from tests.support.trio_runs import in_trio, until
 
@@ -88,12 +88,12 @@ class World:
         return type("Head", (), {"epoch": 2, "view": 7})()
 
 
-def service_of(world: World) -> Service:
+def service_of(world: World) -> NodeService:
     hook = lambda steps, now_ms: world.log.append("told")  # noqa: E731
-    return Service(world, BOOK, world, world, world, Telemetry(), hook)
+    return NodeService(world, BOOK, world, world, world, Telemetry(), hook)
 
 
-async def run(service: Service, act) -> None:
+async def run(service: NodeService, act) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(service.run)
         await act()

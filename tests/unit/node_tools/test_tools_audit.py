@@ -44,7 +44,7 @@ from ledger.types.milk import RecordCollection, SealRun, tank_id
 from node.cli.audit import audit
 from node.errors import BadArgument
 from node.tools import audit as audit_module
-from node.tools.audit import NodeReport, audit_homes, audit_store, compare
+from node.tools.audit import NodeAudit, audit_homes, audit_store, compare
 from node.tools.audit_replay import replay_members
 from node.tools.findings import FINDINGS_MAX, Findings
 from node.tools.homes import Home, find_homes
@@ -67,7 +67,7 @@ def sound():
 
 def audited(cells, quick=False):
     store = MemoryStore(dict(cells))
-    findings, report = Findings(), NodeReport("one")
+    findings, report = Findings(), NodeAudit("one")
     audit_store(store, store.head(), Dairy().genesis, report, findings, quick=quick)
     return [f"{each.where}: {each.what}" for each in findings.told], report
 
@@ -100,7 +100,7 @@ def test_a_pruned_store_is_sound_and_says_that_it_was_not_replayed():
 def looked_at(**stores):
     """Look at several nodes' stores, then replay them together."""
     members = [
-        audit_module._look(store, store.head(), Dairy().genesis, NodeReport(name), Findings())
+        audit_module._look(store, store.head(), Dairy().genesis, NodeAudit(name), Findings())
         for name, store in stores.items()
     ]
     replay_members(members)
@@ -129,7 +129,7 @@ def test_a_chain_is_executed_once_for_all_who_hold_it_and_apart_for_who_does_not
     fill(stores["short"], payments=2)
     fill(stores["other"], payments=2).block(time_ms=stores["short"].head().time_ms + 7)
     members = [
-        audit_module._look(store, store.head(), Dairy().genesis, NodeReport(name), Findings())
+        audit_module._look(store, store.head(), Dairy().genesis, NodeAudit(name), Findings())
         for name, store in stores.items()
     ]
     replay_members(members, watch)
@@ -271,7 +271,7 @@ def test_bodies_said_to_be_pruned_that_are_not_are_told(sound):
 def test_a_store_that_began_otherwise_is_told(sound):
     other = Dairy(balances={**Dairy().balances, "bob": 51_000_000, "alice": 999_000_000})
     store = MemoryStore(dict(sound))
-    findings, report = Findings(), NodeReport("one")
+    findings, report = Findings(), NodeAudit("one")
     audit_store(store, store.head(), other.genesis, report, findings)
     assert ("block 0", "it is not what the genesis file begins with") in [
         (each.where, each.what) for each in findings.told

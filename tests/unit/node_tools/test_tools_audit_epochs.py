@@ -11,7 +11,7 @@ from ledger.state.tables import COMMITTEES, epoch_name
 from ledger.store import MemoryStore
 from ledger.store.schema import BLOCK, COMMITTEE, FINALIZATION, height_key
 from ledger.types.block import Block
-from node.tools.audit import NodeReport, audit_store
+from node.tools.audit import NodeAudit, audit_store
 from node.tools.findings import Findings
 from tests.support.cluster import Cluster
 from tests.support.ledgers import Dairy
@@ -41,7 +41,7 @@ def eras():
 def audited(eras, changes):
     dairy, cells = eras
     store = MemoryStore({**cells, **changes})
-    findings, report = Findings(), NodeReport("one")
+    findings, report = Findings(), NodeAudit("one")
     audit_store(store, store.head(), dairy.genesis, report, findings)
     return [f"{each.where}: {each.what}" for each in findings.told], report, store
 

@@ -18,7 +18,7 @@ from ledger.types.mandate import ChargeMandate
 from node.cli.export import export
 from node.cli.trace import trace
 from node.errors import BadArgument
-from node.tools.export import TABLES, Format, Subject, harmless, write_csv
+from node.tools.export import TABLES, ExportSubject, Format, harmless, write_csv
 from tests.support.final_chain import TO_BOB, make_home
 from tests.support.ledgers import Chain, Dairy, key
 
@@ -75,7 +75,7 @@ def test_a_charge_is_exported_with_its_mandate():
     dairy, store = Dairy(), MemoryStore()
     charge = ChargeMandate(Hash(b"\7" * 32), bytes(32), None)
     Chain(dairy, store).block(dairy.transaction(charge, key("alice"), 0))
-    table = TABLES[Subject.TRANSFERS]
+    table = TABLES[ExportSubject.TRANSFERS]
     (row,) = (
         dict(zip((name for name, _ in table.columns), cells, strict=True))
         for cells in table.rows(store, "dbill")
@@ -87,7 +87,7 @@ def test_a_charge_is_exported_with_its_mandate():
 @pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_no_text_becomes_a_formula_in_a_spreadsheet(sign, tmp_path):
     text = f'{sign}HYPERLINK("http://x"),1'
-    write_csv(TABLES[Subject.ACCOUNTS], [(text, 5, 0, "")], tmp_path / "out.csv")
+    write_csv(TABLES[ExportSubject.ACCOUNTS], [(text, 5, 0, "")], tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["address"] == f"'{text}"
@@ -130,7 +130,7 @@ def test_parquet_without_pyarrow_says_what_to_install(home, tmp_path, monkeypatc
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("subject", list(Subject))
+@pytest.mark.parametrize("subject", list(ExportSubject))
 def test_parquet_holds_the_same_rows_as_csv(home, tmp_path, subject):
     parquet = pytest.importorskip("pyarrow.parquet", reason="an optional dependency")
     rows = exported(home, subject, tmp_path / "out.csv")
