@@ -14,11 +14,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 INSTALL := $(PIP) install --no-deps --require-hashes \
     --only-binary :all: --no-binary python-baseconv,varint
 PYTEST := $(BIN)/python -m pytest
-COVERED := tests/unit tests/property tests/integration tests/simulation
+# Tests share the cores by file: what a file sets up (a database, a network) stays in one process.
+# Slow folders come first by their names (e2e, integration), so that no worker ends long after.
+PARALLEL := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 TESTNET ?= testnet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev up test coverage check bench growth sim mutants fuzz clean lock format
+.PHONY: help setup setup-dev up test only check bench growth sim mutants fuzz clean lock format
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,13 +32,15 @@ setup-dev: $(VENV)/.dev ## Make .venv with what its tests need as well
 up: setup ## Run a whole testnet with a live board
 	$(BIN)/billcoin testnet up --dir $(TESTNET) $(ARGS)
 
-test: coverage ## Run every test, and hold each package to its coverage
-	$(PYTEST) tests $(COVERED:%=--ignore=%) --ignore=tests/tidy $(ARGS)
-
-coverage: setup-dev ## Run the tests of parts, and measure what they cover
-	$(PYTEST) $(COVERED) --cov --cov-report= $(ARGS)
+test: setup-dev ## Run every test, and hold each package to its coverage
+	$(PYTEST) tests --ignore=tests/tidy $(PARALLEL) --durations=25 --cov --cov-report= $(ARGS)
 	@$(BIN)/coverage json -q -o .coverage.json
 	@$(BIN)/python tests/tidy/coverage_floors.py .coverage.json
+
+only: setup-dev ## Run a part: K=EXPRESSION of names, T=PATH, or both; no coverage
+	@test -n "$(K)$(T)" || { echo "Which part? make only K=supervision, or" \
+	    "make only T=tests/unit/ledger" >&2; exit 2; }
+	$(PYTEST) $(or $(T),tests) $(if $(K),-k '$(K)') $(ARGS)
 
 check: setup-dev ## Format, lint, types, floors, tidiness
 	$(BIN)/ruff format --check .

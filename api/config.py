@@ -183,9 +183,7 @@ class ApiIdentity:
     payout_address: Address
     payout_text: str
     api_key: str
-    config_path: Path
     database_url: str
-    public_url: str
 
 
 def database_url(password: str, port: int) -> str:
@@ -250,9 +248,8 @@ def prepare(
             ),
         ),
     )
-    path = home / CONFIG_FILE
-    _write_private(path, format_config(config))
-    return ApiIdentity(payout, payout_text, api_key, path, url, f"http://{host}:{port}")
+    _write_private(home / CONFIG_FILE, format_config(config))
+    return ApiIdentity(payout, payout_text, api_key, url)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -143,7 +143,7 @@ class Device:
         self.settings = settings
         self.key = key
         self._journal = Journal(journal_path)
-        self._seq, self._previous, self._last_ms = 0, ZERO_HASH, 0
+        self._seq, self._previous = 0, ZERO_HASH
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._cursor = self._farthest = (-1, -1)

@@ -129,11 +129,6 @@ class Subscription:
         if self._client.is_connected():
             self._client.publish(topic, payload, qos=1, retain=True)
 
-    @property
-    def connected(self) -> bool:
-        """Tell whether the broker is there."""
-        return self._client.is_connected()
-
     def _on_connect(
         self,
         client: paho.Client,

@@ -96,9 +96,7 @@ def billcoin(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def running(
-    folder: Path, accounts: int, validators: int = 4, without: tuple[str, ...] = ()
-) -> Iterator[Network]:
+def running(folder: Path, accounts: int, validators: int = 4) -> Iterator[Network]:
     """Make and start a network in a folder, and end it in any case."""
     begun = ["testnet", "init", "--dir", str(folder), "--validators", str(validators)]
     subprocess.run(  # noqa: S603 - our own command

@@ -114,12 +114,3 @@ async def mirror(connection: AsyncConnection, lots: Sequence[LotView], now_ms: i
             for lot in sorted(lots, key=lambda lot: bytes(lot.id))
         ],
     )
-
-
-async def newest_lots(connection: AsyncConnection, limit: int) -> list[dict[str, Any]]:
-    """List the lots that were seen last."""
-    rows = await connection.execute(
-        text("SELECT * FROM lots ORDER BY seen_ms DESC, expires_ms DESC, id LIMIT :limit"),
-        {"limit": limit},
-    )
-    return [dict(row) for row in rows.mappings()]

@@ -21,7 +21,7 @@ from ledger.params import Parameters, default_parameters
 from ledger.primitives.keys import Address
 from ledger.state.lattice import EMPTY_ACCUMULATOR, accumulate
 from ledger.state.records import Supply
-from ledger.state.tables import ACCOUNTS, LOTS, SUPPLY, VALIDATORS
+from ledger.state.tables import ACCOUNTS, LOTS, SUPPLY
 
 _FOLDED_AT_ONCE: Final = 4_096
 
@@ -35,10 +35,8 @@ class Audit:
     lots: int = 0
     held_units: int = 0
     remaining_units: int = 0
-    staked_units: int = 0
     minted_units: int = 0
     redeemed_units: int = 0
-    deficit_units: int = 0
     findings: list[str] = field(default_factory=list)
 
 
@@ -75,7 +73,6 @@ class _Walk:
             ACCOUNTS.prefix: self._account,
             LOTS.prefix: self._lot,
             SUPPLY.prefix: self._supply,
-            VALIDATORS.prefix: self._validator,
         }
 
     def take(self, key: bytes, raw: bytes) -> None:
@@ -120,7 +117,6 @@ class _Walk:
             found.findings.append("there are no books: the state has no genesis")
             return
         found.minted_units, found.redeemed_units = books.minted_units, books.redeemed_units
-        found.deficit_units = books.deficit_units
         for name, units in (
             ("remain in lots or deficit", found.remaining_units + books.deficit_units),
             ("are held by accounts", found.held_units),
@@ -141,9 +137,6 @@ class _Walk:
 
     def _supply(self, name: bytes, raw: bytes) -> None:
         self._books = SUPPLY.decode(raw)
-
-    def _validator(self, name: bytes, raw: bytes) -> None:
-        self.found.staked_units += VALIDATORS.decode(raw).stake_units
 
 
 def audit(

@@ -28,7 +28,7 @@ from msgspec import Struct
 from ulid import ULID
 
 from ledger.primitives.codec import encode
-from ledger.primitives.keys import Address, format_address
+from ledger.primitives.keys import Address
 from simulator.dairy.wallet import Offer, Wallet
 
 CONFIG_FILE: Final = "config.toml"
@@ -57,8 +57,6 @@ class ShopperIdentity:
     """What the network's genesis has to know: the accounts to endow."""
 
     addresses: tuple[Address, ...]
-    address_texts: tuple[str, ...]
-    config_path: Path
 
     @property
     def address(self) -> Address:
@@ -91,10 +89,8 @@ def prepare(
     addresses = tuple(Wallet.keep(key_path(home, n)).address for n in range(shoppers))
     config = ShopperConfig(api_url, api_key, prefix, product, interval_ms, shoppers)
     lines = [f"{name} = {json.dumps(value)}" for name, value in msgspec.to_builtins(config).items()]
-    path = home / CONFIG_FILE
-    _replace(path, "\n".join(lines) + "\n")
-    texts = tuple(format_address(address, prefix) for address in addresses)
-    return ShopperIdentity(addresses, texts, path)
+    _replace(home / CONFIG_FILE, "\n".join(lines) + "\n")
+    return ShopperIdentity(addresses)
 
 
 def _replace(path: Path, text: str) -> None:

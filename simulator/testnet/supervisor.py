@@ -9,12 +9,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import psutil
 
-from simulator.testnet.errors import MissingProgram
 from simulator.testnet.layout import Layout, ProcessState
 from simulator.testnet.leash import Child, rotate
 from simulator.testnet.supervision import (
@@ -246,10 +244,3 @@ def _descendants(process: psutil.Process) -> list[psutil.Process]:
         return list(process.children(recursive=True))
     except psutil.Error:
         return []
-
-
-def require_program(path: Path) -> str:
-    """Give the path as text; raise `MissingProgram` if nothing executable is there."""
-    if not path.is_file():
-        raise MissingProgram(path)
-    return str(path)

@@ -144,7 +144,3 @@ class Disk:
         self.cells, segments = dict(self._copy[0]), self._copy[1]
         self.segments = [Segment(segment.raw, segment.view_max) for segment in segments]
         return True
-
-    def journal_bytes(self) -> int:
-        """Measure the journal."""
-        return sum(len(segment.raw) for segment in self.segments)

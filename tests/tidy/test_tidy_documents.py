@@ -146,3 +146,13 @@ def test_a_decision_has_its_four_parts_on_one_page(path):
 def test_decisions_are_numbered_without_a_gap():
     numbers = [int(path.name[:4]) for path in sorted((ROOT / "docs" / "adr").glob("*.md"))]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_changes_of_a_version_stand_under_their_kind_what_breaks_first():
+    kinds = ["Changed (breaking)", "Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+    versions = (ROOT / "CHANGELOG.md").read_text("utf-8").split("\n## ")[1:]
+    assert versions
+    for version in versions:
+        headings = re.findall(r"^### (.+)$", version, re.MULTILINE)
+        assert headings == [kind for kind in kinds if kind in headings], version.splitlines()[0]
+        assert "new chain" not in version.split("### Added")[-1].split("### ")[0]

@@ -5,67 +5,14 @@ Public docstrings, line length in detail and complexity are ruff's; the floors a
 
 import ast
 import re
-import subprocess
 from collections import Counter
-from functools import cache
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("api", "consensus", "iot_minting", "ledger", "loadtest", "node", "simulator")
-FUNCTION_LINES_MAX = 70
-FILE_LINES_MAX = 500
+from tests.tidy.repository import PACKAGES, ROOT, place, product, sources, tracked, tree
+
 LINE_CHARS_MAX = 100
 HEAD_CHARS_MIN = 40
 EMPTY_NAMES = {"utils", "util", "helper", "helpers", "common", "manager", "managers", "misc"}
 FILE_BYTES_MAX = 1_000_000
-
-
-@cache
-def tracked() -> tuple[Path, ...]:
-    """List what git holds or would hold: new files count before they are added."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    paths = (ROOT / name for name in sorted(set(names.split("\0"))) if name)
-    return tuple(path for path in paths if path.is_file())
-
-
-@cache
-def sources() -> tuple[Path, ...]:
-    return tuple(path for path in tracked() if path.suffix == ".py")
-
-
-@cache
-def product() -> tuple[Path, ...]:
-    return tuple(path for path in sources() if path.relative_to(ROOT).parts[0] in PACKAGES)
-
-
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text("utf-8"), str(path))
-
-
-def place(path: Path, line: int = 1) -> str:
-    return f"{path.relative_to(ROOT)}:{line}"
-
-
-def test_no_function_is_longer_than_it_can_be_read():
-    long = [
-        f"{place(path, node.lineno)} {node.name}: {lines} lines"
-        for path in sources()
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > FUNCTION_LINES_MAX
-    ]
-    assert not long
-
-
-def test_no_file_is_longer_than_it_can_be_held_in_mind():
-    long = [
-        f"{place(path)}: {lines} lines"
-        for path in sources()
-        if (lines := len(path.read_text("utf-8").splitlines())) > FILE_LINES_MAX
-    ]
-    assert not long
 
 
 def test_no_line_runs_off_the_page():
@@ -172,3 +119,18 @@ def test_nothing_large_or_third_party_is_held():
         or path.name.endswith((".min.js", ".whl", ".so", ".jar"))
     ]
     assert not strange
+
+
+def test_every_package_says_that_it_is_typed():
+    assert not [name for name in PACKAGES if not (ROOT / name / "py.typed").is_file()]
+
+
+def test_the_hooks_before_a_commit_are_part_of_the_check():
+    """They run the same programs of `.venv` as `make check` does: no version of their own."""
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    check = makefile.replace("$(PYTEST)", "$(BIN)/python -m pytest").replace("$(BIN)", ".venv/bin")
+    commands = re.findall(r"entry: (\S+(?: \w+)?)", hooks)
+    assert len(commands) >= 4
+    assert not [command for command in commands if f"\t{command}" not in check]
+    assert "://" not in hooks

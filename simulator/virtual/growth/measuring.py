@@ -24,7 +24,6 @@ from simulator.virtual.scenarios import SCENARIOS, Scenario
 from simulator.virtual.simulation import Simulation
 from simulator.virtual.topology import make_cast
 
-SIZES: Final = (4, 16, 64, 100)
 SIZE_MAX: Final = 128
 DELTA_MS: Final = 100
 WARM_MS: Final = 1_500

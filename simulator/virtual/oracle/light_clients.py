@@ -44,7 +44,6 @@ class LightClients:
 
     def __init__(self, cast: Cast, chance: Random) -> None:
         self._anchor: Anchor = anchor_of(cast.genesis)
-        self._cast = cast
         self._chance = chance
 
     def check(self, stores: Sequence[CellStore], transactions: dict[bytes, int]) -> int:

@@ -23,6 +23,7 @@ from simulator.testnet.layout import (
     write_whole,
 )
 from simulator.testnet.leash import last_line, rotate
+from simulator.testnet.plan import programs
 from simulator.testnet.ports import find_ports
 from simulator.testnet.supervision import RestartPolicy
 from simulator.testnet.supervisor import (
@@ -30,7 +31,6 @@ from simulator.testnet.supervisor import (
     Supervisor,
     end_leftovers,
     listens,
-    require_program,
 )
 
 POLICY = RestartPolicy(delay_min_ms=10, drain_ms=300, kill_ms=700)
@@ -276,9 +276,10 @@ def test_a_taken_port_is_named_with_its_use():
             find_ports(["api"], port)
 
 
-def test_a_missing_program_is_named(tmp_path):
+def test_a_missing_program_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(MissingProgram, match="make setup"):
-        require_program(tmp_path / "billcoin")
+        programs(Layout(tmp_path), 4, {})
 
 
 def test_an_outgrown_log_is_moved_aside_and_its_newest_part_kept(tmp_path):

@@ -1,0 +1,61 @@
+"""No code that nothing uses. What only a test uses is dead, too: product code serves the product.
+
+Vulture finds a name that is defined and read nowhere. What a framework, a stored format or another
+program reads is alive all the same, and stands in `ALIVE` with the reader; a name that vulture no
+longer finds must leave the list.
+"""
+
+from functools import cache
+
+from vulture import Vulture
+
+from tests.tidy.repository import PACKAGES, ROOT
+
+# Registered by their decorator, called by the framework.
+DECORATORS = ["@app.*", "@router.*", "@*.get", "@*.command", "@*.callback", "@*_validator"]
+
+# Who reads them: their names.
+ALIVE: dict[str, str] = {
+    "a library calls or reads them (pydantic, alembic, uvicorn, paho, asyncio, httptools)": """
+        settings_customise_sources model_config revision down_revision downgrade openapi
+        should_exit capture_signals on_connect on_subscribe on_disconnect SessionExpiryInterval
+        ReceiveMaximum MessageExpiryInterval connection_made data_received connection_lost
+        on_message_begin on_body on_message_complete""",
+    "patches on the objects of libp2p": """
+        recv_window _auto_tune_and_send_window_update maybe_connect""",
+    "pyproject.toml names it as a command of its own": "balance",
+    "the database holds them, and hand-written SQL names them": """
+        ApiKey Order PaymentIntent Payment IdempotencyKey FollowerCursor RateWindow created_ms
+        revoked_ms redeem_lot settlement refunded_units reserved_units""",
+    "states of the payments interface that its next version enters": """
+        DRAFT FULFILLED PARTIALLY_REFUNDED REFUNDED CANCELLED SEEN INCLUDED""",
+    "a transaction or a stored record may bear these values": """
+        FEED VETERINARY TRANSPORT OTHER LAB MARKET RECEIPT""",
+    "they are written out, for people and other programs to read": """
+        block_time_ms head_hash python packages memory_mib""",
+    "doors of the law that other programs and tests go through": """
+        verify_path audit_store fees_units OUTPUT_BYTES""",
+}
+
+
+@cache
+def unused() -> dict[str, str]:
+    """Give each unused name, and where it stands."""
+    reader = Vulture(ignore_decorators=DECORATORS)
+    reader.scavenge([str(ROOT / name) for name in PACKAGES])
+    return {
+        item.name: f"{item.filename.relative_to(ROOT)}:{item.first_lineno} {item.typ} {item.name}"
+        for item in reader.get_unused_code()
+    }
+
+
+def alive() -> set[str]:
+    return set(" ".join(ALIVE.values()).split())
+
+
+def test_nothing_stands_in_the_product_that_nothing_uses():
+    assert not sorted(place for name, place in unused().items() if name not in alive())
+
+
+def test_what_is_said_to_be_alive_would_look_dead():
+    assert not alive() - set(unused())
