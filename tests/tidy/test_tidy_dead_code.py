@@ -35,6 +35,7 @@ ALIVE: dict[str, str] = {
         block_time_ms head_hash python packages memory_mib""",
     "doors of the law that other programs and tests go through": """
         verify_path audit_store fees_units OUTPUT_BYTES""",
+    "a fault of the law whose code whoever verifies signatures gives": "BadSignature",
 }
 
 
