@@ -27,7 +27,7 @@ Samples = list[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class LineTick:
     """One envelope of every instrument, over the same half second."""
 
     readings: dict[Instrument, Samples]
@@ -40,7 +40,7 @@ class Tick:
 
 def run_readings(
     units: int, flow_total: int, start_ms: int, duration_ms: int, random: Random
-) -> list[Tick]:
+) -> list[LineTick]:
     """Give the readings of a run of exactly `units` microlitres, in ticks of half a second."""
     assert units > 0
     count = max(1, duration_ms // ENVELOPE_MS)
@@ -56,7 +56,7 @@ def run_readings(
             for sample in range(SAMPLES)
         ]
         ticks.append(
-            Tick(
+            LineTick(
                 {
                     Instrument.FLOW_METER: [
                         (at, flow_total + part) for at, part in zip(times, done, strict=True)

@@ -62,7 +62,7 @@ POLL_S: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReplayReport:
     """What was played, what must be minted of it, and (if waited for) what was."""
 
     plant: str
@@ -215,7 +215,7 @@ def replay(
     *,
     wait: bool,
     tell: Callable[[str], None],
-) -> Report:
+) -> ReplayReport:
     """Play a recording onto the network of a home; with `wait`, read back what was minted."""
     config, seed = load_settings(home, DairyConfig), read_seed(home)
     plant = f"{REPLAY_PLANT}-{wall_ms() // 1_000}"
@@ -231,7 +231,7 @@ def replay(
         for device in devices.values():
             if not device.wait_receipted(max(0.0, deadline - time.monotonic())):
                 tell(f"{device.held} readings of {device.settings.name} have no receipt yet")
-    report = Report(
+    report = ReplayReport(
         plant=plant,
         rows=len(recording.milkings),
         skipped=len(recording.skipped),
@@ -255,7 +255,7 @@ async def _register(config: DairyConfig, identities: Sequence[DeviceIdentity]) -
         await chain.aclose()
 
 
-async def _wait_minted(config: DairyConfig, report: Report) -> Report:
+async def _wait_minted(config: DairyConfig, report: ReplayReport) -> ReplayReport:
     """Ask until all runs are on the chain, or time is up."""
     chain = Chain.of_urls(config.node_urls)
     deadline = time.monotonic() + WAIT_S

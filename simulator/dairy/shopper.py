@@ -29,7 +29,7 @@ from ulid import ULID
 
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import Address
-from simulator.dairy.wallet import Offer, Wallet
+from simulator.dairy.wallet import PaymentOffer, Wallet
 
 CONFIG_FILE: Final = "config.toml"
 PURCHASES_FILE: Final = "purchases.jsonl"
@@ -101,7 +101,7 @@ def _replace(path: Path, text: str) -> None:
     fresh.replace(path)
 
 
-class Refused(Exception):
+class StepRefused(Exception):
     """The service said no; `code` is its word for why."""
 
     def __init__(self, step: str, status: int, code: str) -> None:
@@ -109,7 +109,7 @@ class Refused(Exception):
         self.code = code
 
 
-class Purchase(Struct, frozen=True, rename="camel"):
+class PurchaseRecord(Struct, frozen=True, rename="camel"):
     """One line of `purchases.jsonl`."""
 
     at: str
@@ -128,7 +128,7 @@ class Ledgerbook:
     home: Path
     count: int = 0
     failed: int = 0
-    last: Purchase | None = None
+    last: PurchaseRecord | None = None
     latencies_ms: deque[int] = field(default_factory=lambda: deque(maxlen=LATENCIES_MAX))
 
     def restore(self) -> None:
@@ -138,11 +138,11 @@ class Ledgerbook:
             return
         for line in path.read_bytes().splitlines():
             try:
-                self._count(msgspec.json.decode(line, type=Purchase))
+                self._count(msgspec.json.decode(line, type=PurchaseRecord))
             except msgspec.DecodeError:
                 continue
 
-    def _count(self, purchase: Purchase) -> None:
+    def _count(self, purchase: PurchaseRecord) -> None:
         self.last = purchase
         if purchase.valid:
             self.count += 1
@@ -150,7 +150,7 @@ class Ledgerbook:
         else:
             self.failed += 1
 
-    def record(self, purchase: Purchase) -> None:
+    def record(self, purchase: PurchaseRecord) -> None:
         """Append a purchase and renew the summary."""
         self._count(purchase)
         with (self.home / PURCHASES_FILE).open("ab") as file:
@@ -187,13 +187,13 @@ class Shopper:
         self._nonce: int | None = None
         self._till = {"Authorization": f"Bearer {config.api_key}"}
 
-    async def buy(self) -> Purchase:
-        """Make one purchase; raise `Refused` or `httpx.HTTPError` if it can't be made."""
+    async def buy(self) -> PurchaseRecord:
+        """Make one purchase; raise `StepRefused` or `httpx.HTTPError` if it can't be made."""
         body = {"productId": self._config.product, "quantity": 1}
         till = {**self._till, "Idempotency-Key": str(ULID())}
         order = _answer("order", await self._http.post("/api/v1/orders", json=body, headers=till))
         page = await self._http.get(f"/p/{order['id']}", headers={"Accept": "application/json"})
-        offer = msgspec.convert(_answer("offer", page), Offer)
+        offer = msgspec.convert(_answer("offer", page), PaymentOffer)
         if self._nonce is None:
             self._nonce = await self._fetch_nonce()
         transaction = self._wallet.pay(offer, self._nonce)
@@ -201,11 +201,11 @@ class Shopper:
         try:
             await self._post(offer.order_id, encode(transaction).hex())
             self._nonce += 1
-        except (Refused, httpx.HTTPError):
+        except (StepRefused, httpx.HTTPError):
             self._nonce = None  # Whatever became of it, the node knows the next number.
             raise
         verdict = await self._validate(transaction.id.hex(), offer.amount.myr)
-        return Purchase(
+        return PurchaseRecord(
             at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             shopper=self.number,
             order_id=offer.order_id,
@@ -233,14 +233,14 @@ class Shopper:
 
 
 def _answer(step: str, response: httpx.Response) -> dict[str, object]:
-    """Give an answer's members; raise `Refused` with the service's code for a refusal."""
+    """Give an answer's members; raise `StepRefused` with the service's code for a refusal."""
     try:
         members = msgspec.json.decode(response.content, type=dict[str, object])
     except msgspec.DecodeError:
         members = {}
     if response.is_success and members:
         return members
-    raise Refused(step, response.status_code, str(members.get("code", "NO_PROBLEM_GIVEN")))
+    raise StepRefused(step, response.status_code, str(members.get("code", "NO_PROBLEM_GIVEN")))
 
 
 def _log(level: str, event: str, **fields: object) -> None:
@@ -265,7 +265,7 @@ async def _shop(shopper: Shopper, book: Ledgerbook, interval_s: float, stop: asy
             book.record(purchase)
             pause_s = interval_s
             _log("info", "purchase", **msgspec.to_builtins(purchase))
-        except (Refused, httpx.HTTPError, msgspec.ValidationError) as fault:
+        except (StepRefused, httpx.HTTPError, msgspec.ValidationError) as fault:
             pause_s = min(max(pause_s, 0.5) * 2, max(BACK_OFF_S_MAX, interval_s))
             _log("warning", "purchase failed", shopper=shopper.number, fault=repr(fault))
         try:

@@ -1,7 +1,7 @@
 """A wallet of the simulation: one key, and transfers signed as an offer asks for them.
 
-It reads what a till's QR leads to (`Offer`) and signs exactly that. It opens no connection: the
-shopper asks for the nonce and brings it here.
+It reads what a till's QR leads to (`PaymentOffer`) and signs exactly that. It opens no
+connection: the shopper asks for the nonce and brings it here.
 """
 
 import os
@@ -39,7 +39,7 @@ class OfferRedemption(Struct, frozen=True):
     bill: str
 
 
-class Offer(Struct, frozen=True, rename="camel"):
+class PaymentOffer(Struct, frozen=True, rename="camel"):
     """What a wallet reads behind a QR before it asks its owner to pay."""
 
     order_id: str
@@ -78,7 +78,7 @@ class Wallet:
         """Write the wallet's address for people."""
         return format_address(self.address, prefix)
 
-    def pay(self, offer: Offer, nonce: int) -> Transaction:
+    def pay(self, offer: PaymentOffer, nonce: int) -> Transaction:
         """Sign a transfer that pays the offer in full and redeems its pack."""
         transfer = Transfer(
             to=parse_address(offer.address, offer.prefix),

@@ -1,11 +1,11 @@
 """What can go wrong before a network runs. Each error says what, where, and how to mend it.
 
 TestnetFault
-├── LayoutFault      the directory can't be used: another version, half made, not ours
-├── AlreadyRunning   another supervisor holds the directory
-├── NotRunning       nothing holds it
-├── PortTaken        a port that was asked for is in use
-└── MissingProgram   a program that must be started is not there
+├── LayoutFault       the directory can't be used: another version, half made, not ours
+├── AlreadyRunning    another supervisor holds the directory
+├── NotRunning        nothing holds it
+├── PlannedPortTaken  a port that was asked for is in use
+└── MissingProgram    a program that must be started is not there
 """
 
 from pathlib import Path
@@ -44,7 +44,7 @@ class NotRunning(TestnetFault):
         )
 
 
-class PortTaken(TestnetFault):
+class PlannedPortTaken(TestnetFault):
     """A port that was asked for belongs to someone else."""
 
     def __init__(self, port: int, use: str) -> None:

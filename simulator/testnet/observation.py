@@ -16,7 +16,7 @@ from node.client.errors import ClientFault
 from node.client.http import NodeClient
 from node.client.views import FinalBlock, NodeStatus
 from simulator.dairy.shopper import PURCHASES_FILE
-from simulator.dairy.shopper import Purchase as PurchaseLine
+from simulator.dairy.shopper import PurchaseRecord as PurchaseLine
 from simulator.testnet.figures import (
     LOTS_SHOWN_MAX,
     Figures,

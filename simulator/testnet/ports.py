@@ -5,11 +5,11 @@ import socket
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from simulator.testnet.errors import PortTaken
+from simulator.testnet.errors import PlannedPortTaken
 
 
 def find_ports(uses: Sequence[str], base: int | None) -> dict[str, int]:
-    """Give each use a port: base, base+1, ... or free ones; raise `PortTaken` if one is not free.
+    """Give each use a port: base, base+1, ... or free ones. `PlannedPortTaken` if one is not free.
 
     All are held until the last is found, so none is given twice. Between here and a process's own
     bind another program may take one; that process then dies, and is shown with its reason.
@@ -26,6 +26,6 @@ def find_ports(uses: Sequence[str], base: int | None) -> dict[str, int]:
             except OSError as fault:
                 if fault.errno not in (errno.EADDRINUSE, errno.EACCES):
                     raise
-                raise PortTaken(wanted, use) from None
+                raise PlannedPortTaken(wanted, use) from None
             ports[use] = handle.getsockname()[1]
     return ports

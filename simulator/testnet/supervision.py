@@ -45,7 +45,7 @@ ALIVE: Final = frozenset({Phase.STARTING, Phase.READY, Phase.ENDING})
 
 
 @dataclass(slots=True)
-class Process:
+class SupervisedProcess:
     """One supervised process: what it needs to be ready first, and how it has fared."""
 
     name: str
@@ -125,7 +125,7 @@ Effect = Spawn | End | Kill
 class Supervision:
     """The state of all processes and the rules that move it."""
 
-    def __init__(self, processes: Iterable[Process], policy: RestartPolicy) -> None:
+    def __init__(self, processes: Iterable[SupervisedProcess], policy: RestartPolicy) -> None:
         self.processes = {process.name: process for process in processes}
         self.policy = policy
         self.stopping_since_ms: int | None = None
@@ -160,7 +160,7 @@ class Supervision:
             return self._raise(now_ms)
         return self._lower(now_ms, now_ms - self.stopping_since_ms)
 
-    def _bury(self, process: Process, reason: str, now_ms: int) -> None:
+    def _bury(self, process: SupervisedProcess, reason: str, now_ms: int) -> None:
         process.exits = [*process.exits, reason][-EXITS_KEPT_MAX:]
         process.deaths_ever += 1
         lived_ms = now_ms - process.started_ms if process.pid is not None else 0
@@ -181,7 +181,7 @@ class Supervision:
             effects.append(Spawn(process.name))
         return effects
 
-    def _can_start(self, process: Process) -> bool:
+    def _can_start(self, process: SupervisedProcess) -> bool:
         return all(self.processes[need].phase is Phase.READY for need in process.needs)
 
     def _lower(self, now_ms: int, passed_ms: int) -> list[Effect]:

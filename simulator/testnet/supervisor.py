@@ -24,11 +24,11 @@ from simulator.testnet.supervision import (
     Exited,
     Kill,
     Phase,
-    Process,
     RestartPolicy,
     Spawn,
     Spawned,
     StopAsked,
+    SupervisedProcess,
     Supervision,
     Ticked,
 )
@@ -87,7 +87,7 @@ class Supervisor:
     ) -> None:
         self.programs = {program.name: program for program in programs}
         self.supervision = Supervision(
-            [Process(program.name, program.needs) for program in programs], policy
+            [SupervisedProcess(program.name, program.needs) for program in programs], policy
         )
         self._layout = layout
         self._environment = environment

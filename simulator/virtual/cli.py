@@ -20,8 +20,8 @@ from simulator.virtual.growth import measuring
 from simulator.virtual.growth.tables import as_json, size_table, trouble_table
 from simulator.virtual.picture.drawing import draw
 from simulator.virtual.scenarios import ALL, SCENARIOS, find
-from simulator.virtual.simulation import Outcome, Simulation
-from simulator.virtual.sweep import Tally, Task, parse_seeds, sweep
+from simulator.virtual.simulation import SeedOutcome, Simulation
+from simulator.virtual.sweep import SweepTally, Task, parse_seeds, sweep
 
 app = typer.Typer(
     help="Real nodes under every fault, in virtual time: one seed, one trace.",
@@ -39,7 +39,7 @@ def _fail(message: str) -> typer.Exit:
     return typer.Exit(2)
 
 
-def replay_command(outcome: Outcome) -> str:
+def replay_command(outcome: SeedOutcome) -> str:
     """Write the command that shows a seed again."""
     return f"billcoin sim replay {outcome.seed} --scenario {outcome.scenario}"
 
@@ -59,7 +59,7 @@ def run(
     except BadRequest as fault:
         raise _fail(str(fault)) from fault
     tasks = [Task(seed, scenario) for seed in numbers]
-    tally, began_s = Tally(), time.monotonic()
+    tally, began_s = SweepTally(), time.monotonic()
     err = Console(stderr=True)
     with _progress(err) as progress:
         bar = progress.add_task("seeds", total=len(tasks), rate="")
@@ -87,12 +87,12 @@ def _progress(err: Console) -> Progress:
     )
 
 
-def _failure(outcome: Outcome) -> str:
+def _failure(outcome: SeedOutcome) -> str:
     where = f"seed {outcome.seed}, {outcome.scenario}, step {outcome.steps}"
     return f"FAILED {where}: {outcome.breach}\n  {replay_command(outcome)}"
 
 
-def _summarise(tally: Tally, seconds: float, *, as_json: bool) -> None:
+def _summarise(tally: SweepTally, seconds: float, *, as_json: bool) -> None:
     failures = sorted(tally.failures, key=lambda outcome: outcome.seed)
     if as_json:
         found = [
@@ -158,7 +158,7 @@ def show(
     typer.echo(f"{out}: seed {seed} of {outcome.scenario}, {outcome.breach or 'no breach'}")
 
 
-def _record(seed: int, scenario: str) -> tuple[Simulation, Outcome]:
+def _record(seed: int, scenario: str) -> tuple[Simulation, SeedOutcome]:
     try:
         simulation = Simulation(find(scenario, seed), seed, recording=True)
     except BadRequest as fault:

@@ -32,7 +32,7 @@ from simulator.virtual.errors import Breach
 from simulator.virtual.network import Network
 from simulator.virtual.phrases import name_message
 from simulator.virtual.topology import BEGIN_MS, Cast
-from simulator.virtual.trace import Trace, spot
+from simulator.virtual.trace import SimulationTrace, spot
 from simulator.virtual.world import World
 
 INBOX_MAX: Final = 20_000
@@ -62,7 +62,7 @@ class Witness(Protocol):
         """All effects of one event are carried out."""
 
 
-class Mask(Protocol):
+class Interceptor(Protocol):
     """What makes a process lie. Gives what leaves instead of what the core would send."""
 
     def leaving(
@@ -85,7 +85,7 @@ class Stage:
     network: Network
     cast: Cast
     params: Params
-    trace: Trace
+    trace: SimulationTrace
     witness: Witness
     processes: list["Process"]
     answered: Callable[["Process", asked.Submitted], None]
@@ -104,7 +104,7 @@ class Process:
         self.place = place
         self.member = member
         self.disk = disk
-        self.mask: Mask | None = None
+        self.mask: Interceptor | None = None
         self.trusted = True
         """Whether the oracle holds it to the laws of the honest."""
         self.is_relentless = False

@@ -33,7 +33,7 @@ from simulator.virtual.scenarios import (
 )
 from simulator.virtual.signatures import remember_signatures
 from simulator.virtual.topology import Cast, make_cast
-from simulator.virtual.trace import EPOCH_STEP, WORLD, Trace
+from simulator.virtual.trace import EPOCH_STEP, WORLD, SimulationTrace
 from simulator.virtual.workload.milk import Plant
 from simulator.virtual.workload.payments import Workload
 from simulator.virtual.workload.staking import Stakers
@@ -56,7 +56,7 @@ QUIET_AFTER_MS: Final = 3_000
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SeedOutcome:
     """What a seed gave. `breach` is empty if every invariant held."""
 
     seed: int
@@ -81,7 +81,7 @@ class Simulation:
         self.scenario = scenario
         self.seed = seed
         self.world = World(seed)
-        self.trace = Trace(recording)
+        self.trace = SimulationTrace(recording)
         self.casting: Casting = cast_roles(scenario, stream(seed, f"cast {scenario.name}"))
         self.cast: Cast = make_cast(
             self.casting.stakes,
@@ -190,7 +190,7 @@ class Simulation:
 
     # The two phases.
 
-    def run(self) -> Outcome:
+    def run(self) -> SeedOutcome:
         """Run both phases; a `Breach` is in the outcome."""
         breach = ""
         try:
@@ -208,7 +208,7 @@ class Simulation:
             breach = str(found)
             self.trace.tell(self.world.now_ms, WORLD, "BREACH", -1, breach)
         views = [held.seen[0] % EPOCH_STEP for held in self.oracle.holdings.values()]
-        return Outcome(
+        return SeedOutcome(
             self.seed,
             self.scenario.name,
             breach,
@@ -435,6 +435,6 @@ class Simulation:
             self.workload.refusals[submission.code] = count + 1
 
 
-def run_seed(scenario: Scenario, seed: int) -> Outcome:
+def run_seed(scenario: Scenario, seed: int) -> SeedOutcome:
     """Run one seed without recording."""
     return Simulation(scenario, seed).run()

@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from simulator.virtual.errors import BadRequest
 from simulator.virtual.scenarios import find
-from simulator.virtual.simulation import Outcome, run_seed
+from simulator.virtual.simulation import SeedOutcome, run_seed
 
 SEEDS_MAX = 1_000_000
 
@@ -24,18 +24,18 @@ class Task:
 
 
 @dataclass(slots=True)
-class Tally:
+class SweepTally:
     """What a sweep has seen so far."""
 
     seeds: int = 0
     steps: int = 0
     blocks: int = 0
     virtual_ms: int = 0
-    failures: list[Outcome] = field(default_factory=list)
+    failures: list[SeedOutcome] = field(default_factory=list)
     digests: dict[tuple[int, str], str] = field(default_factory=dict)
     by_scenario: dict[str, int] = field(default_factory=dict)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: SeedOutcome) -> None:
         """Count one outcome."""
         self.seeds += 1
         self.steps += outcome.steps
@@ -65,7 +65,7 @@ def parse_seeds(text: str) -> range:
     return seeds
 
 
-def run_task(task: Task) -> Outcome:
+def run_task(task: Task) -> SeedOutcome:
     """Run one seed; a bug of the simulator itself is an outcome, too."""
     scenario = find(task.scenario, task.seed)
     try:
@@ -74,7 +74,7 @@ def run_task(task: Task) -> Outcome:
     except Exception as error:  # The sweep goes on, and the seed is told with all that is known.
         where = "".join(traceback.format_exception(error, limit=-4, chain=False))
         breach = f"SIMULATOR: {where}"
-        return Outcome(task.seed, scenario.name, breach, "", 0, 0, 0, 0, -1, 0, 0)
+        return SeedOutcome(task.seed, scenario.name, breach, "", 0, 0, 0, 0, -1, 0, 0)
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def _collector_at_rest() -> Iterator[None]:
         gc.unfreeze()
 
 
-def sweep(tasks: Sequence[Task], jobs: int) -> Iterator[Outcome]:
+def sweep(tasks: Sequence[Task], jobs: int) -> Iterator[SeedOutcome]:
     """Run all tasks on so many processes; give outcomes as they come."""
     if jobs <= 1 or len(tasks) == 1:
         yield from map(run_task, tasks)

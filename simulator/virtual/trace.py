@@ -46,7 +46,7 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Trace:
+class SimulationTrace:
     """Folds everything, keeps what is told if it records."""
 
     recording: bool = False

@@ -24,7 +24,7 @@ from ledger.primitives.keys import Address, Seed, SigningKey, address_of
 from ledger.types.reading import Reading, seal
 from ledger.types.transfer import Transfer
 from simulator.dairy.setup import FARMS, identify, read_seed
-from simulator.dairy.wallet import Offer, Wallet
+from simulator.dairy.wallet import PaymentOffer, Wallet
 from simulator.testnet.figures import format_litres
 from tests.support.mqtt_wire import capture, publish
 from tests.support.running_testnet import BILLCOIN, RunningTestnet
@@ -89,7 +89,7 @@ def buy(net, http):
     assert ordered.status_code in (200, 201), ordered.text
     page = http.get(f"/p/{ordered.json()['id']}", headers={"Accept": "application/json"})
     assert page.status_code == 200, page.text
-    offer = msgspec.convert(page.json(), Offer)
+    offer = msgspec.convert(page.json(), PaymentOffer)
     wallet = Wallet(Seed(bytes.fromhex((net.layout.root / "keys/treasury.key").read_text())))
     transaction = wallet.pay(offer, nonce_of(net, net.treasury()))
     paid = http.post(

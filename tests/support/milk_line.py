@@ -17,7 +17,7 @@ from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import SigningKey
 from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.reading import Envelope, Reading, Stream, Unit, seal
-from simulator.dairy.line import Tick, run_readings
+from simulator.dairy.line import LineTick, run_readings
 from tests.support.ledgers import LINE, PLANT, RUN_STARTED_MS, Dairy
 
 START_MS = RUN_STARTED_MS
@@ -150,12 +150,12 @@ class MilkLine:
         before = meter.value
         return self.accept(meter, [(end_ms - 50, before), (end_ms, before + amount)])
 
-    def ticks(self, units: int, duration_ms: int = 2_000) -> list[Tick]:
+    def ticks(self, units: int, duration_ms: int = 2_000) -> list[LineTick]:
         """Make the readings of a run that begins now."""
         total = self.line[Instrument.FLOW_METER].value
         return run_readings(units, total, self.now_ms + 20, duration_ms, self.random)
 
-    def play(self, ticks: list[Tick], *, close: bool = True) -> None:
+    def play(self, ticks: list[LineTick], *, close: bool = True) -> None:
         """Let the line's instruments report a run, and the valve close after it."""
         for tick in ticks:
             for kind, samples in tick.readings.items():

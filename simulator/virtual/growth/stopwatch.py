@@ -18,7 +18,7 @@ from simulator.virtual.simulation import Simulation
 
 
 @dataclass(slots=True)
-class Block:
+class BlockSpread:
     """One block that somebody stored: who has, and when it was final."""
 
     stake: int = 0
@@ -33,7 +33,7 @@ class Stopwatch:
         self._oracle: Witness = simulation.stage.witness
         self._simulation = simulation
         self._proposed_ms: dict[Hash, int] = {}
-        self._blocks: dict[Hash, Block] = {}
+        self._blocks: dict[Hash, BlockSpread] = {}
         self.height = 0
         """The highest block that is final."""
         self.block_waits_ms: list[int] = []
@@ -85,7 +85,7 @@ class Stopwatch:
 
     def _store(self, process: Process, step: Finalized) -> None:
         block_hash = step.block.header.hash()
-        block = self._blocks.setdefault(block_hash, Block())
+        block = self._blocks.setdefault(block_hash, BlockSpread())
         if process.place in block.places:
             return  # It had lost what it stored, and stores it again.
         block.places.add(process.place)

@@ -39,7 +39,7 @@ class Leaving:
 
 
 @dataclass(slots=True)
-class Standing:
+class ValidatorRecord:
     """One validator: what is at stake on it, what is leaving, what it did and paid."""
 
     vrf_key: PublicKey
@@ -62,7 +62,9 @@ class StakeBook:
         self.rules = genesis.parameters.staking
         self.honest = honest
         self.standing = {
-            v.vote_key: Standing(v.vrf_key, v.owner, v.stake_units, {v.owner: int(v.stake_units)})
+            v.vote_key: ValidatorRecord(
+                v.vrf_key, v.owner, v.stake_units, {v.owner: int(v.stake_units)}
+            )
             for v in genesis.validators
         }
         first = self._choose()
@@ -86,7 +88,7 @@ class StakeBook:
     def _take(self, epoch: int, transaction: Transaction) -> None:
         match transaction.intent.body:
             case RegisterValidator(vote_key=key, vrf_key=vrf_key):
-                self.standing[key] = Standing(vrf_key, transaction.sender, 0, {})
+                self.standing[key] = ValidatorRecord(vrf_key, transaction.sender, 0, {})
             case Bond(validator=key, units=units):
                 one = self.standing[key]
                 _add_part(one.parts, transaction.sender, _bought(one.parts, one.stake, units))
@@ -101,7 +103,7 @@ class StakeBook:
                 pass
 
     @staticmethod
-    def _leave(one: Standing, who: Address, epoch: int, units: int) -> None:
+    def _leave(one: ValidatorRecord, who: Address, epoch: int, units: int) -> None:
         """Move units and their parts into what leaves in an epoch."""
         held, whole = one.parts.get(who, 0), sum(one.parts.values())
         given = held if units == one.stake * held // whole else -(-units * whole // one.stake)
@@ -142,7 +144,7 @@ class StakeBook:
         # Nobody gains by telling of itself: the reward is at most what the owner lost.
         self.reporters += min(units * self.rules.reporter_bp // WHOLE_BP, own)
 
-    def _collect(self, one: Standing, epoch: int, now: int, owed: int) -> tuple[int, int]:
+    def _collect(self, one: ValidatorRecord, epoch: int, now: int, owed: int) -> tuple[int, int]:
         """Take what is owed: first from what voted then and left since, the rest from the stake.
 
         Give how much there was, and how much of it was the owner's.

@@ -12,7 +12,7 @@ from typing import Final
 
 from simulator.virtual.picture.narrative import Span, ViewStory, find_spans, tell_views
 from simulator.virtual.picture.page import PAGE
-from simulator.virtual.simulation import Outcome, Simulation
+from simulator.virtual.simulation import SeedOutcome, Simulation
 from simulator.virtual.trace import WORLD, Entry, name_spot
 
 LANE: Final = 44
@@ -35,7 +35,7 @@ OUTCOMES: Final = {
 }
 
 
-def draw(simulation: Simulation, outcome: Outcome) -> str:
+def draw(simulation: Simulation, outcome: SeedOutcome) -> str:
     """Draw a recorded simulation as an HTML page."""
     stories, spans = tell_views(simulation), find_spans(simulation)
     lanes = len(simulation.processes)
@@ -67,7 +67,7 @@ def _x(time_ms: int) -> int:
     return time_ms * PER_SECOND // 1000
 
 
-def _verdict(outcome: Outcome, note: str) -> str:
+def _verdict(outcome: SeedOutcome, note: str) -> str:
     if note and not outcome.breach:
         return f'<p class="breach"><b>A fork, as expected.</b> {escape(note)}.</p>'
     if outcome.breach:
@@ -75,7 +75,7 @@ def _verdict(outcome: Outcome, note: str) -> str:
     return '<p class="held"><b>Every invariant held.</b></p>'
 
 
-def _facts(simulation: Simulation, outcome: Outcome) -> str:
+def _facts(simulation: Simulation, outcome: SeedOutcome) -> str:
     weather = simulation.network.weather
     recovery = f"recovered in {outcome.recovery_ms} ms, " if outcome.recovery_ms >= 0 else ""
     return (

@@ -14,7 +14,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.committee import Member
 from ledger.types.staking import Bond, RegisterValidator, Unbond, Unjail, possession_bytes
 from ledger.types.transaction import Body
-from simulator.virtual.oracle.stakes import StakeBook, Standing
+from simulator.virtual.oracle.stakes import StakeBook, ValidatorRecord
 from simulator.virtual.workload.payments import Purse, Workload
 
 COMMISSION_BP: Final = 500
@@ -95,7 +95,7 @@ class Stakers:
             self._own[member] += units
         return Bond(self.cast.keys[target].public, Units(units))
 
-    def _unbond(self, member: Member, one: Standing) -> Unbond | None:
+    def _unbond(self, member: Member, one: ValidatorRecord) -> Unbond | None:
         """Take back a part or all, if honest stake is enough without it."""
         units = self._own[member] // self._chance.choice((1, 2, 3))
         if not 0 < units <= one.stake or 2 * self._lying >= self._relied - units:

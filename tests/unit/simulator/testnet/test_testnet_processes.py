@@ -13,7 +13,7 @@ import msgspec
 import psutil
 import pytest
 
-from simulator.testnet.errors import AlreadyRunning, LayoutFault, MissingProgram, PortTaken
+from simulator.testnet.errors import AlreadyRunning, LayoutFault, MissingProgram, PlannedPortTaken
 from simulator.testnet.layout import (
     LAYOUT_VERSION,
     Description,
@@ -272,7 +272,7 @@ def test_free_ports_are_all_different():
 def test_a_taken_port_is_named_with_its_use():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(PortTaken, match=f"127.0.0.1:{port} is in use, and api needs it"):
+        with pytest.raises(PlannedPortTaken, match=f"127.0.0.1:{port} is in use, and api needs it"):
             find_ports(["api"], port)
 
 

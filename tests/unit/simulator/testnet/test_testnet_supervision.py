@@ -12,11 +12,11 @@ from simulator.testnet.supervision import (
     Exited,
     Kill,
     Phase,
-    Process,
     RestartPolicy,
     Spawn,
     Spawned,
     StopAsked,
+    SupervisedProcess,
     Supervision,
     Ticked,
 )
@@ -27,7 +27,9 @@ POLICY = RestartPolicy(
 
 
 def service_and_client() -> Supervision:
-    return Supervision([Process("client", needs=("service",)), Process("service")], POLICY)
+    return Supervision(
+        [SupervisedProcess("client", needs=("service",)), SupervisedProcess("service")], POLICY
+    )
 
 
 def run_both(supervision: Supervision) -> None:
@@ -57,7 +59,7 @@ def test_a_dead_process_is_started_again_after_its_delay_and_not_before():
 
 
 def test_deaths_in_a_row_wait_longer_each_time_up_to_the_limit():
-    supervision = Supervision([Process("service")], POLICY)
+    supervision = Supervision([SupervisedProcess("service")], POLICY)
     now, waits = 0, []
     supervision.handle(Ticked(), now)
     for _ in range(6):
@@ -70,7 +72,7 @@ def test_deaths_in_a_row_wait_longer_each_time_up_to_the_limit():
 
 
 def test_a_steady_life_is_forgiven_its_earlier_deaths():
-    supervision = Supervision([Process("service")], POLICY)
+    supervision = Supervision([SupervisedProcess("service")], POLICY)
     supervision.handle(Ticked(), 0)
     for at in (0, 1_000, 2_000):
         supervision.handle(Spawned("service", 11), at)
@@ -135,13 +137,16 @@ def test_a_stop_before_anything_runs_is_done_at_once():
 
 def test_a_need_that_does_not_exist_is_a_bug():
     with pytest.raises(AssertionError):
-        Supervision([Process("client", needs=("nobody",))], POLICY)
+        Supervision([SupervisedProcess("client", needs=("nobody",))], POLICY)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3_000)), max_size=40))
 def test_a_process_never_has_two_incarnations(history):
     """Whatever dies, and whenever: one `Spawn` a death, and the end always comes."""
-    supervision = Supervision([Process("a"), Process("b", ("a",)), Process("c", ("b",))], POLICY)
+    supervision = Supervision(
+        [SupervisedProcess("a"), SupervisedProcess("b", ("a",)), SupervisedProcess("c", ("b",))],
+        POLICY,
+    )
     running: set[str] = set()
     now = 0
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from simulator.virtual import sweep
 from simulator.virtual.cli import app
 from simulator.virtual.scenarios import SCENARIOS
-from simulator.virtual.simulation import Outcome
+from simulator.virtual.simulation import SeedOutcome
 
 RUNNER = CliRunner()
 
@@ -38,8 +38,8 @@ def test_several_processes_find_what_one_finds() -> None:
 def test_a_failing_seed_is_told_with_the_command_that_replays_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(scenario: object, seed: int) -> Outcome:
-        return Outcome(seed, "calm", "I6: two quorums", "d", 4, 1, 1, 1, -1, 1, 9)
+    def fail(scenario: object, seed: int) -> SeedOutcome:
+        return SeedOutcome(seed, "calm", "I6: two quorums", "d", 4, 1, 1, 1, -1, 1, 9)
 
     monkeypatch.setattr(sweep, "run_seed", fail)
     command = ["run", "--seeds", "7..9", "-s", "calm", "-j", "1"]
@@ -54,7 +54,7 @@ def test_a_failing_seed_is_told_with_the_command_that_replays_it(
 
 
 def test_a_bug_of_the_simulator_does_not_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    def burst(scenario: object, seed: int) -> Outcome:
+    def burst(scenario: object, seed: int) -> SeedOutcome:
         raise RuntimeError("burst")
 
     monkeypatch.setattr(sweep, "run_seed", burst)
