@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import floor
 
-from iot_minting.policy import SealedRun, SealRules
+from iot_minting.policy import CutRules, CutRun
 from iot_minting.types import Stored
 from ledger.params import DAY_MS
 from ledger.primitives.amounts import Units
@@ -18,7 +18,7 @@ from ledger.primitives.merkle import merkle_root
 from ledger.types.evidence import Collection, DeviceEvidence, HeatProcess, Instrument, RunClaim
 
 
-def build_claim(run: SealedRun, rules: SealRules) -> RunClaim:
+def build_claim(run: CutRun, rules: CutRules) -> RunClaim:
     """Claim floor(min(flow, milk, tank drop)) units; the run is one that may be minted."""
     assert run.collections, "a run without milk is held, not claimed"
     brought = [rules.volume(pieces) for pieces in run.collections]
@@ -50,7 +50,7 @@ def build_claim(run: SealedRun, rules: SealRules) -> RunClaim:
     )
 
 
-def run_id(run: SealedRun) -> Hash:
+def run_id(run: CutRun) -> Hash:
     """Name a run by what can be in one run only: the range of its flow meter."""
     first, last = run.flow[0], run.flow[-1]
     name = [run.plant, run.line, first.device, first.boot, first.seq, last.seq]

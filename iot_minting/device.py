@@ -79,7 +79,7 @@ class DeviceSettings:
     firmware: str = "1.0"
 
 
-class Journal:
+class DeviceJournal:
     """A device's disk: its boot count, its last value, and every envelope without a receipt."""
 
     def __init__(self, path: Path) -> None:
@@ -136,13 +136,13 @@ class Journal:
         self._db.close()
 
 
-class Device:
+class LiveDevice:
     """One device, live: `record` measures, threads of its own publish."""
 
     def __init__(self, settings: DeviceSettings, key: SigningKey, journal_path: Path) -> None:
         self.settings = settings
         self.key = key
-        self._journal = Journal(journal_path)
+        self._journal = DeviceJournal(journal_path)
         self._seq, self._previous = 0, ZERO_HASH
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)

@@ -6,7 +6,7 @@ MintFault
 |   +-- Inauthentic    nothing proves that a registered device sent it: nothing moves
 |   |   +-- MalformedEnvelope
 |   |   +-- WrongTopic
-|   |   +-- UnknownDevice
+|   |   +-- UnregisteredDevice
 |   |   +-- WrongSignature
 |   |   +-- ReplayedSequence
 |   |   +-- BrokenChain
@@ -14,7 +14,7 @@ MintFault
 |   +-- Unusable       the device's own, in its place in the chain, but no evidence of milk
 |       +-- NotCalibrated
 |       +-- OutsideTimeWindow
-|       +-- Tampered
+|       +-- DeviceTampered
 |       +-- Implausible
 +-- JournalFull        a device whose readings are not being received: it must stop measuring
 +-- BadReceipt         a receipt that the ingest did not sign
@@ -58,7 +58,7 @@ class WrongTopic(Inauthentic):
     code = "wrong_topic"
 
 
-class UnknownDevice(Inauthentic):
+class UnregisteredDevice(Inauthentic):
     """A device that the chain does not know as registered."""
 
     code = "unknown_device"
@@ -131,7 +131,7 @@ class OutsideTimeWindow(Unusable):
         )
 
 
-class Tampered(Unusable):
+class DeviceTampered(Unusable):
     """A device that reported tampering, now or earlier: every reading since is refused."""
 
     code = "tampered"

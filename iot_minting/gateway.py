@@ -19,14 +19,14 @@ from typing import Final
 
 from iot_minting.errors import (
     BrokenChain,
+    DeviceTampered,
     MalformedEnvelope,
     MissingPredecessor,
     NotCalibrated,
     OutsideTimeWindow,
     Refusal,
     ReplayedSequence,
-    Tampered,
-    UnknownDevice,
+    UnregisteredDevice,
     Unusable,
     WrongSignature,
     WrongTopic,
@@ -34,7 +34,7 @@ from iot_minting.errors import (
 from iot_minting.plausibility import Before, check_plausible
 from iot_minting.registry import Registry
 from iot_minting.topics import parse_topic
-from iot_minting.types import Device, Quarantined, Stored
+from iot_minting.types import Quarantined, RegisteredDevice, Stored
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey, verify
@@ -58,7 +58,7 @@ RECENT_MAX: Final = 256
 
 
 @dataclass(slots=True)
-class Head:
+class BootProgress:
     """Where one boot of a device stands: its last settled envelope, and what waits behind it."""
 
     device: PublicKey
@@ -87,7 +87,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedEnvelope:
     """An envelope to be quarantined. `settled` if its number is used up by it all the same."""
 
     entry: Quarantined
@@ -102,7 +102,7 @@ class Repeated:
     entry: Quarantined
 
 
-Verdict = Accepted | Refused | Repeated
+Verdict = Accepted | RefusedEnvelope | Repeated
 Archive = Callable[[PublicKey, int, int], Hash | None]
 """Gives the digest of a settled envelope by (device, boot, seq)."""
 
@@ -115,7 +115,7 @@ class Gateway:
         chain_id: Hash,
         registry: Registry,
         archive: Archive,
-        heads: Iterable[Head] = (),
+        heads: Iterable[BootProgress] = (),
         tampered: Iterable[tuple[PublicKey, int, int]] = (),
     ) -> None:
         self._chain_id = chain_id
@@ -143,13 +143,13 @@ class Gateway:
         try:
             envelope, reading, device, line = self._authenticate(arrival)
             head = self._heads.setdefault(
-                (device.key, reading.boot), Head(device.key, reading.boot)
+                (device.key, reading.boot), BootProgress(device.key, reading.boot)
             )
             if reading.seq > head.seq + 1:
                 return self._wait(head, reading, arrival)
             verdicts = [self._settle(head, device, line, envelope, reading, arrival)]
         except Refusal as refusal:
-            return [Refused(_quarantine(refusal, arrival, reading), settled=False)]
+            return [RefusedEnvelope(_quarantine(refusal, arrival, reading), settled=False)]
         while (following := head.waiting.pop(head.seq + 1, None)) is not None:
             verdicts += self.judge(following.topic, following.raw, arrival_ms)
         return verdicts
@@ -164,7 +164,7 @@ class Gateway:
                     verdicts.append(self._missing(head, seq, arrival))
         return verdicts
 
-    def _authenticate(self, arrival: Arrival) -> tuple[Envelope, Reading, Device, str]:
+    def _authenticate(self, arrival: Arrival) -> tuple[Envelope, Reading, RegisteredDevice, str]:
         """Raise unless a registered device signed it, for this chain and this place."""
         place = parse_topic(arrival.topic)
         try:
@@ -176,7 +176,7 @@ class Gateway:
             raise MalformedEnvelope(f"version {reading.version}, this is {READING_VERSION}")
         device = self._registry.find(reading.device)
         if device is None:
-            raise UnknownDevice(reading.device)
+            raise UnregisteredDevice(reading.device)
         if place.device != reading.device or place.plant != device.plant:
             raise WrongTopic(
                 f"device {reading.device.hex()} of plant {device.plant} on {arrival.topic}"
@@ -186,13 +186,13 @@ class Gateway:
             raise WrongSignature(reading.device, reading.seq)
         return envelope, reading, device, place.line
 
-    def _wait(self, head: Head, reading: Reading, arrival: Arrival) -> list[Verdict]:
+    def _wait(self, head: BootProgress, reading: Reading, arrival: Arrival) -> list[Verdict]:
         if len(head.waiting) >= WAITING_MAX and reading.seq not in head.waiting:
             return [self._missing(head, reading.seq, arrival)]
         head.waiting[reading.seq] = arrival
         return []
 
-    def _missing(self, head: Head, seq: int, arrival: Arrival) -> Refused:
+    def _missing(self, head: BootProgress, seq: int, arrival: Arrival) -> RefusedEnvelope:
         fault = MissingPredecessor(head.boot, seq, head.seq + 1)
         entry = Quarantined(
             fault.code,
@@ -204,12 +204,12 @@ class Gateway:
             head.boot,
             seq,
         )
-        return Refused(entry, settled=False)
+        return RefusedEnvelope(entry, settled=False)
 
     def _settle(
         self,
-        head: Head,
-        device: Device,
+        head: BootProgress,
+        device: RegisteredDevice,
         line: str,
         envelope: Envelope,
         reading: Reading,
@@ -226,7 +226,7 @@ class Gateway:
         except Unusable as refusal:
             self._advance(head, digest, reading)
             entry = _quarantine(refusal, arrival, reading)
-            return Refused(entry, settled=True, digest=digest)
+            return RefusedEnvelope(entry, settled=True, digest=digest)
         self._advance(head, digest, reading)
         head.before = Before(reading.last_ms, reading.samples[-1][1], reading.stream, reading.unit)
         return Accepted(
@@ -243,21 +243,25 @@ class Gateway:
             )
         )
 
-    def _repeat(self, head: Head, digest: Hash, reading: Reading, arrival: Arrival) -> Verdict:
+    def _repeat(
+        self, head: BootProgress, digest: Hash, reading: Reading, arrival: Arrival
+    ) -> Verdict:
         known = head.recent.get(reading.seq) or self._archive(
             reading.device, reading.boot, reading.seq
         )
         same = known == digest
         fault = ReplayedSequence(reading.boot, reading.seq, head.seq, same=same)
         entry = _quarantine(fault, arrival, reading)
-        return Repeated(entry) if same else Refused(entry, settled=False)
+        return Repeated(entry) if same else RefusedEnvelope(entry, settled=False)
 
-    def _check_use(self, head: Head, device: Device, reading: Reading, arrival_ms: int) -> None:
+    def _check_use(
+        self, head: BootProgress, device: RegisteredDevice, reading: Reading, arrival_ms: int
+    ) -> None:
         """Raise `Unusable` unless the reading may serve as evidence."""
         if reading.tamper and device.key not in self._tampered:
             self._tampered[device.key] = (reading.boot, reading.seq)
         if device.key in self._tampered:
-            raise Tampered(*self._tampered[device.key])
+            raise DeviceTampered(*self._tampered[device.key])
         if reading.last_ms >= device.calibrated_until_ms:
             raise NotCalibrated(reading.last_ms, device.calibrated_until_ms)
         # A backlog is believed because it continues what is known; a stranger must be live.
@@ -267,7 +271,7 @@ class Gateway:
             raise OutsideTimeWindow(reading.t0_ms, arrival_ms, LIVE_MS, late_ms)
         check_plausible(device, reading, head.before)
 
-    def _advance(self, head: Head, digest: Hash, reading: Reading) -> None:
+    def _advance(self, head: BootProgress, digest: Hash, reading: Reading) -> None:
         head.seq, head.digest = reading.seq, digest
         head.recent[reading.seq] = digest
         if len(head.recent) > RECENT_MAX:

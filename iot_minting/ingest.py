@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from iot_minting.gateway import Accepted, Gateway, Refused, Repeated, Verdict
+from iot_minting.gateway import Accepted, Gateway, RefusedEnvelope, Repeated, Verdict
 from iot_minting.metrics import ACCEPTED, INGEST_SECONDS, REFUSED, REPEATED
 from iot_minting.mqtt import Message, Subscription, wall_ms
 from iot_minting.registry import Registry
@@ -129,7 +129,7 @@ class Ingest:
                 case Accepted(stored=stored):
                     ACCEPTED.inc()
                     INGEST_SECONDS.observe(max(0, wall_ms() - stored.arrival_ms) / 1_000)
-                case Refused(entry=entry):
+                case RefusedEnvelope(entry=entry):
                     REFUSED.labels(entry.code).inc()
                     tally[entry.code] += 1
                     if tally[entry.code] == 1:
@@ -149,7 +149,7 @@ def _receiptable(verdict: Verdict) -> set[tuple[PublicKey, int]]:
     match verdict:
         case Accepted(stored=stored):
             return {(stored.device, stored.boot)}
-        case Refused(entry=entry, settled=True) | Repeated(entry=entry):
+        case RefusedEnvelope(entry=entry, settled=True) | Repeated(entry=entry):
             assert entry.device is not None
             assert entry.boot is not None
             return {(entry.device, entry.boot)}

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from iot_minting.chain import Chain
-from iot_minting.store import Run, RunState, Store
+from iot_minting.store import OutboxRun, OutboxState, Store
 from ledger.params import Parameters
 from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.codec import decode, encode
@@ -38,7 +38,7 @@ PASSING_CODES: Final = frozenset({"future_run"})
 log = structlog.get_logger("mint.outbox")
 
 
-class Outbox:
+class MintOutbox:
     """Brings sealed runs onto the chain, in order."""
 
     def __init__(
@@ -63,11 +63,11 @@ class Outbox:
         run = self._store.next_run()
         if run is None:
             return False
-        if run.state is RunState.SEALED:
+        if run.state is OutboxState.SEALED:
             run = await self._sign(run)
         return await self._send(run)
 
-    async def _sign(self, run: Run) -> Run:
+    async def _sign(self, run: OutboxRun) -> OutboxRun:
         """Sign with the account's next nonce, and keep the bytes before anyone sees them."""
         account = await self._chain.account(self._policy.address())
         status = await self._chain.status()
@@ -77,7 +77,7 @@ class Outbox:
         transaction = sign(price_intent(intent, self._law), self._mmu)
         signed = replace(
             run,
-            state=RunState.SUBMITTED,
+            state=OutboxState.SUBMITTED,
             raw=encode(transaction),
             txid=transaction.id,
             valid_until=valid_until,
@@ -85,7 +85,7 @@ class Outbox:
         self._store.update_run(signed)
         return signed
 
-    async def _send(self, run: Run) -> bool:
+    async def _send(self, run: OutboxRun) -> bool:
         """Hand the bytes in, and look what became of them."""
         answer = await self._chain.submit(run.raw)
         view = await self._chain.transaction(run.txid, WAIT_MS)
@@ -96,7 +96,7 @@ class Outbox:
             case TransactionState.PENDING:
                 return True
         if answer.code == KNOWN_RUN:
-            self._store.update_run(replace(run, state=RunState.FINAL, detail=KNOWN_RUN))
+            self._store.update_run(replace(run, state=OutboxState.FINAL, detail=KNOWN_RUN))
             return True
         if answer.code in STALE_CODES or await self._is_past(run):
             return await self._renew(run, answer.code or "transaction_expired")
@@ -104,27 +104,27 @@ class Outbox:
             log.warning("mint not taken in", run=run.run.hex(), code=answer.code, why=answer.detail)
         return False
 
-    def _settle(self, run: Run, view: TransactionView) -> None:
+    def _settle(self, run: OutboxRun, view: TransactionView) -> None:
         if not view.code:
-            done = replace(run, state=RunState.FINAL, height=view.height)
+            done = replace(run, state=OutboxState.FINAL, height=view.height)
             log.info("minted", run=run.run.hex(), bill=format_bill(Units(run.units)))
         elif view.code in PASSING_CODES:
-            done = replace(run, state=RunState.SEALED, detail=view.code)
+            done = replace(run, state=OutboxState.SEALED, detail=view.code)
         elif view.code == KNOWN_RUN:
-            done = replace(run, state=RunState.FINAL, height=view.height, detail=KNOWN_RUN)
+            done = replace(run, state=OutboxState.FINAL, height=view.height, detail=KNOWN_RUN)
         else:
-            done = replace(run, state=RunState.FAILED, height=view.height, detail=view.code)
+            done = replace(run, state=OutboxState.FAILED, height=view.height, detail=view.code)
             log.error("mint failed", run=run.run.hex(), code=view.code)
         self._store.update_run(done)
 
-    async def _is_past(self, run: Run) -> bool:
+    async def _is_past(self, run: OutboxRun) -> bool:
         return (await self._chain.status()).height > run.valid_until
 
-    async def _renew(self, run: Run, why: str) -> bool:
+    async def _renew(self, run: OutboxRun, why: str) -> bool:
         """Let a run be signed anew, unless the chain has it."""
         lots = await self._chain.lots(LOTS_LOOKED_AT)
         minted = any(lot.run == run.run for lot in lots)
-        state = RunState.FINAL if minted else RunState.SEALED
+        state = OutboxState.FINAL if minted else OutboxState.SEALED
         log.warning("mint renewed", run=run.run.hex(), why=why, minted=minted)
         self._store.update_run(replace(run, state=state, detail=why))
         return not minted

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from iot_minting.errors import Implausible
-from iot_minting.types import Device
+from iot_minting.types import RegisteredDevice
 from ledger.rules.evidence import STREAMS
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Reading, Unit
@@ -51,7 +51,7 @@ class Before:
     unit: str
 
 
-def check_plausible(device: Device, reading: Reading, before: Before | None) -> None:
+def check_plausible(device: RegisteredDevice, reading: Reading, before: Before | None) -> None:
     """Raise `Implausible` for a stream, unit, time or value that such a device can't show."""
     _check_stream(device.kind, reading)
     offsets = [offset for offset, _ in reading.samples]

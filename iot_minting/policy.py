@@ -50,7 +50,7 @@ WATCHES: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class SealRules:
+class CutRules:
     """When a run is sealed, and by whose numbers."""
 
     law: Parameters
@@ -79,7 +79,7 @@ class SealRules:
 
 
 @dataclass(frozen=True, slots=True)
-class SealedRun:
+class CutRun:
     """One run: its flow, the meters' ranges that fed it, and every instrument's range."""
 
     plant: str
@@ -103,7 +103,7 @@ class Dropped:
     reason: str
 
 
-Decision = SealedRun | Dropped
+Decision = CutRun | Dropped
 
 
 class _Seen(Enum):
@@ -122,10 +122,10 @@ class _Line:
     gauged: bool = False
 
 
-class Policy:
+class MintingPolicy:
     """Turns accepted readings into sealed runs."""
 
-    def __init__(self, rules: SealRules, started_ms: int) -> None:
+    def __init__(self, rules: CutRules, started_ms: int) -> None:
         self._rules = rules
         self._started_ms = started_ms  # No grace runs out while nobody could listen.
         self._lines: dict[tuple[str, str], _Line] = {}
@@ -167,7 +167,7 @@ class Policy:
 class _LineStep:
     """One line at one time."""
 
-    rules: SealRules
+    rules: CutRules
     plant: str
     name: str
     line: _Line
@@ -336,7 +336,7 @@ class _LineStep:
         # A meter whose range holds less than a unit brings nothing that a lot could count.
         weighed = [(pieces, self.rules.volume(pieces) >= 1) for pieces in milk]
         empty = [p for pieces, counts in weighed if not counts for p in pieces]
-        sealed = SealedRun(
+        sealed = CutRun(
             self.plant,
             self.name,
             self.rules.milk_kind,
@@ -364,7 +364,7 @@ class _LineStep:
 
 
 def _take(
-    rules: SealRules, metered: list[Stored], flowed: Fraction
+    rules: CutRules, metered: list[Stored], flowed: Fraction
 ) -> tuple[list[list[Stored]], bool]:
     """Take the oldest milk until it makes `flowed`; tell whether the claim's room ended it."""
     ranges: list[list[Stored]] = []
@@ -392,7 +392,7 @@ def _age(piece: Stored) -> tuple[int, PublicKey, int, int]:
     return piece.last_ms, piece.device, piece.boot, piece.seq
 
 
-def _volumes(rules: SealRules, pieces: list[Stored]) -> Iterator[Fraction]:
+def _volumes(rules: CutRules, pieces: list[Stored]) -> Iterator[Fraction]:
     for piece in pieces:
         yield rules.volume([piece])
 

@@ -21,13 +21,13 @@ from iot_minting.config import MintConfig, MintKeys, read_config, read_keys
 from iot_minting.errors import Disagreement, MintFault
 from iot_minting.ingest import Ingest
 from iot_minting.mqtt import Subscription, wall_ms
-from iot_minting.outbox import Outbox
+from iot_minting.outbox import MintOutbox
 from iot_minting.plausibility import find_outliers
-from iot_minting.policy import Dropped, Policy, SealedRun, SealRules
+from iot_minting.policy import CutRules, CutRun, Dropped, MintingPolicy
 from iot_minting.registry import Registry, find_registrations
-from iot_minting.store import STORE_NAME, Run, RunState, Store
+from iot_minting.store import STORE_NAME, OutboxRun, OutboxState, Store
 from iot_minting.topics import shared_filter
-from iot_minting.types import Device
+from iot_minting.types import RegisteredDevice
 from ledger.genesis import Genesis
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.codec import encode
@@ -49,7 +49,7 @@ CHAIN_META: Final = "chain_id"
 log = structlog.get_logger("mint")
 
 
-class Service:
+class GatewayService:
     """One gateway over one home."""
 
     def __init__(
@@ -67,14 +67,14 @@ class Service:
         self._check_chain()
         self._registry = self._load_registry()
         self._chain = chain or Chain.of_urls(config.node_urls)
-        self._rules = SealRules(
+        self._rules = CutRules(
             genesis.parameters,
             config.milk_kind,
             config.run_interval_max_ms,
             config.run_litres_max * UNITS_PER_BILL,
             config.tank_grace_ms,
         )
-        self._policy = Policy(self._rules, wall_ms())
+        self._policy = MintingPolicy(self._rules, wall_ms())
         self._read_place = 0
         self._subscription = Subscription(
             f"mmu-{keys.ingest.public.hex()[:16]}-{config.shared_group}",
@@ -85,7 +85,7 @@ class Service:
         self._ingest = Ingest(
             genesis.chain_id, keys.ingest, self._registry, home / STORE_NAME, self._subscription
         )
-        self._outbox = Outbox(
+        self._outbox = MintOutbox(
             self._store,
             self._chain,
             genesis.chain_id,
@@ -109,7 +109,7 @@ class Service:
         height = self._store.followed_height()
         if height is None:
             devices = [
-                Device(
+                RegisteredDevice(
                     d.key,
                     d.instrument,
                     d.plant,
@@ -173,7 +173,7 @@ class Service:
                 self._measure()
             await asyncio.sleep(0 if len(placed) == READ_MAX else TICK_S)
 
-    def _keep(self, decision: SealedRun | Dropped) -> None:
+    def _keep(self, decision: CutRun | Dropped) -> None:
         """Attest a run and put it into the outbox; note what is lost."""
         if isinstance(decision, Dropped):
             self._store.drop(decision.pieces, decision.reason)
@@ -183,7 +183,7 @@ class Service:
             return
         claim = build_claim(decision, self._rules)
         pieces = list(decision.pieces())
-        mint, state, detail = b"", RunState.SEALED, ""
+        mint, state, detail = b"", OutboxState.SEALED, ""
         try:
             attestation = attest(
                 claim,
@@ -195,13 +195,13 @@ class Service:
             )
             mint = encode(MintLot(claim, (attestation,)))
             if len(mint) > TRANSACTION_BYTES_MAX - 1024:
-                state, detail = RunState.HELD, f"evidence of {len(mint)} bytes is too large"
+                state, detail = OutboxState.HELD, f"evidence of {len(mint)} bytes is too large"
         except Disagreement as fault:
-            state, detail = RunState.HELD, str(fault)
+            state, detail = OutboxState.HELD, str(fault)
         if detail:
             log.error("run held", run=claim.run.hex(), why=detail)
         self._store.seal(
-            Run(
+            OutboxRun(
                 claim.run,
                 claim.plant,
                 claim.line,
@@ -237,14 +237,14 @@ class Service:
 
     def _measure(self) -> None:
         totals = self._store.run_totals()
-        for state in RunState:
+        for state in OutboxState:
             metrics.RUNS.labels(state.value).set(totals.get(state.value, (0, 0))[0])
         metrics.MINTED_LITRES.set(totals.get("final", (0, 0))[1] / UNITS_PER_BILL)
         for (plant, line), units in self._policy.tank_units().items():
             metrics.TANK_LITRES.labels(f"{plant}/{line}").set(units / UNITS_PER_BILL)
 
 
-def _warn_of_outliers(run: SealedRun) -> None:
+def _warn_of_outliers(run: CutRun) -> None:
     """Name milkings far from a farm's usual: for people to look at, no reason to refuse."""
     for pieces in run.collections:
         rises = [piece.last_value - piece.first_value for piece in pieces]
@@ -279,4 +279,4 @@ async def serve(home: Path) -> None:
     genesis = await fetch_genesis(config, ended)
     if genesis is None:
         return
-    await Service(home, config, keys, genesis).run(ended)
+    await GatewayService(home, config, keys, genesis).run(ended)

@@ -15,9 +15,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from iot_minting.gateway import Accepted, Head, Refused, Repeated, Verdict
+from iot_minting.gateway import Accepted, BootProgress, RefusedEnvelope, Repeated, Verdict
 from iot_minting.plausibility import Before
-from iot_minting.types import Device, Quarantined, Stored
+from iot_minting.types import Quarantined, RegisteredDevice, Stored
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey
@@ -67,7 +67,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class QuarantineLine:
     """A line of the quarantine, for people."""
 
     code: str
@@ -80,7 +80,7 @@ class Refusal:
     seq: int | None
 
 
-class RunState(StrEnum):
+class OutboxState(StrEnum):
     """What became of a sealed run."""
 
     SEALED = "sealed"
@@ -91,13 +91,13 @@ class RunState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class OutboxRun:
     """A sealed run in the outbox: its lot, and the transaction that mints it, once signed."""
 
     run: Hash
     plant: str
     line: str
-    state: RunState
+    state: OutboxState
     units: int
     mint: bytes
     raw: bytes
@@ -142,7 +142,7 @@ class Store:
                 match verdict:
                     case Accepted(stored=stored):
                         self._accept(stored)
-                    case Refused(entry=entry, settled=settled, digest=digest):
+                    case RefusedEnvelope(entry=entry, settled=settled, digest=digest):
                         self._refuse(entry, settled=settled, digest=digest)
                     case Repeated(entry=entry):
                         self._refuse(entry, settled=False, digest=None)
@@ -157,13 +157,13 @@ class Store:
         ).fetchone()
         return None if found is None else Hash(found[0])
 
-    def heads(self) -> list[Head]:
+    def heads(self) -> list[BootProgress]:
         """List where every device's chain stands."""
         rows = self._db.execute(
             "SELECT device, boot, seq, digest, last_ms, last_value, stream, unit FROM heads"
         )
         return [
-            Head(
+            BootProgress(
                 PublicKey(device),
                 boot,
                 seq,
@@ -191,7 +191,7 @@ class Store:
         )
         return [Placed(row[0], _stored(*row[1:])) for row in rows]
 
-    def seal(self, run: Run, pieces: Iterable[Stored]) -> None:
+    def seal(self, run: OutboxRun, pieces: Iterable[Stored]) -> None:
         """Keep a run in the outbox and use its envelopes up, together."""
         with self.transaction() as db:
             db.execute(
@@ -214,7 +214,7 @@ class Store:
             ).rowcount
             assert changed == 1, "an envelope is used by one run"
 
-    def update_run(self, run: Run) -> None:
+    def update_run(self, run: OutboxRun) -> None:
         """Keep what became of a run, durably."""
         with self.transaction() as db:
             db.execute(
@@ -231,14 +231,14 @@ class Store:
                 ),
             )
 
-    def next_run(self) -> Run | None:
+    def next_run(self) -> OutboxRun | None:
         """Give the oldest run that is not settled on the chain."""
         row = self._db.execute(
             "SELECT * FROM runs WHERE state IN ('sealed', 'submitted') ORDER BY rowid LIMIT 1"
         ).fetchone()
         return None if row is None else _run(row)
 
-    def runs(self, limit: int) -> list[Run]:
+    def runs(self, limit: int) -> list[OutboxRun]:
         """List the latest runs, newest first."""
         rows = self._db.execute("SELECT * FROM runs ORDER BY rowid DESC LIMIT ?", (limit,))
         return [_run(row) for row in rows]
@@ -256,14 +256,14 @@ class Store:
         )
         return dict(rows.fetchall())
 
-    def quarantine(self, limit: int) -> list[Refusal]:
+    def quarantine(self, limit: int) -> list[QuarantineLine]:
         """List the latest refused envelopes, newest first."""
         rows = self._db.execute(
             "SELECT code, detail, topic, arrival_ms, times, device, boot, seq "
             "FROM quarantine ORDER BY id DESC LIMIT ?",
             (limit,),
         )
-        return [Refusal(*row) for row in rows]
+        return [QuarantineLine(*row) for row in rows]
 
     def quarantine_counts(self) -> dict[str, int]:
         """Count refused envelopes by code."""
@@ -274,17 +274,19 @@ class Store:
         """Count accepted envelopes."""
         return int(self._db.execute("SELECT count(*) FROM envelopes").fetchone()[0])
 
-    def devices(self) -> list[Device]:
+    def devices(self) -> list[RegisteredDevice]:
         """List the registry as last seen."""
         rows = self._db.execute(
             "SELECT key, kind, plant, operator, calibrated_until_ms, flow_max_l_per_h FROM devices"
         )
         return [
-            Device(PublicKey(key), Instrument(kind), plant, Address(operator), until_ms, flow_max)
+            RegisteredDevice(
+                PublicKey(key), Instrument(kind), plant, Address(operator), until_ms, flow_max
+            )
             for key, kind, plant, operator, until_ms, flow_max in rows
         ]
 
-    def save_registry(self, devices: Iterable[Device], height: int) -> None:
+    def save_registry(self, devices: Iterable[RegisteredDevice], height: int) -> None:
         """Keep newly registered devices and the height they were followed to."""
         with self.transaction() as db:
             db.executemany(
@@ -374,9 +376,9 @@ class Store:
             )
 
 
-def _run(row: tuple[object, ...]) -> Run:
-    run = Run(*row)  # type: ignore[arg-type]  # The schema is strict: columns are the fields.
-    return replace(run, state=RunState(run.state))
+def _run(row: tuple[object, ...]) -> OutboxRun:
+    run = OutboxRun(*row)  # type: ignore[arg-type]  # The schema is strict: columns are the fields.
+    return replace(run, state=OutboxState(run.state))
 
 
 def _stored(

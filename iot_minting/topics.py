@@ -16,7 +16,7 @@ _LEVEL: Final = "([^/+#]{1,64})"
 _READINGS: Final = re.compile(f"{ROOT}/{_LEVEL}/{_LEVEL}/([0-9a-f]{{64}})/r")
 
 
-class Place(NamedTuple):
+class DevicePlace(NamedTuple):
     """Where a device stands, as its topic says."""
 
     plant: str
@@ -44,9 +44,9 @@ def shared_filter(group: str) -> str:
     return f"$share/{group}/{READINGS_FILTER}" if group else READINGS_FILTER
 
 
-def parse_topic(topic: str) -> Place:
+def parse_topic(topic: str) -> DevicePlace:
     """Read a topic of readings; raise `WrongTopic`."""
     match = _READINGS.fullmatch(topic)
     if match is None:
         raise WrongTopic(f"{topic[:200]!r} is not {ROOT}/PLANT/LINE/DEVICE/r with a key in hex")
-    return Place(match[1], match[2], PublicKey(bytes.fromhex(match[3])))
+    return DevicePlace(match[1], match[2], PublicKey(bytes.fromhex(match[3])))

@@ -23,7 +23,7 @@ RECEIPT_BYTES_MAX: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class RegisteredDevice:
     """A device as the chain registered it. A meter's operator is its farm."""
 
     key: PublicKey
@@ -93,7 +93,7 @@ class Quarantined:
     seq: int | None
 
 
-class Receipt(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class SignedReceipt(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The ingest's word that every envelope of a boot up to `seq` is stored durably."""
 
     device: WirePublicKey
@@ -108,16 +108,16 @@ def _receipt_bytes(chain_id: Hash, device: PublicKey, boot: int, seq: int) -> by
 
 def sign_receipt(
     chain_id: Hash, key: SigningKey, device: PublicKey, boot: int, seq: int
-) -> Receipt:
+) -> SignedReceipt:
     """Sign a receipt, as the ingest does after its commit."""
     signature = key.sign(_receipt_bytes(chain_id, device, boot, seq))
-    return Receipt(device, boot, seq, signature)
+    return SignedReceipt(device, boot, seq, signature)
 
 
-def read_receipt(raw: bytes, chain_id: Hash, ingest: PublicKey, device: PublicKey) -> Receipt:
+def read_receipt(raw: bytes, chain_id: Hash, ingest: PublicKey, device: PublicKey) -> SignedReceipt:
     """Read a receipt for this device; raise `BadReceipt` unless the ingest signed it."""
     try:
-        receipt = decode(raw, Receipt, RECEIPT_BYTES_MAX)
+        receipt = decode(raw, SignedReceipt, RECEIPT_BYTES_MAX)
     except ValueError as error:
         raise BadReceipt(str(error)) from error
     if receipt.device != device:

@@ -16,7 +16,7 @@ from loadtest.http_client import Client
 LENGTH_BYTES: Final = 4
 
 
-class FinalBlock(msgspec.Struct):
+class BlockReceipts(msgspec.Struct):
     """What a waiter needs of a block; the rest is skipped unread."""
 
     height: int
@@ -24,7 +24,7 @@ class FinalBlock(msgspec.Struct):
     receipts: tuple[Receipt, ...]
 
 
-_blocks = msgspec.msgpack.Decoder(FinalBlock)
+_blocks = msgspec.msgpack.Decoder(BlockReceipts)
 
 
 class ChainWatch:
@@ -79,7 +79,7 @@ class ChainWatch:
             start = stop
         del buffer[:start]
 
-    def _seen(self, block: FinalBlock) -> None:
+    def _seen(self, block: BlockReceipts) -> None:
         now_s = time.monotonic()
         self._begun.set()
         self.blocks.append((block.height, len(block.receipts)))

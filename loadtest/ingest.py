@@ -30,7 +30,7 @@ PATIENCE_S: Final = 30.0
 
 
 @dataclass(slots=True)
-class Meter:
+class LoadMeter:
     """One meter: what it will say, and how far that is settled."""
 
     topic: str
@@ -55,15 +55,15 @@ class Ingested:
         return self.settled / self.seconds
 
 
-def make_meters(seed: bytes, chain: Hash, count: int, each: int, boot: int) -> list[Meter]:
+def make_meters(seed: bytes, chain: Hash, count: int, each: int, boot: int) -> list[LoadMeter]:
     """Sign so many envelopes a meter, from now on, in a boot of its own."""
     return [_make_meter(seed, chain, number, each, boot) for number in range(count)]
 
 
-def _make_meter(seed: bytes, chain: Hash, number: int, each: int, boot: int) -> Meter:
+def _make_meter(seed: bytes, chain: Hash, number: int, each: int, boot: int) -> LoadMeter:
     key = derive(seed, b"load-meter", number)
     name = key.public.hex()
-    meter = Meter(f"bc/v1/{PLANT}/{LINE}/{name}/r", f"bc/v1/receipt/{name}", boot, deque())
+    meter = LoadMeter(f"bc/v1/{PLANT}/{LINE}/{name}/r", f"bc/v1/receipt/{name}", boot, deque())
     previous, total_ml = FIRST_OF_BOOT, 0
     t0_ms = time.time_ns() // 1_000_000 - 60_000
     for seq in range(each):
@@ -93,7 +93,7 @@ class IngestLoad:
     """One MQTT connection that speaks for all meters."""
 
     def __init__(self, port: int) -> None:
-        self._meters: dict[str, Meter] = {}
+        self._meters: dict[str, LoadMeter] = {}
         self._moved = threading.Condition()
         self._connected = threading.Event()
         self._client = paho.Client(
@@ -111,7 +111,7 @@ class IngestLoad:
         self._client.disconnect()
         self._client.loop_stop()
 
-    def run(self, meters: Sequence[Meter]) -> Ingested:
+    def run(self, meters: Sequence[LoadMeter]) -> Ingested:
         """Publish all, keeping a little ahead of the receipts; wait for the last of these."""
         self._meters = {meter.receipts: meter for meter in meters}
         count = sum(len(meter.payloads) for meter in meters)
@@ -127,7 +127,7 @@ class IngestLoad:
                 settled, last_s = now_settled, time.monotonic()
         return Ingested(last_s - began_s, count, settled)
 
-    def _publish(self, meters: Sequence[Meter]) -> bool:
+    def _publish(self, meters: Sequence[LoadMeter]) -> bool:
         """Publish what may go now; tell whether anything did."""
         moved = False
         for meter in meters:

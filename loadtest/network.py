@@ -47,7 +47,7 @@ class _Description(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class RunningNetwork:
     """A running network, as it says of itself."""
 
     folder: Path
@@ -96,7 +96,7 @@ def billcoin(*arguments: str) -> list[str]:
 
 
 @contextmanager
-def running(folder: Path, accounts: int, validators: int = 4) -> Iterator[Network]:
+def running(folder: Path, accounts: int, validators: int = 4) -> Iterator[RunningNetwork]:
     """Make and start a network in a folder, and end it in any case."""
     begun = ["testnet", "init", "--dir", str(folder), "--validators", str(validators)]
     subprocess.run(  # noqa: S603 - our own command
@@ -115,7 +115,7 @@ def running(folder: Path, accounts: int, validators: int = 4) -> Iterator[Networ
         supervisor.wait(timeout=20)
 
 
-async def _ready(folder: Path, supervisor: "subprocess.Popen[bytes]") -> Network:
+async def _ready(folder: Path, supervisor: "subprocess.Popen[bytes]") -> RunningNetwork:
     """Wait until blocks become final and payments can be taken."""
     deadline = time.monotonic() + START_S_MAX
     while time.monotonic() < deadline:
@@ -128,7 +128,7 @@ async def _ready(folder: Path, supervisor: "subprocess.Popen[bytes]") -> Network
     raise NetworkFault(f"the network is not ready after {START_S_MAX:.0f} s: see {folder / 'logs'}")
 
 
-def _read(folder: Path, supervisor_pid: int) -> Network | None:
+def _read(folder: Path, supervisor_pid: int) -> RunningNetwork | None:
     try:
         state = msgspec.json.decode((folder / "testnet.json").read_bytes(), type=_State)
         made = msgspec.json.decode((folder / "layout.json").read_bytes(), type=_Description)
@@ -137,7 +137,7 @@ def _read(folder: Path, supervisor_pid: int) -> Network | None:
         return None
     ports = state.ports
     nodes = [name for name in sorted(ports) if name.endswith(" rpc")]
-    return Network(
+    return RunningNetwork(
         folder=folder,
         chain=Hash(bytes.fromhex(made.chain_id)),
         prefix=made.prefix,
@@ -153,7 +153,7 @@ class _Height(msgspec.Struct):
     height: int
 
 
-async def _answers(network: Network) -> bool:
+async def _answers(network: RunningNetwork) -> bool:
     """Tell whether every node has a block and the payments service is ready."""
     try:
         for url in network.nodes:

@@ -20,8 +20,8 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import parse_address
 from ledger.types.transfer import Redemption, Transfer
 from loadtest.http_client import Client, RequestFailed
-from loadtest.network import Network
-from loadtest.wallets import Wallet
+from loadtest.network import RunningNetwork
+from loadtest.wallets import LoadWallet
 
 PRODUCT: Final = "whole-200"
 WAIT: Final = "Prefer: wait=10\r\n"
@@ -39,7 +39,7 @@ class _Milk(msgspec.Struct):
     bill: str
 
 
-class _Order(msgspec.Struct, rename="camel"):
+class _OrderAnswer(msgspec.Struct, rename="camel"):
     id: str
     amount: _Amount
     reference: str
@@ -53,7 +53,7 @@ class _Verdict(msgspec.Struct):
     code: str | None = None
 
 
-_orders = msgspec.json.Decoder(_Order)
+_orders = msgspec.json.Decoder(_OrderAnswer)
 _verdicts = msgspec.json.Decoder(_Verdict)
 
 
@@ -81,19 +81,19 @@ class Till:
 class SignedOrder:
     """An order and the transaction that pays it."""
 
-    order: _Order
+    order: _OrderAnswer
     txid: bytes
     body: bytes
 
 
-class Refused(Exception):
+class ServiceRefused(Exception):
     """The service said no."""
 
 
 class PaymentLoad:
     """Drives the payments service of one network."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: RunningNetwork) -> None:
         self._network = network
         self._count = 0
         self._run = f"{time.time_ns():x}"
@@ -106,12 +106,12 @@ class PaymentLoad:
         }
         return Client(self._network.api, headers)
 
-    async def closed(self, wallets: Sequence[Wallet], seconds: float) -> Till:
+    async def closed(self, wallets: Sequence[LoadWallet], seconds: float) -> Till:
         """Let each terminal pay again the moment its last payment was found valid."""
         till = Till()
         stop_s = time.monotonic() + seconds
 
-        async def run(wallet: Wallet) -> None:
+        async def run(wallet: LoadWallet) -> None:
             client = self.client()
             while time.monotonic() < stop_s:
                 await self._pay_once(client, wallet, till)
@@ -120,12 +120,12 @@ class PaymentLoad:
         await self._timed(till, [run(wallet) for wallet in wallets])
         return till
 
-    async def paced(self, wallets: Sequence[Wallet], every_s: float, times: int) -> Till:
+    async def paced(self, wallets: Sequence[LoadWallet], every_s: float, times: int) -> Till:
         """Let each terminal pay so many times, once an interval, evenly spread."""
         till = Till()
         began_s = time.monotonic() + 0.1
 
-        async def run(number: int, wallet: Wallet) -> None:
+        async def run(number: int, wallet: LoadWallet) -> None:
             client = self.client()
             due_s = began_s + every_s * number / len(wallets)
             for _ in range(times):
@@ -137,7 +137,7 @@ class PaymentLoad:
         await self._timed(till, [run(number, wallet) for number, wallet in enumerate(wallets)])
         return till
 
-    async def burst(self, wallets: Sequence[Wallet]) -> Till:
+    async def burst(self, wallets: Sequence[LoadWallet]) -> Till:
         """Let every user pay at once what was opened and signed before."""
         waiting = list(wallets)
         signed: list[SignedOrder] = []
@@ -164,12 +164,12 @@ class PaymentLoad:
         await asyncio.gather(*terminals)  # type: ignore[call-overload]  # coroutines, of one kind
         till.seconds = time.monotonic() - began_s
 
-    async def _pay_once(self, client: Client, wallet: Wallet, till: Till) -> None:
+    async def _pay_once(self, client: Client, wallet: LoadWallet, till: Till) -> None:
         began_s = time.monotonic()
         nonce = wallet.nonce
         try:
             signed = await self._order(client, wallet)
-        except (Refused, RequestFailed) as fault:
+        except (ServiceRefused, RequestFailed) as fault:
             till.refuse(str(fault)[:60])
             await asyncio.sleep(0.05)
             return
@@ -178,14 +178,14 @@ class PaymentLoad:
             return
         till.totals_ms.append((time.monotonic() - began_s) * 1e3)
 
-    async def _order(self, client: Client, wallet: Wallet) -> SignedOrder:
+    async def _order(self, client: Client, wallet: LoadWallet) -> SignedOrder:
         """Open an order and sign the transfer that pays it."""
         self._count += 1
         key = f"Idempotency-Key: {self._run}-{self._count}\r\n"
         body = b'{"productId":"%s","quantity":1}' % PRODUCT.encode()
         status, raw = await client.ask("POST", "/api/v1/orders", body, key)
         if status != 201:
-            raise Refused(f"order {_why(status, raw)}")
+            raise ServiceRefused(f"order {_why(status, raw)}")
         order = _orders.decode(raw)
         transfer = Transfer(
             to=parse_address(order.pay_to, self._network.prefix),

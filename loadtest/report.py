@@ -36,7 +36,7 @@ class Figure(Struct, frozen=True):
     note: str = ""
 
 
-class Machine(Struct, frozen=True):
+class Computer(Struct, frozen=True):
     """Where and on what something was measured."""
 
     processor: str
@@ -54,15 +54,15 @@ class Report(Struct):
     """Figures of one suite. `series` are the points that plots are drawn from."""
 
     suite: str
-    machine: Machine
+    machine: Computer
     figures: list[Figure]
     series: dict[str, list[dict[str, float]]] = {}
     load_after: tuple[float, float, float] | None = None
 
 
-def look_at_machine() -> Machine:
+def look_at_machine() -> Computer:
     """Describe this machine, the versions that run here, and how busy it is now."""
-    return Machine(
+    return Computer(
         processor=_processor(),
         cores=os.cpu_count() or 1,
         memory_mib=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,

@@ -16,12 +16,12 @@ import msgspec
 
 from loadtest.http_client import Client
 from loadtest.ingest import IngestLoad, make_meters
-from loadtest.network import Network, running, spent_us
+from loadtest.network import RunningNetwork, running, spent_us
 from loadtest.payments import PaymentLoad, Till
 from loadtest.report import Figure, Report, figure, look_at_machine
 from loadtest.statistics import median, percentile
-from loadtest.transfers import Outcome, TransferLoad, presign
-from loadtest.wallets import Wallet, open_wallets, read_seed
+from loadtest.transfers import RoundFigures, TransferLoad, presign
+from loadtest.wallets import LoadWallet, open_wallets, read_seed
 
 Cpu = dict[str, float]
 LADDER: Final = (1, 10, 50, 100, 200, 400)
@@ -66,7 +66,7 @@ class _Status(msgspec.Struct):
 class System:
     """One measured network and the wallets that spend on it."""
 
-    def __init__(self, network: Network, plan: Plan, report: Report) -> None:
+    def __init__(self, network: RunningNetwork, plan: Plan, report: Report) -> None:
         self._network, self._plan, self._report = network, plan, report
         wallets = open_wallets(read_seed(network.folder), network.chain, plan.accounts)
         self._burst, rest = wallets[: plan.burst], wallets[plan.burst :]
@@ -150,8 +150,8 @@ class System:
         self._latencies("submit to final, 200 clients without think time", rounds, "", "")
 
     async def _closed_round(
-        self, load: TransferLoad, wallets: list[Wallet], seconds: float
-    ) -> tuple[Outcome, Cpu]:
+        self, load: TransferLoad, wallets: list[LoadWallet], seconds: float
+    ) -> tuple[RoundFigures, Cpu]:
         each = max(20, int(3_000 * seconds / len(wallets)))
         # What is left over was signed for numbers that come next: it is signed again then.
         starts = [wallet.nonce for wallet in wallets]
@@ -171,16 +171,18 @@ class System:
         ]
         self._rates("finalised transfers, in batches of 200", rounds[1:], "3,000/s")
 
-    async def _flood_round(self, load: TransferLoad, wallets: list[Wallet]) -> tuple[Outcome, Cpu]:
+    async def _flood_round(
+        self, load: TransferLoad, wallets: list[LoadWallet]
+    ) -> tuple[RoundFigures, Cpu]:
         queues = presign(wallets, FLOOD_EACH)
         result = await self._transfers(lambda: load.flood(queues, self._plan.round_s))
         await asyncio.sleep(FLOOD_REST_S)
         return result
 
-    async def _transfers(self, load: "Callable[[], object]") -> tuple[Outcome, Cpu]:
+    async def _transfers(self, load: "Callable[[], object]") -> tuple[RoundFigures, Cpu]:
         before = self._network.cpu_s()
         outcome = await load()  # type: ignore[misc]  # a coroutine function of ours
-        assert isinstance(outcome, Outcome)
+        assert isinstance(outcome, RoundFigures)
         return outcome, spent_us(before, self._network.cpu_s(), outcome.final)
 
     async def _payments(self) -> None:
@@ -245,7 +247,10 @@ class System:
         )
 
     def _rates(
-        self, name: str, rounds: "list[tuple[Outcome, Cpu]] | list[tuple[Till, Cpu]]", goal: str
+        self,
+        name: str,
+        rounds: "list[tuple[RoundFigures, Cpu]] | list[tuple[Till, Cpu]]",
+        goal: str,
     ) -> None:
         faults: dict[str, int] = {}
         for outcome, _ in rounds:
@@ -265,7 +270,7 @@ class System:
     def _latencies(
         self,
         name: str,
-        rounds: "list[tuple[Outcome, Cpu]] | list[tuple[Till, Cpu]]",
+        rounds: "list[tuple[RoundFigures, Cpu]] | list[tuple[Till, Cpu]]",
         goal_p50: str,
         goal_p95: str,
     ) -> None:

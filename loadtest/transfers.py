@@ -18,8 +18,8 @@ import msgspec
 
 from loadtest.chain_watch import ChainWatch
 from loadtest.http_client import Client, RequestFailed
-from loadtest.network import Network
-from loadtest.wallets import Wallet
+from loadtest.network import RunningNetwork
+from loadtest.wallets import LoadWallet
 
 FINAL_S_MAX: Final = 30.0
 FLOOD_BATCH: Final = 200
@@ -41,7 +41,7 @@ _submissions = msgspec.msgpack.Decoder(list[_Submission])
 
 
 @dataclass(slots=True)
-class Outcome:
+class RoundFigures:
     """What one round gave. Latencies in milliseconds, from sending to seen final."""
 
     seconds: float = 0.0
@@ -61,7 +61,7 @@ class Outcome:
         return self.final / self.seconds
 
 
-def presign(wallets: Sequence[Wallet], each: int) -> list[deque[Signed]]:
+def presign(wallets: Sequence[LoadWallet], each: int) -> list[deque[Signed]]:
     """Sign so many transfers a wallet, each to its neighbour."""
     targets = [wallet.address for wallet in wallets]
     targets = targets[1:] + targets[:1]
@@ -74,7 +74,7 @@ def presign(wallets: Sequence[Wallet], each: int) -> list[deque[Signed]]:
 class TransferLoad:
     """Drives the nodes of one network. Use as an async context."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: RunningNetwork) -> None:
         self._watches = [ChainWatch(url) for url in network.nodes]
         self._urls = network.nodes
         self._stack = AsyncExitStack()
@@ -94,9 +94,9 @@ class TransferLoad:
         """Give the stream of one node."""
         return self._watches[number % len(self._watches)]
 
-    async def closed(self, queues: Sequence[deque[Signed]], seconds: float) -> Outcome:
+    async def closed(self, queues: Sequence[deque[Signed]], seconds: float) -> RoundFigures:
         """Let one client a queue send, see final, send again, for a span of time."""
-        outcome = Outcome()
+        outcome = RoundFigures()
         stop_s = time.monotonic() + seconds
 
         async def run(number: int, queue: deque[Signed]) -> None:
@@ -108,13 +108,13 @@ class TransferLoad:
         await self._timed(outcome, [run(n, queue) for n, queue in enumerate(queues)])
         return outcome
 
-    async def paced(self, queues: Sequence[deque[Signed]], every_s: float) -> Outcome:
+    async def paced(self, queues: Sequence[deque[Signed]], every_s: float) -> RoundFigures:
         """Let one client a queue send its whole queue, one transfer each so many seconds.
 
         Clients begin evenly spread over the interval. A slow network does not slow them down,
         but a client waits for its last transfer's answer before it sends the next.
         """
-        outcome = Outcome()
+        outcome = RoundFigures()
         began_s = time.monotonic() + 0.1
 
         async def run(number: int, queue: deque[Signed]) -> None:
@@ -130,9 +130,9 @@ class TransferLoad:
         await self._timed(outcome, [run(n, queue) for n, queue in enumerate(queues)])
         return outcome
 
-    async def flood(self, queues: Sequence[deque[Signed]], seconds: float) -> Outcome:
+    async def flood(self, queues: Sequence[deque[Signed]], seconds: float) -> RoundFigures:
         """Send batches to every node for a span of time; count what becomes final meanwhile."""
-        outcome = Outcome()
+        outcome = RoundFigures()
         watch = self.watch(0)
         stop_s = time.monotonic() + seconds
 
@@ -156,13 +156,13 @@ class TransferLoad:
         outcome.final, outcome.seconds = watch.final - before, time.monotonic() - began_s
         return outcome
 
-    async def _timed(self, outcome: Outcome, clients: list[object]) -> None:
+    async def _timed(self, outcome: RoundFigures, clients: list[object]) -> None:
         began_s = time.monotonic()
         await asyncio.gather(*clients)  # type: ignore[call-overload]  # coroutines, of one kind
         outcome.seconds = time.monotonic() - began_s
 
     async def _send(
-        self, client: Client, watch: ChainWatch, signed: Signed, outcome: Outcome
+        self, client: Client, watch: ChainWatch, signed: Signed, outcome: RoundFigures
     ) -> None:
         """Send one transfer and wait for it to be seen final."""
         txid, raw = signed
@@ -180,7 +180,7 @@ class TransferLoad:
             watch.forget(txid)
             outcome.lost += 1
 
-    async def _post(self, client: Client, raws: Sequence[bytes], outcome: Outcome) -> bool:
+    async def _post(self, client: Client, raws: Sequence[bytes], outcome: RoundFigures) -> bool:
         """Submit; tell whether all were taken in."""
         try:
             status, body = await client.ask(

@@ -33,7 +33,7 @@ def read_seed(network: Path) -> bytes:
     return bytes.fromhex((network / "keys" / "load.key").read_text("ascii").strip())
 
 
-class Wallet:
+class LoadWallet:
     """One account with money."""
 
     __slots__ = ("_chain", "_key", "_policy", "address", "nonce")
@@ -56,9 +56,9 @@ class Wallet:
         return transaction.id, encode(transaction)
 
 
-def open_wallets(seed: bytes, chain: Hash, count: int, start: int = 0) -> list[Wallet]:
+def open_wallets(seed: bytes, chain: Hash, count: int, start: int = 0) -> list[LoadWallet]:
     """Open a range of the network's load accounts; their nonces begin at zero."""
     return [
-        Wallet(derive(seed, b"load-account", number), chain)
+        LoadWallet(derive(seed, b"load-account", number), chain)
         for number in range(start, start + count)
     ]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from iot_minting.device import Device, DeviceSettings
+from iot_minting.device import DeviceSettings, LiveDevice
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
 from ledger.types.evidence import Instrument
@@ -33,9 +33,9 @@ def run_devices(
     seed: bytes,
     identities: list[DeviceIdentity],
     meter_unit: Unit = Unit.MILLILITRE,
-) -> Iterator[dict[str, Device]]:
+) -> Iterator[dict[str, LiveDevice]]:
     """Start every device, by name; stop all of them at the end."""
-    devices: dict[str, Device] = {}
+    devices: dict[str, LiveDevice] = {}
     try:
         for identity in identities:
             device = _device(home, config, chain_id, seed, identity, meter_unit)
@@ -56,7 +56,7 @@ def _device(
     seed: bytes,
     identity: DeviceIdentity,
     meter_unit: Unit,
-) -> Device:
+) -> LiveDevice:
     stream, unit = MEASURES[identity.kind]
     if identity.kind is Instrument.MILK_METER:
         unit = meter_unit
@@ -74,4 +74,4 @@ def _device(
         broker_port=config.broker_port,
     )
     folder = home / "devices" / chain_id.hex()[:16] / identity.plant
-    return Device(settings, device_key(seed, identity), folder / f"{identity.name}.sqlite")
+    return LiveDevice(settings, device_key(seed, identity), folder / f"{identity.name}.sqlite")

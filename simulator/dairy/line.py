@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from iot_minting.device import Device
+from iot_minting.device import LiveDevice
 from iot_minting.mqtt import wall_ms
 from ledger.types.evidence import Instrument
 
@@ -80,7 +80,7 @@ def run_readings(
 class Line:
     """The instruments of one line, playing runs as time passes."""
 
-    def __init__(self, devices: dict[Instrument, Device], random: Random) -> None:
+    def __init__(self, devices: dict[Instrument, LiveDevice], random: Random) -> None:
         self._devices = devices
         self._random = random
 

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 
 from iot_minting.config import load_settings
-from iot_minting.device import Device
+from iot_minting.device import LiveDevice
 from iot_minting.errors import JournalFull
 from iot_minting.mqtt import wall_ms
 from ledger.types.evidence import Instrument
@@ -45,7 +45,7 @@ class LiveDairy:
     """Farms and a line on their own threads, sharing what the meters counted."""
 
     def __init__(
-        self, identity: DairyIdentity, devices: dict[str, Device], seed: bytes, run_s: float
+        self, identity: DairyIdentity, devices: dict[str, LiveDevice], seed: bytes, run_s: float
     ) -> None:
         self._identity = identity
         self._devices = devices
@@ -53,7 +53,7 @@ class LiveDairy:
         self._run_s = run_s
         self._lock = threading.Lock()
         self._ending = threading.Event()
-        instruments: dict[Instrument, Device] = {
+        instruments: dict[Instrument, LiveDevice] = {
             d.kind: devices[d.name] for d in identity.devices if d.kind is not Instrument.MILK_METER
         }
         self._line = Line(instruments, Random(seed + b"line"))  # noqa: S311  # A world, not a key.

@@ -24,7 +24,7 @@ from typing import Final
 
 from iot_minting.chain import Chain
 from iot_minting.config import load_settings
-from iot_minting.device import Device
+from iot_minting.device import LiveDevice
 from iot_minting.errors import JournalFull
 from iot_minting.mqtt import wall_ms
 from ledger.genesis import Genesis
@@ -141,7 +141,7 @@ class Player:
     def __init__(
         self,
         recording: Recording,
-        devices: dict[str, Device],
+        devices: dict[str, LiveDevice],
         density_mg_per_l: int,
         seed: bytes,
         pause: Callable[[float], bool] = sleep,
@@ -150,7 +150,7 @@ class Player:
         self._meters = {
             name: devices[meter_name(index)] for index, name in enumerate(recording.meters)
         }
-        instruments: dict[Instrument, Device] = {
+        instruments: dict[Instrument, LiveDevice] = {
             kind: devices[f"{LINE}-{kind.value}"]
             for kind in Instrument
             if kind is not Instrument.MILK_METER

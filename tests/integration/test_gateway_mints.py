@@ -10,9 +10,9 @@ from iot_minting.claims import build_claim
 from iot_minting.config import MintConfig, MintKeys, write_config
 from iot_minting.errors import MintFault
 from iot_minting.mqtt import wall_ms
-from iot_minting.policy import SealedRun
-from iot_minting.service import Service
-from iot_minting.store import RunState, Store
+from iot_minting.policy import CutRun
+from iot_minting.service import GatewayService
+from iot_minting.store import OutboxState, Store
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from ledger.rules.measure import exact_volume
@@ -53,7 +53,7 @@ class Gateway:
 
     async def during(self, work):
         """Run the service while a blocking piece of work runs on a thread."""
-        service = Service(self.home, self.config, self.keys, self.dairy.genesis, self.chain)
+        service = GatewayService(self.home, self.config, self.keys, self.dairy.genesis, self.chain)
         ended = asyncio.Event()
         task = asyncio.create_task(service.run(ended))
         try:
@@ -99,7 +99,7 @@ def dairy_config(broker):
 def open_runs(gateway):
     store = Store(gateway.home / "mint.sqlite")
     try:
-        return [run for run in store.runs(100) if run.state is not RunState.FINAL]
+        return [run for run in store.runs(100) if run.state is not OutboxState.FINAL]
     finally:
         store.close()
 
@@ -125,7 +125,7 @@ def test_a_live_dairy_mints_what_it_pasteurised(tmp_path, broker, gateway):
 
     flowed, metered = asyncio.run(gateway.during(live))
     assert 3_000_000 <= gateway.minted() <= flowed <= metered
-    again = Service(
+    again = GatewayService(
         gateway.home, gateway.config, gateway.keys, gateway.dairy.genesis, gateway.chain
     )
     assert again._registry.height == gateway.chain.height or len(again._registry) > 8
@@ -136,7 +136,7 @@ def test_a_store_of_another_chain_is_refused(tmp_path, gateway):
     store.put_meta("chain_id", bytes(32))
     store.close()
     with pytest.raises(MintFault, match="another home"):
-        Service(gateway.home, gateway.config, gateway.keys, gateway.dairy.genesis)
+        GatewayService(gateway.home, gateway.config, gateway.keys, gateway.dairy.genesis)
 
 
 def small_recording():
@@ -187,7 +187,7 @@ def test_the_real_recording_is_claimed_to_the_unit_and_the_ledger_takes_it():
             units = int(exact_volume(recording.unit, batch, density))
             expected, batch = expected + units, 0
             line.pasteurise(units, 1_000)
-            runs += [d for d in line.step(30_000) if isinstance(d, SealedRun)]
+            runs += [d for d in line.step(30_000) if isinstance(d, CutRun)]
     for nonce, run in enumerate(runs):
         claim = build_claim(run, line.rules)
         claimed += claim.units

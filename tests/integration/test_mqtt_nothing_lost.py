@@ -4,7 +4,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from iot_minting.device import JOURNAL_MAX, Journal
+from iot_minting.device import JOURNAL_MAX, DeviceJournal
 from iot_minting.errors import JournalFull
 from iot_minting.mqtt import wall_ms
 from iot_minting.store import Store
@@ -196,10 +196,10 @@ def test_a_full_journal_refuses_to_measure_and_forgets_nothing(tmp_path):
 
 
 def test_a_journal_never_gives_a_number_twice(tmp_path):
-    first = Journal(tmp_path / "j.sqlite")
+    first = DeviceJournal(tmp_path / "j.sqlite")
     first.append([(0, b"a"), (1, b"b")], 7)
     first.close()
-    again = Journal(tmp_path / "j.sqlite")
+    again = DeviceJournal(tmp_path / "j.sqlite")
     assert (again.boot, again.value, again.held) == (first.boot + 1, 7, 2)
     assert again.prune(first.boot, 0) == 1
     assert again.after((-1, -1), 9) == [(first.boot, 1, b"b")]

@@ -16,7 +16,7 @@ from iot_minting.mqtt import Subscription
 from iot_minting.registry import Registry
 from iot_minting.store import Store
 from iot_minting.topics import shared_filter
-from iot_minting.types import Device
+from iot_minting.types import RegisteredDevice
 from ledger.primitives.keys import SigningKey
 from ledger.types.evidence import Instrument
 
@@ -37,7 +37,9 @@ def main() -> None:
     port, path, chain_id, seed, devices, group, commits = sys.argv[1:]
     FatalStore.commits_left = int(commits)
     known = [
-        Device(bytes.fromhex(key), Instrument(kind), plant, bytes.fromhex(operator), until_ms)
+        RegisteredDevice(
+            bytes.fromhex(key), Instrument(kind), plant, bytes.fromhex(operator), until_ms
+        )
         for key, kind, plant, operator, until_ms in json.loads(devices)
     ]
     store = Store(Path(path))

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from random import Random
 
 from iot_minting.gateway import Accepted, Gateway
-from iot_minting.policy import Policy, SealRules
+from iot_minting.policy import CutRules, MintingPolicy
 from iot_minting.registry import Registry
 from iot_minting.topics import readings_topic
-from iot_minting.types import Device, Stored
+from iot_minting.types import RegisteredDevice, Stored
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import SigningKey
@@ -95,7 +95,7 @@ class MilkLine:
             kind: Sensor(key, kind, chain_id) for kind, key in self.dairy.line_keys.items()
         }
         devices = [
-            Device(
+            RegisteredDevice(
                 d.key,
                 d.instrument,
                 d.plant,
@@ -108,14 +108,14 @@ class MilkLine:
         self.registry = Registry(devices)
         self.archive: dict[tuple, Hash] = {}
         self.gateway = Gateway(chain_id, self.registry, lambda *name: self.archive.get(name))
-        self.rules = SealRules(
+        self.rules = CutRules(
             self.dairy.genesis.parameters,
             MilkKind.WHOLE,
             self.run_ms_max,
             self.run_litres_max * 1_000_000,
             self.grace_ms,
         )
-        self.policy = Policy(self.rules, START_MS)
+        self.policy = MintingPolicy(self.rules, START_MS)
         self.random = Random(7)
         self.now_ms = START_MS
 

@@ -8,9 +8,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from iot_minting.device import Device as MeasuringDevice
 from iot_minting.device import DeviceSettings
-from iot_minting.types import Device
+from iot_minting.device import LiveDevice as MeasuringDevice
+from iot_minting.types import RegisteredDevice
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import address_of
 from ledger.types.evidence import Instrument
@@ -86,7 +86,7 @@ def running_broker():
 def registered(name, kind=Instrument.MILK_METER):
     """A device as the chain knows it."""
     operator = address_of(key(f"farm of {name}").public)
-    return Device(key(name).public, kind, PLANT, operator, FOREVER)
+    return RegisteredDevice(key(name).public, kind, PLANT, operator, FOREVER)
 
 
 @contextmanager

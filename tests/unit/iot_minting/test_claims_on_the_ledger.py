@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from iot_minting.attest import SealedMilk, attest, recompute
 from iot_minting.claims import build_claim, readings_root, show
 from iot_minting.errors import Disagreement
-from iot_minting.policy import WATCHES, SealedRun
+from iot_minting.policy import WATCHES, CutRun
 from ledger.params import DAY_MS
 from ledger.primitives.keys import verify_many
 from ledger.primitives.merkle import merkle_root
@@ -32,7 +32,7 @@ def one_run(line, amounts=((0, 10_000), (1, 20_000)), units=30 * LITRE):
     for farm, amount in amounts:
         line.milk(farm, amount)
     line.pasteurise(units, 3_000)
-    (run,) = [d for d in line.step(30_000) if isinstance(d, SealedRun)]
+    (run,) = [d for d in line.step(30_000) if isinstance(d, CutRun)]
     return run
 
 
@@ -165,7 +165,7 @@ def test_a_flow_meter_is_shown_by_its_fastest_reading():
         for tick in ticks:
             del tick.readings[Instrument.TANK_GAUGE]  # It would fill again between them.
         line.play(ticks, close=False)
-    (run,) = [d for d in line.step(30_000) if isinstance(d, SealedRun)]
+    (run,) = [d for d in line.step(30_000) if isinstance(d, CutRun)]
     assert build_claim(run, line.rules).instruments[0].worst == run.flow[-2].envelope
     assert len(run.flow) == 6
 
@@ -209,7 +209,7 @@ def test_the_attestor_looks_at_every_sample_not_only_at_what_is_shown(kind, valu
             return True
 
     line.policy._rules = Blind(*(getattr(honest, name) for name in honest.__slots__))
-    (run,) = [d for d in line.step(30_000) if isinstance(d, SealedRun)]
+    (run,) = [d for d in line.step(30_000) if isinstance(d, CutRun)]
     claim = build_claim(run, honest)
     assert "as a run must have it" in disagreement(line, claim, envelopes_of(run))
     hidden = replace(

@@ -11,7 +11,7 @@ from iot_minting.gateway import (
     WAITING_MS,
     Accepted,
     Gateway,
-    Refused,
+    RefusedEnvelope,
     Repeated,
 )
 from ledger.primitives.hashing import Hash
@@ -22,7 +22,7 @@ from tests.support.milk_line import START_MS, MilkLine, Sensor
 
 def refusal(verdicts):
     (verdict,) = verdicts
-    assert isinstance(verdict, Refused), verdict
+    assert isinstance(verdict, RefusedEnvelope), verdict
     return verdict
 
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from iot_minting import config
 from iot_minting.cli import app
 from iot_minting.errors import BadReceipt, Implausible, Misconfigured, WrongTopic
-from iot_minting.gateway import Refused
+from iot_minting.gateway import RefusedEnvelope
 from iot_minting.plausibility import Before, check_plausible, find_outliers
 from iot_minting.registry import Registry, find_registrations
 from iot_minting.store import Store
@@ -191,7 +191,7 @@ def home(tmp_path):
     store.save_registry(line.registry, 0)
     store.record(line.send(line.meters[0], [(START_MS, 1)]))
     refused = line.deliver(line.meters[0], b"rubbish")
-    assert isinstance(refused[0], Refused)
+    assert isinstance(refused[0], RefusedEnvelope)
     store.record(refused)
     store.close()
     return tmp_path

@@ -7,9 +7,9 @@ import pytest
 
 from iot_minting.attest import attest
 from iot_minting.claims import build_claim
-from iot_minting.outbox import Outbox
-from iot_minting.policy import SealedRun
-from iot_minting.store import Run, RunState, Store
+from iot_minting.outbox import MintOutbox
+from iot_minting.policy import CutRun
+from iot_minting.store import OutboxRun, OutboxState, Store
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from ledger.state.tables import supply
@@ -41,13 +41,13 @@ def store(tmp_path):
 @pytest.fixture
 def outbox(store, chain, line):
     dairy = line.dairy
-    return Outbox(store, chain, dairy.chain_id, dairy.mmu, dairy.genesis.parameters, 20)
+    return MintOutbox(store, chain, dairy.chain_id, dairy.mmu, dairy.genesis.parameters, 20)
 
 
 def seal(line, store, units=5_000_000):
     line.milk(0, units // 1_000)
     line.pasteurise(units)
-    (run,) = [d for d in line.step() if isinstance(d, SealedRun)]
+    (run,) = [d for d in line.step() if isinstance(d, CutRun)]
     claim = build_claim(run, line.rules)
     (key,) = line.dairy.attestor_keys
     envelopes = [piece.envelope for piece in run.pieces()]
@@ -55,8 +55,8 @@ def seal(line, store, units=5_000_000):
         claim, envelopes, line.rules.law, line.dairy.chain_id, FLOW_MAX_L_PER_H, key
     )
     mint = encode(MintLot(claim, (attestation,)))
-    sealed = Run(
-        claim.run, "p", "l", RunState.SEALED, claim.units, mint, b"", b"", 0, 0, "", line.now_ms
+    sealed = OutboxRun(
+        claim.run, "p", "l", OutboxState.SEALED, claim.units, mint, b"", b"", 0, 0, "", line.now_ms
     )
     store.seal(sealed, [])
     return sealed
@@ -74,7 +74,7 @@ def minted(chain):
 def test_a_sealed_run_becomes_final(line, store, chain, outbox):
     seal(line, store)
     assert advance(outbox)
-    assert store.runs(1)[0].state is RunState.FINAL
+    assert store.runs(1)[0].state is OutboxState.FINAL
     assert minted(chain) == 5_000_000
     assert not advance(outbox)
 
@@ -84,7 +84,7 @@ def test_the_same_bytes_are_sent_until_they_are_final(line, store, chain, outbox
     chain.deaf = True
     advance(outbox)
     first = store.runs(1)[0]
-    assert first.state is RunState.SUBMITTED
+    assert first.state is OutboxState.SUBMITTED
     advance(outbox)
     assert store.runs(1)[0] == first
     chain.deaf = False
@@ -98,14 +98,14 @@ def test_a_gateway_killed_after_sending_does_not_mint_again(line, store, chain, 
     advance(outbox)
     signed = store.runs(1)[0]
     # The kill: the chain has it, the outbox still says submitted.
-    store.update_run(replace(signed, state=RunState.SUBMITTED, height=0))
+    store.update_run(replace(signed, state=OutboxState.SUBMITTED, height=0))
     advance(outbox)
-    assert store.runs(1)[0].state is RunState.FINAL
+    assert store.runs(1)[0].state is OutboxState.FINAL
     # A worse one: even the signed bytes are gone.
-    store.update_run(replace(sealed, state=RunState.SEALED))
+    store.update_run(replace(sealed, state=OutboxState.SEALED))
     while advance(outbox):
         pass
-    assert store.runs(1)[0].state is RunState.FINAL
+    assert store.runs(1)[0].state is OutboxState.FINAL
     assert minted(chain) == 5_000_000
 
 
@@ -120,7 +120,7 @@ def test_a_nonce_that_went_elsewhere_makes_a_fresh_signature(line, store, chain,
     advance(outbox)
     advance(outbox)
     run = store.runs(1)[0]
-    assert run.state is RunState.FINAL
+    assert run.state is OutboxState.FINAL
     assert run.raw != stale
     assert minted(chain) == 5_000_000
 
@@ -132,7 +132,7 @@ def test_bytes_whose_height_has_passed_are_signed_anew(line, store, chain, outbo
     chain.height, chain.deaf = 50, False
     while advance(outbox):
         pass
-    assert store.runs(1)[0].state is RunState.FINAL
+    assert store.runs(1)[0].state is OutboxState.FINAL
     assert minted(chain) == 5_000_000
 
 
@@ -151,7 +151,7 @@ def test_a_run_that_the_chain_refuses_is_recorded_as_failed(line, store, chain, 
     line.now_ms += 20 * 86_400_000  # The lot is past its shelf life when it reaches the chain.
     advance(outbox)
     run = store.runs(1)[0]
-    assert (run.state, run.detail) == (RunState.FAILED, "bad_shelf_life")
+    assert (run.state, run.detail) == (OutboxState.FAILED, "bad_shelf_life")
     assert run.run == sealed.run
     assert minted(chain) == 0
 
@@ -160,7 +160,7 @@ def test_a_run_from_the_future_is_tried_again(line, store, chain, outbox):
     seal(line, store)
     now_ms, line.now_ms = line.now_ms, line.now_ms - 500_000
     advance(outbox)
-    assert store.runs(1)[0].state is RunState.SEALED
+    assert store.runs(1)[0].state is OutboxState.SEALED
     line.now_ms = now_ms
     advance(outbox)
     assert minted(chain) == 5_000_000

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from iot_minting.claims import build_claim, run_id
-from iot_minting.policy import COLLECTIONS_MAX, IDLE_MS, Dropped, Policy, SealedRun
+from iot_minting.policy import COLLECTIONS_MAX, IDLE_MS, CutRun, Dropped, MintingPolicy
 from ledger.rules.measure import exact_volume
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Unit
@@ -19,7 +19,7 @@ LITRE = 1_000_000
 
 
 def sealed(decisions):
-    return [d for d in decisions if isinstance(d, SealedRun)]
+    return [d for d in decisions if isinstance(d, CutRun)]
 
 
 def lost(decisions):
@@ -205,7 +205,7 @@ def test_a_policy_that_restarts_in_the_middle_decides_the_same():
 
     line.accept = keep
     line.pasteurise(11 * LITRE)
-    again = Policy(line.rules, START_MS)
+    again = MintingPolicy(line.rules, START_MS)
     for piece in pieces:
         again.observe(piece)
     (run,), (same,) = sealed(line.step()), sealed(again.step(line.now_ms))

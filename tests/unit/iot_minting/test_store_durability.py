@@ -4,8 +4,8 @@ import pytest
 
 from iot_minting.claims import build_claim
 from iot_minting.gateway import Accepted, Gateway
-from iot_minting.policy import SealedRun
-from iot_minting.store import Run, RunState, Store
+from iot_minting.policy import CutRun
+from iot_minting.store import OutboxRun, OutboxState, Store
 from tests.support.milk_line import START_MS, MilkLine
 
 
@@ -35,8 +35,8 @@ def judged(line, count=3, **changes):
     return verdicts
 
 
-def a_run(line, name=b"r" * 32, state=RunState.SEALED):
-    return Run(name, "p", "l", state, 5, b"mint", b"", b"", 0, 0, "", START_MS)
+def a_run(line, name=b"r" * 32, state=OutboxState.SEALED):
+    return OutboxRun(name, "p", "l", state, 5, b"mint", b"", b"", 0, 0, "", START_MS)
 
 
 def test_what_was_recorded_is_there_after_a_restart(store, path, line):
@@ -113,12 +113,12 @@ def test_the_same_run_is_never_sealed_twice(store, line):
 
 
 def test_the_outbox_gives_the_oldest_open_run(store, line):
-    store.seal(a_run(line, b"a" * 32, RunState.HELD), [])
+    store.seal(a_run(line, b"a" * 32, OutboxState.HELD), [])
     store.seal(a_run(line, b"b" * 32), [])
     store.seal(a_run(line, b"c" * 32), [])
     first = store.next_run()
     assert first.run == b"b" * 32
-    store.update_run(a_run(line, b"b" * 32, RunState.FINAL))
+    store.update_run(a_run(line, b"b" * 32, OutboxState.FINAL))
     assert store.next_run().run == b"c" * 32
     assert [run.run[:1] for run in store.runs(10)] == [b"c", b"b", b"a"]
 
@@ -126,12 +126,12 @@ def test_the_outbox_gives_the_oldest_open_run(store, line):
 def test_a_killed_gateway_seals_the_very_same_claim(store, path, line):
     line.milk(0, 5_000)
     line.pasteurise(5_000_000)
-    (run,) = [d for d in line.step() if isinstance(d, SealedRun)]
+    (run,) = [d for d in line.step() if isinstance(d, CutRun)]
     store.record([Accepted(piece) for piece in sorted(run.pieces(), key=lambda p: p.seq)])
     store.close()
     store.__init__(path)
     again = MilkLine()
     for placed in store.unused(0, 1_000):
         again.policy.observe(placed.stored)
-    (same,) = [d for d in again.policy.step(line.now_ms + 60_000) if isinstance(d, SealedRun)]
+    (same,) = [d for d in again.policy.step(line.now_ms + 60_000) if isinstance(d, CutRun)]
     assert build_claim(same, line.rules) == build_claim(run, line.rules)

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest.plots import Plot, draw, draw_all, nice_steps
-from loadtest.report import Machine, Report, figure, load, save, short, table
+from loadtest.report import Computer, Report, figure, load, save, short, table
 from loadtest.statistics import percentile, summarise
 
 SAMPLES = st.lists(st.floats(0, 1e9), min_size=1, max_size=200)
-MACHINE = Machine("chip", 2, 1024, "Linux", "3.11", {}, "abc", 0, (0.1, 0.2, 0.3))
+MACHINE = Computer("chip", 2, 1024, "Linux", "3.11", {}, "abc", 0, (0.1, 0.2, 0.3))
 
 
 @given(SAMPLES)
