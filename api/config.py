@@ -85,7 +85,7 @@ class ApiConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     node_urls: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)]
-    """Nodes of the network: the first that can be reached is asked."""
+    """Nodes of the network: the one that answered last is asked, then the others."""
     database_url: Annotated[str, Field(min_length=1)]
     prefix: Annotated[str, Field(pattern=r"^[a-z]{1,16}$")] = "dbill"
     host: str = "127.0.0.1"

@@ -34,6 +34,8 @@ BLOCKS_AHEAD_MAX: Final = 64
 HEARTBEAT_S: Final = 1.0
 LOTS_EVERY_S: Final = 10.0
 RETRY_S: Final = 0.5
+STALL_S: Final = 3.0
+"""How long no block may come while a node has more than are settled: then it is asked for anew."""
 NO_REFERENCE: Final = bytes(REFERENCE_BYTES)
 
 log = structlog.get_logger("follower")
@@ -152,7 +154,7 @@ class Follower:
         reader = asyncio.create_task(self._read(ahead, self.cursor.height + 1))
         try:
             while True:
-                blocks = [await _next(ahead, reader)]
+                blocks = [await self._next(ahead, reader)]
                 while not ahead.empty():
                     blocks.append(ahead.get_nowait())
                 await self.settle_blocks(blocks)
@@ -164,6 +166,31 @@ class Follower:
     async def _read(self, ahead: asyncio.Queue[FinalBlock], start: int) -> None:
         async for block in self._node.blocks(start):
             await ahead.put(block)
+
+    async def _next(
+        self, ahead: asyncio.Queue[FinalBlock], reader: "asyncio.Task[None]"
+    ) -> FinalBlock:
+        """Take the next block; if the reader has ended, end as it did.
+
+        A node that hangs may keep its stream open, and even show life on it, for ever: what
+        another node has by then says that this stream is to be left.
+        """
+        taking = asyncio.create_task(ahead.get())
+        try:
+            while not taking.done():
+                await asyncio.wait(
+                    (taking, reader), timeout=STALL_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if taking.done():
+                    break
+                if reader.done():
+                    reader.result()
+                    raise OSError("the stream of blocks ended")
+                if self.lag_blocks:
+                    raise OSError(f"no block has come for {STALL_S:.0f} s, and there are more")
+            return taking.result()
+        finally:
+            taking.cancel()
 
     async def settle_blocks(self, blocks: Sequence[FinalBlock]) -> None:
         """Settle the next blocks in one transaction; raise `FollowerFault` if they aren't next."""
@@ -214,19 +241,6 @@ class Follower:
         async with self._engine.begin() as connection:
             await mirror(connection, lots, self._now_ms())
         self.lots = lots
-
-
-async def _next(ahead: asyncio.Queue[FinalBlock], reader: "asyncio.Task[None]") -> FinalBlock:
-    """Take the next block; if the reader has ended, end as it did."""
-    taking = asyncio.create_task(ahead.get())
-    try:
-        await asyncio.wait((taking, reader), return_when=asyncio.FIRST_COMPLETED)
-        if not taking.done():
-            reader.result()
-            raise OSError("the stream of blocks ended")
-        return taking.result()
-    finally:
-        taking.cancel()
 
 
 async def read_cursor(connection: AsyncConnection, chain_id: bytes) -> Cursor:

@@ -5,6 +5,7 @@ node's to check. A batch is one look into the database, one request to the node,
 Sending the same transaction again is harmless: its id is its idempotency key.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,10 +21,12 @@ from api.services.outbox import NewEvent, card, write_events
 from ledger.types.transaction import Transaction
 from ledger.types.transfer import Transfer
 from node.client.errors import ClientFault
-from node.client.views import Submission
+from node.client.views import Submission, TransactionState
 
 KNOWN_CODES: Final = frozenset({"already_known"})
 """A node's words for a transaction that waits in its pool already."""
+USED_NONCE_CODES: Final = frozenset({"bad_nonce"})
+"""Its words for a nonce that is used; by this same transaction, if it was handed in before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +118,32 @@ class PaymentDesk:
             said = await self._node.submit([payment.raw for _, payment in fresh])
         except ClientFault as fault:
             raise Unavailable(f"no node takes payments: {fault}", retry_after_s=1) from fault
+        refusals = await asyncio.gather(
+            *(self._refusal(p, told) for (_, p), told in zip(fresh, said, strict=True))
+        )
         taken = []
-        for (place, payment), submission in zip(fresh, said, strict=True):
-            fault_or_none = refusal(submission)
+        for (place, payment), fault_or_none in zip(fresh, refusals, strict=True):
             if fault_or_none is None:
                 taken.append(payment)
             else:
                 answers[place] = fault_or_none
         await self._note(taken, orders, now_ms)
         return answers
+
+    async def _refusal(self, payment: SignedPayment, told: Submission) -> ApiFault | None:
+        """Turn a node's refusal into ours; None for a transaction that the chain has.
+
+        A node may have taken it and then failed to say so: the wallet, or the way to the nodes,
+        handed the same bytes in again, and now the nonce is used.
+        """
+        fault = refusal(told)
+        if fault is None or told.code not in USED_NONCE_CODES:
+            return fault
+        try:
+            view = await self._node.transaction(payment.tx_hash)
+        except ClientFault as away:
+            return Unavailable(f"no node answers: {away}", retry_after_s=1)
+        return fault if view.state == TransactionState.UNKNOWN else None
 
     async def _note(
         self, taken: Sequence[SignedPayment], orders: Mapping[str, dict[str, Any]], now_ms: int

@@ -17,7 +17,7 @@ import msgspec
 from ledger.primitives.keys import Address
 from ledger.types.trace import Trace
 from node.client.errors import NodeUnavailable, Rejected, WireFault
-from node.client.failover import FailoverTransport
+from node.client.failover import PATIENCE, PATIENCE_S, REPEATABLE, FailoverTransport
 from node.client.framing import FrameDecoder
 from node.client.views import (
     AccountView,
@@ -35,6 +35,10 @@ TIMEOUT_S: Final = 15.0
 BLOCK_BYTES_MAX: Final = 16 * 1024 * 1024
 AT_ONCE_MAX: Final = 32
 """Requests under way; more wait here, since a queue in the HTTP pool costs its square in CPU."""
+SUBMISSIONS_A_SECOND: Final = 1_000
+"""What the slowest node of use verifies: a large batch is given time in proportion."""
+LONG_PATIENCE_S: Final = 10.0
+"""For answers that a node gathers from many blocks."""
 RETRY_FIRST_S: Final = 0.1
 RETRY_MAX_S: Final = 2.0
 _MSGPACK: Final = "application/msgpack"
@@ -50,13 +54,14 @@ class _Told(msgspec.Struct):
 
 
 class NodeClient:
-    """A connection pool to a node, or to the first of several that can be reached.
+    """A connection pool to a node, or to the first of several that answers.
 
     Use as an async context, or `aclose` it.
     """
 
     def __init__(self, *base_urls: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.base_url = base_urls[0].rstrip("/")
+        self._named = self.base_url if len(base_urls) == 1 else f"{len(base_urls)} nodes"
         if transport is None and len(base_urls) > 1:
             transport = FailoverTransport(base_urls)
         self._free = asyncio.Semaphore(AT_ONCE_MAX)
@@ -101,7 +106,14 @@ class NodeClient:
             return []
         body = msgspec.msgpack.encode(list(raws))
         headers = {"content-type": _MSGPACK}
-        response = await self._request("POST", "/v1/transactions", content=body, headers=headers)
+        response = await self._request(
+            "POST",
+            "/v1/transactions",
+            content=body,
+            headers=headers,
+            patience_s=PATIENCE_S + len(raws) / SUBMISSIONS_A_SECOND,
+            repeatable=True,  # A transaction's id is its own key: a node takes it once.
+        )
         return _decode(response.content, list[Submission])
 
     async def account(self, address: Address) -> AccountView:
@@ -117,7 +129,8 @@ class NodeClient:
 
     async def transaction(self, txid: bytes, wait_ms: int = 0) -> TransactionView:
         """Look a transaction up; wait up to `wait_ms` (at most 10,000) for it to be final."""
-        return await self._get(f"/v1/transactions/{txid.hex()}?wait_ms={wait_ms}", TransactionView)
+        path = f"/v1/transactions/{txid.hex()}?wait_ms={wait_ms}"
+        return await self._get(path, TransactionView, PATIENCE_S + wait_ms / 1_000)
 
     async def block(self, height: int) -> FinalBlock:
         """Fetch a finalised block; `Rejected` with `unknown_block` above the head."""
@@ -148,7 +161,7 @@ class NodeClient:
 
         `Rejected` with `unknown_subject`, `no_milk_behind`, or `pruned_block` on a pruned node.
         """
-        return await self._get(f"/v1/trace/{subject.hex()}", Trace)
+        return await self._get(f"/v1/trace/{subject.hex()}", Trace, LONG_PATIENCE_S)
 
     async def lots(self, limit: int = 100) -> list[LotView]:
         """List the newest lots."""
@@ -164,7 +177,7 @@ class NodeClient:
         `Rejected` with `not_final`, or with `no_proof` if this node can't make it.
         """
         path = f"/v1/proofs/{txid.hex()}?from_epoch={from_epoch}"
-        return (await self._request("GET", path)).content
+        return (await self._request("GET", path, patience_s=LONG_PATIENCE_S)).content
 
     async def blocks(self, start_height: int) -> AsyncGenerator[FinalBlock, None]:
         """Give every finalised block from a height on, for ever, each once and in order.
@@ -196,10 +209,10 @@ class NodeClient:
                         if frame:
                             yield _decode(frame, FinalBlock)
         except (httpx.HTTPError, WireFault) as error:
-            raise NodeUnavailable(f"the stream of {self.base_url} ended: {error!r}") from error
+            raise NodeUnavailable(f"the stream of {self._named} ended: {error!r}") from error
 
-    async def _get(self, path: str, kind: type[T]) -> T:
-        return _decode((await self._request("GET", path)).content, kind)
+    async def _get(self, path: str, kind: type[T], patience_s: float = PATIENCE_S) -> T:
+        return _decode((await self._request("GET", path, patience_s=patience_s)).content, kind)
 
     async def _request(
         self,
@@ -208,13 +221,18 @@ class NodeClient:
         *,
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
+        patience_s: float = PATIENCE_S,
+        repeatable: bool = False,
     ) -> httpx.Response:
         """Ask once; raise a `ClientFault` for anything but success."""
+        extensions = {PATIENCE: patience_s, REPEATABLE: repeatable or method == "GET"}
         try:
             async with self._free:
-                response = await self._http.request(method, path, content=content, headers=headers)
+                response = await self._http.request(
+                    method, path, content=content, headers=headers, extensions=extensions
+                )
         except httpx.HTTPError as error:
-            raise NodeUnavailable(f"no answer from {self.base_url}: {error!r}") from error
+            raise NodeUnavailable(f"no answer from {self._named}: {error!r}") from error
         _raise_for(response)
         return response
 

@@ -13,6 +13,7 @@ from ulid import ULID
 from api.app import create_app
 from api.auth.keys import key_digest, new_key
 from api.config import ApiConfig, Merchant
+from api.node_port import Node
 from api.service import Service, open_service
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of, format_address
@@ -138,13 +139,19 @@ def bench_config(url: str, keys: tuple[str, str], **changes: object) -> ApiConfi
 
 @asynccontextmanager
 async def running_bench(
-    database: TestDatabase, *, automatic: bool = True, ready: bool = True, **changes: object
+    database: TestDatabase,
+    *,
+    automatic: bool = True,
+    ready: bool = True,
+    ledger: FakeNode | None = None,
+    way: Node | None = None,
+    **changes: object,
 ) -> AsyncIterator[Bench]:
-    """Run a service over a fresh database and a fresh chain."""
-    node, keys = FakeNode(automatic=automatic), (new_key(), new_key())
+    """Run a service over a fresh database and a chain, to which `way` leads if it is given."""
+    node, keys = ledger or FakeNode(automatic=automatic), (new_key(), new_key())
     async with database.fresh_database() as url:
         config = bench_config(url, keys, **changes)
-        async with open_service(config, node) as service:
+        async with open_service(config, way or node) as service:
             task = asyncio.create_task(service.run())
             transport = httpx.ASGITransport(create_app(service))
             try:

@@ -1,0 +1,77 @@
+"""A node that hangs does not stop payments while others answer: real sockets, real database."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from node.client.failover import PATIENCE_S
+from node.client.http import NodeClient
+from tests.support.api_bench import running_bench
+from tests.support.fake_node import FakeNode
+from tests.support.fake_node_http import HttpNode
+from tests.support.postgres import TestDatabase, running_database
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDatabase]:
+    with running_database(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+def test_payments_go_on_when_the_node_that_was_asked_hangs(database: TestDatabase) -> None:
+    async def run() -> None:
+        ledger = FakeNode()
+        first, second, third = (HttpNode(ledger) for _ in range(3))
+        async with (
+            first.serving(),
+            second.serving(),
+            third.serving(),
+            NodeClient(first.url, second.url, third.url) as client,
+            running_bench(database, ledger=ledger, way=client) as bench,
+        ):
+            before = await bench.paid(await bench.order())
+            assert (await bench.validate(before)).json()["valid"] is True
+            assert not second.asked
+            order = await bench.order()
+            payment = await bench.signed(order)
+            first.hang()
+            began = time.monotonic()
+            answer = await bench.post(order, payment)
+            assert answer.status_code == 202, answer.text
+            told = await bench.validate(payment, wait=10)
+            assert told.json()["valid"] is True
+            assert time.monotonic() - began < 3 * PATIENCE_S + 3
+            first.asked.clear()
+            began = time.monotonic()
+            await bench.paid(await bench.order())
+            assert time.monotonic() - began < PATIENCE_S
+            assert first.asked == []
+
+    asyncio.run(run())
+
+
+def test_a_node_that_took_a_payment_and_hung_before_it_said_so_costs_no_refusal(
+    database: TestDatabase,
+) -> None:
+    async def run() -> None:
+        ledger = FakeNode()
+        first, second = HttpNode(ledger), HttpNode(ledger)
+        async with (
+            first.serving(),
+            second.serving(),
+            NodeClient(first.url, second.url) as client,
+            running_bench(database, ledger=ledger, way=client) as bench,
+        ):
+            order = await bench.order()
+            payment = await bench.signed(order)
+            await bench.chain_only(payment)  # Final already: its nonce is used.
+            answer = await bench.post(order, payment)
+            assert answer.status_code == 202, answer.text
+            other = await bench.order()
+            stale = await bench.signed(other, nonce=0)
+            refused = await bench.post(other, stale)
+            assert (refused.status_code, refused.json()["code"]) == (422, "BAD_NONCE")
+
+    asyncio.run(run())
