@@ -37,7 +37,7 @@ _UNREACHED: Final = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
 @dataclass(slots=True)
-class Origin:
+class NodeAddress:
     """A node's address, and what is remembered of its failures. Times are of one steady clock."""
 
     url: httpx.URL
@@ -71,7 +71,7 @@ class FailoverTransport(httpx.AsyncBaseTransport):
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         assert base_urls, "there is at least one node"
-        self._origins = [Origin(httpx.URL(url)) for url in base_urls]
+        self._origins = [NodeAddress(httpx.URL(url)) for url in base_urls]
         self._current = self._origins[0]
         self._now_s = now_s
         self._inner = inner or httpx.AsyncHTTPTransport(
@@ -110,17 +110,17 @@ class FailoverTransport(httpx.AsyncBaseTransport):
             return response
         raise AssertionError("the loop returns or raises")
 
-    def _in_turn(self) -> list[Origin]:
+    def _in_turn(self) -> list[NodeAddress]:
         """Give the origins in the order in which a request tries them."""
         now_s, at = self._now_s(), self._origins.index(self._current)
         from_current = self._origins[at:] + self._origins[:at]
 
-        def held_until_s(origin: Origin) -> float:
+        def held_until_s(origin: NodeAddress) -> float:
             return origin.held_back_until_s if origin.held_back_until_s > now_s else 0.0
 
         return sorted(from_current, key=held_until_s)
 
-    async def _send(self, request: httpx.Request, origin: Origin) -> httpx.Response:
+    async def _send(self, request: httpx.Request, origin: NodeAddress) -> httpx.Response:
         url = origin.url
         request.url = request.url.copy_with(scheme=url.scheme, host=url.host, port=url.port)
         request.headers["host"] = url.netloc.decode("ascii")

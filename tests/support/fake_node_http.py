@@ -47,7 +47,7 @@ class HttpNode:
         """Serve until the block ends."""
         port = int(self.url.rsplit(":", 1)[1])
         config = uvicorn.Config(
-            self._gate(self._app()), port=port, log_config=None, lifespan="off", ws="none"
+            self._gate(_app(self._ledger)), port=port, log_config=None, lifespan="off", ws="none"
         )
         config.timeout_graceful_shutdown = 1
         server = uvicorn.Server(config)
@@ -75,48 +75,56 @@ class HttpNode:
 
         return gated
 
-    def _app(self) -> Starlette:
-        ledger = self._ledger
 
-        async def status(_: Request) -> Response:
-            return _packed(await ledger.status())
+class _Routes:
+    """What a node's RPC answers, in MessagePack."""
 
-        async def genesis(_: Request) -> Response:
-            return Response(await ledger.genesis())
+    def __init__(self, ledger: FakeNode) -> None:
+        self._ledger = ledger
 
-        async def submit(request: Request) -> Response:
-            raws = msgspec.msgpack.decode(await request.body(), type=list[bytes])
-            return _packed(await ledger.submit(raws))
+    async def status(self, _: Request) -> Response:
+        return _packed(await self._ledger.status())
 
-        async def transaction(request: Request) -> Response:
-            return _packed(await ledger.transaction(bytes.fromhex(request.path_params["txid"])))
+    async def genesis(self, _: Request) -> Response:
+        return Response(await self._ledger.genesis())
 
-        async def account(request: Request) -> Response:
-            address = Address(bytes.fromhex(request.path_params["address"]))
-            return _packed(await ledger.account(address))
+    async def submit(self, request: Request) -> Response:
+        raws = msgspec.msgpack.decode(await request.body(), type=list[bytes])
+        return _packed(await self._ledger.submit(raws))
 
-        async def lots(request: Request) -> Response:
-            return _packed(await ledger.lots(int(request.query_params["limit"])))
+    async def transaction(self, request: Request) -> Response:
+        return _packed(await self._ledger.transaction(bytes.fromhex(request.path_params["txid"])))
 
-        async def blocks(request: Request) -> Response:
-            start = int(request.query_params["from"])
-            return StreamingResponse(_frames(ledger, start))
+    async def account(self, request: Request) -> Response:
+        address = Address(bytes.fromhex(request.path_params["address"]))
+        return _packed(await self._ledger.account(address))
 
-        async def away(_: Request, fault: Exception) -> Response:
-            return Response(msgspec.json.encode({"code": "node_unavailable"}), 503)
+    async def lots(self, request: Request) -> Response:
+        return _packed(await self._ledger.lots(int(request.query_params["limit"])))
 
-        return Starlette(
-            routes=[
-                Route("/v1/status", status),
-                Route("/v1/genesis", genesis),
-                Route("/v1/transactions", submit, methods=["POST"]),
-                Route("/v1/transactions/{txid}", transaction),
-                Route("/v1/accounts/{address}", account),
-                Route("/v1/lots", lots),
-                Route("/v1/blocks", blocks),
-            ],
-            exception_handlers={NodeUnavailable: away},
-        )
+    async def blocks(self, request: Request) -> Response:
+        start = int(request.query_params["from"])
+        return StreamingResponse(_frames(self._ledger, start))
+
+
+async def _away(_: Request, fault: Exception) -> Response:
+    return Response(msgspec.json.encode({"code": "node_unavailable", "detail": str(fault)}), 503)
+
+
+def _app(ledger: FakeNode) -> Starlette:
+    routes = _Routes(ledger)
+    return Starlette(
+        routes=[
+            Route("/v1/status", routes.status),
+            Route("/v1/genesis", routes.genesis),
+            Route("/v1/transactions", routes.submit, methods=["POST"]),
+            Route("/v1/transactions/{txid}", routes.transaction),
+            Route("/v1/accounts/{address}", routes.account),
+            Route("/v1/lots", routes.lots),
+            Route("/v1/blocks", routes.blocks),
+        ],
+        exception_handlers={NodeUnavailable: _away},
+    )
 
 
 def _packed(view: object) -> Response:

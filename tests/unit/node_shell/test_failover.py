@@ -12,7 +12,7 @@ from node.client.failover import (
     PATIENCE_DOUBLINGS_MAX,
     REPEATABLE,
     FailoverTransport,
-    Origin,
+    NodeAddress,
 )
 
 URLS = ("http://a:1", "http://b:2", "http://c:3")
@@ -153,7 +153,7 @@ def test_the_last_node_that_is_left_is_given_all_the_time_there_is() -> None:
 
 
 def test_requests_under_way_together_fail_as_one_and_failures_in_a_row_earn_patience() -> None:
-    origin = Origin(httpx.URL("http://a:1"))
+    origin = NodeAddress(httpx.URL("http://a:1"))
     for _ in range(20):
         origin.fail(asked_s=1.0, now_s=3.0)
     assert origin.patience_s(1.0) == 2.0
