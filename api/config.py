@@ -31,7 +31,7 @@ DATABASE_NAME: Final = "postgres"
 Positive = Annotated[int, Field(gt=0, le=2**53)]
 
 
-class Product(BaseModel):
+class ProductConfig(BaseModel):
     """A pack that is sold: its price in sen, and the milk that it redeems in units."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,7 +44,7 @@ class Product(BaseModel):
     redeem_units: Positive
 
 
-class Merchant(BaseModel):
+class MerchantConfig(BaseModel):
     """A merchant known from the start, with the digests of its first API keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,21 +55,21 @@ class Merchant(BaseModel):
 
 
 DEFAULT_PRODUCTS: Final = (
-    Product(
+    ProductConfig(
         id="whole-200",
         name_en="Whole milk 200 ml",
         name_ms="Susu penuh krim 200 ml",
         price_sen=180,
         redeem_units=200_000,
     ),
-    Product(
+    ProductConfig(
         id="whole-500",
         name_en="Whole milk 500 ml",
         name_ms="Susu penuh krim 500 ml",
         price_sen=380,
         redeem_units=500_000,
     ),
-    Product(
+    ProductConfig(
         id="whole-1000",
         name_en="Whole milk 1 litre",
         name_ms="Susu penuh krim 1 liter",
@@ -96,8 +96,10 @@ class ApiConfig(BaseModel):
     litre_price_sen: Positive = 360
     fee_units: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """The fee that a wallet is told; 0 asks the node for the network's least."""
-    products: Annotated[tuple[Product, ...], Field(min_length=1, max_length=64)] = DEFAULT_PRODUCTS
-    merchants: Annotated[tuple[Merchant, ...], Field(max_length=64)] = ()
+    products: Annotated[tuple[ProductConfig, ...], Field(min_length=1, max_length=64)] = (
+        DEFAULT_PRODUCTS
+    )
+    merchants: Annotated[tuple[MerchantConfig, ...], Field(max_length=64)] = ()
 
     order_ttl_s: Annotated[int, Field(ge=10, le=86_400)] = 600
     transaction_ttl_blocks: Annotated[int, Field(ge=10, le=1_000_000)] = 20_000
@@ -220,7 +222,7 @@ def prepare(
     public_host: str = "",
     prefix: str = "dbill",
     merchant: str = "Tenusu Kiosk",
-    products: Sequence[Product] = DEFAULT_PRODUCTS,
+    products: Sequence[ProductConfig] = DEFAULT_PRODUCTS,
 ) -> ApiIdentity:
     """Make or renew a home for a development network; keys stay, ports and urls are rewritten.
 
@@ -243,7 +245,7 @@ def prepare(
         public_scheme="http",
         products=tuple(products),
         merchants=(
-            Merchant(
+            MerchantConfig(
                 name=merchant, payout_address=payout_text, key_digests=(key_digest(api_key).hex(),)
             ),
         ),

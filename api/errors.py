@@ -9,7 +9,7 @@ ApiFault                    a refusal with a status, a stable code and a detail
 +-- Conflict           409  the thing is in another state, or the same request is in progress
 +-- TooLarge           413
 +-- UnsupportedType    415
-+-- Refused            422  understood and not accepted: `code` says why
++-- Unprocessable      422  understood and not accepted: `code` says why
 +-- Throttled          429  with `Retry-After`
 +-- Unavailable        503  the ledger or the database is out of reach, or behind
 ConfigFault                 a configuration that can't be used; for the command line
@@ -113,7 +113,7 @@ class UnsupportedType(ApiFault):
     title = "The body must be application/json"
 
 
-class Refused(ApiFault):
+class Unprocessable(ApiFault):
     """Understood and not accepted."""
 
     status, default_code, title = 422, "REFUSED", "The request can't be accepted"

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.errors import FollowerFault
-from api.node_port import Node
+from api.node_port import NodePort
 from api.services.settlement import Observed, Settled, settle
 from api.services.stock import LOTS_MAX, mirror
 from ledger.types.milk import MintLot
@@ -51,7 +51,7 @@ class Cursor:
 
 
 @dataclass(slots=True)
-class Findings:
+class BlockPayments:
     """What blocks hold that concerns payments."""
 
     observed: list[Observed] = field(default_factory=list)
@@ -80,9 +80,9 @@ def observe(
     )
 
 
-def read_blocks(blocks: Sequence[FinalBlock]) -> Findings:
+def read_blocks(blocks: Sequence[FinalBlock]) -> BlockPayments:
     """Gather payments, redemptions and mints of some blocks."""
-    found = Findings()
+    found = BlockPayments()
     for block in blocks:
         for raw, receipt in zip(block.transactions, block.receipts, strict=True):
             transaction = decode_transaction(raw)
@@ -106,7 +106,7 @@ class Follower:
     def __init__(
         self,
         engine: AsyncEngine,
-        node: Node,
+        node: NodePort,
         now_ms: Callable[[], int],
         on_settled: Callable[[Settled], None],
     ) -> None:

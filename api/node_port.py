@@ -18,7 +18,7 @@ from node.client.views import (
 )
 
 
-class Node(Protocol):
+class NodePort(Protocol):
     """The way to a node."""
 
     async def status(self) -> NodeStatus:

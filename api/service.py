@@ -22,7 +22,7 @@ from api.db.session import migrate, open_engine
 from api.errors import Conflict, Forbidden, Unauthorized, Unavailable
 from api.follower import Follower
 from api.metrics import Metrics
-from api.node_port import Node
+from api.node_port import NodePort
 from api.services.catalogue import Seller, find_seller, publish
 from api.services.limits import Limiter, Quota
 from api.services.orders import NewOrder, OrderDesk, newest_orders, read_orders
@@ -30,13 +30,13 @@ from api.services.outbox import card
 from api.services.payments import (
     NOT_FOUND,
     UNCONFIRMED,
-    Answer,
     PaymentBook,
     Question,
+    ValidationAnswer,
     judge,
 )
 from api.services.settlement import Settled
-from api.services.submission import PaymentDesk, SignedPayment, Tip
+from api.services.submission import FollowedChain, PaymentDesk, SignedPayment
 from api.stream import Hub
 from api.waiters import Waiters
 from ledger.genesis import parse_genesis
@@ -71,7 +71,7 @@ class Service:
         self,
         config: ApiConfig,
         engine: AsyncEngine,
-        node: Node,
+        node: NodePort,
         price_id: str,
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:
@@ -115,7 +115,7 @@ class Service:
 
     async def _submit(self, payments: Sequence[SignedPayment]) -> Sequence[bytes | Exception]:
         cursor = self.follower.cursor
-        tip = Tip(cursor.chain_id, cursor.height)
+        tip = FollowedChain(cursor.chain_id, cursor.height)
         answers = await self._payment_desk.submit(payments, tip, self.now_ms())
         self.hub.poke()
         return answers
@@ -219,7 +219,7 @@ class Service:
         """Look a payment up."""
         return await self._lookups.submit(tx_hash)
 
-    async def validate(self, seller: Seller, question: Question, wait_s: int) -> Answer:
+    async def validate(self, seller: Seller, question: Question, wait_s: int) -> ValidationAnswer:
         """Answer a validation; wait for finality as long as asked; raise `Unavailable`, not lie."""
         waiting = self.waiters.add(question.tx_hash) if wait_s else None
         try:
@@ -238,7 +238,7 @@ class Service:
             raise Unavailable(why, retry_after_s=1)
         return answer
 
-    async def _look(self, seller: Seller, question: Question) -> Answer:
+    async def _look(self, seller: Seller, question: Question) -> ValidationAnswer:
         """Answer from the database, and ask the node about what it doesn't know."""
         row = await self.find_payment(question.tx_hash)
         if row is not None:
@@ -317,7 +317,7 @@ def lot_json(lot: LotView) -> dict[str, object]:
 
 @asynccontextmanager
 async def open_service(
-    config: ApiConfig, node: Node, now_ms: Callable[[], int] = wall_ms
+    config: ApiConfig, node: NodePort, now_ms: Callable[[], int] = wall_ms
 ) -> AsyncIterator[Service]:
     """Migrate the database, write the catalogue, and lend a service over it."""
     engine = open_engine(config.database_url, config.pool_size)

@@ -96,7 +96,7 @@ class ApiKey(Base):
     revoked_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
-class Price(Base):
+class MilkPrice(Base):
     """A price of milk that orders were locked to: sen a litre."""
 
     __tablename__ = "prices"
@@ -195,7 +195,7 @@ class Payment(Base):
     confirmed_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
-class Lot(Base):
+class LotStock(Base):
     """A lot of milk as the ledger knows it, and what open orders have set their eye on.
 
     `reserved_units` is soft: it steers orders to lots with milk left and promises nothing, since

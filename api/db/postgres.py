@@ -55,14 +55,14 @@ _SETTINGS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SystemUser:
     """The system user that the server runs as; None means: as we are."""
 
     uid: int
     gid: int
 
 
-def server_account() -> Account | None:
+def server_account() -> SystemUser | None:
     """Choose whom the server runs as: PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return None
@@ -73,7 +73,7 @@ def server_account() -> Account | None:
             "PostgreSQL can't run as root and there is no user `nobody` to run it as: "
             "start the service as an ordinary user, or set DATABASE_URL"
         ) from None
-    return Account(entry.pw_uid, entry.pw_gid)
+    return SystemUser(entry.pw_uid, entry.pw_gid)
 
 
 def _reachable(path: Path) -> bool:
@@ -121,7 +121,7 @@ def shared_binaries(source: Path, shelf: Path) -> Path:
     return target
 
 
-def _binaries(account: Account | None) -> Path:
+def _binaries(account: SystemUser | None) -> Path:
     source = packaged_binaries()
     if account is None or _reachable(source / "bin"):
         return source

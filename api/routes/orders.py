@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ulid import ULID
 
 from api.auth.keys import Scope
-from api.errors import KeyMissing, MalformedRequest, NotFound, Pointer, Refused
+from api.errors import KeyMissing, MalformedRequest, NotFound, Pointer, Unprocessable
 from api.problems import json_response
 from api.routes.requests import read_body, seller_of, service_of
 from api.services.orders import KEY_CHARS_MAX, QUANTITY_MAX, NewOrder, order_json
@@ -46,7 +46,7 @@ async def create_order(request: Request) -> Response:
         raise MalformedRequest("productId is missing", errors=(Pointer("/productId", "MISSING"),))
     quantity = _quantity(quantity_text)
     if product_id not in service.products:
-        raise Refused(
+        raise Unprocessable(
             f"{product_id[:40]!r} is not sold here: see GET /api/v1/products",
             code="UNKNOWN_PRODUCT",
             errors=(Pointer("/productId", "UNKNOWN_PRODUCT"),),

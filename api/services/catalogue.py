@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.auth.keys import ALL_SCOPES
-from api.config import ApiConfig, Product
+from api.config import ApiConfig, ProductConfig
 from ledger.primitives.keys import Address, parse_address
 
 
@@ -121,7 +121,7 @@ async def find_seller(connection: AsyncConnection, digest: bytes) -> Seller | No
     return Seller(row.id, row.name, Address(row.payout), frozenset(row.scopes))
 
 
-def product_json(product: Product, bill: str, myr: str) -> dict[str, object]:
+def product_json(product: ProductConfig, bill: str, myr: str) -> dict[str, object]:
     """Present a product."""
     return {
         "id": product.id,

@@ -16,9 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ulid import ULID
 
 from api.amounts import format_time, units_for
-from api.config import ApiConfig, Product
+from api.config import ApiConfig, ProductConfig
 from api.db.models import IntentState, OrderState
-from api.errors import Conflict, Refused
+from api.errors import Conflict, Unprocessable
 from api.services.outbox import CARD_COLUMNS, NewEvent, card, write_events
 from api.services.stock import Shelf, adjust, open_shelves, released_by, reserve, take
 from ledger.primitives.amounts import Units, format_bill
@@ -42,7 +42,7 @@ class NewOrder:
 
     merchant_id: str
     payout: Address
-    product: Product
+    product: ProductConfig
     quantity: int
     key: str
     fingerprint: bytes
@@ -104,7 +104,7 @@ class OrderDesk:
             row = drawn.get(id(request))
             if before is not None and before[1] != request.fingerprint:
                 answers.append(
-                    Refused(
+                    Unprocessable(
                         "this Idempotency-Key was used with another body",
                         code="IDEMPOTENCY_KEY_REUSED",
                     )

@@ -40,7 +40,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ValidationAnswer:
     """What a partner is told. `unconfirmed` also asks them to come back."""
 
     valid: bool
@@ -53,8 +53,8 @@ class Answer:
         return {"valid": self.valid, "confirmedAt": confirmed, "error": self.error}
 
 
-NOT_FOUND: Final = Answer(False, None, TX_NOT_FOUND)
-UNCONFIRMED: Final = Answer(False, None, TX_UNCONFIRMED)
+NOT_FOUND: Final = ValidationAnswer(False, None, TX_NOT_FOUND)
+UNCONFIRMED: Final = ValidationAnswer(False, None, TX_UNCONFIRMED)
 
 
 def read_json(raw: bytes) -> dict[str, Json]:
@@ -102,7 +102,7 @@ def read_question(raw: bytes) -> Question:
     )
 
 
-def judge(row: Mapping[str, Any] | None, merchant_id: str, question: Question) -> Answer:
+def judge(row: Mapping[str, Any] | None, merchant_id: str, question: Question) -> ValidationAnswer:
     """Answer from a payment's row; another merchant's payment is as if it were not there."""
     if row is None or row["merchant_id"] != merchant_id:
         return NOT_FOUND
@@ -111,19 +111,19 @@ def judge(row: Mapping[str, Any] | None, merchant_id: str, question: Question) -
     confirmed_ms = row["confirmed_ms"]
     match row["outcome"]:
         case Outcome.FAILED:
-            return Answer(False, confirmed_ms, TX_FAILED)
+            return ValidationAnswer(False, confirmed_ms, TX_FAILED)
         case Outcome.DUPLICATE:
-            return Answer(False, confirmed_ms, TX_ALREADY_USED)
+            return ValidationAnswer(False, confirmed_ms, TX_ALREADY_USED)
         case Outcome.UNDERPAID | Outcome.OVERPAID | Outcome.WRONG_REDEMPTION:
-            return Answer(False, confirmed_ms, AMOUNT_MISMATCH)
+            return ValidationAnswer(False, confirmed_ms, AMOUNT_MISMATCH)
     if row["refunded_units"] > 0:
-        return Answer(False, confirmed_ms, TX_REFUNDED)
+        return ValidationAnswer(False, confirmed_ms, TX_REFUNDED)
     # Compared with the quote that the order was made under, never with today's price.
     quoted = row["amount_units"] if question.sen is None else row["amount_sen"]
     expected = question.units if question.sen is None else question.sen
     if quoted != expected:
-        return Answer(False, confirmed_ms, AMOUNT_MISMATCH)
-    return Answer(True, confirmed_ms, None)
+        return ValidationAnswer(False, confirmed_ms, AMOUNT_MISMATCH)
+    return ValidationAnswer(True, confirmed_ms, None)
 
 
 class PaymentBook:

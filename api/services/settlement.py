@@ -73,7 +73,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SettledPayment:
     """What a payment is by itself, what it brought too much or too little, and the order after."""
 
     outcome: Outcome
@@ -81,10 +81,10 @@ class Verdict:
     after: Standing
 
 
-def decide(order: Standing, paid: Observed) -> Verdict:
+def decide(order: Standing, paid: Observed) -> SettledPayment:
     """Say what a final transaction does to its order."""
     if paid.code:
-        return Verdict(Outcome.FAILED, 0, order)
+        return SettledPayment(Outcome.FAILED, 0, order)
     closed = order.state not in PAYABLE or order.whole
     after = replace(
         order,
@@ -92,11 +92,13 @@ def decide(order: Standing, paid: Observed) -> Verdict:
         redeemed_units=order.redeemed_units + paid.redeem_units,
     )
     if closed:
-        return Verdict(Outcome.DUPLICATE, paid.units, replace(after, exception=Outcome.DUPLICATE))
+        return SettledPayment(
+            Outcome.DUPLICATE, paid.units, replace(after, exception=Outcome.DUPLICATE)
+        )
     if after.whole:
         after = replace(after, state=OrderState.PAID)
     after = replace(after, exception=_exception(after, paid.time_ms))
-    return Verdict(_alone(order, paid), paid.units - order.amount_units, after)
+    return SettledPayment(_alone(order, paid), paid.units - order.amount_units, after)
 
 
 def _alone(order: Standing, paid: Observed) -> Outcome:
@@ -129,7 +131,7 @@ class _Order:
     changed: bool = False
     left_queue: bool = False
 
-    def meet(self, paid: Observed) -> tuple[Verdict, str]:
+    def meet(self, paid: Observed) -> tuple[SettledPayment, str]:
         """Let a payment change the order; give the verdict and the kind of event that tells it."""
         row, before = self.row, self._standing()
         verdict, kind = decide(before, paid), "order.exception"
@@ -192,7 +194,7 @@ async def settle(
         if (order := orders.get(paid.reference)) is not None and order.row["payout"] == paid.to
     ]
     known = await _add_up(connection, orders.values(), [paid.tx_hash for paid in mine])
-    rows: list[tuple[Observed, Verdict, _Order]] = []
+    rows: list[tuple[Observed, SettledPayment, _Order]] = []
     events: list[NewEvent] = []
     for paid in mine:
         if paid.tx_hash in known:
@@ -213,7 +215,9 @@ async def settle(
     return done
 
 
-def _event(kind: str, order: _Order, paid: Observed, verdict: Verdict, now_ms: int) -> NewEvent:
+def _event(
+    kind: str, order: _Order, paid: Observed, verdict: SettledPayment, now_ms: int
+) -> NewEvent:
     body = {**card(order.row), "txHash": paid.tx_hash.hex(), "outcome": verdict.outcome}
     return NewEvent(kind, order.row["merchant_id"], order.row["id"], body, now_ms)
 
@@ -267,7 +271,7 @@ async def _add_up(
 
 
 async def _store_payments(
-    connection: AsyncConnection, rows: Sequence[tuple[Observed, Verdict, _Order]]
+    connection: AsyncConnection, rows: Sequence[tuple[Observed, SettledPayment, _Order]]
 ) -> None:
     values = [
         {

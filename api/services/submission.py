@@ -14,8 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.db.models import OrderState
-from api.errors import ApiFault, Conflict, NotFound, Refused, Unavailable
-from api.node_port import Node
+from api.errors import ApiFault, Conflict, NotFound, Unavailable, Unprocessable
+from api.node_port import NodePort
 from api.services.orders import read_orders
 from api.services.outbox import NewEvent, card, write_events
 from ledger.types.transaction import Transaction
@@ -40,34 +40,38 @@ class SignedPayment:
 
 
 @dataclass(frozen=True, slots=True)
-class Tip:
+class FollowedChain:
     """The chain as this service has followed it."""
 
     chain_id: bytes
     height: int
 
 
-def check_payment(row: Mapping[str, Any], transaction: Transaction, tip: Tip, now_ms: int) -> None:
+def check_payment(
+    row: Mapping[str, Any], transaction: Transaction, tip: FollowedChain, now_ms: int
+) -> None:
     """Raise why a transaction can't pay an order; say nothing if it can."""
     intent, body = transaction.intent, transaction.intent.body
     if intent.chain_id != tip.chain_id:
-        raise Refused("the transaction is for another chain", code="WRONG_CHAIN")
+        raise Unprocessable("the transaction is for another chain", code="WRONG_CHAIN")
     if not isinstance(body, Transfer):
-        raise Refused("only a transfer pays an order", code="NOT_A_TRANSFER")
+        raise Unprocessable("only a transfer pays an order", code="NOT_A_TRANSFER")
     if body.reference != row["reference"]:
-        raise Refused("the reference is not this order's", code="WRONG_REFERENCE")
+        raise Unprocessable("the reference is not this order's", code="WRONG_REFERENCE")
     if body.to != row["payout"]:
-        raise Refused("the transfer does not go to this order's merchant", code="WRONG_PAYEE")
+        raise Unprocessable("the transfer does not go to this order's merchant", code="WRONG_PAYEE")
     if body.units != row["amount_units"]:
-        raise Refused(
+        raise Unprocessable(
             f"the order costs {row['amount_units']} units, the transfer pays {body.units}",
             code="AMOUNT_MISMATCH",
         )
     redeemed = None if body.redeem is None else (body.redeem.lot, body.redeem.units)
     if redeemed != (row["redeem_lot"], row["redeem_units"]):
-        raise Refused("the transfer does not redeem this order's pack", code="WRONG_REDEMPTION")
+        raise Unprocessable(
+            "the transfer does not redeem this order's pack", code="WRONG_REDEMPTION"
+        )
     if intent.valid_until_height <= tip.height:
-        raise Refused("the transaction is no longer valid", code="TRANSACTION_EXPIRED")
+        raise Unprocessable("the transaction is no longer valid", code="TRANSACTION_EXPIRED")
     if row["state"] != OrderState.AWAITING_PAYMENT:
         raise Conflict(f"the order is {row['state']}", code="ORDER_NOT_PAYABLE")
     if now_ms > row["expires_ms"]:
@@ -80,19 +84,19 @@ def refusal(submission: Submission) -> ApiFault | None:
         return None
     if submission.code == "pool_full":
         return Unavailable(submission.detail, code="LEDGER_BUSY", retry_after_s=1)
-    return Refused(submission.detail or submission.code, code=submission.code.upper())
+    return Unprocessable(submission.detail or submission.code, code=submission.code.upper())
 
 
 class PaymentDesk:
     """Takes signed payments to the node."""
 
-    def __init__(self, engine: AsyncEngine, node: Node) -> None:
+    def __init__(self, engine: AsyncEngine, node: NodePort) -> None:
         self._engine = engine
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._node = node
 
     async def submit(
-        self, payments: Sequence[SignedPayment], tip: Tip, now_ms: int
+        self, payments: Sequence[SignedPayment], tip: FollowedChain, now_ms: int
     ) -> list[bytes | Exception]:
         """Submit a batch; each answer is the transaction's hash, or why it was refused."""
         async with self._reader.connect() as connection:

@@ -12,8 +12,8 @@ from ulid import ULID
 
 from api.app import create_app
 from api.auth.keys import key_digest, new_key
-from api.config import ApiConfig, Merchant
-from api.node_port import Node
+from api.config import ApiConfig, MerchantConfig
+from api.node_port import NodePort
 from api.service import Service, open_service
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of, format_address
@@ -118,7 +118,7 @@ def bench_config(url: str, keys: tuple[str, str], **changes: object) -> ApiConfi
     """Make a configuration with two merchants."""
     purses = (("Kiosk", MERCHANT), ("Other", OTHER_MERCHANT))
     merchants = tuple(
-        Merchant(
+        MerchantConfig(
             name=name,
             payout_address=format_address(address_of(purse.public), "dbill"),
             key_digests=(key_digest(key).hex(),),
@@ -144,7 +144,7 @@ async def running_bench(
     automatic: bool = True,
     ready: bool = True,
     ledger: FakeNode | None = None,
-    way: Node | None = None,
+    way: NodePort | None = None,
     **changes: object,
 ) -> AsyncIterator[Bench]:
     """Run a service over a fresh database and a chain, to which `way` leads if it is given."""

@@ -25,7 +25,8 @@ ALIVE: dict[str, str] = {
         recv_window _auto_tune_and_send_window_update maybe_connect""",
     "pyproject.toml names it as a command of its own": "balance",
     "the database holds them, and hand-written SQL names them": """
-        ApiKey Order PaymentIntent Payment IdempotencyKey FollowerCursor RateWindow created_ms
+        ApiKey LotStock Merchant MilkPrice Order PaymentIntent Payment Product IdempotencyKey
+        FollowerCursor RateWindow created_ms
         revoked_ms redeem_lot settlement refunded_units reserved_units""",
     "states of the payments interface that its next version enters": """
         DRAFT FULFILLED PARTIALLY_REFUNDED REFUNDED CANCELLED SEEN INCLUDED""",
