@@ -5,7 +5,7 @@ import time
 from consensus.params import Params
 from loadtest.report import Figure
 from tests.bench.clock import Sample, of_samples
-from tests.support.consensus_net import Net
+from tests.support.consensus.network import Net
 
 SIZES = (4, 16, 64)
 VIEWS = {4: 60, 16: 12, 64: 3}

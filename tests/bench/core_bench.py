@@ -10,7 +10,7 @@ from loadtest.report import Figure
 from node.core import events as told
 from tests.bench.clock import Sample, of_samples, once
 from tests.bench.town import Town
-from tests.support.cluster import Cluster
+from tests.support.node.cluster import Cluster
 
 PAYERS = 1_000
 REPEATS = 5

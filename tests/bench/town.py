@@ -21,7 +21,7 @@ from ledger.store.memory import MemoryStore
 from ledger.transition import BlockOutcome, apply_block, transactions_root
 from ledger.types.block import Block
 from ledger.types.transaction import Transaction
-from tests.support.ledgers import Dairy, bill, key
+from tests.support.ledger.dairy import Dairy, bill, key
 
 FILL_CHUNK = 50_000
 

@@ -9,7 +9,7 @@ import time
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import Seed, SigningKey, address_of, format_address
 from node.key_file import write_key
-from tests.support.node_homes import make_homes
+from tests.support.node.homes import make_homes
 
 START_S = 25.0
 PAYEE = format_address(address_of(SigningKey(Seed(bytes([77]) * 32)).public), "dbill")

@@ -26,8 +26,8 @@ from ledger.types.transfer import Transfer
 from simulator.dairy.setup import FARMS, identify, read_seed
 from simulator.dairy.wallet import PaymentOffer, Wallet
 from simulator.testnet.figures import format_litres
-from tests.support.mqtt_wire import capture, publish
-from tests.support.running_testnet import BILLCOIN, RunningTestnet
+from tests.support.minting.mqtt_wire import capture, publish
+from tests.support.testnet.running import BILLCOIN, RunningTestnet
 
 START_S = 60
 MINT_S = 60

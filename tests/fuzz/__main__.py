@@ -13,8 +13,8 @@ from collections.abc import Callable
 from random import Random
 
 from ledger.rules import LAWS
-from tests.support.wire_laws import Programs, check_type, make_readers
-from tests.support.wire_types import encoded_types
+from tests.support.encoding.laws import Programs, check_type, make_readers
+from tests.support.encoding.types import encoded_types
 
 Case = Callable[[Random], None]
 FAILURES_MAX = 20

@@ -14,7 +14,7 @@ import pytest
 from api.config import DATABASE_USER, database_password
 from api.db.postgres import Cluster, shared_binaries
 from api.errors import DatabaseFault
-from tests.support.postgres import free_port
+from tests.support.api.postgres import free_port
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
 

@@ -22,9 +22,9 @@ from api.service import open_service
 from ledger.genesis import Genesis, GenesisAccount
 from ledger.primitives.amounts import Units
 from simulator.dairy import shopper
-from tests.support.api_bench import bench_config, until
-from tests.support.fake_node import FakeNode, small_genesis
-from tests.support.postgres import TestDatabase, free_port, running_database
+from tests.support.api.postgres import TestDatabase, free_port, running_database
+from tests.support.api.service_under_test import bench_config, until
+from tests.support.node.fake_node import FakeNode, small_genesis
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
 PURSE = Units(1_000_000_000)

@@ -28,10 +28,10 @@ from simulator.dairy.live import LiveDairy
 from simulator.dairy.recording import decode_text, read_recording
 from simulator.dairy.replay import Player, replay_identities
 from simulator.dairy.setup import LINE, DairyConfig, identify
-from tests.support.ledger_chain import LedgerChain
-from tests.support.ledgers import FOREVER, Dairy, key
-from tests.support.milk_line import MilkLine
-from tests.support.mint_parts import running_broker, until
+from tests.support.ledger.dairy import FOREVER, Dairy, key
+from tests.support.minting.ledger_chain import LedgerChain
+from tests.support.minting.milk_line import MilkLine
+from tests.support.minting.parts import running_broker, until
 
 SEED = b"\x21" * 32
 SHARED = Path(os.environ.get("BILLCOIN_SHARED_DATA", Path(__file__).parents[3] / "shared/data"))

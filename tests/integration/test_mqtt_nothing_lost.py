@@ -10,9 +10,10 @@ from iot_minting.mqtt import wall_ms
 from iot_minting.store import Store
 from ledger.primitives.codec import encode
 from ledger.types.evidence import Instrument
-from tests.support.ledgers import key
-from tests.support.milk_line import Sensor
-from tests.support.mint_parts import (
+from tests.support.ledger.dairy import key
+from tests.support.minting.milk_line import Sensor
+from tests.support.minting.mqtt_wire import capture, publish
+from tests.support.minting.parts import (
     CHAIN,
     PLANT,
     IngestProcess,
@@ -21,7 +22,6 @@ from tests.support.mint_parts import (
     running_device,
     until,
 )
-from tests.support.mqtt_wire import capture, publish
 
 SIGKILLED = -9
 

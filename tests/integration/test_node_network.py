@@ -13,8 +13,8 @@ from ledger.types.transfer import Transfer
 from node.client.views import TransactionState
 from node.config import JOURNAL_FOLDER, STORE_FOLDER
 from node.shell.running import Node, make_node
-from tests.support.node_homes import BALANCE, Homes, make_homes
-from tests.support.trio_runs import in_trio, until
+from tests.support.node.homes import BALANCE, Homes, make_homes
+from tests.support.system.trio_runs import in_trio, until
 
 PAYEE = address_of(SigningKey(Seed(bytes([77]) * 32)).public)
 

@@ -15,12 +15,12 @@ from node.client.errors import Rejected
 from node.core import events as told
 from node.core.proving import Prover
 from node.lightclient import anchor_of, format_anchor, parse_anchor, verify_proof
-from tests.support.broken_proofs import forged
-from tests.support.cluster import Cluster
-from tests.support.ledgers import Dairy, key
-from tests.support.proof_chain import grown
-from tests.support.rpc_runs import rpc_app, run_async
-from tests.support.toy_backend import ToyBackend, toy_node
+from tests.support.ledger.dairy import Dairy, key
+from tests.support.lightclient.broken_proofs import forged
+from tests.support.lightclient.proof_chain import grown
+from tests.support.node.cluster import Cluster
+from tests.support.node.rpc_runs import rpc_app, run_async
+from tests.support.node.toy_backend import ToyBackend, toy_node
 
 BOB = address_of(key("bob").public)
 AGES = ("--trusting-days", "36500")  # The dairy's genesis is of 2023.

@@ -10,7 +10,7 @@ import pytest
 from node.client.framing import FrameDecoder, encode_frame
 from node.client.views import NodeStatus
 from node.shell.rpc import wire
-from tests.support.toy_backend import toy_node
+from tests.support.node.toy_backend import toy_node
 
 
 def connect(path) -> socket.socket:

@@ -15,10 +15,10 @@ from node.cli.trace import trace
 from node.client.errors import Rejected
 from node.client.views import TransactionState
 from node.shell.rpc.queries import Queries
-from tests.support.final_chain import TO_BOB, fill
-from tests.support.ledgers import GENESIS_MS, Dairy, key
-from tests.support.rpc_runs import rpc_app, run_async
-from tests.support.toy_backend import ToyBackend, toy_node
+from tests.support.ledger.dairy import GENESIS_MS, Dairy, key
+from tests.support.node.final_chain import TO_BOB, fill
+from tests.support.node.rpc_runs import rpc_app, run_async
+from tests.support.node.toy_backend import ToyBackend, toy_node
 
 FARM = address_of(Dairy().farm_keys[0].public)
 LOT = Dairy().claim().lot_id()

@@ -8,8 +8,8 @@ from node.core.events import Channel
 from node.errors import PortTaken
 from node.shell.p2p.libp2p_patches import apply_patches
 from node.shell.p2p.transport import CHANNELS
-from tests.support.libp2p_peers import Heard, Net
-from tests.support.trio_runs import in_trio, until
+from tests.support.node.libp2p_peers import Heard, Net
+from tests.support.system.trio_runs import in_trio, until
 
 
 @in_trio

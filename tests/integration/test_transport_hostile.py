@@ -22,8 +22,8 @@ from node.core.events import Channel
 from node.shell.p2p import libp2p_host
 from node.shell.p2p.libp2p_transport import CONNECTIONS_MAX, PROTOCOLS
 from node.shell.p2p.transport import CHANNELS
-from tests.support.libp2p_peers import Heard, Net, port_of
-from tests.support.trio_runs import in_trio, until
+from tests.support.node.libp2p_peers import Heard, Net, port_of
+from tests.support.system.trio_runs import in_trio, until
 
 VICTIM, FRIEND, TRAITOR = 0, 1, 2
 garbage = Random(7).randbytes

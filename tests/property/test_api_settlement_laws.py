@@ -18,9 +18,9 @@ from sqlalchemy import text
 
 from api.services.settlement import Observed, Standing, decide, settle
 from ledger.primitives.keys import address_of
-from tests.support.api_bench import Bench, running_bench
-from tests.support.fake_node import MERCHANT, OTHER_MERCHANT
-from tests.support.postgres import running_database
+from tests.support.api.postgres import running_database
+from tests.support.api.service_under_test import Bench, running_bench
+from tests.support.node.fake_node import MERCHANT, OTHER_MERCHANT
 
 ORDERS = 3
 DUE, MILK = 500_000, 200_000

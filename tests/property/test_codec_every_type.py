@@ -10,9 +10,15 @@ import pytest
 from hypothesis import given, settings
 
 from ledger.rules import LAWS
-from tests.support.wire_laws import NOT_NAMED_READERS, Programs, check_type, decodes, make_readers
-from tests.support.wire_types import encoded_types, modules, readers
-from tests.support.wire_values import respelled, tokens, with_a_key_twice
+from tests.support.encoding.laws import (
+    NOT_NAMED_READERS,
+    Programs,
+    check_type,
+    decodes,
+    make_readers,
+)
+from tests.support.encoding.types import encoded_types, modules, readers
+from tests.support.encoding.values import respelled, tokens, with_a_key_twice
 
 TYPES = encoded_types()
 READERS = make_readers()

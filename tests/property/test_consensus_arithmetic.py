@@ -16,7 +16,7 @@ from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Signature
 from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus_net import make_committee
+from tests.support.consensus.network import make_committee
 
 STAKES = st.lists(st.integers(1, 2**40), min_size=1, max_size=24)
 KINDS = st.sampled_from(VoteKind)

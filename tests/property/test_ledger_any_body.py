@@ -21,9 +21,9 @@ from ledger.state.tables import account, credit, grant_role, parameters
 from ledger.transition import BlockContext, apply_block, check_transaction
 from ledger.types.milk import PackLot, RecordCollection
 from ledger.types.transaction import decode_transaction
-from tests.support.ledgers import FEE, GENESIS_MS, NOW_MS, PLANT, Dairy, bill, key
-from tests.support.ledgers_samples import sample_bodies
-from tests.support.ledgers_town import PURSES, Town
+from tests.support.ledger.dairy import FEE, GENESIS_MS, NOW_MS, PLANT, Dairy, bill, key
+from tests.support.ledger.samples import sample_bodies
+from tests.support.ledger.town import PURSES, Town
 
 WHO = ("alice", "bob", "carol", "mmu", "regulator", "treasury", "owner-0")
 CODES = {""}

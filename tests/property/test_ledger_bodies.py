@@ -21,9 +21,9 @@ from ledger.types.price import FundSubsidy
 from ledger.types.registry import GrantRole
 from ledger.types.staking import RegisterValidator
 from ledger.types.transaction import decode_transaction
-from tests.support.ledgers import bill, key
-from tests.support.ledgers_samples import sample_bodies
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import bill, key
+from tests.support.ledger.samples import sample_bodies
+from tests.support.ledger.town import Town
 
 TOWN = Town()
 BODIES = sample_bodies(TOWN)

@@ -17,7 +17,7 @@ from ledger.state import EMPTY, Overlay
 from ledger.state.tables import account
 from ledger.transition import Execution, apply_block, select_transactions
 from ledger.types.reading import Unit
-from tests.support.ledgers import FEE, Dairy, bill, key
+from tests.support.ledger.dairy import FEE, Dairy, bill, key
 
 DAIRY = Dairy()
 keys = st.binary(min_size=1, max_size=3)

@@ -25,7 +25,7 @@ from ledger.state.tables import (
     supply,
 )
 from ledger.store import MemoryStore
-from tests.support.ledgers import NOW_MS, Chain, Dairy, bill, key
+from tests.support.ledger.dairy import NOW_MS, Chain, Dairy, bill, key
 
 NAMES = ("alice", "bob", "mmu", "farm-0", "farm-1", "farm-2", "carol")
 DAIRY = Dairy()

@@ -1,6 +1,6 @@
 """Random programs of every type of transaction against a person with a pencil.
 
-The model (`tests.support.ledgers_model`) decides each code by itself. After every block all
+The model (`tests.support.ledger.model`) decides each code by itself. After every block all
 accounts, lots, stakes and books agree with it, every record reads back (however near to the
 bounds the amounts were), and an audit of the whole state finds nothing. At the end the chain is
 replayed from its genesis. Rules for milk and trade stand in `tests.support`.
@@ -44,11 +44,11 @@ from ledger.types.staking import (
     possession_bytes,
 )  # fmt: skip
 from ledger.types.votes import SignedVote
-from tests.support import ledgers, ledgers_programs_milk, ledgers_programs_trade
-from tests.support.ledgers import NOW_MS, Chain, bill, key
-from tests.support.ledgers_model import Model, Validator
-from tests.support.ledgers_model_trade import DAY
-from tests.support.ledgers_programs import (
+from tests.support.ledger import dairy, programs_milk, programs_trade
+from tests.support.ledger.dairy import NOW_MS, Chain, bill, key
+from tests.support.ledger.model import Model, Validator
+from tests.support.ledger.model_trade import DAY
+from tests.support.ledger.programs import (
     ACCOUNT,
     ADDRESS,
     BLOCK_MAX,
@@ -65,9 +65,9 @@ from tests.support.ledgers_programs import (
     people,
     picks,
 )
-from tests.support.ledgers_programs_milk import MilkPrograms
-from tests.support.ledgers_programs_trade import TradePrograms
-from tests.support.ledgers_records import unreadable
+from tests.support.ledger.programs_milk import MilkPrograms
+from tests.support.ledger.programs_trade import TradePrograms
+from tests.support.ledger.records import unreadable
 
 
 class Programs(MilkPrograms, TradePrograms, RuleBasedStateMachine):
@@ -291,5 +291,5 @@ TestPrograms = Programs.TestCase
 
 def test_the_programs_speak_every_type_of_transaction():
     # Who imports a type sends it: the linter lets no import stand unused.
-    here = (globals(), vars(ledgers_programs_milk), vars(ledgers_programs_trade), vars(ledgers))
+    here = (globals(), vars(programs_milk), vars(programs_trade), vars(dairy))
     assert [kind for kind in LAWS if not any(kind in names.values() for names in here)] == []

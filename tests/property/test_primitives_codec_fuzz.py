@@ -15,7 +15,7 @@ from ledger.transition import apply_block, check_transaction, signature_claims
 from ledger.types.block import BLOCK_BYTES_MAX, Block, Receipt
 from ledger.types.reading import ENVELOPE_BYTES_MAX, Envelope, Reading
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, Transaction, decode_transaction
-from tests.support.ledgers import Chain, Dairy, key
+from tests.support.ledger.dairy import Chain, Dairy, key
 
 DAIRY = Dairy()
 CHAIN = Chain(DAIRY, MemoryStore())

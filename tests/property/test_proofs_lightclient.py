@@ -19,8 +19,8 @@ from node.lightclient import (
 )
 from node.lightclient.building import steps_to
 from node.lightclient.verifying import climb
-from tests.support import proof_stranger
-from tests.support.proof_chain import CHAIN_ID, START_MS, ProofChain, grown
+from tests.support.lightclient import stranger
+from tests.support.lightclient.proof_chain import CHAIN_ID, START_MS, ProofChain, grown
 
 NOW_MS = START_MS + 60_000
 CHAIN = grown()
@@ -52,8 +52,8 @@ def test_the_product_and_a_stranger_refuse_for_the_same_reason(raw, data, bit):
     changed = raw[:place] + bytes([raw[place] ^ 1 << bit]) + raw[place + 1 :]
     with pytest.raises(ProofFault) as caught:
         verify_proof(changed, ANCHOR, NOW_MS)
-    with pytest.raises(proof_stranger.Refused) as refused:
-        proof_stranger.verify(changed, json.loads(format_anchor(ANCHOR)), NOW_MS, TRUSTING_MS)
+    with pytest.raises(stranger.Refused) as refused:
+        stranger.verify(changed, json.loads(format_anchor(ANCHOR)), NOW_MS, TRUSTING_MS)
     assert refused.value.args == (caught.value.code,)
 
 

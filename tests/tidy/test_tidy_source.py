@@ -6,6 +6,7 @@ Public docstrings, line length in detail and complexity are ruff's; the floors a
 import ast
 import re
 from collections import Counter
+from pathlib import Path
 
 from tests.tidy.repository import PACKAGES, ROOT, place, product, sources, tracked, tree
 
@@ -134,3 +135,38 @@ def test_the_hooks_before_a_commit_are_part_of_the_check():
     assert len(commands) >= 4
     assert not [command for command in commands if f"\t{command}" not in check]
     assert "://" not in hooks
+
+
+def test_what_tests_import_of_each_other_is_there():
+    """No type checker reads the tests, and a moved module must not wait for a full run."""
+    missing = [
+        f"{place(path, node.lineno)} {node.module}.{alias.name}"
+        for path in sources()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tests"
+        for alias in node.names
+        if not module_path(f"{node.module}.{alias.name}")
+        and not defines(module_path(node.module or ""), alias.name)
+    ]
+    assert not missing
+
+
+def module_path(name: str) -> Path | None:
+    path = ROOT.joinpath(*name.split("."))
+    found = [path.with_suffix(".py"), path / "__init__.py"]
+    return next((each for each in found if each.is_file()), None)
+
+
+def defines(path: Path | None, name: str) -> bool:
+    if path is None:
+        return False
+    bound = set()
+    for node in ast.walk(tree(path)):
+        match node:
+            case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+                bound.add(node.name)
+            case ast.Name(id=word, ctx=ast.Store()):
+                bound.add(word)
+            case ast.ImportFrom() | ast.Import():
+                bound |= {alias.asname or alias.name for alias in node.names}
+    return name in bound

@@ -20,9 +20,9 @@ from ledger.state.tables import MODULE_ACCOUNTS
 from ledger.store import MemoryStore
 from ledger.transition import signature_claims
 from ledger.types.staking import Bond, possession_bytes
-from tests.support.ledgers import Chain, Dairy, bill, key
-from tests.support.ledgers_samples import sample_bodies
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import Chain, Dairy, bill, key
+from tests.support.ledger.samples import sample_bodies
+from tests.support.ledger.town import Town
 
 FILE = Path(__file__).with_name("ledger.json")
 LEAVES = [b"", b"a", b"bc", b"def", b"ghij"]

@@ -12,8 +12,8 @@ import msgspec
 from ledger.primitives.codec import encode
 from node.lightclient import PROOF_BYTES_MAX, errors, find_fork, format_anchor, verify_proof
 from node.lightclient.verifying import CLOCK_DRIFT_MS, TRUSTING_MS
-from tests.support.broken_proofs import BROKEN
-from tests.support.proof_chain import START_MS, grown
+from tests.support.lightclient.broken_proofs import BROKEN
+from tests.support.lightclient.proof_chain import START_MS, grown
 
 FILE = Path(__file__).with_name("proofs.json")
 NOW_MS = START_MS + 60_000

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.postgres import TestDatabase, running_database
+from tests.support.api.postgres import TestDatabase, running_database
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ from api.service import Service, open_service
 from api.services.settlement import Settled, settle
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
-from tests.support.api_bench import Bench, bench_config, running_bench, until
-from tests.support.fake_node import FakeNode
-from tests.support.postgres import TestDatabase
+from tests.support.api.postgres import TestDatabase
+from tests.support.api.service_under_test import Bench, bench_config, running_bench, until
+from tests.support.node.fake_node import FakeNode
 
 
 def on_bench(

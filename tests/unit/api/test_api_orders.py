@@ -11,9 +11,9 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of, format_address
 from ledger.types.transaction import decode_transaction
-from tests.support.api_bench import Bench, running_bench
-from tests.support.fake_node import CUSTOMER, MERCHANT, OTHER_MERCHANT
-from tests.support.postgres import TestDatabase
+from tests.support.api.postgres import TestDatabase
+from tests.support.api.service_under_test import Bench, running_bench
+from tests.support.node.fake_node import CUSTOMER, MERCHANT, OTHER_MERCHANT
 
 
 def on_bench(

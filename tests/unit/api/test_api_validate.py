@@ -12,8 +12,8 @@ from api.db.models import Outcome
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.types.transfer import Redemption
-from tests.support.api_bench import Bench, running_bench, until
-from tests.support.postgres import TestDatabase
+from tests.support.api.postgres import TestDatabase
+from tests.support.api.service_under_test import Bench, running_bench, until
 
 URL = "/api/v1/payments/validate"
 ANY_HASH = "ab" * 32
@@ -180,7 +180,7 @@ def test_a_transaction_that_failed_on_the_ledger_is_failed(database: TestDatabas
 
 
 def _customer() -> object:
-    from tests.support.fake_node import CUSTOMER
+    from tests.support.node.fake_node import CUSTOMER
 
     return CUSTOMER
 

@@ -16,8 +16,8 @@ from consensus.params import (
 from consensus.tree import BlockStatus
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus_bench import Bench, finalize, nullify, ref
-from tests.support.consensus_net import GENESIS
+from tests.support.consensus.lone_engine import Bench, finalize, nullify, ref
+from tests.support.consensus.network import GENESIS
 
 
 def build_chain(bench: Bench, length: int) -> list[Proposal]:

@@ -7,8 +7,8 @@ from consensus.messages import Certificate, Subject
 from consensus.types import BlockRef
 from ledger.primitives.keys import Signature
 from node.core.evidence import evidence_of
-from tests.support.consensus_bench import Bench, finalize, nullify, ref
-from tests.support.consensus_net import GENESIS
+from tests.support.consensus.lone_engine import Bench, finalize, nullify, ref
+from tests.support.consensus.network import GENESIS
 
 
 def final(bench: Bench, note: bytes = b"good") -> Subject:

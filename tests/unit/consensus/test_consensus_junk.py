@@ -16,8 +16,8 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Signature
 from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus_bench import Bench, finalize, nullify, ref
-from tests.support.consensus_net import CHAIN, EPOCH, Net
+from tests.support.consensus.lone_engine import Bench, finalize, nullify, ref
+from tests.support.consensus.network import CHAIN, EPOCH, Net
 
 STRANGE = Hash(bytes(31) + b"\x07")
 

@@ -13,8 +13,8 @@ from consensus.votes import are_exclusive
 from ledger.primitives.committee import Member
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus_chaos import Chaos
-from tests.support.consensus_net import CHAIN, EPOCH, Links, Net, make_block
+from tests.support.consensus.chaos import Chaos
+from tests.support.consensus.network import CHAIN, EPOCH, Links, Net, make_block
 
 QUICK = 200
 BATCH = 20

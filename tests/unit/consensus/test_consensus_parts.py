@@ -31,8 +31,8 @@ from ledger.primitives.committee import Member
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus_bench import Bench, finalize, nullify, ref
-from tests.support.consensus_net import CHAIN, EPOCH, GENESIS, make_committee
+from tests.support.consensus.lone_engine import Bench, finalize, nullify, ref
+from tests.support.consensus.network import CHAIN, EPOCH, GENESIS, make_committee
 
 
 def about(kind: VoteKind, view: int, block: bytes = b"\x01" * 32, parent: int = 0) -> Subject:

@@ -11,8 +11,8 @@ from consensus.messages import Certificate, FetchCertificates, FetchView, Messag
 from consensus.params import Params
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus_bench import Bench, finalize, nullify, ref
-from tests.support.consensus_net import EPOCH, GENESIS, make_block
+from tests.support.consensus.lone_engine import Bench, finalize, nullify, ref
+from tests.support.consensus.network import EPOCH, GENESIS, make_block
 
 NOTARIZE, NULLIFY, FINALIZE = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
 

@@ -11,8 +11,8 @@ from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Domain, digest
 from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus_bench import Bench, nullify
-from tests.support.consensus_net import CHAIN, EPOCH, Net
+from tests.support.consensus.lone_engine import Bench, nullify
+from tests.support.consensus.network import CHAIN, EPOCH, Net
 
 NOTARIZE, NULLIFY, FINALIZE = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
 STAKES = (1, 1, 1, 1, 1)

@@ -8,8 +8,8 @@ from consensus.events import Checked, DeadlinePassed, Received, Verdict
 from consensus.messages import Certificate, FetchCertificates, FetchProposal, Proposal, Vote
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus_bench import Bench, finalize, nullify, ref
-from tests.support.consensus_net import GENESIS
+from tests.support.consensus.lone_engine import Bench, finalize, nullify, ref
+from tests.support.consensus.network import GENESIS
 
 NOTARIZE, NULLIFY, FINALIZE = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
 

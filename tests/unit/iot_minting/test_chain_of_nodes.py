@@ -12,7 +12,7 @@ from node.client.errors import NodeUnavailable
 from node.client.failover import FailoverTransport
 from node.client.http import NodeClient
 from node.client.views import AccountView, Submission, TransactionState, TransactionView
-from tests.support.ledgers import Dairy
+from tests.support.ledger.dairy import Dairy
 
 DAIRY = Dairy()
 ADDRESS = bytes(32)

@@ -22,8 +22,8 @@ from ledger.transition import apply_block, signature_claims
 from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.milk import MintLot, RecordCollection, SealRun, tank_id
 from ledger.types.reading import Unit
-from tests.support.ledgers import FLOW_MAX_L_PER_H, Dairy
-from tests.support.milk_line import MilkLine
+from tests.support.ledger.dairy import FLOW_MAX_L_PER_H, Dairy
+from tests.support.minting.milk_line import MilkLine
 
 LITRE = 1_000_000
 

@@ -16,8 +16,8 @@ from iot_minting.gateway import (
 )
 from ledger.primitives.hashing import Hash
 from ledger.types.evidence import Instrument
-from tests.support.ledgers import LINE, PLANT, key
-from tests.support.milk_line import START_MS, MilkLine, Sensor
+from tests.support.ledger.dairy import LINE, PLANT, key
+from tests.support.minting.milk_line import START_MS, MilkLine, Sensor
 
 
 def refusal(verdicts):

@@ -25,8 +25,8 @@ from ledger.primitives.hashing import Hash
 from ledger.types.block import Receipt
 from ledger.types.evidence import Instrument
 from ledger.types.registry import RegisterDevice
-from tests.support.ledgers import FOREVER, Dairy, key
-from tests.support.milk_line import START_MS, MilkLine
+from tests.support.ledger.dairy import FOREVER, Dairy, key
+from tests.support.minting.milk_line import START_MS, MilkLine
 
 CHAIN = Hash(b"\x09" * 32)
 DEVICE = key("device").public

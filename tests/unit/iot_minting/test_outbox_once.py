@@ -16,9 +16,9 @@ from ledger.state.tables import supply
 from ledger.types.milk import MintLot
 from ledger.types.transaction import decode_transaction
 from node.client.errors import NodeUnavailable
-from tests.support.ledger_chain import LedgerChain
-from tests.support.ledgers import FLOW_MAX_L_PER_H
-from tests.support.milk_line import MilkLine
+from tests.support.ledger.dairy import FLOW_MAX_L_PER_H
+from tests.support.minting.ledger_chain import LedgerChain
+from tests.support.minting.milk_line import MilkLine
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from iot_minting.policy import COLLECTIONS_MAX, IDLE_MS, CutRun, Dropped, Mintin
 from ledger.rules.measure import exact_volume
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Unit
-from tests.support.ledgers import Dairy
-from tests.support.milk_line import START_MS, MilkLine
+from tests.support.ledger.dairy import Dairy
+from tests.support.minting.milk_line import START_MS, MilkLine
 
 LITRE = 1_000_000
 

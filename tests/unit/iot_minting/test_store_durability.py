@@ -6,7 +6,7 @@ from iot_minting.claims import build_claim
 from iot_minting.gateway import Accepted, Gateway
 from iot_minting.policy import CutRun
 from iot_minting.store import OutboxRun, OutboxState, Store
-from tests.support.milk_line import START_MS, MilkLine
+from tests.support.minting.milk_line import START_MS, MilkLine
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from ledger.errors.store import BadGenesis
 from ledger.genesis import format_genesis, format_schema, genesis_schema, parse_genesis
 from ledger.genesis.schema import WORDS
-from tests.support.ledgers import Dairy
+from tests.support.ledger.dairy import Dairy
 
 PUBLISHED = Path(__file__).parents[3] / "docs/spec/genesis.schema.json"
 SAMPLE = format_genesis(Dairy().genesis)

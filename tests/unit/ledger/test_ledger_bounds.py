@@ -24,10 +24,10 @@ from ledger.types.evidence import COLLECTION_UNITS_MAX, Collection
 from ledger.types.milk import RecordCollection, tank_id
 from ledger.types.price import FundSubsidy
 from ledger.types.reading import Unit
-from tests.support.ledgers import PLANT, Dairy, bill, key
-from tests.support.ledgers_records import TABLES, unreadable
-from tests.support.ledgers_town import Town
-from tests.support.wire_values import value_of
+from tests.support.encoding.values import value_of
+from tests.support.ledger.dairy import PLANT, Dairy, bill, key
+from tests.support.ledger.records import TABLES, unreadable
+from tests.support.ledger.town import Town
 
 MMU, FARM = Town.address("mmu"), Town.address("farm-0")
 TANK = tank_id(MMU, PLANT, "t")

@@ -6,8 +6,8 @@ import msgspec
 
 from ledger.rules.epochs import committee_of
 from ledger.types.staking import Bond
-from tests.support.ledgers import bill, key
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import bill, key
+from tests.support.ledger.town import Town
 
 
 def test_a_committee_hashes_as_the_specification_says():

@@ -21,8 +21,8 @@ from ledger.state import tables as t
 from ledger.state.market import Feed
 from ledger.state.records import Holders, Reason
 from node.tools.audit_records import TABLE_NAMES
-from tests.support.ledgers import bill, key
-from tests.support.ledgers_story import LITRES, Story
+from tests.support.ledger.dairy import bill, key
+from tests.support.ledger.story import LITRES, Story
 
 S = Story()
 VALIDATORS = [key(f"validator-{number}").public for number in range(4)]

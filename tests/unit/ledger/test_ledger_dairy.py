@@ -38,8 +38,8 @@ from ledger.types.milk import (
     WriteOff,
     tank_id,
 )
-from tests.support.ledgers import NOW_MS, PLANT, Dairy, bill, key
-from tests.support.ledgers_town import PURSES, Town, parameters
+from tests.support.ledger.dairy import NOW_MS, PLANT, Dairy, bill, key
+from tests.support.ledger.town import PURSES, Town, parameters
 
 MMU = Town.address("mmu")
 TANK = tank_id(MMU, PLANT, "tank-1")

@@ -20,8 +20,8 @@ from ledger.state.tables import (
 )
 from ledger.types.market import AcceptOffer, DisputeOffer, OfferService, RuleDispute, ServiceKind
 from ledger.types.milk import ChallengeLot, LossReason, PostBond, ResolveChallenge, WriteOff
-from tests.support.ledgers import GENESIS_MS, Dairy, bill
-from tests.support.ledgers_town import PURSES, Town, parameters
+from tests.support.ledger.dairy import GENESIS_MS, Dairy, bill
+from tests.support.ledger.town import PURSES, Town, parameters
 
 NONE = bytes(32)
 MMU = Town.address("mmu")

@@ -12,8 +12,8 @@ from ledger.transition import check_transaction
 from ledger.types.mandate import ChargeMandate, GrantMandate, PriceMode
 from ledger.types.registry import FreezeAccount
 from ledger.types.staking import Bond
-from tests.support.ledgers import FEE, NOW_MS, bill, key
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import FEE, NOW_MS, bill, key
+from tests.support.ledger.town import Town
 
 ALICE, BOB, REGULATOR = (Town.address(name) for name in ("alice", "bob", "regulator"))
 NONE = bytes(32)

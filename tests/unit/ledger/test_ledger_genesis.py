@@ -27,7 +27,7 @@ from ledger.state.tables import (
     parameters,
     supply,
 )
-from tests.support.ledgers import Dairy, bill, key
+from tests.support.ledger.dairy import Dairy, bill, key
 
 GENESIS: Genesis = Dairy().genesis
 TEXT = format_genesis(GENESIS)

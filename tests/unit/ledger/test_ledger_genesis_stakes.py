@@ -8,8 +8,8 @@ from ledger.genesis import genesis_block, genesis_state
 from ledger.primitives.keys import PublicKey
 from ledger.rules.epochs import committee_of
 from ledger.state.tables import STAKE_ACCOUNT
-from tests.support.ledgers import Dairy
-from tests.support.ledgers_town import parameters
+from tests.support.ledger.dairy import Dairy
+from tests.support.ledger.town import parameters
 
 GENESIS = Dairy().genesis
 

@@ -10,7 +10,7 @@ from ledger.state.records import Role
 from ledger.state.tables import CHANGES, grant_role, parameters
 from ledger.types.governance import SetParameter
 from ledger.types.price import FeedPrice
-from tests.support.ledgers_town import Town
+from tests.support.ledger.town import Town
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from ledger.transition import apply_block
 from ledger.types.evidence import DeviceEvidence, HeatProcess, Instrument, MilkKind
 from ledger.types.reading import Stream, Unit
 from ledger.types.reading import seal as sign_reading
-from tests.support.ledgers import (
+from tests.support.ledger.dairy import (
     GENESIS_MS,
     PLANT,
     RUN_ENDED_MS,

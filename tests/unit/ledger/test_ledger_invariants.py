@@ -44,7 +44,7 @@ from ledger.state.tables import (
 )
 from ledger.types.evidence import MilkKind
 from ledger.types.mandate import PriceMode
-from tests.support.ledgers import Dairy, key
+from tests.support.ledger.dairy import Dairy, key
 
 DAIRY = Dairy()
 ALICE = address_of(key("alice").public)

@@ -10,8 +10,8 @@ from ledger.rules import LAWS, body_claims, named_accounts
 from ledger.rules.law import law_table
 from ledger.types.market import ConfirmDelivery, MarketBody
 from ledger.types.transaction import Body
-from tests.support.ledgers_samples import sample_bodies
-from tests.support.ledgers_town import Town
+from tests.support.ledger.samples import sample_bodies
+from tests.support.ledger.town import Town
 
 MARKET = get_args(MarketBody)
 LAWS_OF_MARKET = [LAWS[kind] for kind in MARKET]

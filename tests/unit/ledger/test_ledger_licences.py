@@ -18,8 +18,8 @@ from ledger.types.registry import (
     RevokeRole,
 )
 from ledger.types.transaction import Intent, sign
-from tests.support.ledgers import FEE, FOREVER, NOW_MS, PLANT, bill, key
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import FEE, FOREVER, NOW_MS, PLANT, bill, key
+from tests.support.ledger.town import Town
 
 ALICE, REGULATOR = Town.address("alice"), Town.address("regulator")
 FLOW = key(Instrument.FLOW_METER.value).public

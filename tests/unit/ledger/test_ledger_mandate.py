@@ -11,8 +11,8 @@ from ledger.state.tables import MANDATES, account, grant_role, revoke_role
 from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
 from ledger.types.price import FeedPrice
 from ledger.types.transfer import Redemption
-from tests.support.ledgers import FEE, NOW_MS, bill
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import FEE, NOW_MS, bill
+from tests.support.ledger.town import Town
 
 NONE = bytes(32)
 SHOP = Town.address("bob")

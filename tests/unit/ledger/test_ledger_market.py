@@ -17,8 +17,8 @@ from ledger.types.market import (
     ServiceKind,
 )
 from ledger.types.registry import FreezeAccount
-from tests.support.ledgers import FEE, NOW_MS, bill
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import FEE, NOW_MS, bill
+from tests.support.ledger.town import Town
 
 NONE = bytes(32)
 OFFER = OfferService(ServiceKind.FEED, bill(10), 5, NOW_MS + DAY_MS, NONE)

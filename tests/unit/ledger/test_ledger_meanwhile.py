@@ -25,8 +25,8 @@ from ledger.types.mandate import CancelMandate, GrantMandate, PriceMode
 from ledger.types.market import AcceptOffer, DisputeOffer, OfferService, RuleDispute, ServiceKind
 from ledger.types.milk import LossReason, PackLot, PostBond, WriteOff
 from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
-from tests.support.ledgers import FEE, NOW_MS, Dairy, bill
-from tests.support.ledgers_town import PURSES, Town, parameters
+from tests.support.ledger.dairy import FEE, NOW_MS, Dairy, bill
+from tests.support.ledger.town import PURSES, Town, parameters
 
 OFFER = OfferService(ServiceKind.FEED, bill(10), 5, NOW_MS + DAY_MS, bytes(32))
 MMU = Town.address("mmu")

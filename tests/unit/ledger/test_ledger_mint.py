@@ -34,7 +34,15 @@ from ledger.types.evidence import Collection, Instrument, MilkKind
 from ledger.types.milk import Attestation
 from ledger.types.reading import Envelope, Stream, Unit
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, decode_transaction
-from tests.support.ledgers import NOW_MS, PLANT, RUN_ENDED_MS, RUN_STARTED_MS, Dairy, bill, key
+from tests.support.ledger.dairy import (
+    NOW_MS,
+    PLANT,
+    RUN_ENDED_MS,
+    RUN_STARTED_MS,
+    Dairy,
+    bill,
+    key,
+)
 
 DAIRY = Dairy()
 LINE_KEYS = DAIRY.line_keys
@@ -452,7 +460,6 @@ def test_one_attestor_is_enough_on_a_development_network_alone():
     assert mint(lone.claim(), dairy=lone)[0] == ""
     claim = lone.claim()
     state = lone.state()
-
     PARAMETERS.put(state, default_parameters(development=False))
     assert mint(claim, dairy=lone, state=state)[0] == "no_quorum"
 

@@ -10,8 +10,8 @@ from ledger.types.mandate import ChargeMandate
 from ledger.types.market import AcceptOffer, ConfirmDelivery, RuleDispute
 from ledger.types.milk import MintLot, RecordCollection, ResolveChallenge, SealRun, tank_id
 from ledger.types.staking import Bond, SubmitEvidence
-from tests.support.ledgers import PLANT, Chain, Dairy, bill
-from tests.support.ledgers_story import Story
+from tests.support.ledger.dairy import PLANT, Chain, Dairy, bill
+from tests.support.ledger.story import Story
 
 
 class Told(Story):

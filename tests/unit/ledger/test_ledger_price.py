@@ -13,8 +13,8 @@ from ledger.state.tables import PRICE, SUBSIDY, SUBSIDY_ACCOUNT, account, grant_
 from ledger.types.governance import SetParameter
 from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
 from ledger.types.registry import GrantRole, RevokeRole
-from tests.support.ledgers import bill
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import bill
+from tests.support.ledger.town import Town
 
 RM = 1_000_000
 FEEDERS = ("alice", "bob", "carol", "treasury")

@@ -9,7 +9,7 @@ from ledger.state.tables import DEVICES
 from ledger.transition import apply_block
 from ledger.types.evidence import Instrument
 from ledger.types.registry import RegisterDevice
-from tests.support.ledgers import NOW_MS, PLANT, Dairy, key
+from tests.support.ledger.dairy import NOW_MS, PLANT, Dairy, key
 
 NEW = RegisterDevice(
     key("new").public, "flow_meter", PLANT, address_of(key("mmu").public), NOW_MS + 1, 9_000

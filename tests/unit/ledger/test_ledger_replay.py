@@ -9,7 +9,7 @@ from ledger.primitives.keys import address_of, verify_many
 from ledger.replay import replay
 from ledger.store import MemoryStore
 from ledger.types.transaction import decode_transaction
-from tests.support.ledgers import Chain, Dairy, bill, key
+from tests.support.ledger.dairy import Chain, Dairy, bill, key
 
 
 @pytest.fixture(scope="module")

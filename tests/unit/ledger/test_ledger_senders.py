@@ -5,9 +5,9 @@ import pytest
 from ledger.errors.registry import RoleMissing
 from ledger.rules import LAWS, Call, apply_body, check_body
 from ledger.rules.context import BlockContext
-from tests.support.ledgers import NOW_MS
-from tests.support.ledgers_samples import sample_bodies
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import NOW_MS
+from tests.support.ledger.samples import sample_bodies
+from tests.support.ledger.town import Town
 
 LICENSED = {kind.__name__: kind for kind, law in LAWS.items() if law.by}
 

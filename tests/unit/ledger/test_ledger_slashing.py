@@ -13,8 +13,8 @@ from ledger.rules.staking import held_stake
 from ledger.state.tables import RESERVE_ACCOUNT, SLASHES, UNBONDING, VALIDATORS, account, epoch_name
 from ledger.types.staking import Bond, ClaimUnbonded, Unbond, Unjail
 from ledger.types.votes import FaultKind, fault_between
-from tests.support.ledgers import FEE, bill, key
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import FEE, bill, key
+from tests.support.ledger.town import Town
 
 SHORT = {"epoch_blocks": 10, "unbonding_epochs": 4, "evidence_epochs": 2, "jail_epochs": 2}
 CULPRIT = key("validator-0")

@@ -18,8 +18,8 @@ from ledger.state.tables import (
 )
 from ledger.transition import apply_block
 from ledger.types.staking import Bond, ClaimRewards, ClaimUnbonded, Unbond, Unjail
-from tests.support.ledgers import FEE, bill, key
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import FEE, bill, key
+from tests.support.ledger.town import Town
 
 SHORT = {"epoch_blocks": 10, "unbonding_epochs": 4, "evidence_epochs": 2, "jail_epochs": 2}
 NEW = key("vote-new").public

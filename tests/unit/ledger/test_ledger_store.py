@@ -27,7 +27,7 @@ from ledger.store.schema import (
 )
 from ledger.types.block import Block
 from ledger.types.registry import RegisterDevice
-from tests.support.ledgers import NOW_MS, PLANT, Chain, Dairy, bill, key
+from tests.support.ledger.dairy import NOW_MS, PLANT, Chain, Dairy, bill, key
 
 GARBLED_TEXT = encode([[bytes(32), "code", 0]]).replace(b"code", b"\xff\xff\xff\xff")
 """Receipts whose code is no UTF-8."""

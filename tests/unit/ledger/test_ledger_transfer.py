@@ -28,7 +28,7 @@ from ledger.transition import (
 )
 from ledger.types.registry import RegisterDevice
 from ledger.types.transaction import Intent, Transaction, sign
-from tests.support.ledgers import FEE, Dairy, bill, key
+from tests.support.ledger.dairy import FEE, Dairy, bill, key
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
 TO_BOB = address_of(BOB.public)

@@ -8,7 +8,7 @@ from ledger.primitives.errors import Malformed, NonCanonical, Oversized
 from ledger.types.block import BLOCK_BYTES_MAX, Block, decode_block
 from ledger.types.reading import decode_envelope
 from ledger.types.transaction import Transaction, decode_transaction
-from tests.support.ledgers import Dairy, key
+from tests.support.ledger.dairy import Dairy, key
 
 
 def test_a_wider_integer_than_needed_is_refused():

@@ -9,7 +9,7 @@ from ledger.store import MemoryStore
 from ledger.store.disk import DiskStore
 from ledger.store.pruning import PRUNED_AT_ONCE
 from ledger.store.schema import BLOCK, KEPT_KEY, RECEIPTS, height_key
-from tests.support.ledgers import GENESIS_MS, NOW_MS, Chain, Dairy, key
+from tests.support.ledger.dairy import GENESIS_MS, NOW_MS, Chain, Dairy, key
 
 ALICE, BOB = key("alice"), key("bob")
 TO_ALICE, TO_BOB = address_of(ALICE.public), address_of(BOB.public)

@@ -10,7 +10,7 @@ from ledger.state.overlay import Overlay
 from ledger.state.records import Account
 from ledger.state.tables import ACCOUNTS
 from ledger.store import MemoryStore
-from tests.support.ledgers import Chain, Dairy, bill, key
+from tests.support.ledger.dairy import Chain, Dairy, bill, key
 
 ALICE, TO_BOB = key("alice"), address_of(key("bob").public)
 

@@ -10,7 +10,7 @@ from ledger.state.tables import account
 from ledger.store import MemoryStore
 from ledger.trace import trace
 from ledger.types.milk import PackLot, RecordCollection, SealRun, tank_id
-from tests.support.ledgers import PLANT, Chain, Dairy, bill, key
+from tests.support.ledger.dairy import PLANT, Chain, Dairy, bill, key
 
 ALICE, TO_BOB = key("alice"), address_of(key("bob").public)
 MMU = address_of(key("mmu").public)

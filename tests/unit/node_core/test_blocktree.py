@@ -10,8 +10,8 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.scalars import View
 from ledger.types.block import Block
 from node.core.blocktree import BLOCKS_MAX, BlockTree, Executed, Tip
-from tests.support.cluster import Cluster
-from tests.support.ledgers import Dairy
+from tests.support.ledger.dairy import Dairy
+from tests.support.node.cluster import Cluster
 
 ROOT = Tip(Hash(bytes(32)), 0, 0)
 

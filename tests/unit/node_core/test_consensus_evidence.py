@@ -9,8 +9,8 @@ from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
 from ledger.types.votes import FaultKind, fault_between
 from node.core.evidence import evidence_of
-from tests.support.consensus_bench import Bench, finalize, nullify
-from tests.support.consensus_net import CHAIN
+from tests.support.consensus.lone_engine import Bench, finalize, nullify
+from tests.support.consensus.network import CHAIN
 
 NOTARIZE, FINALIZE = VoteKind.NOTARIZE, VoteKind.FINALIZE
 

@@ -22,9 +22,9 @@ from node.core.events import Channel
 from node.core.machine import Machine
 from node.core.sync import serve
 from node.core.wire import encode_consensus
-from tests.support.cluster import Node, secret
-from tests.support.era import EPOCH_BLOCKS, Era, certificate_at
-from tests.support.ledgers import key
+from tests.support.ledger.dairy import key
+from tests.support.node.cluster import Node, secret
+from tests.support.node.era import EPOCH_BLOCKS, Era, certificate_at
 
 
 def feed_proposal(era: Era, again: bytes) -> list[str]:

@@ -9,8 +9,8 @@ from ledger.primitives.votes import VoteKind
 from node.core import events as told
 from node.core.events import Channel
 from node.core.wire import decode_consensus
-from tests.support.cluster import Cluster
-from tests.support.era import EPOCH_BLOCKS, JOINER, Era, certificate_at
+from tests.support.node.cluster import Cluster
+from tests.support.node.era import EPOCH_BLOCKS, JOINER, Era, certificate_at
 
 
 @pytest.mark.parametrize("height", range(EPOCH_BLOCKS - 2, EPOCH_BLOCKS + 3))

@@ -23,9 +23,9 @@ from node.core import effects as asked
 from node.core import events as told
 from node.core.events import Channel
 from node.core.wire import decode_consensus, encode_consensus
-from tests.support.cluster import Node
-from tests.support.era import EPOCH_BLOCKS, JOINER, Era
-from tests.support.ledgers import bill, key
+from tests.support.ledger.dairy import bill, key
+from tests.support.node.cluster import Node
+from tests.support.node.era import EPOCH_BLOCKS, JOINER, Era
 
 LIAR = 2
 

@@ -11,8 +11,8 @@ from ledger.types.staking import Unbond
 from node.core import events as told
 from node.core.events import Channel
 from node.core.wire import encode_consensus
-from tests.support.era import EPOCH_BLOCKS, JOINER, Era, certificate_at
-from tests.support.ledgers import bill, key
+from tests.support.ledger.dairy import bill, key
+from tests.support.node.era import EPOCH_BLOCKS, JOINER, Era, certificate_at
 
 
 def test_a_chain_runs_through_many_epochs_and_each_begins_at_view_one() -> None:

@@ -15,8 +15,8 @@ from node.core import events as told
 from node.core.events import Channel
 from node.core.intake import RETOLD_MS, _batches
 from node.core.wire import GOSSIP_BYTES_MAX, TX_BATCH_MAX, TransactionBatch, decode_batch
-from tests.support.cluster import Cluster
-from tests.support.ledgers import Dairy, key
+from tests.support.ledger.dairy import Dairy, key
+from tests.support.node.cluster import Cluster
 
 BOB = address_of(key("bob").public)
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from support.cluster import Cluster
-from support.ledgers import Dairy, bill, key
 
 from consensus.effects import Misbehaviour
 from consensus.messages import Subject, Vote
@@ -19,6 +17,8 @@ from node.core import events as told
 from node.core.events import Channel
 from node.core.informer import KEPT_MAX, RETRY_BLOCKS, Informer
 from node.core.wire import encode_consensus
+from tests.support.ledger.dairy import Dairy, bill, key
+from tests.support.node.cluster import Cluster
 
 PARAMS = Params(heartbeat_ms=3_000)
 CULPRIT = 2

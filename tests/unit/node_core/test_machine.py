@@ -1,8 +1,6 @@
 """Four real cores: what goes in at one comes out final at all, through crashes and garbage."""
 
 import pytest
-from support.cluster import Cluster
-from support.ledgers import FOREVER, NOW_MS, Dairy, bill, key
 
 from consensus.params import Params
 from ledger.primitives.codec import encode
@@ -13,6 +11,8 @@ from ledger.types.transaction import Transaction
 from node.client.views import Submission
 from node.core import events as told
 from node.core.events import Channel
+from tests.support.ledger.dairy import FOREVER, NOW_MS, Dairy, bill, key
+from tests.support.node.cluster import Cluster
 
 PARAMS = Params(heartbeat_ms=3_000)
 BOB = address_of(key("bob").public)

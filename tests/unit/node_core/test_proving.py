@@ -2,10 +2,6 @@
 
 import msgspec
 import pytest
-from support.cluster import Cluster
-from support.era import Era
-from support.ledgers import Dairy, bill, key
-from support.proof_chain import EPOCH_BLOCKS, ProofChain, grown
 
 from consensus.params import Params
 from ledger.params import default_parameters
@@ -20,6 +16,10 @@ from node.core import events as told
 from node.core.proving import LINKS_KEPT, Lack, Prover
 from node.lightclient import anchor_of, make_proof, verify_proof
 from node.lightclient.types import LINKS_MAX
+from tests.support.ledger.dairy import Dairy, bill, key
+from tests.support.lightclient.proof_chain import EPOCH_BLOCKS, ProofChain, grown
+from tests.support.node.cluster import Cluster
+from tests.support.node.era import Era
 
 BOB = address_of(key("bob").public)
 

@@ -9,9 +9,9 @@ from ledger.store import MemoryStore
 from node.core import events as told
 from node.core.sync import serve
 from node.core.wire import Blocks, GetBlocks, Pruned, decode_sync, encode_sync
-from tests.support.cluster import Cluster
-from tests.support.final_chain import fill
-from tests.support.ledgers import Dairy, key
+from tests.support.ledger.dairy import Dairy, key
+from tests.support.node.cluster import Cluster
+from tests.support.node.final_chain import fill
 
 BOB = address_of(key("bob").public)
 KEPT = 2

@@ -6,7 +6,7 @@ from node.core import events as told
 from node.core.events import Channel
 from node.core.sync import RATION_BYTES, RATION_MS
 from node.core.wire import GetBlocks, encode_sync
-from tests.support.era import Era
+from tests.support.node.era import Era
 
 ASK = told.PeerMessage(Member(1), Channel.SYNC, encode_sync(GetBlocks(1)))
 

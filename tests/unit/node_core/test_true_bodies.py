@@ -9,8 +9,8 @@ from ledger.primitives.codec import encode
 from ledger.primitives.scalars import View
 from ledger.types.block import decode_block
 from node.core.application import CLOCK_DRIFT_MS, Prepared
-from tests.support.cluster import Cluster
-from tests.support.ledgers import Dairy
+from tests.support.ledger.dairy import Dairy
+from tests.support.node.cluster import Cluster
 
 
 class Pair:

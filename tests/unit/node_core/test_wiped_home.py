@@ -7,7 +7,7 @@ from ledger.store import MemoryStore
 from node.core import events as told
 from node.core.events import Channel
 from node.core.wire import decode_consensus
-from tests.support.era import EPOCH_BLOCKS, Era
+from tests.support.node.era import EPOCH_BLOCKS, Era
 
 WIPED = 1
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from node.lightclient import ProofFault, find_fork, parse_anchor, verify_proof
-from tests.support import proof_stranger
+from tests.support.lightclient import stranger
 from tests.vectors import proofs_vectors
 
 VECTORS = json.loads(proofs_vectors.FILE.read_text("utf-8"))
@@ -59,21 +59,21 @@ def test_forks_are_found_where_they_are(vector):
 
 @pytest.mark.parametrize("vector", GOOD, ids=name_of)
 def test_a_stranger_believes_the_good_vectors_and_reads_the_same(vector):
-    proven, (epoch, time_ms, seats) = proof_stranger.verify(
+    proven, (epoch, time_ms, seats) = stranger.verify(
         bytes.fromhex(vector["proof"]),
         VECTORS["anchors"][vector["anchor"]],
         vector["now_ms"],
         TRUSTING_MS,
     )
     assert hexed(proven) == vector["proven"]
-    _, next_epoch, next_ms, next_seats = proof_stranger.read_anchor(vector["next_anchor"])
+    _, next_epoch, next_ms, next_seats = stranger.read_anchor(vector["next_anchor"])
     assert (epoch, time_ms, seats) == (next_epoch, next_ms, next_seats)
 
 
 @pytest.mark.parametrize("vector", BROKEN, ids=name_of)
 def test_a_stranger_refuses_the_broken_vectors_for_the_same_reason(vector):
-    with pytest.raises(proof_stranger.Refused) as caught:
-        proof_stranger.verify(
+    with pytest.raises(stranger.Refused) as caught:
+        stranger.verify(
             bytes.fromhex(vector["proof"]),
             VECTORS["anchors"][vector["anchor"]],
             vector["now_ms"],
@@ -83,7 +83,7 @@ def test_a_stranger_refuses_the_broken_vectors_for_the_same_reason(vector):
 
 
 def test_the_stranger_shares_no_code_with_the_product():
-    with open(proof_stranger.__file__, encoding="utf-8") as file:
+    with open(stranger.__file__, encoding="utf-8") as file:
         tree = ast.parse(file.read())
     imported = {
         alias.name.partition(".")[0]

@@ -16,9 +16,9 @@ from node.lightclient import (
     verify_proof,
 )
 from node.lightclient.verifying import CLOCK_DRIFT_MS, TRUSTING_MS
-from tests.support.broken_proofs import BROKEN, forged
-from tests.support.node_homes import make_genesis
-from tests.support.proof_chain import PAYEE, START_MS, grown, payment
+from tests.support.lightclient.broken_proofs import BROKEN, forged
+from tests.support.lightclient.proof_chain import PAYEE, START_MS, grown, payment
+from tests.support.node.homes import make_genesis
 
 NOW_MS = START_MS + 60_000
 replace = msgspec.structs.replace

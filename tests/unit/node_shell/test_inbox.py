@@ -6,7 +6,7 @@ import trio.testing
 from ledger.primitives.committee import Member
 from node.core.events import Channel, Event, PeerDown, PeerMessage, PeerUp, Submit, Tick, Verified
 from node.shell.p2p.inbox import QUEUE_BYTES_MAX, Inbox
-from tests.support.trio_runs import in_trio
+from tests.support.system.trio_runs import in_trio
 
 
 def message(channel: Channel, payload: bytes, peer: int = 0) -> PeerMessage:

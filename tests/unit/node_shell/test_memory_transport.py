@@ -4,9 +4,9 @@ import trio
 
 from ledger.primitives.keys import PublicKey
 from node.core.events import Channel
-from tests.support.libp2p_peers import Heard
-from tests.support.memory_transport import Hub, MemoryTransport
-from tests.support.trio_runs import in_trio, until
+from tests.support.node.libp2p_peers import Heard
+from tests.support.node.memory_transport import Hub, MemoryTransport
+from tests.support.system.trio_runs import in_trio, until
 
 KEYS = [PublicKey(bytes([i]) * 32) for i in range(3)]
 

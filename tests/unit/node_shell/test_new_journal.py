@@ -11,9 +11,9 @@ from node.config import JOURNAL_FOLDER, STORE_FOLDER, NodeConfig
 from node.errors import JournalExists
 from node.key_file import read_key
 from node.shell.running import make_node
-from tests.support.final_chain import fill
-from tests.support.memory_transport import Hub, MemoryTransport
-from tests.support.node_homes import make_homes
+from tests.support.node.final_chain import fill
+from tests.support.node.homes import make_homes
+from tests.support.node.memory_transport import Hub, MemoryTransport
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from node.client.framing import FrameDecoder, encode_frame
 from node.shell.p2p.outbox import WRITE_BYTES_MAX, Outbox
 from node.shell.p2p.transport import ChannelLimits, Drop
-from tests.support.trio_runs import in_trio
+from tests.support.system.trio_runs import in_trio
 
 FRAME_MAX = 1_000_000
 

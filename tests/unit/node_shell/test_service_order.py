@@ -30,7 +30,7 @@ from node.core.events import (
 from node.shell.p2p.transport import TransportCounters
 from node.shell.service import NodeService
 from node.shell.telemetry import Telemetry
-from tests.support.trio_runs import in_trio, until
+from tests.support.system.trio_runs import in_trio, until
 
 KEYS = sorted(SigningKey(Seed(bytes([i]) * 32)).public for i in range(1, 4))
 BOOK = Book(Committee(tuple(Seat(key, key, 1) for key in KEYS)))

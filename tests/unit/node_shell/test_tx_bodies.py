@@ -10,9 +10,9 @@ from ledger.types.milk import ChallengeLot
 from ledger.types.registry import FreezeAccount, RegisterDevice
 from node.cli.tx_bodies import read_body, read_policy
 from node.errors import BadArgument
-from tests.support.ledgers import PLANT, key
-from tests.support.ledgers_samples import sample_bodies
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import PLANT, key
+from tests.support.ledger.samples import sample_bodies
+from tests.support.ledger.town import Town
 
 BODIES = sample_bodies(Town())
 ALICE = Town.address("alice")

@@ -48,8 +48,8 @@ from node.tools.audit import NodeAudit, audit_homes, audit_store, compare
 from node.tools.audit_replay import replay_members
 from node.tools.findings import FINDINGS_MAX, Findings
 from node.tools.homes import Home, find_homes
-from tests.support.final_chain import fill, make_home
-from tests.support.ledgers import PLANT, Dairy, bill, key
+from tests.support.ledger.dairy import PLANT, Dairy, bill, key
+from tests.support.node.final_chain import fill, make_home
 
 MIDDLE = 4
 

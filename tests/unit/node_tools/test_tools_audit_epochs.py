@@ -13,8 +13,8 @@ from ledger.store.schema import BLOCK, COMMITTEE, FINALIZATION, height_key
 from ledger.types.block import Block
 from node.tools.audit import NodeAudit, audit_store
 from node.tools.findings import Findings
-from tests.support.cluster import Cluster
-from tests.support.ledgers import Dairy
+from tests.support.ledger.dairy import Dairy
+from tests.support.node.cluster import Cluster
 
 EPOCH_BLOCKS = 5
 BLOCKS = 4 * EPOCH_BLOCKS + 2

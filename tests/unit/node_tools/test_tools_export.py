@@ -19,8 +19,8 @@ from node.cli.export import export
 from node.cli.trace import trace
 from node.errors import BadArgument
 from node.tools.export import TABLES, ExportSubject, Format, harmless, write_csv
-from tests.support.final_chain import TO_BOB, make_home
-from tests.support.ledgers import Chain, Dairy, key
+from tests.support.ledger.dairy import Chain, Dairy, key
+from tests.support.node.final_chain import TO_BOB, make_home
 
 CLAIM = Dairy().claim()
 

@@ -24,7 +24,7 @@ from simulator.dairy.setup import (
     prepare,
     read_seed,
 )
-from tests.support.ledgers import Dairy
+from tests.support.ledger.dairy import Dairy
 
 SEED = b"\x33" * 32
 

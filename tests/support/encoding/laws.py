@@ -34,12 +34,12 @@ from node.errors import BadConfig
 from node.lightclient import ProofFault, format_anchor, verify_proof
 from node.lightclient.errors import BadAnchor
 from node.shell.rpc.app import MSGPACK, Problem, _decode_batch
-from tests.support.ledgers import bill, key
-from tests.support.ledgers_samples import sample_bodies
-from tests.support.ledgers_town import PURSES, Town
-from tests.support.proof_chain import CHAIN_ID, ProofChain, payment
-from tests.support.wire_types import readers
-from tests.support.wire_values import mutant_of, recast, respelled, value_of, with_a_key_twice
+from tests.support.encoding.types import readers
+from tests.support.encoding.values import mutant_of, recast, respelled, value_of, with_a_key_twice
+from tests.support.ledger.dairy import bill, key
+from tests.support.ledger.samples import sample_bodies
+from tests.support.ledger.town import PURSES, Town
+from tests.support.lightclient.proof_chain import CHAIN_ID, ProofChain, payment
 
 LIMIT = 100_000_000
 EMBEDS_RAW = {"node.shell.rpc.wire.Answer"}

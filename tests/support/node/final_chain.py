@@ -18,8 +18,8 @@ from ledger.state.tables import account
 from ledger.store import ChainStore
 from ledger.store.disk import DiskStore
 from ledger.types.block import Block
-from tests.support.cluster import secret
-from tests.support.ledgers import Chain, Dairy, key
+from tests.support.ledger.dairy import Chain, Dairy, key
+from tests.support.node.cluster import secret
 
 ALICE = key("alice")
 TO_BOB = address_of(key("bob").public)

@@ -21,7 +21,7 @@ from ledger.primitives.committee import Member
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus_net import CHAIN, EPOCH, GENESIS, judge, make_block, make_committee
+from tests.support.consensus.network import CHAIN, EPOCH, GENESIS, judge, make_block, make_committee
 
 T = TypeVar("T")
 

@@ -19,9 +19,9 @@ from ledger.types.milk import (
     SealRun,
     WriteOff,
 )  # fmt: skip
-from tests.support.ledgers import PLANT, bill
-from tests.support.ledgers_model_trade import DAY
-from tests.support.ledgers_programs import (
+from tests.support.ledger.dairy import PLANT, bill
+from tests.support.ledger.model_trade import DAY
+from tests.support.ledger.programs import (
     ADDRESS,
     DAIRY,
     FARMS,

@@ -18,7 +18,7 @@ from ledger.primitives.keys import SigningKey
 from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.reading import Envelope, Reading, Stream, Unit, seal
 from simulator.dairy.line import LineTick, run_readings
-from tests.support.ledgers import LINE, PLANT, RUN_STARTED_MS, Dairy
+from tests.support.ledger.dairy import LINE, PLANT, RUN_STARTED_MS, Dairy
 
 START_MS = RUN_STARTED_MS
 MEASURES = {

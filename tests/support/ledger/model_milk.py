@@ -1,10 +1,10 @@
 """The model's milk: tanks, lots, packs, losses and challenges, in dictionaries.
 
-Part of `tests.support.ledgers_model`, which has the money and the clock.
+Part of `tests.support.ledger.model`, which has the money and the clock.
 """
 
-from tests.support.ledgers import bill
-from tests.support.ledgers_model_trade import DAY, shared
+from tests.support.ledger.dairy import bill
+from tests.support.ledger.model_trade import DAY, shared
 
 BOND_LEAST = bill(15)
 """What an MMU must vouch with to mint."""

@@ -14,8 +14,8 @@ from ledger.state.tables import account
 from ledger.types.staking import Bond, RegisterValidator, possession_bytes
 from ledger.types.transaction import Body
 from node.core import events as told
-from tests.support.cluster import Cluster, Node, secret
-from tests.support.ledgers import Dairy, bill, key
+from tests.support.ledger.dairy import Dairy, bill, key
+from tests.support.node.cluster import Cluster, Node, secret
 
 EPOCH_BLOCKS = 5
 PARAMS = Params(heartbeat_ms=1_000)

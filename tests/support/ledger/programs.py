@@ -20,10 +20,10 @@ from ledger.types.registry import (
     RegisterDevice,
     RevokeDevice,
 )  # fmt: skip
-from tests.support.ledgers import PLANT, Dairy, bill, key
-from tests.support.ledgers_model import EPOCH, EVIDENCE, JAIL, UNBONDING
-from tests.support.ledgers_model_milk import BOND_LEAST
-from tests.support.ledgers_model_trade import DAY
+from tests.support.ledger.dairy import PLANT, Dairy, bill, key
+from tests.support.ledger.model import EPOCH, EVIDENCE, JAIL, UNBONDING
+from tests.support.ledger.model_milk import BOND_LEAST
+from tests.support.ledger.model_trade import DAY
 
 HOUR = DAY // 24
 NONE = bytes(32)

@@ -20,7 +20,7 @@ from ledger.transition import BlockContext, apply_block, signature_claims
 from ledger.types.staking import RegisterValidator, SubmitEvidence, possession_bytes
 from ledger.types.transaction import Body
 from ledger.types.votes import SignedVote
-from tests.support.ledgers import NOW_MS, Dairy, bill, key
+from tests.support.ledger.dairy import NOW_MS, Dairy, bill, key
 
 PURSES = {name: bill(1_000) for name in ("alice", "bob", "carol", "mmu", "regulator", "treasury")}
 

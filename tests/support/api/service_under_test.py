@@ -18,8 +18,8 @@ from api.service import Service, open_service
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of, format_address
 from ledger.types.transaction import Transaction
-from tests.support.fake_node import MERCHANT, OTHER_MERCHANT, FakeNode, make_transfer
-from tests.support.postgres import TestDatabase
+from tests.support.api.postgres import TestDatabase
+from tests.support.node.fake_node import MERCHANT, OTHER_MERCHANT, FakeNode, make_transfer
 
 
 async def until(reached: Callable[[], bool]) -> None:

@@ -13,8 +13,8 @@ from node.core.events import Channel
 from node.shell.p2p.libp2p_host import Host, peer_id
 from node.shell.p2p.libp2p_transport import PROTOCOLS, Libp2pTransport, Timing
 from node.shell.p2p.transport import PeerAddress
-from tests.support.network_ports import free_port
-from tests.support.trio_runs import until
+from tests.support.system.ports import free_port
+from tests.support.system.trio_runs import until
 
 QUICK = Timing(
     heartbeat_s=0.1,

@@ -8,9 +8,9 @@ the law. Names stand for accounts; the law's own accounts bear their own names.
 from collections import defaultdict
 
 from ledger.primitives.amounts import UNITS_MAX
-from tests.support.ledgers import bill
-from tests.support.ledgers_model_milk import MilkModel
-from tests.support.ledgers_model_trade import TradeModel, shared
+from tests.support.ledger.dairy import bill
+from tests.support.ledger.model_milk import MilkModel
+from tests.support.ledger.model_trade import TradeModel, shared
 
 EPOCH, UNBONDING, EVIDENCE, JAIL = 3, 4, 2, 2
 ATTESTORS = [f"attestor-{i}" for i in range(4)]

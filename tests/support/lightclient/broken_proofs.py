@@ -9,7 +9,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.votes import VoteKind
 from ledger.types.block import Receipt
 from node.lightclient import errors
-from tests.support.proof_chain import CHAIN_ID, ProofChain, payment
+from tests.support.lightclient.proof_chain import CHAIN_ID, ProofChain, payment
 
 replace = msgspec.structs.replace
 ORDER = 2**252 + 27742317777372353535851937790883648493

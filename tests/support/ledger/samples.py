@@ -45,8 +45,8 @@ from ledger.types.staking import (
 )
 from ledger.types.transaction import Body
 from ledger.types.transfer import Redemption
-from tests.support.ledgers import NOW_MS, PLANT, key
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import NOW_MS, PLANT, key
+from tests.support.ledger.town import Town
 
 NAME = bytes(range(32))
 """A hash of something."""

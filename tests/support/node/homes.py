@@ -19,7 +19,7 @@ from ledger.types.evidence import MilkKind
 from node.config import JOURNAL_FOLDER, NodeConfig, PeerConfig, save_config
 from node.key_file import write_key
 from node.shell.disk.journal import begin_journal
-from tests.support.network_ports import free_port
+from tests.support.system.ports import free_port
 
 STAKE = Units(1_000 * UNITS_PER_BILL)
 BALANCE = Units(1_000_000 * UNITS_PER_BILL)

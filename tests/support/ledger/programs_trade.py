@@ -15,9 +15,9 @@ from ledger.types.market import (
     ServiceKind,
 )  # fmt: skip
 from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
-from tests.support.ledgers import bill
-from tests.support.ledgers_model_trade import DAY
-from tests.support.ledgers_programs import (
+from tests.support.ledger.dairy import bill
+from tests.support.ledger.model_trade import DAY
+from tests.support.ledger.programs import (
     ADDRESS,
     NONE,
     amounts,

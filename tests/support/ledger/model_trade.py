@@ -1,6 +1,6 @@
 """The model's trade: price, subsidy, market and mandates, in dictionaries.
 
-Part of `tests.support.ledgers_model`, which has the money and the clock.
+Part of `tests.support.ledger.model`, which has the money and the clock.
 """
 
 from fractions import Fraction

@@ -34,8 +34,8 @@ from ledger.types.price import FeedPrice, SetSubsidy
 from ledger.types.registry import GrantRole
 from ledger.types.staking import Bond, Unbond
 from ledger.types.transaction import Body
-from tests.support.ledgers import PLANT, bill, key
-from tests.support.ledgers_town import Town
+from tests.support.ledger.dairy import PLANT, bill, key
+from tests.support.ledger.town import Town
 
 LITRES = bill(20)
 LICENCES = {

@@ -15,8 +15,8 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import address_of
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Stream, Unit
-from tests.support.ledgers import FOREVER, key
-from tests.support.network_ports import free_port
+from tests.support.ledger.dairy import FOREVER, key
+from tests.support.system.ports import free_port
 
 CHAIN = Hash(b"\x0c" * 32)
 INGEST = key("ingest")
@@ -123,7 +123,7 @@ class IngestProcess:
         command = [
             sys.executable,
             "-m",
-            "tests.support.ingest_process",
+            "tests.support.minting.ingest_process",
             str(port),
             str(path),
             CHAIN.hex(),
