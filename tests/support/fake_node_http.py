@@ -20,8 +20,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ledger.primitives.keys import Address
 from node.client.errors import NodeUnavailable
 from node.client.framing import encode_frame
-from tests.support.fake_node import FakeNode
-from tests.support.postgres import free_port
+from tests.support.api.postgres import free_port
+from tests.support.node.fake_node import FakeNode
 
 
 class HttpNode:
