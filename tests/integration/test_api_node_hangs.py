@@ -10,8 +10,8 @@ from node.client.failover import PATIENCE_S
 from node.client.http import NodeClient
 from tests.support.api.postgres import TestDatabase, running_database
 from tests.support.api.service_under_test import running_bench
-from tests.support.fake_node_http import HttpNode
 from tests.support.node.fake_node import FakeNode
+from tests.support.node.fake_node_http import HttpNode
 
 
 @pytest.fixture(scope="module")
