@@ -40,6 +40,8 @@ class Verdict(Enum):
 
     VALID = "valid"
     INVALID = "invalid"
+    EARLY = "early"
+    """Dated too far ahead of this node's clock. One of the two clocks is wrong: nobody's guilt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,14 +51,33 @@ def take_checked(s: State, event: Checked) -> None:
         if is_certified(s, block):
             s.make_durable(node)
         return
-    _refuse(s, block, node)
+    if event.verdict is Verdict.EARLY:
+        _put_off(s, block, node)
+    else:
+        _refuse(s, block, node)
+
+
+def _put_off(s: State, block: BlockRef, node: ProposalNode) -> None:
+    """Give the view of an early block up, and blame nobody: a wrong clock is no offence.
+
+    Once a quorum stands behind the block, it is judged again, and no clock is asked (spec §1.7).
+    """
+    if is_certified(s, block):
+        node.standing = Standing.HELD
+    else:
+        _refuse_vote(s, block)
+        s.tree.drop(block)
+
+
+def _refuse_vote(s: State, block: BlockRef) -> None:
+    known = s.round(block.view)
+    if known.proposal is not None and block_of(known.proposal) == block:
+        known.refused = True  # spec §1.4 R3, so R4.
 
 
 def _refuse(s: State, block: BlockRef, node: ProposalNode) -> None:
     """Never vote for an invalid body; if its hash is certified, it is not the block's body."""
-    known = s.round(block.view)
-    if known.proposal is not None and block_of(known.proposal) == block:
-        known.refused = True  # spec §1.4 R3: permanently invalid, so R4.
+    _refuse_vote(s, block)
     s.accuse(Misbehaviour(node.source, "it sent an invalid block", None))
     if is_certified(s, block):
         s.tree.drop(block)

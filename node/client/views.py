@@ -40,6 +40,11 @@ class NodeStatus(Struct, frozen=True):
     finality_p95_ms: float
     finality_p99_ms: float
     version: str
+    clock_ahead_ms: int = 0
+    """How far the last final block's time is ahead of this node's clock; 0 if it isn't.
+
+    More than 2,000: a quorum's clocks were wrong once, or this node's is slow now.
+    """
     kept_from: int = 1
     """The least height above 0 whose block is kept whole here; 1 unless old ones were pruned."""
 

@@ -1,8 +1,8 @@
 """The pure join of consensus and ledger: one validator as a state machine.
 
-`machine.Machine.handle(event, now_ms)` takes what happened and returns what to do; time and every
-byte from outside come in as arguments. The real node and the simulator drive this same code, so
-the seam between consensus and ledger is under test wherever either of them is.
+`machine.Machine.handle(event, now_ms, clock_ms)` takes what happened and returns what to do; times
+and every byte from outside come in as arguments. The real node and the simulator drive this same
+code, so the seam between consensus and ledger is under test wherever either of them is.
 
     events      what the machine is told          effects     what it asks for
     wire        messages between nodes            mempool     transactions that wait

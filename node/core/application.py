@@ -52,6 +52,8 @@ from node.core.verifier import Verifier, fingerprint
 HEADER_BYTES_MAX: Final = 1_024
 CLOCK_DRIFT_MS: Final = 2_000
 """How far ahead of this node's clock a block's time may be."""
+TIME_STEP_MS: Final = 1
+"""The least step from a parent's time to a block's: how chain time creeps while it is ahead."""
 PROPOSAL_COUNT_MAX: Final = 1_000
 """How many transactions this node proposes at once. A block may hold more; but one that takes a
 busy machine longer than a view lasts is made, checked and thrown away by all."""
@@ -61,6 +63,10 @@ CANDIDATES_MAX: Final = 2_000
 
 class BlockFault(Exception):
     """A block is not what it claims to be. The text says in what."""
+
+
+class EarlyBlock(BlockFault):
+    """A block is dated too far ahead of this node's clock. Another clock may allow it."""
 
 
 class ForkFault(BlockFault):
@@ -174,7 +180,7 @@ class Application:
 
     # Blocks of our own.
 
-    def prepare(self, build: Build, mempool: Mempool, now_ms: int) -> Prepared | None:
+    def prepare(self, build: Build, mempool: Mempool, clock_ms: int) -> Prepared | None:
         """Make and execute a block on the parent from what waits; None if it can't be drawn for.
 
         Nothing follows an epoch's last block but itself, until it is final.
@@ -192,7 +198,7 @@ class Application:
         context = BlockContext(
             self.chain_id,
             parent.height + 1,
-            max(now_ms, parent.time_ms + 1),
+            max(clock_ms, parent.time_ms + TIME_STEP_MS),
             owner,
             draw.drawn,
         )
@@ -265,8 +271,11 @@ class Application:
         except LedgerFault as fault:
             raise BlockFault(str(fault)) from fault
 
-    def check_header(self, parsed: Parsed, check: Check, now_ms: int) -> None:
-        """Raise `BlockFault` unless the header stands where consensus says, at a possible time."""
+    def check_header(self, parsed: Parsed, check: Check, clock_ms: int) -> None:
+        """Raise `BlockFault` unless the header stands where consensus says, at a possible time.
+
+        `EarlyBlock` if nothing but the time is wrong.
+        """
         header = parsed.block.header
         if (header.view, header.parent_view) != (check.view, check.parent_view):
             raise BlockFault(f"its header is of view {header.view} on {header.parent_view}")
@@ -275,8 +284,18 @@ class Application:
         if header.epoch == self.plan.epoch and header.proposer != self.plan.owner(check.view):
             raise BlockFault("its fees would go to another than its leader")
         # What a quorum has certified was judged by its clocks: then this node's is the slow one.
-        if not check.is_certified and header.time_ms > now_ms + CLOCK_DRIFT_MS:
-            raise BlockFault(f"its time is {header.time_ms - now_ms} ms ahead of this node's")
+        if not check.is_certified and header.time_ms > self._time_ms_max(parsed, clock_ms):
+            raise EarlyBlock(f"its time is {header.time_ms - clock_ms} ms ahead of this node's")
+
+    def _time_ms_max(self, parsed: Parsed, clock_ms: int) -> int:
+        """Give the latest time that a block may bear for its leader to get this node's vote.
+
+        A parent's time was judged by a quorum. If it is ahead of this clock, the chain must go on
+        all the same, by the least step, until real time is there (docs/adr/0009).
+        """
+        parent = self._tree.header_facts(parsed.block.header.parent_hash)
+        follows_ms = 0 if parent is None else parent.time_ms + TIME_STEP_MS
+        return max(clock_ms + CLOCK_DRIFT_MS, follows_ms)
 
     def execute(self, parsed: Parsed) -> None:
         """Execute a block on its parent; raise `BlockFault` unless it gives what it claims."""

@@ -27,7 +27,7 @@ from ledger.primitives.keys import SigningKey
 from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
 from node.core import wire
-from node.core.application import Application, BlockFault, ForkFault, Parsed
+from node.core.application import Application, BlockFault, EarlyBlock, ForkFault, Parsed
 from node.core.book import Book
 from node.core.effects import Append, Commit, Effect, SendAll, SendTo, SetVoting, Warn
 from node.core.events import (
@@ -102,7 +102,7 @@ class Machine:
         self._peers: set[Member] = set()
         self._effects: list[Effect] = []
         self._told: deque[told.Event] = deque()
-        self._now_ms = 0
+        self._now_ms = self._clock_ms = 0
         self._in_flight = InFlight()
         self._pending_since_ms: int | None = None
 
@@ -122,10 +122,15 @@ class Machine:
         """Count the connected peers."""
         return len(self._peers)
 
-    def handle(self, event: Event, now_ms: int) -> list[Effect]:
-        """Take one event; give the effects, to be carried out in order before the next call."""
+    def handle(self, event: Event, now_ms: int, clock_ms: int) -> list[Effect]:
+        """Take one event; give the effects, to be carried out in order before the next call.
+
+        Two times, both in milliseconds. `now_ms` runs forward evenly from any beginning: all waits
+        are counted by it. `clock_ms` is what the wall clock says, UTC since 1970: the times of
+        blocks come from it, and it may jump either way.
+        """
         assert now_ms >= self._now_ms, "time runs forward"
-        self._now_ms = now_ms
+        self._now_ms, self._clock_ms = now_ms, clock_ms
         self._effects = []
         self.application.settle()
         self._dispatch(event)
@@ -376,7 +381,7 @@ class Machine:
         return self.book.number(self.application.plan.committee.seats[member].key)
 
     def _build(self, build: asked.Build) -> None:
-        built = self.application.prepare(build, self.mempool, self._now_ms)
+        built = self.application.prepare(build, self.mempool, self._clock_ms)
         if built is None:
             self._emit(Warn("this node can't lead: its VRF key is not the registered one", None))
             self._told.append(told.Built(build.view, None))
@@ -424,8 +429,11 @@ class Machine:
             # on, the parent's state is gone, and "invalid" would blame an honest sender.
             return
         try:
-            self.application.check_header(parsed, check, self._now_ms)
+            self.application.check_header(parsed, check, self._clock_ms)
             self.application.execute(parsed)
+        except EarlyBlock as fault:
+            self._answer(check, Verdict.EARLY, str(fault))
+            return
         except BlockFault as fault:
             self._answer(check, Verdict.INVALID, str(fault))
             return
@@ -434,7 +442,8 @@ class Machine:
 
     def _answer(self, check: asked.Check, verdict: Verdict, why: str) -> None:
         if why:
-            self._emit(Warn(f"block {check.block_hash.hex()[:12]} is invalid: {why}", None))
+            name = f"block {check.block_hash.hex()[:12]}"
+            self._emit(Warn(f"{name} is {verdict.value}: {why}", None))
         self._told.append(told.Checked(check.view, check.block_hash, verdict))
 
     def _commit(self, finalization: Certificate) -> None:

@@ -96,8 +96,6 @@ class NodeService:
         self._verify_threads = verify_threads
         self._submissions: dict[int, _Pending] = {}
         self._ticket = 0
-        self._now_ns = time.time_ns()
-        self._read_ns = time.monotonic_ns()
         self._sends: list[SendTo | SendAll] = []
         self._nursery: trio.Nursery | None = None
 
@@ -141,18 +139,11 @@ class NodeService:
 
     # The loop.
 
-    def _clock_ms(self) -> int:
-        """Read the clock. When it was set back, run on at its own pace: timers must not stop."""
-        read_ns = time.monotonic_ns()
-        self._now_ns = max(self._now_ns + read_ns - self._read_ns, time.time_ns())
-        self._read_ns = read_ns
-        return self._now_ns // 1_000_000
-
     def _until_deadline_s(self) -> float:
         deadline_ms = self._machine.deadline_ms
         if deadline_ms is None:
             return IDLE_S
-        return min(IDLE_S, max(0.0, (deadline_ms - self._clock_ms()) / 1_000))
+        return min(IDLE_S, max(0.0, (deadline_ms - _now_ms()) / 1_000))
 
     def _turn(self) -> None:
         """Handle what waits and a tick that is due; sync once; then send."""
@@ -165,13 +156,13 @@ class NodeService:
             if time.perf_counter() > stop_s:
                 break
         deadline_ms = self._machine.deadline_ms
-        if deadline_ms is not None and deadline_ms <= self._clock_ms():
+        if deadline_ms is not None and deadline_ms <= _now_ms():
             self._handle(Tick())
         self._flush()
 
     def _handle(self, event: Event) -> None:
         self._telemetry.events.inc()
-        for effect in self._machine.handle(event, self._clock_ms()):
+        for effect in self._machine.handle(event, _now_ms(), _clock_ms()):
             self._carry_out(effect)
 
     def _carry_out(self, effect: Effect) -> None:
@@ -213,7 +204,7 @@ class NodeService:
         with self._telemetry.commit.time():
             head = self._store.commit(commit.steps)
         self._journal.prune(head.epoch, head.view)
-        self._on_commit(commit.steps, self._clock_ms())
+        self._on_commit(commit.steps, _clock_ms())
 
     def _answer(self, effect: Submitted) -> None:
         pending = self._submissions.get(effect.ticket)
@@ -249,3 +240,13 @@ class NodeService:
                 nursery.start_soon(check, part)
         answers = tuple(answer for part_results in results for answer in part_results)
         self._inbox.put_now(Verified(effect.ticket, answers))
+
+
+def _now_ms() -> int:
+    """Read the clock that all waits are counted by: it runs evenly, whatever is set anywhere."""
+    return time.monotonic_ns() // 1_000_000
+
+
+def _clock_ms() -> int:
+    """Read the wall clock, for the times of blocks. It may be wrong, and may be put right."""
+    return time.time_ns() // 1_000_000

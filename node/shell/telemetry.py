@@ -32,6 +32,9 @@ class Telemetry:
         self.view = gauge("view", "View of the last final block")
         self.peers = gauge("peers", "Validators connected")
         self.forks = gauge("forks", "Contradicting certificates seen: more than 0 is an emergency")
+        self.ahead = gauge(
+            "chain_clock_ahead_seconds", "How far the last final block is dated ahead of this clock"
+        )
         self.pending = gauge("mempool_transactions", "Transactions that wait")
         self.blocks = counter("blocks", "Blocks finalised since the start")
         self.transactions = counter("transactions", "Transactions finalised")

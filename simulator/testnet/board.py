@@ -89,10 +89,12 @@ def _title(scene: Scene) -> Text:
     minutes, seconds = divmod(scene.uptime_ms // 1000, 60)
     hours, minutes = divmod(minutes, 60)
     first = scene.figures.first_block_ms
+    ahead_ms = scene.figures.clock_ahead_ms
     return Text.assemble(
         (" BillCoin ", f"bold {MILK} on {FRAME}"),
         (f"  chain {scene.chain[:12]}  ", QUIET),
         (f"{hours}:{minutes:02d}:{seconds:02d}", MILK),
+        (f"  chain clock {ahead_ms // 1000:,} s ahead" if ahead_ms else "", WARN),
         (f"  first block after {first / 1000:.1f} s" if first else "  starting …", QUIET),
         ("   Ctrl-C ends everything", QUIET),
         no_wrap=True,
@@ -278,6 +280,7 @@ def draw_line(scene: Scene) -> str:
     """Write the run in one plain line, for a terminal that is none."""
     figures = scene.figures
     finality = figures.finality()
+    ahead_ms = figures.clock_ahead_ms
     down = [s.name for s in (*scene.validators, *scene.others) if s.phase != "ready"]
     return (
         f"{scene.uptime_ms // 1000:>5} s  height {figures.height}"
@@ -285,6 +288,7 @@ def draw_line(scene: Scene) -> str:
         f"  minted {format_litres(figures.minted_units)} L"
         f"  validated {figures.validate.count}"
         f"  supply {'ok' if figures.supply_ok else 'not known' if not figures.nodes else 'BROKEN'}"
+        f"{f'  CHAIN CLOCK {ahead_ms // 1000} s AHEAD' if ahead_ms else ''}"
         f"  {'not ready: ' + ', '.join(down) if down else 'all ready'}"
     )
 

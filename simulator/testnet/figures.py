@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+CLOCK_DRIFT_MS: Final = 2_000
+"""Blocks may be dated so far ahead of a clock at all times; more is worth a word."""
 LATENCIES_KEPT_MAX: Final = 20_000
 PURCHASES_SHOWN_MAX: Final = 8
 LOTS_SHOWN_MAX: Final = 8
@@ -72,6 +74,8 @@ class NodeReport:
     redeemed_units: int
     supply_units: int
     supply_ok: bool
+    clock_ahead_ms: int = 0
+    """How far its last final block is dated ahead of its clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,12 @@ class Figures:
             return None
         (began_ms, low), (ended_ms, high) = self._heights[0], self._heights[-1]
         return (high - low) * 1000 / (ended_ms - began_ms)
+
+    @property
+    def clock_ahead_ms(self) -> int:
+        """Tell how far chain time is ahead of real time; 0 while it is within the usual drift."""
+        ahead_ms = max((node.clock_ahead_ms for node in self.nodes.values()), default=0)
+        return ahead_ms if ahead_ms > CLOCK_DRIFT_MS else 0
 
     @property
     def best(self) -> NodeReport | None:

@@ -179,4 +179,5 @@ def _report(status: NodeStatus) -> NodeReport:
         redeemed_units=int(status.redeemed_units),
         supply_units=int(status.supply_units),
         supply_ok=status.supply_ok,
+        clock_ahead_ms=status.clock_ahead_ms,
     )

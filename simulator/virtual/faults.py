@@ -23,6 +23,9 @@ PAUSE_MS_MAX: Final = 3_000
 CUT_MS_MAX: Final = 5_000
 CLOG_MS_MAX: Final = 5_000
 SKEW_MS_MAX: Final = 900
+JUMP_MS_MAX: Final = 6 * 3_600_000
+JUMPED_MS_MAX: Final = 6_000
+"""How long clocks stay hours wrong, until somebody puts them right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Menu:
     crashes: int = 0
     pauses: int = 0
     skews: int = 0
+    jumps: int = 0
+    """Clocks that are hours wrong for a while, some, or all of them at once."""
     cuts: int = 0
     clogs: int = 0
     sync_failures: int = 0
@@ -61,6 +66,7 @@ class Faults:
             (menu.clogs, self.clog),
             (menu.sync_failures, self.fail_sync),
             (menu.full_stops, self.stop_all),
+            (menu.jumps, self.jump),
         ]
         for most, act in acts:
             for _ in range(self.chance.randint(0, most) if most > 1 else most):
@@ -109,6 +115,24 @@ class Faults:
     def skew(self) -> None:
         """Set one clock wrong."""
         self._one().set_skew(self.chance.randint(-SKEW_MS_MAX, SKEW_MS_MAX))
+
+    def jump(self) -> None:
+        """Set some clocks wrong by hours, or all; then put them right, at times by a restart."""
+        everyone = list(self.processes)
+        count = (
+            len(everyone) if self.chance.random() < 0.5 else self.chance.randint(1, len(everyone))
+        )
+        jumped = self.chance.sample(everyone, count)
+        by_ms = self.chance.randint(-JUMP_MS_MAX, JUMP_MS_MAX)
+        for_ms = self.chance.randrange(1, JUMPED_MS_MAX)
+        for process in jumped:
+            process.set_skew(by_ms)
+            self.world.after(for_ms, partial(self._put_right, process))
+
+    def _put_right(self, process: Process) -> None:
+        process.set_skew(0)
+        if self.chance.random() < 0.5:
+            self.crash_one(process, self.chance.randrange(DOWN_MS_MAX))
 
     def fail_sync(self) -> None:
         """Let one disk refuse its next sync."""

@@ -119,7 +119,6 @@ class Process:
         """It never starts again."""
         self._paused = False
         self._inbox: list[told.Event] = []
-        self._now_ms = 0
         self._spot = 0
         self._tick_ms: int | None = None
 
@@ -211,8 +210,8 @@ class Process:
 
     @property
     def clock_ms(self) -> int:
-        """Read the process's own clock, which may be wrong but never runs backwards."""
-        return max(self._now_ms, BEGIN_MS + self.stage.world.now_ms + self.skew_ms)
+        """Read the process's wall clock, which may be wrong, and may jump."""
+        return BEGIN_MS + self.stage.world.now_ms + self.skew_ms
 
     def set_skew(self, skew_ms: int) -> None:
         """Set the clock wrong by so much."""
@@ -250,11 +249,10 @@ class Process:
             if len(self._inbox) < INBOX_MAX:
                 self._inbox.append(event)
             return
-        self._now_ms = self.clock_ms
         if self.is_relentless:
             self.machine.engine._state.silence = None
         try:
-            effects = self.machine.handle(event, self._now_ms)
+            effects = self.machine.handle(event, self.stage.world.now_ms, self.clock_ms)
         except (AssertionError, LookupError, TypeError, AttributeError) as error:
             if self.trusted:
                 raise Breach("BUG", f"v{self.place} failed on its own: {error!r}") from error
@@ -277,7 +275,7 @@ class Process:
         deadline_ms = self.machine.deadline_ms
         if deadline_ms is None:
             return
-        due_ms = max(deadline_ms - BEGIN_MS - self.skew_ms, self.stage.world.now_ms + 1)
+        due_ms = max(deadline_ms, self.stage.world.now_ms + 1)
         if self._tick_ms is None or due_ms < self._tick_ms:
             self._tick_ms = due_ms
             self.stage.world.at(due_ms, partial(self._tick, self.life, due_ms))
@@ -287,7 +285,7 @@ class Process:
             return
         self._tick_ms = None
         deadline_ms = self.machine.deadline_ms
-        if deadline_ms is not None and deadline_ms > self.clock_ms:
+        if deadline_ms is not None and deadline_ms > self.stage.world.now_ms:
             self._plan_tick()
             return
         self.stage.trace.fold(self.stage.world.now_ms, self.place, "tick", 0)

@@ -24,7 +24,9 @@ WITHOUT_MASK: Final = (TWIN, STALE_DISK, LOST_JOURNAL)
 ANY: Final = tuple(sorted(MASKS)) + WITHOUT_MASK
 """Every way to be faulty."""
 
-STORM: Final = Menu(crashes=8, pauses=3, skews=3, cuts=4, clogs=4, sync_failures=2, full_stops=1)
+STORM: Final = Menu(
+    crashes=8, pauses=3, skews=3, cuts=4, clogs=4, sync_failures=2, full_stops=1, jumps=1
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ _DEEDS: Final = {
     "invalid-block": "propose blocks that execution refutes",
     "invalid-signatures": "sign wrongly",
     "junk-justification": "prove their parents by noise",
+    "late-stamp": "date their blocks ahead of everybody's clock",
     "lure": "tell what is final and answer nothing",
     "mute": "never say a word",
     "nuller": "nullify what they finalize",
@@ -245,6 +248,23 @@ _BASE: Final = (
     ),
     Scenario("clogs", "links held up for up to five seconds", (4, 7), menu=Menu(clogs=12)),
     Scenario("clocks", "wrong clocks and pauses", (4, 5), menu=Menu(skews=8, pauses=8)),
+    Scenario(
+        "clock-jumps",
+        "clocks that jump by hours, one, some or all, are put right, and restarts",
+        (4, 5, 7),
+        "uneven",
+        menu=Menu(jumps=4, skews=3, crashes=2, full_stops=1),
+        weight=6,
+    ),
+    Scenario(
+        "clock-jumps-and-liars",
+        "the same, with leaders who stamp their blocks as late as they may, or later",
+        (4, 5, 7),
+        "uneven",
+        liars=("late-stamp",),
+        menu=Menu(jumps=3, skews=3, crashes=1),
+        weight=4,
+    ),
     Scenario(
         "full-stop",
         "every process stops at once, again and again",

@@ -4,6 +4,7 @@ Reads only, on the validator's own loop: each answer is a few look-ups. The newe
 encoded as they became final, since every follower wants exactly these.
 """
 
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
@@ -134,6 +135,7 @@ class Queries:
             view=head.view,
             epoch=head.epoch,
             finalized_ms=self._finalized_ms,
+            clock_ahead_ms=_ahead_ms(head),
             peers=len(self._transport.peers_up()),
             validators=len(self._machine.application.plan.committee.seats),
             pending=len(self._machine.mempool),
@@ -246,6 +248,7 @@ class Queries:
         """Write the metrics in Prometheus' text format."""
         head = self._head()
         self._telemetry.height.set(head.height)
+        self._telemetry.ahead.set(_ahead_ms(head) / 1_000)
         self._telemetry.view.set(head.view)
         self._telemetry.peers.set(len(self._transport.peers_up()))
         self._telemetry.forks.set(self._machine.forks)
@@ -260,3 +263,8 @@ class Queries:
         """Wait until a block of this height is final."""
         while self._head().height < height:
             await self._news.wait()
+
+
+def _ahead_ms(head: Head) -> int:
+    """Tell how far the last final block is dated ahead of this machine's clock."""
+    return max(0, head.time_ms - time.time_ns() // 1_000_000)

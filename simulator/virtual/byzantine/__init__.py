@@ -19,6 +19,7 @@ from simulator.virtual.byzantine.impersonator import Impersonator
 from simulator.virtual.byzantine.invalid_block import InvalidBlock
 from simulator.virtual.byzantine.invalid_signatures import InvalidSignatures
 from simulator.virtual.byzantine.junk_justification import JunkJustification
+from simulator.virtual.byzantine.late_stamp import LateStamp
 from simulator.virtual.byzantine.lure import Lure
 from simulator.virtual.byzantine.mask import Mask
 from simulator.virtual.byzantine.mute import Mute
@@ -46,6 +47,7 @@ MASKS: Final[dict[str, type[Mask]]] = {
     "invalid-block": InvalidBlock,
     "invalid-signatures": InvalidSignatures,
     "junk-justification": JunkJustification,
+    "late-stamp": LateStamp,
     "lure": Lure,
     "mute": Mute,
     "nuller": Nuller,

@@ -87,11 +87,15 @@ class Meter:
         vars(machine)["handle"] = partial(self._handle, machine.handle)
 
     def _handle(
-        self, handle: Callable[[Event, int], list[asked.Effect]], event: Event, now_ms: int
+        self,
+        handle: Callable[[Event, int, int], list[asked.Effect]],
+        event: Event,
+        now_ms: int,
+        clock_ms: int,
     ) -> list[asked.Effect]:
         with without_memories():
             began_s = time.process_time()
-            effects = handle(event, now_ms)
+            effects = handle(event, now_ms, clock_ms)
             for effect in effects:
                 if isinstance(effect, asked.Verify):
                     # The process asks again, and gets the answer from memory.

@@ -12,6 +12,7 @@
     I10 memory and messages are bounded
     I11 idle is silent until the heartbeat                   simulation
     I12 same seed, same trace                                trace, and the tests
+    TIME a block's date is bounded by honest clocks          block_times
 
 Written apart from the product's predicates: of consensus it uses the wire types and the leader
 schedule alone. What it knows of a node is what that node made durable or said. Views are meant
@@ -33,6 +34,7 @@ from ledger.store.schema import Finalized
 from node.core import effects as asked
 from simulator.virtual.errors import Breach
 from simulator.virtual.oracle.ballots import FINALIZE, NOTARIZE, NULLIFY, Ballots
+from simulator.virtual.oracle.block_times import BlockTimes
 from simulator.virtual.oracle.chronicle import Chronicle
 from simulator.virtual.oracle.committees import Rolls
 from simulator.virtual.phrases import name_record, short
@@ -79,6 +81,7 @@ class Oracle:
         self.ballots = Ballots(self.rolls, honest, tolerates_forks=tolerates_forks)
         self.chronicle = Chronicle(cast, self.ballots, tolerates_forks=tolerates_forks)
         self.holdings: dict[int, Holdings] = {}
+        self.block_times = BlockTimes()
         self.committed_ms: dict[Hash, int] = {}
         self._tolerates_forks = tolerates_forks
 
@@ -233,6 +236,8 @@ class Oracle:
                 raise Breach("I4", f"v{process.place} signed {_name(subject)}, not notarized")
         else:
             self._judge_parent(process, held, subject, body)
+            if (dates := self.chronicle.dates(subject.block_hash)) is not None:
+                self.block_times.judge_vote(process, *dates)
 
     def _holds_notarization(
         self, process: Process, held: Holdings, at: int, block_hash: Hash
@@ -314,6 +319,7 @@ class Oracle:
             raise Breach("I7", f"v{process.place} stored a block under another's finalization")
         for step in steps:
             self.chronicle.commit(process.place, step)
+            self.block_times.judge_final(step.block.header)
             block_hash = step.block.header.hash()
             self.committed_ms.setdefault(block_hash, process.stage.world.now_ms)
         held = self.holding(process)
@@ -337,6 +343,7 @@ class Oracle:
         machine = process.machine
         if machine is None or not process.trusted:
             return
+        self.block_times.saw(process)
         held, engine = self.holding(process), machine.engine
         head = process.store.head()
         assert head is not None

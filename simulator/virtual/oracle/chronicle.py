@@ -95,6 +95,14 @@ class Chronicle:
         """Give the committees that blocks are held to."""
         return self.ballots.rolls
 
+    def dates(self, block_hash: Hash) -> tuple[Header, int | None] | None:
+        """Give a judged block's header and its parent's date, if that is known."""
+        known = self._judged.get(block_hash)
+        if known is None:
+            return None
+        parent = self._parent(known.header.parent_hash)
+        return known.header, None if parent is None else parent[0].time_ms
+
     # Validity.
 
     def judge(self, proposal: Proposal) -> str:

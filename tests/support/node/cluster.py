@@ -62,6 +62,8 @@ class Cluster:
         assert [seat.key for seat in committee.seats] == [key.public for key in self.keys]
         self.now_ms = genesis.time_ms
         self.delay_ms = 1
+        self.wrong_ms = [0] * (len(keys) + len(joiners))
+        """How wrong each node's wall clock is."""
         self._queue: deque[tuple[int, Member, told.Event]] = deque()
         self.nodes = []
         self.keys += joiners
@@ -121,7 +123,8 @@ class Cluster:
         node = self.nodes[index]
         if not node.is_up:
             return
-        for effect in node.machine.handle(event, self.now_ms):
+        clock_ms = self.now_ms + self.wrong_ms[index]
+        for effect in node.machine.handle(event, self.now_ms, clock_ms):
             self._carry_out(index, node, effect)
 
     def _carry_out(self, index: int, node: Node, effect: asked.Effect) -> None:

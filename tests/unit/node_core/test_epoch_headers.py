@@ -116,7 +116,7 @@ def test_synced_blocks_need_a_finalization_and_of_the_right_epoch() -> None:
 def assemble_again(era: Era, node: Node) -> Machine:
     """A started machine over a node's store, connected with nobody."""
     machine = era.net.make(node.store, node.key, [])
-    machine.handle(told.Start(), era.net.now_ms)
+    machine.handle(told.Start(), era.net.now_ms, era.net.now_ms)
     return machine
 
 
@@ -143,7 +143,7 @@ def test_blocks_that_are_final_elsewhere_and_stand_beside_ours_raise_the_alarm()
     node._sync.heard(Member(1), 99)
     node._sync.step(node.application.height, ours.net.now_ms)
     event = told.PeerMessage(Member(1), Channel.SYNC, wire.encode_sync(reply))
-    effects = node.handle(event, ours.net.now_ms)
+    effects = node.handle(event, ours.net.now_ms, ours.net.now_ms)
     assert [e.text for e in effects if isinstance(e, asked.Warn) and "FORK" in e.text]
     assert node.forks == 1
 
@@ -207,7 +207,7 @@ def test_a_last_block_proposed_again_by_another_keeps_the_draw_of_its_maker() ->
     assert leaders.leader(certificate.subject.view) != leaders.leader(header.view)
     # Who syncs the block sees that view's certificate, and verifies against the maker's key.
     late = era.net.make(MemoryStore(), source.key, [])
-    late.handle(told.Start(), era.net.now_ms)
+    late.handle(told.Start(), era.net.now_ms, era.net.now_ms)
     blocks = tuple(source.store.block(h).raw for h in range(1, EPOCH_BLOCKS + 1))
     late._take_blocks(Member(1), wire.Blocks(blocks, certificate, EPOCH_BLOCKS))
     assert late.application.height == EPOCH_BLOCKS

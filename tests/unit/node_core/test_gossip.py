@@ -73,10 +73,12 @@ def test_a_peer_that_connects_is_told_what_waits() -> None:
     paid = alone.submit()
     assert not alone.knows(2, paid)
     machine = alone.net.nodes[0].machine
-    effects = machine.handle(told.PeerUp(Member(2)), alone.net.now_ms)
+    effects = machine.handle(told.PeerUp(Member(2)), alone.net.now_ms, alone.net.now_ms)
     (payload,) = told_to(effects, 2)
     assert decode_batch(payload).transactions == (encode(paid),)
-    nothing = alone.net.nodes[1].machine.handle(told.PeerUp(Member(2)), alone.net.now_ms)
+    nothing = alone.net.nodes[1].machine.handle(
+        told.PeerUp(Member(2)), alone.net.now_ms, alone.net.now_ms
+    )
     assert told_to(nothing, 2) == []
 
 
@@ -90,7 +92,7 @@ def test_what_was_lost_on_its_way_is_told_again() -> None:
         due_ms = machine.deadline_ms
         assert due_ms is not None
         machine_at_ms = max(machine_at_ms, due_ms)
-        for effect in machine.handle(told.Tick(), machine_at_ms):
+        for effect in machine.handle(told.Tick(), machine_at_ms, machine_at_ms):
             if isinstance(effect, asked.SendAll) and effect.channel is Channel.TRANSACTIONS:
                 assert decode_batch(effect.payload).transactions == (encode(paid),)
                 times_ms.append(machine_at_ms)

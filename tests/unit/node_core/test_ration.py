@@ -17,7 +17,7 @@ def test_a_peer_that_has_had_its_share_waits_and_others_do_not() -> None:
     machine, now_ms = era.net.nodes[0].machine, era.net.now_ms
 
     def served(event: told.PeerMessage, at_ms: int) -> int:
-        effects = machine.handle(event, at_ms)
+        effects = machine.handle(event, at_ms, at_ms)
         sends = [e for e in effects if isinstance(e, asked.SendTo)]
         return sum(e.channel is Channel.SYNC and e.peer == event.peer for e in sends)
 

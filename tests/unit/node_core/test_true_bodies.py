@@ -30,7 +30,7 @@ class Pair:
         assert made is not None
         self.made: Prepared = made
         self.verdicts: list[Verdict] = []
-        self.judge.machine._now_ms = net.now_ms
+        self.judge.machine._clock_ms = net.now_ms
         self.judge.machine._answer = self._note  # type: ignore[method-assign]  # Its verdicts.
 
     def _note(self, check: Check, verdict: Verdict, why: str) -> None:
@@ -58,7 +58,7 @@ def test_another_body_under_an_executed_header_is_not_the_body() -> None:
     assert pair.offer(other) is Verdict.INVALID
 
 
-def test_a_block_from_the_future_is_refused_until_a_quorum_stands_behind_it() -> None:
+def test_a_block_from_the_future_is_early_until_a_quorum_stands_behind_it() -> None:
     pair = Pair(ahead_ms=CLOCK_DRIFT_MS + 500)
-    assert pair.offer(pair.made.raw) is Verdict.INVALID
+    assert pair.offer(pair.made.raw) is Verdict.EARLY
     assert pair.offer(pair.made.raw, is_certified=True) is Verdict.VALID

@@ -1,5 +1,7 @@
 """The service: durable before sent, commits at once, answers to whoever asked."""
 
+import time
+
 import trio
 import trio.testing
 
@@ -49,7 +51,7 @@ class World:
         self.sync_s = 0.0
 
     # The machine.
-    def handle(self, event, now_ms):
+    def handle(self, event, now_ms, clock_ms):
         self.events.append(event)
         self.deadline_ms = None
         return self._answers(event)
@@ -218,7 +220,7 @@ async def test_a_client_that_leaves_disturbs_nobody():
 async def test_a_deadline_becomes_a_tick():
     def answers(event):
         if isinstance(event, Start):
-            world.deadline_ms = service._clock_ms() + 20
+            world.deadline_ms = time.monotonic_ns() // 1_000_000 + 20
         return [Warn("noted", None)]
 
     world = World(answers)
@@ -245,10 +247,29 @@ async def test_messages_of_keys_without_a_seat_are_not_heard():
     assert world.events == [Start(), PeerUp(Member(0))]
 
 
-def test_a_clock_set_back_neither_stops_time_nor_turns_it(monkeypatch):
-    wall = iter([5_000_000, 6_000_000, 1_000_000, 9_000_000])
-    steady = iter([0, 1_000_000, 3_000_000, 4_000_000])
+@in_trio
+async def test_waits_are_counted_by_the_even_clock_and_blocks_are_stamped_by_the_wall(monkeypatch):
+    """The wall clock jumps an hour ahead and comes back: the machine's waits never notice."""
+    seen = []
+    world = World(lambda event: [])
+    handle = world.handle
+
+    def note(event, now_ms, clock_ms):
+        seen.append((now_ms, clock_ms))
+        return handle(event, now_ms, clock_ms)
+
+    world.handle = note
+    wall = iter([5_000_000_000, 3_605_000_000_000, 5_002_000_000, *[5_003_000_000] * 100])
     monkeypatch.setattr("node.shell.service.time.time_ns", lambda: next(wall))
-    monkeypatch.setattr("node.shell.service.time.monotonic_ns", lambda: next(steady))
-    service = service_of(World())
-    assert [service._clock_ms() for _ in range(3)] == [6, 8, 9]
+    service = service_of(world)
+
+    async def act():
+        for _ in range(3):
+            service.on_peer(KEYS[1], up=True)
+        await until(lambda: len(world.events) == 4)
+
+    await run(service, act)
+    nows = [now_ms for now_ms, _ in seen]
+    assert [clock_ms for _, clock_ms in seen[:3]] == [5_000, 3_605_000, 5_002]
+    assert nows == sorted(nows)
+    assert nows[-1] - nows[0] < 60_000

@@ -1,6 +1,7 @@
 """What a run's figures say, and that the board and the last line show it."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -233,3 +234,13 @@ def test_only_purchases_of_this_run_are_read_and_only_whole_lines(tmp_path):
 
 def test_a_record_that_is_not_there_yet_has_no_purchases(tmp_path):
     assert PurchaseTail(tmp_path / PURCHASES_FILE).read() == []
+
+
+def test_a_chain_clock_that_is_ahead_is_told_and_the_usual_drift_is_not():
+    figures = full_figures()
+    assert "AHEAD" not in draw_line(scene(figures))
+    for ahead_ms, told in ((1_900, False), (3_598_000, True)):
+        figures.take_node("node-0", replace(report(1_300), clock_ahead_ms=ahead_ms), 5_000)
+        assert ("CHAIN CLOCK 3598 s AHEAD" in draw_line(scene(figures))) is told
+        drawn = shown(draw(scene(figures), 120, 40), 120, 40)
+        assert ("chain clock 3,598 s ahead" in drawn) is told
