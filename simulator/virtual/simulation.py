@@ -23,14 +23,8 @@ from simulator.virtual.network import Cut, Network, Weather, split
 from simulator.virtual.oracle.checkers import Holdings, Oracle
 from simulator.virtual.oracle.light_clients import LightClients
 from simulator.virtual.process import Process, Stage
-from simulator.virtual.scenarios import (
-    LOST_JOURNAL,
-    STALE_DISK,
-    TWIN,
-    Casting,
-    Scenario,
-    cast_roles,
-)
+from simulator.virtual.scenario import Scenario
+from simulator.virtual.scenarios import LOST_JOURNAL, STALE_DISK, TWIN, Casting, cast_roles
 from simulator.virtual.signatures import remember_signatures
 from simulator.virtual.topology import Cast, make_cast
 from simulator.virtual.trace import EPOCH_STEP, WORLD, SimulationTrace

@@ -5,7 +5,8 @@ from statistics import median
 
 from consensus.leader import Schedule, first_seed
 from ledger.primitives.scalars import View
-from simulator.virtual.scenarios import SCENARIOS, Scenario
+from simulator.virtual.scenario import Scenario
+from simulator.virtual.scenarios import SCENARIOS
 from simulator.virtual.simulation import Simulation
 from simulator.virtual.topology import make_cast
 from simulator.virtual.trace import Entry

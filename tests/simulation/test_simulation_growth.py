@@ -23,7 +23,8 @@ from simulator.virtual.growth.meter import Ear, Meter
 from simulator.virtual.growth.stopwatch import Stopwatch
 from simulator.virtual.growth.tables import as_json, size_table, trouble_table
 from simulator.virtual.network import Weather
-from simulator.virtual.scenarios import Scenario, find
+from simulator.virtual.scenario import Scenario
+from simulator.virtual.scenarios import find
 from simulator.virtual.simulation import Simulation
 
 RUNNER = CliRunner()

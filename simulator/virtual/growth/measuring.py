@@ -20,7 +20,8 @@ from simulator.virtual.errors import BadRequest
 from simulator.virtual.growth.meter import Ear, Meter
 from simulator.virtual.growth.stopwatch import Stopwatch
 from simulator.virtual.network import Weather
-from simulator.virtual.scenarios import SCENARIOS, Scenario
+from simulator.virtual.scenario import Scenario
+from simulator.virtual.scenarios import SCENARIOS
 from simulator.virtual.simulation import Simulation
 from simulator.virtual.topology import make_cast
 
