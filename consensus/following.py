@@ -63,7 +63,7 @@ def _put_off(s: State, block: BlockRef, node: ProposalNode) -> None:
     Once a quorum stands behind the block, it is judged again, and no clock is asked (spec §1.7).
     """
     if is_certified(s, block):
-        node.standing = Standing.HELD
+        node.standing = BlockStatus.HELD
     else:
         _refuse_vote(s, block)
         s.tree.drop(block)
