@@ -431,11 +431,9 @@ class Machine:
         try:
             self.application.check_header(parsed, check, self._clock_ms)
             self.application.execute(parsed)
-        except EarlyBlock as fault:
-            self._answer(check, Verdict.EARLY, str(fault))
-            return
         except BlockFault as fault:
-            self._answer(check, Verdict.INVALID, str(fault))
+            early = isinstance(fault, EarlyBlock)
+            self._answer(check, Verdict.EARLY if early else Verdict.INVALID, str(fault))
             return
         self._in_flight.mark(check.view, [t.id for t in parsed.transactions])
         self._answer(check, Verdict.VALID, "")
