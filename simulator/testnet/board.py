@@ -1,4 +1,4 @@
-"""Draw a run: a live board on a terminal, plain lines anywhere else. Draws only what it is given.
+"""Draw a run as a live board on a terminal (`plain` does anywhere else). Draws what it is given.
 
 The board is drawn to fit 100 columns and 30 lines with four validators; a smaller terminal loses
 the newest lots and purchases first, then the other processes, never the validators.
@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from rich.box import ROUNDED, SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.box import ROUNDED
+from rich.console import RenderableType
 from rich.layout import Layout as Grid
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from simulator.testnet.figures import UNITS_PER_LITRE, Figures, format_litres
+from simulator.testnet.figures import UNITS_PER_LITRE, Figures, format_ms
 from simulator.testnet.layout import ProcessState
 
 MILK: Final = "bright_white"
@@ -185,10 +185,6 @@ def _pairs(rows: Iterable[tuple[str, Text | str]]) -> Table:
     return table
 
 
-def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f} ms"
-
-
 def _litres(units: int) -> str:
     return f"{units / UNITS_PER_LITRE:,.1f} L"
 
@@ -205,9 +201,9 @@ def _figures(figures: Figures) -> Grid:
         [
             ("final height", f"{figures.height:,}"),
             ("blocks/s", "–" if rate is None else f"{rate:.1f}"),
-            ("finality p50", _ms(finality["p50"])),
-            ("finality p95", _ms(finality["p95"])),
-            ("finality p99", _ms(finality["p99"])),
+            ("finality p50", format_ms(finality["p50"])),
+            ("finality p95", format_ms(finality["p95"])),
+            ("finality p99", format_ms(finality["p99"])),
         ]
     )
     right = Text("–") if not figures.nodes else _verdict(figures.supply_ok, "holds", "BROKEN")
@@ -224,9 +220,9 @@ def _figures(figures: Figures) -> Grid:
     paid = _pairs(
         [
             ("validated", f"{figures.validate.count:,}"),
-            ("paid→valid p50", _ms(validate["p50"])),
-            ("paid→valid p95", _ms(validate["p95"])),
-            ("paid→valid p99", _ms(validate["p99"])),
+            ("paid→valid p50", format_ms(validate["p50"])),
+            ("paid→valid p95", format_ms(validate["p95"])),
+            ("paid→valid p99", format_ms(validate["p99"])),
         ]
     )
     row = Grid()
@@ -274,31 +270,3 @@ def _addresses(scene: Scene, columns: int) -> Panel:
     for start in range(0, len(pairs), columns):
         table.add_row(*(cell for pair in pairs[start : start + columns] for cell in pair))
     return _panel(table, "Open")
-
-
-def draw_line(scene: Scene) -> str:
-    """Write the run in one plain line, for a terminal that is none."""
-    figures = scene.figures
-    finality = figures.finality()
-    ahead_ms = figures.clock_ahead_ms
-    down = [s.name for s in (*scene.validators, *scene.others) if s.phase != "ready"]
-    return (
-        f"{scene.uptime_ms // 1000:>5} s  height {figures.height}"
-        f"  final p50 {_ms(finality['p50'])} p95 {_ms(finality['p95'])}"
-        f"  minted {format_litres(figures.minted_units)} L"
-        f"  validated {figures.validate.count}"
-        f"  supply {'ok' if figures.supply_ok else 'not known' if not figures.nodes else 'BROKEN'}"
-        f"{f'  CHAIN CLOCK {ahead_ms // 1000} s AHEAD' if ahead_ms else ''}"
-        f"  {'not ready: ' + ', '.join(down) if down else 'all ready'}"
-    )
-
-
-def draw_end(scene: Scene) -> RenderableType:
-    """Draw what stays on the terminal when the board is gone."""
-    table = Table(box=SIMPLE_HEAD, show_header=False)
-    for name, value in scene.figures.summary().items():
-        shown = value
-        if isinstance(value, dict):
-            shown = "  ".join(f"{k} {'–' if v is None else v}" for k, v in value.items())
-        table.add_row(name.replace("_", " "), str(shown))
-    return Group(Text(f"The network rests in {scene.directory}; `up` goes on from here."), table)

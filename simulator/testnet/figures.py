@@ -44,6 +44,11 @@ class Latencies:
         return {f"p{p}": round(percentile(ordered, p), 1) for p in (50, 95, 99)}
 
 
+def format_ms(value: float | None) -> str:
+    """Write a time in whole milliseconds; a dash for none."""
+    return "–" if value is None else f"{value:,.0f} ms"
+
+
 def format_litres(units: int) -> str:
     """Write units as litres with all their digits, so that nothing is rounded away."""
     whole, rest = divmod(abs(units), UNITS_PER_LITRE)

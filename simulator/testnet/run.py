@@ -17,13 +17,14 @@ from rich.live import Live
 
 from ledger.genesis import parse_genesis
 from simulator.testnet import plan
-from simulator.testnet.board import Scene, draw, draw_end, draw_line
+from simulator.testnet.board import Scene, draw
 from simulator.testnet.create import create
 from simulator.testnet.errors import LayoutFault
 from simulator.testnet.figures import Figures
 from simulator.testnet.layout import Description, Layout, RunState
 from simulator.testnet.leash import last_line
 from simulator.testnet.observation import Observer
+from simulator.testnet.plain import draw_end, draw_line
 from simulator.testnet.ports import find_ports
 from simulator.testnet.supervision import RestartPolicy
 from simulator.testnet.supervisor import Supervisor, end_leftovers, now_ms

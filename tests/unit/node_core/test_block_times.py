@@ -1,14 +1,14 @@
 """Wrong clocks: the chain goes on after them, creeps while its time is ahead, and blames nobody."""
 
 import pytest
-from support.cluster import Cluster
-from support.ledgers import Dairy, bill, key
 
 from consensus.params import Params
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from node.core import events as told
 from node.core.application import CLOCK_DRIFT_MS, TIME_STEP_MS
+from tests.support.ledger.dairy import Dairy, bill, key
+from tests.support.node.cluster import Cluster
 
 HOUR_MS = 3_600_000
 BOB = address_of(key("bob").public)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from simulator.dairy.shopper import PURCHASES_FILE
-from simulator.testnet.board import Scene, draw, draw_end, draw_line
+from simulator.testnet.board import Scene, draw
 from simulator.testnet.figures import (
     LATENCIES_KEPT_MAX,
     Figures,
@@ -24,6 +24,7 @@ from simulator.testnet.figures import (
 )
 from simulator.testnet.layout import ProcessState
 from simulator.testnet.observation import PurchaseTail
+from simulator.testnet.plain import draw_end, draw_line
 
 BILL = 1_000_000
 
