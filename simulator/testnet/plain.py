@@ -1,4 +1,4 @@
-"""Say a run in plain words: one line at a time where there is no terminal, and a table at the end."""
+"""Say a run in plain words: a line at a time where there is no terminal, a table at the end."""
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
