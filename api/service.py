@@ -184,7 +184,7 @@ class Service:
         if follower.lag_blocks > self.config.lag_blocks_max:
             return f"{follower.lag_blocks} final blocks are not settled yet"
         if now_ms - follower.status.finalized_ms > FINALITY_SILENCE_MS_MAX:
-            return "the network finalises no blocks"
+            return "the network finalizes no blocks"
         return ""
 
     async def open_order(self, request: NewOrder) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class WorkPending:
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """Block sync applied finalised blocks up to this finalization: the new floor."""
+    """Block sync applied finalized blocks up to this finalization: the new floor."""
 
     finalization: Certificate
 

@@ -19,7 +19,7 @@ from node.logs import set_up_logs
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The minting gateway: signed readings in, tokens of pasteurised milk out.",
+    help="The minting gateway: signed readings in, tokens of pasteurized milk out.",
 )
 
 Home = Annotated[Path, typer.Option(help="The gateway's directory, with config.toml and keys.")]

@@ -158,7 +158,7 @@ class LiveDevice:
 
     @property
     def value(self) -> int:
-        """Give the last value that was journaled, over all boots: where a totaliser stands."""
+        """Give the last value that was journaled, over all boots: where a totalizer stands."""
         return self._journal.value
 
     @property

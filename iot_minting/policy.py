@@ -1,8 +1,8 @@
-"""From accepted readings to sealed runs: what one line pasteurised, and of whose milk.
+"""From accepted readings to sealed runs: what one line pasteurized, and of whose milk.
 
 Pure and deterministic: readings go in by `observe`, time by `step(now_ms)`, decisions come out.
 A line is a (plant, line) pair: milk meters fill its tank, a flow meter empties it, and hold and
-outlet thermometers and the diversion valve say whether what flowed was pasteurised.
+outlet thermometers and the diversion valve say whether what flowed was pasteurized.
 
 - Flow counts while every instrument is heard and right: hold at or above the limit with the
   probe's uncertainty, outlet at or below the cooling limit, valve forward. Other flow is diverted
@@ -60,7 +60,7 @@ class CutRules:
     grace_ms: int
 
     def allows(self, kind: Instrument, value: int) -> bool:
-        """Tell whether an instrument's value lets milk count as pasteurised."""
+        """Tell whether an instrument's value lets milk count as pasteurized."""
         match kind:
             case Instrument.HOLD_THERMOMETER:
                 return value >= self.law.hold_mdegc(self.milk_kind)
@@ -210,7 +210,7 @@ class _LineStep:
         return run if run and self._is_over(run[-1]) else []
 
     def _see(self, piece: Stored) -> _Seen:
-        """Tell whether the line's instruments say that this flow was pasteurised."""
+        """Tell whether the line's instruments say that this flow was pasteurized."""
         kinds = (*WATCHES, Instrument.TANK_GAUGE) if self.line.gauged else WATCHES
         seen = _Seen.GOOD
         for kind in kinds:

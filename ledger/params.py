@@ -29,7 +29,7 @@ DAY_STEP_BP_MAX: Final = 500
 
 
 class HeatRuleSet(StrEnum):
-    """Whose rules say what pasteurised means."""
+    """Whose rules say what pasteurized means."""
 
     MALAYSIA = "malaysia"
     US_PMO = "us_pmo"

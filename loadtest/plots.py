@@ -116,7 +116,7 @@ def draw_all(results: Path, folder: Path) -> list[Path]:
         points = load(results / "system.json").series.get("ladder", [])
         if points:
             plots["throughput-latency.svg"] = Plot(
-                "Finalised transfers against latency, clients in a closed loop",
+                "Finalized transfers against latency, clients in a closed loop",
                 "transfers a second",
                 "ms",
                 {

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from loadtest.statistics import Summary, summarise
+from loadtest.statistics import Summary, summarize
 
 PACKAGES: Final = ("billcoin", "msgspec", "PyNaCl", "plyvel", "numpy", "blake3", "trio", "libp2p",
                    "uvicorn", "httptools", "starlette", "asyncpg", "paho-mqtt")  # fmt: skip
@@ -106,7 +106,7 @@ def figure(
     note: str = "",
 ) -> Figure:
     """Make a figure of samples."""
-    return Figure(name, unit, summarise(samples), cpu_us or {}, goal, note)
+    return Figure(name, unit, summarize(samples), cpu_us or {}, goal, note)
 
 
 def save(report: Report, folder: Path) -> Path:

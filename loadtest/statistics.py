@@ -32,7 +32,7 @@ def median(samples: Iterable[float]) -> float:
     return percentile(sorted(samples), 50)
 
 
-def summarise(samples: Iterable[float]) -> Summary:
+def summarize(samples: Iterable[float]) -> Summary:
     """Sum samples up; there is at least one."""
     ordered = sorted(samples)
     p5, p50, p95, p99 = (percentile(ordered, percent) for percent in (5, 50, 95, 99))

@@ -145,7 +145,7 @@ class System:
             await self._closed_round(load, wallets, self._plan.round_s)
             for _ in range(self._plan.rounds)
         ]
-        name = "finalised transfers, 200 clients without think time"
+        name = "finalized transfers, 200 clients without think time"
         self._rates(name, rounds, ">= 1,500/s")
         self._latencies("submit to final, 200 clients without think time", rounds, "", "")
 
@@ -169,7 +169,7 @@ class System:
             await self._flood_round(load, wallets[start : start + FLOOD_WALLETS])
             for start in starts
         ]
-        self._rates("finalised transfers, in batches of 200", rounds[1:], "3,000/s")
+        self._rates("finalized transfers, in batches of 200", rounds[1:], "3,000/s")
 
     async def _flood_round(
         self, load: TransferLoad, wallets: list[LoadWallet]

@@ -49,7 +49,7 @@ class PaymentState(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a finalised payment is by itself; but for the first two, also an order's exception."""
+    """What a finalized payment is by itself; but for the first two, also an order's exception."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -241,7 +241,7 @@ class Event(Base):
 
 
 class FollowerCursor(Base):
-    """The last finalised block that has been settled here; one row, ever."""
+    """The last finalized block that has been settled here; one row, ever."""
 
     __tablename__ = "follower_cursor"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)

@@ -2,7 +2,7 @@
 
 `decide` is the rule, over plain values. `settle` carries it out in the caller's transaction, for
 payments in the order of the chain. Calling it twice is calling it once: the orders are locked
-first, and a payment that is finalised already is passed over.
+first, and a payment that is finalized already is passed over.
 
 An order is judged by all that came in for it, a payment by itself. The order is paid by the first
 payment with which the sum is whole, and from then on it is closed: whatever comes after is a

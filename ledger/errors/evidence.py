@@ -178,7 +178,7 @@ class ClaimOverCollections(EvidenceRefused):
 
 
 class ClaimOverFlow(EvidenceRefused):
-    """The claim is more than flowed through the pasteuriser."""
+    """The claim is more than flowed through the pasteurizer."""
 
     code = "claim_over_flow"
     text = "{units} units claimed, {counted} flowed"

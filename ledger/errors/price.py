@@ -13,7 +13,7 @@ class TooFewFeeders(PriceRefused):
     """A quorum of so few feeders would mean nothing."""
 
     code = "too_few_feeders"
-    text = "{count} feeders are authorised, at least {least} must be"
+    text = "{count} feeders are authorized, at least {least} must be"
 
 
 class WrongRound(PriceRefused):

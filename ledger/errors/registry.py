@@ -45,7 +45,7 @@ class CalibrationOver(RegistryRefused):
 
 
 class OwnRole(RegistryRefused):
-    """A regulator can't revoke its own license: someone must be left to grant it."""
+    """A regulator can't revoke its own licence: someone must be left to grant it."""
 
     code = "own_role"
     text = "a regulator does not revoke its own role"

@@ -20,7 +20,7 @@ WORDS: Final[dict[type, dict[str, str]]] = {
     Parameters: {
         "development": "One attestor is enough, and epochs may be short: not for real milk.",
         "fee_least_units": "The least fee, for each 1,024 bytes signed that are begun.",
-        "heat_rules": "Whose rules say what pasteurised means.",
+        "heat_rules": "Whose rules say what pasteurized means.",
         "probe_uncertainty_mdegc": "What a thermometer may be wrong by; added to each limit.",
         "density_mg_per_l": "Of raw milk, to count litres by weight.",
         "agreement_bp": "By how much flow meter and tank gauge may differ.",

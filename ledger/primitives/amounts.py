@@ -1,6 +1,6 @@
 """Amounts of milk money: integers inside, decimal strings outside.
 
-One BILL is one litre of pasteurised milk at 20 degrees C, and 1,000,000 units; a unit is a
+One BILL is one litre of pasteurized milk at 20 degrees C, and 1,000,000 units; a unit is a
 microlitre. Formatting and parsing happen here and nowhere else. No float, ever.
 """
 

@@ -38,7 +38,7 @@ def sealed_as_vat(flow_max_l_per_h: int) -> bool:
 
 
 def check_heat(rules: Parameters, claim: RunClaim, line: Line) -> None:
-    """Raise unless what is shown of a line says that its milk was pasteurised."""
+    """Raise unless what is shown of a line says that its milk was pasteurized."""
     [flow] = (shown for kind, shown in line if kind is Instrument.FLOW_METER)
     batch, sealed = claim.process is HeatProcess.BATCH, flow.flow_max_l_per_h
     # What is asked of the heat follows from what the regulator admitted, not from the claim's word.

@@ -1,4 +1,4 @@
-"""Milk: a pasteurised run becomes a lot and its tokens, if the evidence holds.
+"""Milk: a pasteurized run becomes a lot and its tokens, if the evidence holds.
 
 The claim is bounded by what the farms' meters counted, what flowed, and what left the tank; the
 run must have been hot enough, cooled, and forward; a quorum of attestors recomputed it from all

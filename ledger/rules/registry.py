@@ -152,7 +152,7 @@ def check_revoke(reader: Reader, call: Call, body: RevokeRole) -> None:
 
 
 def apply_revoke(overlay: Overlay, context: BlockContext, call: Call, body: RevokeRole) -> None:
-    """Take the license away."""
+    """Take the licence away."""
     check_revoke(overlay, call, body)
     revoke_role(overlay, body.role, body.holder)
 

@@ -96,7 +96,7 @@ class LotStatus(StrEnum):
 
 
 class Lot(Struct, frozen=True, array_like=True):
-    """A lot of pasteurised milk: `remaining_units` backs the tokens that are not redeemed yet.
+    """A lot of pasteurized milk: `remaining_units` backs the tokens that are not redeemed yet.
 
     `packed_units` were filled into packs (product lots), and `packed_unsold_units` are in those
     packs yet. `false_units` were ruled never to have been there.

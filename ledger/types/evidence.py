@@ -39,7 +39,7 @@ class MilkKind(StrEnum):
 
 
 class HeatProcess(StrEnum):
-    """How milk was pasteurised: in a holding tube as it flows, or in a vat that then drains."""
+    """How milk was pasteurized: in a holding tube as it flows, or in a vat that then drains."""
 
     CONTINUOUS = "continuous"
     BATCH = "batch"
@@ -82,7 +82,7 @@ class Collection(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
 
 class RunClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One pasteurised run: how much, of what, from whom, when, and by which instruments.
+    """One pasteurized run: how much, of what, from whom, when, and by which instruments.
 
     Without collections the milk is that of a run sealed before.
     """

@@ -23,7 +23,7 @@ class Attestation(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
 
 
 class MintLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="mint_lot"):
-    """Turn one pasteurised run into a lot and its tokens. The sender is a licensed MMU.
+    """Turn one pasteurized run into a lot and its tokens. The sender is a licensed MMU.
 
     A claim names its milk: by collections of its own, or by none if the run was sealed before.
     """

@@ -14,7 +14,7 @@ MicroRinggit = Annotated[int, Meta(ge=0, le=10**12)]
 
 
 class FeedPrice(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="feed_price"):
-    """Say what a litre costs, once a round. The sender is an authorised feeder."""
+    """Say what a litre costs, once a round. The sender is an authorized feeder."""
 
     round: Counter
     value: MicroRinggit

@@ -82,7 +82,7 @@ class FreezeAccount(
 class RevokeRole(
     Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="revoke_role"
 ):
-    """Take a license away. The sender is a regulator, and not the holder of the license."""
+    """Take a licence away. The sender is a regulator, and not the holder of the licence."""
 
     role: LicensedRole
     holder: WireAddress

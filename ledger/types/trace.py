@@ -48,7 +48,7 @@ class DrawnTank(Struct, frozen=True):
 
 
 class HeatedRun(Struct, frozen=True):
-    """A pasteurised run: when, by which instruments, and the root of all its readings."""
+    """A pasteurized run: when, by which instruments, and the root of all its readings."""
 
     run: Hash
     line: str

@@ -32,7 +32,7 @@ def _root(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """BillCoin: a ledger whose token is one litre of pasteurised milk."""
+    """BillCoin: a ledger whose token is one litre of pasteurized milk."""
 
 
 def _wanted(arguments: list[str]) -> list[EntryPoint]:

@@ -133,11 +133,11 @@ class NodeClient:
         return await self._get(path, TransactionView, PATIENCE_S + wait_ms / 1_000)
 
     async def block(self, height: int) -> FinalBlock:
-        """Fetch a finalised block; `Rejected` with `unknown_block` above the head."""
+        """Fetch a finalized block; `Rejected` with `unknown_block` above the head."""
         return await self._get(f"/v1/blocks/{height}", FinalBlock)
 
     async def block_at(self, time_ms: int) -> FinalBlock:
-        """Fetch the last finalised block that is not after a time."""
+        """Fetch the last finalized block that is not after a time."""
         return await self._get(f"/v1/blocks/at/{time_ms}", FinalBlock)
 
     async def history_page(
@@ -180,7 +180,7 @@ class NodeClient:
         return (await self._request("GET", path, patience_s=LONG_PATIENCE_S)).content
 
     async def blocks(self, start_height: int) -> AsyncGenerator[FinalBlock, None]:
-        """Give every finalised block from a height on, for ever, each once and in order.
+        """Give every finalized block from a height on, for ever, each once and in order.
 
         A lost node is waited for: the stream goes on at the next height when it is back.
         """

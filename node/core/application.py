@@ -3,7 +3,7 @@
     check_tx            `check`            may this transaction wait for a block?
     prepare_proposal    `prepare`          make a block on this parent
     process_proposal    `parse`, `check_header`, `execute`   is this block what it claims?
-    finalize_block      `finalise`         this block and its ancestors can't be undone
+    finalize_block      `finalize`         this block and its ancestors can't be undone
     commit              `settle`           ... and they are in the store now
 
 Another engine could drive the ledger through these. No signature is checked here: `claims` and
@@ -70,7 +70,7 @@ class EarlyBlock(BlockFault):
 
 
 class ForkFault(BlockFault):
-    """Blocks that a quorum finalised stand beside those that are final here."""
+    """Blocks that a quorum finalized stand beside those that are final here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,9 +382,9 @@ class Application:
 
     # Finality.
 
-    def finalise(self, finalization: Certificate) -> tuple[Finalized, ...]:
+    def finalize(self, finalization: Certificate) -> tuple[Finalized, ...]:
         """Make a block and its ancestors final; give those that were not, lowest first."""
-        chain = self._tree.finalise(finalization.subject.block_hash)
+        chain = self._tree.finalize(finalization.subject.block_hash)
         return tuple(
             Finalized(
                 executed.block,
@@ -408,12 +408,12 @@ class Application:
         return [p for p in map(_parse, raws) if p.block.header.height > self.height]
 
     def check_chain(self, blocks: Sequence[Parsed], finalization: Certificate) -> None:
-        """Raise `BlockFault` unless the blocks lead from the head to the finalised one."""
+        """Raise `BlockFault` unless the blocks lead from the head to the finalized one."""
         for earlier, later in pairwise(blocks):
             if later.block.header.parent_hash != earlier.hash:
                 raise BlockFault("synced blocks do not lead from one to the next")
         if blocks[-1].hash != finalization.subject.block_hash:
-            raise BlockFault("synced blocks do not end at the finalised one")
+            raise BlockFault("synced blocks do not end at the finalized one")
         first = blocks[0].block.header
         if first.parent_hash != self.tip.hash:
             if first.height == self.height + 1:

@@ -86,7 +86,7 @@ class BlockTree:
                 del self._blocks[leaf]
         self._blocks[executed.hash] = executed
 
-    def finalise(self, block_hash: Hash) -> list[Executed]:
+    def finalize(self, block_hash: Hash) -> list[Executed]:
         """Give the blocks that become final, lowest first; forget all that compete with them."""
         chain: list[Executed] = []
         at = block_hash
@@ -103,7 +103,7 @@ class BlockTree:
         return chain
 
     def settle(self) -> None:
-        """The last finalised block is in the store now: its children stand on the store."""
+        """The last finalized block is in the store now: its children stand on the store."""
         if self._unsettled is None:
             return
         self._unsettled = None

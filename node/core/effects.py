@@ -47,7 +47,7 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Write finalised blocks, lowest first, in one batch; the last has its finalization."""
+    """Write finalized blocks, lowest first, in one batch; the last has its finalization."""
 
     steps: tuple[Finalized, ...]
 

@@ -237,7 +237,7 @@ class Machine:
             self._emit(SendTo(peer, Channel.SYNC, payload))
 
     def _take_blocks(self, peer: Member, message: wire.Blocks) -> None:
-        """Apply finalised blocks; believe them for the finalization of the last one."""
+        """Apply finalized blocks; believe them for the finalization of the last one."""
         self._sync.disappointed(peer)
         fresh = self.application.beyond_head(message.blocks)
         if not fresh:
@@ -446,13 +446,13 @@ class Machine:
 
     def _commit(self, finalization: Certificate) -> None:
         """Make a block and its ancestors final: into storage, out of the pool."""
-        steps = self.application.finalise(finalization)
+        steps = self.application.finalize(finalization)
         if not steps:
             return
         self._emit(Commit(steps))
         self._tip_view = View(steps[-1].block.header.view)
         for transaction in (t for step in steps for t in step.transactions):
-            self.mempool.finalised(transaction.sender, transaction.intent.nonce)
+            self.mempool.finalized(transaction.sender, transaction.intent.nonce)
         if self.application.height % EXPIRY_STRIDE == 0:
             self.mempool.expire(self.application.height + 1)
         self._report()

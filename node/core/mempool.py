@@ -33,7 +33,7 @@ class Waiting:
 
 @dataclass(slots=True)
 class Queue:
-    """One sender's transactions; `next_nonce` is what the finalised state expects."""
+    """One sender's transactions; `next_nonce` is what the finalized state expects."""
 
     next_nonce: int
     by_nonce: dict[int, Waiting] = field(default_factory=dict)
@@ -106,7 +106,7 @@ class Mempool:
         """Tell whether a transaction waits that could go now and is not among `besides`."""
         return any(txid not in besides for txid in reversed(self._ready))
 
-    def finalised(self, sender: Address, nonce: int) -> None:
+    def finalized(self, sender: Address, nonce: int) -> None:
         """A transaction of the sender with this nonce is final: forget it and all before it."""
         queue = self._queues.pop(sender, None)
         if queue is None:

@@ -1,4 +1,4 @@
-"""Block sync: how a node that was away gets the finalised blocks it missed.
+"""Block sync: how a node that was away gets the finalized blocks it missed.
 
 A peer's status is a claim and only picks whom to ask. A reply is believed because of its
 certificate: the finalization of its last block, from which parent hashes lead back to what this
@@ -77,7 +77,7 @@ class Sync:
         return None if self._request is None else self._request.deadline_ms
 
     def heard(self, peer: Member, height: int) -> None:
-        """Note a peer's claim of its finalised height."""
+        """Note a peer's claim of its finalized height."""
         self._claims[peer] = max(height, self._claims.get(peer, 0))
 
     def gone(self, peer: Member) -> None:

@@ -32,19 +32,19 @@ class TransactionBatch(Struct, frozen=True, array_like=True, forbid_unknown_fiel
 
 
 class Status(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="status"):
-    """How far a node's finalised chain goes. A claim: only certificates are believed."""
+    """How far a node's finalized chain goes. A claim: only certificates are believed."""
 
     height: Height
 
 
 class GetBlocks(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="get"):
-    """Ask for finalised blocks from a height on."""
+    """Ask for finalized blocks from a height on."""
 
     first: Height
 
 
 class Blocks(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="blocks"):
-    """Consecutive finalised blocks; `finalization` is that of the last one."""
+    """Consecutive finalized blocks; `finalization` is that of the last one."""
 
     blocks: Annotated[
         tuple[Annotated[bytes, Meta(max_length=BLOCK_BYTES_MAX)], ...],
@@ -52,7 +52,7 @@ class Blocks(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, t
     ]
     finalization: Certificate
     height: Height
-    """The sender's finalised height, so that the receiver knows whether to ask again."""
+    """The sender's finalized height, so that the receiver knows whether to ask again."""
 
 
 class Pruned(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="pruned"):

@@ -36,8 +36,8 @@ class Telemetry:
             "chain_clock_ahead_seconds", "How far the last final block is dated ahead of this clock"
         )
         self.pending = gauge("mempool_transactions", "Transactions that wait")
-        self.blocks = counter("blocks", "Blocks finalised since the start")
-        self.transactions = counter("transactions", "Transactions finalised")
+        self.blocks = counter("blocks", "Blocks finalized since the start")
+        self.transactions = counter("transactions", "Transactions finalized")
         self.failed = counter("transactions_failed", "Of these, without effect")
         self.submitted = counter("submitted", "Transactions handed in by clients")
         self.refused = counter("refused", "Of these, refused")

@@ -16,7 +16,7 @@ from simulator.dairy.errors import BadRecording, DairyFault
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Simulated sensors: farms, a pasteuriser line, recordings of milkings, shoppers.",
+    help="Simulated sensors: farms, a pasteurizer line, recordings of milkings, shoppers.",
 )
 
 Home = Annotated[Path, typer.Option(help="The dairy's directory, with config.toml and its seed.")]
@@ -30,7 +30,7 @@ def _fail(fault: BaseException, code: int = 1) -> typer.Exit:
 
 @app.command()
 def run(home: Home) -> None:
-    """Run the simulated dairy: farms milk, the line pasteurises. Ends on SIGTERM or Ctrl-C."""
+    """Run the simulated dairy: farms milk, the line pasteurizes. Ends on SIGTERM or Ctrl-C."""
     from simulator.dairy.live import run_live  # The network's libraries; --help needs none.
 
     set_up_logs("billcoin-dairy")
@@ -62,7 +62,7 @@ def replay(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line last.")] = False,
 ) -> None:
-    """Play a recording of milkings as signed readings; the line pasteurises exactly that milk.
+    """Play a recording of milkings as signed readings; the line pasteurizes exactly that milk.
 
     Recorded times are shifted so that the recording begins now, and gaps are divided by --speed.
     """

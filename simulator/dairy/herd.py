@@ -41,7 +41,7 @@ class Herd:
 
 
 def milking_curve(total: int, amount: int, start_ms: int, end_ms: int) -> list[tuple[int, int]]:
-    """Give a totaliser's samples over one milking: quick at first, slower to the end.
+    """Give a totalizer's samples over one milking: quick at first, slower to the end.
 
     The first sample is the total before, the last exactly the total after.
     """

@@ -1,4 +1,4 @@
-"""A pasteuriser line: what its instruments say while it pasteurises a batch, second by second.
+"""A pasteurizer line: what its instruments say while it pasteurizes a batch, second by second.
 
 Pure and seeded: `run_readings` gives the samples of one whole run of all five instruments;
 `Line` plays them on real devices over real time. The flow meter counts exactly the batch; the
@@ -89,10 +89,10 @@ class Line:
         """Give all that ever flowed, in microlitres, over all boots of the flow meter."""
         return self._devices[Instrument.FLOW_METER].value
 
-    def pasteurise(
+    def pasteurize(
         self, units: int, after_ms: int, duration_ms: int, pause: Callable[[float], bool]
     ) -> bool:
-        """Pasteurise exactly `units`, starting after `after_ms`; tell whether it was finished.
+        """Pasteurize exactly `units`, starting after `after_ms`; tell whether it was finished.
 
         `pause(seconds)` waits and tells whether to go on.
         """

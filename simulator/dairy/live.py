@@ -1,7 +1,7 @@
 """The simulated dairy, live: farms milk into the tank, the line empties it, for ever.
 
 Time is compressed, but the clock is real: a farm milks a cow every few seconds, and every few
-seconds the line pasteurises all that stands in the tank. What stands there is the meters' totals
+seconds the line pasteurizes all that stands in the tank. What stands there is the meters' totals
 less the flow meter's, which live in the devices' journals, so a restart loses no drop.
 """
 
@@ -34,7 +34,7 @@ UNITS_PER_ML: Final = 1_000
 MILKING_MS: Final = 1_000
 """A milking of some minutes, compressed."""
 RUN_SHARE: Final = 0.4
-"""The part of a line's cycle in which it pasteurises."""
+"""The part of a line's cycle in which it pasteurizes."""
 FIRST_RUN_S: Final = 1.5
 LEAST_RUN_UNITS: Final = 1_000_000
 
@@ -60,12 +60,12 @@ class LiveDairy:
         self._last_milk_ms = 0
 
     def run(self) -> None:
-        """Milk and pasteurise until `stop`."""
+        """Milk and pasteurize until `stop`."""
         works = [lambda farm=farm: self._milk(farm) for farm in self._identity.farms]
         threads = [threading.Thread(target=work, daemon=True) for work in works]
         for thread in threads:
             thread.start()
-        self._pasteurise()
+        self._pasteurize()
         for thread in threads:
             thread.join(timeout=2)
 
@@ -90,7 +90,7 @@ class LiveDairy:
                     log.warning("milking waits", farm=farm.name, why=str(fault))
             pause_s = max(herd.pause_s(mean_s), MILKING_MS / 1_000 + 0.05)
 
-    def _pasteurise(self) -> None:
+    def _pasteurize(self) -> None:
         """Empty the tank at the line's pace."""
         pause = sleeper(self._ending.wait)
         wait_s = FIRST_RUN_S
@@ -101,14 +101,14 @@ class LiveDairy:
             if units < LEAST_RUN_UNITS:
                 continue
             try:
-                done = self._line.pasteurise(
+                done = self._line.pasteurize(
                     units, after_ms, int(self._run_s * RUN_SHARE * 1_000), pause
                 )
             except JournalFull as fault:
                 log.warning("line waits", why=str(fault))
                 continue
             if done:
-                log.info("pasteurised", units=units)
+                log.info("pasteurized", units=units)
 
     def _tank_units(self) -> int:
         meters = (self._devices[f"meter-{farm.name}"] for farm in self._identity.farms)

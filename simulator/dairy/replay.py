@@ -1,5 +1,5 @@
 """Play a recording: every milking becomes a signed reading of a registered milk meter, and the
-simulated line pasteurises exactly what was collected.
+simulated line pasteurizes exactly what was collected.
 
 Recorded times are of the past, and a chain wants readings of now: the recording is shifted so
 that its first milking is now, and the time between milkings is divided by `speed` (0: no pauses).
@@ -7,7 +7,7 @@ Amounts are never touched: a meter's total rises by exactly the recorded steps, 
 floor(exact volume) of the milkings since the run before, so what must be minted is known before.
 
 Each replay is a plant of its own (`replay-<time>`), with a meter a recorded device and a line:
-what an earlier one left unpasteurised is not mixed in.
+what an earlier one left unpasteurized is not mixed in.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ from simulator.dairy.setup import (
 )
 
 BATCH_S: Final = 2.5
-"""How often the line pasteurises what was collected."""
+"""How often the line pasteurizes what was collected."""
 RUN_MS: Final = 1_000
 RUN_UNITS_MAX: Final = 15_000 * 1_000_000
 """A run's milk at most; below the gateway's own limit, so that it never cuts one."""
@@ -191,11 +191,11 @@ class Player:
         self.batch.add(milking.steps, max(end_ms, self.batch.last_ms))
 
     def _run(self) -> None:
-        """Pasteurise all that was collected."""
+        """Pasteurize all that was collected."""
         units = self.batch.close()
         if units:
             after_ms = self.batch.last_ms
-            self._patiently(lambda: self._line.pasteurise(units, after_ms, RUN_MS, self._pause))
+            self._patiently(lambda: self._line.pasteurize(units, after_ms, RUN_MS, self._pause))
 
     def _patiently(self, act: Callable[[], object]) -> None:
         """Do it; while a journal is full, wait for receipts, as a real milking would."""

@@ -57,7 +57,7 @@ class DairyConfig(HomeSettings):
     api_url: str = ""
     """Where the simulated shopper buys."""
     run_seconds: float = Field(default=6.0, ge=1.0, le=600.0)
-    """How often the line pasteurises what was collected."""
+    """How often the line pasteurizes what was collected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def device_identity(
 def line_identities(
     seed: bytes, plant: str, line: str, calibrated_until_ms: int
 ) -> list[DeviceIdentity]:
-    """Name the instruments of one pasteuriser line."""
+    """Name the instruments of one pasteurizer line."""
     return [
         device_identity(
             seed, f"{line}-{kind.value}", kind, None, calibrated_until_ms, (plant, line)

@@ -94,7 +94,7 @@ class Purchase:
 
 @dataclass(frozen=True, slots=True)
 class LotReport:
-    """One lot of pasteurised milk on the ledger."""
+    """One lot of pasteurized milk on the ledger."""
 
     name: str
     kind: str

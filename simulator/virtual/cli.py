@@ -71,7 +71,7 @@ def run(
                 progress.console.print(_failure(outcome), style="red", highlight=False)
                 if stop:
                     break
-    _summarise(tally, time.monotonic() - began_s, as_json=as_json)
+    _summarize(tally, time.monotonic() - began_s, as_json=as_json)
     raise typer.Exit(1 if tally.failures else 0)
 
 
@@ -92,7 +92,7 @@ def _failure(outcome: SeedOutcome) -> str:
     return f"FAILED {where}: {outcome.breach}\n  {replay_command(outcome)}"
 
 
-def _summarise(tally: SweepTally, seconds: float, *, as_json: bool) -> None:
+def _summarize(tally: SweepTally, seconds: float, *, as_json: bool) -> None:
     failures = sorted(tally.failures, key=lambda outcome: outcome.seed)
     if as_json:
         found = [

@@ -104,7 +104,7 @@ def open_runs(gateway):
         store.close()
 
 
-def test_a_live_dairy_mints_what_it_pasteurised(tmp_path, broker, gateway):
+def test_a_live_dairy_mints_what_it_pasteurized(tmp_path, broker, gateway):
     identity = identify(SEED, FOREVER)
     gateway.registered(identity.devices)
 
@@ -186,7 +186,7 @@ def test_the_real_recording_is_claimed_to_the_unit_and_the_ledger_takes_it():
         if number % 97 == 0 or number == len(recording.milkings):
             units = int(exact_volume(recording.unit, batch, density))
             expected, batch = expected + units, 0
-            line.pasteurise(units, 1_000)
+            line.pasteurize(units, 1_000)
             runs += [d for d in line.step(30_000) if isinstance(d, CutRun)]
     for nonce, run in enumerate(runs):
         claim = build_claim(run, line.rules)

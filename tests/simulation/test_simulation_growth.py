@@ -115,7 +115,7 @@ def test_trouble_is_told_in_delta_with_all_payments_accounted_for() -> None:
 
 def test_tables_have_a_column_a_size_and_a_row_a_scenario() -> None:
     lines = size_table([measure_size(4, 5)]).splitlines()
-    assert lines[0] == "| a finalised block | 4 validators |"
+    assert lines[0] == "| a finalized block | 4 validators |"
     assert lines[1] == "| --- | ---: |"
     assert all(line.count("|") == 3 for line in lines)
     idle = trouble_table([measure_trouble("idle", 1)]).splitlines()

@@ -110,6 +110,26 @@ def test_no_file_names_this_machine_or_a_registry():
     assert not found
 
 
+# One spelling: -ize where both are English. Stored and public words stay as they were written.
+SPELT_OTHERWISE = re.compile(
+    r"(?:author|final|general|initial|minim|normal|notar|optim|organ|pasteur|personal|recogn"
+    r"|serial|subsid|summar|synchron|total|util)is(?:e[drs]?|ers|ing|ations?|able)(?![a-z])",
+    re.IGNORECASE,
+)
+STORED = re.compile(r"['\"]finalised['\"]|FINALISED|finalisedAt")
+
+
+def test_one_word_has_one_spelling():
+    found = [
+        f"{place(path, number)} {match.group()}"
+        for path in tracked()
+        if path.suffix not in BINARY and path.name != Path(__file__).name
+        for number, line in enumerate(path.read_text("utf-8", errors="replace").splitlines(), 1)
+        if (match := SPELT_OTHERWISE.search(STORED.sub("", line)))
+    ]
+    assert not found
+
+
 def test_nothing_large_or_third_party_is_held():
     """Dependencies come from the lock, never from a copy in the tree."""
     strange = [

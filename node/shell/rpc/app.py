@@ -150,7 +150,7 @@ class RpcApp:
         return self._show(request, answer.trace)
 
     async def block_at(self, request: Request) -> Response:
-        """Show the last finalised block that is not after a time."""
+        """Show the last finalized block that is not after a time."""
         time_ms = _parse_whole(request.path_params["time_ms"], "time_ms", 0, 2**53)
         raw = await self._link.ask(wire.GetHeightAt(time_ms), msgspec.Raw)
         height = msgspec.msgpack.decode(raw, type=int | None)
@@ -159,7 +159,7 @@ class RpcApp:
         return await self._show_block(request, height)
 
     async def block(self, request: Request) -> Response:
-        """Show a finalised block."""
+        """Show a finalized block."""
         height = _parse_whole(request.path_params["height"], "height", 0, 2**53)
         return await self._show_block(request, height)
 
@@ -173,7 +173,7 @@ class RpcApp:
         return self._show(request, msgspec.msgpack.decode(encoded, type=FinalBlock))
 
     async def blocks(self, request: Request) -> Response:
-        """Stream finalised blocks from a height on: frames of MessagePack, empty ones for life."""
+        """Stream finalized blocks from a height on: frames of MessagePack, empty ones for life."""
         start = _whole(request, "from", 1, 1, 2**53)
         if self._followers >= FOLLOWERS_MAX:
             raise NodeUnavailable("too many follow this node: try another")

@@ -185,7 +185,7 @@ class NodeLink:
                     future.set_exception(NodeUnavailable(_LOST))
 
     async def _run_feed(self, pair: StreamPair) -> None:
-        """Follow the finalised blocks from a little below the head."""
+        """Follow the finalized blocks from a little below the head."""
         reader, writer = pair
         await self._linked.wait()
         self.status = await self.ask(wire.GetStatus(), NodeStatus)

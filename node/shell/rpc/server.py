@@ -184,7 +184,7 @@ class _Session:
             self._free.release()
 
     async def _feed(self, start: int) -> None:
-        """Send every finalised block from `start` on. Ends with the connection."""
+        """Send every finalized block from `start` on. Ends with the connection."""
         height = start
         while True:
             await self._backend.reached(height)

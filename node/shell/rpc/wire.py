@@ -2,7 +2,7 @@
 
 Frames of MessagePack, as in `framing`. A request bears an id of the asker's choosing; the answer
 repeats it. A subscription takes a connection for itself: after `Subscribe` the node sends one
-frame a finalised block, in order, from the height on. The socket stands in HOME, mode 0600: who can
+frame a finalized block, in order, from the height on. The socket stands in HOME, mode 0600: who can
 open it is the node's own user.
 """
 
@@ -119,7 +119,7 @@ class GetProof(Struct, frozen=True, array_like=True, forbid_unknown_fields=True,
 
 
 class Subscribe(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
-    """Ask for every finalised block from a height on; nothing else follows on this connection."""
+    """Ask for every finalized block from a height on; nothing else follows on this connection."""
 
     start: Height
 

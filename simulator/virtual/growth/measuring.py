@@ -44,7 +44,7 @@ Waits = tuple[float, ...]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What one finalised block costs a network of so many validators."""
+    """What one finalized block costs a network of so many validators."""
 
     validators: int
     blocks: int

@@ -10,7 +10,7 @@ from simulator.virtual.growth.meter import KINDS
 
 def size_table(sizes: Sequence[Size]) -> str:
     """Write what a block costs: a column a size."""
-    rows = [("a finalised block", *(f"{one.validators} validators" for one in sizes))]
+    rows = [("a finalized block", *(f"{one.validators} validators" for one in sizes))]
     rows += [
         (f"{kind}, messages", *(f"{one.messages.get(kind, 0):,.0f}" for one in sizes))
         for kind in KINDS

@@ -69,14 +69,14 @@ class Bench:
         return await self.http.post(f"/api/v1/orders/{order['id']}/payment", json=body)
 
     async def chain_only(self, transaction: Transaction) -> None:
-        """Hand a transaction straight to the node, past the service, and finalise it."""
+        """Hand a transaction straight to the node, past the service, and finalize it."""
         (said,) = await self.node.submit([encode(transaction)])
         assert said.code == "", said
         if not self.node.automatic:
             self.node.make_block()
 
     async def chain_only_while_silent(self, transaction: Transaction) -> None:
-        """Finalise a transaction that the service can't see happen."""
+        """Finalize a transaction that the service can't see happen."""
         self.node._take(encode(transaction))
         self.node.make_block()
 

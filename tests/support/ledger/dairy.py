@@ -323,7 +323,7 @@ class Dairy:
         start: int | None = None,
         **extra: int,
     ) -> DeviceEvidence:
-        """A totaliser that rises; its stream follows from its unit, its start from its numbers."""
+        """A totalizer that rises; its stream follows from its unit, its start from its numbers."""
         start = 5_000 + extra.get("first_seq", 0) * _SEQ_STEPS if start is None else start
         volume = unit in {Unit.MILLILITRE, Unit.MICROLITRE}
         stream = Stream.VOLUME_TOTAL if volume else Stream.MASS_TOTAL

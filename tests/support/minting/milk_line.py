@@ -71,7 +71,7 @@ class Sensor:
         return envelope
 
     def reboot(self) -> None:
-        """Begin a new boot; a totaliser goes on where it stood."""
+        """Begin a new boot; a totalizer goes on where it stood."""
         self.boot, self.seq, self.previous = self.boot + 1, 0, ZERO_HASH
 
 
@@ -164,7 +164,7 @@ class MilkLine:
             end_ms = ticks[-1].end_ms + 20
             self.accept(self.line[Instrument.DIVERSION_VALVE], [(end_ms, 0)])
 
-    def pasteurise(self, units: int, duration_ms: int = 2_000) -> None:
+    def pasteurize(self, units: int, duration_ms: int = 2_000) -> None:
         """Report a whole run of exactly so many units."""
         self.play(self.ticks(units, duration_ms))
 

@@ -31,7 +31,7 @@ LITRE = 1_000_000
 def one_run(line, amounts=((0, 10_000), (1, 20_000)), units=30 * LITRE):
     for farm, amount in amounts:
         line.milk(farm, amount)
-    line.pasteurise(units, 3_000)
+    line.pasteurize(units, 3_000)
     (run,) = [d for d in line.step(30_000) if isinstance(d, CutRun)]
     return run
 

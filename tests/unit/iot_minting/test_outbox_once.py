@@ -46,7 +46,7 @@ def outbox(store, chain, line):
 
 def seal(line, store, units=5_000_000):
     line.milk(0, units // 1_000)
-    line.pasteurise(units)
+    line.pasteurize(units)
     (run,) = [d for d in line.step() if isinstance(d, CutRun)]
     claim = build_claim(run, line.rules)
     (key,) = line.dairy.attestor_keys

@@ -34,7 +34,7 @@ def test_a_run_is_exactly_what_was_collected():
     line = MilkLine()
     for farm, amount in ((0, 12_345), (1, 8_001), (0, 9_999), (2, 1)):
         line.milk(farm, amount)
-    line.pasteurise(30_346_000)
+    line.pasteurize(30_346_000)
     (run,) = sealed(line.step())
     assert build_claim(run, line.rules).units == 30_346_000
     assert len(run.collections) == 3
@@ -50,7 +50,7 @@ def test_milk_metered_after_the_start_of_a_run_belongs_to_the_next():
     line.milk(1, 7_000)
     (first,) = sealed(line.step())
     assert litres(line, first) == 10
-    line.pasteurise(7 * LITRE)
+    line.pasteurize(7 * LITRE)
     (second,) = sealed(line.step())
     assert litres(line, second) == 7
     assert run_id(first) != run_id(second)
@@ -59,7 +59,7 @@ def test_milk_metered_after_the_start_of_a_run_belongs_to_the_next():
 def test_a_run_waits_for_milk_that_is_metered_late_and_then_gets_by():
     line = MilkLine(grace_ms=5_000)
     line.milk(0, 6_000)
-    line.pasteurise(10 * LITRE)
+    line.pasteurize(10 * LITRE)
     assert line.step() == []
     assert line.step(4_000) == []
     (run,) = sealed(line.step(2_000))
@@ -68,7 +68,7 @@ def test_a_run_waits_for_milk_that_is_metered_late_and_then_gets_by():
 
 def test_flow_without_any_milk_is_lost_not_minted():
     line = MilkLine(grace_ms=1_000)
-    line.pasteurise(10 * LITRE)
+    line.pasteurize(10 * LITRE)
     decisions = line.step(2_000)
     assert sealed(decisions) == []
     assert lost(decisions) == ["flow_without_milk"]
@@ -92,7 +92,7 @@ def bend(line, kind, value, at=1):
         (Instrument.DIVERSION_VALVE, 0),
     ],
 )
-def test_flow_that_was_not_pasteurised_is_cut_out(kind, value):
+def test_flow_that_was_not_pasteurized_is_cut_out(kind, value):
     line = MilkLine(grace_ms=1_000)
     runs = sealed(bend(line, kind, value))
     total = sum(build_claim(run, line.rules).units for run in runs)
@@ -153,7 +153,7 @@ def test_a_long_run_is_sealed_in_parts():
     line.milk(0, 3_000)
     line.milk(1, 3_000)
     line.milk(2, 3_000)
-    line.pasteurise(9 * LITRE, 6_000)
+    line.pasteurize(9 * LITRE, 6_000)
     runs = sealed(line.step(5_000))
     assert len(runs) > 1
     assert sum(build_claim(run, line.rules).units for run in runs) <= 9 * LITRE
@@ -163,7 +163,7 @@ def test_more_meters_than_a_claim_holds_make_more_lots():
     line = MilkLine(dairy=Dairy(farms=20, attestors=1), grace_ms=500)
     for farm in range(20):
         line.milk(farm, 2_000)
-    line.pasteurise(40 * LITRE, 5_000)
+    line.pasteurize(40 * LITRE, 5_000)
     runs = sealed(line.step(2_000))
     assert len(runs) == 2
     assert all(len(run.collections) <= COLLECTIONS_MAX for run in runs)
@@ -176,7 +176,7 @@ def test_milk_older_than_the_law_allows_is_not_minted():
     line.milk(0, 5_000)
     line.now_ms = START_MS + 72 * 3_600_000 + 10_000
     line.milk(1, 2_000)
-    line.pasteurise(7 * LITRE)
+    line.pasteurize(7 * LITRE)
     decisions = line.step(1_000)
     assert "too_old" in lost(decisions)
     (run,) = sealed(decisions)
@@ -188,7 +188,7 @@ def test_a_meter_that_reboots_is_shown_by_a_range_for_each_boot():
     line.milk(0, 5_000)
     line.meters[0].reboot()
     line.milk(0, 4_000)
-    line.pasteurise(9 * LITRE)
+    line.pasteurize(9 * LITRE)
     (run,) = sealed(line.step())
     assert [len(pieces) for pieces in run.collections] == [1, 1]
     assert litres(line, run) == 9
@@ -204,7 +204,7 @@ def test_a_policy_that_restarts_in_the_middle_decides_the_same():
         return pieces[-1]
 
     line.accept = keep
-    line.pasteurise(11 * LITRE)
+    line.pasteurize(11 * LITRE)
     again = MintingPolicy(line.rules, START_MS)
     for piece in pieces:
         again.observe(piece)
@@ -235,7 +235,7 @@ def test_never_more_is_minted_than_flowed_nor_than_was_metered(batches, error, u
         if units == 0:
             continue
         flowed += units
-        line.pasteurise(units)
+        line.pasteurize(units)
         for run in sealed(line.step(1_000)):
             minted += build_claim(run, line.rules).units
             pieces = [(p.device, p.boot, p.seq) for p in run.pieces()]

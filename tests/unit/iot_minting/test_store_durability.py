@@ -125,7 +125,7 @@ def test_the_outbox_gives_the_oldest_open_run(store, line):
 
 def test_a_killed_gateway_seals_the_very_same_claim(store, path, line):
     line.milk(0, 5_000)
-    line.pasteurise(5_000_000)
+    line.pasteurize(5_000_000)
     (run,) = [d for d in line.step() if isinstance(d, CutRun)]
     store.record([Accepted(piece) for piece in sorted(run.pieces(), key=lambda p: p.seq)])
     store.close()

@@ -54,7 +54,7 @@ def test_attestors_are_counted_and_never_run_out(town):
     assert codes == [""] * 4 + ["role_out_of_bounds"]
 
 
-def test_a_mint_needs_its_license(town):
+def test_a_mint_needs_its_licence(town):
     town.do("regulator", RevokeRole(Role.MMU, town.address("mmu")))
     assert town.do("mmu", town.dairy.mint(town.dairy.claim())) == "role_missing"
 

@@ -214,7 +214,7 @@ def test_a_farm_claims_at_most_its_cap_a_month(town):
     town.close()
 
 
-def test_only_licensed_farmers_are_subsidised_and_only_at_a_price(town):
+def test_only_licensed_farmers_are_subsidized_and_only_at_a_price(town):
     town.do("treasury", SetSubsidy(RM, bill(100)))
     town.do("treasury", FundSubsidy(bill(100)))
     mint(town)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from loadtest.plots import Plot, draw, draw_all, nice_steps
 from loadtest.report import Computer, Report, figure, load, save, short, table
-from loadtest.statistics import percentile, summarise
+from loadtest.statistics import percentile, summarize
 
 SAMPLES = st.lists(st.floats(0, 1e9), min_size=1, max_size=200)
 MACHINE = Computer("chip", 2, 1024, "Linux", "3.11", {}, "abc", 0, (0.1, 0.2, 0.3))
@@ -17,7 +17,7 @@ MACHINE = Computer("chip", 2, 1024, "Linux", "3.11", {}, "abc", 0, (0.1, 0.2, 0.
 
 @given(SAMPLES)
 def test_a_summary_is_made_of_samples_and_its_parts_are_in_order(samples):
-    summary = summarise(samples)
+    summary = summarize(samples)
     parts = [summary.least, summary.p5, summary.median, summary.p95, summary.p99, summary.most]
     assert parts == sorted(parts)
     assert set(parts) <= set(samples)

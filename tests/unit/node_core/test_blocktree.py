@@ -43,7 +43,7 @@ def test_in_one_chain_nothing_is_forgotten_however_long_finality_stays_away() ->
         made = on(at, height, height, like)
         tree.add(made)
         at = made.hash
-    assert len(tree.finalise(at)) == BLOCKS_MAX + 2
+    assert len(tree.finalize(at)) == BLOCKS_MAX + 2
 
 
 def test_beyond_the_bound_the_oldest_leaf_goes_and_never_the_new_ones_parent() -> None:

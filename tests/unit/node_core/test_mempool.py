@@ -74,7 +74,7 @@ def test_senders_take_turns_after_a_block() -> None:
     for sender in (0, 1):
         for nonce in (0, 1):
             pool.add(waiting(sender, nonce), 0)
-    pool.finalised(waiting(0, 0).sender, 0)
+    pool.finalized(waiting(0, 0).sender, 0)
     assert [sender for sender, _ in pool.queues()] == [waiting(1, 0).sender, waiting(0, 0).sender]
 
 
@@ -117,7 +117,7 @@ def test_ready_are_exactly_the_unbroken_runs(actions: list[tuple[str, int, int]]
             pool.drop(entry.id)
             model[sender].discard(nonce)
         elif action == "final":
-            pool.finalised(entry.sender, nonce)
+            pool.finalized(entry.sender, nonce)
             floor[sender] = max(floor[sender], nonce + 1)
             model[sender] = {n for n in model[sender] if n > nonce}
         ready = set()

@@ -126,7 +126,7 @@ def test_a_proof_does_not_lead_over_more_epochs_than_one_may(chain):
         prover._lead(0, LINKS_MAX + 1)
 
 
-def test_real_validators_prove_what_they_finalised():
+def test_real_validators_prove_what_they_finalized():
     dairy = Dairy()
     cluster = Cluster(dairy.genesis, dairy.validator_keys, Params(heartbeat_ms=3_000))
     cluster.run(50)
