@@ -17,7 +17,7 @@ from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import SigningKey, verify
 from ledger.primitives.merkle import merkle_root
-from ledger.rules.heat import sealed_as_vat
+from ledger.rules.heat import stands_behind_vat
 from ledger.rules.measure import exact_volume
 from ledger.types.evidence import DeviceEvidence, HeatProcess, RunClaim
 from ledger.types.milk import Attestation, RecordCollection
@@ -43,7 +43,7 @@ def attest(
 ) -> Attestation:
     """Recompute the run and sign its claim; raise `Disagreement` if it comes out otherwise.
 
-    `flow_max_l_per_h` is what the line is sealed at, and `sealed` what was sealed for a claim
+    `flow_max_l_per_h` is the most that the line may carry, and `sealed` what was sealed for a claim
     without collections, both as the chain has it.
     """
     recompute(claim, envelopes, law, chain_id, flow_max_l_per_h, sealed)
@@ -62,8 +62,10 @@ def recompute(
     digests = [envelope.digest() for envelope in envelopes]
     if len(digests) != claim.readings_count or merkle_root(digests) != claim.readings_root:
         raise Disagreement(f"{len(digests)} envelopes do not make the claimed root")
-    if (claim.process is HeatProcess.BATCH) != sealed_as_vat(flow_max_l_per_h):
-        raise Disagreement(f"a line sealed at {flow_max_l_per_h} L/h is not {claim.process}")
+    if (claim.process is HeatProcess.BATCH) != stands_behind_vat(flow_max_l_per_h):
+        raise Disagreement(
+            f"a line with the flow limit {flow_max_l_per_h} L/h is not {claim.process}"
+        )
     readings = [_read(envelope, chain_id) for envelope in envelopes]
     ranges = _Ranges(list(zip(readings, envelopes, strict=True)))
     brought = [_total(ranges.take(collection.meter), law) for collection in claim.collections]

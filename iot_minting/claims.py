@@ -1,4 +1,4 @@
-"""From a sealed run to the claim that is signed, submitted and re-checked by every validator.
+"""From a run to the claim that is signed, submitted and re-checked by every validator.
 
 Pure: the same run gives the same claim, bytes for bytes, so a restart can't mint it twice: the
 run's id names the flow meter's range, and a chain takes each run and each range once.

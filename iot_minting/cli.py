@@ -35,7 +35,7 @@ def _fail(fault: BaseException) -> typer.Exit:
 
 @app.command()
 def run(home: Home) -> None:
-    """Run the gateway: ingest readings, seal runs, mint lots. Ends on SIGTERM or Ctrl-C."""
+    """Run the gateway: ingest readings, cut runs, mint lots. Ends on SIGTERM or Ctrl-C."""
     from iot_minting.service import serve  # Needs the network's libraries; the others do not.
 
     set_up_logs("billcoin-mint")
@@ -79,7 +79,7 @@ def init(home: Home, *, as_json: AsJson = False) -> None:
 
 @app.command()
 def status(home: Home, *, as_json: AsJson = False) -> None:
-    """Tell what was accepted, refused, sealed and minted; works beside a running gateway."""
+    """Tell what was accepted, refused, cut and minted; works beside a running gateway."""
     store = _open(home)
     totals = store.run_totals()
     answer: dict[str, object] = {
@@ -99,7 +99,7 @@ def status(home: Home, *, as_json: AsJson = False) -> None:
                 "txid": run.txid.hex(),
                 "height": run.height,
                 "detail": run.detail,
-                "sealed": _time(run.sealed_ms),
+                "sealed": _time(run.cut_ms),
             }
             for run in store.runs(10)
         ],

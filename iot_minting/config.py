@@ -47,7 +47,7 @@ class HomeSettings(BaseSettings):
 
 
 class MintConfig(HomeSettings):
-    """Where the gateway finds broker and nodes, and when it seals a run."""
+    """Where the gateway finds broker and nodes, and when it cuts a run."""
 
     model_config = SettingsConfigDict(extra="forbid", env_prefix="BILLCOIN_MINT_")
 

@@ -39,7 +39,7 @@ from iot_minting.types import read_receipt
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey, SigningKey
-from ledger.types.reading import READING_VERSION, Reading, Stream, Unit, seal
+from ledger.types.reading import READING_VERSION, Reading, Stream, Unit, sign_reading
 
 JOURNAL_MAX: Final = 10_000
 WINDOW_MAX: Final = 500
@@ -184,7 +184,7 @@ class LiveDevice:
         with self._lock:
             if self._journal.held + len(batches) > JOURNAL_MAX:
                 raise JournalFull(self._journal.held)
-            entries = [self._seal(samples, tamper=tamper) for samples in batches]
+            entries = [self._sign(samples, tamper=tamper) for samples in batches]
             if entries:
                 self._journal.append(entries, batches[-1][-1][1])
             self._pump()
@@ -207,7 +207,7 @@ class LiveDevice:
         with self._lock:
             self._journal.close()
 
-    def _seal(self, samples: Samples, *, tamper: bool) -> tuple[int, bytes]:
+    def _sign(self, samples: Samples, *, tamper: bool) -> tuple[int, bytes]:
         t0_ms = samples[0][0]
         reading = Reading(
             version=READING_VERSION,
@@ -223,7 +223,7 @@ class LiveDevice:
             tamper=tamper,
             previous=self._previous,
         )
-        envelope = seal(reading, self.settings.chain_id, self.key)
+        envelope = sign_reading(reading, self.settings.chain_id, self.key)
         self._seq, self._previous = self._seq + 1, envelope.digest()
         return reading.seq, encode(envelope)
 

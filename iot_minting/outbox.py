@@ -1,4 +1,4 @@
-"""The outbox: every sealed run becomes one mint on the chain, whatever dies in between.
+"""The outbox: every run that was cut becomes one mint on the chain, whatever dies in between.
 
 A run is on disk before anything is signed, a signed transaction before it is sent, and the same
 bytes are sent until they are final. Only when they can no longer become final (the nonce went to
@@ -39,7 +39,7 @@ log = structlog.get_logger("mint.outbox")
 
 
 class MintOutbox:
-    """Brings sealed runs onto the chain, in order."""
+    """Brings runs onto the chain, in order."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class MintOutbox:
         run = self._store.next_run()
         if run is None:
             return False
-        if run.state is OutboxState.SEALED:
+        if run.state is OutboxState.CUT:
             run = await self._sign(run)
         return await self._send(run)
 
@@ -109,7 +109,7 @@ class MintOutbox:
             done = replace(run, state=OutboxState.FINAL, height=view.height)
             log.info("minted", run=run.run.hex(), bill=format_bill(Units(run.units)))
         elif view.code in PASSING_CODES:
-            done = replace(run, state=OutboxState.SEALED, detail=view.code)
+            done = replace(run, state=OutboxState.CUT, detail=view.code)
         elif view.code == KNOWN_RUN:
             done = replace(run, state=OutboxState.FINAL, height=view.height, detail=KNOWN_RUN)
         else:
@@ -124,7 +124,7 @@ class MintOutbox:
         """Let a run be signed anew, unless the chain has it."""
         lots = await self._chain.lots(LOTS_LOOKED_AT)
         minted = any(lot.run == run.run for lot in lots)
-        state = OutboxState.FINAL if minted else OutboxState.SEALED
+        state = OutboxState.FINAL if minted else OutboxState.CUT
         log.warning("mint renewed", run=run.run.hex(), why=why, minted=minted)
         self._store.update_run(replace(run, state=state, detail=why))
         return not minted

@@ -1,4 +1,4 @@
-"""From accepted readings to sealed runs: what one line pasteurized, and of whose milk.
+"""From accepted readings to runs: what one line pasteurized, and of whose milk.
 
 Pure and deterministic: readings go in by `observe`, time by `step(now_ms)`, decisions come out.
 A line is a (plant, line) pair: milk meters fill its tank, a flow meter empties it, and hold and
@@ -7,7 +7,7 @@ outlet thermometers and the diversion valve say whether what flowed was pasteuri
 - Flow counts while every instrument is heard and right: hold at or above the limit with the
   probe's uncertainty, outlet at or below the cooling limit, valve forward. Other flow is diverted
   and never counts.
-- A run is flow without a break. It is sealed when the valve leaves forward, when flow stops, or
+- A run is flow without a break. It is cut when the valve leaves forward, when flow stops, or
   when it is long or large enough.
 - A run takes milk from the tank first in, first out: what was metered before the run began.
   It waits for milk that is not metered yet; after a grace it gets by with what is there, and
@@ -51,7 +51,7 @@ WATCHES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class CutRules:
-    """When a run is sealed, and by whose numbers."""
+    """When a run is cut, and by whose numbers."""
 
     law: Parameters
     milk_kind: MilkKind
@@ -123,7 +123,7 @@ class _Line:
 
 
 class MintingPolicy:
-    """Turns accepted readings into sealed runs."""
+    """Cuts runs out of accepted readings."""
 
     def __init__(self, rules: CutRules, started_ms: int) -> None:
         self._rules = rules
@@ -282,7 +282,7 @@ class _LineStep:
         reason = self._why_held(run, flowed, brought, watched)
         if reason:
             return self._drop(run, reason)
-        return self._seal(run, milk, watched)
+        return self._cut(run, milk, watched)
 
     def _shorten(self, run: list[Stored], brought: Fraction) -> list[Stored]:
         """Give the first part of a run that this much milk suffices for; one piece at least."""
@@ -325,7 +325,7 @@ class _LineStep:
                     return "flow_against_tank"
         return ""
 
-    def _seal(
+    def _cut(
         self,
         run: list[Stored],
         milk: list[list[Stored]],
@@ -336,7 +336,7 @@ class _LineStep:
         # A meter whose range holds less than a unit brings nothing that a lot could count.
         weighed = [(pieces, self.rules.volume(pieces) >= 1) for pieces in milk]
         empty = [p for pieces, counts in weighed if not counts for p in pieces]
-        sealed = CutRun(
+        cut = CutRun(
             self.plant,
             self.name,
             self.rules.milk_kind,
@@ -345,7 +345,7 @@ class _LineStep:
             tuple(watched),
         )
         used = {id(p) for pieces in watched for p in pieces}
-        decisions: list[Decision] = [sealed, *self._forget(run, used)]
+        decisions: list[Decision] = [cut, *self._forget(run, used)]
         return [*decisions, Dropped(tuple(empty), "empty")] if empty else decisions
 
     def _drop(self, run: list[Stored], reason: str) -> list[Decision]:

@@ -1,7 +1,7 @@
 """The minting gateway as a process: ingest, registry, policy and outbox around one store.
 
 Two movements. The ingest thread stores envelopes; this side, on asyncio, follows the chain for
-registrations, lets the policy decide over what is stored, and brings sealed runs onto the chain.
+registrations, lets the policy decide over what is stored, and brings runs onto the chain.
 They meet in the store, so either may die with the process at any point.
 """
 
@@ -183,7 +183,7 @@ class GatewayService:
             return
         claim = build_claim(decision, self._rules)
         pieces = list(decision.pieces())
-        mint, state, detail = b"", OutboxState.SEALED, ""
+        mint, state, detail = b"", OutboxState.CUT, ""
         try:
             attestation = attest(
                 claim,
@@ -200,7 +200,7 @@ class GatewayService:
             state, detail = OutboxState.HELD, str(fault)
         if detail:
             log.error("run held", run=claim.run.hex(), why=detail)
-        self._store.seal(
+        self._store.keep_run(
             OutboxRun(
                 claim.run,
                 claim.plant,
@@ -217,7 +217,7 @@ class GatewayService:
             ),
             pieces,
         )
-        log.info("run sealed", run=claim.run.hex(), units=claim.units, plant=claim.plant)
+        log.info("run cut", run=claim.run.hex(), units=claim.units, plant=claim.plant)
         _warn_of_outliers(decision)
 
     def _flow_max(self, flow_meter: PublicKey) -> int:
@@ -226,7 +226,7 @@ class GatewayService:
         return device.flow_max_l_per_h
 
     async def _mint(self) -> None:
-        """Bring sealed runs onto the chain, one after another."""
+        """Bring runs onto the chain, one after another."""
         while True:
             try:
                 moved = await self._outbox.advance()

@@ -1,7 +1,7 @@
 """The gateway's durable memory: one SQLite file, in WAL mode, synced at every commit.
 
 Tables: envelopes (accepted), heads (where each device's chain stands), quarantine (refused),
-devices (the chain's registry), runs (sealed runs and their mint transactions: the outbox), meta.
+devices (the chain's registry), runs (with their mint transactions: the outbox), meta.
 
 Invariant: a batch is one transaction. What was committed survives a kill at any point; only then
 is it acknowledged to the broker and receipted to the device. An envelope is used by one run.
@@ -81,9 +81,9 @@ class QuarantineLine:
 
 
 class OutboxState(StrEnum):
-    """What became of a sealed run."""
+    """What became of a run that was cut. `CUT` is stored by its older name."""
 
-    SEALED = "sealed"
+    CUT = "sealed"
     SUBMITTED = "submitted"
     FINAL = "final"
     FAILED = "failed"
@@ -92,7 +92,7 @@ class OutboxState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OutboxRun:
-    """A sealed run in the outbox: its lot, and the transaction that mints it, once signed."""
+    """A run in the outbox: its lot, and the transaction that mints it, once signed."""
 
     run: Hash
     plant: str
@@ -105,7 +105,7 @@ class OutboxRun:
     valid_until: int
     height: int
     detail: str
-    sealed_ms: int
+    cut_ms: int
 
 
 class Store:
@@ -191,7 +191,7 @@ class Store:
         )
         return [Placed(row[0], _stored(*row[1:])) for row in rows]
 
-    def seal(self, run: OutboxRun, pieces: Iterable[Stored]) -> None:
+    def keep_run(self, run: OutboxRun, pieces: Iterable[Stored]) -> None:
         """Keep a run in the outbox and use its envelopes up, together."""
         with self.transaction() as db:
             db.execute(

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
-from ledger.types.reading import FIRST_OF_BOOT, READING_VERSION, Reading, Stream, Unit, seal
+from ledger.types.reading import FIRST_OF_BOOT, READING_VERSION, Reading, Stream, Unit, sign_reading
 from loadtest.wallets import derive
 
 PLANT: Final = "load"
@@ -83,7 +83,7 @@ def _make_meter(seed: bytes, chain: Hash, number: int, each: int, boot: int) -> 
             tamper=False,
             previous=previous,
         )
-        envelope = seal(reading, chain, key)
+        envelope = sign_reading(reading, chain, key)
         previous = envelope.digest()
         meter.payloads.append(encode(envelope))
     return meter

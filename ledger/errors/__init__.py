@@ -10,7 +10,7 @@ LedgerFault
 |   |     ZeroUnits, ClosedAccount, TooLittleMoney, RedeemsTooMuch, UnknownLot, ExpiredLot,
 |   |     ShortLot
 |   +-- RegistryRefused
-|   |     RoleMissing, KnownDevice, UnknownInstrument, WrongSeal, CalibrationOver, OwnRole,
+|   |     RoleMissing, KnownDevice, UnknownInstrument, WrongFlowMax, CalibrationOver, OwnRole,
 |   |     OwnAccount, OwnCause, RoleHeld, RoleNotHeld, CountedRoleBounds, DeviceUnregistered,
 |   |     DeviceRevoked
 |   +-- EvidenceRefused

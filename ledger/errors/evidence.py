@@ -220,10 +220,10 @@ class TooHot(EvidenceRefused):
 
 
 class TooFast(EvidenceRefused):
-    """Milk flowed faster than the line is sealed at: it was not held long enough."""
+    """Milk flowed faster than its line may carry it: it was not held long enough."""
 
     code = "too_fast"
-    text = "device {device}: {units} units in {span_ms} ms, sealed at {most_l_per_h} L/h"
+    text = "device {device}: {units} units in {span_ms} ms, {most_l_per_h} L/h at most"
 
 
 class ShortHold(EvidenceRefused):
@@ -237,9 +237,7 @@ class WrongProcess(EvidenceRefused):
     """This kind of milk can't be made that way, or not by this line."""
 
     code = "wrong_process"
-    text = (
-        "{kind} milk is not made by the process {process} on a line sealed at {sealed_l_per_h} L/h"
-    )
+    text = "{kind} milk is not made by the process {process} on a line for {flow_max_l_per_h} L/h"
 
 
 class Unwatched(EvidenceRefused):

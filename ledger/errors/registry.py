@@ -30,11 +30,11 @@ class UnknownInstrument(RegistryRefused):
     text = "{kind} is no kind of instrument"
 
 
-class WrongSeal(RegistryRefused):
-    """Only a flow meter's line is sealed at a flow."""
+class WrongFlowMax(RegistryRefused):
+    """Only a flow meter's line has a flow limit."""
 
     code = "wrong_seal"
-    text = "a {kind} can't be sealed at {flow_max_l_per_h} L/h"
+    text = "a {kind} can't have a flow limit of {flow_max_l_per_h} L/h"
 
 
 class CalibrationOver(RegistryRefused):

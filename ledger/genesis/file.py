@@ -79,7 +79,7 @@ class DeviceLine(Struct, forbid_unknown_fields=True):
     flow_max_l_per_h: Annotated[
         FlowMax,
         Meta(
-            description="What a flow meter's line is sealed at; 0 behind a vat, and for any other."
+            description="The most that a meter's line may carry; 0 behind a vat, and for any other."
         ),
     ]
 

@@ -19,7 +19,7 @@ from ledger.primitives.committee import Committee, Seat
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, WireAddress, WirePublicKey, is_sound
 from ledger.primitives.scalars import Millis
-from ledger.rules.registry import seals_rightly
+from ledger.rules.registry import may_have_flow_max
 from ledger.state.records import ATTESTORS_LEAST, ATTESTORS_MAX, Role
 from ledger.state.tables import check_open
 from ledger.types.evidence import Instrument, MilkKind
@@ -153,10 +153,10 @@ class Genesis(Struct, frozen=True, array_like=True):
 
     def _check_devices(self) -> None:
         for index, device in enumerate(self.devices):
-            if not seals_rightly(device.instrument, device.flow_max_l_per_h):
+            if not may_have_flow_max(device.instrument, device.flow_max_l_per_h):
                 raise BadGenesis(
                     where=f"devices[{index}].flow_max_l_per_h",
-                    why="only a flow meter's line is sealed at a flow, write 0 for this instrument",
+                    why="only a flow meter's line has a flow limit, write 0 for this instrument",
                 )
 
     def _check_bonds(self) -> None:

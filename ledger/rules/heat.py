@@ -1,7 +1,7 @@
 """Heat: what a run's instruments show of how its milk was treated (spec §7.4).
 
 In continuous flow the milk is hot enough in the holding tube for as long as it takes to pass
-through, which is long enough up to the flow that the line is sealed at. In a batch it stands hot
+through, which is long enough up to the line's flow limit. In a batch it stands hot
 enough in a vat for 30 minutes, and then drains. Either way the outlet is cold and the valve is
 forward while it flows, and no instrument looks away.
 
@@ -32,18 +32,18 @@ Line = list[tuple[Instrument, Shown]]
 _FORWARD: Final = 1
 
 
-def sealed_as_vat(flow_max_l_per_h: int) -> bool:
-    """Tell whether a flow meter was admitted behind a vat: then its line is sealed at no flow."""
+def stands_behind_vat(flow_max_l_per_h: int) -> bool:
+    """Tell whether a flow meter was admitted behind a vat: then its line has no flow limit."""
     return flow_max_l_per_h == 0
 
 
 def check_heat(rules: Parameters, claim: RunClaim, line: Line) -> None:
     """Raise unless what is shown of a line says that its milk was pasteurized."""
     [flow] = (shown for kind, shown in line if kind is Instrument.FLOW_METER)
-    batch, sealed = claim.process is HeatProcess.BATCH, flow.flow_max_l_per_h
+    batch, flow_max = claim.process is HeatProcess.BATCH, flow.flow_max_l_per_h
     # What is asked of the heat follows from what the regulator admitted, not from the claim's word.
-    if batch != sealed_as_vat(sealed) or (batch and claim.kind in UHT_KINDS):
-        raise WrongProcess(kind=claim.kind, process=claim.process, sealed_l_per_h=sealed)
+    if batch != stands_behind_vat(flow_max) or (batch and claim.kind in UHT_KINDS):
+        raise WrongProcess(kind=claim.kind, process=claim.process, flow_max_l_per_h=flow_max)
     for kind, shown in line:
         match kind:
             case Instrument.HOLD_THERMOMETER:

@@ -21,7 +21,7 @@ from ledger.errors.registry import (
     RoleHeld,
     RoleNotHeld,
     UnknownInstrument,
-    WrongSeal,
+    WrongFlowMax,
 )
 from ledger.primitives.keys import PublicKey
 from ledger.rules.context import BlockContext, Call
@@ -52,8 +52,8 @@ from ledger.types.registry import (
 _INSTRUMENTS: Final = frozenset(instrument.value for instrument in Instrument)
 
 
-def seals_rightly(kind: Instrument, flow_max_l_per_h: int) -> bool:
-    """Tell whether an instrument may be sealed at a flow: only a flow meter, behind no vat."""
+def may_have_flow_max(kind: Instrument, flow_max_l_per_h: int) -> bool:
+    """Tell whether an instrument may have a flow limit: only a flow meter, behind no vat."""
     return kind is Instrument.FLOW_METER or flow_max_l_per_h == 0
 
 
@@ -62,8 +62,8 @@ def check_register(reader: Reader, call: Call, body: RegisterDevice) -> None:
     check_open(body.operator)
     if body.kind not in _INSTRUMENTS:
         raise UnknownInstrument(kind=repr(body.kind))
-    if not seals_rightly(Instrument(body.kind), body.flow_max_l_per_h):
-        raise WrongSeal(kind=body.kind, flow_max_l_per_h=body.flow_max_l_per_h)
+    if not may_have_flow_max(Instrument(body.kind), body.flow_max_l_per_h):
+        raise WrongFlowMax(kind=body.kind, flow_max_l_per_h=body.flow_max_l_per_h)
     if DEVICES.get(reader, body.device) is not None:
         raise KnownDevice(device=body.device.hex())
 

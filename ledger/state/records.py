@@ -74,8 +74,8 @@ class Supply(Struct, frozen=True, array_like=True):
 class Device(Struct, frozen=True, array_like=True):
     """A registered measuring device: `operator` is a meter's farm, an instrument's MMU.
 
-    `flow_max_l_per_h` is what a flow meter's line is sealed at, 0 for one behind a vat and for any
-    other instrument.
+    `flow_max_l_per_h` is the most that a flow meter's line may carry, 0 for one behind a vat and
+    for any other instrument.
     """
 
     instrument: Instrument

@@ -102,7 +102,7 @@ def reading_bytes(chain_id: Hash, body: bytes) -> bytes:
     return Domain.READING.value + chain_id + body
 
 
-def seal(reading: Reading, chain_id: Hash, key: SigningKey) -> Envelope:
+def sign_reading(reading: Reading, chain_id: Hash, key: SigningKey) -> Envelope:
     """Sign a reading, as a device does."""
     body = encode(reading)
     return Envelope(body, key.sign(reading_bytes(chain_id, body)))

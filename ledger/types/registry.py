@@ -34,7 +34,7 @@ class RegisterDevice(
 ):
     """Admit a measuring device. The sender holds the regulator's role.
 
-    `flow_max_l_per_h` is the flow at which a line is sealed: up to it the holding tube holds milk
+    `flow_max_l_per_h` is the most that a line may carry: up to it the holding tube holds milk
     as long as the rules ask. A flow meter behind a vat has none (0), nor has any other instrument.
     """
 

@@ -146,7 +146,7 @@ def _refuse(file: Path, fault: ProofFault, as_json: bool) -> None:
 
 def _present(proven: Proven, anchor: Anchor) -> dict[str, Json]:
     """Make JSON of what is proven."""
-    last = proven.sealed[-1]
+    last = proven.final_headers[-1]
     shown: dict[str, Json] = {
         "verified": True,
         "took_effect": proven.took_effect,
@@ -183,6 +183,7 @@ def _time(time_ms: int) -> str:
 
 def _lines(proven: Proven, shown: dict[str, Json]) -> str:
     """Write what is proven for people."""
+    last = proven.final_headers[-1]
     failed = f"FAILED with {shown['code']}; its fee was paid and nothing else happened"
     rows = [
         ("proven", "final, and it took effect" if proven.took_effect else f"final, but {failed}")
@@ -194,7 +195,7 @@ def _lines(proven: Proven, shown: dict[str, Json]) -> str:
         ("block", f"{shown['height']}  {shown['block_hash']}"),
         ("time", _time(proven.block.time_ms)),
         ("signed by", f"{shown['signed_stake']} of {shown['total_stake']} units of stake, "
-                      f"epoch {proven.sealed[-1].header.epoch}, block {shown['final_height']}"),
+                      f"epoch {last.header.epoch}, block {shown['final_height']}"),
         ("trusting", f"the committee of epoch {shown['anchor_epoch']} as of "
                      f"{_time(int(str(shown['anchor_time_ms'])))}"),
         ("chain", str(shown["chain_id"])),

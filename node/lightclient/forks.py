@@ -13,7 +13,7 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, Signature
 from node.lightclient.anchor import Anchor
 from node.lightclient.types import decode_proof
-from node.lightclient.verifying import TRUSTING_MS, Proven, Sealed, verify_proof
+from node.lightclient.verifying import TRUSTING_MS, FinalHeader, Proven, verify_proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +43,32 @@ def find_fork(
         _blocks(raw, verify_proof(raw, anchor, now_ms, trusting_ms)) for raw in (one, other)
     )
     for height in sorted(first.keys() & second.keys()):
-        (hash_a, sealed_a), (hash_b, sealed_b) = first[height], second[height]
+        (hash_a, final_a), (hash_b, final_b) = first[height], second[height]
         if hash_a != hash_b:
-            signers, evidence = _blame(sealed_a, sealed_b)
+            signers, evidence = _blame(final_a, final_b)
             return Fork(height, (hash_a, hash_b), signers, evidence)
     return None
 
 
-def _blocks(raw: bytes, proven: Proven) -> dict[int, tuple[Hash, Sealed]]:
+def _blocks(raw: bytes, proven: Proven) -> dict[int, tuple[Hash, FinalHeader]]:
     """List what a proof makes final, by height, each with the certificate that does."""
-    sealed = {each.header.height: (each.header.hash(), each) for each in proven.sealed}
+    final = {each.header.height: (each.header.hash(), each) for each in proven.final_headers}
     for header in decode_proof(raw).path:
-        sealed[header.height] = (header.hash(), proven.sealed[-1])
-    return sealed
+        final[header.height] = (header.hash(), proven.final_headers[-1])
+    return final
 
 
-def _signatures(sealed: Sealed) -> dict[PublicKey, Vote]:
-    subject, seats = sealed.finalization.subject, sealed.committee.seats
+def _signatures(final: FinalHeader) -> dict[PublicKey, Vote]:
+    subject, seats = final.finalization.subject, final.committee.seats
     return {
         PublicKey(seats[member].key): Vote(subject, member, Signature(signature))
-        for member, signature in sealed.finalization.votes
+        for member, signature in final.finalization.votes
     }
 
 
-def _blame(one: Sealed, other: Sealed) -> tuple[tuple[PublicKey, ...], tuple[DoubleVote, ...]]:
+def _blame(
+    one: FinalHeader, other: FinalHeader
+) -> tuple[tuple[PublicKey, ...], tuple[DoubleVote, ...]]:
     """Name who signed both certificates, with two votes of one view where there are."""
     first, second = _signatures(one), _signatures(other)
     both = tuple(sorted(first.keys() & second.keys()))

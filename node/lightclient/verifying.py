@@ -33,7 +33,7 @@ CLOCK_DRIFT_MS: Final = 600_000
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class FinalHeader:
     """A header that is final: by which certificate, of which committee."""
 
     header: Header
@@ -45,8 +45,8 @@ class Sealed:
 class Proven:
     """What a proof that verified proves. `anchor` is a newer one to keep.
 
-    `block` is the header of the transaction's block, `sealed` hold what was found final on the
-    way, the block that makes it final last.
+    `block` is the header of the transaction's block, `final_headers` are what was found final
+    on the way, the one that makes that block final last.
     """
 
     txid: TxId
@@ -54,7 +54,7 @@ class Proven:
     receipt: Receipt
     block: Header
     block_hash: Hash
-    sealed: tuple[Sealed, ...]
+    final_headers: tuple[FinalHeader, ...]
     anchor: Anchor
 
     @property
@@ -97,7 +97,7 @@ def verify_proof(raw: bytes, anchor: Anchor, now_ms: int, trusting_ms: int = TRU
 
 def check_final(
     header: Header, finalization: Certificate, committee: Committee, chain_id: Hash
-) -> Sealed:
+) -> FinalHeader:
     """Raise a fault unless a quorum of this committee finalized the header."""
     subject = finalization.subject
     if header.chain_id != chain_id:
@@ -121,7 +121,7 @@ def check_final(
             f"fit a block of epoch {header.epoch}, view {header.view} on {header.parent_view}"
         )
     _check_votes(finalization, committee, chain_id)
-    return Sealed(header, finalization, committee)
+    return FinalHeader(header, finalization, committee)
 
 
 def _check_votes(finalization: Certificate, committee: Committee, chain_id: Hash) -> None:
@@ -149,9 +149,9 @@ def climb(leaf: bytes, steps: Iterable[MerkleStep]) -> Hash:
     return node
 
 
-def _follow(proof: Proof, anchor: Anchor) -> tuple[list[Sealed], Committee]:
+def _follow(proof: Proof, anchor: Anchor) -> tuple[list[FinalHeader], Committee]:
     """Follow the links from the anchor to the committee of the final block."""
-    epoch, committee, sealed = anchor.epoch, anchor.committee, []
+    epoch, committee, final = anchor.epoch, anchor.committee, []
     if proof.header.epoch < epoch:
         raise errors.BeforeAnchor(
             f"the block became final in epoch {proof.header.epoch}, the anchor is of epoch {epoch}"
@@ -162,13 +162,13 @@ def _follow(proof: Proof, anchor: Anchor) -> tuple[list[Sealed], Committee]:
             raise errors.MissingLink(
                 f"a link of epoch {link.header.epoch} where one of {epoch} is due"
             )
-        sealed.append(check_final(link.header, link.finalization, committee, anchor.chain_id))
+        final.append(check_final(link.header, link.finalization, committee, anchor.chain_id))
         epoch, committee = Epoch(epoch + 1), _appointed(link)
     if proof.header.epoch != epoch:
         raise errors.MissingLink(
             f"the links lead to epoch {epoch}, the final block is of epoch {proof.header.epoch}"
         )
-    return sealed, committee
+    return final, committee
 
 
 def _appointed(link: Link) -> Committee:

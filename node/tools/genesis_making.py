@@ -235,7 +235,7 @@ class _Words:
         )
 
     def device(self, text: str) -> GenesisDevice:
-        """Admit a measuring device; a flow meter's line is sealed at a flow, as in `@12000`."""
+        """Admit a measuring device; a flow meter's line has a flow limit, as in `@12000`."""
         shape = "KEY:INSTRUMENT[@L_PER_H]:PLANT:OPERATOR:CALIBRATED_UNTIL_MS"
         key, instrument, plant, operator, until = _split(text, "--device", shape)
         where = f"--device {text[:80]}"

@@ -78,7 +78,7 @@ class DeviceIdentity:
 
     @property
     def flow_max_l_per_h(self) -> int:
-        """Give what a flow meter's line is sealed at, and 0 for any other instrument."""
+        """Give the most that a flow meter's line may carry, and 0 for any other instrument."""
         return FLOW_MAX_L_PER_H if self.kind is Instrument.FLOW_METER else 0
 
 

@@ -21,7 +21,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address, Seed, SigningKey, address_of
-from ledger.types.reading import Reading, seal
+from ledger.types.reading import Reading, sign_reading
 from ledger.types.transfer import Transfer
 from simulator.dairy.setup import FARMS, identify, read_seed
 from simulator.dairy.wallet import PaymentOffer, Wallet
@@ -209,10 +209,10 @@ def test_a_bad_reading_is_quarantined_with_its_reason(net, bad):
     place = f"bc/v1/{meter.plant}/{meter.line}"
     match bad:
         case "wrong_signature":
-            envelope = seal(reading_of(meter.key, 0), net.chain_id(), stranger)
+            envelope = sign_reading(reading_of(meter.key, 0), net.chain_id(), stranger)
             topic, payload = f"{place}/{meter.key.hex()}/r", encode(envelope)
         case "unknown_device":
-            envelope = seal(reading_of(stranger.public, 0), net.chain_id(), stranger)
+            envelope = sign_reading(reading_of(stranger.public, 0), net.chain_id(), stranger)
             topic, payload = f"{place}/{stranger.public.hex()}/r", encode(envelope)
         case "replayed_sequence":
             topic, payload = capture(broker_port, "bc/v1/+/+/+/r", timeout_s=MINT_S)

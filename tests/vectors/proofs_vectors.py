@@ -50,7 +50,7 @@ def _good(chain, name, place, anchor):
             "height": proven.block.height,
             "block_hash": proven.block_hash.hex(),
             "time_ms": proven.block.time_ms,
-            "final_height": proven.sealed[-1].header.height,
+            "final_height": proven.final_headers[-1].header.height,
         },
         "next_anchor": json.loads(format_anchor(proven.anchor)),
     }

@@ -25,7 +25,7 @@ from ledger.types.evidence import (
 )
 from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
 from ledger.types.milk import Attestation, MintLot
-from ledger.types.reading import Envelope, Reading, Stream, Unit, seal
+from ledger.types.reading import Envelope, Reading, Stream, Unit, sign_reading
 from ledger.types.transaction import Body
 from ledger.types.transfer import Redemption, Transfer
 from simulator.virtual.topology import (
@@ -188,4 +188,4 @@ def _envelope(
     reading = Reading(
         1, device.public, 1, seq, time_ms, stream, unit, samples, "cal-1", "fw-1", False, ZERO_HASH
     )  # fmt: skip
-    return seal(reading, chain_id, device)
+    return sign_reading(reading, chain_id, device)

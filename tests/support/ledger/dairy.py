@@ -47,7 +47,7 @@ from ledger.types.evidence import (
     RunClaim,
 )
 from ledger.types.milk import Attestation, MintLot
-from ledger.types.reading import Envelope, Reading, Stream, Unit, seal
+from ledger.types.reading import Envelope, Reading, Stream, Unit, sign_reading
 from ledger.types.transaction import Body, Intent, Transaction, sign
 from ledger.types.transfer import Redemption, Transfer
 
@@ -280,7 +280,7 @@ class Dairy:
             tamper,
             ZERO_HASH,
         )
-        return seal(reading, self.chain_id, device)
+        return sign_reading(reading, self.chain_id, device)
 
     def evidence(
         self,

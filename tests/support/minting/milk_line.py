@@ -16,7 +16,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import SigningKey
 from ledger.types.evidence import Instrument, MilkKind
-from ledger.types.reading import Envelope, Reading, Stream, Unit, seal
+from ledger.types.reading import Envelope, Reading, Stream, Unit, sign_reading
 from simulator.dairy.line import LineTick, run_readings
 from tests.support.ledger.dairy import LINE, PLANT, RUN_STARTED_MS, Dairy
 
@@ -65,7 +65,7 @@ class Sensor:
             "tamper": tamper,
             "previous": self.previous,
         }
-        envelope = seal(Reading(**{**fields, **changes}), self.chain_id, signer or self.key)
+        envelope = sign_reading(Reading(**{**fields, **changes}), self.chain_id, signer or self.key)
         self.seq, self.previous = self.seq + 1, envelope.digest()
         self.value = samples[-1][1]
         return envelope

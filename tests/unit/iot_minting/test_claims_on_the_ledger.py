@@ -111,7 +111,7 @@ def test_the_attestor_refuses_a_claim_of_another_amount():
         assert "are shown" in told
 
 
-def test_the_attestor_refuses_milk_that_flowed_faster_than_its_line_is_sealed_at():
+def test_the_attestor_refuses_milk_that_flowed_faster_than_its_line_may_carry():
     line = MilkLine()
     run = one_run(line)
     claim, envelopes = build_claim(run, line.rules), envelopes_of(run)
@@ -125,7 +125,7 @@ def test_the_attestor_refuses_a_process_that_the_line_was_not_admitted_for():
     line = MilkLine()
     run = one_run(line)
     claim, envelopes = build_claim(run, line.rules), envelopes_of(run)
-    with pytest.raises(Disagreement, match="sealed at 0 L/h is not continuous"):
+    with pytest.raises(Disagreement, match="flow limit 0 L/h is not continuous"):
         recompute(claim, envelopes, line.rules.law, line.dairy.chain_id, 0)
     batch = replace(claim, process=HeatProcess.BATCH)
     assert "is not batch" in disagreement(line, batch, envelopes)

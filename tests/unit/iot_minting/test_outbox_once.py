@@ -1,4 +1,4 @@
-"""A sealed run is minted once, whatever the node answers and whenever the gateway dies."""
+"""A run is minted once, whatever the node answers and whenever the gateway dies."""
 
 import asyncio
 from dataclasses import replace
@@ -44,7 +44,7 @@ def outbox(store, chain, line):
     return MintOutbox(store, chain, dairy.chain_id, dairy.mmu, dairy.genesis.parameters, 20)
 
 
-def seal(line, store, units=5_000_000):
+def keep(line, store, units=5_000_000):
     line.milk(0, units // 1_000)
     line.pasteurize(units)
     (run,) = [d for d in line.step() if isinstance(d, CutRun)]
@@ -55,11 +55,11 @@ def seal(line, store, units=5_000_000):
         claim, envelopes, line.rules.law, line.dairy.chain_id, FLOW_MAX_L_PER_H, key
     )
     mint = encode(MintLot(claim, (attestation,)))
-    sealed = OutboxRun(
-        claim.run, "p", "l", OutboxState.SEALED, claim.units, mint, b"", b"", 0, 0, "", line.now_ms
+    run = OutboxRun(
+        claim.run, "p", "l", OutboxState.CUT, claim.units, mint, b"", b"", 0, 0, "", line.now_ms
     )
-    store.seal(sealed, [])
-    return sealed
+    store.keep_run(run, [])
+    return run
 
 
 def advance(outbox):
@@ -71,8 +71,8 @@ def minted(chain):
     return supply(chain.overlay).minted_units - genesis
 
 
-def test_a_sealed_run_becomes_final(line, store, chain, outbox):
-    seal(line, store)
+def test_a_run_becomes_final(line, store, chain, outbox):
+    keep(line, store)
     assert advance(outbox)
     assert store.runs(1)[0].state is OutboxState.FINAL
     assert minted(chain) == 5_000_000
@@ -80,7 +80,7 @@ def test_a_sealed_run_becomes_final(line, store, chain, outbox):
 
 
 def test_the_same_bytes_are_sent_until_they_are_final(line, store, chain, outbox):
-    seal(line, store)
+    keep(line, store)
     chain.deaf = True
     advance(outbox)
     first = store.runs(1)[0]
@@ -94,7 +94,7 @@ def test_the_same_bytes_are_sent_until_they_are_final(line, store, chain, outbox
 
 
 def test_a_gateway_killed_after_sending_does_not_mint_again(line, store, chain, outbox):
-    sealed = seal(line, store)
+    kept = keep(line, store)
     advance(outbox)
     signed = store.runs(1)[0]
     # The kill: the chain has it, the outbox still says submitted.
@@ -102,7 +102,7 @@ def test_a_gateway_killed_after_sending_does_not_mint_again(line, store, chain, 
     advance(outbox)
     assert store.runs(1)[0].state is OutboxState.FINAL
     # A worse one: even the signed bytes are gone.
-    store.update_run(replace(sealed, state=OutboxState.SEALED))
+    store.update_run(replace(kept, state=OutboxState.CUT))
     while advance(outbox):
         pass
     assert store.runs(1)[0].state is OutboxState.FINAL
@@ -110,7 +110,7 @@ def test_a_gateway_killed_after_sending_does_not_mint_again(line, store, chain, 
 
 
 def test_a_nonce_that_went_elsewhere_makes_a_fresh_signature(line, store, chain, outbox):
-    seal(line, store)
+    keep(line, store)
     chain.deaf = True
     advance(outbox)
     stale = store.runs(1)[0].raw
@@ -126,7 +126,7 @@ def test_a_nonce_that_went_elsewhere_makes_a_fresh_signature(line, store, chain,
 
 
 def test_bytes_whose_height_has_passed_are_signed_anew(line, store, chain, outbox):
-    seal(line, store)
+    keep(line, store)
     chain.deaf = True
     advance(outbox)
     chain.height, chain.deaf = 50, False
@@ -137,7 +137,7 @@ def test_bytes_whose_height_has_passed_are_signed_anew(line, store, chain, outbo
 
 
 def test_a_node_that_is_away_loses_nothing(line, store, chain, outbox):
-    seal(line, store)
+    keep(line, store)
     chain.away = True
     with pytest.raises(NodeUnavailable):
         advance(outbox)
@@ -147,20 +147,20 @@ def test_a_node_that_is_away_loses_nothing(line, store, chain, outbox):
 
 
 def test_a_run_that_the_chain_refuses_is_recorded_as_failed(line, store, chain, outbox):
-    sealed = seal(line, store)
+    kept = keep(line, store)
     line.now_ms += 20 * 86_400_000  # The lot is past its shelf life when it reaches the chain.
     advance(outbox)
     run = store.runs(1)[0]
     assert (run.state, run.detail) == (OutboxState.FAILED, "bad_shelf_life")
-    assert run.run == sealed.run
+    assert run.run == kept.run
     assert minted(chain) == 0
 
 
 def test_a_run_from_the_future_is_tried_again(line, store, chain, outbox):
-    seal(line, store)
+    keep(line, store)
     now_ms, line.now_ms = line.now_ms, line.now_ms - 500_000
     advance(outbox)
-    assert store.runs(1)[0].state is OutboxState.SEALED
+    assert store.runs(1)[0].state is OutboxState.CUT
     line.now_ms = now_ms
     advance(outbox)
     assert minted(chain) == 5_000_000
@@ -168,7 +168,7 @@ def test_a_run_from_the_future_is_tried_again(line, store, chain, outbox):
 
 def test_runs_are_minted_in_order_with_consecutive_nonces(line, store, chain, outbox):
     for units in (5_000_000, 6_000_000, 7_000_000):
-        seal(line, store, units)
+        keep(line, store, units)
     while advance(outbox):
         pass
     nonces = [decode_transaction(run.raw).intent.nonce for run in store.runs(3)]

@@ -1,4 +1,4 @@
-"""Which runs the policy seals, how much each is, and that no milk is minted twice."""
+"""Which runs the policy cuts, how much each is, and that no milk is minted twice."""
 
 from fractions import Fraction
 from math import floor
@@ -18,7 +18,7 @@ from tests.support.minting.milk_line import START_MS, MilkLine
 LITRE = 1_000_000
 
 
-def sealed(decisions):
+def cut(decisions):
     return [d for d in decisions if isinstance(d, CutRun)]
 
 
@@ -35,7 +35,7 @@ def test_a_run_is_exactly_what_was_collected():
     for farm, amount in ((0, 12_345), (1, 8_001), (0, 9_999), (2, 1)):
         line.milk(farm, amount)
     line.pasteurize(30_346_000)
-    (run,) = sealed(line.step())
+    (run,) = cut(line.step())
     assert build_claim(run, line.rules).units == 30_346_000
     assert len(run.collections) == 3
     assert line.step(60_000) == []
@@ -48,10 +48,10 @@ def test_milk_metered_after_the_start_of_a_run_belongs_to_the_next():
     ticks = line.ticks(10 * LITRE)
     line.play(ticks)
     line.milk(1, 7_000)
-    (first,) = sealed(line.step())
+    (first,) = cut(line.step())
     assert litres(line, first) == 10
     line.pasteurize(7 * LITRE)
-    (second,) = sealed(line.step())
+    (second,) = cut(line.step())
     assert litres(line, second) == 7
     assert run_id(first) != run_id(second)
 
@@ -62,7 +62,7 @@ def test_a_run_waits_for_milk_that_is_metered_late_and_then_gets_by():
     line.pasteurize(10 * LITRE)
     assert line.step() == []
     assert line.step(4_000) == []
-    (run,) = sealed(line.step(2_000))
+    (run,) = cut(line.step(2_000))
     assert litres(line, run) == 6
 
 
@@ -70,7 +70,7 @@ def test_flow_without_any_milk_is_lost_not_minted():
     line = MilkLine(grace_ms=1_000)
     line.pasteurize(10 * LITRE)
     decisions = line.step(2_000)
-    assert sealed(decisions) == []
+    assert cut(decisions) == []
     assert lost(decisions) == ["flow_without_milk"]
 
 
@@ -94,7 +94,7 @@ def bend(line, kind, value, at=1):
 )
 def test_flow_that_was_not_pasteurized_is_cut_out(kind, value):
     line = MilkLine(grace_ms=1_000)
-    runs = sealed(bend(line, kind, value))
+    runs = cut(bend(line, kind, value))
     total = sum(build_claim(run, line.rules).units for run in runs)
     # One of eight ticks is diverted; the milk of the whole was one meter's single envelope.
     assert 0 < total <= 35 * LITRE
@@ -111,7 +111,7 @@ def test_the_limits_themselves_are_good_enough():
         ):
             tick.readings[kind] = [(ms, value) for ms, _ in tick.readings[kind]]
     line.play(ticks)
-    (run,) = sealed(line.step())
+    (run,) = cut(line.step())
     assert litres(line, run) == 5
 
 
@@ -124,7 +124,7 @@ def test_a_silent_thermometer_is_waited_for_and_then_the_flow_is_diverted():
     line.play(ticks)
     assert line.step(1_000) == []
     decisions = line.step(5_000)
-    assert sealed(decisions) == []
+    assert cut(decisions) == []
     assert set(lost(decisions)) == {"diverted"}
 
 
@@ -144,7 +144,7 @@ def test_a_run_ends_when_flow_falls_silent():
     line.milk(0, 5_000)
     line.play(line.ticks(5 * LITRE), close=False)
     assert line.step() == []
-    (run,) = sealed(line.step(IDLE_MS))
+    (run,) = cut(line.step(IDLE_MS))
     assert litres(line, run) == 5
 
 
@@ -154,7 +154,7 @@ def test_a_long_run_is_sealed_in_parts():
     line.milk(1, 3_000)
     line.milk(2, 3_000)
     line.pasteurize(9 * LITRE, 6_000)
-    runs = sealed(line.step(5_000))
+    runs = cut(line.step(5_000))
     assert len(runs) > 1
     assert sum(build_claim(run, line.rules).units for run in runs) <= 9 * LITRE
 
@@ -164,7 +164,7 @@ def test_more_meters_than_a_claim_holds_make_more_lots():
     for farm in range(20):
         line.milk(farm, 2_000)
     line.pasteurize(40 * LITRE, 5_000)
-    runs = sealed(line.step(2_000))
+    runs = cut(line.step(2_000))
     assert len(runs) == 2
     assert all(len(run.collections) <= COLLECTIONS_MAX for run in runs)
     total = sum(build_claim(run, line.rules).units for run in runs)
@@ -179,7 +179,7 @@ def test_milk_older_than_the_law_allows_is_not_minted():
     line.pasteurize(7 * LITRE)
     decisions = line.step(1_000)
     assert "too_old" in lost(decisions)
-    (run,) = sealed(decisions)
+    (run,) = cut(decisions)
     assert litres(line, run) == 2
 
 
@@ -189,7 +189,7 @@ def test_a_meter_that_reboots_is_shown_by_a_range_for_each_boot():
     line.meters[0].reboot()
     line.milk(0, 4_000)
     line.pasteurize(9 * LITRE)
-    (run,) = sealed(line.step())
+    (run,) = cut(line.step())
     assert [len(pieces) for pieces in run.collections] == [1, 1]
     assert litres(line, run) == 9
 
@@ -208,7 +208,7 @@ def test_a_policy_that_restarts_in_the_middle_decides_the_same():
     again = MintingPolicy(line.rules, START_MS)
     for piece in pieces:
         again.observe(piece)
-    (run,), (same,) = sealed(line.step()), sealed(again.step(line.now_ms))
+    (run,), (same,) = cut(line.step()), cut(again.step(line.now_ms))
     assert build_claim(run, line.rules) == build_claim(same, line.rules)
 
 
@@ -236,7 +236,7 @@ def test_never_more_is_minted_than_flowed_nor_than_was_metered(batches, error, u
             continue
         flowed += units
         line.pasteurize(units)
-        for run in sealed(line.step(1_000)):
+        for run in cut(line.step(1_000)):
             minted += build_claim(run, line.rules).units
             pieces = [(p.device, p.boot, p.seq) for p in run.pieces()]
             assert len(set(pieces)) == len(pieces)
@@ -266,6 +266,6 @@ def flows_for_six_seconds(line, hold_times):
 
 def test_a_thermometer_that_is_silent_between_two_envelopes_of_flow_loses_the_run():
     watched = flows_for_six_seconds(MilkLine(), [(0, 1_200, 2_900), (4_800, 6_000)])
-    assert len(sealed(watched)) == 1
+    assert len(cut(watched)) == 1
     silent = flows_for_six_seconds(MilkLine(), [(0, 1_200), (4_800, 6_000)])
-    assert (sealed(silent), lost(silent)) == ([], ["unwatched"])
+    assert (cut(silent), lost(silent)) == ([], ["unwatched"])

@@ -35,7 +35,7 @@ def judged(line, count=3, **changes):
     return verdicts
 
 
-def a_run(line, name=b"r" * 32, state=OutboxState.SEALED):
+def a_run(line, name=b"r" * 32, state=OutboxState.CUT):
     return OutboxRun(name, "p", "l", state, 5, b"mint", b"", b"", 0, 0, "", START_MS)
 
 
@@ -97,25 +97,25 @@ def test_an_envelope_is_used_by_one_run(store, line):
     verdicts = judged(line)
     store.record(verdicts)
     pieces = [v.stored for v in verdicts]
-    store.seal(a_run(line), pieces[:2])
+    store.keep_run(a_run(line), pieces[:2])
     assert [p.stored.seq for p in store.unused(0, 10)] == [2]
     with pytest.raises(AssertionError, match="one run"):
-        store.seal(a_run(line, b"s" * 32), pieces[1:])
+        store.keep_run(a_run(line, b"s" * 32), pieces[1:])
     assert [p.stored.seq for p in store.unused(0, 10)] == [2]
     assert store.run_totals() == {"sealed": (1, 5)}
     assert store.use_counts() == {"run": 2, "undecided": 1}
 
 
 def test_the_same_run_is_never_sealed_twice(store, line):
-    store.seal(a_run(line), [])
+    store.keep_run(a_run(line), [])
     with pytest.raises(Exception, match="UNIQUE"):
-        store.seal(a_run(line), [])
+        store.keep_run(a_run(line), [])
 
 
 def test_the_outbox_gives_the_oldest_open_run(store, line):
-    store.seal(a_run(line, b"a" * 32, OutboxState.HELD), [])
-    store.seal(a_run(line, b"b" * 32), [])
-    store.seal(a_run(line, b"c" * 32), [])
+    store.keep_run(a_run(line, b"a" * 32, OutboxState.HELD), [])
+    store.keep_run(a_run(line, b"b" * 32), [])
+    store.keep_run(a_run(line, b"c" * 32), [])
     first = store.next_run()
     assert first.run == b"b" * 32
     store.update_run(a_run(line, b"b" * 32, OutboxState.FINAL))

@@ -9,8 +9,7 @@ from ledger.state.records import Device
 from ledger.state.tables import DEVICES
 from ledger.transition import apply_block
 from ledger.types.evidence import DeviceEvidence, HeatProcess, Instrument, MilkKind
-from ledger.types.reading import Stream, Unit
-from ledger.types.reading import seal as sign_reading
+from ledger.types.reading import Stream, Unit, sign_reading
 from tests.support.ledger.dairy import (
     GENESIS_MS,
     PLANT,
@@ -48,14 +47,14 @@ LIMITS = [
 ]
 
 
-def mint(claim, dairy=DAIRY, seal=None, more=()):
-    """Mint on a line sealed at a flow, with more hold thermometers; give the code."""
+def mint(claim, dairy=DAIRY, flow_max=None, more=()):
+    """Mint on a line with a flow limit, with more hold thermometers; give the code."""
     state = dairy.state()
-    if seal is None and claim.process is BATCH:
-        seal = 0
-    if seal is not None:
+    if flow_max is None and claim.process is BATCH:
+        flow_max = 0
+    if flow_max is not None:
         known = DEVICES.get(state, FLOW.public)
-        DEVICES.put(state, replace(known, flow_max_l_per_h=seal), FLOW.public)
+        DEVICES.put(state, replace(known, flow_max_l_per_h=flow_max), FLOW.public)
     for name in more:
         mmu = address_of(dairy.mmu.public)
         device = Device(Instrument.HOLD_THERMOMETER, PLANT, mmu, GENESIS_MS * 2)
@@ -96,8 +95,8 @@ def test_every_rule_set_has_its_cooling_limit(rules, degrees):
 
 
 def test_a_run_flows_no_faster_than_its_line_is_sealed_at():
-    assert mint(DAIRY.claim(), seal=200) == ""
-    assert mint(DAIRY.claim(), seal=199) == "too_fast"
+    assert mint(DAIRY.claim(), flow_max=200) == ""
+    assert mint(DAIRY.claim(), flow_max=199) == "too_fast"
 
 
 def test_every_reading_shown_flows_no_faster_either():
@@ -109,8 +108,8 @@ def test_every_reading_shown_flows_no_faster_either():
         FLOW, 4, middle_ms, Stream.VOLUME_TOTAL, Unit.MILLILITRE, (50_000, 50_500)
     )
     fast = replace(flow, worst=spurt)
-    assert mint(shown((fast, *claim.instruments[1:])), seal=1_800) == ""
-    assert mint(shown((fast, *claim.instruments[1:])), seal=1_799) == "too_fast"
+    assert mint(shown((fast, *claim.instruments[1:])), flow_max=1_800) == ""
+    assert mint(shown((fast, *claim.instruments[1:])), flow_max=1_799) == "too_fast"
 
 
 def test_milk_that_flows_in_no_time_is_too_fast_at_any_seal():
@@ -119,7 +118,7 @@ def test_milk_that_flows_in_no_time_is_too_fast_at_any_seal():
     body = replace(at_once.reading(), samples=((0, 0), (0, 100_000)))
     envelope = sign_reading(body, DAIRY.chain_id, FLOW)
     flow = DeviceEvidence(FLOW.public, 1, 0, 0, envelope, envelope, envelope)
-    assert mint(shown((flow, *claim.instruments[1:])), seal=10**9) == "too_fast"
+    assert mint(shown((flow, *claim.instruments[1:])), flow_max=10**9) == "too_fast"
 
 
 # Nothing looks away.
@@ -204,5 +203,5 @@ def test_the_same_readings_are_too_cold_for_continuous_flow():
 
 
 def test_the_process_is_what_the_line_was_admitted_for():
-    assert mint(batch(), seal=1) == "wrong_process"
-    assert mint(DAIRY.claim(), seal=0) == "wrong_process"
+    assert mint(batch(), flow_max=1) == "wrong_process"
+    assert mint(DAIRY.claim(), flow_max=0) == "wrong_process"

@@ -27,8 +27,8 @@ BOB = address_of(key("bob").public)
 class ProofStore:
     """A store that holds a `ProofChain`, with finalizations at some heights alone."""
 
-    def __init__(self, chain: ProofChain, sealed: set[int], pruned: int = 0) -> None:
-        self.chain, self.sealed, self.pruned = chain, sealed, pruned
+    def __init__(self, chain: ProofChain, certified: set[int], pruned: int = 0) -> None:
+        self.chain, self.certified, self.pruned = chain, certified, pruned
         self.looked_up = 0
         overlay = Overlay(EMPTY)
         rules = default_parameters(development=True)
@@ -53,7 +53,7 @@ class ProofStore:
         return self.chain.header(height) if height <= len(self.chain.headers) else None
 
     def finalization(self, height):
-        return encode(self.chain.certify(height)) if height in self.sealed else None
+        return encode(self.chain.certify(height)) if height in self.certified else None
 
     def block(self, height):
         if height <= self.pruned:
@@ -71,8 +71,8 @@ def txid(chain, height, index=0):
     return chain.bodies[height - 1][1][index].txid
 
 
-def collect(chain, height, *, sealed=frozenset(range(1, 15)), start=0, **fields):
-    return Prover(ProofStore(chain, sealed, **fields)).collect(txid(chain, height), start)
+def collect(chain, height, *, certified=frozenset(range(1, 15)), start=0, **fields):
+    return Prover(ProofStore(chain, certified, **fields)).collect(txid(chain, height), start)
 
 
 @pytest.mark.parametrize("height", [1, 4, 5, 9, 14])
@@ -82,7 +82,7 @@ def test_what_is_final_is_proven_from_the_first_epoch(chain, height):
 
 
 def test_the_first_finalization_above_serves_a_block_without_its_own(chain):
-    material = collect(chain, 6, sealed={4, 8}).material
+    material = collect(chain, 6, certified={4, 8}).material
     assert [header.height for header in material.headers] == [8, 7, 6]
     proven = verify_proof(encode(make_proof(material)), chain.anchor(), chain.header(14).time_ms)
     assert proven.block.height == 6
@@ -115,9 +115,9 @@ def test_what_is_not_final_has_no_proof_yet(chain):
 
 
 def test_what_a_store_lacks_is_told(chain):
-    assert lack(collect(chain, 6, sealed={4})) is Lack.NO_PROOF
+    assert lack(collect(chain, 6, certified={4})) is Lack.NO_PROOF
     assert lack(collect(chain, 3, pruned=3)) is Lack.NO_PROOF
-    assert lack(collect(chain, 6, sealed={8})) is Lack.NO_PROOF, "the boundary's certificate"
+    assert lack(collect(chain, 6, certified={8})) is Lack.NO_PROOF, "the boundary's certificate"
 
 
 def test_a_proof_does_not_lead_over_more_epochs_than_one_may(chain):

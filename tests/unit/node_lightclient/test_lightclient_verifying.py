@@ -59,7 +59,7 @@ def test_every_payment_of_every_block_can_be_proven_from_the_first_anchor(chain,
 def test_a_later_finalization_proves_an_earlier_block(chain):
     proven = check(chain.proof(9, 0, head=12), chain.anchor())
     assert proven.block.height == 9
-    assert proven.sealed[-1].header.height == 12
+    assert proven.final_headers[-1].header.height == 12
 
 
 def test_a_verified_proof_gives_a_newer_anchor_that_verifies_what_follows(chain):
