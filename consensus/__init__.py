@@ -94,8 +94,8 @@ blocks by hash only, and asks the application to build and to check them.
 `certifying` `sharing` `justify` `proposing` `voting`       the rules
 `inactivity` `forks`                                        whom not to wait for; who is guilty
 `following` `pacing` `intake` `engine`                      keeping up; time; messages; one epoch
+`snapshot`                                                  what one may look at from outside
 `guard` `journal` `restoring` `silence`                     what holds across a crash
 
-Three more modules have their place here: `vrf` (the seeds of epochs), `evidence` (the proofs of
-slashable votes) and `lightclient` (finality shown to those who run no node).
+One more module has its place here: `vrf`, with which the seeds of epochs are drawn.
 """

@@ -37,6 +37,7 @@ from consensus.journal import Record
 from consensus.leader import Schedule
 from consensus.messages import Message
 from consensus.params import IGNORED_FIRST_MS, IGNORED_MAX_MS, Params
+from consensus.snapshot import EngineSnapshot, take_snapshot
 from consensus.state import Floor, NotarizedTip, Peer, Silence, State
 from consensus.tree import Tree
 from ledger.primitives.committee import Committee, Member
@@ -121,6 +122,10 @@ class Engine:
         )
         restoring.replay(self._state, records)
 
+    def snapshot(self) -> EngineSnapshot:
+        """Give all that there is to see, copied: for oracles and tools. It costs what it copies."""
+        return take_snapshot(self._state)
+
     @property
     def epoch(self) -> Epoch:
         """Give the epoch that this engine runs."""
@@ -140,6 +145,15 @@ class Engine:
     def has_twin(self) -> bool:
         """Tell whether another process votes with this validator's key."""
         return self._state.silence is not None and self._state.silence.has_twin
+
+    def resume_voting(self) -> None:
+        """Vote from here on, whatever votes may have been forgotten (against spec §2.4).
+
+        The caller answers for it that none of them can matter. No node ever calls this: it is how
+        a simulated liar goes on lying when it meets what its twin has signed. The signer guard
+        still refuses whatever contradicts the votes that are remembered.
+        """
+        self._state.silence = None
 
     def is_freed_by(self, boundary_view: View) -> bool:
         """Tell whether the epoch's end, by a block first made in this view, ends the silence."""

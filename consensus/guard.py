@@ -32,6 +32,11 @@ class Guard:
         self._highest: View = GENESIS_VIEW
         self._floor: View = GENESIS_VIEW
 
+    @property
+    def signed_views(self) -> int:
+        """Count the views of which own votes are remembered."""
+        return len(self._signed)
+
     def remember(self, vote: Vote) -> None:
         """Take in a vote that the journal says was signed here."""
         self._note(vote.subject)

@@ -70,6 +70,11 @@ class Tally:
         pool.setdefault(vote.subject, {})[vote.signer] = vote.signature
         return VoteAdmission.COUNTED
 
+    @property
+    def subjects(self) -> int:
+        """Count what votes are counted for, verified or not."""
+        return len(self._verified.keys() | self._pending.keys())
+
     def rival(self, vote: Vote) -> Vote | None:
         """Find an earlier vote of the signer that may not stand beside this one."""
         for kind in _KINDS:

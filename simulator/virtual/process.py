@@ -250,7 +250,7 @@ class Process:
                 self._inbox.append(event)
             return
         if self.is_relentless:
-            self.machine.engine._state.silence = None
+            self.machine.engine.resume_voting()
         try:
             effects = self.machine.handle(event, self.stage.world.now_ms, self.clock_ms)
         except (AssertionError, LookupError, TypeError, AttributeError) as error:

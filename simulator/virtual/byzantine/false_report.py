@@ -44,11 +44,11 @@ class FalseReport(Mask):
             case 1:
                 return ViewReport(self.engine.epoch, self._far(), None)
             case 2:
-                held = self.engine._state.highest
+                held = self.engine.snapshot().highest
                 return ViewReport(self.engine.epoch, held, self._forged_vote(to))
             case _:
                 later = Epoch(self.engine.epoch + 1)
-                return ViewReport(later, self.engine._state.highest, None)
+                return ViewReport(later, self.engine.snapshot().highest, None)
 
     def _far(self) -> Certificate:
         """Forge the certificate of a view that nobody has reached."""
@@ -66,8 +66,6 @@ class FalseReport(Mask):
 
     def beats(self) -> None:
         """Lie about one's height, too: too low or too high."""
-        machine = self.process.machine
-        assert machine is not None, "a mask only moves while its process runs"
         ahead = self.chance.randint(-HEIGHTS_AHEAD_MAX, HEIGHTS_AHEAD_MAX)
-        height = Height(max(0, machine.application.height + ahead))
+        height = Height(max(0, self.machine.application.height + ahead))
         self.say_raw(None, Channel.SYNC, encode_sync(Status(height)))

@@ -51,7 +51,7 @@ class ForgedCertificates(Mask):
 
     def _moved(self, vote: Vote) -> Certificate:
         """Move a genuine certificate's signatures to another view."""
-        highest = self.engine._state.highest
+        highest = self.engine.snapshot().highest
         if highest is None:
             return Certificate(vote.subject, ((vote.signer, vote.signature),))
         about = highest.subject

@@ -17,7 +17,7 @@ class Lure(Mask):
 
     def beats(self) -> None:
         """Be the one who told of it."""
-        finalization = self.engine._state.finalization
+        finalization = self.engine.snapshot().finalization
         if finalization is not None:
             self.say(None, finalization)
 

@@ -21,6 +21,7 @@ from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
 from node.core.application import Prepared
 from node.core.events import Channel
+from node.core.machine import Machine
 from node.core.wire import decode_consensus, encode_consensus
 from simulator.virtual.process import Process
 
@@ -57,16 +58,21 @@ class Mask:
     # What a mock may use.
 
     @property
-    def engine(self) -> Engine:
-        """Look into the honest core below."""
+    def machine(self) -> Machine:
+        """Give the honest core below."""
         machine = self.process.machine
         assert machine is not None, "a mask only moves while its process runs"
-        return machine.engine
+        return machine
+
+    @property
+    def engine(self) -> Engine:
+        """Give the honest core's engine."""
+        return self.machine.engine
 
     @property
     def committee(self) -> Committee:
         """Give the committee of the core's epoch."""
-        return self.engine._state.committee
+        return self.machine.application.plan.committee
 
     @property
     def seat(self) -> Member:

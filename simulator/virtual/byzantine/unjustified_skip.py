@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from consensus.messages import Certificate, Message, Proposal
 from ledger.primitives.committee import Member
-from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
 from simulator.virtual.byzantine.mask import Mask, Said
 
@@ -29,8 +28,7 @@ class UnjustifiedSkip(Mask):
 
     def _nullification(self, view: int) -> Certificate | None:
         """Give a genuine nullification, or forge one, or leave it out."""
-        known = self.engine._state.rounds.get(View(view))
-        genuine = known.certificates.get(VoteKind.NULLIFY) if known else None
+        genuine = self.engine.snapshot().holds(VoteKind.NULLIFY, view)
         if genuine is not None or self.chance.random() < 0.5:
             return genuine
         own = self.sign(VoteKind.NULLIFY, view)

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from consensus.justify import Gap, choose_parent, justification
 from consensus.messages import Proposal
 from ledger.primitives.votes import VoteKind
 from simulator.virtual.byzantine.mask import Mask
@@ -15,13 +14,13 @@ class Usurper(Mask):
 
     def beats(self) -> None:
         """Build on the core's best parent for the current view, whoever leads it."""
-        state = self.engine._state
-        parent = choose_parent(state)
-        if isinstance(parent, Gap) or not state.tree.is_valid(parent) or self.engine.view < 2:
+        known = self.engine.snapshot()
+        if known.parent is None or known.view < 2:
             return
-        block = self.build(self.engine.view, parent.view, parent.hash)
+        parent = known.parent.block
+        block = self.build(known.view, parent.view, parent.hash)
         if block is None:
             return
-        vote = self.sign(VoteKind.NOTARIZE, self.engine.view, parent.view, block.hash)
-        certificate, nullifications = justification(state, parent)
-        self.say(None, Proposal(vote, parent.hash, block.raw, certificate, nullifications))
+        vote = self.sign(VoteKind.NOTARIZE, known.view, parent.view, block.hash)
+        proof = (known.parent.certificate, known.parent.nullifications)
+        self.say(None, Proposal(vote, parent.hash, block.raw, *proof))

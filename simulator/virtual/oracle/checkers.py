@@ -364,15 +364,19 @@ class Oracle:
     def _measure(self, process: Process) -> None:
         """I10: memory follows the distance from floor to view, never what peers send."""
         assert process.machine is not None
-        state = process.machine.engine._state
-        open_views = state.view - state.floor.block.view
-        members = len(self.cast.keys)
-        if len(state.rounds) > open_views + ROUNDS_BESIDE_MAX:
-            raise Breach("I10", f"v{process.place} keeps {len(state.rounds)} rounds")
-        if len(state.tree.nodes) > 2 * open_views + NODES_BESIDE_MAX:
-            raise Breach("I10", f"v{process.place} keeps {len(state.tree.nodes)} blocks")
-        if any(len(known.tally.first) > 3 * members for known in state.rounds.values()):
-            raise Breach("I10", f"v{process.place} keeps more votes than members can cast")
+        known = process.machine.engine.snapshot()
+        kept, open_views = known.memory, known.view - known.floor.block.view
+        votes = 3 * len(self.cast.keys)
+        for what, count, most in (
+            ("rounds", kept.rounds, open_views + ROUNDS_BESIDE_MAX),
+            ("blocks", kept.bodies, 2 * open_views + NODES_BESIDE_MAX),
+            ("leaders' proposals", kept.pending_proposals, open_views + ROUNDS_BESIDE_MAX),
+            ("votes of one view", kept.votes_a_view_max, votes),
+            ("subjects of one view", kept.subjects_a_view_max, votes),
+            ("views in its guard", kept.signed_views, open_views + 1),
+        ):
+            if count > most:
+                raise Breach("I10", f"v{process.place} keeps {count} {what}, more than {most}")
 
 
 def spot_of(subject: Subject) -> int:

@@ -9,16 +9,25 @@ from typing import TypeVar
 
 from consensus.effects import Broadcast, Check, Effect, Misbehaviour, Persist, Send
 from consensus.engine import Engine
-from consensus.events import Checked, DeadlinePassed, Event, Received, Started, Verdict, WorkPending
+from consensus.events import (
+    CaughtUp,
+    Checked,
+    DeadlinePassed,
+    Event,
+    Received,
+    Started,
+    Verdict,
+    WorkPending,
+)
 from consensus.journal import Record, decode_record
 from consensus.leader import Schedule, first_seed
-from consensus.messages import Certificate, Message, Proposal, Subject, Vote
-from consensus.params import Params
+from consensus.messages import Certificate, Message, Proposal, Subject, ViewReport, Vote
+from consensus.params import IGNORED_MAX_MS, Params
 from consensus.quorum import assemble
 from consensus.state import Floor
 from consensus.types import BlockRef
 from ledger.primitives.committee import Member
-from ledger.primitives.hashing import ZERO_HASH
+from ledger.primitives.hashing import ZERO_HASH, Domain, digest
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
 from tests.support.consensus.network import CHAIN, EPOCH, GENESIS, judge, make_block, make_committee
@@ -124,9 +133,8 @@ class Bench:
         return effects
 
     def pardon(self) -> None:
-        """Make the engine listen to all again, as after a while."""
-        for peer in self.engine._state.peers.values():
-            peer.ignored_until_ms = peer.ignored_ms = 0
+        """Let so much time pass that the engine listens to all again."""
+        self.now_ms += IGNORED_MAX_MS
 
     # Words for others.
 
@@ -185,6 +193,46 @@ class Bench:
 
     def reasons(self) -> list[str]:
         return [offence.reason for offence in self.of(Misbehaviour)]
+
+
+class Mute(Bench):
+    """A bench whose engine has lost its journal."""
+
+    def boot(self, *, silent: bool = True) -> Engine:
+        self.records.clear()
+        self.engine = Engine(
+            self.params,
+            CHAIN,
+            EPOCH,
+            self.committee,
+            first_seed(CHAIN),
+            self.me,
+            self.keys[self.me],
+            self.floor,
+            self.records,
+            silent=silent,
+        )
+        self.do(Started())
+        begun = list(self.effects)
+        self.do(WorkPending(self.now_ms))
+        self.effects = begun + self.effects
+        return self.engine
+
+    def report(self, member: int, entered: int, vote: Vote | None = None) -> None:
+        highest = self.certify(nullify(entered - 1)) if entered > 1 else None
+        self.hear(ViewReport(EPOCH, highest, vote), member)
+
+    def finalize(self, view: int) -> None:
+        """Have block sync make a block of a view final here."""
+        block_hash = digest(Domain.BLOCK, view.to_bytes(8, "big"))
+        about = Subject(VoteKind.FINALIZE, EPOCH, View(view), View(view - 1), block_hash)
+        self.do(CaughtUp(self.certify(about)))
+
+    def check_again(self, *, vote: Vote | None = None) -> None:
+        """Let the engine ask once more, and all the others answer."""
+        self.wait(self.params.retry_ms)
+        for member in self.others:
+            self.hear(ViewReport(EPOCH, None, vote), member)
 
 
 def nullify(view: int) -> Subject:

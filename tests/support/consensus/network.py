@@ -196,7 +196,7 @@ class Net:
         life = machine.life
         if machine.member in self.byzantine:
             # Others cast votes with its key; a liar's core must not mind them and fall silent.
-            machine.engine._state.silence = None
+            machine.engine.resume_voting()
         effects = machine.engine.handle(event, self.now_ms)
         self.check_monotone(machine)
         crash_at = None

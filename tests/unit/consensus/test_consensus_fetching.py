@@ -3,7 +3,7 @@
 import pytest
 
 from consensus.effects import Behind, Check, Effect, Finalize, Misbehaviour, Send
-from consensus.events import Received
+from consensus.events import Checked, Received, Verdict
 from consensus.messages import Certificate, FetchCertificates, FetchProposal, Proposal
 from consensus.params import (
     ANCESTORS_FETCHED_MAX,
@@ -13,7 +13,6 @@ from consensus.params import (
     PROPOSAL_COST,
     PROPOSALS_KEPT,
 )
-from consensus.tree import BlockStatus
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
 from tests.support.consensus.lone_engine import Bench, finalize, nullify, ref
@@ -146,7 +145,7 @@ def test_who_asks_for_what_is_long_final_is_shown_the_finalization() -> None:
     assert bench.of(Send) == [Send(one, final)]
     bench.hear(FetchCertificates(View(1), View(3)), two)
     assert Send(two, final) in bench.of(Send)
-    assert len(bench.engine._state.tree.nodes) == PROPOSALS_KEPT + 1
+    assert bench.engine.snapshot().memory.bodies == PROPOSALS_KEPT + 1
 
 
 def test_one_member_gets_a_bounded_number_of_answers_within_a_delta() -> None:
@@ -177,19 +176,19 @@ def test_proposals_of_old_views_that_nobody_vouched_for_are_forgotten() -> None:
         if bench.leader(view) != bench.me:
             bench.hear(bench.propose(view, note=b"bad", nullifications=[]))
         bench.hear(bench.certify(nullify(view)))
-    state = bench.engine._state
-    assert len(state.tree.nodes) <= PROPOSALS_KEPT + 2
-    assert sum(known.proposal is not None for known in state.rounds.values()) <= PROPOSALS_KEPT + 2
+    kept = bench.engine.snapshot().memory
+    assert kept.bodies <= PROPOSALS_KEPT + 2
+    assert kept.pending_proposals <= PROPOSALS_KEPT + 2
 
 
 def test_views_far_ahead_leave_no_trace_in_memory() -> None:
     bench = Bench()
-    before = len(bench.engine._state.rounds)
+    before = bench.engine.snapshot().memory
     for view in range(10, 200):
         bench.hear(bench.propose(view))
         bench.hear(bench.sign(nullify(view), bench.others[0]))
-    assert len(bench.engine._state.rounds) == before
-    assert bench.engine._state.tree.nodes == {}
+    assert bench.engine.snapshot().memory == before
+    assert before.bodies == 0
 
 
 def test_a_round_holds_three_votes_a_member_whatever_is_sent() -> None:
@@ -199,10 +198,10 @@ def test_a_round_holds_three_votes_a_member_whatever_is_sent() -> None:
         for member in [m for m in bench.others if bench.committee.stake(m) == 1]:
             for about in (subject, finalize(subject), nullify(1)):
                 bench.hear(bench.sign(about, member))
-    tally = bench.engine._state.round(View(1)).tally
-    assert len(tally.first) <= 3 * len(bench.keys)
-    assert len(tally._pending) + len(tally._verified) <= 3 * len(bench.keys)
-    assert {kind for kind, _ in tally.first} == set(VoteKind)
+    kept = bench.engine.snapshot().memory
+    assert kept.votes_a_view_max <= 3 * len(bench.keys)
+    assert kept.subjects_a_view_max <= 3 * len(bench.keys)
+    assert kept.subjects_a_view_max >= len(VoteKind), "votes of every kind were counted"
 
 
 def test_rounds_below_the_floor_are_forgotten() -> None:
@@ -214,10 +213,10 @@ def test_rounds_below_the_floor_are_forgotten() -> None:
     bench.hear(proposal)
     bench.hear(bench.certify(finalize(proposal.vote.subject)))
     assert bench.engine.floor.block == ref(proposal)
-    assert min(bench.engine._state.rounds) == 200 - 32
-    guard = bench.engine._state.guard
-    assert guard is not None
-    assert set(guard._signed) <= {200, 201}
+    known = bench.engine.snapshot()
+    assert min(known.certificates) == 200 - 32
+    assert known.memory.rounds == len(known.certificates) + 1, "and the current view"
+    assert known.memory.signed_views <= 2
 
 
 @pytest.mark.parametrize("is_certified", [True, False])
@@ -247,9 +246,7 @@ def test_great_bodies_are_served_but_few_a_delta() -> None:
     bench = Bench(follows=1)
     proposal = bench.propose(1, note=b"good" * 250_000)
     bench.do(Received(bench.leader(1), proposal), judged=False)
-    node = bench.engine._state.tree.get(ref(proposal))
-    assert node is not None
-    node.standing = BlockStatus.VALID
+    bench.do(Checked(View(1), ref(proposal).hash, Verdict.VALID))
     request = FetchProposal(View(1), ref(proposal).hash)
     for _ in range(2):
         served = 0

@@ -61,11 +61,11 @@ def test_a_body_that_was_asked_for_is_taken_whatever_comes_with_it() -> None:
     bench.hear(bench.certify(proposal.vote.subject))
     bench.wait(1_000)
     server = next(m for m in bench.others if m != bench.leader(2))
-    node = bench.engine._state.fetcher._open[FetchProposal(*ref_parts(proposal))]
-    assert server in node.asked
+    assert Send(server, FetchProposal(*ref_parts(proposal))) in bench.of(Send)
     bench.hear(proposal, server)
-    assert bench.engine._state.tree.is_valid(ref(proposal))
-    assert not bench.engine._state.is_nullified(View(1)), "junk is no certificate"
+    known = bench.engine.snapshot()
+    assert known.is_valid(ref(proposal))
+    assert known.holds(VoteKind.NULLIFY, 1) is None, "junk is no certificate"
 
 
 def test_junk_that_came_with_a_body_never_lets_one_vote() -> None:
@@ -107,7 +107,7 @@ def test_one_liar_can_not_halt_the_chain_by_a_justification_that_some_can_not_ch
     witness = next(m for m in net.machines if m.member not in (liar, lonely))
     assert net.run(3_000_000, lambda: witness.engine is not None and witness.engine.view > view)
     assert witness.engine is not None
-    assert VoteKind.NOTARIZE in witness.engine._state.rounds[view].certificates
+    assert witness.engine.snapshot().holds(VoteKind.NOTARIZE, view)
     silenced.append(True)
     net.carry = carry  # type: ignore[method-assign]
     net.heal()
@@ -123,20 +123,21 @@ def astray(bench: Bench, proposal: Proposal, parent: BlockRef) -> Proposal:
     return replace(proposal, vote=vote, parent_hash=parent.hash)
 
 
-def settle_on(bench: Bench, proposal: Proposal) -> None:
-    """Let the others certify the block and serve its true body when asked."""
+def settle_on(bench: Bench, proposal: Proposal, *ancestors: Proposal) -> None:
+    """Let the others certify the block and serve its true body, and ancestors', when asked."""
     bench.hear(bench.certify(proposal.vote.subject))
     bench.hear(bench.certify(finalize(proposal.vote.subject)))
-    serve(bench, proposal)
+    serve(bench, proposal, *ancestors)
 
 
-def serve(bench: Bench, proposal: Proposal) -> None:
-    """Answer whenever the block is asked for."""
+def serve(bench: Bench, *proposals: Proposal) -> None:
+    """Answer whenever one of the blocks is asked for."""
+    answers = {FetchProposal(*ref_parts(each)): each for each in proposals}
     for _ in range(8):
         bench.wait(bench.params.fetch_ms)
         for effect in bench.of(Send):
-            if effect.message == FetchProposal(*ref_parts(proposal)):
-                bench.do(Received(effect.to, proposal))
+            if isinstance(effect.message, FetchProposal) and effect.message in answers:
+                bench.do(Received(effect.to, answers[effect.message]))
 
 
 def test_a_first_block_on_a_strange_parent_keeps_nobody_from_the_true_one() -> None:
@@ -189,17 +190,13 @@ def test_an_offender_is_not_heard_for_a_time_that_doubles() -> None:
     bench = Bench()
     liar = bench.others[0]
     bad = junk(bench.certify(nullify(1)))
-    waits_ms = []
-    for _ in range(8):
+    for wait_ms in (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000):
         bench.hear(bad, liar)
         assert bench.reasons()
-        until_ms = bench.engine._state.peers[liar].ignored_until_ms
-        waits_ms.append(until_ms - bench.now_ms)
-        bench.now_ms = until_ms - 1
+        bench.now_ms += wait_ms - 1
         bench.hear(bad, liar)
         assert bench.reasons() == [], "it is not even looked at"
-        bench.now_ms = until_ms
-    assert waits_ms == [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]
+        bench.now_ms += 1
 
 
 def test_a_liar_that_behaves_for_long_begins_anew() -> None:
@@ -207,9 +204,14 @@ def test_a_liar_that_behaves_for_long_begins_anew() -> None:
     liar = bench.others[0]
     bad = junk(bench.certify(nullify(1)))
     bench.hear(bad, liar)
-    bench.now_ms = bench.engine._state.peers[liar].ignored_until_ms + IGNORED_MAX_MS
+    bench.now_ms += IGNORED_FIRST_MS
     bench.hear(bad, liar)
-    assert bench.engine._state.peers[liar].ignored_until_ms == bench.now_ms + IGNORED_FIRST_MS
+    bench.now_ms += 2 * IGNORED_FIRST_MS + IGNORED_MAX_MS
+    bench.hear(bad, liar)
+    assert bench.reasons()
+    bench.now_ms += IGNORED_FIRST_MS
+    bench.hear(bad, liar)
+    assert bench.reasons(), "not four times as long, as if nothing had been between"
 
 
 def test_an_offence_silences_nobody_but_its_sender() -> None:
@@ -255,7 +257,7 @@ def test_an_answer_on_another_parent_than_the_certified_is_not_kept() -> None:
     bench.wait(bench.params.delta_ms)
     false = astray(bench, third, BlockRef(View(2), STRANGE))
     bench.hear(replace(false, parent=bench.certify(unseen)), bench.leader(3))
-    assert bench.engine._state.tree.get(ref(third)) is None
+    assert ref(third) not in bench.engine.snapshot().blocks
     settle_on(bench, third)
     assert bench.engine.floor.block == ref(third)
 
@@ -265,9 +267,7 @@ def test_a_false_body_makes_way_for_the_one_that_a_final_block_needs() -> None:
     first = bench.propose(1)
     bench.hear(replace(first, payload=bench.propose(1, note=b"other").payload))
     second = bench.propose(2, ref(first), bench.certify(first.vote.subject))
-    settle_on(bench, second)
-    bench.pardon()
-    serve(bench, first)
+    settle_on(bench, second, first)
     assert bench.engine.floor.block == ref(second)
 
 
@@ -288,9 +288,9 @@ def test_no_body_is_kept_on_a_parent_that_is_not_there(epoch: Epoch, is_answer: 
     bench.wait(bench.params.delta_ms)
     if is_answer:
         bench.hear(false, bench.leader(2))
-    bench.pardon()
+    bench.wait(IGNORED_FIRST_MS)
     serve(bench, second)
-    assert bench.engine._state.tree.is_valid(ref(second))
+    assert bench.engine.snapshot().is_valid(ref(second))
 
 
 def test_many_blocks_notarized_without_one_final_are_fetched_all_the_same() -> None:

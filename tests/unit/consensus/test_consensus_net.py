@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from consensus.effects import Misbehaviour
+from consensus.leader import Schedule, first_seed
 from consensus.messages import Message, Proposal, Vote
 from consensus.params import Params
 from consensus.votes import are_exclusive
@@ -93,7 +94,7 @@ def test_three_crashed_leaders_in_a_row_still_finalize_under_three_seconds() -> 
     net = Net(stakes=[1] * 10, links=Links((100, 100)))
     net.run(3_000)
     engine = net.machines[0].engine
-    leader = engine._state.schedule.leader
+    leader = Schedule(first_seed(CHAIN), net.committee).leader
     view = next(
         v
         for v in range(engine.view + 5, 1_000)

@@ -2,61 +2,20 @@
 
 from consensus.effects import Broadcast, Build, Muted, Regained, Send
 from consensus.engine import Engine
-from consensus.events import CaughtUp, DeadlinePassed, Received, Started, WorkPending
+from consensus.events import CaughtUp, DeadlinePassed, Received, Started
 from consensus.leader import first_seed
 from consensus.messages import Certificate, FetchView, Subject, ViewReport, Vote, epoch_of
 from consensus.params import Params
 from consensus.state import Floor
 from ledger.primitives.committee import Member
-from ledger.primitives.hashing import Domain, digest
 from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus.lone_engine import Bench, nullify
+from tests.support.consensus.lone_engine import Bench, Mute, nullify
 from tests.support.consensus.network import CHAIN, EPOCH, Net
 
 NOTARIZE, NULLIFY, FINALIZE = VoteKind.NOTARIZE, VoteKind.NULLIFY, VoteKind.FINALIZE
 STAKES = (1, 1, 1, 1, 1)
 CALM = Params(pace_ms=200)
-
-
-class Mute(Bench):
-    """A bench whose engine has lost its journal."""
-
-    def boot(self, *, silent: bool = True) -> Engine:
-        self.records.clear()
-        self.engine = Engine(
-            self.params,
-            CHAIN,
-            EPOCH,
-            self.committee,
-            first_seed(CHAIN),
-            self.me,
-            self.keys[self.me],
-            self.floor,
-            self.records,
-            silent=silent,
-        )
-        self.do(Started())
-        begun = list(self.effects)
-        self.do(WorkPending(self.now_ms))
-        self.effects = begun + self.effects
-        return self.engine
-
-    def report(self, member: int, entered: int, vote: Vote | None = None) -> None:
-        highest = self.certify(nullify(entered - 1)) if entered > 1 else None
-        self.hear(ViewReport(EPOCH, highest, vote), member)
-
-    def finalize(self, view: int) -> None:
-        """Have block sync make a block of a view final here."""
-        block_hash = digest(Domain.BLOCK, view.to_bytes(8, "big"))
-        about = Subject(FINALIZE, EPOCH, View(view), View(view - 1), block_hash)
-        self.do(CaughtUp(self.certify(about)))
-
-    def check_again(self, *, vote: Vote | None = None) -> None:
-        """Let the engine ask once more, and all the others answer."""
-        self.wait(self.params.retry_ms)
-        for member in self.others:
-            self.hear(ViewReport(EPOCH, None, vote), member)
 
 
 def own_votes(bench: Bench) -> list[Vote]:
@@ -124,10 +83,13 @@ def test_a_claim_without_its_certificate_moves_nothing() -> None:
 
 def test_a_report_of_another_epoch_is_no_answer() -> None:
     bench = Mute(STAKES)
-    for member in bench.others:
-        bench.hear(ViewReport(Epoch(1), None, None), member)
-    assert bench.engine._state.silence is not None
-    assert bench.engine._state.silence.entered == {}
+    bench.finalize(9)
+    for _ in range(2):
+        bench.wait(bench.params.retry_ms)
+        for member in bench.others:
+            bench.hear(ViewReport(Epoch(1), None, None), member)
+    bench.do(DeadlinePassed())
+    assert bench.engine.is_silent
     alien = Subject(NULLIFY, Epoch(1), nullify(3).view, nullify(3).parent_view, bytes(32))
     bench.hear(ViewReport(EPOCH, bench.certify(alien), None), bench.others[0])
     assert len(bench.reasons()) == 1

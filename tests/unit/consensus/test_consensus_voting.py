@@ -278,7 +278,7 @@ def test_equivocation_that_shows_after_the_view_is_left_forbids_finality_all_the
     bench.wait(bench.params.delta_ms)
     bench.hear(first)
     assert bench.engine.view == 2
-    assert bench.engine._state.tree.is_valid(ref(first))
+    assert bench.engine.snapshot().is_valid(ref(first))
     assert bench.voted(FINALIZE) == []
 
 

@@ -4,11 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
-from consensus.messages import Certificate, Proposal, Vote
+from consensus.messages import Certificate, Proposal, Subject, ViewReport, Vote
+from ledger.primitives.committee import Member
+from ledger.primitives.hashing import ZERO_HASH
+from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
 from node.core import events as told
 from node.core.events import Channel
-from node.core.wire import decode_consensus
+from node.core.wire import decode_consensus, encode_consensus
 from tests.support.node.cluster import Cluster
 from tests.support.node.era import EPOCH_BLOCKS, JOINER, Era, certificate_at
 
@@ -156,15 +159,29 @@ def test_a_lost_journal_is_got_over_where_no_epoch_is_as_long_as_the_bar(
     era.settled()
 
 
+def vote_of_a_twin(era: Era, index: int) -> Vote:
+    """Sign with a node's key what that node never did: for a view that nobody has reached."""
+    engine = era.net.nodes[index].machine.engine
+    subject = Subject(VoteKind.NULLIFY, engine.epoch, View(10_000), View(0), ZERO_HASH)
+    signature = era.net.keys[index].sign(subject.signing_bytes(era.dairy.chain_id))
+    assert engine.me is not None
+    return Vote(subject, engine.me, signature)
+
+
 def test_a_twin_is_remembered_through_epochs() -> None:
     era = Era()
     era.to_height(2)
     era.net.crash(1)
     era.net.restart(1, lost_journal=True)
     machine = era.net.nodes[1].machine
-    silence = machine.engine._state.silence
-    assert silence is not None
-    silence.has_twin = True
+    for _ in range(100):
+        if machine.engine.has_twin:
+            break
+        era.net.run(10)
+        report = ViewReport(machine.engine.epoch, None, vote_of_a_twin(era, 1))
+        payload = encode_consensus(report)
+        era.net.feed(1, told.PeerMessage(Member(0), Channel.CONSENSUS, payload))
+    assert machine.engine.epoch == 0
     era.to_height(3 * EPOCH_BLOCKS)
     assert machine.engine.has_twin
     assert not era.net.nodes[1].may_vote
