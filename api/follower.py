@@ -4,8 +4,8 @@ One transaction settles a run of blocks and moves the cursor, so a crash at any 
 blocks or none, and skips nothing. A block whose parent is not the cursor's block, or a node of
 another chain, stops the service: settling on would pay orders by a history that is not ours.
 
-A lost node or database is waited for. Until the follower is level again, `lag()` says that it is
-behind, and nobody is told that a payment is missing.
+A lost node or database is waited for. Until the follower is level again, `lag_blocks` says how far
+it is behind, and nobody is told that a payment is missing.
 """
 
 import asyncio
@@ -16,9 +16,10 @@ from typing import Final
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from api.chain_watch import ChainWatch
+from api.db.faults import DATABASE_FAULTS, describe
 from api.errors import FollowerFault
 from api.node_port import NodePort
 from api.services.settlement import Observed, Settled, settle
@@ -27,11 +28,10 @@ from ledger.types.milk import MintLot
 from ledger.types.transaction import Transaction, decode_transaction
 from ledger.types.transfer import REFERENCE_BYTES, Transfer
 from node.client.errors import ClientFault
-from node.client.views import FinalBlock, LotView, NodeStatus
+from node.client.views import FinalBlock, LotView
 
 BLOCKS_AHEAD_MAX: Final = 64
 """Blocks that are read before they are settled; also the most that one transaction settles."""
-HEARTBEAT_S: Final = 1.0
 LOTS_EVERY_S: Final = 10.0
 RETRY_S: Final = 0.5
 STALL_S: Final = 3.0
@@ -107,28 +107,25 @@ class Follower:
         self,
         engine: AsyncEngine,
         node: NodePort,
-        now_ms: Callable[[], int],
+        watch: ChainWatch,
         on_settled: Callable[[Settled], None],
     ) -> None:
         self._engine = engine
         self._node = node
-        self._now_ms = now_ms
+        self._watch = watch
         self._on_settled = on_settled
         self._lots_due = asyncio.Event()
         self.cursor = Cursor(b"", 0, b"")
-        self.status: NodeStatus | None = None
-        self.status_ms = 0
         self.lots: list[LotView] = []
 
     @property
     def lag_blocks(self) -> int:
         """Give how many final blocks the node has that are not settled here."""
-        return 0 if self.status is None else max(self.status.height - self.cursor.height, 0)
+        return self._watch.lag_blocks(self.cursor.height)
 
     async def run(self) -> None:
         """Follow until cancelled; raise `FollowerFault` if the chain is not ours."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch())
             group.create_task(self._mirror_lots())
             group.create_task(self._follow_for_ever())
 
@@ -136,8 +133,10 @@ class Follower:
         while True:
             try:
                 await self._follow()
-            except (ClientFault, SQLAlchemyError, OSError) as fault:
-                log.warning("interrupted", fault=repr(fault))
+            except ClientFault as fault:
+                log.warning("interrupted", fault=str(fault))
+            except DATABASE_FAULTS as fault:
+                log.warning("interrupted", fault=describe(fault))
             await asyncio.sleep(RETRY_S)
 
     async def _follow(self) -> None:
@@ -207,19 +206,13 @@ class Follower:
         found = read_blocks(blocks)
         async with self._engine.begin() as connection:
             await _move(connection, self.cursor, cursor, blocks[-1].time_ms)
-            settled = await settle(connection, found.observed, self._now_ms(), found.redeemed_units)
+            settled = await settle(
+                connection, found.observed, self._watch.now_ms(), found.redeemed_units
+            )
         self.cursor = cursor
         if found.minted:
             self._lots_due.set()
         self._on_settled(settled)
-
-    async def _watch(self) -> None:
-        """Ask the node where it stands, once a second."""
-        while True:
-            with contextlib.suppress(ClientFault, OSError):
-                self.status = await self._node.status()
-                self.status_ms = self._now_ms()
-            await asyncio.sleep(HEARTBEAT_S)
 
     async def _mirror_lots(self) -> None:
         """Take over the ledger's lots at the start, after a mint, and now and then."""
@@ -228,8 +221,8 @@ class Follower:
             try:
                 await self.mirror_lots()
                 pause_s = LOTS_EVERY_S
-            except (ClientFault, SQLAlchemyError, OSError) as fault:
-                log.warning("lots not read", fault=repr(fault))
+            except (ClientFault, *DATABASE_FAULTS) as fault:
+                log.warning("lots not read", fault=describe(fault))
                 pause_s = RETRY_S
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
@@ -239,7 +232,7 @@ class Follower:
         """Take over the ledger's lots now."""
         lots = await self._node.lots(LOTS_MAX)
         async with self._engine.begin() as connection:
-            await mirror(connection, lots, self._now_ms())
+            await mirror(connection, lots, self._watch.now_ms())
         self.lots = lots
 
 

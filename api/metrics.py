@@ -35,6 +35,9 @@ class Metrics:
             "follower_lag_blocks", "Final blocks not settled yet", registry=self.registry
         )
         self.height = Gauge("follower_height", "Last block settled", registry=self.registry)
+        self.ready = Gauge(
+            "service_ready", "Whether a part works (1) or not (0)", ["part"], registry=self.registry
+        )
         self.streams = Gauge("streams_open", "Live pages connected", registry=self.registry)
 
     def render(self) -> bytes:

@@ -11,18 +11,20 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.amounts import format_time
 from api.auth.keys import KEY_PATTERN, Scope, key_digest
 from api.batcher import Batcher
+from api.chain_watch import ChainWatch, wall_ms
 from api.config import ApiConfig
+from api.db.faults import DATABASE_FAULTS, describe
 from api.db.session import migrate, open_engine
 from api.errors import Conflict, Forbidden, Unauthorized, Unavailable
 from api.follower import Follower
 from api.metrics import Metrics
 from api.node_port import NodePort
+from api.readiness import DatabaseProbe, Readiness
 from api.services.catalogue import Seller, find_seller, publish
 from api.services.limits import Limiter, Quota
 from api.services.orders import NewOrder, OrderDesk, newest_orders, read_orders
@@ -52,16 +54,12 @@ KEYS_REMEMBERED_S: Final = 30.0
 SWEEP_S: Final = 5.0
 EXPIRY_GRACE_MS: Final = 10_000
 """An order is called expired this long after its time: its block may be on the way."""
-FINALITY_SILENCE_MS_MAX: Final = 30_000
+LEDGER_RETRY_S: Final = 2
+"""How soon to come back while the ledger is behind: it is looked at once a second."""
 BOARD_ORDERS: Final = 30
 BOARD_LOTS: Final = 8
 
 log = structlog.get_logger("service")
-
-
-def wall_ms() -> int:
-    """Read the clock."""
-    return time.time_ns() // 1_000_000
 
 
 class Service:
@@ -73,17 +71,20 @@ class Service:
         engine: AsyncEngine,
         node: NodePort,
         price_id: str,
-        now_ms: Callable[[], int] = wall_ms,
+        watch: ChainWatch,
+        probe: DatabaseProbe,
     ) -> None:
         self.config = config
         self.engine = engine
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.node = node
-        self.now_ms = now_ms
+        self.watch = watch
+        self._probe = probe
+        self.now_ms = watch.now_ms
         self.metrics = Metrics()
         self.products = {product.id: product for product in config.products}
         self.waiters = Waiters()
-        self.follower = Follower(engine, node, now_ms, self._settled)
+        self.follower = Follower(engine, node, watch, self._settled)
         self.hub = Hub(engine, self.pulse)
         self.desk = OrderDesk(engine, config, price_id)
         self._payment_desk = PaymentDesk(engine, node)
@@ -102,9 +103,10 @@ class Service:
         async with asyncio.TaskGroup() as group:
             for batcher in (self._orders, self._payments, self._lookups, self._quotas):
                 group.create_task(batcher.run())
+            group.create_task(self.watch.run())
             group.create_task(self.follower.run())
             group.create_task(self.hub.run())
-            group.create_task(self._sweep())
+            group.create_task(self._sweep_for_ever())
 
     async def _open_orders(
         self, requests: Sequence[NewOrder]
@@ -123,19 +125,22 @@ class Service:
     async def _count(self, subjects: Sequence[str]) -> Sequence[Quota | Exception]:
         return await self._limiter.take(subjects, self.now_ms())
 
-    async def _sweep(self) -> None:
-        """Expire unpaid orders while the chain is followed closely, and forget what is old."""
+    async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            now_ms = self.now_ms()
             try:
-                if not self.behind():
-                    await self.desk.expire_orders(now_ms - EXPIRY_GRACE_MS, now_ms)
-                    self.hub.poke()
-                await self.desk.forget_keys(now_ms)
-                await self._limiter.forget(now_ms)
-            except (SQLAlchemyError, OSError) as fault:
-                log.warning("sweep put off", fault=repr(fault))
+                await self.sweep()
+            except DATABASE_FAULTS as fault:
+                log.warning("sweep put off", fault=describe(fault))
+
+    async def sweep(self) -> None:
+        """Expire unpaid orders if the chain is followed closely, and forget what is old."""
+        now_ms = self.now_ms()
+        if not self.behind():
+            await self.desk.expire_orders(now_ms - EXPIRY_GRACE_MS, now_ms)
+            self.hub.poke()
+            await self.desk.forget_keys(now_ms)
+        await self._limiter.forget(now_ms)
 
     def _settled(self, settled: Settled) -> None:
         """Tell everyone about a settlement that is committed."""
@@ -175,20 +180,35 @@ class Service:
 
     def behind(self) -> str:
         """Say why what is settled here may not be the newest truth, or nothing."""
-        follower, now_ms = self.follower, self.now_ms()
-        if follower.status is None or not follower.cursor.chain_id:
-            return "no node has answered yet"
-        silence_ms = now_ms - follower.status_ms
-        if silence_ms > self.config.node_silence_s_max * 1_000:
-            return f"the node has not answered for {silence_ms // 1_000} s"
-        if follower.lag_blocks > self.config.lag_blocks_max:
-            return f"{follower.lag_blocks} final blocks are not settled yet"
-        if now_ms - follower.status.finalized_ms > FINALITY_SILENCE_MS_MAX:
-            return "the network finalizes no blocks"
-        return ""
+        return self.why_no_node() or self.why_not_level()
+
+    def why_no_node(self) -> str:
+        """Say why no node tells where the chain stands, or nothing."""
+        return self.watch.why_silent(self.config.node_silence_s_max)
+
+    def why_not_level(self) -> str:
+        """Say why final blocks are not settled here as they come, or nothing."""
+        if not self.follower.cursor.chain_id:
+            return "no final block has been asked for yet"
+        if self.follower.lag_blocks > self.config.lag_blocks_max:
+            return f"{self.follower.lag_blocks} final blocks are not settled yet"
+        return self.watch.why_standing()
+
+    async def readiness(self) -> Readiness:
+        """Say of each part whether it works."""
+        parts = {
+            "database": await self._probe.why(),
+            "node": self.why_no_node(),
+            "follower": self.why_not_level(),
+        }
+        for part, why in parts.items():
+            self.metrics.ready.labels(part).set(not why)
+        return Readiness(parts)
 
     async def open_order(self, request: NewOrder) -> dict[str, Any]:
-        """Open an order once an idempotency key."""
+        """Open an order once an idempotency key; raise `Unavailable` if nobody could pay it."""
+        if why := self.behind():
+            raise Unavailable(why, retry_after_s=LEDGER_RETRY_S)
         token = (request.merchant_id, request.key)
         if token in self._keys_in_progress:
             raise Conflict(
@@ -235,7 +255,7 @@ class Service:
             if waiting is not None:
                 self.waiters.drop(question.tx_hash, waiting)
         if not answer.valid and (why := self.behind()):
-            raise Unavailable(why, retry_after_s=1)
+            raise Unavailable(why, retry_after_s=LEDGER_RETRY_S)
         return answer
 
     async def _look(self, seller: Seller, question: Question) -> ValidationAnswer:
@@ -276,7 +296,7 @@ class Service:
 
     async def pulse(self) -> Mapping[str, object]:
         """Give what the live page shows of the chain."""
-        status = self.follower.status
+        status = self.watch.status
         chain: dict[str, object] = {"behind": self.behind() or None}
         if status is not None:
             chain |= {
@@ -317,14 +337,20 @@ def lot_json(lot: LotView) -> dict[str, object]:
 
 @asynccontextmanager
 async def open_service(
-    config: ApiConfig, node: NodePort, now_ms: Callable[[], int] = wall_ms
+    config: ApiConfig,
+    node: NodePort,
+    wall_ms: Callable[[], int] = wall_ms,
+    steady_s: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Service]:
     """Migrate the database, write the catalogue, and lend a service over it."""
     engine = open_engine(config.database_url, config.pool_size)
+    probe_engine = open_engine(config.database_url, 1)
     try:
         await migrate(engine)
         async with engine.begin() as connection:
-            price_id = await publish(connection, config, now_ms())
-        yield Service(config, engine, node, price_id, now_ms)
+            price_id = await publish(connection, config, wall_ms())
+        watch = ChainWatch(node, wall_ms, steady_s)
+        yield Service(config, engine, node, price_id, watch, DatabaseProbe(probe_engine, steady_s))
     finally:
+        await probe_engine.dispose()
         await engine.dispose()

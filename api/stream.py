@@ -13,9 +13,9 @@ from typing import Final
 
 import msgspec
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.db.faults import DATABASE_FAULTS, describe
 from api.services.outbox import EVENTS_MAX, StoredEvent, events_after, last_seq
 
 PAGES_MAX: Final = 10_000
@@ -111,8 +111,8 @@ class Hub:
                 if self._pages and frame.raw != last_pulse:
                     self.publish(frame)
                     last_pulse = frame.raw
-            except (SQLAlchemyError, OSError) as fault:
-                log.warning("outbox not read", fault=repr(fault))
+            except DATABASE_FAULTS as fault:
+                log.warning("outbox not read", fault=describe(fault))
                 await asyncio.sleep(PULSE_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PULSE_S):

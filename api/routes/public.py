@@ -12,12 +12,12 @@ from typing import Final
 import msgspec
 import segno
 from fastapi import APIRouter
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from api.amounts import format_sen, format_time, units_for
 from api.auth.keys import Scope
+from api.db.faults import DATABASE_FAULTS
 from api.errors import MalformedRequest, NotFound, Pointer, Unavailable
 from api.problems import json_response
 from api.routes.orders import parse_ulid
@@ -180,16 +180,15 @@ async def healthz() -> Response:
 
 @router.get("/readyz", tags=["operations"])
 async def readyz(request: Request) -> Response:
-    """Say whether payments can be taken: 503 with the reason when the ledger is behind."""
+    """Say whether payments can be taken: 503 with the reasons, part by part, when not."""
     service: Service = service_of(request)
-    reason = service.behind()
+    readiness = await service.readiness()
     body = {
-        "status": "behind" if reason else "ready",
-        "reason": reason or None,
+        **readiness.body(),
         "settledHeight": service.follower.cursor.height,
         "lagBlocks": service.follower.lag_blocks,
     }
-    return json_response(body, 503 if reason else 200)
+    return json_response(body, 503 if readiness.reason else 200)
 
 
 @router.get("/metrics", tags=["operations"])
@@ -198,6 +197,7 @@ async def read_metrics(request: Request) -> Response:
     service = service_of(request)
     service.metrics.lag.set(service.follower.lag_blocks)
     service.metrics.streams.set(service.hub.count)
+    await service.readiness()
     kind = "text/plain; version=0.0.4; charset=utf-8"
     return Response(service.metrics.render(), media_type=kind)
 
@@ -226,7 +226,7 @@ async def live_page(request: Request) -> Response:
     """Show the live page, with what is known now already in it."""
     service, first = service_of(request), b"null"
     if service.config.public_board:
-        with contextlib.suppress(SQLAlchemyError, OSError):
+        with contextlib.suppress(*DATABASE_FAULTS):
             first = msgspec.json.encode(await service.snapshot())
     # No text of ours may end the script that holds it.
     data = first.decode().replace("<", "\\u003c")

@@ -100,7 +100,9 @@ def test_the_process_serves_without_a_node_says_so_and_ends_cleanly(
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
                 await _answers(http)
                 ready = await http.get("/readyz")
-                assert (ready.status_code, ready.json()["status"]) == (503, "behind")
+                assert (ready.status_code, ready.json()["status"]) == (503, "not_ready")
+                assert ready.json()["parts"]["database"] == {"ready": True, "reason": None}
+                assert ready.json()["parts"]["node"]["reason"] == "no node has answered yet"
                 key = await asyncio.create_subprocess_exec(
                     *(*COMMAND, "key", "new", "--home", str(tmp_path)),
                     *("--merchant", "Tenusu Kiosk", "--json"),
@@ -108,12 +110,14 @@ def test_the_process_serves_without_a_node_says_so_and_ends_cleanly(
                 )
                 made = json.loads((await key.communicate())[0])
                 assert key.returncode == 0
-                asked = await http.post(
-                    "/api/v1/payments/validate",
-                    json={"txHash": "ab" * 32, "expectedAmount": "1.80"},
-                    headers={"Authorization": f"Bearer {made['key']}"},
-                )
-                assert (asked.status_code, asked.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
+                keyed = {"Authorization": f"Bearer {made['key']}", "Idempotency-Key": "one"}
+                for path, body in (
+                    ("payments/validate", {"txHash": "ab" * 32, "expectedAmount": "1.80"}),
+                    ("orders", {"productId": "whole-200"}),
+                ):
+                    asked = await http.post(f"/api/v1/{path}", json=body, headers=keyed)
+                    assert (asked.status_code, asked.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
+                    assert int(asked.headers["retry-after"]) >= 1
                 async with http.stream("GET", "/api/v1/stream") as stream:
                     assert stream.status_code == 200
                     process.send_signal(signal.SIGTERM)

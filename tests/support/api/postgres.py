@@ -34,9 +34,10 @@ class TestDatabase:
 
     __test__ = False
 
-    def __init__(self, directory: Path, port: int) -> None:
-        self._directory = directory
-        self._port = port
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self._directory = cluster.directory
+        self._port = cluster.port
 
     def url(self, name: str) -> str:
         """Give the address of one database."""
@@ -83,7 +84,7 @@ def running_database(directory: Path) -> Iterator[TestDatabase]:
     cluster.start(stderr=subprocess.DEVNULL)
     try:
         cluster.wait_ready()
-        database = TestDatabase(directory, cluster.port)
+        database = TestDatabase(cluster)
         asyncio.run(database.make_template())
         yield database
     finally:

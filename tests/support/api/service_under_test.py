@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from ulid import ULID
 
 from api.app import create_app
 from api.auth.keys import key_digest, new_key
+from api.chain_watch import wall_ms
 from api.config import ApiConfig, MerchantConfig
 from api.node_port import NodePort
 from api.service import Service, open_service
@@ -27,6 +29,22 @@ async def until(reached: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
         while not reached():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.002)
+
+
+@dataclass
+class Clocks:
+    """The machine's two clocks, which a test can put ahead or back."""
+
+    wall_ahead_ms: int = 0
+    steady_ahead_s: float = 0.0
+
+    def wall_ms(self) -> int:
+        """Read the clock that an operator or NTP may set."""
+        return wall_ms() + self.wall_ahead_ms
+
+    def steady_s(self) -> float:
+        """Read the clock that only goes forward."""
+        return time.monotonic() + self.steady_ahead_s
 
 
 @dataclass
@@ -145,13 +163,15 @@ async def running_bench(
     ready: bool = True,
     ledger: FakeNode | None = None,
     way: NodePort | None = None,
+    clocks: "Clocks | None" = None,
     **changes: object,
 ) -> AsyncIterator[Bench]:
     """Run a service over a fresh database and a chain, to which `way` leads if it is given."""
     node, keys = ledger or FakeNode(automatic=automatic), (new_key(), new_key())
     async with database.fresh_database() as url:
         config = bench_config(url, keys, **changes)
-        async with open_service(config, way or node) as service:
+        clocks = clocks or Clocks()
+        async with open_service(config, way or node, clocks.wall_ms, clocks.steady_s) as service:
             task = asyncio.create_task(service.run())
             transport = httpx.ASGITransport(create_app(service))
             try:

@@ -1,0 +1,84 @@
+"""`readyz` knows the database: killed, frozen and back, with a real server."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.api.postgres import TestDatabase, running_database
+from tests.support.api.service_under_test import Bench, running_bench
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDatabase]:
+    with running_database(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+async def database_is(bench: Bench, *, ready: bool) -> str:
+    """Wait until `readyz` tells so of the database; give the reason that it tells."""
+    async with asyncio.timeout(20):
+        while True:
+            answer = await bench.http.get("/readyz")
+            part = answer.json()["parts"]["database"]
+            if part["ready"] is ready:
+                assert answer.status_code == (200 if ready else 503)
+                assert answer.json()["status"] == ("ready" if ready else "not_ready")
+                return str(part["reason"])
+            await asyncio.sleep(0.05)
+
+
+def test_a_database_that_is_killed_is_told_and_so_is_its_return(database: TestDatabase) -> None:
+    async def run() -> None:
+        async with running_bench(database) as bench:
+            await database_is(bench, ready=True)
+            database.cluster.stop()
+            try:
+                assert await database_is(bench, ready=False)
+                headers = bench.till(**{"Idempotency-Key": "while it is away"})
+                body = {"productId": "whole-200"}
+                answer = await bench.http.post("/api/v1/orders", json=body, headers=headers)
+                assert (answer.status_code, answer.json()["code"]) == (503, "DATABASE_UNAVAILABLE")
+                assert int(answer.headers["retry-after"]) >= 1
+            finally:
+                database.cluster.start(stderr=subprocess.DEVNULL)
+                database.cluster.wait_ready()
+            await database_is(bench, ready=True)
+            await bench.paid(await bench.order())
+
+    asyncio.run(run())
+
+
+def test_a_database_that_hangs_is_told_within_seconds(database: TestDatabase) -> None:
+    async def run() -> None:
+        async with running_bench(database) as bench:
+            await database_is(bench, ready=True)
+            pids = await backends(bench)
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                began = time.monotonic()
+                assert "did not answer" in await database_is(bench, ready=False)
+                assert time.monotonic() - began < 8
+                assert (await bench.http.get("/healthz")).status_code == 200
+            finally:
+                for pid in pids:
+                    os.kill(pid, signal.SIGCONT)
+            await database_is(bench, ready=True)
+
+    asyncio.run(run())
+
+
+async def backends(bench: Bench) -> list[int]:
+    """Give the server's process and those that serve its connections."""
+    postmaster = await bench.scalar("SELECT pg_backend_pid()")
+    with open(f"/proc/{postmaster}/stat") as stat:  # noqa: ASYNC230 - a file of the kernel
+        parent = int(stat.read().rsplit(")", 1)[1].split()[1])
+    listed = subprocess.run(  # noqa: ASYNC221 - a moment
+        ["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True, check=True
+    )
+    return [parent, *map(int, listed.stdout.split())]

@@ -1,0 +1,161 @@
+"""Ages and waits are of the steady clock; what is in time is of the chain's. Walls lie."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import pytest
+from tests.support.api.fake_node import FakeNode
+
+from api.chain_watch import FINALITY_SILENCE_S_MAX, ChainWatch
+from node.client.views import NodeStatus
+from tests.support.api.postgres import TestDatabase
+from tests.support.api.service_under_test import Bench, Clocks, running_bench, until
+
+HOUR_MS = 3_600_000
+ANY_HASH = "ab" * 32
+
+
+def on_bench(
+    database: TestDatabase, clocks: Clocks, act: Callable[[Bench], Awaitable[None]]
+) -> None:
+    async def run() -> None:
+        async with running_bench(database, clocks=clocks) as bench:
+            await act(bench)
+
+    asyncio.run(run())
+
+
+async def denied(bench: Bench) -> bool:
+    """Ask for a payment that nobody knows; tell whether it was said not to be there."""
+    answer = await bench.validate(ANY_HASH)
+    assert answer.status_code in (200, 503)
+    ready = await bench.http.get("/readyz")
+    assert ready.status_code == answer.status_code
+    return answer.status_code == 200
+
+
+@pytest.mark.parametrize("wall_ahead_ms", [-HOUR_MS, 0, HOUR_MS])
+def test_without_a_quorum_nothing_is_denied_wherever_the_wall_clock_goes(
+    database: TestDatabase, wall_ahead_ms: int
+) -> None:
+    clocks = Clocks()
+
+    async def act(bench: Bench) -> None:
+        assert await denied(bench)
+        clocks.wall_ahead_ms = wall_ahead_ms
+        clocks.steady_ahead_s = FINALITY_SILENCE_S_MAX + 1
+        # The node still answers, with the same last block.
+        await until(lambda: not bench.service.why_no_node())
+        assert "finalizes no blocks" in bench.service.behind()
+        assert not await denied(bench)
+        bench.node.make_block()
+        await until(lambda: not bench.service.behind())
+        assert await denied(bench)
+
+    on_bench(database, clocks, act)
+
+
+@pytest.mark.parametrize("wall_ahead_ms", [-HOUR_MS, HOUR_MS])
+def test_a_clock_that_was_set_does_not_make_the_service_behind(
+    database: TestDatabase, wall_ahead_ms: int
+) -> None:
+    clocks = Clocks()
+
+    async def act(bench: Bench) -> None:
+        clocks.wall_ahead_ms = wall_ahead_ms
+        bench.node.make_block()
+        await bench.level()
+        assert await denied(bench)
+
+    on_bench(database, clocks, act)
+
+
+def test_no_order_is_opened_that_nobody_could_pay(database: TestDatabase) -> None:
+    clocks = Clocks()
+
+    async def act(bench: Bench) -> None:
+        bench.node.silence()
+        clocks.steady_ahead_s = bench.service.config.node_silence_s_max + 1
+        clocks.wall_ahead_ms = -HOUR_MS
+        headers = bench.till(**{"Idempotency-Key": "a-till's-key"})
+        body = {"productId": "whole-200"}
+        answer = await bench.http.post("/api/v1/orders", json=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
+        assert int(answer.headers["retry-after"]) >= 1
+        assert await bench.scalar("SELECT count(*) FROM orders") == 0
+        bench.node.silence(silent=False)
+        await until(lambda: not bench.service.behind())
+        answer = await bench.http.post("/api/v1/orders", json=body, headers=headers)
+        assert answer.status_code == 201
+
+    on_bench(database, clocks, act)
+
+
+def test_a_wall_clock_an_hour_ahead_expires_no_order_and_refuses_no_payment(
+    database: TestDatabase,
+) -> None:
+    clocks = Clocks()
+
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        clocks.wall_ahead_ms = HOUR_MS
+        await bench.service.sweep()
+        payment = await bench.signed(order)
+        assert (await bench.post(order, payment)).status_code == 202
+        await bench.level()
+        assert (await bench.validate(payment)).json()["valid"] is True
+
+    on_bench(database, clocks, act)
+
+
+def test_an_order_that_is_opened_while_the_wall_clock_is_behind_can_be_paid_in_time(
+    database: TestDatabase,
+) -> None:
+    clocks = Clocks()
+
+    async def act(bench: Bench) -> None:
+        clocks.wall_ahead_ms = -HOUR_MS
+        order = await bench.order()
+        await bench.service.sweep()
+        payment = await bench.paid(order)
+        read = await bench.http.get(f"/api/v1/payments/{payment.id.hex()}", headers=bench.till())
+        assert read.json()["outcome"] == "succeeded"
+
+    on_bench(database, clocks, act)
+
+
+def status_of(node: FakeNode, **changes: object) -> NodeStatus:
+    return msgspec.structs.replace(asyncio.run(node.status()), **changes)
+
+
+def test_a_service_that_begins_believes_an_age_only_if_the_clocks_agree() -> None:
+    node = FakeNode()
+    for wall_ahead_ms, expected in (
+        (0, ""),
+        (HOUR_MS, "finalizes no blocks"),
+        (-HOUR_MS, "clock"),
+    ):
+        clocks = Clocks(wall_ahead_ms=wall_ahead_ms)
+        watch = ChainWatch(node, clocks.wall_ms, clocks.steady_s)
+        assert watch.why_silent(5) == "no node has answered yet"
+        watch.take(status_of(node))
+        assert watch.why_silent(5) == ""
+        assert expected in watch.why_standing()
+        assert bool(watch.why_standing()) == bool(expected)
+        watch.take(status_of(node, height=1))
+        assert watch.why_standing() == ""
+
+
+def test_time_is_the_newest_block_s_and_goes_on_by_the_steady_clock() -> None:
+    node, clocks = FakeNode(), Clocks()
+    watch = ChainWatch(node, clocks.wall_ms, clocks.steady_s)
+    watch.take(status_of(node, height=7, block_time_ms=1_000_000))
+    clocks.steady_ahead_s += 10
+    clocks.wall_ahead_ms -= HOUR_MS
+    assert 1_010_000 <= watch.now_ms() < 1_015_000
+    # Another node may be behind: its last block takes nothing back.
+    watch.take(status_of(node, height=6, block_time_ms=990_000))
+    assert 1_010_000 <= watch.now_ms() < 1_015_000
+    watch.take(status_of(node, height=8, block_time_ms=1_020_000))
+    assert 1_020_000 <= watch.now_ms() < 1_025_000
