@@ -18,10 +18,10 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from api.chain_watch import ChainWatch
 from api.db.faults import DATABASE_FAULTS, describe
 from api.errors import FollowerFault
 from api.node_port import NodePort
+from api.node_watch import NodeWatch
 from api.services.settlement import Observed, Settled, settle
 from api.services.stock import LOTS_MAX, mirror
 from ledger.types.milk import MintLot
@@ -107,7 +107,7 @@ class Follower:
         self,
         engine: AsyncEngine,
         node: NodePort,
-        watch: ChainWatch,
+        watch: NodeWatch,
         on_settled: Callable[[Settled], None],
     ) -> None:
         self._engine = engine

@@ -12,7 +12,6 @@ import msgspec
 import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -20,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ulid import ULID
 
+from api.db.faults import DATABASE_FAULTS, describe, is_for_the_operator, is_passing
 from api.errors import ApiFault, MalformedRequest, Pointer, Unavailable
 from api.metrics import Metrics
 
@@ -109,7 +109,9 @@ def _invalid(request: Request, fault: Exception) -> Response:
 
 
 def _database_fault(request: Request, fault: Exception) -> Response:
-    log.error("database fault", fault=repr(fault)[:500])
+    if not (is_passing(fault) or is_for_the_operator(fault)):
+        return _internal(request, fault)
+    log.error("database fault", fault=describe(fault))
     away = Unavailable("try again", code="DATABASE_UNAVAILABLE", retry_after_s=1)
     return problem(request, away)
 
@@ -124,8 +126,8 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ApiFault, _api_fault)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(SQLAlchemyError, _database_fault)
-    app.add_exception_handler(OSError, _database_fault)
+    for kind in DATABASE_FAULTS:
+        app.add_exception_handler(kind, _database_fault)
     app.add_exception_handler(Exception, _internal)
 
 

@@ -17,10 +17,10 @@ import uvicorn
 
 from api.app import create_app
 from api.auth.keys import key_digest, new_key
-from api.chain_watch import wall_ms
 from api.config import ApiConfig
 from api.db.session import open_engine
 from api.errors import ConfigFault, FollowerFault
+from api.node_watch import wall_ms
 from api.service import Service, open_service
 from api.services.catalogue import add_key, find_merchant
 from ledger.primitives.errors import BadAddress

@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.amounts import format_time
 from api.auth.keys import KEY_PATTERN, Scope, key_digest
 from api.batcher import Batcher
-from api.chain_watch import ChainWatch, wall_ms
 from api.config import ApiConfig
 from api.db.faults import DATABASE_FAULTS, describe
 from api.db.session import migrate, open_engine
@@ -24,6 +23,7 @@ from api.errors import Conflict, Forbidden, Unauthorized, Unavailable
 from api.follower import Follower
 from api.metrics import Metrics
 from api.node_port import NodePort
+from api.node_watch import NodeWatch, wall_ms
 from api.readiness import DatabaseProbe, Readiness
 from api.services.catalogue import Seller, find_seller, publish
 from api.services.limits import Limiter, Quota
@@ -71,7 +71,7 @@ class Service:
         engine: AsyncEngine,
         node: NodePort,
         price_id: str,
-        watch: ChainWatch,
+        watch: NodeWatch,
         probe: DatabaseProbe,
     ) -> None:
         self.config = config
@@ -349,7 +349,7 @@ async def open_service(
         await migrate(engine)
         async with engine.begin() as connection:
             price_id = await publish(connection, config, wall_ms())
-        watch = ChainWatch(node, wall_ms, steady_s)
+        watch = NodeWatch(node, wall_ms, steady_s)
         yield Service(config, engine, node, price_id, watch, DatabaseProbe(probe_engine, steady_s))
     finally:
         await probe_engine.dispose()

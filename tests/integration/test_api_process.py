@@ -103,21 +103,7 @@ def test_the_process_serves_without_a_node_says_so_and_ends_cleanly(
                 assert (ready.status_code, ready.json()["status"]) == (503, "not_ready")
                 assert ready.json()["parts"]["database"] == {"ready": True, "reason": None}
                 assert ready.json()["parts"]["node"]["reason"] == "no node has answered yet"
-                key = await asyncio.create_subprocess_exec(
-                    *(*COMMAND, "key", "new", "--home", str(tmp_path)),
-                    *("--merchant", "Tenusu Kiosk", "--json"),
-                    stdout=asyncio.subprocess.PIPE,
-                )
-                made = json.loads((await key.communicate())[0])
-                assert key.returncode == 0
-                keyed = {"Authorization": f"Bearer {made['key']}", "Idempotency-Key": "one"}
-                for path, body in (
-                    ("payments/validate", {"txHash": "ab" * 32, "expectedAmount": "1.80"}),
-                    ("orders", {"productId": "whole-200"}),
-                ):
-                    asked = await http.post(f"/api/v1/{path}", json=body, headers=keyed)
-                    assert (asked.status_code, asked.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
-                    assert int(asked.headers["retry-after"]) >= 1
+                await _is_closed_to(http, await _issued_key(tmp_path))
                 async with http.stream("GET", "/api/v1/stream") as stream:
                     assert stream.status_code == 200
                     process.send_signal(signal.SIGTERM)
@@ -128,6 +114,28 @@ def test_the_process_serves_without_a_node_says_so_and_ends_cleanly(
                 assert json.loads(line)["service"] == {"name": "api"}
 
     asyncio.run(run())
+
+
+async def _issued_key(home: Path) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *(*COMMAND, "key", "new", "--home", str(home), "--merchant", "Tenusu Kiosk", "--json"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    made = json.loads((await process.communicate())[0])
+    assert process.returncode == 0
+    return str(made["key"])
+
+
+async def _is_closed_to(http: httpx.AsyncClient, key: str) -> None:
+    """Check that without a node nothing is denied, and no order opened."""
+    headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "one"}
+    for path, body in (
+        ("payments/validate", {"txHash": "ab" * 32, "expectedAmount": "1.80"}),
+        ("orders", {"productId": "whole-200"}),
+    ):
+        asked = await http.post(f"/api/v1/{path}", json=body, headers=headers)
+        assert (asked.status_code, asked.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
+        assert int(asked.headers["retry-after"]) >= 1
 
 
 async def _answers(http: httpx.AsyncClient) -> None:

@@ -33,7 +33,7 @@ ALIVE: dict[str, str] = {
     "a transaction or a stored record may bear these values": """
         FEED VETERINARY TRANSPORT OTHER LAB MARKET RECEIPT""",
     "they are written out, for people and other programs to read": """
-        block_time_ms head_hash python packages memory_mib""",
+        head_hash python packages memory_mib""",
     "doors of the law that other programs and tests go through": """
         verify_path audit_store fees_units OUTPUT_BYTES""",
     "a fault of the law whose code whoever verifies signatures gives": "BadSignature",

@@ -13,9 +13,9 @@ from ulid import ULID
 
 from api.app import create_app
 from api.auth.keys import key_digest, new_key
-from api.chain_watch import wall_ms
 from api.config import ApiConfig, MerchantConfig
 from api.node_port import NodePort
+from api.node_watch import wall_ms
 from api.service import Service, open_service
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of, format_address

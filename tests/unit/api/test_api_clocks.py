@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
-from tests.support.api.fake_node import FakeNode
 
-from api.chain_watch import FINALITY_SILENCE_S_MAX, ChainWatch
+from api.node_watch import FINALITY_SILENCE_S_MAX, NodeWatch
 from node.client.views import NodeStatus
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_under_test import Bench, Clocks, running_bench, until
+from tests.support.node.fake_node import FakeNode
 
 HOUR_MS = 3_600_000
 ANY_HASH = "ab" * 32
@@ -137,7 +137,7 @@ def test_a_service_that_begins_believes_an_age_only_if_the_clocks_agree() -> Non
         (-HOUR_MS, "clock"),
     ):
         clocks = Clocks(wall_ahead_ms=wall_ahead_ms)
-        watch = ChainWatch(node, clocks.wall_ms, clocks.steady_s)
+        watch = NodeWatch(node, clocks.wall_ms, clocks.steady_s)
         assert watch.why_silent(5) == "no node has answered yet"
         watch.take(status_of(node))
         assert watch.why_silent(5) == ""
@@ -149,7 +149,7 @@ def test_a_service_that_begins_believes_an_age_only_if_the_clocks_agree() -> Non
 
 def test_time_is_the_newest_block_s_and_goes_on_by_the_steady_clock() -> None:
     node, clocks = FakeNode(), Clocks()
-    watch = ChainWatch(node, clocks.wall_ms, clocks.steady_s)
+    watch = NodeWatch(node, clocks.wall_ms, clocks.steady_s)
     watch.take(status_of(node, height=7, block_time_ms=1_000_000))
     clocks.steady_ahead_s += 10
     clocks.wall_ahead_ms -= HOUR_MS

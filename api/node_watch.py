@@ -29,7 +29,7 @@ def wall_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-class ChainWatch:
+class NodeWatch:
     """Asks a node where it stands, once a second."""
 
     def __init__(
