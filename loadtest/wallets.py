@@ -15,9 +15,9 @@ from ledger.primitives.keys import Address, Policy, Seed, SigningKey
 from ledger.types.transaction import Body, Intent, Transaction, TxId, sign
 from ledger.types.transfer import Transfer
 
-FEE: Final = Units(100)
+FEE_UNITS: Final = Units(100)
 """The least fee of a development network."""
-AMOUNT: Final = Units(1_000)
+AMOUNT_UNITS: Final = Units(1_000)
 FOREVER: Final = 2**53
 NO_REFERENCE: Final = bytes(32)
 
@@ -46,11 +46,11 @@ class LoadWallet:
 
     def sign(self, body: Body) -> Transaction:
         """Sign the account's next transaction."""
-        intent = Intent(self._chain, self._policy, self.nonce, FEE, FOREVER, body)
+        intent = Intent(self._chain, self._policy, self.nonce, FEE_UNITS, FOREVER, body)
         self.nonce += 1
         return sign(intent, self._key)
 
-    def transfer(self, to: Address, units: Units = AMOUNT) -> tuple[TxId, bytes]:
+    def transfer(self, to: Address, units: Units = AMOUNT_UNITS) -> tuple[TxId, bytes]:
         """Sign a plain transfer; give its id and its bytes."""
         transaction = self.sign(Transfer(to, units, NO_REFERENCE, None))
         return transaction.id, encode(transaction)

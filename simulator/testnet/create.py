@@ -53,9 +53,9 @@ STOCK_PLANT: Final = "opening"
 STOCK_DAYS: Final = 270
 DAY_MS: Final = 86_400_000
 
-STAKE: Final = Units(100_000 * UNITS_PER_BILL)
+STAKE_UNITS: Final = Units(100_000 * UNITS_PER_BILL)
 """What each validator has at stake; equal, so every one leads as often."""
-BOND: Final = Units(10_000 * UNITS_PER_BILL)
+BOND_UNITS: Final = Units(10_000 * UNITS_PER_BILL)
 """What the plant vouches with: half of the largest run that it may mint."""
 PURSES: Final = {
     "shopper": Units(1_000_000 * UNITS_PER_BILL),
@@ -185,7 +185,7 @@ def _validator(home: Path, draw: Draw) -> GenesisValidator:
     )
     # The chain is new, so the key has never voted on it: without a journal it would keep silent.
     begin_journal(home / JOURNAL_FOLDER)
-    return GenesisValidator(vote.public, vrf.public, STAKE, address_of(owner.public))
+    return GenesisValidator(vote.public, vrf.public, STAKE_UNITS, address_of(owner.public))
 
 
 def _mint(home: Path, draw: Draw) -> MintIdentity:
@@ -239,7 +239,7 @@ def _genesis(
         for name, kind, units in (
             ("stake", MilkKind.STERILISED, staked),
             ("purses", MilkKind.STERILISED, held),
-            ("bond", MilkKind.STERILISED, BOND),
+            ("bond", MilkKind.STERILISED, BOND_UNITS),
             ("load", MilkKind.WHOLE, spent),
         )
         if units
@@ -254,5 +254,5 @@ def _genesis(
         stock=stock,
         roles=roles,
         devices=devices,
-        bonds=(GenesisBond(mmu, BOND),),
+        bonds=(GenesisBond(mmu, BOND_UNITS),),
     )

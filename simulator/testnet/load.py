@@ -19,13 +19,13 @@ ACCOUNTS_MAX: Final = 20_000
 """More would not fit the genesis file."""
 METERS: Final = 64
 PLANT: Final = "load"
-PURSE: Final = Units(1_000 * UNITS_PER_BILL)
+PURSE_UNITS: Final = Units(1_000 * UNITS_PER_BILL)
 
 
 def load_accounts(seed: Seed, count: int) -> tuple[GenesisAccount, ...]:
     """List the accounts that a generator spends from."""
     return tuple(
-        GenesisAccount(address_of(_key(seed, b"load-account", number).public), PURSE)
+        GenesisAccount(address_of(_key(seed, b"load-account", number).public), PURSE_UNITS)
         for number in range(count)
     )
 

@@ -38,7 +38,7 @@ from simulator.virtual.topology import (
     PAYER,
     PLANT,
 )
-from simulator.virtual.workload.payments import FEE, Purse, Workload
+from simulator.virtual.workload.payments import FEE_UNITS, Purse, Workload
 
 RUNS_BEGIN_MS: Final = BEGIN_MS - DAY_MS
 RUN_MS: Final = 16_000
@@ -47,7 +47,7 @@ RUN_UNITS: Final = 40 * UNITS_PER_BILL
 SEQUENCE_A_RUN: Final = 10
 SPENT_MAX: Final = UNITS_PER_BILL
 MINT_GAP_MS: Final = 1_500
-MINT_FEE: Final = Units(100_000)
+MINT_FEE_UNITS: Final = Units(100_000)
 """More than a mint's many signatures cost."""
 PERIOD_MS: Final = HOUR_MS
 MILLILITRE: Final = UNITS_PER_BILL // 1_000
@@ -78,7 +78,7 @@ class Plant:
     def _mint(self) -> None:
         mint = make_mint(self._chain_id, len(self._minted))
         self._minted.append(mint.claim.lot_id())
-        self._mmu.spend(mint, self._spend, MINT_FEE)
+        self._mmu.spend(mint, self._spend, MINT_FEE_UNITS)
 
     def _spend(self) -> None:
         """Spend some of what the farm got, and redeem a part of its milk; then mint again."""
@@ -96,7 +96,7 @@ class Plant:
         body = GrantMandate(
             self._merchant.address, PERIOD_MS, most, PriceMode.FIXED, price, most, most, end_ms
         )
-        name = Call(self._payer.address, self._granted, FEE).name(Domain.MANDATE)
+        name = Call(self._payer.address, self._granted, FEE_UNITS).name(Domain.MANDATE)
         self._granted += 2  # Each is cancelled with the next nonce.
         self._payer.spend(body, partial(self._charge, name))
 

@@ -19,7 +19,7 @@ from simulator.virtual.oracle.chronicle import Chronicle
 from simulator.virtual.process import Process, Stage
 from simulator.virtual.world import Act
 
-FEE: Final = Units(100)
+FEE_UNITS: Final = Units(100)
 PAYMENT_UNITS_MAX: Final = 50_000
 RETRY_MS: Final = 1_500
 REDEEMS_OF_TEN: Final = 2
@@ -111,16 +111,16 @@ class Purse:
         self._workload = workload
         self._nonce = 0
 
-    def spend(self, body: Body, then: Act, fee: Units = FEE) -> None:
+    def spend(self, body: Body, then: Act, fee_units: Units = FEE_UNITS) -> None:
         """Have a body ordered, and go on when it is, whatever came of it."""
         chain_id = self._workload.stage.cast.chain_id
-        transaction = signed(chain_id, self.key, self._nonce, body, fee)
+        transaction = signed(chain_id, self.key, self._nonce, body, fee_units)
         self._nonce += 1
         self._workload.follow(transaction, then)
 
 
 def signed(
-    chain_id: Hash, key: SigningKey, nonce: int, body: Body, fee: Units = FEE
+    chain_id: Hash, key: SigningKey, nonce: int, body: Body, fee_units: Units = FEE_UNITS
 ) -> Transaction:
     """Sign a body as an account of one key."""
-    return sign(Intent(chain_id, Policy.single(key.public), nonce, fee, FOREVER, body), key)
+    return sign(Intent(chain_id, Policy.single(key.public), nonce, fee_units, FOREVER, body), key)
