@@ -20,6 +20,8 @@ from node.client.views import NodeStatus
 HEARTBEAT_S: Final = 1.0
 FINALITY_SILENCE_S_MAX: Final = 30.0
 """A network that finalizes no block for this long has no quorum: an idle one makes them too."""
+CHAIN_DRIFT_MS: Final = 2_000
+"""A block may be dated so far ahead of a node's clock (docs/spec/consensus.md §1.7)."""
 SKEW_MS_MAX: Final = 5_000
 """How far a node's clock may be ahead of ours before neither says how old a block is."""
 
@@ -74,6 +76,12 @@ class NodeWatch:
         if self.status is None:
             return self._wall_ms()
         return self._base_ms + int((self._steady_s() - self._base_s) * 1_000)
+
+    @property
+    def clock_ahead_ms(self) -> int:
+        """Tell how far the chain's time is ahead of the node's clock; 0 within the usual drift."""
+        ahead_ms = 0 if self.status is None else self.status.clock_ahead_ms
+        return ahead_ms if ahead_ms > CHAIN_DRIFT_MS else 0
 
     def lag_blocks(self, settled_height: int) -> int:
         """Give how many final blocks a node has beyond one."""

@@ -187,6 +187,7 @@ async def readyz(request: Request) -> Response:
         **readiness.body(),
         "settledHeight": service.follower.cursor.height,
         "lagBlocks": service.follower.lag_blocks,
+        "chainClockAheadMs": service.watch.clock_ahead_ms,
     }
     return json_response(body, 503 if readiness.reason else 200)
 

@@ -159,3 +159,16 @@ def test_time_is_the_newest_block_s_and_goes_on_by_the_steady_clock() -> None:
     assert 1_010_000 <= watch.now_ms() < 1_015_000
     watch.take(status_of(node, height=8, block_time_ms=1_020_000))
     assert 1_020_000 <= watch.now_ms() < 1_025_000
+
+
+@pytest.mark.parametrize(("ahead_ms", "told_ms"), [(1_500, 0), (3_598_000, 3_598_000)])
+def test_readyz_tells_that_the_chain_s_clock_is_ahead_and_payments_go_on(
+    database: TestDatabase, ahead_ms: int, told_ms: int
+) -> None:
+    async def act(bench: Bench) -> None:
+        status = await bench.node.status()
+        bench.service.watch.take(msgspec.structs.replace(status, clock_ahead_ms=ahead_ms))
+        ready = await bench.http.get("/readyz")
+        assert (ready.status_code, ready.json()["chainClockAheadMs"]) == (200, told_ms)
+
+    on_bench(database, Clocks(), act)
