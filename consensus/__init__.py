@@ -71,6 +71,47 @@ each other. When an honest validator leads, and patience is longer than a block 
 be checked and to be voted for, all honest validators notarize and then finalize its block.
 Patience grows with every barren view, so the time comes, and honest leaders recur by their stake.
 
+Where this leaves the paper, and why
+====================================
+
+The paper is Benjamin Chan and Rafael Pass, *Simplex Consensus: A Simple and Fast Consensus
+Protocol* (2023, https://eprint.iacr.org/2023/463). Its idea and its proof stand. It is written for
+a fixed set of players who never forget, over links that lose nothing; so this code, like
+commonware's `simplex`, has to say more, and at some places says something else.
+
+- **A view that fails leaves no block.** The paper fills it with a dummy block, so that a chain is
+  as long as there were iterations. Here a view is *nullified* by a vote of a kind of its own, and
+  heights count real blocks: people, stores and light clients never meet a dummy.
+- **A proposal does not carry the chain**, nor does everybody hand on every certificate to all.
+  It carries its parent's certificate and the newest nullifications; whoever lacks more asks
+  (`fetching`), and certificates go to those who seem to lack them (R7). All to all would cost n²
+  times a quorum of signatures a view; this costs n.
+- **A finalize vote names the block**, not the iteration alone. So a finalization can be checked by
+  itself, by a light client too, and no certificate of one block ever proves another.
+- **Finalize waits for the body.** In the paper, who sees a notarization in time may finalize.
+  Here the block must be valid *and durable* at this validator (R5): what is final can always be
+  executed, and be had from an honest part of the quorum. The vote may come after the view.
+- **Nullify excludes notarize, too, once it is cast** (R3). The paper needs only that it excludes
+  finalize. The votes of one view then have an order, which a guard without the protocol's other
+  reasons can hold. Progress loses nothing: a late notarization is still a parent (R8).
+- **Two blocks of one leader end the view** (R6). The paper votes for the first. Here whoever
+  saw both votes for neither, and the pair is evidence for which the ledger takes stake.
+- **Two timers instead of one, and reasons to give up at once** (R4): 2Δ for the proposal, 3Δ for
+  the notarization; none at all for an invalid block, a failed build, or a leader that nullified
+  or has long been silent (R9). Patience grows in barren views, for nobody knows the true Δ.
+- **Messages get lost.** The paper's arrive in the end. Here a nullify is sent again until its view
+  ends, and what was said is said again while finality is owed and does not come (R10).
+- **An idle network is silent.** The paper's iterations follow each other without end. Here timers
+  run only while a block is due: there is work, a tip lacks finality, or a heartbeat has passed.
+- **Stake votes, not heads**, and leaders are not drawn by a public hash of the iteration. An epoch
+  has 1,024 slots, shared by stake and shuffled by a seed that earlier leaders' VRF draws made:
+  nobody can choose it, only keep a whole block back, and all know it an epoch ahead.
+- **Committees change.** The paper's players are fixed, so within an epoch ours are, too (below).
+- **Validators crash and forget.** What excludes a vote is on disk before the vote leaves, and who
+  lost that memory does not vote until nothing forgotten can matter (`guard`, `silence`).
+- **Blocks have a time**, judged against one's own clock (spec §1.7). An early block gets no vote,
+  but is no offence; once a quorum has certified it, no clock is asked any more.
+
 How epochs follow each other
 ============================
 

@@ -1,6 +1,6 @@
 """Faults and bugs of consensus.
 
-PeerFault             a member broke the protocol; becomes an `Misbehaviour`
+PeerFault             a member broke the protocol; becomes a `Misbehaviour`
 +-- WrongSender       a vote not from its signer, a proposal not from its leader
 +-- BadVoteSignature  a vote whose signature is not its signer's
 +-- BadCertificate    a certificate that proves nothing
