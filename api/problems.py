@@ -4,6 +4,7 @@ The title is in English or Malay by `Accept-Language`; `code` is for programs an
 `requestId` finds the request in the logs.
 """
 
+import logging
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -14,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ulid import ULID
@@ -68,6 +69,7 @@ def problem(
     }
     if fault.errors:
         body["errors"] = [{"pointer": e.pointer, "code": e.code} for e in fault.errors]
+    request.scope.setdefault("state", {})["code"] = fault.code
     headers = {"Content-Language": "ms" if malay else "en"}
     if fault.retry_after_s is not None:
         headers["Retry-After"] = str(fault.retry_after_s)
@@ -110,25 +112,20 @@ def _invalid(request: Request, fault: Exception) -> Response:
 
 def _database_fault(request: Request, fault: Exception) -> Response:
     if not (is_passing(fault) or is_for_the_operator(fault)):
-        return _internal(request, fault)
-    log.error("database fault", fault=describe(fault))
+        raise fault  # A statement of ours that is wrong: a bug like any other.
     away = Unavailable("try again", code="DATABASE_UNAVAILABLE", retry_after_s=1)
-    return problem(request, away)
-
-
-def _internal(request: Request, fault: Exception) -> Response:
-    log.error("bug", exc_info=fault, path=request.url.path)
-    return problem(request, ApiFault("the request is in our logs under its requestId"))
+    answer = problem(request, away)
+    request.scope["state"]["fault"] = describe(fault)
+    return answer
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Let every fault leave the app as a problem."""
+    """Let every fault leave the app as a problem; bugs leave it as they are, for `Dress`."""
     app.add_exception_handler(ApiFault, _api_fault)
     app.add_exception_handler(HTTPException, _http_exception)
     app.add_exception_handler(RequestValidationError, _invalid)
     for kind in DATABASE_FAULTS:
         app.add_exception_handler(kind, _database_fault)
-    app.add_exception_handler(Exception, _internal)
 
 
 _HEADERS: Final = {
@@ -138,8 +135,19 @@ _HEADERS: Final = {
 }
 
 
+CLIENT_LEFT: Final = 499
+"""What is counted for a request whose client went away before it was read (as nginx has it)."""
+CUT_OFF: Final = "cut_off"
+"""What is counted beside the status of an answer that broke off in the middle."""
+PATH_CHARS_MAX: Final = 200
+
+
 class Dress:
-    """Names each request, dresses each answer in safe headers, and counts it."""
+    """Names each request, dresses each answer in safe headers, counts it, and logs refusals.
+
+    It stands outside of everything that can fail, so that a bug's answer is dressed, named and
+    counted as well. All that is logged under a request bears its id.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -152,18 +160,58 @@ class Dress:
             return
         request_id = _given_id(scope) or f"req_{ULID()}"
         scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Dressed(send, request_id, self._metrics)
+        with structlog.contextvars.bound_contextvars(**{"http.request.id": request_id}):
+            try:
+                await self._app(scope, receive, answer.send)
+            except ClientDisconnect:
+                self._metrics.responses.labels(str(CLIENT_LEFT)).inc()
+                log.info("client left", **_named(scope, CLIENT_LEFT))
+            except Exception as bug:  # Whatever it is: the caller gets its id, and we the trace.
+                log.error("bug", exc_info=bug, **_named(scope, 500))
+                if answer.status:
+                    self._metrics.responses.labels(CUT_OFF).inc()
+                    return
+                told = ApiFault("the request is in our logs under its requestId")
+                await problem(Request(scope), told)(scope, receive, answer.send)
+            else:
+                if answer.status >= 400:
+                    level = logging.WARNING if answer.status >= 500 else logging.INFO
+                    log.log(level, "refused", **_named(scope, answer.status))
 
-        async def send_dressed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
-                self._metrics.responses.labels(str(message["status"])).inc()
-            await send(message)
 
-        await self._app(scope, receive, send_dressed)
+class _Dressed:
+    """The way back of one request; `status` is 0 until the answer has begun."""
+
+    def __init__(self, send: Send, request_id: str, metrics: Metrics) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._metrics = metrics
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self._request_id
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("Cache-Control", "no-store")
+            self._metrics.responses.labels(str(self.status)).inc()
+        await self._send(message)
+
+
+def _named(scope: Scope, status: int) -> dict[str, object]:
+    """Give what a log line says of a request, by the names of Elastic's common schema."""
+    state = scope["state"]
+    told = {"event.code": state.get("code"), "error.message": state.get("fault")}
+    return {
+        "http.request.method": scope["method"],
+        "url.path": scope["path"][:PATH_CHARS_MAX],
+        "http.response.status_code": status,
+        **{name: value for name, value in told.items() if value},
+    }
 
 
 def _given_id(scope: Scope) -> str:
