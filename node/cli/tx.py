@@ -31,6 +31,7 @@ from ledger.types.transfer import REFERENCE_BYTES, Redemption, Transfer
 from node.cli.tx_bodies import read_body, read_policy
 from node.client.errors import Rejected
 from node.client.http import NodeClient
+from node.client.queries import WAIT_MS_MAX
 from node.client.views import NodeStatus, TransactionState, TransactionView, present
 from node.errors import BadArgument
 from node.key_file import read_key
@@ -38,7 +39,6 @@ from node.key_file import read_key
 DEFAULT_NODE: Final = "http://127.0.0.1:26002"
 VALID_BLOCKS: Final = 1_000
 """How many blocks a transfer made here may wait to be included."""
-WAIT_MS_MAX: Final = 10_000
 
 app = typer.Typer(
     no_args_is_help=True, help="Pay, send any transaction of the law, and look one up."

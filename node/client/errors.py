@@ -3,8 +3,10 @@
 NodeFault
 +-- WireFault          a peer's bytes break the framing
 |   +-- FrameTooLong     a frame above the channel's cap
++-- BadParameter       a value in a URL that is not what it must be
 +-- ClientFault        a request to a node that did not succeed
     +-- NodeUnavailable  no answer: not running, starting, or overloaded; try again
+    |   +-- Unanswered     it was handed over all the same, and may have been carried out
     +-- Rejected         the node answered that the request is wrong; do not repeat it
 """
 
@@ -22,12 +24,28 @@ class FrameTooLong(WireFault):
         super().__init__(f"a frame of {size} bytes where at most {limit} are allowed")
 
 
+class BadParameter(NodeFault):
+    """A value in a URL that is not what it must be, by the name it has there."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(detail)
+        self.name = name
+
+
 class ClientFault(NodeFault):
     """A request to a node that did not succeed."""
 
 
 class NodeUnavailable(ClientFault):
     """No usable answer: the node isn't running, is starting, or is overloaded. Try again."""
+
+
+class Unanswered(NodeUnavailable):
+    """A request that was handed over and not answered: it may have been carried out, or will be.
+
+    What was handed in is asked for by its id, or handed in again as it is: a transaction takes
+    effect once at most.
+    """
 
 
 class Rejected(ClientFault):

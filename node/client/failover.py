@@ -31,9 +31,13 @@ PATIENCE: Final = "patience_s"
 REPEATABLE: Final = "repeatable"
 """The extension of a request that says that doing it twice is doing it once."""
 
+REACHED: Final = "reached"
+"""The extension of a request that lists the nodes that may have got it: filled in here."""
+
 _READS: Final = frozenset({"GET", "HEAD"})
 _CANNOT_SERVE: Final = frozenset({502, 503, 504})
-_UNREACHED: Final = (httpx.ConnectError, httpx.ConnectTimeout)
+UNREACHED: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""The faults after which no node has got a request."""
 
 
 @dataclass(slots=True)
@@ -82,6 +86,7 @@ class FailoverTransport(httpx.AsyncBaseTransport):
         """Try each origin once, the one that answered last first, those held back last."""
         repeatable = bool(request.extensions.get(REPEATABLE, request.method in _READS))
         wanted_s = float(request.extensions.get(PATIENCE, PATIENCE_S))
+        reached: list[httpx.URL] = request.extensions.get(REACHED, [])
         end_s = self._now_s() + max(DEADLINE_S, wanted_s)
         origins = self._in_turn()
         for origin in origins:
@@ -94,11 +99,14 @@ class FailoverTransport(httpx.AsyncBaseTransport):
                     response = await self._send(request, origin)
             except (httpx.TransportError, TimeoutError) as fault:
                 origin.fail(asked_s, self._now_s())
-                if not last and (repeatable or isinstance(fault, _UNREACHED)):
+                if not isinstance(fault, UNREACHED):
+                    reached.append(origin.url)
+                if not last and (repeatable or isinstance(fault, UNREACHED)):
                     continue
                 if isinstance(fault, TimeoutError):
                     raise httpx.ReadTimeout("no answer began in time") from fault
                 raise
+            reached.append(origin.url)
             if response.status_code in _CANNOT_SERVE:
                 origin.fail(asked_s, self._now_s())
                 if repeatable and not last:

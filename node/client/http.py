@@ -9,16 +9,64 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from types import TracebackType
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import httpx
 import msgspec
 
+from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address
 from ledger.types.trace import Trace
-from node.client.errors import NodeUnavailable, Rejected, WireFault
-from node.client.failover import PATIENCE, PATIENCE_S, REPEATABLE, FailoverTransport
+from node.client.answers import decode_answer, raise_for
+from node.client.errors import NodeUnavailable, Unanswered, WireFault
+from node.client.failover import (
+    PATIENCE,
+    PATIENCE_S,
+    REACHED,
+    REPEATABLE,
+    UNREACHED,
+    FailoverTransport,
+)
 from node.client.framing import FrameDecoder
+from node.client.parameters import NUMBER_MAX, Value
+from node.client.queries import (
+    ACCOUNT,
+    BLOCK,
+    BLOCK_AT,
+    BLOCKS,
+    FARM_LOTS,
+    GENESIS,
+    HISTORY,
+    HISTORY_PAGE,
+    HISTORY_PAGES,
+    LOTS,
+    LOTS_PAGE,
+    MSGPACK,
+    PROOF,
+    STATUS,
+    SUBMIT,
+    SUPPLY,
+    TRACE,
+    TRANSACTION,
+)
+from node.client.query import Query
+from node.client.requests import (
+    GetAccount,
+    GetBlock,
+    GetFarmLots,
+    GetGenesis,
+    GetHeightAt,
+    GetHistory,
+    GetHistoryPage,
+    GetLots,
+    GetProof,
+    GetStatus,
+    GetSupply,
+    GetTrace,
+    GetTransaction,
+    Request,
+    Subscribe,
+)
 from node.client.views import (
     AccountView,
     FinalBlock,
@@ -41,16 +89,9 @@ LONG_PATIENCE_S: Final = 10.0
 """For answers that a node gathers from many blocks."""
 RETRY_FIRST_S: Final = 0.1
 RETRY_MAX_S: Final = 2.0
-_MSGPACK: Final = "application/msgpack"
 
-T = TypeVar("T")
-
-
-class _Told(msgspec.Struct):
-    """The parts of a problem+json answer that are passed on."""
-
-    code: str = "http_error"
-    detail: str = ""
+R = TypeVar("R", bound=Request)
+A = TypeVar("A")
 
 
 class NodeClient:
@@ -70,7 +111,7 @@ class NodeClient:
             transport=transport,
             timeout=httpx.Timeout(TIMEOUT_S, connect=3.0),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=AT_ONCE_MAX),
-            headers={"accept": _MSGPACK},
+            headers={"accept": MSGPACK},
             trust_env=False,
         )
 
@@ -91,11 +132,11 @@ class NodeClient:
 
     async def status(self) -> NodeStatus:
         """Ask where the node stands."""
-        return await self._get("/v1/status", NodeStatus)
+        return await self._ask(STATUS, GetStatus())
 
     async def genesis(self) -> bytes:
         """Fetch the genesis file."""
-        return (await self._request("GET", "/v1/genesis")).content
+        return await self._ask(GENESIS, GetGenesis())
 
     async def submit(self, raws: Sequence[bytes]) -> list[Submission]:
         """Hand in transactions (at most 5,000); one answer each, in order.
@@ -105,79 +146,80 @@ class NodeClient:
         if not raws:
             return []
         body = msgspec.msgpack.encode(list(raws))
-        headers = {"content-type": _MSGPACK}
         response = await self._request(
-            "POST",
-            "/v1/transactions",
+            SUBMIT.method,
+            SUBMIT.path,
             content=body,
-            headers=headers,
             patience_s=PATIENCE_S + len(raws) / SUBMISSIONS_A_SECOND,
             repeatable=True,  # A transaction's id is its own key: a node takes it once.
         )
-        return _decode(response.content, list[Submission])
+        return decode_answer(response.content, SUBMIT.answer)
 
     async def account(self, address: Address) -> AccountView:
         """Look an account up; one that was never used is empty."""
-        return await self._get(f"/v1/accounts/{address.hex()}", AccountView)
+        return await self._ask(ACCOUNT, GetAccount(address))
 
     async def history(
-        self, address: Address, *, before: int | None = None, limit: int = 50
-    ) -> list[bytes]:
+        self, address: Address, *, before: int = NUMBER_MAX, limit: int = HISTORY_PAGE
+    ) -> list[Hash]:
         """List the ids of an account's transactions below a height, newest first."""
-        asked = f"limit={limit}" + ("" if before is None else f"&before={before}")
-        return await self._get(f"/v1/accounts/{address.hex()}/transactions?{asked}", list[bytes])
+        return await self._ask(HISTORY, GetHistory(address, before, limit))
 
     async def transaction(self, txid: bytes, wait_ms: int = 0) -> TransactionView:
         """Look a transaction up; wait up to `wait_ms` (at most 10,000) for it to be final."""
-        path = f"/v1/transactions/{txid.hex()}?wait_ms={wait_ms}"
-        return await self._get(path, TransactionView, PATIENCE_S + wait_ms / 1_000)
+        patience_s = PATIENCE_S + wait_ms / 1_000
+        return await self._ask(
+            TRANSACTION, GetTransaction(Hash(txid)), wait_ms, patience_s=patience_s
+        )
 
     async def block(self, height: int) -> FinalBlock:
         """Fetch a finalized block; `Rejected` with `unknown_block` above the head."""
-        return await self._get(f"/v1/blocks/{height}", FinalBlock)
+        return await self._ask(BLOCK, GetBlock(height))
 
     async def block_at(self, time_ms: int) -> FinalBlock:
         """Fetch the last finalized block that is not after a time."""
-        return await self._get(f"/v1/blocks/at/{time_ms}", FinalBlock)
+        return await self._ask(BLOCK_AT, GetHeightAt(time_ms))
 
     async def history_page(
-        self, address: Address, before: tuple[int, int] | None = None, limit: int = 50
+        self,
+        address: Address,
+        before: tuple[int, int] = (NUMBER_MAX, 0),
+        limit: int = HISTORY_PAGE,
     ) -> list[HistoryView]:
         """List an account's transactions below a (height, index), newest first."""
-        asked = f"limit={limit}" + ("" if before is None else f"&before={before[0]}.{before[1]}")
-        path = f"/v1/accounts/{address.hex()}/history?{asked}"
-        return await self._get(path, list[HistoryView])
+        return await self._ask(HISTORY_PAGES, GetHistoryPage(address, *before, limit))
 
     async def farm_lots(
-        self, farm: Address, before: tuple[int, bytes] | None = None, limit: int = 100
+        self,
+        farm: Address,
+        before: tuple[int, Hash] = (NUMBER_MAX, ZERO_HASH),
+        limit: int = LOTS_PAGE,
     ) -> list[LotView]:
         """List the lots with a farm's milk below a (height, lot), newest first."""
-        cursor = "" if before is None else f"&before={before[0]}.{before[1].hex()}"
-        path = f"/v1/accounts/{farm.hex()}/lots?limit={limit}{cursor}"
-        return await self._get(path, list[LotView])
+        return await self._ask(FARM_LOTS, GetFarmLots(farm, *before, limit))
 
     async def trace(self, subject: bytes) -> Trace:
         """Walk from a payment, pack, lot or run back to the farms, block by block.
 
         `Rejected` with `unknown_subject`, `no_milk_behind`, or `pruned_block` on a pruned node.
         """
-        return await self._get(f"/v1/trace/{subject.hex()}", Trace, LONG_PATIENCE_S)
+        return await self._ask(TRACE, GetTrace(Hash(subject)), patience_s=LONG_PATIENCE_S)
 
-    async def lots(self, limit: int = 100) -> list[LotView]:
+    async def lots(self, limit: int = LOTS_PAGE) -> list[LotView]:
         """List the newest lots."""
-        return await self._get(f"/v1/lots?limit={limit}", list[LotView])
+        return await self._ask(LOTS, GetLots(limit))
 
     async def supply(self) -> SupplyView:
         """Count the tokens."""
-        return await self._get("/v1/supply", SupplyView)
+        return await self._ask(SUPPLY, GetSupply())
 
     async def proof(self, txid: bytes, from_epoch: int = 0) -> bytes:
         """Fetch a proof that a transaction is final, for whoever knows that epoch's committee.
 
         `Rejected` with `not_final`, or with `no_proof` if this node can't make it.
         """
-        path = f"/v1/proofs/{txid.hex()}?from_epoch={from_epoch}"
-        return (await self._request("GET", path, patience_s=LONG_PATIENCE_S)).content
+        asked = GetProof(Hash(txid), from_epoch)
+        return await self._ask(PROOF, asked, patience_s=LONG_PATIENCE_S)
 
     async def blocks(self, start_height: int) -> AsyncGenerator[FinalBlock, None]:
         """Give every finalized block from a height on, for ever, each once and in order.
@@ -200,58 +242,51 @@ class NodeClient:
         """Read one stream of blocks to its end."""
         decoder = FrameDecoder(BLOCK_BYTES_MAX)
         try:
-            async with self._http.stream("GET", f"/v1/blocks?from={height}") as response:
+            async with self._http.stream(BLOCKS.method, BLOCKS.url(Subscribe(height))) as response:
                 if response.is_error:
                     await response.aread()
-                    _raise_for(response)
+                    raise_for(response, 1)
                 async for chunk in response.aiter_bytes():
                     for frame in decoder.feed(chunk):
                         if frame:
-                            yield _decode(frame, FinalBlock)
+                            yield decode_answer(frame, BLOCKS.answer)
         except (httpx.HTTPError, WireFault) as error:
             raise NodeUnavailable(f"the stream of {self._named} ended: {error!r}") from error
 
-    async def _get(self, path: str, kind: type[T], patience_s: float = PATIENCE_S) -> T:
-        return _decode((await self._request("GET", path, patience_s=patience_s)).content, kind)
+    async def _ask(
+        self, query: Query[R, A], request: R, *more: Value, patience_s: float = PATIENCE_S
+    ) -> A:
+        """Ask what a row of the table says; `more` is what the HTTP process heeds by itself."""
+        url = query.url(request, *more)
+        response = await self._request(query.method, url, patience_s=patience_s)
+        if query.media:
+            return cast("A", response.content)
+        return decode_answer(response.content, query.answer)
 
     async def _request(
         self,
         method: str,
-        path: str,
+        url: str,
         *,
         content: bytes | None = None,
-        headers: dict[str, str] | None = None,
         patience_s: float = PATIENCE_S,
         repeatable: bool = False,
     ) -> httpx.Response:
         """Ask once; raise a `ClientFault` for anything but success."""
-        extensions = {PATIENCE: patience_s, REPEATABLE: repeatable or method == "GET"}
+        reached: list[httpx.URL] = []
+        extensions = {
+            PATIENCE: patience_s,
+            REPEATABLE: repeatable or method == "GET",
+            REACHED: reached,
+        }
+        headers = None if content is None else {"content-type": MSGPACK}
         try:
             async with self._free:
                 response = await self._http.request(
-                    method, path, content=content, headers=headers, extensions=extensions
+                    method, url, content=content, headers=headers, extensions=extensions
                 )
         except httpx.HTTPError as error:
-            raise NodeUnavailable(f"no answer from {self._named}: {error!r}") from error
-        _raise_for(response)
+            kind = NodeUnavailable if isinstance(error, UNREACHED) and not reached else Unanswered
+            raise kind(f"no answer from {self._named}: {error!r}") from error
+        raise_for(response, len(reached))
         return response
-
-
-def _raise_for(response: httpx.Response) -> None:
-    """Turn an answer of failure into a fault."""
-    if response.is_success:
-        return
-    try:
-        told = msgspec.json.decode(response.content, type=_Told)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        told = _Told(detail=response.reason_phrase)
-    if response.status_code >= 500:
-        raise NodeUnavailable(f"{told.code}: {told.detail}")
-    raise Rejected(told.code, told.detail, response.status_code)
-
-
-def _decode(raw: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.msgpack.decode(raw, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise NodeUnavailable(f"the answer is not one of a BillCoin node: {error}") from error

@@ -6,6 +6,7 @@ amounts. Amounts inside are whole units, always.
 """
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -150,6 +151,9 @@ class SupplyView(Struct, frozen=True):
     ok: bool
 
 
+ADDRESS_NAMES: Final = frozenset({"address", "proposer", "sender", "farm", "mmu"})
+"""Fields whose bytes are an address; all other bytes are shown in hex."""
+
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
@@ -161,7 +165,7 @@ def present(value: object, prefix: str, name: str = "") -> Json:
         case int():
             return value
         case bytes():
-            if name in {"address", "proposer", "sender", "farm", "mmu"}:
+            if name in ADDRESS_NAMES:
                 return format_address(Address(value), prefix)
             return value.hex()
         case list() | tuple():
@@ -174,8 +178,14 @@ def present(value: object, prefix: str, name: str = "") -> Json:
 
 def _present_field(name: str, value: object, prefix: str) -> tuple[str, Json]:
     """Present one field; amounts change their name with their unit."""
-    if isinstance(value, int) and name in {"units", "fee"}:
-        return ("bill" if name == "units" else "fee_bill"), format_bill(Units(value))
-    if isinstance(value, int) and name.endswith("_units"):
-        return name.removesuffix("units") + "bill", format_bill(Units(value))
+    shown = bill_name(name)
+    if isinstance(value, int) and shown:
+        return shown, format_bill(Units(value))
     return name, present(value, prefix, name)
+
+
+def bill_name(name: str) -> str:
+    """Name the field that shows an amount in BILL; empty for a field that holds none."""
+    if name == "units" or name.endswith("_units"):
+        return name.removesuffix("units") + "bill"
+    return ""

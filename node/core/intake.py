@@ -17,6 +17,7 @@ from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Domain, digest
 from ledger.rules.claims import Claim
 from ledger.types.transaction import Transaction, TxId, decode_transaction
+from node.client.requests import SUBMIT_MAX
 from node.client.views import Submission
 from node.core.application import Application
 from node.core.effects import Effect, SendAll, SendTo, Submitted
@@ -30,7 +31,6 @@ GOSSIP_INTERVAL_MS: Final = 40
 GOSSIP_ALL_MAX: Final = 16
 """Up to this many validators a node sends its transactions to all; beyond, to a few."""
 GOSSIP_FANOUT: Final = 8
-SUBMIT_MAX: Final = 5_000
 RETOLD_MS: Final = 2_000
 """A transaction that came in here and is not final is told again after so long, and later..."""
 RETOLD_MAX_MS: Final = 60_000

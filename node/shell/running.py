@@ -26,8 +26,8 @@ from node.key_file import read_key, read_seed
 from node.shell.disk.journal import Journal
 from node.shell.p2p.libp2p_transport import Libp2pTransport
 from node.shell.p2p.transport import PeerAddress, Transport
+from node.shell.rpc.backend import NodeBackend
 from node.shell.rpc.process import tune_gc
-from node.shell.rpc.queries import Queries
 from node.shell.rpc.server import RpcServer
 from node.shell.service import NodeService
 from node.shell.telemetry import Telemetry
@@ -46,7 +46,7 @@ class Node:
     store: DiskStore
     journal: Journal
     service: NodeService
-    queries: Queries
+    backend: NodeBackend
     transport: Transport
 
     def close(self) -> None:
@@ -113,10 +113,10 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
         journal,
         store,
         telemetry,
-        lambda steps, now_ms: queries.committed(steps, now_ms),
+        lambda steps, now_ms: backend.committed(steps, now_ms),
         config.verify_threads,
     )
-    queries = Queries(
+    backend = NodeBackend(
         config.name,
         genesis,
         genesis_text,
@@ -128,7 +128,7 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
     )
     if machine.engine.me is None:
         _log.warning("this key has no seat: observing only", key=key.public.hex()[:16])
-    return Node(committee, store, journal, service, queries, transport)
+    return Node(committee, store, journal, service, backend, transport)
 
 
 def peer_addresses(config: NodeConfig) -> list[PeerAddress]:
@@ -148,7 +148,7 @@ async def run_node(config: NodeConfig, *, with_rpc: bool) -> None:
             nursery.start_soon(_cancel_on_signal, nursery.cancel_scope)
             await nursery.start(node.service.run)
             await nursery.start(partial(node.transport.run, node.service))
-            await nursery.start(RpcServer(node.queries, config.socket_path).run)
+            await nursery.start(RpcServer(node.backend, config.socket_path).run)
             if with_rpc:
                 nursery.start_soon(keep_rpc, config)
             _log.info("node runs", home=str(config.home), listen=config.listen)

@@ -64,7 +64,7 @@ class Running:
             await self._ended[index].wait()
 
     def heights(self) -> list[int]:
-        return [node.queries.status().height for node in self.nodes.values()]
+        return [node.backend.status().height for node in self.nodes.values()]
 
     async def pay(self, index: int, nonce: int) -> bytes:
         """Hand a transfer to one validator and wait until all have it as final."""
@@ -72,7 +72,7 @@ class Running:
         assert (outcome.code, outcome.detail) == ("", "")
 
         def final() -> bool:
-            views = [node.queries.transaction(outcome.txid) for node in self.nodes.values()]
+            views = [node.backend.transaction(outcome.txid) for node in self.nodes.values()]
             return all(view.state is TransactionState.FINAL for view in views)
 
         await until(final, 20)
@@ -91,15 +91,15 @@ def test_four_validators_agree_lose_one_and_take_it_back(tmp_path):
             await net.pay(1, 1)
             behind = max(net.heights())
             await net.start(3)
-            await until(lambda: net.nodes[3].queries.status().height >= behind, 20)
+            await until(lambda: net.nodes[3].backend.status().height >= behind, 20)
             txid = await net.pay(3, 2)
-            blocks = [node.queries.block(h) for node in net.nodes.values() for h in range(behind)]
+            blocks = [node.backend.block(h) for node in net.nodes.values() for h in range(behind)]
             per_node = len(blocks) // 4
             assert all(blocks[i] == blocks[i % per_node] for i in range(len(blocks)))
             for node in net.nodes.values():
-                assert node.queries.account(PAYEE).units == 3_000_000
-                assert node.queries.supply().ok
-                assert node.queries.history(PAYEE, 2**40, 1) == [txid]
+                assert node.backend.account(PAYEE).units == 3_000_000
+                assert node.backend.supply().ok
+                assert node.backend.history(PAYEE, 2**40, 1) == [txid]
             await net.end(0, 1, 2, 3)
 
     run()
@@ -116,11 +116,11 @@ def test_a_network_that_stopped_whole_goes_on_where_it_was(tmp_path):
             await net.end(0, 1, 2, 3)
             await net.start(0, 1, 2, 3)
             for node in net.nodes.values():
-                assert node.queries.transaction(first).state is TransactionState.FINAL
+                assert node.backend.transaction(first).state is TransactionState.FINAL
             await net.pay(1, 1)
             rich = address_of(homes.payer.public)
             paid = 2 * (1_000_000 + 100)
-            assert net.nodes[0].queries.account(rich).units == BALANCE - paid
+            assert net.nodes[0].backend.account(rich).units == BALANCE - paid
             await net.end(0, 1, 2, 3)
 
     run()
@@ -142,7 +142,7 @@ def test_a_wiped_home_votes_only_after_it_has_watched(tmp_path):
             await net.start(3)
             wiped = net.nodes[3]
             assert wiped.journal.is_lost
-            assert wiped.queries.status().height == 0
+            assert wiped.backend.status().height == 0
             await until(lambda: not wiped.journal.is_lost, 30)
             # Without another one, nothing is final but by its votes.
             await net.end(2)
@@ -168,8 +168,8 @@ def test_refusals_name_the_law_and_leave_the_pool_alone(tmp_path):
             assert [bool(o.code) for o in outcomes] == [True, True, True, False]
             assert len({o.code for o in outcomes}) == 4
             txid = outcomes[3].txid
-            await until(lambda: node.queries.transaction(txid).state is TransactionState.FINAL, 20)
-            metrics = node.queries.metrics().decode()
+            await until(lambda: node.backend.transaction(txid).state is TransactionState.FINAL, 20)
+            metrics = node.backend.metrics().decode()
             assert "billcoin_submitted_total 4.0" in metrics
             assert "billcoin_refused_total 3.0" in metrics
             await net.end(0)

@@ -14,7 +14,7 @@ from ledger.store import MemoryStore
 from node.cli.trace import trace
 from node.client.errors import Rejected
 from node.client.views import TransactionState
-from node.shell.rpc.queries import Queries
+from node.shell.rpc.backend import NodeBackend
 from tests.support.ledger.dairy import GENESIS_MS, Dairy, key
 from tests.support.node.final_chain import TO_BOB, fill
 from tests.support.node.rpc_runs import rpc_app, run_async
@@ -34,9 +34,9 @@ class StoreBackend(ToyBackend):
         super().__init__()
         genesis = Dairy().genesis
         self._store = store
-        self._queries = Queries("n", genesis, b"", store, None, None, None, None)
-        for name in ("history_page", "height_at", "farm_lots", "trace", "block", "transaction"):
-            setattr(self, name, getattr(self._queries, name))
+        self._answers = NodeBackend("n", genesis, b"", store, None, None, None, None)
+        for name in ("history_page", "block_at", "farm_lots", "trace", "block", "transaction"):
+            setattr(self, name, getattr(self._answers, name))
 
     def status(self):
         whole, head = super().status(), self._store.head()
@@ -70,7 +70,7 @@ async def asked(client, path):
 
 def test_a_history_is_read_page_by_page_to_its_end(tmp_path, chain):
     async def test(client):
-        found, cursor = [], None
+        found, cursor = [], (2**53, 0)
         while page := await client.history_page(TO_BOB, cursor, 7):
             found += page
             cursor = (page[-1].height, page[-1].index)

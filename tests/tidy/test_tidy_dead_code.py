@@ -36,6 +36,8 @@ ALIVE: dict[str, str] = {
         head_hash python packages memory_mib""",
     "doors of the law that other programs and tests go through": """
         verify_path audit_store fees_units OUTPUT_BYTES""",
+    "rows of node.client.queries name these methods of the node's backend": """
+        history_page block_at""",
     "a fault of the law whose code whoever verifies signatures gives": "BadSignature",
 }
 

@@ -1,5 +1,6 @@
 """The node's answers to clients: an HTTP process of its own and the unix socket that joins it.
 
-`server` is the validator's end of the socket, `link` and `desk` the HTTP process's; `app` is its
-HTTP face, `wire` the messages between the two, `queries` what is asked of chain and core.
+What can be asked is the table in `node.client.queries`. `backend` answers from chain and core,
+`server` is the validator's end of the socket, `wire` the messages on it, `link` and `desk` the HTTP
+process's end; `app` is its HTTP face, with `bodies`, `problems` and `openapi` beside it.
 """

@@ -1,190 +1,162 @@
 """The RPC process: HTTP for clients of a node, in a process of its own.
 
-It holds no keys and decides nothing: it decodes, asks the node over `NodeLink`, and presents.
-JSON is for people; a client that accepts `application/msgpack` gets the views as they are. Wrong
-input is answered with problem+json and never reaches the node (docs/spec/wire.md §7).
+It holds no keys and decides nothing: it reads what `node.client.queries` lets a client ask, asks
+the node over `NodeLink`, and presents. JSON is for people; a client that likes MessagePack as well
+gets the views as they are. Wrong input is answered with problem+json and never reaches the node
+(docs/spec/wire.md §7).
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Final, TypeVar
+from typing import Final
 
 import msgspec
-from msgspec import Meta
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from ledger.errors.store import PrunedBlock
 from ledger.primitives.codec import encode
-from ledger.primitives.errors import BadAddress
-from ledger.primitives.hashing import HASH_BYTES, ZERO_HASH, Hash
-from ledger.primitives.keys import Address, parse_address
-from ledger.types.transaction import TRANSACTION_BYTES_MAX
-from node.client.errors import NodeUnavailable
+from ledger.primitives.errors import CodecFault
+from ledger.types.transaction import decode_transaction
+from node.client.errors import NodeUnavailable, Unanswered
 from node.client.framing import HEARTBEAT, encode_frame
-from node.client.views import (
-    AccountView,
-    FinalBlock,
-    HistoryView,
-    LotView,
-    NodeStatus,
-    SupplyView,
-    TraceAnswer,
-    present,
+from node.client.parameters import Value
+from node.client.queries import (
+    BLOCK,
+    BLOCK_AT,
+    BLOCKS,
+    JSON,
+    MSGPACK,
+    PROOF,
+    QUERIES,
+    STATUS,
+    SUBMIT,
+    TRACE,
+    TRANSACTION,
 )
+from node.client.query import A_co, Query, R_co
+from node.client.requests import GetStatus, Request
+from node.client.views import FinalBlock, Json, TraceAnswer, present
 from node.core.proving import Lack, ProofAnswer
 from node.lightclient import PROOF_BYTES_MAX, Material, make_proof
 from node.shell.rpc import wire
+from node.shell.rpc.bodies import read_batch, wants_msgpack
 from node.shell.rpc.link import NodeLink
+from node.shell.rpc.openapi import format_document
+from node.shell.rpc.problems import HANDLERS, Problem
 
-BODY_BYTES_MAX: Final = 12 * 1024 * 1024
-WAIT_MS_MAX: Final = 10_000
 FOLLOWERS_MAX: Final = 512
 QUIET_S: Final = 5.0
 """A stream of blocks shows a sign of life at least this often."""
-MSGPACK: Final = "application/msgpack"
-
-T = TypeVar("T")
-RawText = Annotated[str, Meta(max_length=2 * TRANSACTION_BYTES_MAX)]
-RawBytes = Annotated[bytes, Meta(max_length=TRANSACTION_BYTES_MAX)]
-
-
-class _JsonBatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    transactions: Annotated[list[RawText], Meta(min_length=1, max_length=wire.SUBMIT_MAX)]
-
-
-_packed_batch = msgspec.msgpack.Decoder(
-    Annotated[list[RawBytes], Meta(min_length=1, max_length=wire.SUBMIT_MAX)]
-)
-_json_batch = msgspec.json.Decoder(_JsonBatch)
-
-
-class Problem(Exception):
-    """A request that can't be served: becomes problem+json (RFC 9457)."""
-
-    def __init__(self, status: HTTPStatus, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.code, self.detail = status, code, detail
-
-
-def _bad(code: str, detail: str) -> Problem:
-    return Problem(HTTPStatus.BAD_REQUEST, code, detail)
 
 
 class RpcApp:
-    """The endpoints, over one link."""
+    """The endpoints, over one link: a row of `QUERIES` each."""
 
     def __init__(self, link: NodeLink) -> None:
         self._link = link
         self._followers = 0
 
-    async def status(self, request: Request) -> Response:
-        """Tell where the node stands."""
-        return self._show(request, await self._link.ask(wire.GetStatus(), NodeStatus))
+    def routes(self) -> list[Route]:
+        """Make a route of every row; those that take more than to ask and to show are told here."""
+        more = {
+            SUBMIT.name: self._submit,
+            TRANSACTION.name: self._transaction,
+            TRACE.name: self._trace,
+            BLOCKS.name: self._blocks,
+            BLOCK_AT.name: self._block_at,
+            BLOCK.name: self._block,
+            PROOF.name: self._proof,
+        }
+        return [
+            Route(
+                query.path,
+                more.get(query.name, partial(self._plain, query)),
+                methods=[query.method],
+                name=query.name,
+            )
+            for query in QUERIES
+        ]
 
-    async def genesis(self, _request: Request) -> Response:
-        """Give the genesis file."""
-        raw = await self._link.ask(wire.GetGenesis(), bytes)
-        return Response(raw, media_type="application/json")
+    def _read(self, http: HttpRequest, query: Query[R_co, A_co]) -> tuple[R_co, tuple[Value, ...]]:
+        return query.read({**http.query_params, **http.path_params}, self._prefix)
 
-    async def submit(self, request: Request) -> Response:
+    async def _plain(self, query: Query[Request, object], http: HttpRequest) -> Response:
+        """Ask the node, and show what it answers."""
+        asked, _ = self._read(http, query)
+        answer = await self._link.ask(asked, query.answer)
+        if isinstance(answer, bytes):
+            return Response(answer, media_type=query.media)
+        return self._show(http, query, answer)
+
+    async def _submit(self, http: HttpRequest) -> Response:
         """Take a batch of transactions in; one submission each, in order."""
-        raws = _decode_batch(request, await _read_body(request))
-        outcomes = await self._link.submit(raws)
-        return self._show(request, outcomes, "submissions")
+        raws = await read_batch(http)
+        try:
+            outcomes = await self._link.submit(raws)
+        except NodeUnavailable as fault:
+            raise await asyncio.to_thread(_not_answered, raws, fault) from fault
+        return self._show(http, SUBMIT, outcomes)
 
-    async def transaction(self, request: Request) -> Response:
+    async def _transaction(self, http: HttpRequest) -> Response:
         """Show a transaction, waiting for it to be final if asked to."""
-        txid = _hash(request.path_params["txid"], "txid")
-        wait_ms = _whole(request, "wait_ms", 0, 0, WAIT_MS_MAX)
-        return self._show(request, await self._link.transaction(txid, wait_ms / 1_000))
+        asked, (wait_ms,) = self._read(http, TRANSACTION)
+        view = await self._link.transaction(asked.txid, int(wait_ms) / 1_000)
+        return self._show(http, TRANSACTION, view)
 
-    async def account(self, request: Request) -> Response:
-        """Show an account."""
-        address = self._address(request)
-        return self._show(request, await self._link.ask(wire.GetAccount(address), AccountView))
-
-    async def history(self, request: Request) -> Response:
-        """List an account's transactions, newest first."""
-        before = _whole(request, "before", 2**53, 0, 2**53)
-        limit = _whole(request, "limit", 50, 1, wire.HISTORY_MAX)
-        asked = wire.GetHistory(self._address(request), before, limit)
-        return self._show(request, await self._link.ask(asked, list[bytes]), "transactions")
-
-    async def history_page(self, request: Request) -> Response:
-        """List an account's transactions below `before` (HEIGHT or HEIGHT.INDEX)."""
-        height, _, index = request.query_params.get("before", str(2**53)).partition(".")
-        asked = wire.GetHistoryPage(
-            self._address(request),
-            _parse_whole(height, "before", 0, 2**53),
-            _parse_whole(index or "0", "before", 0, 2**32 - 1),
-            _whole(request, "limit", 50, 1, wire.HISTORY_MAX),
-        )
-        found = await self._link.ask(asked, list[HistoryView])
-        return self._show(request, found, "transactions")
-
-    async def farm_lots(self, request: Request) -> Response:
-        """List the lots with a farm's milk below `before` (HEIGHT or HEIGHT.LOT)."""
-        height, _, lot = request.query_params.get("before", str(2**53)).partition(".")
-        asked = wire.GetFarmLots(
-            self._address(request),
-            _parse_whole(height, "before", 0, 2**53),
-            _hash(lot, "before") if lot else ZERO_HASH,
-            _whole(request, "limit", 100, 1, wire.LOTS_MAX),
-        )
-        return self._show(request, await self._link.ask(asked, list[LotView]), "lots")
-
-    async def trace(self, request: Request) -> Response:
+    async def _trace(self, http: HttpRequest) -> Response:
         """Show where the milk of a payment, pack, lot or run came from."""
-        subject = _hash(request.path_params["subject"], "subject")
-        answer = await self._link.ask(wire.GetTrace(subject), TraceAnswer)
+        asked, _ = self._read(http, TRACE)
+        answer = await self._link.ask(asked, TraceAnswer)
         if answer.trace is None:
             pruned = answer.code == PrunedBlock.code
             status = HTTPStatus.GONE if pruned else HTTPStatus.NOT_FOUND
             raise Problem(status, answer.code, answer.detail)
-        return self._show(request, answer.trace)
+        return self._show(http, TRACE, answer.trace)
 
-    async def block_at(self, request: Request) -> Response:
+    async def _block_at(self, http: HttpRequest) -> Response:
         """Show the last finalized block that is not after a time."""
-        time_ms = _parse_whole(request.path_params["time_ms"], "time_ms", 0, 2**53)
-        raw = await self._link.ask(wire.GetHeightAt(time_ms), msgspec.Raw)
+        asked, _ = self._read(http, BLOCK_AT)
+        raw = await self._link.ask(asked, msgspec.Raw)
         height = msgspec.msgpack.decode(raw, type=int | None)
         if height is None:
             raise Problem(HTTPStatus.NOT_FOUND, "unknown_block", "the chain began after that time")
-        return await self._show_block(request, height)
+        return await self._show_block(http, height)
 
-    async def block(self, request: Request) -> Response:
+    async def _block(self, http: HttpRequest) -> Response:
         """Show a finalized block."""
-        height = _parse_whole(request.path_params["height"], "height", 0, 2**53)
-        return await self._show_block(request, height)
+        asked, _ = self._read(http, BLOCK)
+        return await self._show_block(http, asked.height)
 
-    async def _show_block(self, request: Request, height: int) -> Response:
-        encoded = await self._block(height)
+    async def _show_block(self, http: HttpRequest, height: int) -> Response:
+        encoded = await self._encoded_block(height)
         if encoded is None:
             detail = f"no block of height {height} is final yet"
             raise Problem(HTTPStatus.NOT_FOUND, "unknown_block", detail)
-        if _wants_msgpack(request):
-            return Response(encoded, media_type=MSGPACK)
-        return self._show(request, msgspec.msgpack.decode(encoded, type=FinalBlock))
+        if wants_msgpack(http):
+            return Response(encoded, media_type=MSGPACK, headers=_VARY)
+        return self._show(http, BLOCK, msgspec.msgpack.decode(encoded, type=FinalBlock))
 
-    async def blocks(self, request: Request) -> Response:
+    async def _blocks(self, http: HttpRequest) -> Response:
         """Stream finalized blocks from a height on: frames of MessagePack, empty ones for life."""
-        start = _whole(request, "from", 1, 1, 2**53)
+        asked, _ = self._read(http, BLOCKS)
         if self._followers >= FOLLOWERS_MAX:
             raise NodeUnavailable("too many follow this node: try another")
-        await self._block(start)  # Not running is an error now, not an empty stream.
-        return StreamingResponse(self._follow(start), media_type="application/octet-stream")
+        await self._encoded_block(asked.start)  # Not running is an error now, not an empty stream.
+        if http.method == "HEAD":  # Not the stream, whose end nobody would see.
+            return StreamingResponse((), media_type=BLOCKS.media)
+        return StreamingResponse(self._follow(asked.start), media_type=BLOCKS.media)
 
-    async def _block(self, height: int) -> bytes | None:
+    async def _encoded_block(self, height: int) -> bytes | None:
         """Give an encoded block, or None above the head; raise `Problem` if it is pruned."""
         encoded = await self._link.block(height)
         if encoded is None:
-            status = await self._link.ask(wire.GetStatus(), NodeStatus)
+            status = await self._link.ask(GetStatus(), STATUS.answer)
             if 0 < height < status.kept_from:
                 fault = PrunedBlock(height=height, kept_from=status.kept_from)
                 raise Problem(HTTPStatus.GONE, fault.code, str(fault))
@@ -201,65 +173,52 @@ class RpcApp:
         finally:
             self._followers -= 1
 
-    async def lots(self, request: Request) -> Response:
-        """List the newest lots."""
-        limit = _whole(request, "limit", 100, 1, wire.LOTS_MAX)
-        return self._show(request, await self._link.ask(wire.GetLots(limit), list[LotView]), "lots")
-
-    async def supply(self, request: Request) -> Response:
-        """Count the tokens."""
-        return self._show(request, await self._link.ask(wire.GetSupply(), SupplyView))
-
-    async def proof(self, request: Request) -> Response:
+    async def _proof(self, http: HttpRequest) -> Response:
         """Prove that a transaction is final, to whoever knows the committee of an epoch."""
-        txid = _hash(request.path_params["txid"], "txid")
-        from_epoch = _whole(request, "from_epoch", 0, 0, 2**53)
-        answer = await self._link.ask(wire.GetProof(txid, from_epoch), ProofAnswer)
+        asked, _ = self._read(http, PROOF)
+        answer = await self._link.ask(asked, ProofAnswer)
         if answer.material is None:
             raise Problem(HTTPStatus.NOT_FOUND, answer.lack.value, answer.detail)
         # Hashing the trees of a full block takes long enough that others should not wait for it.
         raw = await asyncio.to_thread(_prove, answer.material)
-        return Response(raw, media_type="application/octet-stream")
+        return Response(raw, media_type=PROOF.media)
 
-    async def metrics(self, _request: Request) -> Response:
-        """Give the node's metrics to Prometheus."""
-        raw = await self._link.ask(wire.GetMetrics(), bytes)
-        return Response(raw, media_type="text/plain; version=0.0.4; charset=utf-8")
-
-    def _show(self, request: Request, value: object, name: str = "") -> Response:
+    def _show(self, http: HttpRequest, query: Query[R_co, A_co], value: object) -> Response:
         """Present a view as the client wants it; lists stand under a name in JSON."""
-        if _wants_msgpack(request):
-            return Response(wire.encoder.encode(value), media_type=MSGPACK)
+        if wants_msgpack(http):
+            return Response(wire.encoder.encode(value), media_type=MSGPACK, headers=_VARY)
         shown = present(value, self._prefix())
-        body = msgspec.json.encode({name: shown} if name else shown)
-        return Response(body, media_type="application/json")
+        body = msgspec.json.encode({query.under: shown} if query.under else shown)
+        return Response(body, media_type=JSON, headers=_VARY)
 
     def _prefix(self) -> str:
         if self._link.status is None:
             raise NodeUnavailable("the node just starts: try again")
         return self._link.status.prefix
 
-    def _address(self, request: Request) -> Address:
-        """Read the address of the path: bech32m, or hex."""
-        text = request.path_params["address"]
-        if len(text) == 2 * HASH_BYTES:
-            with contextlib.suppress(ValueError):
-                return Address(bytes.fromhex(text))
-        try:
-            return parse_address(text, self._prefix())
-        except BadAddress as fault:
-            raise _bad("bad_address", str(fault)) from fault
+
+_VARY: Final = {"vary": "accept"}
 
 
-async def _read_body(request: Request) -> bytes:
-    """Read a body, giving up as soon as it is too large."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            detail = f"a body has at most {BODY_BYTES_MAX} bytes: send smaller batches"
-            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", detail)
-    return bytes(body)
+def _not_answered(raws: tuple[bytes, ...], fault: NodeUnavailable) -> Problem:
+    """Tell a client that got no answer whether its transactions were taken, and how to learn it."""
+    taken: dict[str, Json] = {"taken": "no"}
+    detail = f"{fault}; nothing was taken"
+    if isinstance(fault, Unanswered):
+        taken = {"taken": "unknown", "txids": [_txid(raw) for raw in raws]}
+        detail = (
+            f"{fault}; it may have been taken: ask for the id at {TRANSACTION.path}, and if it "
+            f"stays unknown hand the same bytes in again, which can't take effect twice"
+        )
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "node_unavailable", detail, more=taken)
+
+
+def _txid(raw: bytes) -> str | None:
+    """Name a transaction, by what its client signed; None if it is none."""
+    try:
+        return decode_transaction(raw).id.hex()
+    except CodecFault:
+        return None
 
 
 def _prove(material: Material) -> bytes:
@@ -271,72 +230,8 @@ def _prove(material: Material) -> bytes:
     return raw
 
 
-def _decode_batch(request: Request, body: bytes) -> tuple[bytes, ...]:
-    """Read raw transactions from MessagePack (an array of bytes) or JSON (an array of hex)."""
-    try:
-        if request.headers.get("content-type", "").startswith(MSGPACK):
-            return tuple(_packed_batch.decode(body))
-        return tuple(bytes.fromhex(text) for text in _json_batch.decode(body).transactions)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise _bad(
-            "bad_batch",
-            f'{error}: send {{"transactions": [hex, ...]}} as JSON, or an array of byte strings '
-            f"as {MSGPACK}; at most {wire.SUBMIT_MAX} at once",
-        ) from error
-
-
-def _wants_msgpack(request: Request) -> bool:
-    return MSGPACK in request.headers.get("accept", "")
-
-
-def _hash(text: str, name: str) -> Hash:
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != HASH_BYTES or len(text) != 2 * HASH_BYTES:
-        raise _bad(f"bad_{name}", f"{text[:80]!r} is not {2 * HASH_BYTES} digits of hex")
-    return Hash(raw)
-
-
-def _whole(request: Request, name: str, default: int, low: int, high: int) -> int:
-    text = request.query_params.get(name)
-    return default if text is None else _parse_whole(text, name, low, high)
-
-
-def _parse_whole(text: str, name: str, low: int, high: int) -> int:
-    """Read a whole number in plain digits."""
-    value = int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else -1
-    if not low <= value <= high:
-        raise _bad(f"bad_{name}", f"{name} is a whole number from {low} to {high}")
-    return value
-
-
-def _problem(status: int, code: str, detail: str) -> Response:
-    title = HTTPStatus(status).phrase
-    body = {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
-    headers = {"retry-after": "1"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return Response(msgspec.json.encode(body), status, headers, "application/problem+json")
-
-
-async def _on_problem(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    return _problem(error.status, error.code, error.detail)
-
-
-async def _on_unavailable(_request: Request, error: Exception) -> Response:
-    return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "node_unavailable", str(error))
-
-
-async def _on_http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = HTTPStatus(error.status_code).name.lower()
-    return _problem(error.status_code, code, error.detail)
-
-
 def make_app(link: NodeLink) -> Starlette:
     """Join the endpoints to an ASGI application that keeps the link while it runs."""
-    rpc = RpcApp(link)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -348,29 +243,13 @@ def make_app(link: NodeLink) -> Starlette:
             with contextlib.suppress(asyncio.CancelledError):
                 await keeping
 
+    document = format_document().encode()
+
+    async def describe(_http: HttpRequest) -> Response:
+        return Response(document, media_type=JSON)
+
     return Starlette(
-        routes=[
-            Route("/v1/transactions", rpc.submit, methods=["POST"]),
-            Route("/v1/transactions/{txid}", rpc.transaction),
-            Route("/v1/accounts/{address}", rpc.account),
-            Route("/v1/accounts/{address}/transactions", rpc.history),
-            Route("/v1/accounts/{address}/history", rpc.history_page),
-            Route("/v1/accounts/{address}/lots", rpc.farm_lots),
-            Route("/v1/trace/{subject}", rpc.trace),
-            Route("/v1/blocks", rpc.blocks),
-            Route("/v1/blocks/at/{time_ms}", rpc.block_at),
-            Route("/v1/blocks/{height}", rpc.block),
-            Route("/v1/status", rpc.status),
-            Route("/v1/genesis", rpc.genesis),
-            Route("/v1/lots", rpc.lots),
-            Route("/v1/supply", rpc.supply),
-            Route("/v1/proofs/{txid}", rpc.proof),
-            Route("/metrics", rpc.metrics),
-        ],
-        exception_handlers={
-            Problem: _on_problem,
-            NodeUnavailable: _on_unavailable,
-            HTTPException: _on_http,
-        },
+        routes=[*RpcApp(link).routes(), Route("/openapi.json", describe)],
+        exception_handlers=HANDLERS,
         lifespan=lifespan,
     )

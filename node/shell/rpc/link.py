@@ -1,7 +1,8 @@
 """The RPC process' link to its node: requests by id on one connection, blocks on another.
 
 Both connections are made again whenever they end; until then every request raises
-`NodeUnavailable` at once. Recent blocks and the transactions in them stay here, so that a thousand
+`NodeUnavailable` at once. What can't be read fails one request, or one connection, never the link.
+Recent blocks and the transactions in them stay here, so that a thousand
 followers and waiters cost the node one connection.
 """
 
@@ -16,8 +17,17 @@ import msgspec
 import structlog
 
 from ledger.primitives.hashing import Hash
-from node.client.errors import NodeUnavailable, WireFault
-from node.client.framing import READ_BYTES, FrameDecoder, encode_frame
+from node.client.errors import NodeUnavailable, Unanswered, WireFault
+from node.client.framing import READ_BYTES, FrameDecoder
+from node.client.queries import STATUS, SUBMIT, TRANSACTION
+from node.client.requests import (
+    GetBlock,
+    GetStatus,
+    GetTransaction,
+    Request,
+    SubmitTransactions,
+    Subscribe,
+)
 from node.client.views import FinalBlock, NodeStatus, Submission, TransactionState, TransactionView
 from node.shell.rpc import wire
 from node.shell.rpc.desk import SubmissionDesk
@@ -52,9 +62,7 @@ class NodeLink:
         self._waiting = 0
         self._news = asyncio.Event()
         self._linked = asyncio.Event()
-        self._desk = SubmissionDesk(
-            lambda raws: self.ask(wire.SubmitTransactions(raws), list[Submission])
-        )
+        self._desk = SubmissionDesk(lambda raws: self.ask(SubmitTransactions(raws), SUBMIT.answer))
         self._head: int | None = None
         """The highest final block, while the feed stands: above it the node need not be asked."""
         self.status: NodeStatus | None = None
@@ -67,8 +75,11 @@ class NodeLink:
             tasks.create_task(self._keep(self._run_feed))
             tasks.create_task(self._desk.run())
 
-    async def ask(self, request: wire.Request, kind: type[T]) -> T:
-        """Ask the node; raise `NodeUnavailable` if it can't answer now."""
+    async def ask(self, request: Request, kind: type[T]) -> T:
+        """Ask the node; raise `NodeUnavailable` if it can't answer now.
+
+        Past the moment at which the request has left, that is `Unanswered`.
+        """
         if self._writer is None:
             raise NodeUnavailable(_LOST)
         if len(self._asked) >= REQUESTS_MAX:
@@ -77,14 +88,15 @@ class NodeLink:
         ask_id = self._next_id
         answer = self._asked[ask_id] = asyncio.get_running_loop().create_future()
         try:
-            self._writer.write(encode_frame(wire.encoder.encode(wire.Ask(ask_id, request))))
+            self._writer.write(wire.ask_frame(ask_id, request))
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                raw = await answer
+                return msgspec.msgpack.decode(await answer, type=kind)
         except TimeoutError:
-            raise NodeUnavailable("the node did not answer in time: try again") from None
+            raise Unanswered("the node did not answer in time: try again") from None
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Unanswered(f"the node's answer can't be read: {error}") from error
         finally:
             self._asked.pop(ask_id, None)
-        return msgspec.msgpack.decode(raw, type=kind)
 
     async def submit(self, raws: tuple[bytes, ...]) -> list[Submission]:
         """Hand transactions in, together with what others hand in; raise `NodeUnavailable`."""
@@ -96,7 +108,7 @@ class NodeLink:
             return kept
         if self._head is not None and height > self._head:
             return None
-        raw = await self.ask(wire.GetBlock(height), msgspec.Raw)
+        raw = await self.ask(GetBlock(height), msgspec.Raw)
         return None if bytes(raw) == b"\xc0" else bytes(raw)
 
     async def blocks(self, start: int, quiet_s: float) -> AsyncGenerator[bytes, None]:
@@ -122,9 +134,9 @@ class NodeLink:
         if (known := self._final.get(txid)) is not None:
             return known
         if wait_s <= 0:
-            return await self.ask(wire.GetTransaction(txid), TransactionView)
+            return await self.ask(GetTransaction(txid), TRANSACTION.answer)
         with self._waiter(txid) as final:  # Before the question: it may become final meanwhile.
-            view = await self.ask(wire.GetTransaction(txid), TransactionView)
+            view = await self.ask(GetTransaction(txid), TRANSACTION.answer)
             if view.state is TransactionState.FINAL:
                 return view
             try:
@@ -159,8 +171,12 @@ class NodeLink:
                     await connection(pair)
                 finally:
                     pair[1].close()
-            except (OSError, EOFError, WireFault, NodeUnavailable) as error:
+            except (OSError, EOFError, NodeUnavailable) as error:
                 _log.debug("node link lost", fault=repr(error)[:200])
+            except WireFault as error:
+                _log.warning("node link cut", fault=str(error)[:200])
+            except Exception:  # A bug met in one frame must not silence the RPC for good.
+                _log.exception("node link failed")
             await asyncio.sleep(RECONNECT_S)
 
     async def _run_requests(self, pair: StreamPair) -> None:
@@ -169,28 +185,38 @@ class NodeLink:
         self._linked.set()
         try:
             async for frame in _frames(reader, wire.ANSWER_BYTES_MAX):
-                answer = wire.answer_decoder.decode(frame)
-                future = self._asked.get(answer.id)
-                if future is None or future.done():
-                    continue
-                if answer.fault:
-                    future.set_exception(NodeUnavailable(f"the node failed: {answer.fault}"))
-                else:
-                    future.set_result(answer.value)
+                self._settle(frame)
         finally:
             self._writer = None
             self._linked.clear()
             for future in self._asked.values():
                 if not future.done():
-                    future.set_exception(NodeUnavailable(_LOST))
+                    future.set_exception(Unanswered(_LOST))
+
+    def _settle(self, frame: bytes) -> None:
+        """Give an answer to whoever asked. One that can't be read is missed by its asker alone."""
+        try:
+            answer = wire.answer_decoder.decode(frame)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            _log.warning("an answer of the node can't be read", fault=str(error)[:200])
+            return
+        future = self._asked.get(answer.id)
+        if future is None or future.done():
+            return
+        if not answer.fault:
+            future.set_result(answer.value)
+        elif answer.fault == wire.MALFORMED:
+            future.set_exception(NodeUnavailable(f"the node failed: {answer.fault}"))
+        else:
+            future.set_exception(Unanswered(f"the node failed: {answer.fault}"))
 
     async def _run_feed(self, pair: StreamPair) -> None:
         """Follow the finalized blocks from a little below the head."""
         reader, writer = pair
         await self._linked.wait()
-        self.status = await self.ask(wire.GetStatus(), NodeStatus)
+        self.status = await self.ask(GetStatus(), STATUS.answer)
         start = max(1, self.status.height - _REPLAY_BLOCKS, next(reversed(self._blocks), 0) + 1)
-        writer.write(encode_frame(wire.encoder.encode(wire.Ask(0, wire.Subscribe(start)))))
+        writer.write(wire.ask_frame(0, Subscribe(start)))
         self._head = self.status.height
         try:
             async for frame in _frames(reader, wire.ANSWER_BYTES_MAX):
@@ -200,7 +226,10 @@ class NodeLink:
 
     def _take(self, encoded: bytes) -> None:
         """Keep a new block, and wake whoever waits for it or for what is in it."""
-        block = _block_decoder.decode(encoded)
+        try:
+            block = _block_decoder.decode(encoded)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise WireFault(f"a block of the node can't be read: {error}") from error
         self._blocks[block.height] = encoded
         self._head = max(self._head or 0, block.height)
         while len(self._blocks) > BLOCKS_KEPT:

@@ -1,4 +1,4 @@
-"""The process around `rpc_app`: its socket, its loop, its garbage collector, its end.
+"""The process around `app`: its socket, its loop, its garbage collector, its end.
 
 uvicorn on asyncio's own loop: uvloop accepts one connection a pass, which at 200 terminals costs
 seconds on connect. It ends with the node that started it: the node holds the other end of its

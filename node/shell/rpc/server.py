@@ -1,36 +1,29 @@
 """The node's side of the RPC: a unix socket on which one or few RPC processes ask.
 
 It runs on the validator's own loop, so it does as little as can be: decode, ask the backend,
-encode. Many waiting clients and followers are the RPC process' business (`rpc_app`). A request that
-fails for a reason of ours is logged and answered as such; it does not stop the validator.
+encode. Many waiting clients and followers are the RPC process' business (`rpc.app`). One bad
+request fails alone: what can't be read, what the backend stumbles over and what is too long to be
+answered is told so under its id, and neither the connection nor the validator ends. Only a length
+that no frame has ends a connection: nobody knows where the next frame begins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import msgspec
 import structlog
 import trio
+from msgspec import Raw
 from trio import TASK_STATUS_IGNORED
 from trio_typing import TaskStatus
 
-from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import Address
 from node.client.errors import WireFault
 from node.client.framing import READ_BYTES, FrameDecoder, encode_frame
-from node.client.views import (
-    AccountView,
-    HistoryView,
-    LotView,
-    NodeStatus,
-    Submission,
-    SupplyView,
-    TraceAnswer,
-    TransactionView,
-)
-from node.core.proving import ProofAnswer
+from node.client.queries import BY_REQUEST
+from node.client.requests import Request, SubmitTransactions, Subscribe
+from node.client.views import Submission
 from node.shell.rpc import wire
 
 CONNECTIONS_MAX: Final = 32
@@ -39,51 +32,14 @@ _log = structlog.get_logger("billcoin.rpc_server")
 
 
 class Backend(Protocol):
-    """What the RPC asks of a node. All but `submit` and `reached` answer at once."""
+    """What the RPC asks of a node.
 
-    def status(self) -> NodeStatus:
-        """Tell where the node stands."""
+    Beside these it has a method for every other row of `node.client.queries`: of the row's name,
+    with the fields of its request, and it answers at once.
+    """
 
-    def genesis(self) -> bytes:
-        """Give the genesis file."""
-
-    def account(self, address: Address) -> AccountView:
-        """Look an account up."""
-
-    def transaction(self, txid: Hash) -> TransactionView:
-        """Look a transaction up."""
-
-    def history(self, address: Address, before: int, limit: int) -> list[Hash]:
-        """List an account's transactions below a height, newest first."""
-
-    def history_page(
-        self, address: Address, before: tuple[int, int], limit: int
-    ) -> list[HistoryView]:
-        """List an account's transactions below a height and index, newest first."""
-
-    def height_at(self, time_ms: int) -> int | None:
-        """Find the last block that is not after a time."""
-
-    def farm_lots(self, farm: Address, before: tuple[int, Hash], limit: int) -> list[LotView]:
-        """List the lots with a farm's milk below a height and lot, newest first."""
-
-    def trace(self, subject: Hash) -> TraceAnswer:
-        """Walk from a payment, pack, lot or run back to the farms."""
-
-    def block(self, height: int) -> bytes | None:
+    def block(self, height: int) -> Raw | None:
         """Give the encoded `FinalBlock` of a height; None above the head, and when pruned."""
-
-    def lots(self, limit: int) -> list[LotView]:
-        """List the newest lots."""
-
-    def supply(self) -> SupplyView:
-        """Count the tokens."""
-
-    def metrics(self) -> bytes:
-        """Write the metrics in Prometheus' text format."""
-
-    def proof(self, txid: Hash, from_epoch: int) -> ProofAnswer:
-        """Collect the material of a transaction's finality proof."""
 
     async def submit(self, raws: tuple[bytes, ...]) -> Sequence[Submission]:
         """Hand transactions in; answer when each is taken in or refused."""
@@ -126,7 +82,7 @@ class RpcServer:
                 await _Session(self._backend, stream).run()
         except* (trio.BrokenResourceError, trio.ClosedResourceError):
             pass  # The asker is gone.
-        except* (WireFault, msgspec.MsgspecError, UnicodeDecodeError) as group:
+        except* WireFault as group:
             _log.warning("rpc connection ended", fault=str(group.exceptions[0])[:200])
         finally:
             self._connections -= 1
@@ -147,17 +103,19 @@ class _Session:
         async with trio.open_nursery() as nursery:
             while data := await self._stream.receive_some(READ_BYTES):
                 answers: list[bytes] = []
-                for frame in decoder.feed(data):
-                    ask = wire.ask_decoder.decode(frame)
-                    match ask.request:
-                        case wire.Subscribe(start=start):
+                for frame in filter(None, decoder.feed(data)):  # An empty one only shows life.
+                    ask_id, request = _read(frame)
+                    match request:
+                        case None:
+                            answers.append(wire.answer_frame(wire.Answer(ask_id, wire.MALFORMED)))
+                        case Subscribe(start=start):
                             await self._send(answers)
                             await self._feed(start)
-                        case wire.SubmitTransactions(raws=raws):
+                        case SubmitTransactions(raws=raws):
                             await self._free.acquire()
-                            nursery.start_soon(self._submit, ask.id, raws)
-                        case request:
-                            answers.append(self._answer(ask.id, request))
+                            nursery.start_soon(self._submit, ask_id, raws)
+                        case _:
+                            answers.append(self._answer(ask_id, request))
                 await self._send(answers)
             nursery.cancel_scope.cancel()
 
@@ -166,20 +124,26 @@ class _Session:
             async with self._writing:
                 await self._stream.send_all(b"".join(frames))
 
-    def _answer(self, ask_id: int, request: wire.Request) -> bytes:
+    def _answer(self, ask_id: int, request: Request) -> bytes:
         """Ask the backend; a failure of ours is told as one and logged."""
+        name = BY_REQUEST[type(request)].name
         try:
-            value = _look_up(self._backend, request)
+            look_up = cast("Callable[..., object]", getattr(self._backend, name))
+            value = Raw(wire.encoder.encode(look_up(*msgspec.structs.astuple(request))))
         except Exception:  # A bug in a query must not stop a validator.
-            _log.exception("rpc request failed", request=type(request).__name__)
-            return _frame(wire.Answer(ask_id, "internal"))
-        return _frame(wire.Answer(ask_id, "", msgspec.Raw(wire.encoder.encode(value))))
+            _log.exception("rpc request failed", request=name)
+            return wire.answer_frame(wire.Answer(ask_id, wire.INTERNAL))
+        return wire.answer_frame(wire.Answer(ask_id, "", value))
 
     async def _submit(self, ask_id: int, raws: tuple[bytes, ...]) -> None:
         try:
-            outcomes = await self._backend.submit(raws)
-            value = msgspec.Raw(wire.encoder.encode(outcomes))
-            await self._send([_frame(wire.Answer(ask_id, "", value))])
+            try:
+                value = Raw(wire.encoder.encode(await self._backend.submit(raws)))
+                answer = wire.Answer(ask_id, "", value)
+            except Exception:  # As above.
+                _log.exception("rpc request failed", request="submit")
+                answer = wire.Answer(ask_id, wire.INTERNAL)
+            await self._send([wire.answer_frame(answer)])
         finally:
             self._free.release()
 
@@ -191,51 +155,17 @@ class _Session:
             encoded = self._backend.block(height)
             if encoded is None:
                 raise WireFault(f"a stream from block {height}, which is pruned here")
-            await self._send([encode_frame(encoded)])
+            await self._send([encode_frame(bytes(encoded))])
             height += 1
 
 
-def _frame(answer: wire.Answer) -> bytes:
-    return encode_frame(wire.encoder.encode(answer))
-
-
-def _look_up(backend: Backend, request: wire.Request) -> object:
-    """Answer a request that needs no waiting."""
-    match request:
-        case wire.GetStatus():
-            return backend.status()
-        case wire.GetGenesis():
-            return backend.genesis()
-        case wire.GetTransaction(txid=txid):
-            return backend.transaction(txid)
-        case wire.GetAccount(address=address):
-            return backend.account(address)
-        case wire.GetHistory(address=address, before=before, limit=limit):
-            return backend.history(address, before, limit)
-        case wire.GetBlock(height=height):
-            encoded = backend.block(height)
-            return None if encoded is None else msgspec.Raw(encoded)
-        case wire.GetLots(limit=limit):
-            return backend.lots(limit)
-        case wire.GetSupply():
-            return backend.supply()
-        case wire.GetMetrics():
-            return backend.metrics()
-        case wire.GetProof(txid=txid, from_epoch=from_epoch):
-            return backend.proof(txid, from_epoch)
-        case _:
-            return _look_back(backend, request)
-
-
-def _look_back(backend: Backend, request: wire.Request) -> object:
-    """Answer a request about the chain's past."""
-    match request:
-        case wire.GetHistoryPage(address=address, before=before, index=index, limit=limit):
-            return backend.history_page(address, (before, index), limit)
-        case wire.GetHeightAt(time_ms=time_ms):
-            return backend.height_at(time_ms)
-        case wire.GetFarmLots(farm=farm, before=before, lot=lot, limit=limit):
-            return backend.farm_lots(farm, (before, lot), limit)
-        case wire.GetTrace(subject=subject):
-            return backend.trace(subject)
-    raise AssertionError(f"{type(request).__name__} is answered elsewhere")
+def _read(frame: bytes) -> tuple[int, Request | None]:
+    """Read what is asked, and under which id; None if that makes no sense."""
+    ask_id = wire.NOBODY
+    try:
+        ask = wire.ask_decoder.decode(frame)
+        ask_id = ask.id
+        return ask_id, wire.request_decoder.decode(ask.request)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        _log.warning("rpc request refused", id=ask_id, fault=str(error)[:200])
+        return ask_id, None

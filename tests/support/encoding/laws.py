@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from random import Random
 
 import msgspec
-from starlette.requests import Request
 
 from api.errors import MalformedRequest, NotFound
 from consensus.errors import CorruptJournal
@@ -27,13 +26,15 @@ from ledger.primitives.keys import format_address, parse_address
 from ledger.primitives.strict_json import decode_json
 from ledger.transition import apply_block, check_transaction, signature_claims
 from ledger.types.transaction import decode_transaction
-from node.client.errors import FrameTooLong
+from node.client.answers import decode_answer
+from node.client.errors import FrameTooLong, Unanswered
 from node.client.framing import FrameDecoder, encode_frame
 from node.core import wire
 from node.errors import BadConfig
 from node.lightclient import ProofFault, format_anchor, verify_proof
 from node.lightclient.errors import BadAnchor
-from node.shell.rpc.app import MSGPACK, Problem, _decode_batch
+from node.shell.rpc.bodies import decode_batch
+from node.shell.rpc.problems import Problem
 from tests.support.encoding.types import readers
 from tests.support.encoding.values import mutant_of, recast, respelled, value_of, with_a_key_twice
 from tests.support.ledger.dairy import bill, key
@@ -42,7 +43,7 @@ from tests.support.ledger.town import PURSES, Town
 from tests.support.lightclient.proof_chain import CHAIN_ID, ProofChain, payment
 
 LIMIT = 100_000_000
-EMBEDS_RAW = {"node.shell.rpc.wire.Answer"}
+EMBEDS_RAW = {"node.shell.rpc.wire.Answer", "node.shell.rpc.wire.Ask"}
 """They carry another encoding as it is, and do not look into it."""
 
 
@@ -95,11 +96,6 @@ def as_text(read: Callable[[str], object]) -> Callable[[bytes], object]:
     return lambda raw: read(raw.decode("latin-1"))
 
 
-def _request(content_type: str) -> Request:
-    headers = [(b"content-type", content_type.encode())]
-    return Request({"type": "http", "headers": headers})
-
-
 def make_readers() -> dict[str, Reader]:
     """Say for every reader in the code how it is fed; a new one is missing here until told."""
     found, town, chain = readers(), Town(), ProofChain()
@@ -144,6 +140,8 @@ def make_readers() -> dict[str, Reader]:
                faults=(BadAnchor,)),
         reader("node.lightclient.types.decode_proof", encode(proof), faults=(ProofFault,),
                feed=lambda raw: verify_proof(raw, anchor, header.time_ms)),
+        reader("node.client.answers.decode_answer", encode([1, 2**40]), faults=(Unanswered,),
+               feed=lambda raw: decode_answer(raw, list[int])),
         reader("node.core.wire.decode_sync", wire.encode_sync(blocks),
                wire.encode_sync(wire.GetBlocks(7))),
         reader("node.core.wire.decode_consensus", wire.encode_consensus(vote),
@@ -160,17 +158,17 @@ def make_readers() -> dict[str, Reader]:
         texts("api.routes.orders.parse_ulid", b"01JD0000000000000000000000", faults=(NotFound,)),
         reader("api.services.payments.read_json", question, faults=(MalformedRequest,)),
         reader("api.services.payments.read_question", question, faults=(MalformedRequest,)),
-        reader("json batch", msgspec.json.encode({"transactions": [paid.hex()]}), faults=(Problem,),
-               feed=lambda raw: _decode_batch(_request("application/json"), raw)),
+        reader("node.shell.rpc.bodies.decode_batch", b'{"transactions": ["00ff"]}',
+               faults=(Problem,), feed=lambda raw: decode_batch(raw, packed=False)),
         reader("packed batch", encode([paid]), faults=(Problem,),
-               feed=lambda raw: _decode_batch(_request(MSGPACK), raw)),
+               feed=lambda raw: decode_batch(raw, packed=True)),
         reader("frames", encode_frame(paid) + encode_frame(b""), faults=(FrameTooLong,),
                feed=lambda raw: FrameDecoder(1_000).feed(raw)),
     ]  # fmt: skip
     return dict(told)
 
 
-NOT_NAMED_READERS = {"frames", "json batch", "packed batch"}
+NOT_NAMED_READERS = {"frames", "packed batch"}
 """Readers that are no function of one argument, and so are not found in the code."""
 
 

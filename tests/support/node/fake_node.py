@@ -41,6 +41,7 @@ from ledger.types.evidence import MilkKind
 from ledger.types.transaction import Intent, Transaction, decode_transaction, sign
 from ledger.types.transfer import Redemption, Transfer
 from node.client.errors import NodeUnavailable
+from node.client.queries import LOTS_PAGE
 from node.client.views import (
     AccountView,
     FinalBlock,
@@ -238,7 +239,7 @@ class FakeNode:
             return TransactionView(Hash(txid), TransactionState.PENDING, raw=self._waiting[txid])
         return TransactionView(Hash(txid), TransactionState.UNKNOWN)
 
-    async def lots(self, limit: int) -> list[LotView]:
+    async def lots(self, limit: int = LOTS_PAGE) -> list[LotView]:
         """List the lots."""
         self._speak()
         views = []

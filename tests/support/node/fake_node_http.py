@@ -8,18 +8,22 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import msgspec
 import uvicorn
+from msgspec import structs
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ledger.primitives.keys import Address
 from node.client.errors import NodeUnavailable
 from node.client.framing import encode_frame
+from node.client.queries import BLOCKS, QUERIES, SUBMIT
+from node.client.query import Query
+from node.client.requests import Request as Asked
 from tests.support.api.postgres import free_port
 from tests.support.node.fake_node import FakeNode
 
@@ -77,34 +81,40 @@ class HttpNode:
 
 
 class _Routes:
-    """What a node's RPC answers, in MessagePack."""
+    """What a node's RPC answers, in MessagePack: every row of the table that the ledger knows."""
 
     def __init__(self, ledger: FakeNode) -> None:
         self._ledger = ledger
 
-    async def status(self, _: Request) -> Response:
-        return _packed(await self._ledger.status())
+    def routes(self) -> list[Route]:
+        """Make a route of every row."""
+        more = {SUBMIT.name: self._submit, BLOCKS.name: self._blocks}
+        return [
+            Route(
+                query.path,
+                more.get(query.name, partial(self._plain, query)),
+                methods=[query.method],
+            )
+            for query in QUERIES
+            if hasattr(self._ledger, query.name)
+        ]
 
-    async def genesis(self, _: Request) -> Response:
-        return Response(await self._ledger.genesis())
+    async def _plain(self, query: Query[Asked, object], request: Request) -> Response:
+        asked, more = _read(query, request)
+        answer = await getattr(self._ledger, query.name)(*structs.astuple(asked), *more)
+        return Response(answer) if isinstance(answer, bytes) else _packed(answer)
 
-    async def submit(self, request: Request) -> Response:
+    async def _submit(self, request: Request) -> Response:
         raws = msgspec.msgpack.decode(await request.body(), type=list[bytes])
         return _packed(await self._ledger.submit(raws))
 
-    async def transaction(self, request: Request) -> Response:
-        return _packed(await self._ledger.transaction(bytes.fromhex(request.path_params["txid"])))
+    async def _blocks(self, request: Request) -> Response:
+        asked, _ = _read(BLOCKS, request)
+        return StreamingResponse(_frames(self._ledger, asked.start))
 
-    async def account(self, request: Request) -> Response:
-        address = Address(bytes.fromhex(request.path_params["address"]))
-        return _packed(await self._ledger.account(address))
 
-    async def lots(self, request: Request) -> Response:
-        return _packed(await self._ledger.lots(int(request.query_params["limit"])))
-
-    async def blocks(self, request: Request) -> Response:
-        start = int(request.query_params["from"])
-        return StreamingResponse(_frames(self._ledger, start))
+def _read(query, request: Request):
+    return query.read({**request.query_params, **request.path_params}, lambda: "dbill")
 
 
 async def _away(_: Request, fault: Exception) -> Response:
@@ -112,17 +122,8 @@ async def _away(_: Request, fault: Exception) -> Response:
 
 
 def _app(ledger: FakeNode) -> Starlette:
-    routes = _Routes(ledger)
     return Starlette(
-        routes=[
-            Route("/v1/status", routes.status),
-            Route("/v1/genesis", routes.genesis),
-            Route("/v1/transactions", routes.submit, methods=["POST"]),
-            Route("/v1/transactions/{txid}", routes.transaction),
-            Route("/v1/accounts/{address}", routes.account),
-            Route("/v1/lots", routes.lots),
-            Route("/v1/blocks", routes.blocks),
-        ],
+        routes=_Routes(ledger).routes(),
         exception_handlers={NodeUnavailable: _away},
     )
 

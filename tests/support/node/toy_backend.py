@@ -98,11 +98,11 @@ class ToyBackend:
         heights = [block.height for block in reversed(self.blocks) if block.height < before]
         return [Hash(bytes([height]) * 32) for height in heights[:limit]]
 
-    def block(self, height: int) -> bytes | None:
+    def block(self, height: int) -> msgspec.Raw | None:
         self.asked.append("block")
         if height >= len(self.blocks):
             return None
-        return msgspec.msgpack.encode(self.blocks[height])
+        return msgspec.Raw(msgspec.msgpack.encode(self.blocks[height]))
 
     def lots(self, limit: int) -> list[LotView]:
         return [LOT][:limit]

@@ -1,7 +1,6 @@
 """The published schema of a genesis file: current, told in words, and as strict as the reader."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -9,53 +8,16 @@ import pytest
 from ledger.errors.store import BadGenesis
 from ledger.genesis import format_genesis, format_schema, genesis_schema, parse_genesis
 from ledger.genesis.schema import WORDS
+from tests.support.encoding import json_schema
 from tests.support.ledger.dairy import Dairy
 
 PUBLISHED = Path(__file__).parents[3] / "docs/spec/genesis.schema.json"
 SAMPLE = format_genesis(Dairy().genesis)
 SCHEMA = genesis_schema()
-TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
-KNOWN = {
-    "$defs", "$ref", "$schema", "additionalProperties", "const", "description", "enum", "items",
-    "maxItems", "maxLength", "maximum", "minItems", "minLength", "minimum", "not", "oneOf",
-    "pattern", "properties", "required", "title", "type",
-}  # fmt: skip
 
 
 def holds(schema, value):
-    """Tell whether a value is of a schema, by the words of JSON Schema that ours uses."""
-    if isinstance(schema, bool):
-        return schema
-    assert set(schema) <= KNOWN, set(schema) - KNOWN
-    if "$ref" in schema and not holds(SCHEMA["$defs"][schema["$ref"].split("/")[-1]], value):
-        return False
-    if "type" in schema and (
-        not isinstance(value, TYPES[schema["type"]])
-        or (isinstance(value, bool) and schema["type"] != "boolean")
-    ):
-        return False
-    sound = [
-        value in schema.get("enum", [value]),
-        value == schema.get("const", value),
-        "not" not in schema or not holds(schema["not"], value),
-        "oneOf" not in schema or sum(holds(each, value) for each in schema["oneOf"]) == 1,
-    ]
-    if isinstance(value, int):
-        sound += [schema.get("minimum", value) <= value <= schema.get("maximum", value)]
-    if isinstance(value, str):
-        long = schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value))
-        sound += [long, re.search(schema.get("pattern", ""), value) is not None]
-    if isinstance(value, list):
-        sound += [schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))]
-        sound += [holds(schema.get("items", True), each) for each in value]
-    if isinstance(value, dict):
-        fields = schema.get("properties", {})
-        sound += [name in value for name in schema.get("required", [])]
-        sound += [
-            holds(fields.get(name, schema.get("additionalProperties", True)), each)
-            for name, each in value.items()
-        ]
-    return all(sound)
+    return json_schema.holds(schema, value, SCHEMA)
 
 
 def test_what_is_published_is_current():

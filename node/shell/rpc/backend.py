@@ -1,7 +1,8 @@
-"""What the RPC may ask of a running node, answered from the store and the machine.
+"""What can be asked of a running node, answered from the store and the machine.
 
-Reads only, on the validator's own loop: each answer is a few look-ups. The newest blocks are kept
-encoded as they became final, since every follower wants exactly these.
+A method for every row of `node.client.queries`. Reads only, on the validator's own loop: each
+answer is a few look-ups. The newest blocks are kept encoded as they became final, since every
+follower wants exactly these.
 """
 
 import time
@@ -12,6 +13,7 @@ from typing import Final
 
 import msgspec
 import trio
+from msgspec import Raw
 
 from ledger.errors.store import PrunedBlock, StoreFault
 from ledger.genesis import Genesis
@@ -77,7 +79,7 @@ def _lot_view(entry: LotEntry) -> LotView:
     )
 
 
-class Queries:
+class NodeBackend:
     """The backend of the RPC: one node's answers."""
 
     def __init__(
@@ -97,7 +99,7 @@ class Queries:
         self._transport, self._telemetry = transport, telemetry
         self._submit = submit
         self._prover = Prover(store)
-        self._kept: OrderedDict[int, bytes] = OrderedDict()
+        self._kept: OrderedDict[int, Raw] = OrderedDict()
         self._news = trio.Event()
         self._finalized_ms = 0
 
@@ -106,7 +108,7 @@ class Queries:
         self._finalized_ms = now_ms
         for step in steps:
             block = final_block(step.block, step.receipts)
-            self._kept[block.height] = _encode(block)
+            self._kept[block.height] = Raw(_encode(block))
             failed = sum(1 for receipt in step.receipts if receipt.code)
             latency_ms = now_ms - block.time_ms
             self._telemetry.saw_final(latency_ms, len(block.transactions), failed)
@@ -200,16 +202,16 @@ class Queries:
         return [entry.txid for entry in self._store.history(address, (before, 0), limit)]
 
     def history_page(
-        self, address: Address, before: tuple[int, int], limit: int
+        self, address: Address, before: int, index: int, limit: int
     ) -> list[HistoryView]:
         """List an account's transactions below a height and index, newest first."""
         return [
             HistoryView(entry.txid, entry.height, entry.index)
-            for entry in self._store.history(address, before, limit)
+            for entry in self._store.history(address, (before, index), limit)
         ]
 
-    def height_at(self, time_ms: int) -> int | None:
-        """Find the last block that is not after a time."""
+    def block_at(self, time_ms: int) -> int | None:
+        """Find the last block that is not after a time; give its height."""
         return self._store.height_at(time_ms)
 
     def trace(self, subject: Hash) -> TraceAnswer:
@@ -219,20 +221,22 @@ class Queries:
         except StoreFault as fault:
             return TraceAnswer(None, fault.code, str(fault))
 
-    def block(self, height: int) -> bytes | None:
+    def block(self, height: int) -> Raw | None:
         """Give the encoded `FinalBlock` of a height; None above the head, and when pruned."""
         if (kept := self._kept.get(height)) is not None:
             return kept
         stored = self._store.block(height)
-        return None if stored is None else _encode(final_block(stored.block, stored.receipts))
+        if stored is None:
+            return None
+        return Raw(_encode(final_block(stored.block, stored.receipts)))
 
     def lots(self, limit: int) -> list[LotView]:
         """List the newest lots."""
         return [_lot_view(entry) for entry in self._store.lots(limit)]
 
-    def farm_lots(self, farm: Address, before: tuple[int, Hash], limit: int) -> list[LotView]:
+    def farm_lots(self, farm: Address, before: int, lot: Hash, limit: int) -> list[LotView]:
         """List the lots with a farm's milk below a height and lot, newest first."""
-        return [_lot_view(entry) for entry in self._store.farm_lots(farm, limit, before)]
+        return [_lot_view(entry) for entry in self._store.farm_lots(farm, limit, (before, lot))]
 
     def supply(self) -> SupplyView:
         """Count the tokens; `ok` if minted minus redeemed is what remains in lots or deficit."""
