@@ -7,7 +7,8 @@ code, so the seam between consensus and ledger is under test wherever either of 
     events      what the machine is told          effects     what it asks for
     wire        messages between nodes            mempool     transactions that wait
     application the ledger in ABCI's words        verifier    signatures, checked once
-    sync        whole finalized blocks            machine     the join
+    draws       what leaders draw                 sync        whole finalized blocks
+    machine     the join
 
 Law of the shell: all effects of one `handle` are carried out, in order, before the next call;
 every `Append` and `Commit` is on stable storage before any later `SendTo` or `SendAll` leaves.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from consensus import vrf
+from consensus import vrf as ecvrf
 from consensus.effects import Build, Check
 from consensus.leader import draw_bytes
 from consensus.messages import Certificate
@@ -24,7 +24,7 @@ from ledger.errors.base import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import Address, Seed
+from ledger.primitives.keys import Address
 from ledger.primitives.merkle import merkle_root
 from ledger.primitives.scalars import View
 from ledger.rules.claims import Claim
@@ -45,6 +45,7 @@ from ledger.types.block import BLOCK_BYTES_MAX, Block, Header, decode_block
 from ledger.types.staking import SubmitEvidence
 from ledger.types.transaction import Transaction, TxId, decode_transaction
 from node.core.blocktree import BlockTree, Executed, Tip
+from node.core.draws import Drawer, Vrf
 from node.core.mempool import Mempool
 from node.core.plans import plan_after
 from node.core.verifier import Verifier, fingerprint
@@ -93,32 +94,15 @@ class Prepared:
     refused: tuple[TxId, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """A leader's VRF proof for its view, and the output that the proof stands for."""
-
-    proof: bytes
-    drawn: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ApplicationConfig:
-    """Which chain, and with what this node draws for the seeds of epochs when it leads."""
-
-    chain_id: Hash
-    vrf_secret: Seed
-
-
 class Application:
-    """The ledger above one store."""
+    """The ledger above one store. It holds no secret: who makes a block brings the drawer."""
 
-    def __init__(self, config: ApplicationConfig, store: ChainStore) -> None:
+    def __init__(self, chain_id: Hash, store: ChainStore, vrf: Vrf = ecvrf) -> None:
         head = store.head()
         assert head is not None, "a store begins with a genesis"
-        self.chain_id = config.chain_id
+        self.chain_id = chain_id
         self.store = store
-        self._vrf_secret = config.vrf_secret
-        self._vrf_key = vrf.public_key(config.vrf_secret)
+        self._vrf = vrf
         self._tree = BlockTree(Tip(Hash(head.hash), head.height, head.time_ms), store)
         self.plan = plan_after(store, head.height)
 
@@ -157,6 +141,10 @@ class Application:
         facts = self._tree.header_facts(block_hash)
         return facts is not None and facts.height == self.plan.boundary
 
+    def can_build_on(self, block_hash: Hash) -> bool:
+        """Tell whether the state after a block is here, so that a child can be executed."""
+        return self._tree.state_after(block_hash) is not None
+
     def settle(self) -> None:
         """All blocks that were final before this call are in the store."""
         self._tree.settle()
@@ -180,14 +168,17 @@ class Application:
 
     # Blocks of our own.
 
-    def prepare(self, build: Build, mempool: Mempool, clock_ms: int) -> Prepared | None:
-        """Make and execute a block on the parent from what waits; None if it can't be drawn for.
+    def prepare(
+        self, build: Build, mempool: Mempool, clock_ms: int, drawer: Drawer
+    ) -> Prepared | None:
+        """Make and execute a block on the parent from what waits.
 
-        Nothing follows an epoch's last block but itself, until it is final.
+        None if the drawer can't draw for the view. Nothing follows an epoch's last block but
+        itself, until it is final.
         """
         if self.is_boundary(build.parent_hash):
             return Prepared(build.parent_hash, b"", (), ())
-        draw = self._draw(build.view)
+        draw = drawer.draw(self.plan, build.view)
         if draw is None:
             return None
         parent = self._tree.header_facts(build.parent_hash)
@@ -356,15 +347,6 @@ class Application:
 
     # Draws.
 
-    def _draw(self, view: int) -> Draw | None:
-        """Draw as the leader of a view; None if this node's secret is not the seat's."""
-        if self._vrf_key != self.plan.vrf_key(view):
-            return None
-        proof = vrf.prove(self._vrf_secret, self._alpha(view))
-        drawn = vrf.proof_to_hash(proof)
-        assert drawn is not None, "what was just proved is a proof"
-        return Draw(proof, drawn)
-
     def _drawn(self, header: Header) -> VrfOutput:
         """Give what a header's leader drew; raise `BlockFault` unless it proves its one draw.
 
@@ -372,13 +354,11 @@ class Application:
         another, keeps the draw of the leader who made it.
         """
         proof, key = VrfProof(header.vrf_proof), self.plan.vrf_key(header.view)
-        drawn = vrf.verify(key, self._alpha(header.view), proof)
+        alpha = draw_bytes(self.plan.seed, self.plan.epoch, View(header.view))
+        drawn = self._vrf.verify(key, alpha, proof)
         if drawn is None:
             raise BlockFault("its VRF proof is not its leader's for this view")
         return drawn
-
-    def _alpha(self, view: int) -> bytes:
-        return draw_bytes(self.plan.seed, self.plan.epoch, View(view))
 
     # Finality.
 

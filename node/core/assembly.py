@@ -5,6 +5,7 @@ The node's shell and the simulator both begin here, so both run the same validat
 
 from collections.abc import Sequence
 
+from consensus import vrf as ecvrf
 from consensus.journal import Record
 from consensus.messages import MESSAGE_BYTES_MAX, Certificate
 from consensus.params import Params
@@ -18,8 +19,9 @@ from ledger.primitives.scalars import View
 from ledger.rules.epochs import is_boundary
 from ledger.state.tables import parameters
 from ledger.store.chain import ChainStore
-from node.core.application import Application, ApplicationConfig
+from node.core.application import Application
 from node.core.book import Book
+from node.core.draws import SecretDrawer, Vrf
 from node.core.machine import Machine, MachineConfig
 
 
@@ -48,6 +50,7 @@ def assemble(
     *,
     vrf_secret: Seed,
     silent: bool = False,
+    vrf: Vrf = ecvrf,
 ) -> Machine:
     """Make the machine of one node: a validator in each epoch in which `key` has a seat.
 
@@ -55,11 +58,12 @@ def assemble(
     chain's. `records` are the journal's, in order. `reporter` is the account that reports others'
     slashable offences, if they are to be reported. With `vrf_secret` the validator draws in the
     views that it leads. `others` are peers beside the genesis's validators, as the book numbers
-    them.
-    `silent`: the journal may lack votes of the key, so none is cast before that is safe.
+    them. `silent`: the journal may lack votes of the key, so none is cast before that is safe.
+    `vrf` proves and verifies draws; a simulation of many nodes remembers what it worked out.
     """
     store.init_genesis(genesis)
     book = Book(genesis.committee, others)
-    application = Application(ApplicationConfig(genesis.chain_id, vrf_secret), store)
-    config = MachineConfig(params, book, key, reporter, silent)
+    application = Application(genesis.chain_id, store, vrf)
+    drawer = SecretDrawer(vrf_secret, vrf)
+    config = MachineConfig(params, book, key, drawer, reporter, silent)
     return Machine(config, application, floor_of(store), records)

@@ -8,8 +8,9 @@ speaks of an epoch that is over lacks the finalization of its last block.
 from collections import Counter, defaultdict
 from typing import Final
 
-from consensus.messages import Message
+from consensus.messages import Certificate, Message, Vote
 from ledger.primitives.committee import Member
+from ledger.primitives.votes import VoteKind
 
 EARLY_MAX: Final = 64
 """Messages of the next epoch kept of one peer; those beyond are lost."""
@@ -72,3 +73,9 @@ class Handover:
         self._ahead.clear()
         self.due_ms = None
         return kept
+
+
+def is_parting(message: Message) -> bool:
+    """Tell whether a message of an epoch that is over shows that its sender can end it, too."""
+    kind = message.subject.kind if isinstance(message, Vote | Certificate) else None
+    return kind is VoteKind.FINALIZE

@@ -129,7 +129,7 @@ class Intake:
         """Tell a peer that has just connected what came in here and still waits."""
         waiting = (self._mempool.get(txid) for _, _, txid in self._own)
         raws = [one.raw for one in islice(filter(None, waiting), RETOLD_MAX)]
-        for batch in _batches(raws) if raws else ():
+        for batch in cut_batches(raws) if raws else ():
             payload = encode(TransactionBatch(tuple(batch)))
             self._emit(SendTo(peer, Channel.TRANSACTIONS, payload))
 
@@ -150,7 +150,7 @@ class Intake:
             return
         self._last_flush_ms = now_ms
         outgoing, self._outgoing = self._outgoing, []
-        for batch in _batches(outgoing):
+        for batch in cut_batches(outgoing):
             payload = encode(TransactionBatch(tuple(batch)))
             if not self._relay:
                 self._emit(SendAll(Channel.TRANSACTIONS, payload))
@@ -204,7 +204,7 @@ class Intake:
         return Submission(waiting.id, "", "")
 
 
-def _batches(raws: Sequence[bytes]) -> list[list[bytes]]:
+def cut_batches(raws: Sequence[bytes]) -> list[list[bytes]]:
     """Cut into batches that fit a frame."""
     batches: list[list[bytes]] = [[]]
     size = 0

@@ -16,7 +16,7 @@ from consensus.engine import Engine
 from consensus.errors import PeerFault
 from consensus.events import Verdict
 from consensus.journal import Record, encode_record, place_of
-from consensus.messages import MESSAGE_BYTES_MAX, Certificate, Message, Vote, epoch_of
+from consensus.messages import MESSAGE_BYTES_MAX, Certificate, Message, epoch_of
 from consensus.params import Params
 from consensus.quorum import verify_certificate
 from consensus.state import Floor, first_floor
@@ -29,6 +29,7 @@ from ledger.primitives.votes import VoteKind
 from node.core import wire
 from node.core.application import Application, BlockFault, EarlyBlock, ForkFault, Parsed
 from node.core.book import Book
+from node.core.draws import Drawer
 from node.core.effects import Append, Commit, Effect, SendAll, SendTo, SetVoting, Warn
 from node.core.events import (
     Channel,
@@ -41,7 +42,7 @@ from node.core.events import (
     Tick,
     Verified,
 )
-from node.core.handover import Handover
+from node.core.handover import Handover, is_parting
 from node.core.in_flight import InFlight
 from node.core.informer import Informer
 from node.core.intake import Intake
@@ -55,7 +56,7 @@ EXPIRY_STRIDE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class MachineConfig:
-    """What one node is: its vote key (None: it only observes), its peers, and who reports.
+    """What one node is: its vote key (None: it only observes), its peers, who draws, who reports.
 
     `reporter` is the account, if any, that reports others' offences. `silent` says that the
     journal may lack votes of the key, so that none is cast before that is safe (spec §2.4).
@@ -64,6 +65,7 @@ class MachineConfig:
     params: Params
     book: Book
     key: SigningKey | None
+    drawer: Drawer
     reporter: SigningKey | None = None
     silent: bool = False
 
@@ -192,7 +194,7 @@ class Machine:
             if epoch == now + 1:
                 self._handover.keep(peer, message, size)
             self._handover.saw_ahead(peer, self._now_ms)
-        elif not _is_parting(message) and self._handover.may_tell(peer, self._now_ms):
+        elif not is_parting(message) and self._handover.may_tell(peer, self._now_ms):
             self._tell_late(peer, epoch)
 
     def _hear(self, peer: Member, message: Message) -> None:
@@ -381,7 +383,7 @@ class Machine:
         return self.book.number(self.application.plan.committee.seats[member].key)
 
     def _build(self, build: asked.Build) -> None:
-        built = self.application.prepare(build, self.mempool, self._clock_ms)
+        built = self.application.prepare(build, self.mempool, self._clock_ms, self._config.drawer)
         if built is None:
             self._emit(Warn("this node can't lead: its VRF key is not the registered one", None))
             self._told.append(told.Built(build.view, None))
@@ -491,9 +493,3 @@ class Machine:
 
     def _emit(self, effect: Effect) -> None:
         self._effects.append(effect)
-
-
-def _is_parting(message: Message) -> bool:
-    """Tell whether a message of an epoch that is over shows that its sender can end it, too."""
-    kind = message.subject.kind if isinstance(message, Vote | Certificate) else None
-    return kind is VoteKind.FINALIZE

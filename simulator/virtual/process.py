@@ -31,6 +31,7 @@ from simulator.virtual.disk import Disk, SyncFailed
 from simulator.virtual.errors import Breach
 from simulator.virtual.network import Network
 from simulator.virtual.phrases import name_message
+from simulator.virtual.signatures import DRAWS
 from simulator.virtual.topology import BEGIN_MS, Cast
 from simulator.virtual.trace import SimulationTrace, spot
 from simulator.virtual.world import World
@@ -92,6 +93,8 @@ class Stage:
     chance: Random
     verify_ms: int = 4
     """How long a job of the verifying threads takes at most."""
+    handle: Callable[[Machine, told.Event, int, int], list[asked.Effect]] = Machine.handle
+    """How a core is run; a meter stands here."""
     censors: Callable[[Message], bool] | None = None
     """Consensus messages that the network loses, all of them."""
 
@@ -152,6 +155,7 @@ class Process:
             others=[stage.cast.keys[newcomer].public for newcomer in stage.cast.newcomers],
             vrf_secret=stage.cast.vrf_secrets[self.member],
             silent=silent,
+            vrf=DRAWS,
         )
         self.store = store
         self.tell("up", -1, f"{len(records)} records" + (", may not vote" if silent else ""))
@@ -252,7 +256,7 @@ class Process:
         if self.is_relentless:
             self.machine.engine.resume_voting()
         try:
-            effects = self.machine.handle(event, self.stage.world.now_ms, self.clock_ms)
+            effects = self.stage.handle(self.machine, event, self.stage.world.now_ms, self.clock_ms)
         except (AssertionError, LookupError, TypeError, AttributeError) as error:
             if self.trusted:
                 raise Breach("BUG", f"v{self.place} failed on its own: {error!r}") from error

@@ -2,10 +2,10 @@
 
 In the field every validator verifies every vote and every leader's draw; here they share one
 process, and a hundred nodes would verify the same one a hundred times. `remember_signatures` puts
-a memory in front of libsodium at the one seam where the product calls it for signatures
-(`ledger.primitives.keys.sodium`), and one in front of `consensus.vrf` where the ledger's
-application calls that (`node.core.application.vrf`). The oracle asks the same memory, `DRAWS`.
-Invariant: the answers are the genuine ones, to the bit; only their price changes.
+a memory in front of libsodium at the one place where the product calls it for signatures
+(`ledger.primitives.keys.sodium`). Draws need no such step: each node is assembled with `DRAWS` as
+its VRF, and the oracle asks it, too. Invariant: the answers are the genuine ones, to the bit; only
+their price changes.
 """
 
 from collections.abc import Iterator
@@ -15,10 +15,9 @@ from typing import Final
 import nacl.bindings as sodium
 from nacl.exceptions import BadSignatureError, CryptoError
 
-import ledger.primitives.keys as seam
-import node.core.application as draws
 from consensus import vrf
 from consensus.vrf import VrfOutput, VrfProof
+from ledger.primitives import keys
 from ledger.primitives.keys import PublicKey, Seed
 
 REMEMBERED_MAX: Final = 400_000
@@ -71,18 +70,18 @@ class Remembering:
 
 
 class RememberingDraws:
-    """What `node.core.application` uses of `consensus.vrf`, with a memory."""
+    """A VRF as `node.core.draws.Vrf` has it, with a memory."""
 
     def __init__(self) -> None:
+        self.is_absent = False
+        """While it is, everything is worked out anew."""
         self._proved: dict[tuple[bytes, bytes], VrfProof] = {}
         self._verified: dict[tuple[bytes, bytes, bytes], VrfOutput | None] = {}
 
-    def __getattr__(self, name: str) -> object:
-        """Leave everything else to the genuine module."""
-        return getattr(vrf, name)
-
     def prove(self, secret: Seed, alpha: bytes) -> VrfProof:
         """Prove; the verdict over what was just proved is worked out like any other."""
+        if self.is_absent:
+            return vrf.prove(secret, alpha)
         slot = (secret, alpha)
         if slot not in self._proved:
             self._make_room()
@@ -91,6 +90,8 @@ class RememberingDraws:
 
     def verify(self, public: PublicKey, alpha: bytes, proof: VrfProof) -> VrfOutput | None:
         """Verify; None if it proves nothing."""
+        if self.is_absent:
+            return vrf.verify(public, alpha, proof)
         slot = (public, alpha, proof)
         if slot not in self._verified:
             self._make_room()
@@ -108,22 +109,16 @@ DRAWS: Final = RememberingDraws()
 
 
 def remember_signatures() -> None:
-    """Put the memories in place, once a process."""
-    if not isinstance(vars(seam)["sodium"], Remembering):
-        vars(seam)["sodium"] = Remembering()
-    if not isinstance(vars(draws)["vrf"], RememberingDraws):
-        vars(draws)["vrf"] = DRAWS
+    """Put the memory of signatures in place, once a process."""
+    if not isinstance(vars(keys)["sodium"], Remembering):
+        vars(keys)["sodium"] = Remembering()
 
 
 @contextmanager
 def without_memories() -> Iterator[None]:
     """Let everything be worked out anew for a while, as each machine in the field does it."""
-    kept = [(vars(seam), "sodium", sodium), (vars(draws), "vrf", vrf)]
-    before = [home[name] for home, name, _ in kept]
-    for home, name, genuine in kept:
-        home[name] = genuine
+    memory, vars(keys)["sodium"], DRAWS.is_absent = vars(keys)["sodium"], sodium, True
     try:
         yield
     finally:
-        for (home, name, _), memory in zip(kept, before, strict=True):
-            home[name] = memory
+        vars(keys)["sodium"], DRAWS.is_absent = memory, False

@@ -177,9 +177,8 @@ def make_cast(
         bonds,
     )
     genesis.check()
-    store = MemoryStore()
-    store.init_genesis(genesis)
-    cells = dict(store._cells)  # Copied once, so that no store begins anew.
+    cells: dict[bytes, bytes] = {}
+    MemoryStore(cells).init_genesis(genesis)
     return Cast(
         keys,
         tuple(secret(f"vrf-{i}") for i in range(size)),

@@ -8,11 +8,23 @@ from consensus.messages import Message, Proposal
 from ledger.primitives.committee import Member
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
-from node.core.application import Draw
+from node.core.draws import Draw
+from node.core.plans import EpochPlan
 from simulator.virtual.byzantine.mask import Mask, Said
 from simulator.virtual.topology import secret
 
 VIEWS_AHEAD_MAX = 3
+
+
+class FixedDrawer:
+    """Gives one draw, whatever the view."""
+
+    def __init__(self, draw: Draw) -> None:
+        self._draw = draw
+
+    def draw(self, plan: EpochPlan, view: View) -> Draw:
+        """Give it."""
+        return self._draw
 
 
 class FalseDraw(Mask):
@@ -28,13 +40,8 @@ class FalseDraw(Mask):
         if not mine or not isinstance(message, Proposal) or not message.payload:
             return [(to, message)]
         about = message.vote.subject
-        machine = self.process.machine
-        assert machine is not None, "a mask only moves while its process runs"
-        ledger = vars(machine.application)
-        draw = self._false_draw(about.view)
-        ledger["_draw"] = lambda view: draw
-        built = self.build(about.view, about.parent_view, message.parent_hash)
-        del ledger["_draw"]
+        drawer = FixedDrawer(self._false_draw(about.view))
+        built = self.build(about.view, about.parent_view, message.parent_hash, drawer=drawer)
         if built is None:
             return []
         vote = self.sign(VoteKind.NOTARIZE, about.view, about.parent_view, built.hash)
@@ -43,9 +50,7 @@ class FalseDraw(Mask):
 
     def _false_draw(self, view: View) -> Draw:
         """Choose a proof, and what a careless verifier would take it to have drawn."""
-        machine = self.process.machine
-        assert machine is not None, "a mask only moves while its process runs"
-        plan = machine.application.plan
+        plan = self.machine.application.plan
         own = self.process.stage.cast.vrf_secrets[self.me]
         ahead = self.chance.randint(1, VIEWS_AHEAD_MAX)
         match self.chance.randrange(4):

@@ -20,10 +20,12 @@ from ledger.primitives.keys import PublicKey
 from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
 from node.core.application import Prepared
+from node.core.draws import Drawer, SecretDrawer
 from node.core.events import Channel
 from node.core.machine import Machine
 from node.core.wire import decode_consensus, encode_consensus
 from simulator.virtual.process import Process
+from simulator.virtual.signatures import DRAWS
 
 Said = tuple[Member | None, Message]
 """A message and to whom it goes; None is everyone."""
@@ -133,26 +135,27 @@ class Mask:
             self.say(to, message)
 
     def build(
-        self, view: int, parent_view: int, parent_hash: Hash, ahead_ms: int = 0
+        self,
+        view: int,
+        parent_view: int,
+        parent_hash: Hash,
+        ahead_ms: int = 0,
+        *,
+        drawer: Drawer | None = None,
     ) -> Prepared | None:
         """Have the core's ledger make a block, if it knows the parent's state.
 
         In a view that another leads it is drawn for with that leader's secret, as if it had leaked:
-        then nothing but the law of turns stands in the way.
+        then nothing but the law of turns stands in the way. Another `drawer` may lie.
         """
-        machine = self.process.machine
-        assert machine is not None, "a mask only moves while its process runs"
-        ledger = machine.application
-        if ledger._tree.state_after(parent_hash) is None:
+        ledger = self.machine.application
+        if not ledger.can_build_on(parent_hash):
             return None
         asked = Build(View(view), View(parent_view), parent_hash)
-        cast, seat = self.process.stage.cast, self.committee.seats[ledger.plan.leader(view)]
-        leaked = cast.vrf_secrets[cast.place(PublicKey(seat.key))]
-        own, ledger._vrf_secret = ledger._vrf_secret, leaked
-        own_key, ledger._vrf_key = ledger._vrf_key, PublicKey(seat.vrf_key)
-        built = ledger.prepare(asked, machine.mempool, self.process.clock_ms + ahead_ms)
-        ledger._vrf_secret, ledger._vrf_key = own, own_key
-        return built
+        cast, leader = self.process.stage.cast, self.committee.seats[ledger.plan.leader(view)]
+        leaked = SecretDrawer(cast.vrf_secrets[cast.place(PublicKey(leader.key))], DRAWS)
+        clock_ms = self.process.clock_ms + ahead_ms
+        return ledger.prepare(asked, self.machine.mempool, clock_ms, drawer or leaked)
 
     def random_hash(self) -> Hash:
         """Invent a block."""

@@ -116,7 +116,7 @@ def measure_size(size: int, wanted: int = 0, seed: int = 1) -> Size:
     simulation = Simulation(steady, seed)
     simulation.stage.verify_ms = 0
     meter, watch = Meter(), Stopwatch(simulation)
-    watch.on_start = lambda process: meter.time_core(process.machine) if process.machine else None
+    simulation.stage.handle = meter.handle
     for process in simulation.processes:
         process.mask = Ear(process, meter)
         simulation.world.at(0, process.start)

@@ -8,9 +8,7 @@ so that each node pays for every signature and draw that it checks, as in the fi
 
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final, assert_never
 
 from consensus.messages import (
@@ -68,7 +66,7 @@ class Meter:
     messages: Counter[str] = field(default_factory=Counter)
     size_bytes: Counter[str] = field(default_factory=Counter)
     cpu_s: float = 0.0
-    """What all cores took together; only those that were told to `time_core`."""
+    """What all cores took together, if `handle` stands where the stage runs them."""
 
     def reset(self) -> None:
         """Begin anew."""
@@ -82,20 +80,13 @@ class Meter:
         self.messages[kind] += receivers
         self.size_bytes[kind] += receivers * len(payload)
 
-    def time_core(self, machine: Machine) -> None:
-        """Time what this core does from now on."""
-        vars(machine)["handle"] = partial(self._handle, machine.handle)
-
-    def _handle(
-        self,
-        handle: Callable[[Event, int, int], list[asked.Effect]],
-        event: Event,
-        now_ms: int,
-        clock_ms: int,
+    def handle(
+        self, machine: Machine, event: Event, now_ms: int, clock_ms: int
     ) -> list[asked.Effect]:
+        """Have a core handle an event, and time it."""
         with without_memories():
             began_s = time.process_time()
-            effects = handle(event, now_ms, clock_ms)
+            effects = machine.handle(event, now_ms, clock_ms)
             for effect in effects:
                 if isinstance(effect, asked.Verify):
                     # The process asks again, and gets the answer from memory.

@@ -5,7 +5,6 @@ honest nodes with more than half of the honest stake have stored it: neither the
 one that was down decides the figure.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from consensus.journal import Record
@@ -40,7 +39,6 @@ class Stopwatch:
         """From a block's proposal until it is final."""
         self.payment_waits_ms: list[int] = []
         """From a payment's first submission until its block is final."""
-        self.on_start: Callable[[Process], None] = _ignore
         simulation.stage.witness = self
         trusted = [process for process in simulation.processes if process.trusted]
         self._enough = simulation.cast.stake({process.member for process in trusted}) // 2 + 1
@@ -53,8 +51,7 @@ class Stopwatch:
     # The witness's duties.
 
     def began(self, process: Process, records: list[Record]) -> None:
-        """A process starts."""
-        self.on_start(process)
+        """Pass it on."""
         self._oracle.began(process, records)
 
     def synced(self, process: Process, records: list[bytes]) -> None:
@@ -99,7 +96,3 @@ class Stopwatch:
         begun_ms = self._simulation.workload.begun_ms
         paid = [begun_ms[receipt.txid] for receipt in step.receipts if receipt.txid in begun_ms]
         self.payment_waits_ms += [now_ms - begun for begun in paid]
-
-
-def _ignore(process: Process) -> None:
-    """Take no notice of a start."""

@@ -18,6 +18,7 @@ from ledger.store.memory import MemoryStore
 from node.core import effects as asked
 from node.core import events as told
 from node.core.assembly import assemble
+from node.core.draws import SecretDrawer
 from node.core.machine import Machine
 
 STEPS_MAX = 200_000
@@ -48,10 +49,12 @@ class Cluster:
         reporter: SigningKey | None = None,
         vrf_secrets: Mapping[PublicKey, Seed] = MappingProxyType({}),
         joiners: Sequence[SigningKey] = (),
+        stores: Sequence[MemoryStore] = (),
     ) -> None:
         """Start a dairy's validators, and after them `joiners`, who have no seat yet.
 
-        The validators' VRF secrets are the dairy's; `vrf_secrets` are the joiners'.
+        The validators' VRF secrets are the dairy's; `vrf_secrets` are the joiners'. `stores` are
+        those of the first nodes; the others get one each.
         """
         self.genesis, self.params, self.reporter = genesis, params, reporter
         own = {key.public: secret(f"vrf-{i}") for i, key in enumerate(keys)}
@@ -67,8 +70,8 @@ class Cluster:
         self._queue: deque[tuple[int, Member, told.Event]] = deque()
         self.nodes = []
         self.keys += joiners
-        for key in self.keys:
-            store = MemoryStore()
+        for index, key in enumerate(self.keys):
+            store = stores[index] if index < len(stores) else MemoryStore()
             self.nodes.append(Node(key, store, self.make(store, key, [])))
         for index in range(len(self.nodes)):
             self.start(index)
@@ -88,6 +91,10 @@ class Cluster:
             vrf_secret=self.vrf_secrets[key.public],
             silent=silent,
         )
+
+    def drawer(self, index: int) -> SecretDrawer:
+        """Give what a node draws with when it leads."""
+        return SecretDrawer(self.vrf_secrets[self.keys[index].public])
 
     def start(self, index: int) -> None:
         """Start a node's machine and connect it with those that run."""
@@ -125,9 +132,10 @@ class Cluster:
             return
         clock_ms = self.now_ms + self.wrong_ms[index]
         for effect in node.machine.handle(event, self.now_ms, clock_ms):
-            self._carry_out(index, node, effect)
+            self.carry_out(index, node, effect)
 
-    def _carry_out(self, index: int, node: Node, effect: asked.Effect) -> None:
+    def carry_out(self, index: int, node: Node, effect: asked.Effect) -> None:
+        """Do what a machine asks for."""
         match effect:
             case asked.Append(_, record, _):
                 node.journal.append(record)

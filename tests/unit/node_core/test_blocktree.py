@@ -8,7 +8,8 @@ from consensus.effects import Build
 from consensus.params import Params
 from ledger.primitives.hashing import Hash
 from ledger.primitives.scalars import View
-from ledger.types.block import Block
+from ledger.state import Overlay
+from ledger.types.block import Block, decode_block
 from node.core.blocktree import BLOCKS_MAX, BlockTree, Executed, Tip
 from tests.support.ledger.dairy import Dairy
 from tests.support.node.cluster import Cluster
@@ -18,15 +19,16 @@ ROOT = Tip(Hash(bytes(32)), 0, 0)
 
 def sample() -> Executed:
     dairy = Dairy()
-    machine = Cluster(dairy.genesis, dairy.validator_keys, Params()).nodes[0].machine
+    net = Cluster(dairy.genesis, dairy.validator_keys, Params())
+    machine = net.nodes[0].machine
     application = machine.application
     views = (View(v) for v in range(1, 100))
     view = next(v for v in views if application.plan.leader(v) == machine.engine.me)
-    made = application.prepare(Build(view, View(0), application.tip.hash), machine.mempool, 1)
+    build = Build(view, View(0), application.tip.hash)
+    made = application.prepare(build, machine.mempool, 1, net.drawer(0))
     assert made is not None
-    found = application._tree.get(made.hash)
-    assert found is not None
-    return found
+    overlay = Overlay(application.state)
+    return Executed(made.hash, made.raw, decode_block(made.raw), (), (), (), overlay)
 
 
 def on(parent: Hash, number: int, height: int, like: Executed) -> Executed:

@@ -4,9 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from consensus import vrf
-from consensus.effects import Build, Check
+from consensus.effects import Build
 from consensus.leader import Schedule, draw_bytes, first_seed
-from consensus.messages import Certificate
+from consensus.messages import Certificate, Proposal, Subject, Vote
 from ledger.primitives.codec import encode
 from ledger.primitives.committee import Member
 from ledger.primitives.keys import address_of
@@ -27,22 +27,28 @@ from tests.support.node.cluster import Node, secret
 from tests.support.node.era import EPOCH_BLOCKS, Era, certificate_at
 
 
-def feed_proposal(era: Era, again: bytes) -> list[str]:
-    """Judge a block that is proposed on itself; give why it may not be."""
+def propose_again(era: Era, payload: bytes) -> list[str]:
+    """Have the leader propose the last block on itself; give what a node warns of."""
     node = era.net.nodes[0]
-    application = node.machine.application
-    check = Check(View(9), View(8), application.tip.hash, application.tip.hash, again)
-    node.machine._now_ms = era.net.now_ms
-    before = len(node.machine._effects)
-    node.machine._check(check)
-    return [e.text for e in node.machine._effects[before:] if isinstance(e, asked.Warn)]
+    known, leader = node.machine.engine.snapshot(), node.machine.engine.leader
+    assert known.parent is not None
+    assert leader != known.me, "another leads"
+    block = known.parent.block
+    about = Subject(VoteKind.NOTARIZE, known.epoch, known.view, block.view, block.hash)
+    vote = Vote(about, leader, era.net.keys[leader].sign(about.signing_bytes(era.dairy.chain_id)))
+    proof = (known.parent.certificate, known.parent.nullifications)
+    proposal = encode_consensus(Proposal(vote, block.hash, payload, *proof))
+    before = len(node.warnings)
+    era.net.feed(0, told.PeerMessage(leader, Channel.CONSENSUS, proposal))
+    return [warning.text for warning in node.warnings[before:]]
 
 
 def test_only_an_epochs_last_block_may_come_again_and_without_a_body() -> None:
     era = Era()
     era.to_height(2)
-    (why,) = feed_proposal(era, b"")
+    why, blame = propose_again(era, b"")
     assert "no last block" in why
+    assert "invalid block" in blame
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,8 @@ def test_a_header_that_lies_about_its_epoch_is_refused(field: str, value: object
     leader = application.plan.leader(1)
     maker = era.net.nodes[leader].machine
     build = Build(View(1), View(0), application.tip.hash)
-    built = maker.application.prepare(build, maker.mempool, era.net.now_ms)
+    drawer = era.net.drawer(leader)
+    built = maker.application.prepare(build, maker.mempool, era.net.now_ms, drawer)
     block = decode_block(built.raw)
     bent = replace(block, header=replace(block.header, **{field: value}))
     parsed = application.parse(encode(bent), bent.header.hash())
@@ -74,23 +81,33 @@ def test_a_header_that_lies_about_its_epoch_is_refused(field: str, value: object
 
 def test_no_proof_but_the_leaders_own_for_its_view_draws() -> None:
     era = Era()
-    application = era.net.nodes[0].machine.application
-    leaders = {application.plan.leader(view): view for view in range(1, 12)}
+    plan = era.net.nodes[0].machine.application.plan
+    leaders = {plan.leader(view): View(view) for view in range(1, 12)}
     (one, view), (other, _) = sorted(leaders.items())[:2]
-    drawer, stranger = (era.net.nodes[m].machine for m in (one, other))
-    build = Build(View(view), View(0), application.tip.hash)
-    built = drawer.application.prepare(build, drawer.mempool, era.net.now_ms)
-    header = decode_block(built.raw).header
-    assert len(application._drawn(header)) == 64
-    plan = application.plan
-    alpha = draw_bytes(plan.seed, plan.epoch, View(view))
-    later = draw_bytes(plan.seed, plan.epoch, View(view + 1))
-    foreign = vrf.prove(stranger.application._vrf_secret, alpha)
-    genuine = header.vrf_proof
-    elsewhere = vrf.prove(drawer.application._vrf_secret, later)
-    for bad in (foreign, elsewhere, genuine[:-1] + b"\x11", genuine[:-1], b""):
+    maker, judge = era.net.nodes[one].machine, era.net.nodes[other].machine.application
+    build, drawer = Build(view, View(0), judge.tip.hash), era.net.drawer(one)
+    built = maker.application.prepare(build, maker.mempool, era.net.now_ms, drawer)
+    block = decode_block(built.raw)
+    genuine = block.header.vrf_proof
+    own, others = (era.net.vrf_secrets[era.net.keys[m].public] for m in (one, other))
+    foreign = vrf.prove(others, draw_bytes(plan.seed, plan.epoch, view))
+    elsewhere = vrf.prove(own, draw_bytes(plan.seed, plan.epoch, View(view + 1)))
+    lies = (foreign, elsewhere, genuine[:-1] + b"\x11", genuine[:-1], b"")
+    for lie in lies:
+        bent = replace(block, header=replace(block.header, vrf_proof=lie))
         with pytest.raises(BlockFault, match="VRF"):
-            application._drawn(replace(header, vrf_proof=bad))
+            judge.execute(judge.parse(encode(bent), bent.header.hash()))
+    judge.execute(judge.parse(built.raw, built.hash))
+
+
+def offer_blocks(machine: Machine, reply: wire.Blocks, now_ms: int) -> list[str]:
+    """Have peer 1 claim to be ahead and, once it is asked, answer; give the warnings."""
+    claim = told.PeerMessage(Member(1), Channel.SYNC, wire.encode_sync(wire.Status(99)))
+    requests = [e for e in machine.handle(claim, now_ms, now_ms) if isinstance(e, asked.SendTo)]
+    assert [(e.peer, e.channel) for e in requests] == [(1, Channel.SYNC)], "it asks for blocks"
+    event = told.PeerMessage(Member(1), Channel.SYNC, wire.encode_sync(reply))
+    effects = machine.handle(event, now_ms, now_ms)
+    return [effect.text for effect in effects if isinstance(effect, asked.Warn)]
 
 
 def test_synced_blocks_need_a_finalization_and_of_the_right_epoch() -> None:
@@ -103,13 +120,17 @@ def test_synced_blocks_need_a_finalization_and_of_the_right_epoch() -> None:
     notarize = replace(genuine.subject, kind=VoteKind.NOTARIZE)
     text = notarize.signing_bytes(era.dairy.chain_id)
     votes = tuple((Member(m), era.net.keys[m].sign(text)) for m in range(3))
-    lies = [Certificate(notarize, votes), certificate_at(source, EPOCH_BLOCKS + 1)]
+    lies = {
+        "without a finalization": Certificate(notarize, votes),
+        "of another epoch": certificate_at(source, EPOCH_BLOCKS + 1),
+    }
+    for why, lie in lies.items():
+        machine = assemble_again(era, sleeper)
+        (warning,) = offer_blocks(machine, wire.Blocks(blocks, lie, 7), era.net.now_ms)
+        assert why in warning
+        assert machine.application.height == 0
     machine = assemble_again(era, sleeper)
-    for lie in lies:
-        with pytest.raises(BlockFault):
-            machine._take_blocks(Member(0), wire.Blocks(blocks, lie, 7))
-    assert machine.application.height == 0
-    machine._take_blocks(Member(0), wire.Blocks(blocks, genuine, 7))
+    assert offer_blocks(machine, wire.Blocks(blocks, genuine, 7), era.net.now_ms) == []
     assert machine.application.height == 2
 
 
@@ -140,11 +161,7 @@ def test_blocks_that_are_final_elsewhere_and_stand_beside_ours_raise_the_alarm()
     blocks = tuple(theirs.net.nodes[0].store.block(height).raw for height in (1, 2, 3))
     node = ours.net.nodes[0].machine
     reply = wire.Blocks(blocks, certificate_at(theirs.net.nodes[0], 3), 3)
-    node._sync.heard(Member(1), 99)
-    node._sync.step(node.application.height, ours.net.now_ms)
-    event = told.PeerMessage(Member(1), Channel.SYNC, wire.encode_sync(reply))
-    effects = node.handle(event, ours.net.now_ms, ours.net.now_ms)
-    assert [e.text for e in effects if isinstance(e, asked.Warn) and "FORK" in e.text]
+    assert [text for text in offer_blocks(node, reply, ours.net.now_ms) if "FORK" in text]
     assert node.forks == 1
 
 
@@ -209,5 +226,6 @@ def test_a_last_block_proposed_again_by_another_keeps_the_draw_of_its_maker() ->
     late = era.net.make(MemoryStore(), source.key, [])
     late.handle(told.Start(), era.net.now_ms, era.net.now_ms)
     blocks = tuple(source.store.block(h).raw for h in range(1, EPOCH_BLOCKS + 1))
-    late._take_blocks(Member(1), wire.Blocks(blocks, certificate, EPOCH_BLOCKS))
+    reply = wire.Blocks(blocks, certificate, EPOCH_BLOCKS)
+    assert offer_blocks(late, reply, era.net.now_ms) == []
     assert late.application.height == EPOCH_BLOCKS

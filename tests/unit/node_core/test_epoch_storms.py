@@ -41,9 +41,9 @@ class Storm(Era):
         self.seen: dict[tuple[bytes, int, int], set[Subject]] = {}
         self.heard: list[bytes] = []
         super().__init__(joiners=(JOINER,))
-        self._post, self._carry = self.net.post, self.net._carry_out
+        self._post, self._carry = self.net.post, self.net.carry_out
         self.net.post = self.post  # type: ignore[method-assign]
-        self.net._carry_out = self.carry_out  # type: ignore[method-assign]
+        self.net.carry_out = self.carry_out  # type: ignore[method-assign]
 
     def rage(self) -> None:
         self.loss, self.crash_chance, self.delay_ms = 0.1, 0.012, (1, 120)

@@ -13,7 +13,7 @@ from ledger.types.transaction import TRANSACTION_BYTES_MAX, Transaction
 from node.core import effects as asked
 from node.core import events as told
 from node.core.events import Channel
-from node.core.intake import RETOLD_MS, _batches
+from node.core.intake import RETOLD_MS, cut_batches
 from node.core.wire import GOSSIP_BYTES_MAX, TX_BATCH_MAX, TransactionBatch, decode_batch
 from tests.support.ledger.dairy import Dairy, key
 from tests.support.node.cluster import Cluster
@@ -24,7 +24,7 @@ BOB = address_of(key("bob").public)
 @pytest.mark.parametrize("size", [1, 60, 250, GOSSIP_BYTES_MAX, TRANSACTION_BYTES_MAX])
 def test_every_batch_that_is_sent_can_be_received(size: int) -> None:
     raws = [bytes(size)] * 1_500
-    batches = _batches(raws)
+    batches = cut_batches(raws)
     assert [raw for batch in batches for raw in batch] == raws
     for batch in batches:
         assert batch

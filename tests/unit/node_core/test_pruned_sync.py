@@ -34,9 +34,9 @@ def test_the_answer_passes_over_the_wire():
 @pytest.mark.parametrize("pruning", [[0, 1], [0, 1, 2]])
 def test_a_node_that_was_away_catches_up_if_anyone_keeps_what_it_lacks(pruning):
     dairy = Dairy()
-    cluster = Cluster(dairy.genesis, dairy.validator_keys, Params(heartbeat_ms=3_000))
-    for index in pruning:
-        cluster.nodes[index].store._keep_blocks = KEPT
+    stores = [MemoryStore(keep_blocks=KEPT) for _ in pruning]
+    params = Params(heartbeat_ms=3_000)
+    cluster = Cluster(dairy.genesis, dairy.validator_keys, params, stores=stores)
     cluster.run(50)
     cluster.crash(3)
     for nonce in range(6):

@@ -24,13 +24,14 @@ def made():
     rules = default_parameters(development=True)
     staking = replace(rules.staking, epoch_blocks=EPOCH_BLOCKS)
     dairy = Dairy(parameters=replace(rules, staking=staking))
-    cluster = Cluster(dairy.genesis, dairy.validator_keys, Params(heartbeat_ms=1_000))
+    cells, params = {}, Params(heartbeat_ms=1_000)
+    cluster = Cluster(dairy.genesis, dairy.validator_keys, params, stores=[MemoryStore(cells)])
     node = cluster.nodes[0]
     for _ in range(1_000):
         if node.machine.application.height >= BLOCKS:
             break
         cluster.run(100)
-    return dairy, dict(node.store._cells)
+    return dairy, cells
 
 
 @pytest.fixture(scope="module")
