@@ -128,7 +128,32 @@ The code
 
 The engine is sans-IO: `Engine.handle(event, now_ms)` takes an event and returns effects, and
 `deadline_ms` says when it wants to be woken. It reads no clock, network, disk or chance, knows
-blocks by hash only, and asks the application to build and to check them.
+blocks by hash only, and asks the application to build and to check them. Whoever runs it
+carries out the effects of `handle`, in their order, and calls again at `deadline_ms`. A
+lone validator is its own quorum, so its block is final at once:
+
+>>> from consensus.engine import Engine
+>>> from consensus.events import Built, Started, WorkPending
+>>> from consensus.params import Params
+>>> from consensus.state import first_floor
+>>> from ledger.primitives.committee import Committee, Member, Seat
+>>> from ledger.primitives.hashing import Hash
+>>> from ledger.primitives.keys import Seed, SigningKey
+>>> from ledger.primitives.scalars import Epoch
+>>> key, genesis = SigningKey(Seed(bytes(32))), Hash(bytes(32))
+>>> committee = Committee((Seat(key.public, key.public, stake=1),))
+>>> engine = Engine(
+...     Params(), genesis, Epoch(0), committee, genesis, Member(0), key, first_floor(genesis)
+... )
+>>> engine.handle(Started(), now_ms=0)
+[]
+>>> engine.deadline_ms  # With nothing to do, the heartbeat is next.
+10000
+>>> (build,) = engine.handle(WorkPending(since_ms=5), now_ms=5)
+>>> block = Hash(b"b" * 32), b"what the application made"
+>>> effects = engine.handle(Built(build.view, block), now_ms=6)
+>>> [type(each).__name__ for each in effects if type(each).__name__ != "Persist"]
+['Broadcast', 'Broadcast', 'Finalize', 'Build']
 
 `types` `messages` `events` `effects` `params` `errors`     the words
 `quorum` `votes` `view` `tree` `fetching` `leader` `state`  the data, each part with its own law

@@ -94,9 +94,15 @@ class Engine:
     ) -> None:
         """Take up from the floor and the epoch's records; nothing happens before `Started`.
 
-        A new epoch's floor is the last one's boundary block, at view 0. `seed` orders the leaders.
-        `silent` says that records of own votes may be missing: do not vote before that is safe.
-        `has_twin` that another process was heard to vote with the key: then it never is.
+        - `params`: times in milliseconds, the same on every validator.
+        - `chain_id`: the genesis's digest; votes are signed for this chain alone.
+        - `epoch`, `committee`, `seed`: which epoch, who votes in it, and what orders its leaders.
+        - `me`, `key`: the member as which it votes, and its key; both None for an observer.
+        - `floor`: the newest block that is final and applied. A new epoch's is the boundary block
+          of the last one, at view 0.
+        - `records`: what the journal holds of this epoch, in order.
+        - `silent`: records of own votes may be missing, so none is cast before that is safe.
+        - `has_twin`: another process was heard to vote with the key, so it never is.
         """
         assert (me is None) == (key is None), "a validator has a key, an observer has none"
         assert me is None or key is None or committee.seats[me].key == key.public
@@ -192,11 +198,26 @@ class Engine:
 
     @property
     def deadline_ms(self) -> int | None:
-        """Give when to send `DeadlinePassed`, if nothing else happens before."""
+        """Give when to send `DeadlinePassed`, if nothing else happens before.
+
+        In milliseconds, by the clock of `handle`'s `now_ms`, and always after the latest of it.
+        None: nothing is due until something is heard, or `Started` has not been handled yet.
+        """
         return _deadline_ms(self._state) if self._started else None
 
     def handle(self, event: Event, now_ms: int) -> list[Effect]:
-        """Take an event in and give what is to be done about it, in this order."""
+        """Take an event in and give what is to be done about it, in this order.
+
+        `event` is one of `consensus.events`; the first is `Started`, once. `now_ms` counts
+        milliseconds from any beginning; an earlier time than before counts as the latest.
+
+        Carry the effects out one after the other: what a `Persist` holds is on stable storage
+        before any `Send` or `Broadcast` behind it leaves. Answer a `Build` by `Built`, a `Check`
+        by `Checked`, a `Behind` by `CaughtUp`; an answer may come late, or never.
+
+        No message raises: what a peer did wrong is a `Misbehaviour` among the effects. What raises
+        is a bug here (`AssertionError`, `GuardBreach`): end the process, and vote no more.
+        """
         s = self._state
         s.now_ms = max(s.now_ms, now_ms)  # A clock set back stops time; it never turns it round.
         assert self._started or isinstance(event, Started), "the first event is Started"

@@ -43,8 +43,20 @@ def attest(
 ) -> Attestation:
     """Recompute the run and sign its claim; raise `Disagreement` if it comes out otherwise.
 
-    `flow_max_l_per_h` is the most that the line may carry, and `sealed` what was sealed for a claim
-    without collections, both as the chain has it.
+    - `claim`: what is to be minted, as its MMU will submit it.
+    - `envelopes`: all that the run's devices signed: of each collection, of the flow, of each
+      instrument, in the order of the claim's Merkle root.
+    - `law`, `chain_id`: the chain's parameters now, and which chain the readings are for.
+    - `flow_max_l_per_h`: what the registry says that the line may carry; 0 behind a vat.
+    - `key`: the attestor's own.
+    - `sealed`: for a claim without collections, what the chain sealed for the run.
+
+    A fault's text says what came out; keep the run for people, since to ask again changes nothing:
+
+        try:
+            given = attest(claim, envelopes, genesis.parameters, genesis.chain_id, 12_000, key)
+        except Disagreement as fault:
+            log.error("run held", why=str(fault))
     """
     recompute(claim, envelopes, law, chain_id, flow_max_l_per_h, sealed)
     return Attestation(key.public, key.sign(claim.signing_bytes(chain_id)))

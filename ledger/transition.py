@@ -9,6 +9,33 @@ as failed under the fault's code.
 
 Signatures are not checked here: `signature_claims` says what must hold, and who executes a block
 has verified it before (in other threads, each transaction once).
+
+Alice pays a shop, in the first block of a chain:
+
+>>> from ledger.genesis import (
+...     Genesis, GenesisAccount, GenesisStock, GenesisValidator, genesis_state
+... )
+>>> from ledger.params import default_parameters
+>>> from ledger.primitives.keys import Policy, Seed, SigningKey
+>>> from ledger.types.evidence import MilkKind
+>>> from ledger.types.transaction import sign
+>>> from ledger.types.transfer import Transfer
+>>> key = SigningKey(Seed(bytes(32)))
+>>> alice = Policy.single(key.public)
+>>> shop = Policy.single(SigningKey(Seed(bytes([1] * 32))).public).address()
+>>> genesis = Genesis(
+...     "example", "dbill", 1_000, default_parameters(development=True),
+...     validators=(GenesisValidator(key.public, key.public, 5_000, shop),),
+...     accounts=(GenesisAccount(alice.address(), 1_000),),
+...     stock=(GenesisStock("milk", MilkKind.UHT, "plant", 6_000, expires_ms=10**13),),
+...     roles=(), devices=(),
+... )
+>>> pay = Transfer(shop, 700, reference=bytes(32), redeem=None)
+>>> payment = sign(Intent(genesis.chain_id, alice, 0, 200, 10, pay), key)
+>>> context = BlockContext(genesis.chain_id, height=1, time_ms=2_000, proposer=shop)
+>>> outcome = apply_block(genesis_state(genesis), context, [payment])
+>>> outcome.receipts[0].code, outcome.fees_units
+('', 200)
 """
 
 import itertools
@@ -175,7 +202,16 @@ class Execution:
 def apply_block(
     overlay: Overlay, context: BlockContext, transactions: Sequence[Transaction]
 ) -> BlockOutcome:
-    """Execute a block; raise an `Unincludable` fault if it holds what no block may hold."""
+    """Execute a block; raise an `Unincludable` fault if it holds what no block may hold.
+
+    - `overlay`: the state after the parent; the changes are left on it, also half of them when it
+      raises, so give it one to throw away.
+    - `context`: chain, height, the block's own time in milliseconds, whom its fees are paid to.
+    - `transactions`: in the block's order, their signatures verified before (`signature_claims`).
+
+    A transaction whose body is refused is no error: it pays, and its receipt has the fault's code.
+    An `AssertionError` says that the books do not agree, a bug here: stop. See the module's head.
+    """
     execution = Execution(overlay, context)
     for transaction in transactions:
         execution.include(transaction)

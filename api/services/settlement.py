@@ -10,6 +10,13 @@ payment with which the sum is whole, and from then on it is closed: whatever com
 most one payment of an order is good. What differs stands beside the order as an exception, with
 all that came in less what was due, for a person to mend; it never vanishes.
 
+The follower hands in what final blocks hold, and rolls back and does the same again if the database
+fails; no payment raises:
+
+    async with engine.begin() as connection:
+        settled = await settle(connection, observed, wall_ms())
+    waiters.wake(settled.tx_hashes)
+
 Invariant: the result hangs on the sequence of the payments alone, never on how it was cut into
 calls of `settle`, nor on when the order expired.
 """
@@ -184,7 +191,8 @@ async def settle(
 ) -> Settled:
     """Settle final transfers, in the order of the chain; commit is the caller's.
 
-    The follower also gives what its blocks redeemed of each lot, so that lots are locked once.
+    `observed` are transfers with a reference, `now_ms` (UTC) is the time that events bear, and
+    `redeemed_units` is, by lot, all that their blocks redeemed, so that lots are locked once.
     """
     done = Settled()
     orders = await _lock_orders(connection, {paid.reference for paid in observed})

@@ -129,7 +129,7 @@ class Machine:
 
         Two times, both in milliseconds. `now_ms` runs forward evenly from any beginning: all waits
         are counted by it. `clock_ms` is what the wall clock says, UTC since 1970: the times of
-        blocks come from it, and it may jump either way.
+        blocks come from it, and it may jump either way. The head of `node.core` shows a shell.
         """
         assert now_ms >= self._now_ms, "time runs forward"
         self._now_ms, self._clock_ms = now_ms, clock_ms

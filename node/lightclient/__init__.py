@@ -10,6 +10,13 @@ its members could still be punished. Therefore an anchor is good for a limited t
 verified proof gives a newer one. If the assumption is broken, two valid proofs can contradict each
 other: `find_fork` tells, and names those who signed both.
 
+A proof that verifies says that a transaction is final; what it did and for whom is in it:
+
+    proven = verify_proof(raw, parse_anchor(anchor_file), wall_ms())
+    body = proven.transaction.intent.body
+    paid = proven.took_effect and isinstance(body, Transfer) and body.reference == mine
+    keep(format_anchor(proven.anchor))
+
 Nothing here builds blocks, speaks to anyone, or judges what a payment is for.
 
 `types` `errors`   the words           `anchor`     where trust begins, as a file

@@ -64,7 +64,11 @@ def anchor_of(genesis: Genesis) -> Anchor:
 
 
 def parse_anchor(text: bytes) -> Anchor:
-    """Read an anchor or a genesis file; raise `BadAnchor`, which says what is wrong."""
+    """Read an anchor or a genesis file; raise `BadAnchor`, which says what is wrong.
+
+    `text` is JSON of at most `ANCHOR_BYTES_MAX`. Get it from somebody whom you trust: whoever
+    chose the anchor decides what verifies.
+    """
     if len(text) > ANCHOR_BYTES_MAX:
         raise BadAnchor(f"the file is larger than {ANCHOR_BYTES_MAX} bytes")
     try:

@@ -38,7 +38,11 @@ class Fork:
 def find_fork(
     one: bytes, other: bytes, anchor: Anchor, now_ms: int, trusting_ms: int = TRUSTING_MS
 ) -> Fork | None:
-    """Tell whether two proofs contradict each other; raise a `ProofFault` if one is not valid."""
+    """Tell whether two proofs contradict each other; raise a `ProofFault` if one is not valid.
+
+    The arguments are those of `verify_proof`, with a second proof. None says that they can both
+    be true. A `Fork` says that they can't: stop, tell people, and trust neither.
+    """
     first, second = (
         _blocks(raw, verify_proof(raw, anchor, now_ms, trusting_ms)) for raw in (one, other)
     )

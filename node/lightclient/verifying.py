@@ -64,7 +64,15 @@ class Proven:
 
 
 def verify_proof(raw: bytes, anchor: Anchor, now_ms: int, trusting_ms: int = TRUSTING_MS) -> Proven:
-    """Verify a proof from an anchor on; raise the `ProofFault` that says why it proves nothing."""
+    """Verify a proof from an anchor on; raise the `ProofFault` that says why it proves nothing.
+
+    - `raw`: the proof file, of at most `PROOF_BYTES_MAX`, from anybody.
+    - `anchor`: the committee that is trusted, from `parse_anchor` or an earlier `Proven.anchor`.
+    - `now_ms`: the verifier's clock, UTC milliseconds.
+    - `trusting_ms`: how old the anchor may be: less than the chain's unbonding time.
+
+    A `ProofFault` has a stable `code`.
+    """
     proof = decode_proof(raw)
     if now_ms > anchor.time_ms + trusting_ms:
         days = (now_ms - anchor.time_ms) // DAY_MS
