@@ -123,7 +123,7 @@ class Service:
         return answers
 
     async def _count(self, subjects: Sequence[str]) -> Sequence[Quota | Exception]:
-        return await self._limiter.take(subjects, self.now_ms())
+        return await self._limiter.take(subjects)
 
     async def _sweep_for_ever(self) -> None:
         while True:
@@ -140,7 +140,7 @@ class Service:
             await self.desk.expire_orders(now_ms - EXPIRY_GRACE_MS, now_ms)
             self.hub.poke()
             await self.desk.forget_keys(now_ms)
-        await self._limiter.forget(now_ms)
+        await self._limiter.forget()
 
     def _settled(self, settled: Settled) -> None:
         """Tell everyone about a settlement that is committed."""

@@ -254,10 +254,14 @@ class FollowerCursor(Base):
 
 
 class RateWindow(Base):
-    """Requests of one subject in one minute; two of them make a sliding window."""
+    """Requests of one subject that passed in one minute; two of them make a sliding window.
+
+    `granted` is what the last statement let pass: it is written there to be given back.
+    """
 
     __tablename__ = "rate_windows"
 
     subject: Mapped[str] = mapped_column(String(80), primary_key=True)
     minute: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
+    granted: Mapped[int] = mapped_column(BigInteger, server_default="0")

@@ -31,7 +31,7 @@ async def validate(request: Request) -> Response:
         "RateLimit-Policy": f'"validate";q={quota.limit};w=60',
     }
     if not quota.allowed:
-        fault = Throttled("too many validations in this minute", retry_after_s=quota.reset_s)
+        fault = Throttled("too many validations in a minute", retry_after_s=quota.retry_s)
         answer = problem(request, fault)
         answer.headers.update(headers)
         return answer

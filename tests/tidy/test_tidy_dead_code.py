@@ -26,7 +26,7 @@ ALIVE: dict[str, str] = {
     "pyproject.toml names it as a command of its own": "balance",
     "the database holds them, and hand-written SQL names them": """
         ApiKey LotStock Merchant MilkPrice Order PaymentIntent Payment Product IdempotencyKey
-        FollowerCursor RateWindow created_ms
+        FollowerCursor RateWindow minute created_ms
         revoked_ms redeem_lot settlement refunded_units reserved_units""",
     "states of the payments interface that its next version enters": """
         DRAFT FULFILLED PARTIALLY_REFUNDED REFUNDED CANCELLED SEEN INCLUDED""",
