@@ -97,7 +97,7 @@ A = TypeVar("A")
 class NodeClient:
     """A connection pool to a node, or to the first of several that answers.
 
-    Use as an async context, or `aclose` it.
+    Use as an async context, or `aclose` it. The package's head has examples, and says what raises.
     """
 
     def __init__(self, *base_urls: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
@@ -135,11 +135,11 @@ class NodeClient:
         return await self._ask(STATUS, GetStatus())
 
     async def genesis(self) -> bytes:
-        """Fetch the genesis file."""
+        """Fetch the genesis file, as `parse_genesis` reads it."""
         return await self._ask(GENESIS, GetGenesis())
 
     async def submit(self, raws: Sequence[bytes]) -> list[Submission]:
-        """Hand in transactions (at most 5,000); one answer each, in order.
+        """Hand in encoded transactions (at most 5,000); one answer each, in order.
 
         A refusal of a transaction is an answer with a `code`, not a fault.
         """
@@ -156,7 +156,7 @@ class NodeClient:
         return decode_answer(response.content, SUBMIT.answer)
 
     async def account(self, address: Address) -> AccountView:
-        """Look an account up; one that was never used is empty."""
+        """Look an account up, as of the last final block; one that was never used is empty."""
         return await self._ask(ACCOUNT, GetAccount(address))
 
     async def history(
@@ -177,7 +177,7 @@ class NodeClient:
         return await self._ask(BLOCK, GetBlock(height))
 
     async def block_at(self, time_ms: int) -> FinalBlock:
-        """Fetch the last finalized block that is not after a time."""
+        """Fetch the last finalized block that is not after a time (UTC milliseconds)."""
         return await self._ask(BLOCK_AT, GetHeightAt(time_ms))
 
     async def history_page(
@@ -206,11 +206,11 @@ class NodeClient:
         return await self._ask(TRACE, GetTrace(Hash(subject)), patience_s=LONG_PATIENCE_S)
 
     async def lots(self, limit: int = LOTS_PAGE) -> list[LotView]:
-        """List the newest lots."""
+        """List the newest lots, at most `limit`."""
         return await self._ask(LOTS, GetLots(limit))
 
     async def supply(self) -> SupplyView:
-        """Count the tokens."""
+        """Count the tokens, in units, as of the last final block."""
         return await self._ask(SUPPLY, GetSupply())
 
     async def proof(self, txid: bytes, from_epoch: int = 0) -> bytes:
