@@ -20,7 +20,7 @@ from api.services.orders import read_orders
 from api.services.outbox import NewEvent, card, write_events
 from ledger.types.transaction import Transaction
 from ledger.types.transfer import Transfer
-from node.client.errors import ClientFault
+from node.client.errors import ClientFault, Unanswered
 from node.client.views import Submission, TransactionState
 
 KNOWN_CODES: Final = frozenset({"already_known"})
@@ -87,6 +87,15 @@ def refusal(submission: Submission) -> ApiFault | None:
     return Unprocessable(submission.detail or submission.code, code=submission.code.upper())
 
 
+def _unanswered(tx_hash: bytes) -> Unavailable:
+    """Tell a wallet that nobody knows yet whether its payment was taken."""
+    return Unavailable(
+        f"a node may have taken the transaction {tx_hash.hex()}: ask for the order's state, or "
+        f"send the same bytes again, which can't pay twice",
+        retry_after_s=1,
+    )
+
+
 class PaymentDesk:
     """Takes signed payments to the node."""
 
@@ -118,13 +127,7 @@ class PaymentDesk:
                 fresh.append((place, payment))
         if not fresh:
             return answers
-        try:
-            said = await self._node.submit([payment.raw for _, payment in fresh])
-        except ClientFault as fault:
-            raise Unavailable(f"no node takes payments: {fault}", retry_after_s=1) from fault
-        refusals = await asyncio.gather(
-            *(self._refusal(p, told) for (_, p), told in zip(fresh, said, strict=True))
-        )
+        refusals = await self._hand_in([payment for _, payment in fresh])
         taken = []
         for (place, payment), fault_or_none in zip(fresh, refusals, strict=True):
             if fault_or_none is None:
@@ -133,6 +136,18 @@ class PaymentDesk:
                 answers[place] = fault_or_none
         await self._note(taken, orders, now_ms)
         return answers
+
+    async def _hand_in(self, payments: Sequence[SignedPayment]) -> list[ApiFault | None]:
+        """Give payments to a node: None for each that the chain has, or why it is not taken."""
+        try:
+            said = await self._node.submit([payment.raw for payment in payments])
+        except Unanswered:
+            return [_unanswered(payment.tx_hash) for payment in payments]
+        except ClientFault as fault:
+            raise Unavailable(f"no node takes payments: {fault}", retry_after_s=1) from fault
+        return await asyncio.gather(
+            *(self._refusal(p, told) for p, told in zip(payments, said, strict=True))
+        )
 
     async def _refusal(self, payment: SignedPayment, told: Submission) -> ApiFault | None:
         """Turn a node's refusal into ours; None for a transaction that the chain has.

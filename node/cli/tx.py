@@ -29,7 +29,7 @@ from ledger.rules.fees import price_intent
 from ledger.types.transaction import Body, Intent, sign
 from ledger.types.transfer import REFERENCE_BYTES, Redemption, Transfer
 from node.cli.tx_bodies import read_body, read_policy
-from node.client.errors import Rejected
+from node.client.errors import Rejected, Unanswered
 from node.client.http import NodeClient
 from node.client.queries import WAIT_MS_MAX
 from node.client.views import NodeStatus, TransactionState, TransactionView, present
@@ -188,10 +188,17 @@ def _send(
             body=make_body(status),
         )
         intent = intent if fee else price_intent(intent, law)
-        [outcome] = await client.submit([encode(sign(intent, *signers))])
-        if outcome.code or outcome.txid is None:
-            raise Rejected(outcome.code, outcome.detail, 0)
-        return await client.transaction(outcome.txid, wait_ms), status
+        signed = sign(intent, *signers)
+        try:
+            [outcome] = await client.submit([encode(signed)])
+            if outcome.code:
+                raise Rejected(outcome.code, outcome.detail, 0)
+            return await client.transaction(signed.id, wait_ms), status
+        except Unanswered as fault:
+            raise Unanswered(
+                f"{fault}; it may have been taken: ask with `billcoin tx show {signed.id.hex()}` "
+                f"before you send it anew"
+            ) from fault
 
     view, status = _ask(node, go)
     _show_transaction(view, status.prefix, as_json)

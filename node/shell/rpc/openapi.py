@@ -8,6 +8,7 @@ import json
 import sys
 from collections import defaultdict
 from http import HTTPStatus
+from inspect import cleandoc
 from typing import Final
 
 from msgspec import inspect
@@ -189,7 +190,7 @@ class _Shapes:
             }
             self.known[name] = {
                 "type": "object",
-                "description": shape.cls.__doc__,
+                "description": cleandoc(shape.cls.__doc__ or ""),
                 "required": list(properties),
                 "additionalProperties": False,
                 "properties": properties,

@@ -2,7 +2,7 @@
 
 `FakeNode` has the surface of `NodeClient`. Submitted transactions are checked by the ledger and
 wait; `make_block` executes them. With `automatic` set, every submission makes a block. `silence`
-makes it unreachable, as a node that is killed is.
+makes it unreachable, as a node that is killed is; `mute` lets it take transactions and not say so.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ from ledger.types.block import Receipt
 from ledger.types.evidence import MilkKind
 from ledger.types.transaction import Intent, Transaction, decode_transaction, sign
 from ledger.types.transfer import Redemption, Transfer
-from node.client.errors import NodeUnavailable
+from node.client.errors import NodeUnavailable, Unanswered
 from node.client.queries import LOTS_PAGE
 from node.client.views import (
     AccountView,
@@ -58,9 +58,14 @@ FEE_UNITS = 100
 FOREVER = 2**40
 
 
+def seed_of(name: str) -> Seed:
+    """Make the seed that a name always gives."""
+    return Seed(blake2b(name.encode(), digest_size=32, person=b"api-test").digest())
+
+
 def signing_key(name: str) -> SigningKey:
     """Make the key that a name always gives."""
-    return SigningKey(Seed(blake2b(name.encode(), digest_size=32, person=b"api-test").digest()))
+    return SigningKey(seed_of(name))
 
 
 CUSTOMER = signing_key("customer")
@@ -111,6 +116,7 @@ class FakeNode:
         self._final: dict[bytes, TransactionView] = {}
         self._grown = asyncio.Event()
         self._silent = False
+        self.mute = False
         self.finalized_ms = time.time_ns() // 1_000_000
         self.submissions = 0
 
@@ -204,6 +210,8 @@ class FakeNode:
         answers = [self._take(raw) for raw in raws]
         if self.automatic and self._waiting:
             self.make_block()
+        if self.mute:
+            raise Unanswered("the node did not say")
         return answers
 
     def _take(self, raw: bytes) -> Submission:

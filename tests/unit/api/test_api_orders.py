@@ -88,6 +88,25 @@ def test_many_orders_at_once_share_lots_without_overselling(database: TestDataba
     on_bench(database, act)
 
 
+def test_a_payment_that_a_node_took_without_saying_so_is_told_by_its_id_and_pays_once(
+    database: TestDatabase,
+) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        payment = await bench.signed(order)
+        bench.node.automatic, bench.node.mute = False, True
+        told = await bench.post(order, payment)
+        assert (told.status_code, told.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
+        assert payment.id.hex() in told.json()["detail"]
+        assert "may have taken" in told.json()["detail"]
+        bench.node.mute = False
+        assert (await bench.post(order, payment)).status_code == 202, "the same bytes, once more"
+        bench.node.make_block()
+        assert (await bench.validate(payment, wait=10)).json()["valid"] is True
+
+    on_bench(database, act)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from node.client.errors import NodeUnavailable
+from node.client.errors import NodeUnavailable, Unanswered
 from node.client.views import Submission
-from node.shell.rpc.desk import BATCH_MAX, WAITING_MAX, SubmissionDesk
+from node.shell.rpc.desk import BATCH_MAX, PATIENCE_S, WAITING_MAX, SubmissionDesk
 
 
 class Node:
@@ -16,25 +16,26 @@ class Node:
         self.batches = []
         self.free = asyncio.Event()
         self.fault = None
+        self.leaves_out = 0
 
     async def take(self, raws):
         self.batches.append(raws)
         await self.free.wait()
         if self.fault:
             raise self.fault
-        return [Submission(None, raw.decode(), "") for raw in raws]
+        return [Submission(None, raw.decode(), "") for raw in raws[self.leaves_out :]]
 
 
 def codes(outcomes):
     return [outcome.code for outcome in outcomes]
 
 
-def on_desk(scenario):
+def on_desk(scenario, patience_s=PATIENCE_S):
     """Run a scenario with a node and a served desk."""
 
     async def main():
         node = Node()
-        desk = SubmissionDesk(node.take)
+        desk = SubmissionDesk(node.take, patience_s)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(desk.run())
             await scenario(node, desk, group)
@@ -113,5 +114,33 @@ def test_past_its_bound_the_desk_refuses_at_once():
             await desk.submit((b"b",))
         node.free.set()
         await full
+
+    on_desk(scenario)
+
+
+def test_who_waited_in_vain_learns_whether_the_node_was_given_it():
+    async def scenario(node, desk, group):
+        given = asyncio.gather(desk.submit((b"a",)), return_exceptions=True)
+        await settle()
+        kept = asyncio.gather(desk.submit((b"b",)), return_exceptions=True)
+        [told_given], [told_kept] = await given, await kept
+        assert isinstance(told_given, Unanswered)
+        assert isinstance(told_kept, NodeUnavailable)
+        assert not isinstance(told_kept, Unanswered)
+        node.free.set()
+        assert codes(await desk.submit((b"c",))) == ["c"]
+        assert node.batches == [(b"a",), (b"c",)], "what was told as not given is never given"
+
+    on_desk(scenario, patience_s=0.05)
+
+
+def test_a_node_that_leaves_answers_out_leaves_nobody_without():
+    async def scenario(node, desk, group):
+        node.free.set()
+        node.leaves_out = 1
+        with pytest.raises(Unanswered, match="1 answers for 2"):
+            await desk.submit((b"a", b"b"))
+        node.leaves_out = 0
+        assert codes(await desk.submit((b"c",))) == ["c"]
 
     on_desk(scenario)
