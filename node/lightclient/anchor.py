@@ -15,9 +15,11 @@ from msgspec import Meta, Struct
 from ledger.errors.store import BadGenesis
 from ledger.genesis import Genesis, parse_genesis
 from ledger.primitives.committee import COMMITTEE_MAX, Committee, Seat
+from ledger.primitives.errors import BadJson
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
 from ledger.primitives.scalars import Epoch, WireEpoch
+from ledger.primitives.strict_json import decode_json
 from node.lightclient.errors import BadAnchor, BadCommittee
 
 ANCHOR_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -69,19 +71,17 @@ def parse_anchor(text: bytes) -> Anchor:
     `text` is JSON of at most `ANCHOR_BYTES_MAX`. Get it from somebody whom you trust: whoever
     chose the anchor decides what verifies.
     """
-    if len(text) > ANCHOR_BYTES_MAX:
-        raise BadAnchor(f"the file is larger than {ANCHOR_BYTES_MAX} bytes")
     try:
-        found = msgspec.json.decode(text)
+        found = decode_json(text, ANCHOR_BYTES_MAX)
         if isinstance(found, dict) and "parameters" in found:
             return anchor_of(parse_genesis(text))
-        file = msgspec.json.decode(text, type=_File)
+        file = msgspec.convert(found, type=_File)
         seats = tuple(
             Seat(_key(each.vote_key), _key(each.vrf_key), each.stake_units)
             for each in file.validators
         )
         committee = seat_committee(seats)
-    except (msgspec.MsgspecError, BadGenesis, BadCommittee, ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, BadGenesis, BadCommittee, BadJson) as error:
         raise BadAnchor(f"the file is no anchor and no genesis: {error}") from error
     chain_id = Hash(bytes.fromhex(file.chain_id))
     return Anchor(chain_id, file.prefix, Epoch(file.epoch), file.time_ms, committee)

@@ -5,6 +5,7 @@ the protocol: it needs a new domain or a new chain, and a line in the change log
 """
 
 import json
+from itertools import count
 from pathlib import Path
 
 from ledger.genesis import format_genesis, genesis_hash, genesis_state
@@ -20,6 +21,7 @@ from ledger.state.tables import MODULE_ACCOUNTS
 from ledger.store import MemoryStore
 from ledger.transition import signature_claims
 from ledger.types.staking import Bond, possession_bytes
+from ledger.types.transaction import decode_transaction
 from tests.support.ledger.dairy import Chain, Dairy, bill, key
 from tests.support.ledger.samples import sample_bodies
 from tests.support.ledger.town import Town
@@ -75,16 +77,36 @@ def _chain():
     }
 
 
+def number_samples(kept, names):
+    """Give each sample its nonce: the one that it has in the file, a new one the next.
+
+    So a sample that joins the others shifts none of them.
+    """
+    numbers = {name: kept[name] for name in names if name in kept}
+    fresh = count(max(numbers.values(), default=-1) + 1)
+    return numbers | {name: next(fresh) for name in names if name not in kept}
+
+
+def _kept():
+    """Read which nonces the samples in the file have."""
+    bodies = json.loads(FILE.read_text())["bodies"] if FILE.exists() else {}
+    return {
+        name: decode_transaction(bytes.fromhex(sample["raw"])).intent.nonce
+        for name, sample in bodies.items()
+    }
+
+
 def _bodies():
     """Each type of transaction, signed by one account."""
     town = Town()
-    made = [
-        (type(body).__name__, town.dairy.transaction(body, key("alice"), number))
-        for number, body in enumerate(sample_bodies(town))
-    ]
+    samples = {type(body).__name__: body for body in sample_bodies(town)}
+    made = {
+        name: town.dairy.transaction(samples[name], key("alice"), number)
+        for name, number in number_samples(_kept(), list(samples)).items()
+    }
     return {
         name: {"raw": encode(transaction).hex(), "id": transaction.id.hex()}
-        for name, transaction in made
+        for name, transaction in made.items()
     }
 
 

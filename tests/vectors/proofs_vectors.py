@@ -12,9 +12,17 @@ import msgspec
 from ledger.primitives.codec import encode
 from node.lightclient import PROOF_BYTES_MAX, errors, find_fork, format_anchor, verify_proof
 from node.lightclient.verifying import CLOCK_DRIFT_MS, TRUSTING_MS
-from tests.support.lightclient.broken_proofs import BROKEN
+from tests.support.lightclient.broken_proofs import BROKEN, ODDLY_SIGNED
+from tests.support.lightclient.odd_proofs import (
+    COUNTER_MAX,
+    joint_chain,
+    misspelt_chain,
+    small_order_chain,
+    wide_chain,
+)
 from tests.support.lightclient.proof_chain import START_MS, grown
 
+replace = msgspec.structs.replace
 FILE = Path(__file__).with_name("proofs.json")
 NOW_MS = START_MS + 60_000
 ANCHORS = {"epoch 0": 0, "epoch 2": 2}
@@ -30,9 +38,21 @@ GOOD = [
 ]
 
 
+ODD_CHAINS = {
+    "the largest numbers": wide_chain,
+    "two of three keys": joint_chain,
+    "a key of small order": small_order_chain,
+    "a key that is not canonical": misspelt_chain,
+}
+"""Chains of one block, each with an anchor of its own."""
+
+
 def _good(chain, name, place, anchor):
-    raw = encode(chain.proof(**place))
-    proven = verify_proof(raw, chain.anchor(ANCHORS[anchor]), NOW_MS)
+    return _proven(name, encode(chain.proof(**place)), anchor, chain.anchor(ANCHORS[anchor]))
+
+
+def _proven(name, raw, anchor, trusted):
+    proven = verify_proof(raw, trusted, NOW_MS)
     body = proven.transaction.intent.body
     return {
         "name": name,
@@ -92,6 +112,118 @@ def _broken(chain):
     yield "a block from the future", raw, "epoch 0", early_ms, "future_block"
 
 
+def _also_good(chain):
+    """Good proofs that joined the vectors later."""
+    for anchor in ("the largest numbers", "two of three keys"):
+        odd = ODD_CHAINS[anchor]()
+        yield _proven(anchor, encode(odd.proof(1)), anchor, odd.anchor())
+    raw = encode(_with_unsigned_link(chain.proof(9, 2)))
+    name = "a link that is passed over, and would not hold"
+    yield _proven(name, raw, "epoch 2", chain.anchor(2))
+
+
+def _with_unsigned_link(proof):
+    """Take the signatures of the first link away, all but their shape."""
+    first, *others = proof.links
+    unsigned = tuple((member, bytes(64)) for member, _ in first.finalization.votes)
+    finalization = replace(first.finalization, votes=unsigned)
+    return replace(proof, links=(replace(first, finalization=finalization), *others))
+
+
+def _misshapen(chain):
+    """Break the shape of one proof, a value a time; the bytes stay canonical but for the last."""
+    raw = encode(chain.proof(9, 2))
+
+    def changed(value, *place):
+        fields = msgspec.msgpack.decode(raw)
+        at = fields
+        for step in place[:-1]:
+            at = at[step]
+        at[place[-1]] = value
+        return msgspec.msgpack.encode(fields)
+
+    of_header, of_certificate, of_receipt = 3, 4, 8
+    time = encode(chain.header(9).time_ms)
+    assert time[0] == 0xCF, "a time in milliseconds takes 8 bytes"
+    return {
+        "kind 0": changed(0, of_certificate, 1, 0),
+        "kind 4": changed(4, of_certificate, 1, 0),
+        "a counter above 2^53": changed(COUNTER_MAX + 1, of_header, 2),
+        "a negative counter": changed(-1, of_header, 2),
+        "a height above 2^63 - 1": changed(2**63, of_header, 3),
+        "a time that is a float": changed(1.76e12, of_header, 6),
+        "a member of 128": changed(128, of_certificate, 2, 0, 0),
+        "no votes": changed([], of_certificate, 2),
+        "a seat without stake": changed(0, 2, 0, 2, 0, 2),
+        "a seat with more stake than there is": changed(2**63, 2, 0, 2, 0, 2),
+        "no seats": changed([], 2, 0, 2),
+        "a side that is a number": changed(1, 7, 0, 0),
+        "nil for a code": changed(None, of_receipt, 1),
+        "bytes for a code": changed(b"", of_receipt, 1),
+        "a code of 65 characters": changed("m" * 65, of_receipt, 1),
+        "a fee above 2^63 - 1": changed(2**63, of_receipt, 2),
+        "a VRF proof of 81 bytes": changed(bytes(81), of_header, 14),
+        "a link that is passed over, and is none": changed([], 2, 0),
+        "text that is not UTF-8": raw.replace(b"insufficient", b"insuff\xffcient"),
+        "text with half of a surrogate pair": raw.replace(
+            b"insufficient", b"insuf\xed\xa0\x80ient"
+        ),
+        "a positive integer in a signed format": raw.replace(time, b"\xd3" + time[1:]),
+    }
+
+
+def _also_broken(chain):
+    """Broken proofs that joined the vectors later: name, bytes, anchor, code."""
+    for breaker, fault in ODDLY_SIGNED:
+        yield breaker.__name__.replace("_", " "), encode(breaker(chain)), "epoch 0", fault.code
+    for anchor in ("a key of small order", "a key that is not canonical"):
+        yield anchor, encode(ODD_CHAINS[anchor]().proof(1)), anchor, "wrong_signature"
+    for name, raw in _misshapen(chain).items():
+        yield name, raw, "epoch 2", "bad_encoding"
+
+
+def _bad_anchors(chain):
+    """Texts that are no anchors, though some readers of JSON take them for one."""
+    good = format_anchor(chain.anchor())
+
+    def changed(old, new):
+        assert old in good
+        return good.replace(old, new, 1)
+
+    key = chain.keys(0)[0].public.hex()
+    turned = json.loads(good)
+    turned["validators"].reverse()
+    doubled = json.loads(good)
+    doubled["validators"].insert(0, doubled["validators"][0])
+    return {
+        "a field twice": changed('"epoch": 0', '"epoch": 0, "epoch": 0'),
+        "a field twice, once escaped": changed('"epoch": 0', r'"epoch": 0, "epo\u0063h": 0'),
+        "a field too many": changed('"epoch": 0', '"epoch": 0, "view": 0'),
+        "a field too few": changed('"epoch": 0,', ""),
+        "a number with a point": changed('"epoch": 0', '"epoch": 0.0'),
+        "a number with an exponent": changed('"epoch": 0', '"epoch": 0e0'),
+        "a number as text": changed('"epoch": 0', '"epoch": "0"'),
+        "true for a number": changed('"epoch": 0', '"epoch": true'),
+        "a negative number": changed('"epoch": 0', '"epoch": -1'),
+        "an epoch above 2^53": changed('"epoch": 0', '"epoch": 9007199254740993'),
+        "a stake of nothing": changed('"stake_units": 5', '"stake_units": 0'),
+        "a stake above 2^63 - 1": changed('"stake_units": 5', '"stake_units": 9223372036854775808'),
+        "capitals in a key": changed(key, key.upper()),
+        "a key that is too short": changed(key, key[:-2]),
+        "a blank in a key": changed(key, key[:-1] + " "),
+        "a prefix with a digit": changed('"dbill"', '"dbill1"'),
+        "validators out of order": json.dumps(turned),
+        "a validator twice": json.dumps(doubled),
+        "no validators": json.dumps({**json.loads(good), "validators": []}),
+        "a byte order mark": "\ufeff" + good,
+        "something behind": good + "{}",
+        "a comma too many": changed('"epoch": 0,', '"epoch": 0,,'),
+        "nothing": "",
+        "a list": "[]",
+        "a genesis that is none": '{"parameters": {}}',
+    }
+
+
 def _fork(chain, other, one_place, other_place):
     one, two = encode(chain.proof(**one_place)), encode(other.proof(**other_place))
     fork = find_fork(one, two, chain.anchor(), NOW_MS)
@@ -115,14 +247,19 @@ def build():
     ]
     tree = [fault.code for fault in _leaves(errors.ProofFault)]
     assert {each["code"] for each in broken} == set(tree) - {"bad_anchor"}
+    # Behind the others, so that what was there keeps its place.
+    broken += [
+        {"name": name, "anchor": anchor, "now_ms": NOW_MS, "proof": raw.hex(), "code": code}
+        for name, raw, anchor, code in _also_broken(chain)
+    ]
+    odd_anchors = {name: make().anchor() for name, make in ODD_CHAINS.items()}
+    anchors = {name: chain.anchor(epoch) for name, epoch in ANCHORS.items()} | odd_anchors
     return {
         "trusting_ms": TRUSTING_MS,
         "clock_drift_ms": CLOCK_DRIFT_MS,
         "proof_bytes_max": PROOF_BYTES_MAX,
-        "anchors": {
-            name: json.loads(format_anchor(chain.anchor(epoch))) for name, epoch in ANCHORS.items()
-        },
-        "good": [_good(chain, *each) for each in GOOD],
+        "anchors": {name: json.loads(format_anchor(anchor)) for name, anchor in anchors.items()},
+        "good": [*(_good(chain, *each) for each in GOOD), *_also_good(chain)],
         "broken": broken,
         "forks": [
             _fork(chain, other, {"height": 3}, {"height": 3}),
@@ -130,6 +267,7 @@ def build():
             _fork(chain, other, {"height": 6}, {"height": 9}),
             _fork(chain, chain, {"height": 3, "head": 4}, {"height": 6}),
         ],
+        "bad_anchors": [{"name": name, "text": text} for name, text in _bad_anchors(chain).items()],
     }
 
 

@@ -1,19 +1,15 @@
 """Ways to break a proof, each with the fault that it must be told by. Each takes a grown chain."""
 
-from hashlib import sha512
-
 import msgspec
-import nacl.bindings as sodium
 
 from ledger.primitives.codec import encode
 from ledger.primitives.votes import VoteKind
 from ledger.types.block import Receipt
 from node.lightclient import errors
+from tests.support.ledger.odd_signatures import MISSPELT, OddKey, wider
 from tests.support.lightclient.proof_chain import CHAIN_ID, ProofChain, payment
 
 replace = msgspec.structs.replace
-ORDER = 2**252 + 27742317777372353535851937790883648493
-ORDER_EIGHT = bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05")
 
 
 def other_chain(chain):
@@ -83,27 +79,32 @@ def forged(chain):
     return replace(chain.proof(2), finalization=forgery)
 
 
-def small_part_in_a_signature(chain):
-    """Sign with an R that is not of prime order: with the cofactor it would verify."""
+def resigned(chain, sign):
+    """Finalize block 2 with one vote signed otherwise: `sign` gets the key and the text."""
     certificate = chain.certify(2)
     (member, _), *others = certificate.votes
-    seed = chain.keys(0)[member]
-    text = certificate.subject.signing_bytes(CHAIN_ID)
-    votes = ((member, sign_with_small_part(seed, text)), *others)
-    return replace(chain.proof(2), finalization=replace(certificate, votes=votes))
+    signature = sign(chain.keys(0)[member], certificate.subject.signing_bytes(CHAIN_ID))
+    voted = replace(certificate, votes=((member, signature), *others))
+    return replace(chain.proof(2), finalization=voted)
 
 
-def sign_with_small_part(key, text):
-    """Sign by RFC 8032, but add a point of order 8 to R before it is hashed."""
-    half = bytearray(sha512(key._secret[:32]).digest()[:32])
-    half[0] &= 248
-    half[31] = half[31] & 127 | 64
-    nonce = (12_345).to_bytes(32, "little")
-    prime = sodium.crypto_scalarmult_ed25519_base_noclamp(nonce)
-    mixed = sodium.crypto_core_ed25519_add(prime, ORDER_EIGHT)
-    hashed = int.from_bytes(sha512(mixed + key.public + text).digest(), "little") % ORDER
-    answer = (12_345 + hashed * int.from_bytes(half, "little")) % ORDER
-    return mixed + answer.to_bytes(32, "little")
+def small_part_in_a_signature(chain):
+    """Sign with an R that is not of prime order: with the cofactor it would verify."""
+    return resigned(chain, lambda key, text: OddKey.of(key).sign(text, part=1))
+
+
+def scalar_above_the_order(chain):
+    return resigned(chain, lambda key, text: wider(key.sign(text)))
+
+
+def small_order_in_a_signature(chain):
+    return resigned(chain, lambda key, text: OddKey.of(key).sign(text, nonce=0))
+
+
+def misspelt_small_order_in_a_signature(chain):
+    """R is the identity, written as p + 1."""
+    spelling, _ = MISSPELT["p + 1"]
+    return resigned(chain, lambda key, text: OddKey.of(key).sign(text, nonce=0, spelling=spelling))
 
 
 def gap_in_the_path(chain):
@@ -173,4 +174,11 @@ BROKEN = [
     (better_receipt, errors.ReceiptNotIncluded),
     (others_receipt, errors.OtherReceipt),
     (no_transaction, errors.BadTransaction),
+]
+"""In the order of the vectors; what joins them stands in `ODDLY_SIGNED`, or in a list behind it."""
+
+ODDLY_SIGNED = [
+    (scalar_above_the_order, errors.WrongVoteSignature),
+    (small_order_in_a_signature, errors.WrongVoteSignature),
+    (misspelt_small_order_in_a_signature, errors.WrongVoteSignature),
 ]

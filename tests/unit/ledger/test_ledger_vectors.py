@@ -9,7 +9,7 @@ from ledger.state import Overlay
 from ledger.transition import BlockContext, apply_block, transactions_root
 from ledger.types.block import decode_block
 from ledger.types.transaction import decode_transaction
-from tests.vectors.ledger_vectors import FILE, build
+from tests.vectors.ledger_vectors import FILE, build, number_samples
 
 VECTORS = json.loads(FILE.read_text())
 
@@ -45,3 +45,10 @@ def test_every_signature_of_the_vectors_mint_holds():
         for entry in VECTORS["chain"]["mint_signatures"]
     ]
     assert all(verify_many(claims))
+
+
+def test_a_sample_that_joins_the_vectors_shifts_none_of_them():
+    kept = {"Transfer": 0, "Bond": 1}
+    numbers = number_samples(kept, ["Transfer", "Donate", "Bond", "Lend"])
+    assert numbers == kept | {"Donate": 2, "Lend": 3}
+    assert list(numbers)[:2] == list(kept), "new ones stand behind"

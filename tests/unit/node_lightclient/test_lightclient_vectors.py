@@ -6,6 +6,7 @@ import json
 import pytest
 
 from node.lightclient import ProofFault, find_fork, parse_anchor, verify_proof
+from node.lightclient.errors import BadAnchor
 from tests.support.lightclient import stranger
 from tests.vectors import proofs_vectors
 
@@ -43,6 +44,20 @@ def test_broken_vectors_are_refused_by_their_code(vector):
     with pytest.raises(ProofFault) as caught:
         verify_proof(bytes.fromhex(vector["proof"]), anchor_of(vector), vector["now_ms"])
     assert caught.value.code == vector["code"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["bad_anchors"], ids=name_of)
+def test_what_could_be_read_as_two_anchors_or_none_is_refused(vector):
+    with pytest.raises(BadAnchor):
+        parse_anchor(vector["text"].encode())
+
+
+def test_an_anchor_may_be_laid_out_in_any_way():
+    """What RFC 8259 leaves free stays free: the order of fields, blanks, escapes."""
+    fields = VECTORS["anchors"]["the largest numbers"]
+    turned = json.dumps(dict(reversed(fields.items())), separators=(",", ":"))
+    escaped = turned.replace("dbill", r"\u0064bill")
+    assert parse_anchor(b"\n " + escaped.encode()) == parse_anchor(json.dumps(fields).encode())
 
 
 @pytest.mark.parametrize("vector", FORKS, ids=lambda v: f"height-{v['height']}")

@@ -16,7 +16,7 @@ from node.lightclient import (
     verify_proof,
 )
 from node.lightclient.verifying import CLOCK_DRIFT_MS, TRUSTING_MS
-from tests.support.lightclient.broken_proofs import BROKEN, forged
+from tests.support.lightclient.broken_proofs import BROKEN, ODDLY_SIGNED, forged
 from tests.support.lightclient.proof_chain import PAYEE, START_MS, grown, payment
 from tests.support.node.homes import make_genesis
 
@@ -95,7 +95,7 @@ def test_a_clock_may_be_slow_but_not_wrong(chain):
         check(chain.proof(1), chain.anchor(), early_ms - 1)
 
 
-@pytest.mark.parametrize(("broken", "fault"), BROKEN)
+@pytest.mark.parametrize(("broken", "fault"), BROKEN + ODDLY_SIGNED)
 def test_each_broken_part_has_its_own_fault(chain, broken, fault):
     with pytest.raises(fault) as caught:
         check(broken(chain), chain.anchor())
