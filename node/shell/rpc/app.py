@@ -84,7 +84,10 @@ class RpcApp:
         ]
 
     def _read(self, http: HttpRequest, query: Query[R_co, A_co]) -> tuple[R_co, tuple[Value, ...]]:
-        return query.read({**http.query_params, **http.path_params}, self._prefix)
+        texts = http.path_params
+        if http.scope["query_string"]:
+            texts = {**http.query_params, **texts}
+        return query.read(texts, self._prefix)
 
     async def _plain(self, query: Query[Request, object], http: HttpRequest) -> Response:
         """Ask the node, and show what it answers."""
