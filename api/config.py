@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from api.auth.keys import key_digest, new_key
 from api.errors import ConfigFault
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import Address, Seed, SigningKey, address_of, format_address
+from node.errors import BadConfig
+from node.httpd.limits import parse_networks
 
 CONFIG_FILE: Final = "config.toml"
 PAYOUT_FILE: Final = "payout.key"
@@ -90,6 +92,10 @@ class ApiConfig(BaseModel):
     prefix: Annotated[str, Field(pattern=r"^[a-z]{1,16}$")] = "dbill"
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 8080
+    connections_max: Annotated[int, Field(ge=64, le=65_536)] = 8_192
+    connections_per_address_max: Annotated[int, Field(ge=1, le=65_536)] = 256
+    trusted_proxies: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+    """Addresses and networks whose `X-Forwarded-For` is believed, beside this machine's."""
     public_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]{1,128}$")] = "127.0.0.1:8080"
     public_scheme: Annotated[str, Field(pattern=r"^https?$")] = "https"
 
@@ -109,6 +115,16 @@ class ApiConfig(BaseModel):
     lag_blocks_max: Annotated[int, Field(ge=0, le=10_000)] = 20
     pool_size: Annotated[int, Field(ge=2, le=90)] = 12
     public_board: bool = True
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_networks(cls, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what is no address now, rather than never to match it."""
+        try:
+            parse_networks(texts)
+        except BadConfig as fault:
+            raise ValueError(str(fault)) from fault
+        return texts
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "ApiConfig":

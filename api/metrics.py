@@ -31,6 +31,12 @@ class Metrics:
         self.responses = Counter(
             "http_responses", "Answers by status", ["status"], registry=self.registry
         )
+        self.connections_cut = Counter(
+            "http_connections_cut",
+            "Connections and requests refused before a route saw them",
+            ["reason"],
+            registry=self.registry,
+        )
         self.lag = Gauge(
             "follower_lag_blocks", "Final blocks not settled yet", registry=self.registry
         )

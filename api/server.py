@@ -1,19 +1,13 @@
-"""The process: one event loop with uvicorn and everything that runs beside it.
-
-uvicorn listens with httptools on asyncio's own loop (uvloop accepts one connection a pass), with
-a keep-alive that idle tills survive and a backlog for a whole school's break. The collector is
-told to look rarely: start-up's objects are frozen, requests die young.
-"""
+"""The process: one event loop with the HTTP server and everything that runs beside it."""
 
 import asyncio
 import contextlib
-import gc
 import signal
+import socket
 from collections.abc import Iterator
 from typing import Final
 
 import structlog
-import uvicorn
 
 from api.app import create_app
 from api.auth.keys import key_digest, new_key
@@ -25,31 +19,30 @@ from api.service import Service, open_service
 from api.services.catalogue import add_key, find_merchant
 from ledger.primitives.errors import BadAddress
 from node.client.http import NodeClient
+from node.collector import tune_collector
+from node.errors import PortTaken
+from node.httpd.admission import Admission
+from node.httpd.limits import LOOPBACK, HttpLimits, fit_to_files, parse_networks
+from node.httpd.places import StreamPlaces
+from node.httpd.server import GuardedServer, bind
 from node.logs import set_up_logs
 
-KEEP_ALIVE_S: Final = 75
-BACKLOG: Final = 8_192
-DRAIN_S: Final = 1
-GC_THRESHOLDS: Final = (50_000, 50, 1_000)
+BODY_BYTES_MAX: Final = 1024 * 1024
+"""Far above what any route reads."""
+PAGES_PART: Final = 2
+"""Live pages hold at most this part of the connections."""
 DATABASE_PATIENCE_S: Final = 30.0
 
 log = structlog.get_logger("server")
 
 
-class _Server(uvicorn.Server):
+class _Server(GuardedServer):
     """uvicorn without its signal handlers: it re-raises a signal and so would end as killed."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to `serve`."""
         yield
-
-
-def tune_collector() -> None:
-    """Freeze what start-up made, and collect rarely."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
 
 
 async def serve(config: ApiConfig) -> int:
@@ -103,27 +96,21 @@ async def _await_database(config: ApiConfig, stop: asyncio.Event) -> bool:
 
 async def _serve(service: Service, stop: asyncio.Event) -> None:
     config = service.config
-    server = _Server(
-        uvicorn.Config(
-            create_app(service),
-            host=config.host,
-            port=config.port,
-            loop="asyncio",
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=DRAIN_S,
-            backlog=BACKLOG,
-        )
+    limits = HttpLimits(
+        connections_max=fit_to_files(config.connections_max),
+        per_address_max=config.connections_per_address_max,
+        trusted=LOOPBACK + parse_networks(config.trusted_proxies),
+        body_bytes_max=BODY_BYTES_MAX,
     )
+    service.hub.places = StreamPlaces(limits.connections_max // PAGES_PART)
+    cuts = service.metrics.connections_cut
+    admission = Admission(limits, on_cut=lambda reason: cuts.labels(reason).inc())
+    server = _Server(create_app(service), admission, lifespan="off")
+    listener = _bind(config)
     tune_collector()
     async with asyncio.TaskGroup() as group:
         behind = group.create_task(service.run())
-        serving = group.create_task(_listen(server, stop))
+        serving = group.create_task(_listen(server, listener, stop))
         await stop.wait()
         service.hub.close()
         server.should_exit = True
@@ -131,16 +118,22 @@ async def _serve(service: Service, stop: asyncio.Event) -> None:
         behind.cancel()
 
 
-async def _listen(server: uvicorn.Server, stop: asyncio.Event) -> None:
-    """Serve HTTP; a port that is taken ends the process with a word, not with a trace."""
+def _bind(config: ApiConfig) -> socket.socket:
+    """Take the port; one that is taken ends the process with a word, not with a trace."""
     try:
-        await server.serve()
-    except SystemExit:
-        raise ConfigFault(
-            f"can't listen on {server.config.host}:{server.config.port}: is the port taken?"
-        ) from None
-    finally:
-        stop.set()
+        return bind(config.host, config.port)
+    except PortTaken as fault:
+        where = f"{config.host}:{config.port}"
+        raise ConfigFault(f"can't listen on {where}: is the port taken? {fault}") from fault
+
+
+async def _listen(server: _Server, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Serve HTTP until told to stop."""
+    with listener:
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            stop.set()
 
 
 async def issue_key(config: ApiConfig, merchant: str) -> str:

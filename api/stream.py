@@ -17,11 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.db.faults import DATABASE_FAULTS, describe
 from api.services.outbox import EVENTS_MAX, StoredEvent, events_after, last_seq
+from node.httpd.places import StreamPlaces
 
-PAGES_MAX: Final = 10_000
+PAGES_MAX: Final = 4_096
 FRAMES_MAX: Final = 256
 """Frames that wait for one page before it is cut off."""
 PULSE_S: Final = 1.0
+QUIET_S: Final = 5.0
+"""A stream shows a sign of life at least this often, lest something between take it for dead."""
 RETRY_MS: Final = 1_000
 
 log = structlog.get_logger("stream")
@@ -47,6 +50,10 @@ def event_frame(event: StoredEvent) -> Frame:
     return encode_frame("order", {"kind": event.kind, "order": event.body}, event.seq)
 
 
+SIGN_OF_LIFE: Final = Frame(0, b": \n\n")
+"""A comment, which a page ignores."""
+
+
 @dataclass(eq=False, slots=True)
 class Page:
     """One connected page."""
@@ -68,6 +75,7 @@ class Hub:
     def __init__(
         self, engine: AsyncEngine, pulse: Callable[[], Awaitable[Mapping[str, object]]]
     ) -> None:
+        self.places = StreamPlaces(PAGES_MAX)
         self._engine = engine
         self._pulse = pulse
         self._pages: set[Page] = set()
@@ -103,6 +111,17 @@ class Hub:
 
     async def run(self) -> None:
         """Feed the pages until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read_outbox())
+            group.create_task(self._show_life())
+
+    async def _show_life(self) -> None:
+        """Let every stream carry something now and then, whatever the database does."""
+        while True:
+            await asyncio.sleep(QUIET_S)
+            self.publish(SIGN_OF_LIFE)
+
+    async def _read_outbox(self) -> None:
         last_pulse = b""
         while True:
             try:
@@ -131,11 +150,17 @@ class Hub:
             self._poked.set()
 
     async def listen(
-        self, since: int | None, snapshot: Callable[[], Awaitable[Mapping[str, object]]]
+        self,
+        since: int | None,
+        snapshot: Callable[[], Awaitable[Mapping[str, object]]],
+        host: str = "",
     ) -> AsyncIterator[bytes]:
-        """Give a page's frames. Joins first and looks back after, so nothing falls between."""
+        """Give the frames of a page at `host`; none if there is no place for it.
+
+        Joins first and looks back after, so nothing falls between.
+        """
         page = Page()
-        if self._closed or len(self._pages) >= PAGES_MAX:
+        if self._closed or not self.places.take(host):
             return
         self._pages.add(page)
         try:
@@ -149,6 +174,7 @@ class Hub:
                     yield next_frame.raw
         finally:
             self._pages.discard(page)
+            self.places.give_back(host)
 
     async def _catch_up(
         self, since: int | None, snapshot: Callable[[], Awaitable[Mapping[str, object]]]

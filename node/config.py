@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, field
 
 from ledger.primitives.keys import PublicKey
 from node.errors import BadConfig
+from node.httpd.limits import parse_networks
 
 CONFIG_FILE: Final = "config.toml"
 STORE_FOLDER: Final = "ledger"
@@ -55,6 +56,12 @@ class NodeConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rpc_host: str = "127.0.0.1"
     rpc_port: Port = 26_002
     rpc_socket: str = "rpc.sock"
+    rpc_connections_max: Annotated[int, Meta(ge=64, le=65_536)] = 8_192
+    """Connections of the RPC in all; fewer where the process may not open so many files."""
+    rpc_connections_per_address_max: Annotated[int, Meta(ge=1, le=65_536)] = 256
+    """Of one address (one /64 of IPv6); not of this machine's own and trusted ones."""
+    rpc_trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks whose X-Forwarded-For is believed."""
     heartbeat_ms: Milliseconds = 5_000
     """How often an empty block is made while nothing happens."""
     block_interval_ms: Milliseconds = 100
@@ -105,6 +112,10 @@ def load_config(home: Path) -> NodeConfig:
     if 0 < config.keep_blocks < KEEP_BLOCKS_LEAST:
         least = f"{path}: keep_blocks is {config.keep_blocks}"
         raise BadConfig(f"{least}, write 0 to keep all or at least {KEEP_BLOCKS_LEAST}")
+    try:
+        parse_networks(config.rpc_trusted_proxies)
+    except BadConfig as fault:
+        raise BadConfig(f"{path}: rpc_trusted_proxies: {fault}") from fault
     seen = [peer.vote_key for peer in config.peers]
     if len(seen) != len(set(seen)):
         raise BadConfig(f"{path}: two peers have one vote_key")

@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from api.amounts import format_sen, format_time, units_for
 from api.auth.keys import Scope
 from api.db.faults import DATABASE_FAULTS
-from api.errors import MalformedRequest, NotFound, Pointer, Unavailable
+from api.errors import MalformedRequest, NotFound, Pointer, Throttled, Unavailable
 from api.problems import json_response
 from api.routes.orders import parse_ulid
 from api.routes.requests import seller_of, service_of
@@ -209,10 +209,13 @@ async def read_stream(request: Request) -> Response:
     service = service_of(request)
     if not service.config.public_board:
         await seller_of(request, Scope.ORDERS_READ)
+    host = request.client.host if request.client else ""
+    if not service.hub.places.free(host):
+        raise Throttled("too many live pages are open", code="TOO_MANY_STREAMS", retry_after_s=5)
     last = request.headers.get("last-event-id", "")
     since = int(last) if last.isascii() and last.isdecimal() and len(last) <= 18 else None
     return StreamingResponse(
-        service.hub.listen(since, service.snapshot),
+        service.hub.listen(since, service.snapshot, host),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )

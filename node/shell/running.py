@@ -19,6 +19,7 @@ from consensus.params import Params
 from ledger.genesis import Genesis, parse_genesis
 from ledger.primitives.committee import Committee
 from ledger.store.disk import DiskStore
+from node.collector import tune_collector
 from node.config import JOURNAL_FOLDER, STORE_FOLDER, NodeConfig, peer_key
 from node.core.assembly import assemble
 from node.errors import BadConfig
@@ -27,7 +28,6 @@ from node.shell.disk.journal import Journal
 from node.shell.p2p.libp2p_transport import Libp2pTransport
 from node.shell.p2p.transport import PeerAddress, Transport
 from node.shell.rpc.backend import NodeBackend
-from node.shell.rpc.process import tune_gc
 from node.shell.rpc.server import RpcServer
 from node.shell.service import NodeService
 from node.shell.telemetry import Telemetry
@@ -142,7 +142,7 @@ def peer_addresses(config: NodeConfig) -> list[PeerAddress]:
 async def run_node(config: NodeConfig, *, with_rpc: bool) -> None:
     """Run a validator until SIGTERM or SIGINT."""
     node = make_node(config)
-    tune_gc()
+    tune_collector()
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_cancel_on_signal, nursery.cancel_scope)

@@ -12,7 +12,7 @@ from ledger.primitives.keys import format_address
 from node.client.errors import NodeUnavailable, Rejected
 from node.client.views import TransactionState
 from node.errors import PortTaken
-from node.shell.rpc.process import bind
+from node.httpd.server import bind
 from tests.support.node.rpc_runs import linked_up, poll, rpc_app, run_async
 from tests.support.node.toy_backend import CHAIN, LOT, RICH, ToyBackend, toy_node, txid_of
 

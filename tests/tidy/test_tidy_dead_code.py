@@ -19,8 +19,8 @@ ALIVE: dict[str, str] = {
     "a library calls or reads them (pydantic, alembic, uvicorn, paho, asyncio, httptools)": """
         settings_customise_sources model_config revision down_revision downgrade openapi
         should_exit capture_signals on_connect on_subscribe on_disconnect SessionExpiryInterval
-        ReceiveMaximum MessageExpiryInterval connection_made data_received connection_lost
-        on_message_begin on_body on_message_complete""",
+        ReceiveMaximum MessageExpiryInterval data_received
+        on_response_complete total_requests disconnected keep_alive""",
     "patches on the objects of libp2p": """
         recv_window _auto_tune_and_send_window_update maybe_connect""",
     "pyproject.toml names it as a command of its own": "balance",

@@ -43,6 +43,7 @@ from node.client.query import A_co, Query, R_co
 from node.client.requests import GetStatus, Request
 from node.client.views import FinalBlock, Json, TraceAnswer, present
 from node.core.proving import Lack, ProofAnswer
+from node.httpd.places import StreamPlaces
 from node.lightclient import PROOF_BYTES_MAX, Material, make_proof
 from node.shell.rpc import wire
 from node.shell.rpc.bodies import read_batch, wants_msgpack
@@ -60,7 +61,7 @@ class RpcApp:
 
     def __init__(self, link: NodeLink) -> None:
         self._link = link
-        self._followers = 0
+        self._followers = StreamPlaces(FOLLOWERS_MAX)
 
     def routes(self) -> list[Route]:
         """Make a route of every row; those that take more than to ask and to show are told here."""
@@ -148,12 +149,13 @@ class RpcApp:
     async def _blocks(self, http: HttpRequest) -> Response:
         """Stream finalized blocks from a height on: frames of MessagePack, empty ones for life."""
         asked, _ = self._read(http, BLOCKS)
-        if self._followers >= FOLLOWERS_MAX:
-            raise NodeUnavailable("too many follow this node: try another")
+        host = http.client.host if http.client else ""
+        if not self._followers.free(host):
+            raise NodeUnavailable("too many follow this node from there: try another")
         await self._encoded_block(asked.start)  # Not running is an error now, not an empty stream.
         if http.method == "HEAD":  # Not the stream, whose end nobody would see.
             return StreamingResponse((), media_type=BLOCKS.media)
-        return StreamingResponse(self._follow(asked.start), media_type=BLOCKS.media)
+        return StreamingResponse(self._follow(host, asked.start), media_type=BLOCKS.media)
 
     async def _encoded_block(self, height: int) -> bytes | None:
         """Give an encoded block, or None above the head; raise `Problem` if it is pruned."""
@@ -165,8 +167,9 @@ class RpcApp:
                 raise Problem(HTTPStatus.GONE, fault.code, str(fault))
         return encoded
 
-    async def _follow(self, start: int) -> AsyncIterator[bytes]:
-        self._followers += 1
+    async def _follow(self, host: str, start: int) -> AsyncIterator[bytes]:
+        if not self._followers.take(host):
+            return
         try:
             async with contextlib.aclosing(self._link.blocks(start, QUIET_S)) as blocks:
                 async for encoded in blocks:
@@ -174,7 +177,7 @@ class RpcApp:
         except NodeUnavailable:
             return  # The stream ends; the follower comes back for the next height.
         finally:
-            self._followers -= 1
+            self._followers.give_back(host)
 
     async def _proof(self, http: HttpRequest) -> Response:
         """Prove that a transaction is final, to whoever knows the committee of an epoch."""

@@ -1,72 +1,31 @@
-"""The process around `app`: its socket, its loop, its garbage collector, its end.
+"""The process around `app`: its socket, its bounds, its end.
 
-uvicorn on asyncio's own loop: uvloop accepts one connection a pass, which at 200 terminals costs
-seconds on connect. It ends with the node that started it: the node holds the other end of its
-standard input, and the kernel closes that whatever way the node dies.
+It ends with the node that started it: the node holds the other end of its standard input, and the
+kernel closes that whatever way the node dies.
 """
 
-import gc
 import os
 import signal
-import socket
 import threading
-from typing import Final
 
-import uvicorn
-
+from node.collector import tune_collector
 from node.config import NodeConfig
-from node.errors import PortTaken
+from node.httpd.admission import Admission
+from node.httpd.limits import LOOPBACK, HttpLimits, fit_to_files, parse_networks
+from node.httpd.server import GuardedServer, bind
 from node.shell.rpc.app import make_app
 from node.shell.rpc.link import NodeLink
 
-BACKLOG: Final = 8_192
-KEEP_ALIVE_S: Final = 75
-"""Above the idle time of terminals, who would else connect anew for each payment."""
-SHUTDOWN_S: Final = 1
 
-
-def bind(host: str, port: int) -> socket.socket:
-    """Take the RPC's port, or raise `PortTaken`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named: asyncio turns Nagle's delay off only where it sees TCP, and what is
-    # accepted inherits it. Left at 0, every answer costs 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise PortTaken(port, f"another program ({error.strerror})") from error
-    return listener
-
-
-def make_server(config: NodeConfig) -> uvicorn.Server:
+def make_server(config: NodeConfig) -> GuardedServer:
     """Make the HTTP server of a node's RPC."""
-    return uvicorn.Server(
-        uvicorn.Config(
-            make_app(NodeLink(config.socket_path)),
-            loop="asyncio",
-            http="httptools",
-            ws="none",
-            lifespan="on",
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=SHUTDOWN_S,
-            access_log=False,
-            log_config=None,
-            server_header=False,
-        )
+    limits = HttpLimits(
+        connections_max=fit_to_files(config.rpc_connections_max),
+        per_address_max=config.rpc_connections_per_address_max,
+        trusted=LOOPBACK + parse_networks(config.rpc_trusted_proxies),
     )
-
-
-def tune_gc() -> None:
-    """Spare what start-up made from collection, and collect seldom: it halves the cost a request.
-
-    The default thresholds double the CPU with thousands of requests in flight.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 1_000)
+    app = make_app(NodeLink(config.socket_path))
+    return GuardedServer(app, Admission(limits), lifespan="on")
 
 
 def serve_rpc(config: NodeConfig, *, ends_with_parent: bool) -> None:
@@ -78,7 +37,7 @@ def serve_rpc(config: NodeConfig, *, ends_with_parent: bool) -> None:
     # uvicorn raises the signal that ended it once more; a handler of ours makes that exit 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: None)
-    tune_gc()
+    tune_collector()
     with listener:
         server.run(sockets=[listener])
 

@@ -9,7 +9,8 @@ import httpx
 
 from node.client.http import NodeClient
 from node.config import NodeConfig
-from node.shell.rpc.process import bind, make_server
+from node.httpd.server import bind
+from node.shell.rpc.process import make_server
 
 TEST_TIMEOUT_S = 30
 _TURN_S = 0.01

@@ -1,0 +1,68 @@
+"""A uvicorn server with the bounds of this package, on asyncio's own loop.
+
+uvloop accepts one connection a pass, which at 200 terminals costs seconds on connect. asyncio's
+loop accepts as many as its backlog names before it serves any, which could use up all files; so
+it is told of few, while the kernel's queue holds a whole school's break.
+"""
+
+import functools
+import socket
+from typing import Final, Literal, cast
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from node.errors import PortTaken
+from node.httpd.admission import Admission
+from node.httpd.protocol import GuardedProtocol
+
+BACKLOG: Final = 8_192
+ACCEPTED_A_PASS: Final = 64
+SHUTDOWN_S: Final = 1
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take a port, or raise `PortTaken`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named: asyncio turns Nagle's delay off only where it sees TCP, and what is
+    # accepted inherits it. Left at 0, every answer costs 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise PortTaken(port, f"another program ({error.strerror})") from error
+    return listener
+
+
+class GuardedServer(uvicorn.Server):
+    """An HTTP server of an ASGI application, for sockets that `bind` made."""
+
+    def __init__(
+        self, app: ASGIApp, admission: Admission, *, lifespan: Literal["on", "off"]
+    ) -> None:
+        guarded = functools.partial(GuardedProtocol, admission=admission)
+        super().__init__(
+            uvicorn.Config(
+                app,
+                loop="asyncio",
+                # uvicorn calls what it is given; its type says class.
+                http=cast("type[GuardedProtocol]", guarded),
+                ws="none",
+                interface="asgi3",
+                lifespan=lifespan,
+                backlog=ACCEPTED_A_PASS,
+                timeout_graceful_shutdown=SHUTDOWN_S,
+                forwarded_allow_ips=[str(network) for network in admission.limits.trusted],
+                access_log=False,
+                log_config=None,
+                server_header=False,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; the kernel queues more than one pass accepts."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
