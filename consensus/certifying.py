@@ -1,7 +1,7 @@
 """From votes to certificates to the next view (rules R1, R6).
 
-A certificate comes about in two ways, by counting votes and by receiving it, and is held in one:
-`hold`. Rules that follow from it are applied afterwards, when the engine settles.
+A validator gets a certificate in two ways, by counting votes or from another; `hold` keeps it in
+both. Rules that follow from it are applied afterwards, when the engine settles.
 """
 
 from consensus.effects import Misbehaviour

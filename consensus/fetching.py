@@ -2,9 +2,9 @@
 
 What is wanted is worked out anew from the state after every event, so nothing is asked for longer
 than it is needed. The fetcher only keeps the attempts: each goes to the next member in turn, each
-wait is half as long again as the one before. Whoever vouched for what is wanted comes before the
-rest, in an order of one's own for each request: no liars are all in a row for everyone, and no
-holder is asked by all at once.
+wait is half as long again as the one before. Members that vouched for what is wanted are asked
+before the rest. Each validator shuffles them anew for each request, so liars do not stand in a row
+for everyone, and not everyone asks the same holder at once.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ Request = FetchProposal | FetchCertificates
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Whom to ask first, how long to wait before: it may be on its way already; and whom next."""
+    """Whom to ask first and how long to wait before (it may be on its way), and whom next."""
 
     source: Member | None
     delay_ms: int = 0

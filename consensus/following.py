@@ -140,7 +140,7 @@ def _is_out_of_reach(s: State, block: BlockRef) -> bool:
 
 
 def _source(s: State, final: Certificate) -> Member:
-    """Name one who surely knows the finalized block: who told of it, or who voted for it."""
+    """Name a member that surely knows the finalized block: it told of it, or voted for it."""
     voters = [member for member, _ in final.votes if member != s.me]
     told = s.finalization_source
     return told if told is not None and told != s.me else voters[0]
@@ -155,7 +155,7 @@ def wanted(s: State) -> dict[Request, Want]:
 
 
 def _wanted_to_lead(s: State) -> Iterator[tuple[Request, Want]]:
-    """Want the certificates that hide the parent from who is to build on it (R2)."""
+    """Want the certificates that a leader lacks to find its parent (R2)."""
     if s.is_behind or s.schedule.leader(s.view) != s.me:
         return
     if isinstance(gap := choose_parent(s), Gap):

@@ -66,7 +66,7 @@ def tell_fork(s: State, held: Sequence[Certificate], other: Certificate) -> None
 def watch_for_fork(s: State) -> bool:
     """Raise the alarm if a final block's certified ancestry passes beside the floor.
 
-    By certificates alone: a body that was never checked may name any parent.
+    It looks at certificates alone, since a body that was never checked may name any parent.
     """
     final, floor = s.finalization, s.floor
     if final is None or floor.finalization is None or final.subject.view <= floor.block.view:

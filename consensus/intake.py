@@ -68,7 +68,7 @@ def take_message(s: State, sender: Member, message: Message) -> None:
 
 
 def take_report(s: State, sender: Member, report: ViewReport) -> None:
-    """Learn from an answer of another; without need of it, nothing."""
+    """Learn from an answer of another, if this validator asked since it may not vote."""
     if s.silence is None or report.epoch != s.epoch:
         return
     if report.highest is not None:
@@ -116,8 +116,9 @@ def take_proposal(s: State, sender: Member, proposal: Proposal) -> None:
     if parent.view == first.view == GENESIS_VIEW and parent != first:
         raise BadProposal("it builds on another first block than the epoch's")
     if wanted:
-        # Before the nullifications are looked at: others may have notarized it without looking,
-        # and then nobody could ever hand the body on. No rule relies on one that isn't held.
+        # The body is taken before the nullifications are looked at. Others may have notarized the
+        # block without looking at them, and then nobody could hand the body on. No rule relies on
+        # a nullification that isn't held.
         if proposal.parent is not None:
             learn(s, proposal.parent, sender)
         _plant(s, sender, proposal)
@@ -129,8 +130,8 @@ def take_proposal(s: State, sender: Member, proposal: Proposal) -> None:
 def _plant(s: State, sender: Member, proposal: Proposal) -> bool:
     """Keep a body if its parent is the floor, or known to be notarized under just this hash.
 
-    A vote names its parent's view and not its hash. On a parent that isn't there the body could
-    never be checked, its place in the tree would be taken, and the true one not be had.
+    A vote names its parent's view and not its hash. A body on a parent that isn't here could never
+    be checked, and would keep the true body out of its place in the tree.
     """
     block, parent, floor = block_of(proposal), parent_of(proposal), s.floor.block
     known = s.rounds.get(block.view)
@@ -196,7 +197,7 @@ def _cost_of(proposal: Proposal) -> int:
 def answer_proposal(s: State, sender: Member, request: FetchProposal) -> None:
     """Send a proposal from memory, or what shows the asker that it is too late for it."""
     node = s.tree.get(BlockRef(request.view, request.block_hash))
-    # An unchecked body may be another's lie under a true hash: who hands it on would be blamed.
+    # An unchecked body may be a lie under a true hash, and we would be blamed for handing it on.
     if node is None or node.standing is not BlockStatus.VALID:
         if request.view <= s.finalized_view:
             bring_up_to_date(s, sender)

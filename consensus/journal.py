@@ -103,7 +103,8 @@ def _length_at(raw: bytes, offset: int) -> int | None:
     if offset + _HEADER.size > len(raw):
         return None
     length, length_crc, _ = _HEADER.unpack_from(raw, offset)
-    # Never written so: a run of zeros, or of ones (which checks!), must not look like a head.
+    # No head is written so: a run of zeros, or of ones (whose checksum fits), must not look like
+    # one.
     if not 0 < length <= FRAME_BYTES_MAX:
         return None
     if crc32(raw[offset : offset + _LENGTH.size]) != length_crc:

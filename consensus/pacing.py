@@ -48,7 +48,7 @@ def arm(s: State) -> bool:
 
 
 def patience_ends_ms(s: State, base_ms: int) -> int | None:
-    """Give when patience ends that is so long at first, once the view's timers run (spec §1.5)."""
+    """Give when the view's patience ends, which is `base_ms` before it grows (spec §1.5)."""
     if s.timers.armed_ms is None:
         return None
     barren_views = s.view - s.finalized_view - 1

@@ -30,7 +30,7 @@ RESENT_MAX: Final = 64
 GRACE_VIEWS: Final = 3
 """Views in a row that may pass without finality before timeouts grow."""
 IGNORED_FIRST_MS: Final = 1_000
-"""Who sent what no honest member sends is not heard for so long; each time twice as long..."""
+"""A sender of what no honest member sends is not heard for so long; each time twice as long..."""
 IGNORED_MAX_MS: Final = 60_000
 """... up to this. One that behaves for as long begins anew."""
 SKIP_VIEWS: Final = 4

@@ -1,7 +1,7 @@
 """Taking up after a crash: what was durable is known again, and said again (spec §2.1).
 
-Nothing is derived anew: own votes come back as they were signed, and everything else by the same
-ways as it came the first time.
+Nothing is derived anew: own votes come back as they were signed, and everything else takes the same
+way in as the first time.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Handing certificates on to those who need them (rule R7, spec §1.4).
 
-At once to the next leader, soon to who has shown no sign of them, and to who shows a lack. Never
-to all by all: that would cost the square of the committee.
+They go at once to the next leader, and soon to members that have shown no sign of them or show that
+they lack them. They never go from all to all, which would cost the square of the committee.
 """
 
 from consensus.inactivity import is_inactive

@@ -1,14 +1,15 @@
-"""A validator that may have forgotten votes of its own holds its tongue (spec §2.4).
+"""A validator that may have forgotten votes of its own does not vote (spec §2.4).
 
 It has lost its journal, or has met a vote of its key that it never cast. It asks the others where
-they are. Who answers shows the certificate that let it enter its view, so nobody can claim more
-than is true. Let m be the highest view that a quorum of others shows. Whatever this validator
+they are. Each answer shows the certificate that let its sender enter its view, so nobody can claim
+more than is true. Let m be the highest view that a quorum of others shows. Whatever this validator
 signed before was for a view of at most m + 1: to enter a view takes the votes of a quorum on the
 view before, and an honest one of these is among those who answer. So once a block of view m + 2 or
 more is final and applied here, and its epoch goes on, no forgotten vote can matter any more.
 
 A vote of its key for such a view, cast while it is silent, is not its own: another process has the
-key. Before it speaks it asks a quorum once more for such votes; if there is one it never speaks.
+key. Before it votes again it asks a quorum once more for such votes; if there is one, it never
+votes.
 """
 
 from consensus.effects import Muted, Regained
@@ -108,12 +109,11 @@ def end(s: State) -> None:
 def is_freed_by(s: State, boundary_view: View) -> bool:
     """Tell whether no vote of the next epoch can have been forgotten.
 
-    To be in it took the finality of this epoch's last block. Whoever voted for that had entered a
-    later view than the block's, and one of them is among those who have answered. So if none had
-    been beyond the view in which the block was first made, the next epoch had begun for nobody.
-
-    Who met a vote that it would not have forgotten listens for one epoch more: if another process
-    has its key, that one votes there.
+    Nobody enters it before this epoch's last block is final. Those who voted for that had entered a
+    later view than the block's, and one of them is among those who have answered. So if no answer
+    was beyond the view in which the block was first made, nobody had begun the next epoch. A
+    validator that met a vote which it would not have forgotten listens for one epoch more: if
+    another process has its key, that process votes there.
     """
     silence = s.silence
     if silence is None or silence.bar is None or silence.has_twin or silence.is_suspicious:

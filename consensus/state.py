@@ -49,7 +49,7 @@ class Peer:
     heard_ms: int = 0
     heard_view: View = GENESIS_VIEW
     spoke_ms: int = 0
-    """When it last voted or proposed: one that may not vote asks and answers, but can't lead."""
+    """When it last voted or proposed. One that may not vote asks and answers, but can't lead."""
     spoke_view: View = GENESIS_VIEW
     entered: View = GENESIS_VIEW
     """A view that it is known to have entered."""
@@ -108,14 +108,14 @@ class Silence:
     entered: dict[Member, View] = field(default_factory=dict)
     """The view that each other has shown to have entered."""
     bar: View | None = None
-    """A view of which this validator has never voted, nor of any above."""
+    """This validator has never voted in this view, nor in any above."""
     is_checking: bool = False
     checked: set[Member] = field(default_factory=set)
     """Who has answered since the bar was reached."""
     has_twin: bool = False
     """Another process votes with this key."""
     is_suspicious: bool = False
-    """It remembers all that it signed, and met a vote of its key that it did not."""
+    """It remembers all that it signed, and yet met a vote of its key that it did not sign."""
 
 
 @dataclass(slots=True)

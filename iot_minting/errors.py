@@ -98,7 +98,7 @@ class BrokenChain(Inauthentic):
 
 
 class MissingPredecessor(Inauthentic):
-    """An envelope ahead of one that did not come within the time or space there is to wait."""
+    """An envelope whose predecessor did not come within the time or the space to wait."""
 
     code = "missing_predecessor"
 

@@ -88,7 +88,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class RefusedEnvelope:
-    """An envelope to be quarantined. `settled` if its number is used up by it all the same."""
+    """An envelope to be quarantined. `settled` says that it uses its number up all the same."""
 
     entry: Quarantined
     settled: bool

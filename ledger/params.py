@@ -21,8 +21,11 @@ HOUR_MS: Final = 3_600_000
 EPOCH_BLOCKS_LEAST: Final = 10_000
 EVIDENCE_MS_LEAST: Final = 15 * DAY_MS
 UNBONDING_MS_LEAST: Final = 21 * DAY_MS
-"""What holds where it is about real milk. A light client trusts a committee for 14 days (proofs,
-§4), so whoever was seated must pay for longer; and of so long a time the epochs must be few."""
+"""What holds where it is about real milk.
+
+A light client trusts a committee for 14 days (proofs, §4), so its members must be punishable for
+longer; and so long a time must not have too many epochs.
+"""
 
 DAY_STEP_BP_MAX: Final = 500
 """The furthest that the price may ever move in a day: 5 %."""
@@ -208,11 +211,11 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     # How far a device's clock may be ahead of the block's.
     clock_skew_ms_max: Annotated[int, Meta(ge=0, le=600_000)]
     shelf_days: dict[MilkKind, ShelfDays]
-    # What a doubter of a lot puts down; enough that doubting everything is dear.
+    # The deposit of a challenge: enough to make it expensive to challenge everything.
     challenge_deposit_units: Annotated[int, Meta(ge=0, le=1_000 * UNITS_PER_BILL)]
     # How long a buyer may dispute before the seller can take the escrow.
     release_ms: Annotated[int, Meta(ge=HOUR_MS, le=30 * DAY_MS)]
-    # How long only its MMU may say of an expired lot that it is gone: it may roll it instead.
+    # For so long only its MMU may write an expired lot off, since it may roll it instead.
     roll_grace_ms: Annotated[int, Meta(ge=0, le=30 * DAY_MS)]
     # What an MMU must have at stake to mint: without it there is nothing to slash.
     mmu_bond_least_units: Annotated[int, Meta(ge=UNITS_PER_BILL, le=10_000_000 * UNITS_PER_BILL)]
@@ -263,7 +266,7 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 QUICK_STAKING: Final = Staking(epoch_blocks=1_000, unbonding_ms=0, evidence_ms=0)
-"""Where nothing is at stake, nobody waits three weeks: blocks alone count."""
+"""For development networks, where nothing is at stake: blocks alone count, and no time."""
 
 
 def default_parameters(*, development: bool) -> Parameters:

@@ -1,7 +1,7 @@
 """Replay: execute a chain again from its genesis, and compare every root (invariants 9 and 12).
 
-The state is kept in memory, so this is for audits and tests. Signatures are verified if a
-verifier is given; who trusts the finalizations may leave them.
+The state is kept in memory, so this is for audits and tests. Signatures are verified if a verifier
+is given; a caller that trusts the finalizations gives none.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,11 +26,11 @@ Verify = Callable[[Sequence[tuple[PublicKey, bytes, Signature]]], Sequence[bool]
 """Tells of each claimed signature whether it holds."""
 
 Draw = Callable[[bytes], bytes]
-"""Gives what a header's VRF proof drew: the floor above knows how."""
+"""Gives what a header's VRF proof drew. The caller brings it, since the ledger has no VRF."""
 
 
 Seen = Callable[[Block, Sequence[Transaction], BlockOutcome], None]
-"""Is told of every block that gave what it says, and what it gave."""
+"""Called for every block whose roots agree, with what executing it gave."""
 
 
 class _Flat:

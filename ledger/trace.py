@@ -3,10 +3,10 @@
     sale (a redeeming payment) -> pack (product lot) -> lot -> run -> tank -> farm
 
 A pure walk over a store; it believes nothing but the chain: each step names the transaction that
-made it, its block's hash and time, and the root that all its readings stand under. It costs a few
-look-ups a step: steps are sought in the history of who sent them, within their block; collections
-are indexed by tank and farm. Where old bodies are pruned a step still has its block, but no
-transaction and no meters; `complete` is then False.
+made it, its block's hash and time, and the root that all its readings stand under. Each step costs
+a few look-ups: it is sought in its sender's history, within its block; collections are indexed by
+tank and farm. Where old bodies are pruned a step still has its block, but no transaction and no
+meters; `complete` is then False.
 """
 
 from collections.abc import Callable

@@ -31,7 +31,7 @@ class ShortTank(MilkRefused):
 
 
 class FullTank(MilkRefused):
-    """Milk of as many farms as can be told apart stands in the tank."""
+    """The tank holds milk of as many farms as it can keep apart."""
 
     code = "full_tank"
     text = "milk of {most} farms stands in tank {tank}, which is the most"
@@ -122,7 +122,7 @@ class ShortBond(MilkRefused):
 
 
 class ShortReserve(MilkRefused):
-    """Nobody vouches for the lot, and the reserve can't pay for as much of it."""
+    """The reserve can't pay for so much of a lot for which nobody vouches."""
 
     code = "short_reserve"
     text = "lot {lot}: the reserve can pay for {reserve} units, {units} are to go"

@@ -59,7 +59,7 @@ class OwnAccount(RegistryRefused):
 
 
 class OwnCause(RegistryRefused):
-    """Nobody rules on a matter of one's own, and nobody doubts one's own milk."""
+    """The sender would rule on a matter of its own, or challenge its own milk."""
 
     code = "own_cause"
     text = "{address} is a party to this"

@@ -1,7 +1,7 @@
 """The JSON Schema of a genesis file, made from the types that read one.
 
-It says of each field what it is and its bounds. What holds between fields (stock backs every unit,
-keys stand once) no schema can say: `parse_genesis` does.
+It says of each field what it is and its bounds. No schema can say what holds between fields (stock
+backs every unit, keys stand once): `parse_genesis` checks that.
 """
 
 import json

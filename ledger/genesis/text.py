@@ -1,8 +1,8 @@
 """The genesis file: JSON that a person can read and write (docs/spec/ledger.md, "Genesis").
 
 Keys are hex, addresses bech32m under the file's own prefix, amounts whole units, times
-milliseconds. Every field must be there, once, and no other: what a file leaves to a program's
-defaults, or to which of two equal names it takes, would mean another chain with another program.
+milliseconds. Every field must be there, once, and no other: else another program, with other
+defaults or another choice between equal names, would read another chain from the same file.
 """
 
 import json

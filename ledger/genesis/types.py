@@ -142,7 +142,7 @@ class Genesis(Struct, frozen=True, array_like=True):
         self._check_backing()
 
     def _check_counted(self) -> None:
-        """Who is counted for a quorum stands in a list, and a list has room for so many."""
+        """Check that attestors and feeders are enough, and no more than their lists can hold."""
         attestors_least = 1 if self.development else ATTESTORS_LEAST
         for role, least in ((Role.ATTESTOR, attestors_least), (Role.ORACLE, 0)):
             count = sum(grant.role is role for grant in self.roles)

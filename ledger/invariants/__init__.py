@@ -16,10 +16,10 @@
 | 12 | a replay from genesis gives the same state root | | `ledger.replay` |
 | 13 | every lot and pack leads to a tank, if any, and to farms | `moves` | `lots`, `origins` |
 
-`check_block` looks at what a block touched and costs no more than that; `audit` walks every
-record, and asks `records` and `holdings` too. Two things have no number, and only the audit asks
-for them: who holds a counted role stands in its list (`licences`), and nothing is of a block to
-come (`place`). All of it is written apart from the rules. What agrees with itself and is yet untrue
+`check_block` looks at what a block touched and costs no more than that; `audit` walks every record,
+and asks `records` and `holdings` too. Two laws have no number, and only the audit checks them:
+every holder of a counted role stands in its list (`licences`), and no record is of a block to come
+(`place`). All of it is written apart from the rules. What agrees with itself and is yet untrue
 (units that moved from one account to another) only a replay can find.
 """
 

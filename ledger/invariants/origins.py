@@ -1,7 +1,7 @@
 """What must hold from a lot back to its farms: sealed runs, tanks, meters whose readings went in.
 
 Only the audit looks at this, since it needs the whole state. Whose milk stands where can't be
-counted anew without the blocks; but whoever is named must have a meter that was read.
+counted anew without the blocks; but every farm that is named must have a meter that was read.
 """
 
 from collections import defaultdict
@@ -87,7 +87,7 @@ class OriginRelations:
             yield f"{where}: {lot.units} units of a run of {run.units}"
 
     def _meters(self) -> Iterator[str]:
-        """Nobody's milk stands anywhere unless a meter of theirs was read."""
+        """Say which farms and MMUs are named though none of their meters was read."""
         for name in self._used - set(self._devices):
             yield f"device {name.hex()} was read and is not there"
         read = [device for name, device in self._devices.items() if name in self._used]

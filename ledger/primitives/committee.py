@@ -33,7 +33,8 @@ class Seat(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 class Committee(Struct, frozen=True, array_like=True, dict=True):
     """The validators of one epoch. `quorum` is the least stake above two thirds (spec §1).
 
-    Who makes one gives 1 to `COMMITTEE_MAX` seats by ascending key, each key once: `is_ordered`.
+    Its maker gives 1 to `COMMITTEE_MAX` seats in ascending order of key, each key once;
+    `is_ordered` tells.
     """
 
     seats: tuple[Seat, ...]

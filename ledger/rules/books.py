@@ -1,7 +1,7 @@
 """The books: the only place where tokens come into being or leave it.
 
-Invariant: minted - redeemed = remaining in lots + deficit, and redeemed is the sum by reason.
-Who calls credits or debits accounts by as much.
+Invariant: minted - redeemed = remaining in lots + deficit, and redeemed is the sum by reason. The
+caller credits or debits accounts by the same amount.
 """
 
 from msgspec.structs import replace

@@ -1,9 +1,9 @@
 """Challenges: anyone may doubt a lot with a deposit, and an arbiter rules (spec §12.5).
 
-Upheld, the deposit comes back and the milk that never was is written off as fraud, its MMU's
-bond first; what was sold of it already is taken from the bond for the reserve. Rejected, the
-deposit goes to the reserve. Of a lot no more is ever found false than there was in it. The lot's
-MMU neither doubts it nor rules on it, and who doubts does not rule.
+If the challenge is upheld, the deposit comes back, the false milk is written off as fraud, out of
+the MMU's bond first, and the bond pays the reserve for what was sold of it already. If it is
+rejected, the deposit goes to the reserve. A lot never has more milk found false than it held. The
+lot's MMU neither doubts it nor rules on it, and the doubter does not rule.
 """
 
 from typing import Final
@@ -37,7 +37,7 @@ from ledger.types.milk import ChallengeLot, ResolveChallenge
 def check_challenge(reader: Reader, call: Call, body: ChallengeLot) -> None:
     """Raise unless the lot stands unchallenged and the deposit is there."""
     if find_lot(reader, body.lot).mmu == call.sender:
-        # One doubt a lot stands at a time: one's own would keep others' away.
+        # A lot has one open challenge at a time: an MMU's own would keep those of others away.
         raise OwnCause(address=call.sender.hex())
     if CHALLENGES.get(reader, body.lot) is not None:
         raise ChallengedAlready(lot=body.lot.hex())

@@ -122,7 +122,7 @@ def end_epoch(overlay: Overlay, context: BlockContext) -> None:
 def share_levy(overlay: Overlay, epoch: int) -> None:
     """Share the validators' levy among those of the committee out of jail, by their seats' stake.
 
-    At a boundary, and before anyone bonds: who comes has no part in what came in before.
+    This is done at a boundary, before anyone bonds: new stake has no part in earlier income.
     """
     units = account(overlay, VALIDATORS_ACCOUNT).units
     if units == 0:

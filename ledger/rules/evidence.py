@@ -1,9 +1,9 @@
 """Evidence: what a device's three envelopes prove, re-checked by every validator.
 
 A device shows the first, the last and the worst envelope of an unbroken range of its readings.
-Here stands whose they are, that they are what they are shown for, and that nothing used them
-before. Their signatures are checked outside (`transition.signature_claims`). What the numbers
-mean for the litres is for `proving` and `tanks` to say, what they mean for the heat for `heat`.
+These rules check whose the readings are, that they are what they are shown for, and that nothing
+used them before. Their signatures are checked outside (`transition.signature_claims`). `proving`
+and `tanks` judge what the numbers mean in litres, `heat` how hot the milk was.
 """
 
 from dataclasses import dataclass
@@ -225,8 +225,8 @@ def _ends_before(one: Reading, other: Reading) -> bool:
 def consume(overlay: Overlay, device: PublicKey, first: Reading, last: Reading) -> None:
     """Use a device's readings up; raise if they are not after all that were used before.
 
-    After in number, and in time: a device that starts again counts its numbers anew, but what it
-    measured then it can't have measured before. Within a boot its total can't have fallen.
+    A later reading has a later number and a later time: a device that starts again counts from
+    zero, but its time goes on. Within a boot its total can't have fallen.
     """
     used = CONSUMED.get(overlay, device)
     offset_ms, value = first.samples[0]

@@ -1,7 +1,8 @@
 """Fees: charged before the body, whatever becomes of it; never burned.
 
-The least fee goes by the kilobytes that are signed: a mint with its readings costs as many
-payments as it is long. Fees reach the proposer's owner and its delegators (`rewards`).
+The least fee counts the kilobytes that are signed: a mint with its readings costs as much as
+payments of the same length together. Fees reach the proposer's owner and its delegators
+(`rewards`).
 
 A block gathers its fees and pays them at its end, so the proposer can't spend them within it.
 """
@@ -24,7 +25,7 @@ from ledger.types.transaction import Intent
 
 def price_intent(intent: Intent, rules: Parameters) -> Intent:
     """Give an intent the least fee that it may have."""
-    # The dearest fee is the longest to write: what pays for that, pays for what it becomes.
+    # The largest fee takes the most bytes: a fee for that length is enough for any other.
     dearest = replace(intent, fee_units=Units(UNITS_MAX))
     return replace(intent, fee_units=rules.least_fee(len(encode(dearest))))
 

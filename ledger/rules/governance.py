@@ -1,8 +1,8 @@
 """Governance: numbers of the law change at a height, inside their hard bounds (spec §17).
 
-Bounds are the types of `params`, so no change can pass them. What other records count by (the
-length of epochs, how long evidence is kept, how long stake takes to leave) never changes on a
-chain.
+Bounds are the types of `params`, so no change can pass them. Numbers that other records count by
+never change on a chain: the length of epochs, how long evidence is kept, how long stake takes to
+leave.
 """
 
 from typing import Final

@@ -1,11 +1,10 @@
 """Heat: what a run's instruments show of how its milk was treated (spec §7.4).
 
 In continuous flow the milk is hot enough in the holding tube for as long as it takes to pass
-through, which is long enough up to the line's flow limit. In a batch it stands hot
-enough in a vat for 30 minutes, and then drains. Either way the outlet is cold and the valve is
-forward while it flows, and no instrument looks away.
-
-Seen here are the first, the worst and the last reading of each instrument: attestors see them all.
+through, which is long enough up to the line's flow limit. In a batch it stands hot enough in a vat
+for 30 minutes, and then drains. Either way the outlet is cold and the valve is forward while it
+flows, and every instrument watches without a gap. These rules see the first, the worst and the last
+reading of each instrument; attestors see them all.
 """
 
 from collections.abc import Iterable

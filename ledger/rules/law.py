@@ -32,7 +32,7 @@ def require_role(reader: Reader, sender: Address, *roles: Role) -> None:
 
 
 class Law:
-    """The law of one type of body, `kind`. The others' bodies are no matter of it."""
+    """The law of one type of body, `kind`, and of no other."""
 
     __slots__ = ("_apply", "_check", "_claims", "_names", "by", "kind")
 

@@ -1,9 +1,9 @@
 """Losses: milk that is no more takes its tokens with it (spec §12.4).
 
-Tokens without milk are burned from the perish reserve, then from the MMU's bond (where the MMU
-is to blame the bond pays first). What neither can pay is the MMU's deficit: it is on the books
-for everyone to see, and stops that MMU's mints until a new bond covers it. For stock of the
-genesis nobody vouches: of it only so much is written off as the reserve can pay.
+Tokens without milk are burned from the perish reserve, then from the MMU's bond (where the MMU is
+to blame the bond pays first). What neither can pay is the MMU's deficit: it is on the books for
+everyone to see, and stops that MMU's mints until a new bond covers it. Nobody vouches for stock of
+the genesis: only so much of it is written off as the reserve can pay for.
 """
 
 from typing import Final
@@ -116,7 +116,8 @@ def apply_loss(overlay: Overlay, context: BlockContext, call: Call, body: WriteO
             if lot.mmu != call.sender:
                 raise ForeignLot(lot=body.subject.hex())
         case LossReason.EXPIRED:
-            # First its MMU may roll it onto new milk; else everyone pays for what one could mend.
+            # Its MMU may roll it onto new milk first: else everyone would pay for what one can
+            # mend.
             grace_ms = 0 if lot.mmu == call.sender else parameters(overlay).roll_grace_ms
             if context.time_ms < lot.expires_ms + grace_ms:
                 raise FreshLot(lot=body.subject.hex(), reason=body.reason)

@@ -54,7 +54,7 @@ def _check_sellable(context: BlockContext, lot_id: Hash, lot: Lot) -> None:
 
 
 def redeem_milk(overlay: Overlay, context: BlockContext, redeem: Redemption) -> None:
-    """Take sold milk out of its lot and the books. Who calls has debited as much."""
+    """Take sold milk out of its lot and the books; the caller has debited the same amount."""
     lot_id, lot, product = check_redemption(overlay, redeem)
     _check_sellable(context, lot_id, lot)
     units = redeem.units

@@ -131,7 +131,7 @@ def _collect(
 
 
 def apply_cancel(overlay: Overlay, context: BlockContext, call: Call, body: CancelMandate) -> None:
-    """End a mandate at its payer's word; one whose time is over anyone may clear away."""
+    """End a mandate at its payer's word; anyone may clear away one whose time is over."""
     mandate = find_mandate(overlay, body.mandate)
     if mandate.payer != call.sender and context.time_ms < mandate.end_ms:
         raise ForeignMandate(mandate=body.mandate.hex())

@@ -1,7 +1,7 @@
 """Market utility: services for tokens, paid through escrow (spec §15).
 
-Who accepts an offer pays into escrow. The buyer releases it, or the seller does after a time in
-which the buyer could have disputed; a disputed deal waits for an arbiter, who shares it.
+A buyer accepts an offer by paying into escrow. The buyer releases the escrow, or the seller does
+once the time to dispute is over; if the buyer disputes the deal, an arbiter shares the escrow out.
 Invariant: the escrow account holds the sum of all open deals.
 """
 

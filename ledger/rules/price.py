@@ -1,8 +1,8 @@
 """Price: what a litre costs in ringgit, as a quorum of feeders says (spec §13).
 
-Each round takes one feed a feeder; at 2f + 1 of n = 3f + 1 or more the median becomes the price,
-so it lies between two honest feeds. Invariant: whatever two prices there were within 24 hours lie
-no more than a step apart. Floor and ceiling bound it always.
+Each round takes one feed a feeder; at 2f + 1 of n = 3f + 1 or more the median becomes the price, so
+it lies between two honest feeds. Invariant: any two prices within 24 hours lie at most one step
+apart. Floor and ceiling bound it always.
 """
 
 from typing import Final
@@ -86,7 +86,7 @@ def _moved(found: Price, value: int, rules: Pricing, time_ms: int) -> Price:
         lowest = min(before, *(each.low for each in hours)) if hours else before
         highest = max(before, *(each.high for each in hours)) if hours else before
         low, high = step_bounds(lowest, highest, rules)
-        # Where the step was made less meanwhile, there may be nowhere to go.
+        # If the step was made smaller meanwhile, the bounds may leave nothing between them.
         value = min(max(value, low), high) if low <= high else before
     value = within(value, rules)
     low, high = min(before, value), max(before, value)
@@ -97,7 +97,7 @@ def _moved(found: Price, value: int, rules: Pricing, time_ms: int) -> Price:
 
 
 def step_bounds(lowest: int, highest: int, rules: Pricing) -> tuple[int, int]:
-    """Give between what the price may move, by what it was at the lowest and at the highest."""
+    """Give the bounds of the next price, by the lowest and the highest of the last 24 hours."""
     low = -(-highest * (BASIS_POINTS - rules.day_step_bp) // BASIS_POINTS)
     return low, lowest * (BASIS_POINTS + rules.day_step_bp) // BASIS_POINTS
 

@@ -108,7 +108,7 @@ def _check_times(rules: Parameters, context: BlockContext, claim: RunClaim) -> N
     if claim.ended_ms > context.time_ms + rules.clock_skew_ms_max:
         raise FutureRun(ended_ms=claim.ended_ms, time_ms=context.time_ms)
     shelf_ms = rules.shelf_days[claim.kind] * DAY_MS
-    # A lot that is over as soon as it is minted would be everyone's to pay, out of the reserve.
+    # Everyone would pay, out of the reserve, for a lot that is over as soon as it is minted.
     earliest_ms, latest_ms = context.time_ms + shelf_ms // 2, claim.ended_ms + shelf_ms
     if not earliest_ms <= claim.expires_ms <= latest_ms:
         raise BadShelfLife(

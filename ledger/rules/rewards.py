@@ -37,7 +37,7 @@ def reward_proposer(overlay: Overlay, proposer: Address, units: int) -> None:
 
 
 def reward_validator(overlay: Overlay, key: PublicKey, units: int) -> None:
-    """Share units among a validator's owner and delegators. Who calls has taken them."""
+    """Share units, which the caller has taken, among a validator's owner and delegators."""
     validator = VALIDATORS.get(overlay, key)
     assert validator is not None, "rewards go to registered validators"
     delegated = validator.shares - validator.own_shares

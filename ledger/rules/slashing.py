@@ -1,11 +1,11 @@
 """Slashing: two votes that no honest validator signs cost stake and freedom (spec §11.4).
 
-The votes' signatures are checked outside (`transition.signature_claims`). What pays is the stake
-of the time of the offence: what left since, as far as it voted then, by the rate; and the rest
-from what is bonded. A fault is punished once, and one epoch's faults never cost more than its
-seat. At least 95 % goes to the reserve, at most 5 % to the reporter; nothing is burned. And a
-reporter never gets more than the validator's owner lost, so nobody lives on the stake of others by
-telling of itself.
+The votes' signatures are checked outside (`transition.signature_claims`). The stake of the time of
+the offence pays: first what has left since, as far as it voted then, by the rate; then what is
+still bonded, for the rest. A fault is punished once, and one epoch's faults never cost more than
+its seat. At least 95 % goes to the reserve, at most 5 % to the reporter; nothing is burned. A
+reporter never gets more than the validator's owner lost, so no validator gains by reporting itself
+at the cost of its delegators.
 """
 
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ def apply_evidence(
     units = from_pools.units + from_stake.units
     faults = sorted((*offence.before.faults, (body.first.view, int(offence.kind))))
     paid = Units(offence.before.paid_units + units)
-    # Looking for what is left takes a look at every epoch since: for nothing it is done once.
+    # A search for what is left looks at every epoch since: one in vain is not made again.
     after = Offences(tuple(faults), paid, spent=units == 0)
     OFFENCES.put(overlay, after, epoch_name(epoch) + body.validator)
     _pay_out(overlay, rules, call, units, from_pools.own_units + from_stake.own_units)

@@ -136,9 +136,10 @@ def apply_bond(overlay: Overlay, context: BlockContext, call: Call, body: Bond) 
 
 
 def _stand(overlay: Overlay, epoch: int, key: PublicKey, stake: int) -> None:
-    """Let a validator stand for the committee; of too many, whoever has least stands no more.
+    """Let a validator stand for the committee; if too many stand, the one with least stake leaves.
 
-    Who has no more than the least that was found this epoch waits: nobody looks at all again.
+    A search for the least stake that displaced nobody is remembered for its epoch: a validator with
+    no more than that is turned away without another search.
     """
     known = REGISTER.get(overlay) or Register(())
     keys = known.keys
@@ -211,7 +212,7 @@ def apply_unbond(overlay: Overlay, context: BlockContext, call: Call, body: Unbo
     validator = find_validator(overlay, key)
     held = shares = _shares_of(overlay, key, validator, call.sender)
     if units < _stake_of(validator, held):
-        # Rounded up, so that those who stay never pay for who leaves.
+        # Rounded up, so that those who stay never pay for those who leave.
         shares = -(-units * validator.shares // validator.stake_units)
     _settle(overlay, key, validator, call.sender, -shares)
     VALIDATORS.put(overlay, with_shares(validator, call.sender, -shares, -units), key)
@@ -259,7 +260,7 @@ def _check_mature(reader: Reader, context: BlockContext, epoch: int, pool: Unbon
     """Raise `Immature` unless epochs and time have passed, and nothing is left to pay for."""
     rules, now = parameters(reader).staking, epoch_now(reader, context)
     free, free_ms = epoch + rules.unbonding_epochs, pool.since_ms + rules.unbonding_ms
-    # It voted until the end of the next epoch. How long that lasted no count of blocks says.
+    # It voted until the end of the next epoch, and no count of blocks says how long that lasted.
     answers = committee_of(reader, epoch + 1) is not None
     if now < free or context.time_ms < free_ms or answers:
         raise Immature(epoch=epoch, free=free, free_ms=free_ms, now=now)

@@ -4,8 +4,8 @@ A block executes on an overlay over its parent's state; a transaction that fails
 to a savepoint. Blocks that are notarized but not final form a short chain of overlays.
 
 Invariant: `get` on an overlay answers as the state would after all its changes. An overlay never
-writes to its parent; the parent's answers are remembered, so it must not change in what this
-overlay has read (a store that commits this overlay's ancestors keeps that promise).
+writes to its parent. It remembers its parent's answers, so what it has read must not change in the
+parent (a store that commits this overlay's ancestors keeps that promise).
 """
 
 from collections.abc import Iterator, Mapping
@@ -126,6 +126,6 @@ class Overlay:
         return state_root(self.accumulator)
 
     def adopt(self, parent: Reader) -> None:
-        """Stand on another parent with the same state, as when the old one is in the store."""
+        """Change to another parent with the same state, as when a store committed the old one."""
         assert parent.accumulator == self._parent.accumulator, "the new parent's state differs"
         self._parent = parent

@@ -1,4 +1,4 @@
-"""Parties: whose the records are that a transaction changed, so that it stands in their history.
+"""Parties: the accounts whose records a transaction changed. It stands in their history.
 
 Each table says whose its records are (`tables`). A lot's sales are its buyers' and sellers' matter:
 they are not in the history of the MMU that made it. The law's own accounts have no history.
@@ -14,7 +14,7 @@ _LAWS_OWN: Final = frozenset(MODULE_ACCOUNTS.values())
 
 
 def parties_of(changes: Iterable[tuple[bytes, bytes]]) -> tuple[Address, ...]:
-    """List whose the records are that changed, each once, by key and a value before or after."""
+    """List the accounts whose records changed, each once, by key and a value before or after."""
     found: dict[Address, None] = {}
     for key, raw in changes:
         parties = PARTIES.get(key[:1])

@@ -124,7 +124,7 @@ class Lot(Struct, frozen=True, array_like=True):
 
 
 class Consumed(Struct, frozen=True, array_like=True):
-    """Up to where a device's readings are used: the last one's number, its end, its last value."""
+    """The last reading of a device that was used: its number, when it ended, its last value."""
 
     boot: Annotated[int, Meta(ge=0, le=2**32 - 1)]
     seq: Seq

@@ -64,7 +64,8 @@ class Validator(Struct, frozen=True, array_like=True):
 class Register(Struct, frozen=True, array_like=True):
     """The vote keys of those that stand for the committee, ascending.
 
-    `least_units` is the least stake among them when it was last looked for in vain, in `epoch`.
+    `least_units` is the least stake among them, as a search in `epoch` found it that displaced
+    nobody.
     """
 
     keys: Annotated[tuple[WirePublicKey, ...], Meta(max_length=VALIDATORS_REGISTERED_MAX)]

@@ -1,8 +1,8 @@
 """A table: records of one type under one prefix, written and read by name.
 
-A key is the table's one-byte prefix and the record's name, which has a fixed length in each
-table; a table of one record has an empty name. A table says whose its records are, where they
-are somebody's: what changes them stands in the history of those accounts (`parties`).
+A key is the table's one-byte prefix and the record's name, which has a fixed length in each table;
+a table of one record has an empty name. A table whose records belong to accounts says to which: a
+transaction that changes a record stands in the history of those accounts (`parties`).
 
 Invariant: what stands in a table can be read again. What could not is refused when it is written.
 """

@@ -177,7 +177,7 @@ def account(reader: Reader, address: Address) -> Account:
 
 
 def credit(overlay: Overlay, address: Address, units: int) -> None:
-    """Add units to an account. Who credits has debited or minted as much."""
+    """Add units to an account; the caller debits or mints the same amount."""
     assert units >= 0
     if units:
         held = account(overlay, address)
@@ -186,7 +186,7 @@ def credit(overlay: Overlay, address: Address, units: int) -> None:
 
 
 def debit(overlay: Overlay, address: Address, units: int) -> None:
-    """Take units from an account that has them. Who debits has checked, and pays as much."""
+    """Take units from an account; the caller has checked that it has them, and pays them out."""
     held = account(overlay, address)
     assert 0 <= units <= held.units, "an account would fall below zero"
     if units:
@@ -269,7 +269,7 @@ def attestors(reader: Reader) -> tuple[PublicKey, ...]:
 
 
 def run_name(run: Hash, mmu: Address) -> bytes:
-    """Name a run: who names it says nothing about another MMU's of the same id."""
+    """Name a run by its id and its MMU: two MMUs may give two runs the same id."""
     return run + mmu
 
 
@@ -283,7 +283,7 @@ _TABLES: Final = [table for table in tuple(globals().values()) if isinstance(tab
 DECODERS: Final[dict[bytes, Callable[[bytes], object]]] = {
     table.prefix: table.decode for table in _TABLES
 }
-"""By prefix: what reads a table's records. What stands under any other prefix is none of ours."""
+"""By prefix: the table that reads a record. No record stands under any other prefix."""
 
 PARTIES: Final[dict[bytes, Callable[[bytes, bytes], tuple[Address, ...]]]] = {
     table.prefix: table.parties for table in _TABLES

@@ -152,7 +152,7 @@ class ChainStore(ABC):
         return self._commit(steps, [])
 
     def _check_steps(self, steps: Sequence[Finalized]) -> None:
-        """Whoever commits has verified the blocks: what is wrong here is our own bug."""
+        """The caller has verified the blocks, so what is wrong here is a bug of ours."""
         assert self._head is not None, "a store begins with a genesis"
         assert steps, "a commit has at least one block"
         height, parent = self._head.height, self._head.hash

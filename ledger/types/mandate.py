@@ -53,7 +53,7 @@ class ChargeMandate(
 class CancelMandate(
     Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="cancel_mandate"
 ):
-    """End a mandate at once. The sender is the payer; of one that is over, anyone."""
+    """End a mandate at once. The sender is the payer, or anyone if the mandate is over."""
 
     mandate: WireHash
 

@@ -1,7 +1,7 @@
 """`billcoin audit`: check everything that stopped nodes have on disk, and say what is wrong where.
 
-Exit code 0 says that every check that was made held (which were not is said last), 1 that
-something is wrong or that it could not be looked at.
+Exit code 0 says that every check that was made held (the last line names those that were not made);
+1 says that something is wrong, or could not be looked at.
 """
 
 import json

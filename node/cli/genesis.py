@@ -1,7 +1,7 @@
 """`billcoin genesis`: make the file that a chain begins with, and check one.
 
-`check` says what can't begin a chain, where it stands and what to write instead; what can, but
-seems forgotten (nobody licenses devices, nobody mints), it remarks upon without failing.
+`check` says what keeps a chain from beginning, where it stands and what to write instead. It also
+remarks, without failing, on what seems forgotten (nobody licenses devices, nobody mints).
 """
 
 import json

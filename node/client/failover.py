@@ -7,7 +7,7 @@ other request is not repeated once it has left, since it may have been carried o
 
 A node that failed is asked last for a while, and is given twice the time with every failure in a
 row: one that hangs costs its caller one short wait, and nodes that are all slow are not asked for
-the same thing again and again. A stream that breaks is asked for again by who reads it.
+the same thing again and again. The reader of a stream asks for it again when it breaks.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """What can be asked of a node: one row a query, which socket, HTTP, client and OpenAPI read.
 
 A row joins the request as it goes over the node's unix socket, the way to it over HTTP, and the
-answer. Whoever adds a query adds its request in `node.client.requests`, its row here, its answer in
+answer. To add a query, write its request in `node.client.requests`, its row here, its answer in
 `node.shell.rpc.backend` and its method in `node.client.http`; nothing else need name it.
 
 What a URL may hold is checked by the row's parameters, before anything is asked of the node.

@@ -23,7 +23,7 @@ class Query(Generic[R_co, A_co]):
     """One row: how a query is named, asked and answered.
 
     The node's backend has a method of this `name`, which takes the fields of `request`. The values
-    of `parameters`, in order, fill these fields; what is over, the HTTP process heeds by itself.
+    of `parameters` fill these fields in order; the HTTP process itself uses those that are over.
     """
 
     name: str

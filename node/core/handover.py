@@ -1,8 +1,8 @@
-"""The seam between two epochs: words that come early are kept, and who is late is told.
+"""The seam between two epochs: early messages are kept, and late peers are told.
 
 Nodes don't enter an epoch in the same instant. The first leader's proposal may be here before the
-last block of the epoch before is final; without it the view would be lost. And whoever still
-speaks of an epoch that is over lacks the finalization of its last block.
+last block of the epoch before is final; without it the view would be lost. A peer that still speaks
+of an epoch that is over lacks the finalization of its last block.
 """
 
 from collections import Counter, defaultdict

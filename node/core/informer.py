@@ -1,8 +1,8 @@
 """Slashable offences of others: kept, shown, and reported by a transaction if an account may pay.
 
-A report is made anew every few blocks until the ledger knows the fault or will hear no more of
-it, so it outlives a full pool, a spent nonce and a lost message. All that it can cost the account
-is the fee of a report that came after another validator's.
+A report is made anew every few blocks until the ledger knows the fault or will hear no more of it,
+so it outlives a full pool, a spent nonce and a lost message. The account can lose no more than the
+fee of a report that came after another validator's.
 """
 
 from collections.abc import Iterator, Sequence

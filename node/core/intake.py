@@ -221,8 +221,8 @@ def cut_batches(raws: Sequence[bytes]) -> list[list[bytes]]:
 def _chosen(payload: bytes, peers: Sequence[Member]) -> list[Member]:
     """Pick a few peers by a hash: spread evenly, yet the same on every replay.
 
-    Nobody is among its own peers, so the peers make every node pick others: by the batch alone
-    all would hand it to the same few, and it would never leave their circle.
+    The hash is over the peers, too. No node is among its own, so every node picks others; by the
+    batch alone all would pick the same few, and the batch would never leave their circle.
     """
     circle = b"".join(peer.to_bytes(4, "big") for peer in peers)
     start = int.from_bytes(digest(Domain.TRANSACTION, circle + payload)[:4], "big")

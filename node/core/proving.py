@@ -1,7 +1,8 @@
 """What a node's store has to say for a finality proof (docs/spec/proofs.md).
 
-Look-ups only, for they run on the validator's own loop: the hashing of a block's trees, which
-takes milliseconds, is left to whoever asked. What a store lacks is told; another node may have it.
+Look-ups only, for they run on the validator's own loop: the hashing of a block's trees, which takes
+milliseconds, is left to whoever asked. The answer says what this store lacks; another node may have
+it.
 """
 
 from collections import OrderedDict

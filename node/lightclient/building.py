@@ -32,8 +32,8 @@ class Material:
 def make_proof(material: Material) -> Proof:
     """Arrange a proof of the block's transaction number `index`, to be encoded into a file.
 
-    Nothing is checked: of material that does not fit together comes a proof that no `verify_proof`
-    accepts. A node collects the material by `node.core.proving`.
+    Nothing is checked: material that does not fit together gives a proof that `verify_proof`
+    refuses. A node collects the material by `node.core.proving`.
     """
     head, index = material.headers[0], material.index
     transactions = material.block.transactions

@@ -1,7 +1,7 @@
 """The audit of accounts' histories: who had part in a transaction is only seen by executing it.
 
-The walk over the blocks has looked for those whom a transaction names. Here every account whose
-records it changed is looked for too, and what stands beyond that is told of.
+The walk over the blocks has looked for the accounts that a transaction names. This one also looks
+for every account whose records it changed, and reports any entry beyond these.
 """
 
 from collections.abc import Sequence

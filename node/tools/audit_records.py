@@ -28,7 +28,7 @@ TABLE_NAMES: Final = {
 
 
 def drawn(proof: bytes) -> bytes:
-    """Give what a header's VRF proof drew. Whose it is, the walk over the blocks verifies."""
+    """Give what a header's VRF proof drew; the walk over the blocks verifies whose it is."""
     return proof_to_hash(VrfProof(proof)) or b""
 
 

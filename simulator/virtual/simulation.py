@@ -40,7 +40,7 @@ LAG_FROM_MS: Final = 1_000
 STAKERS_GAP_MS: Final = 1_500
 """How long an owner rests between two deeds, on average."""
 PUNISHED_MS: Final = 200_000
-"""Within so long what the healed core can prove is punished.
+"""What the healed core can prove must be punished within so long.
 
 A report that was lost is made again after eight blocks (`node.core.informer.RETRY_BLOCKS`), and an
 idle chain has one in ten seconds: time for two attempts.
@@ -335,7 +335,8 @@ class Simulation:
     def _core(self) -> list[Process]:
         """Choose honest members, in random order, until they hold a quorum.
 
-        In each epoch that one of them may be in, and in each that stakes of now will make.
+        They must hold one in each epoch that one of them may be in, and in each committee that the
+        present stakes will make.
         """
         good, rolls = self._good(), self.oracle.rolls
         lowest = min(self.oracle.holding(p).seen[2] for p in good)

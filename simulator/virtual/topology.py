@@ -1,10 +1,10 @@
 """The cast of a simulation: who votes with which stake, who pays, and the genesis they share.
 
-All keys come from fixed names, so a genesis depends on a plan of few numbers alone. Member i of
-the first committee has the i-th stake: keys are dealt out in the committee's own order. Behind its
-members stand newcomers: machines without a seat until somebody bonds stake on them. A member's
-number is its place in the cast for life, and that in every node's book of peers; the number of its
-seat is another one in each epoch.
+All keys come from fixed names, so a genesis depends on a plan of few numbers alone. Member i of the
+first committee has the i-th stake: keys are dealt out in the committee's own order. Behind its
+members stand newcomers: machines without a seat until somebody bonds stake on them. A member keeps
+one number for life: its place in the cast, and in every node's book of peers. The number of its
+seat changes from epoch to epoch.
 """
 
 from collections.abc import Sequence

@@ -194,7 +194,7 @@ class Journal:
 def begin_journal(folder: Path) -> None:
     """Begin the journal of a key that has never voted; raise `JournalExists` if anything is there.
 
-    Only who has just made the key, or the chain, can know that.
+    Only whoever has just made the key, or the chain, knows that it has never voted.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,9 +1,9 @@
 """What waits for the machine: four lanes, and in each a queue for everyone who puts into it.
 
 Own events go first, then consensus, always: a vote never stands behind a flood of transactions.
-Within a lane everyone has a turn, and order holds among the events of one peer. So whoever sends
-what is dear to refuse waits behind it alone: its queue fills, and slows the channel it is read
-from, and none other.
+Within a lane everyone has a turn, and order holds among the events of one peer. So a peer that
+sends what is expensive to refuse delays itself alone: its queue fills, and slows the channel that
+it is read from, and no other.
 """
 
 from collections import deque
@@ -17,7 +17,7 @@ from ledger.primitives.committee import Member
 from node.core.events import Channel, Event, PeerDown, PeerMessage, PeerUp, Submit
 
 QUEUE_BYTES_MAX: Final = 1024 * 1024
-"""Who has so much waiting in a lane must wait: one event more than this at most."""
+"""A source with so much waiting in a lane must wait; its last event may go beyond."""
 BATCH_MAX: Final = 64
 """The most events handled in one turn: one sync of the journal serves them all."""
 _EVENT_BYTES: Final = 128
@@ -103,7 +103,7 @@ class Inbox:
         return self._queues.setdefault((lane_of(event), _source_of(event)), _Queue())
 
     def take(self) -> Event | None:
-        """Give the most urgent event of whoever's turn it is; None if nothing waits."""
+        """Give an event of the most urgent lane, of the source whose turn it is, or None."""
         turns = next(filter(None, self._turns.values()), None)
         if turns is None:
             return None

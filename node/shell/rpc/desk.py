@@ -1,11 +1,11 @@
 """The desk where clients' transactions are gathered for the node.
 
-What arrives while the node works on one batch goes into the next. Nothing waits for company: a
-lone transaction is a batch of one. Under load hundreds of clients cost the node one event, one
-job of signatures and one answer, where each cost as much before.
+What arrives while the node works on one batch goes into the next. Nothing waits for company: a lone
+transaction is a batch of one. Under load hundreds of clients together cost the node one event, one
+job of signatures and one answer.
 
-A batch stays small enough that no vote waits long behind it; what a client handed in together
-stays together. Whoever has waited too long is told whether the node was given its transactions.
+A batch stays small enough that no vote waits long behind it; what a client handed in together stays
+together. A client that has waited too long is told whether the node was given its transactions.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 Frames of MessagePack, as in `framing`. A request bears an id of the asker's choosing; the answer
 repeats it. What can be asked is `node.client.queries`. A subscription takes a connection for
 itself: after `Subscribe` the node sends one frame a finalized block, in order, from the height on.
-The socket stands in HOME, mode 0600: who can open it is the node's own user.
+The socket stands in HOME with mode 0600, so only the node's own user can open it.
 
 Invariant: a frame that can't be read fails alone. The request within an `Ask` is read apart, so
 that the id is known by which to say so.

@@ -1,7 +1,8 @@
 """Byzantine mocks, one file a behaviour: each a mask over an honest core (`mask`).
 
-Twins and coalitions need no mask: they are honest cores that share a key, in different parts of
-the network. A stale disk makes a twin of one's own past. `scenarios` casts them.
+Twins and coalitions need no mask: they are honest cores that share a key, in different parts of the
+network. A validator that starts from a stale disk is the twin of its own past. `scenarios` casts
+them.
 """
 
 from typing import Final

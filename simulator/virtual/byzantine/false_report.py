@@ -1,6 +1,6 @@
-"""A false report: who asks it how far the network is hears anything but the truth.
+"""A false report: asked how far the network is, it answers anything but the truth.
 
-A validator that lost its journal asks so, and speaks again by what it hears (spec §2.4). It must
+A validator that lost its journal asks that, and votes again by the answers (spec §2.4). It must
 neither speak too early, nor be kept silent for ever, nor take a forged vote of its key for real.
 """
 

@@ -1,7 +1,7 @@
 """A junk justification: a true block, justified by certificates that are noise.
 
-Who holds a view's certificate does not look at another, so some vote for the block; who lacks it
-must be able to get the body all the same.
+A validator that holds a view's certificate does not look at another, so some vote for the block;
+those that lack it must be able to get the body all the same.
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """A late stamp: blocks that bear the latest time that others may bear with, or a later one.
 
-Whoever leads could gain by pushing the chain's time ahead: mandates fall due, milk expires, bonds
+A leader could gain by pushing the chain's time ahead: mandates fall due, milk expires, bonds
 mature. The law of block times leaves it two seconds, and a millisecond a block beyond.
 """
 

@@ -1,4 +1,4 @@
-"""Light clients: what a node proves must hold for who trusts the genesis alone, and no lie may.
+"""Light clients, which trust the genesis alone: every true proof must verify, and no lie.
 
 At the end of a seed some final transactions, of all epochs, are proven from honest nodes' stores
 and verified by `node.lightclient` from the genesis on. Each proof is then forged in ways that
