@@ -61,13 +61,14 @@ def new_key(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make an API key for a merchant. It is shown once and stored as a digest alone."""
-    from sqlalchemy.exc import SQLAlchemyError
-
     from api.config import load_config
+    from api.db.faults import DATABASE_FAULTS, describe
     from api.server import issue_key
 
     try:
         key = asyncio.run(issue_key(load_config(home), merchant))
-    except (ConfigFault, SQLAlchemyError, OSError) as fault:
+    except ConfigFault as fault:
         _fail(fault)
+    except DATABASE_FAULTS as fault:
+        _fail(ConfigFault(f"the database can't be used: {describe(fault)}"))
     typer.echo(json.dumps({"merchant": merchant, "key": key}) if as_json else key)

@@ -16,6 +16,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from api.auth.keys import key_digest, new_key
+from api.db.address import read_address
 from api.errors import ConfigFault
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import Address, Seed, SigningKey, address_of, format_address
@@ -156,14 +157,20 @@ def load_config(home: Path) -> ApiConfig:
         raise ConfigFault(f"there is no {path}: `billcoin testnet init` writes one") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigFault(f"{path} can't be read as TOML: {error}") from error
+    url_from = f"{path}: database_url"
     if url := os.environ.get("DATABASE_URL"):
-        fields["database_url"] = url
+        fields["database_url"], url_from = url, "DATABASE_URL"
     try:
-        return ApiConfig.model_validate(fields)
+        config = ApiConfig.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConfigFault(f"{path}: {where}: {first['msg']}") from error
+    try:
+        read_address(config.database_url)
+    except ConfigFault as fault:
+        raise ConfigFault(f"{url_from}: {fault}") from None
+    return config
 
 
 def _toml_value(value: object) -> str:

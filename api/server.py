@@ -5,6 +5,7 @@ import contextlib
 import signal
 import socket
 from collections.abc import Iterator
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -12,6 +13,8 @@ import structlog
 from api.app import create_app
 from api.auth.keys import key_digest, new_key
 from api.config import ApiConfig
+from api.db.address import read_address
+from api.db.faults import DATABASE_FAULTS, STARTING, describe, is_passing, sqlstate_of
 from api.db.session import open_engine
 from api.errors import ConfigFault, FollowerFault
 from api.node_watch import wall_ms
@@ -32,6 +35,10 @@ BODY_BYTES_MAX: Final = 1024 * 1024
 PAGES_PART: Final = 2
 """Live pages hold at most this part of the connections."""
 DATABASE_PATIENCE_S: Final = 30.0
+"""How long a database that can't be reached is waited for."""
+STARTING_PATIENCE_S: Final = 300.0
+"""How long one that says that it starts is waited for: after a crash it has work to do first."""
+NOTICE_EVERY_S: Final = 5.0
 
 log = structlog.get_logger("server")
 
@@ -72,20 +79,30 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]
 
 
 async def _await_database(config: ApiConfig, stop: asyncio.Event) -> bool:
-    """Wait for the database to come up beside us; False if told to stop meanwhile."""
-    engine = open_engine(config.database_url, 2)
-    deadline = asyncio.get_running_loop().time() + DATABASE_PATIENCE_S
+    """Wait for the database to come up beside us; False if told to stop meanwhile.
+
+    Raise `ConfigFault` for what only a person can mend, at once, and for one that doesn't come.
+    """
+    where, engine = read_address(config.database_url).where, open_engine(config.database_url, 1)
+    began_s, told_s = monotonic(), float("-inf")
     try:
         while not stop.is_set():
             try:
                 async with engine.connect():
                     return True
-            except OSError as fault:
-                if asyncio.get_running_loop().time() > deadline:
+            except DATABASE_FAULTS as fault:
+                waited_s, why = monotonic() - began_s, describe(fault)
+                starting = sqlstate_of(fault) == STARTING
+                if not is_passing(fault):
+                    raise ConfigFault(f"the database {where} can't be used: {why}") from fault
+                if waited_s > (STARTING_PATIENCE_S if starting else DATABASE_PATIENCE_S):
                     raise ConfigFault(
-                        f"no database answers at {engine.url.host}:{engine.url.port} ({fault}): "
-                        f"start one with `billcoin api database`, or set DATABASE_URL"
+                        f"the database {where} has not come up in {waited_s:.0f} s ({why}): start "
+                        f"one with `billcoin api database`, or set DATABASE_URL"
                     ) from fault
+                if monotonic() - told_s >= NOTICE_EVERY_S:
+                    told_s = monotonic()
+                    log.info("waiting for the database", at=where, why=why)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.2):
                     await stop.wait()

@@ -17,9 +17,10 @@ from api.amounts import format_time
 from api.auth.keys import KEY_PATTERN, Scope, key_digest
 from api.batcher import Batcher
 from api.config import ApiConfig
-from api.db.faults import DATABASE_FAULTS, describe
+from api.db.address import read_address
+from api.db.faults import DATABASE_FAULTS, describe, is_for_the_operator, is_passing
 from api.db.session import migrate, open_engine
-from api.errors import Conflict, Forbidden, Unauthorized, Unavailable
+from api.errors import ConfigFault, Conflict, Forbidden, Unauthorized, Unavailable
 from api.follower import Follower
 from api.metrics import Metrics
 from api.node_port import NodePort
@@ -335,6 +336,19 @@ def lot_json(lot: LotView) -> dict[str, object]:
     }
 
 
+async def _prepare(engine: AsyncEngine, config: ApiConfig, now_ms: int) -> str:
+    """Bring schema and catalogue up to date; give the price's id, or raise `ConfigFault`."""
+    try:
+        await migrate(engine)
+        async with engine.begin() as connection:
+            return await publish(connection, config, now_ms)
+    except DATABASE_FAULTS as fault:
+        if not (is_passing(fault) or is_for_the_operator(fault)):
+            raise
+        where = read_address(config.database_url).where
+        raise ConfigFault(f"the database {where} can't be used: {describe(fault)}") from fault
+
+
 @asynccontextmanager
 async def open_service(
     config: ApiConfig,
@@ -346,9 +360,7 @@ async def open_service(
     engine = open_engine(config.database_url, config.pool_size)
     probe_engine = open_engine(config.database_url, 1)
     try:
-        await migrate(engine)
-        async with engine.begin() as connection:
-            price_id = await publish(connection, config, wall_ms())
+        price_id = await _prepare(engine, config, wall_ms())
         watch = NodeWatch(node, wall_ms, steady_s)
         yield Service(config, engine, node, price_id, watch, DatabaseProbe(probe_engine, steady_s))
     finally:

@@ -26,6 +26,9 @@ DATABASE_FAULTS: Final = (
 _PASSING_CLASSES: Final = ("08", "53", "57", "40")
 """Connection, resources, operator's intervention, rollback: PostgreSQL's appendix A."""
 
+STARTING: Final = "57P03"
+"""A server that is there and begins, or recovers after a crash, which may take minutes."""
+
 _REMEDIES: Final = {
     "28P01": "check user and password in DATABASE_URL or database_url",
     "28000": "let this user in from this host in pg_hba.conf, or use another user",
@@ -59,7 +62,7 @@ def is_passing(fault: BaseException) -> bool:
     """Tell whether trying again later may help."""
     if state := sqlstate_of(fault):
         return state.startswith(_PASSING_CLASSES)
-    if any(isinstance(one, ssl.SSLError | PermissionError) for one in _chain(fault)):
+    if _local_remedy(fault):
         return False
     return any(isinstance(one, _PASSING) for one in _chain(fault))
 
@@ -79,7 +82,21 @@ def is_for_the_operator(fault: BaseException) -> bool:
     """Tell whether a person has to mend it, and not in the code."""
     if state := sqlstate_of(fault):
         return state in _REMEDIES
-    return isinstance(fault, OSError)
+    return bool(_local_remedy(fault)) or isinstance(fault, OSError)
+
+
+def _local_remedy(fault: BaseException) -> str:
+    """Give what mends a fault that this side of the connection found; empty if time may."""
+    for one in _chain(fault):
+        if isinstance(one, asyncpg.exceptions.ClientConfigurationError):
+            return "correct DATABASE_URL"
+        if isinstance(one, ssl.SSLError):
+            return "give the server's authority as sslrootcert, or correct sslmode in DATABASE_URL"
+        if isinstance(one, ConnectionError) and "SSL" in str(one):
+            return "turn TLS on at the server, or write sslmode=disable for a trusted network"
+        if isinstance(one, PermissionError):
+            return "let this user reach the server's socket"
+    return ""
 
 
 def describe(fault: BaseException) -> str:
@@ -88,5 +105,5 @@ def describe(fault: BaseException) -> str:
     said = re.split(r"\n|\(Background on", str(innermost) or repr(innermost))[0].strip()
     said = re.sub(r"^\(\S+\)\s*|^<class '[^']*'>:\s*", "", said)[:300]
     state = sqlstate_of(fault)
-    remedy = _REMEDIES.get(state, "")
+    remedy = _REMEDIES.get(state, "") if state else _local_remedy(fault)
     return said + (f" ({state})" if state else "") + (f": {remedy}" if remedy else "")

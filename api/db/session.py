@@ -10,40 +10,41 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from api.db.address import COMMAND_TIMEOUT_S, read_address
+from api.errors import ConfigFault
 
 MIGRATION_LOCK: Final = 0x62696C6C01
 OUTBOX_LOCK: Final = 0x62696C6C02
-CONNECT_TIMEOUT_S: Final = 5
-COMMAND_TIMEOUT_S: Final = 15
 
 
-def open_engine(url: str, pool_size: int) -> AsyncEngine:
-    """Open a pool of connections; none is made before it is needed."""
+def open_engine(address: str, pool_size: int) -> AsyncEngine:
+    """Open a pool of connections; none is made before it is needed. Raise `ConfigFault`."""
+    read = read_address(address)
     return create_async_engine(
-        _driver_url(url),
+        URL.create("postgresql+asyncpg", database=read.database),
+        async_creator=read.connect,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=COMMAND_TIMEOUT_S,
         pool_pre_ping=True,
-        connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S},
     )
-
-
-def _driver_url(url: str) -> str:
-    """Name the driver in a plain `postgres://` address, as hosts of databases hand them out."""
-    for plain in ("postgres://", "postgresql://"):
-        if url.startswith(plain):
-            return "postgresql+asyncpg://" + url.removeprefix(plain)
-    return url
 
 
 def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise ConfigFault(
+            f"the database's schema is not one of this program's ({error}): a newer program has "
+            f"written it; start that one, or name another database in DATABASE_URL"
+        ) from error
 
 
 async def migrate(engine: AsyncEngine) -> None:
