@@ -108,16 +108,7 @@ class Regained:
     view: View
 
 
-Effect = (
-    Persist
-    | Send
-    | Broadcast
-    | Build
-    | Check
-    | Finalize
-    | Behind
-    | Misbehaviour
-    | Forked
-    | Muted
-    | Regained
-)
+Notice = Misbehaviour | Forked | Muted | Regained
+"""What is wrong with others, with the chain, or with this validator's own memory."""
+
+Effect = Persist | Send | Broadcast | Build | Check | Finalize | Behind | Notice

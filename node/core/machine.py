@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from consensus import effects as asked
-from consensus import events as told
+from consensus import effects as engine_effects
+from consensus import events as engine_events
 from consensus.engine import Engine
 from consensus.errors import PeerFault
 from consensus.events import Verdict
@@ -103,7 +103,7 @@ class Machine:
         self._handover = Handover(config.params.delta_ms)
         self._peers: set[Member] = set()
         self._effects: list[Effect] = []
-        self._told: deque[told.Event] = deque()
+        self._told: deque[engine_events.Event] = deque()
         self._now_ms = self._clock_ms = 0
         self._in_flight = InFlight()
         self._pending_since_ms: int | None = None
@@ -148,9 +148,9 @@ class Machine:
         match event:
             case Start():
                 self._keep_evidence()
-                self._told.append(told.Started())
+                self._told.append(engine_events.Started())
             case Tick():
-                self._told.append(told.DeadlinePassed())
+                self._told.append(engine_events.DeadlinePassed())
             case PeerMessage(peer, channel, payload):
                 self._on_message(peer, channel, payload)
             case PeerUp(peer):
@@ -201,7 +201,7 @@ class Machine:
         """Pass a message on to the engine if its sender has a seat in the epoch."""
         member = self.application.plan.committee.member(self.book.key(peer))
         if member is not None:
-            self._told.append(told.Received(member, message))
+            self._told.append(engine_events.Received(member, message))
 
     def _tell_late(self, peer: Member, epoch: Epoch) -> None:
         """Show a peer that its epoch is over, and from where on it may ask for blocks."""
@@ -255,7 +255,7 @@ class Machine:
         for parsed in fresh:
             self.application.execute(parsed)
         self._commit(certificate)
-        self._told.append(told.CaughtUp(certificate))
+        self._told.append(engine_events.CaughtUp(certificate))
 
     # What consensus asks.
 
@@ -305,8 +305,8 @@ class Machine:
         self._told.clear()  # Answers to an engine that asks no more.
         self._in_flight = InFlight()
         self.engine = self._make_engine(first_floor(self.application.tip.hash))
-        self._told.append(told.Started())
-        self._told.append(told.WorkPending(self._pending_since_ms))
+        self._told.append(engine_events.Started())
+        self._told.append(engine_events.WorkPending(self._pending_since_ms))
         for peer, message in self._handover.begin():
             self._hear(peer, message)
         has_seat = self.engine.me is not None
@@ -314,50 +314,46 @@ class Machine:
             change = "begins" if has_seat else "ceases"
             self._emit(Warn(f"this node {change} to vote with epoch {self.engine.epoch}", None))
 
-    def _carry_out(self, effect: asked.Effect) -> None:
+    def _carry_out(self, effect: engine_effects.Effect) -> None:
         match effect:
-            case asked.Persist(epoch, view, record):
+            case engine_effects.Persist(epoch, view, record):
                 self._emit(Append(view, record, epoch))
-            case asked.Send(to, message):
+            case engine_effects.Send(to, message):
                 peer = self._peer(to)
                 if peer is not None:
                     payload = wire.encode_consensus(message)
                     self._emit(SendTo(peer, Channel.CONSENSUS, payload))
-            case asked.Broadcast(message):
+            case engine_effects.Broadcast(message):
                 self._emit(SendAll(Channel.CONSENSUS, wire.encode_consensus(message)))
-            case asked.Build():
+            case engine_effects.Build():
                 self._build(effect)
-            case asked.Check():
+            case engine_effects.Check():
                 self._check(effect)
-            case asked.Finalize(finalization):
+            case engine_effects.Finalize(finalization):
                 self._commit(finalization)
                 final = finalization.subject.block_hash
                 assert self.application.is_final(final), "what consensus moved its floor to is here"
-            case asked.Behind(finalization, source):
+            case engine_effects.Behind(finalization, source):
                 # Whoever voted to finalize it has it; the one who told of it may be gone.
                 voters = {signer for signer, _ in finalization.votes}
                 for member in sorted({source, *voters} - {self.engine.me}):
                     if (peer := self._peer(member)) is not None:
                         self._sync.heard(peer, self.application.height + 1)
-            case asked.Misbehaviour() | asked.Forked() | asked.Muted() | asked.Regained():
-                self._take_news(effect)
             case _:
-                assert_never(effect)
+                self._take_news(effect)
 
-    def _take_news(
-        self, news: asked.Misbehaviour | asked.Forked | asked.Muted | asked.Regained
-    ) -> None:
+    def _take_news(self, news: engine_effects.Notice) -> None:
         """Pass on what is wrong with others, with the chain, or with this node's own memory."""
         match news:
-            case asked.Misbehaviour(member, reason, _):
+            case engine_effects.Misbehaviour(member, reason, _):
                 self._emit(Warn(reason, self._peer(member)))
                 self.informer.note(self.application.plan.committee, news)
                 self._report()
-            case asked.Forked():
+            case engine_effects.Forked():
                 self._alarm(self._tell_fork(news))
-            case asked.Muted(why):
+            case engine_effects.Muted(why):
                 self._emit(SetVoting(allowed=False, why=why))
-            case asked.Regained(view):
+            case engine_effects.Regained(view):
                 why = f"nothing forgotten can matter above view {view}"
                 self._emit(SetVoting(allowed=True, why=why))
             case _:
@@ -368,7 +364,7 @@ class Machine:
         self.forks += 1
         self._emit(Warn(f"FORK: {what}", None))
 
-    def _tell_fork(self, fork: asked.Forked) -> str:
+    def _tell_fork(self, fork: engine_effects.Forked) -> str:
         seats = self.application.plan.committee.seats
         names = ", ".join(seats[member].key.hex()[:16] for member in fork.culprits) or "nobody"
         held, other = fork.held.subject, fork.other.subject
@@ -382,20 +378,20 @@ class Machine:
         """Find the number of a member of this epoch; None if it is no peer of this node."""
         return self.book.number(self.application.plan.committee.seats[member].key)
 
-    def _build(self, build: asked.Build) -> None:
+    def _build(self, build: engine_effects.Build) -> None:
         built = self.application.prepare(build, self.mempool, self._clock_ms, self._config.drawer)
         if built is None:
             self._emit(Warn("this node can't lead: its VRF key is not the registered one", None))
-            self._told.append(told.Built(build.view, None))
+            self._told.append(engine_events.Built(build.view, None))
             return
         for txid in built.refused:
             self.mempool.drop(txid)
         self._in_flight.mark(build.view, built.included)
         # Told first: one whose own stake is a quorum proposes on and on within a single call.
         self._note_pending()
-        self._told.append(told.Built(build.view, (built.hash, built.raw)))
+        self._told.append(engine_events.Built(build.view, (built.hash, built.raw)))
 
-    def _check(self, check: asked.Check) -> None:
+    def _check(self, check: engine_effects.Check) -> None:
         """Parse, verify what is new, execute, answer."""
         if check.block_hash == check.parent_hash:
             self._check_again(check)
@@ -418,14 +414,14 @@ class Machine:
 
         self._emit(self._verifier.ask(unverified, go_on, is_urgent=True))
 
-    def _check_again(self, check: asked.Check) -> None:
+    def _check_again(self, check: engine_effects.Check) -> None:
         """Judge a block that is proposed on itself: an epoch's last one may be, without a body."""
         if self.application.is_boundary(check.block_hash) and not check.payload:
             self._answer(check, Verdict.VALID, "")
         else:
             self._answer(check, Verdict.INVALID, "it is no last block of an epoch, come again")
 
-    def _execute(self, check: asked.Check, parsed: Parsed) -> None:
+    def _execute(self, check: engine_effects.Check, parsed: Parsed) -> None:
         if parsed.block.header.height <= self.application.height:
             # Block sync made this height final while signatures were verified. Consensus has moved
             # on, the parent's state is gone, and "invalid" would blame an honest sender.
@@ -440,11 +436,11 @@ class Machine:
         self._in_flight.mark(check.view, [t.id for t in parsed.transactions])
         self._answer(check, Verdict.VALID, "")
 
-    def _answer(self, check: asked.Check, verdict: Verdict, why: str) -> None:
+    def _answer(self, check: engine_effects.Check, verdict: Verdict, why: str) -> None:
         if why:
             name = f"block {check.block_hash.hex()[:12]}"
             self._emit(Warn(f"{name} is {verdict.value}: {why}", None))
-        self._told.append(told.Checked(check.view, check.block_hash, verdict))
+        self._told.append(engine_events.Checked(check.view, check.block_hash, verdict))
 
     def _commit(self, finalization: Certificate) -> None:
         """Make a block and its ancestors final: into storage, out of the pool."""
@@ -489,7 +485,7 @@ class Machine:
         if ready == (self._pending_since_ms is not None):
             return
         self._pending_since_ms = self._now_ms if ready else None
-        self._told.append(told.WorkPending(self._pending_since_ms))
+        self._told.append(engine_events.WorkPending(self._pending_since_ms))
 
     def _emit(self, effect: Effect) -> None:
         self._effects.append(effect)

@@ -21,8 +21,8 @@ from ledger.primitives.committee import Member
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.keys import verify_many
 from ledger.store.schema import Finalized
-from node.core import effects as asked
-from node.core import events as told
+from node.core import effects as node_effects
+from node.core import events as node_events
 from node.core.assembly import assemble
 from node.core.events import Channel
 from node.core.machine import Machine
@@ -56,7 +56,7 @@ class Witness(Protocol):
     def committed(self, process: "Process", steps: tuple[Finalized, ...]) -> None:
         """Final blocks are in the store now."""
 
-    def warned(self, process: "Process", warning: asked.Warn) -> None:
+    def warned(self, process: "Process", warning: node_effects.Warn) -> None:
         """A node blames a peer, or complains."""
 
     def handled(self, process: "Process") -> None:
@@ -89,11 +89,13 @@ class Stage:
     trace: SimulationTrace
     witness: Witness
     processes: list["Process"]
-    answered: Callable[["Process", asked.Submitted], None]
+    answered: Callable[["Process", node_effects.Submitted], None]
     chance: Random
     verify_ms: int = 4
     """How long a job of the verifying threads takes at most."""
-    handle: Callable[[Machine, told.Event, int, int], list[asked.Effect]] = Machine.handle
+    handle: Callable[[Machine, node_events.Event, int, int], list[node_effects.Effect]] = (
+        Machine.handle
+    )
     """How a core is run; a meter stands here."""
     censors: Callable[[Message], bool] | None = None
     """Consensus messages that the network loses, all of them."""
@@ -121,7 +123,7 @@ class Process:
         self.is_broken = False
         """It never starts again."""
         self._paused = False
-        self._inbox: list[told.Event] = []
+        self._inbox: list[node_events.Event] = []
         self._spot = 0
         self._tick_ms: int | None = None
 
@@ -160,7 +162,7 @@ class Process:
         self.store = store
         self.tell("up", -1, f"{len(records)} records" + (", may not vote" if silent else ""))
         stage.witness.began(self, records)
-        self.feed(told.Start())
+        self.feed(node_events.Start())
         self._connect()
         if self.mask is not None and self.is_up:
             self.mask.started()
@@ -170,7 +172,7 @@ class Process:
             if other.member != self.member and other.is_up:
                 for one, peer in ((self, other.member), (other, self.member)):
                     wait_ms = self.stage.chance.randrange(1, RECONNECT_MS_MAX)
-                    later = partial(one.feed_in_life, one.life, told.PeerUp(peer))
+                    later = partial(one.feed_in_life, one.life, node_events.PeerUp(peer))
                     self.stage.world.after(wait_ms, later)
 
     def crash(self, why: str) -> None:
@@ -184,7 +186,7 @@ class Process:
         for other in self.stage.processes:
             if other.member != self.member and other.is_up:
                 wait_ms = self.stage.chance.randrange(1, RECONNECT_MS_MAX)
-                later = partial(other.feed_in_life, other.life, told.PeerDown(self.member))
+                later = partial(other.feed_in_life, other.life, node_events.PeerDown(self.member))
                 self.stage.world.after(wait_ms, later)
 
     def pause(self, for_ms: int) -> None:
@@ -225,12 +227,12 @@ class Process:
 
     # Events.
 
-    def feed_in_life(self, life: int, event: told.Event) -> None:
+    def feed_in_life(self, life: int, event: node_events.Event) -> None:
         """Give an event to the life that it was meant for."""
         if life == self.life:
             self.feed(event)
 
-    def deliver(self, message: told.PeerMessage, mark: int) -> None:
+    def deliver(self, message: node_events.PeerMessage, mark: int) -> None:
         """Take bytes from the network; `mark` is what the trace calls them."""
         if self.machine is None:
             return
@@ -243,9 +245,9 @@ class Process:
     def tick_now(self) -> None:
         """Look at the clock, whatever was planned."""
         self._tick_ms = None
-        self.feed(told.Tick())
+        self.feed(node_events.Tick())
 
-    def feed(self, event: told.Event) -> None:
+    def feed(self, event: node_events.Event) -> None:
         """Let the core handle an event, and carry its effects out."""
         if self.machine is None:
             return
@@ -293,39 +295,39 @@ class Process:
             self._plan_tick()
             return
         self.stage.trace.fold(self.stage.world.now_ms, self.place, "tick", 0)
-        self.feed(told.Tick())
+        self.feed(node_events.Tick())
 
     # Effects.
 
-    def _carry_out(self, effects: list[asked.Effect]) -> None:
+    def _carry_out(self, effects: list[node_effects.Effect]) -> None:
         for effect in effects:
             if self._is_doomed():
                 self.crash("between two effects")
                 return
             match effect:
-                case asked.Append(view, record, epoch):
+                case node_effects.Append(view, record, epoch):
                     self.disk.append(spot(epoch, view), record)
-                case asked.SendTo(peer, channel, payload):
+                case node_effects.SendTo(peer, channel, payload):
                     self._sync()
                     self._say(peer, channel, payload)
-                case asked.SendAll(channel, payload):
+                case node_effects.SendAll(channel, payload):
                     self._sync()
                     self._say(None, channel, payload)
-                case asked.Commit(steps):
+                case node_effects.Commit(steps):
                     self._sync()
                     self._commit(steps)
-                case asked.Verify(ticket, claims):
-                    event = told.Verified(ticket, tuple(verify_many(claims)))
+                case node_effects.Verify(ticket, claims):
+                    event = node_events.Verified(ticket, tuple(verify_many(claims)))
                     wait_ms = self.stage.chance.randrange(self.stage.verify_ms + 1)
                     later = partial(self.feed_in_life, self.life, event)
                     self.stage.world.after(wait_ms, later)
-                case asked.Submitted():
+                case node_effects.Submitted():
                     self.stage.answered(self, effect)
-                case asked.SetVoting(allowed, why):
+                case node_effects.SetVoting(allowed, why):
                     self._sync()
                     self.disk.journal_lost = not allowed and not self.is_relentless
                     self.tell("voting", -1, f"{'allowed' if allowed else 'forbidden'}: {why}")
-                case asked.Warn():
+                case node_effects.Warn():
                     self._warn(effect)
         self._sync()
 
@@ -350,7 +352,7 @@ class Process:
             self.tell("final", spot(header.epoch, header.view), text)
         self.stage.witness.committed(self, steps)
 
-    def _warn(self, warning: asked.Warn) -> None:
+    def _warn(self, warning: node_effects.Warn) -> None:
         about = "" if warning.peer is None else f" (v{warning.peer})"
         self.tell("warn", -1, warning.text + about)
         self.stage.witness.warned(self, warning)
@@ -369,7 +371,7 @@ class Process:
         stage = self.stage
         if channel is Channel.CONSENSUS and self._is_lost(to, payload):
             return
-        message, mark = told.PeerMessage(self.member, channel, payload), crc32(payload)
+        message, mark = node_events.PeerMessage(self.member, channel, payload), crc32(payload)
         for other in stage.processes:
             wanted = other.member != self.member if to is None else other.member == to
             if wanted and other is not self:

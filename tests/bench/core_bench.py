@@ -7,7 +7,7 @@ is counted holds the verification of the signature, once on each validator.
 from consensus.params import Params
 from ledger.primitives.codec import encode
 from loadtest.report import Figure
-from node.core import events as told
+from node.core import events as node_events
 from tests.bench.clock import Sample, of_samples, once
 from tests.bench.town import Town
 from tests.support.node.cluster import Cluster
@@ -40,7 +40,7 @@ def _path(cluster, raws) -> Sample:
     def work():
         for index in range(4):
             part = tuple(raws[index * share : (index + 1) * share])
-            cluster.feed(index, told.Submit(height * 10 + index, part))
+            cluster.feed(index, node_events.Submit(height * 10 + index, part))
         for _ in range(100):
             cluster.run(50)
             if not any(len(node.machine.mempool) for node in cluster.nodes):

@@ -12,7 +12,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of, format_address
 from node.cli.main import build
 from node.client.errors import Rejected
-from node.core import events as told
+from node.core import events as node_events
 from node.core.proving import Prover
 from node.lightclient import anchor_of, format_anchor, parse_anchor, verify_proof
 from tests.support.ledger.dairy import Dairy, key
@@ -51,7 +51,7 @@ def paid(dairy):
 def cluster(dairy, paid):
     made = Cluster(dairy.genesis, dairy.validator_keys, Params(heartbeat_ms=3_000))
     made.run(50)
-    made.feed(0, told.Submit(1, (encode(paid),)))
+    made.feed(0, node_events.Submit(1, (encode(paid),)))
     made.run(4_000)
     return made
 

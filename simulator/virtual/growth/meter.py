@@ -22,7 +22,7 @@ from consensus.messages import (
 )
 from ledger.primitives.committee import Member
 from ledger.primitives.keys import verify_many
-from node.core import effects as asked
+from node.core import effects as node_effects
 from node.core.events import Channel, Event
 from node.core.machine import Machine
 from node.core.wire import Status, decode_consensus, decode_sync
@@ -82,13 +82,13 @@ class Meter:
 
     def handle(
         self, machine: Machine, event: Event, now_ms: int, clock_ms: int
-    ) -> list[asked.Effect]:
+    ) -> list[node_effects.Effect]:
         """Have a core handle an event, and time it."""
         with without_memories():
             began_s = time.process_time()
             effects = machine.handle(event, now_ms, clock_ms)
             for effect in effects:
-                if isinstance(effect, asked.Verify):
+                if isinstance(effect, node_effects.Verify):
                     # The process asks again, and gets the answer from memory.
                     verify_many(effect.claims)
             self.cpu_s += time.process_time() - began_s

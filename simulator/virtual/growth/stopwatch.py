@@ -11,7 +11,7 @@ from consensus.journal import Record
 from consensus.messages import Message, Proposal
 from ledger.primitives.hashing import Hash
 from ledger.store.schema import Finalized
-from node.core import effects as asked
+from node.core import effects as node_effects
 from simulator.virtual.process import Process, Witness
 from simulator.virtual.simulation import Simulation
 
@@ -72,7 +72,7 @@ class Stopwatch:
             for step in steps:
                 self._store(process, step)
 
-    def warned(self, process: Process, warning: asked.Warn) -> None:
+    def warned(self, process: Process, warning: node_effects.Warn) -> None:
         """Pass it on."""
         self._oracle.warned(process, warning)
 

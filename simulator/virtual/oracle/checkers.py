@@ -31,7 +31,7 @@ from ledger.primitives.codec import decode
 from ledger.primitives.committee import Member
 from ledger.primitives.hashing import Hash
 from ledger.store.schema import Finalized
-from node.core import effects as asked
+from node.core import effects as node_effects
 from simulator.virtual.errors import Breach
 from simulator.virtual.oracle.ballots import FINALIZE, NOTARIZE, NULLIFY, Ballots
 from simulator.virtual.oracle.block_times import BlockTimes
@@ -330,7 +330,7 @@ class Oracle:
         held.floor = (at, header.hash())
         held.final_spot = max(held.final_spot, at)
 
-    def warned(self, process: Process, warning: asked.Warn) -> None:
+    def warned(self, process: Process, warning: node_effects.Warn) -> None:
         """I9: the honest don't blame the honest."""
         blamed = warning.peer
         if process.trusted and blamed is not None and blamed in self.ballots.honest:

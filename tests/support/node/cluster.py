@@ -15,8 +15,8 @@ from ledger.genesis import Genesis
 from ledger.primitives.committee import Member
 from ledger.primitives.keys import PublicKey, Seed, SigningKey, verify_many
 from ledger.store.memory import MemoryStore
-from node.core import effects as asked
-from node.core import events as told
+from node.core import effects as node_effects
+from node.core import events as node_events
 from node.core.assembly import assemble
 from node.core.draws import SecretDrawer
 from node.core.machine import Machine
@@ -32,8 +32,8 @@ class Node:
     store: MemoryStore
     machine: Machine
     journal: list[bytes] = field(default_factory=list)
-    answers: list[asked.Submitted] = field(default_factory=list)
-    warnings: list[asked.Warn] = field(default_factory=list)
+    answers: list[node_effects.Submitted] = field(default_factory=list)
+    warnings: list[node_effects.Warn] = field(default_factory=list)
     is_up: bool = True
     may_vote: bool = True
 
@@ -67,7 +67,7 @@ class Cluster:
         self.delay_ms = 1
         self.wrong_ms = [0] * (len(keys) + len(joiners))
         """How wrong each node's wall clock is."""
-        self._queue: deque[tuple[int, Member, told.Event]] = deque()
+        self._queue: deque[tuple[int, Member, node_events.Event]] = deque()
         self.nodes = []
         self.keys += joiners
         for index, key in enumerate(self.keys):
@@ -98,17 +98,17 @@ class Cluster:
 
     def start(self, index: int) -> None:
         """Start a node's machine and connect it with those that run."""
-        self.feed(index, told.Start())
+        self.feed(index, node_events.Start())
         for other, node in enumerate(self.nodes):
             if other != index and node.is_up:
-                self.post(index, told.PeerUp(Member(other)))
-                self.post(other, told.PeerUp(Member(index)))
+                self.post(index, node_events.PeerUp(Member(other)))
+                self.post(other, node_events.PeerUp(Member(index)))
 
     def crash(self, index: int) -> None:
         """Stop a node; its store and journal stay."""
         self.nodes[index].is_up = False
         for other in range(len(self.nodes)):
-            self.post(other, told.PeerDown(Member(index)))
+            self.post(other, node_events.PeerDown(Member(index)))
 
     def restart(self, index: int, *, lost_journal: bool = False) -> None:
         """Assemble a crashed node again from what it had stored, or from its blocks alone."""
@@ -121,11 +121,11 @@ class Cluster:
         node.is_up = True
         self.start(index)
 
-    def post(self, index: int, event: told.Event, delay_ms: int = 0) -> None:
+    def post(self, index: int, event: node_events.Event, delay_ms: int = 0) -> None:
         """Deliver an event later."""
         self._queue.append((self.now_ms + delay_ms, Member(index), event))
 
-    def feed(self, index: int, event: told.Event) -> None:
+    def feed(self, index: int, event: node_events.Event) -> None:
         """Give a node an event now, and carry its effects out."""
         node = self.nodes[index]
         if not node.is_up:
@@ -134,27 +134,29 @@ class Cluster:
         for effect in node.machine.handle(event, self.now_ms, clock_ms):
             self.carry_out(index, node, effect)
 
-    def carry_out(self, index: int, node: Node, effect: asked.Effect) -> None:
+    def carry_out(self, index: int, node: Node, effect: node_effects.Effect) -> None:
         """Do what a machine asks for."""
         match effect:
-            case asked.Append(_, record, _):
+            case node_effects.Append(_, record, _):
                 node.journal.append(record)
-            case asked.Commit(steps):
+            case node_effects.Commit(steps):
                 node.store.commit(steps)
-            case asked.Verify(ticket, claims):
-                self.post(index, told.Verified(ticket, tuple(verify_many(claims))))
-            case asked.SendTo(peer, channel, payload):
-                self.post(peer, told.PeerMessage(Member(index), channel, payload), self.delay_ms)
-            case asked.SendAll(channel, payload):
+            case node_effects.Verify(ticket, claims):
+                self.post(index, node_events.Verified(ticket, tuple(verify_many(claims))))
+            case node_effects.SendTo(peer, channel, payload):
+                self.post(
+                    peer, node_events.PeerMessage(Member(index), channel, payload), self.delay_ms
+                )
+            case node_effects.SendAll(channel, payload):
                 for other in range(len(self.nodes)):
                     if other != index:
-                        message = told.PeerMessage(Member(index), channel, payload)
+                        message = node_events.PeerMessage(Member(index), channel, payload)
                         self.post(other, message, self.delay_ms)
-            case asked.Submitted():
+            case node_effects.Submitted():
                 node.answers.append(effect)
-            case asked.SetVoting(allowed, _):
+            case node_effects.SetVoting(allowed, _):
                 node.may_vote = allowed
-            case asked.Warn():
+            case node_effects.Warn():
                 node.warnings.append(effect)
 
     def run(self, until_ms: int) -> None:
@@ -180,7 +182,7 @@ class Cluster:
             for index, node in enumerate(self.nodes):
                 due = node.machine.deadline_ms
                 if node.is_up and due is not None and due <= self.now_ms:
-                    self.feed(index, told.Tick())
+                    self.feed(index, node_events.Tick())
         raise AssertionError("the cluster never comes to rest")
 
 

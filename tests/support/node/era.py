@@ -13,7 +13,7 @@ from ledger.primitives.keys import SigningKey, address_of
 from ledger.state.tables import account
 from ledger.types.staking import Bond, RegisterValidator, possession_bytes
 from ledger.types.transaction import Body
-from node.core import events as told
+from node.core import events as node_events
 from tests.support.ledger.dairy import Dairy, bill, key
 from tests.support.node.cluster import Cluster, Node, secret
 
@@ -62,7 +62,7 @@ class Era:
         nonce = account(node.store, address_of(signer.public)).nonce
         raw = encode(self.dairy.transaction(body, signer, nonce))
         before = len(node.answers)
-        self.net.feed(at, told.Submit(7, (raw,)))
+        self.net.feed(at, node_events.Submit(7, (raw,)))
         self.net.run(20)
         assert [a.code for a in node.answers[before].submissions] == [""]
         for _ in range(100):

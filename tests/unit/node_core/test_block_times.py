@@ -5,7 +5,7 @@ import pytest
 from consensus.params import Params
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
-from node.core import events as told
+from node.core import events as node_events
 from node.core.application import CLOCK_DRIFT_MS, TIME_STEP_MS
 from tests.support.ledger.dairy import Dairy, bill, key
 from tests.support.node.cluster import Cluster
@@ -26,7 +26,7 @@ def cluster(dairy: Dairy) -> Cluster:
 
 def pay(cluster: Cluster, dairy: Dairy, nonce: int, for_ms: int = 5_000) -> None:
     payment = dairy.transaction(dairy.pay(BOB, bill(1)), key("alice"), nonce)
-    cluster.feed(0, told.Submit(1, (encode(payment),)))
+    cluster.feed(0, node_events.Submit(1, (encode(payment),)))
     cluster.run(for_ms)
 
 

@@ -14,8 +14,8 @@ from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
 from ledger.store import MemoryStore
 from ledger.types.block import decode_block
-from node.core import effects as asked
-from node.core import events as told
+from node.core import effects as node_effects
+from node.core import events as node_events
 from node.core import wire
 from node.core.application import BlockFault
 from node.core.events import Channel
@@ -39,7 +39,7 @@ def propose_again(era: Era, payload: bytes) -> list[str]:
     proof = (known.parent.certificate, known.parent.nullifications)
     proposal = encode_consensus(Proposal(vote, block.hash, payload, *proof))
     before = len(node.warnings)
-    era.net.feed(0, told.PeerMessage(leader, Channel.CONSENSUS, proposal))
+    era.net.feed(0, node_events.PeerMessage(leader, Channel.CONSENSUS, proposal))
     return [warning.text for warning in node.warnings[before:]]
 
 
@@ -102,12 +102,14 @@ def test_no_proof_but_the_leaders_own_for_its_view_draws() -> None:
 
 def offer_blocks(machine: Machine, reply: wire.Blocks, now_ms: int) -> list[str]:
     """Have peer 1 claim to be ahead and, once it is asked, answer; give the warnings."""
-    claim = told.PeerMessage(Member(1), Channel.SYNC, wire.encode_sync(wire.Status(99)))
-    requests = [e for e in machine.handle(claim, now_ms, now_ms) if isinstance(e, asked.SendTo)]
+    claim = node_events.PeerMessage(Member(1), Channel.SYNC, wire.encode_sync(wire.Status(99)))
+    requests = [
+        e for e in machine.handle(claim, now_ms, now_ms) if isinstance(e, node_effects.SendTo)
+    ]
     assert [(e.peer, e.channel) for e in requests] == [(1, Channel.SYNC)], "it asks for blocks"
-    event = told.PeerMessage(Member(1), Channel.SYNC, wire.encode_sync(reply))
+    event = node_events.PeerMessage(Member(1), Channel.SYNC, wire.encode_sync(reply))
     effects = machine.handle(event, now_ms, now_ms)
-    return [effect.text for effect in effects if isinstance(effect, asked.Warn)]
+    return [effect.text for effect in effects if isinstance(effect, node_effects.Warn)]
 
 
 def test_synced_blocks_need_a_finalization_and_of_the_right_epoch() -> None:
@@ -137,7 +139,7 @@ def test_synced_blocks_need_a_finalization_and_of_the_right_epoch() -> None:
 def assemble_again(era: Era, node: Node) -> Machine:
     """A started machine over a node's store, connected with nobody."""
     machine = era.net.make(node.store, node.key, [])
-    machine.handle(told.Start(), era.net.now_ms, era.net.now_ms)
+    machine.handle(node_events.Start(), era.net.now_ms, era.net.now_ms)
     return machine
 
 
@@ -172,7 +174,7 @@ def test_two_certificates_of_one_view_raise_the_alarm_and_make_evidence() -> Non
     rival = replace(genuine.subject, block_hash=bytes(32))
     text = rival.signing_bytes(era.dairy.chain_id)
     lie = Certificate(rival, tuple((m, era.net.keys[m].sign(text)) for m, _ in genuine.votes))
-    era.net.feed(0, told.PeerMessage(Member(1), Channel.CONSENSUS, encode_consensus(lie)))
+    era.net.feed(0, node_events.PeerMessage(Member(1), Channel.CONSENSUS, encode_consensus(lie)))
     machine = era.net.nodes[0].machine
     assert machine.forks == 1
     guilty = {era.net.keys[m].public for m, _ in genuine.votes if m != 0}
@@ -199,9 +201,9 @@ def test_a_last_block_proposed_again_by_another_keeps_the_draw_of_its_maker() ->
     finalize = {"lost": True}
     post = era.net.post
 
-    def lossy(index: int, event: told.Event, delay_ms: int = 0) -> None:
+    def lossy(index: int, event: node_events.Event, delay_ms: int = 0) -> None:
         """Lose finalize votes on the boundary until leaders have proposed it again."""
-        if isinstance(event, told.PeerMessage) and event.channel is Channel.CONSENSUS:
+        if isinstance(event, node_events.PeerMessage) and event.channel is Channel.CONSENSUS:
             message = wire.decode_consensus(event.payload)
             subject = getattr(message, "subject", None)
             final = subject is not None and subject.kind is VoteKind.FINALIZE
@@ -224,7 +226,7 @@ def test_a_last_block_proposed_again_by_another_keeps_the_draw_of_its_maker() ->
     assert leaders.leader(certificate.subject.view) != leaders.leader(header.view)
     # Who syncs the block sees that view's certificate, and verifies against the maker's key.
     late = era.net.make(MemoryStore(), source.key, [])
-    late.handle(told.Start(), era.net.now_ms, era.net.now_ms)
+    late.handle(node_events.Start(), era.net.now_ms, era.net.now_ms)
     blocks = tuple(source.store.block(h).raw for h in range(1, EPOCH_BLOCKS + 1))
     reply = wire.Blocks(blocks, certificate, EPOCH_BLOCKS)
     assert offer_blocks(late, reply, era.net.now_ms) == []

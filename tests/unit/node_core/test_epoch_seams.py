@@ -9,7 +9,7 @@ from ledger.primitives.committee import Member
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
-from node.core import events as told
+from node.core import events as node_events
 from node.core.events import Channel
 from node.core.wire import decode_consensus, encode_consensus
 from tests.support.node.cluster import Cluster
@@ -28,20 +28,20 @@ def test_all_crash_around_a_boundary_and_go_on(height: int) -> None:
     era.settled()
 
 
-def is_finalize(event: told.Event) -> bool:
+def is_finalize(event: node_events.Event) -> bool:
     """Tell whether an event brings a finalize vote or a finalization."""
-    if not isinstance(event, told.PeerMessage) or event.channel is not Channel.CONSENSUS:
+    if not isinstance(event, node_events.PeerMessage) or event.channel is not Channel.CONSENSUS:
         return False
     message = decode_consensus(event.payload)
     about = message.subject if isinstance(message, Vote | Certificate) else None
     return about is not None and about.kind is VoteKind.FINALIZE
 
 
-def deafen(net: Cluster, index: int, *, to: Callable[[told.Event], bool]) -> None:
+def deafen(net: Cluster, index: int, *, to: Callable[[node_events.Event], bool]) -> None:
     """Let a node miss the events that `to` picks."""
     original = net.post
 
-    def post(at: int, event: told.Event, delay_ms: int = 0) -> None:
+    def post(at: int, event: node_events.Event, delay_ms: int = 0) -> None:
         if at != index or not to(event):
             original(at, event, delay_ms)
 
@@ -51,7 +51,7 @@ def deafen(net: Cluster, index: int, *, to: Callable[[told.Event], bool]) -> Non
 def test_who_missed_the_end_of_an_epoch_is_told_by_those_who_went_on() -> None:
     era = Era()
     era.to_height(EPOCH_BLOCKS - 1)
-    deafen(era.net, 3, to=lambda event: isinstance(event, told.PeerMessage))
+    deafen(era.net, 3, to=lambda event: isinstance(event, node_events.PeerMessage))
     for _ in range(100):
         if min(node.machine.engine.epoch for node in era.net.nodes[:3]) == 1:
             break
@@ -71,8 +71,8 @@ def test_a_boundary_block_that_does_not_become_final_is_proposed_again_and_nothi
     held = {"on": True}
     original = era.net.post
 
-    def post(at: int, event: told.Event, delay_ms: int = 0) -> None:
-        if isinstance(event, told.PeerMessage) and event.channel is Channel.CONSENSUS:
+    def post(at: int, event: node_events.Event, delay_ms: int = 0) -> None:
+        if isinstance(event, node_events.PeerMessage) and event.channel is Channel.CONSENSUS:
             message = decode_consensus(event.payload)
             if isinstance(message, Proposal):
                 seen.append(message)
@@ -101,7 +101,7 @@ def test_a_crash_while_the_boundary_is_proposed_again_costs_nothing(index: int) 
     era.to_height(EPOCH_BLOCKS - 1)
     original, held = era.net.post, {"on": True}
 
-    def post(at: int, event: told.Event, delay_ms: int = 0) -> None:
+    def post(at: int, event: node_events.Event, delay_ms: int = 0) -> None:
         if held["on"] and is_finalize(event):
             return
         original(at, event, delay_ms)
@@ -180,7 +180,7 @@ def test_a_twin_is_remembered_through_epochs() -> None:
         era.net.run(10)
         report = ViewReport(machine.engine.epoch, None, vote_of_a_twin(era, 1))
         payload = encode_consensus(report)
-        era.net.feed(1, told.PeerMessage(Member(0), Channel.CONSENSUS, payload))
+        era.net.feed(1, node_events.PeerMessage(Member(0), Channel.CONSENSUS, payload))
     assert machine.engine.epoch == 0
     era.to_height(3 * EPOCH_BLOCKS)
     assert machine.engine.has_twin

@@ -19,8 +19,8 @@ from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
 from ledger.rules.epochs import committee_of
 from ledger.types.staking import Unbond
-from node.core import effects as asked
-from node.core import events as told
+from node.core import effects as node_effects
+from node.core import events as node_events
 from node.core.events import Channel
 from node.core.wire import decode_consensus, encode_consensus
 from tests.support.ledger.dairy import bill, key
@@ -62,8 +62,8 @@ class Storm(Era):
             self.net.run(100)
             self.revive(0.2)
 
-    def post(self, at: int, event: told.Event, delay_ms: int = 0) -> None:
-        if not isinstance(event, told.PeerMessage):
+    def post(self, at: int, event: node_events.Event, delay_ms: int = 0) -> None:
+        if not isinstance(event, node_events.PeerMessage):
             self._post(at, event, delay_ms)
             return
         for each in self.bend(at, event) if event.peer == self.liar else [event]:
@@ -73,7 +73,7 @@ class Storm(Era):
                 if self.chance.random() >= self.loss:
                     self._post(at, each, self.chance.randint(*self.delay_ms))
 
-    def carry_out(self, index: int, node: Node, effect: asked.Effect) -> None:
+    def carry_out(self, index: int, node: Node, effect: node_effects.Effect) -> None:
         """Carry an effect out, unless the node dies first."""
         if not node.is_up:
             return
@@ -82,7 +82,7 @@ class Storm(Era):
             return
         self._carry(index, node, effect)
 
-    def bend(self, at: int, event: told.PeerMessage) -> Iterator[told.PeerMessage]:
+    def bend(self, at: int, event: node_events.PeerMessage) -> Iterator[node_events.PeerMessage]:
         """Let the liar say more than it should: contradictions, other epochs, old words."""
         yield event
         if event.channel is not Channel.CONSENSUS:
@@ -106,7 +106,7 @@ class Storm(Era):
         place = next((i for i, s in enumerate(found.seats) if s.key == signer.public), 0)
         return Vote(subject, Member(place), signer.sign(subject.signing_bytes(self.dairy.chain_id)))
 
-    def watch(self, event: told.PeerMessage) -> None:
+    def watch(self, event: node_events.PeerMessage) -> None:
         """Note every vote of the honest; none may exclude another."""
         if event.channel is not Channel.CONSENSUS or event.peer == self.liar:
             return
@@ -130,8 +130,8 @@ class Storm(Era):
         assert all(node.machine.forks == 0 for node in self.net.nodes)
 
 
-def replace_payload(event: told.PeerMessage, payload: bytes) -> told.PeerMessage:
-    return told.PeerMessage(event.peer, event.channel, payload)
+def replace_payload(event: node_events.PeerMessage, payload: bytes) -> node_events.PeerMessage:
+    return node_events.PeerMessage(event.peer, event.channel, payload)
 
 
 def accused(storm: Storm) -> set[int]:

@@ -8,7 +8,7 @@ from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
 from ledger.rules.epochs import committee_of, seed_of
 from ledger.types.staking import Unbond
-from node.core import events as told
+from node.core import events as node_events
 from node.core.events import Channel
 from node.core.wire import encode_consensus
 from tests.support.ledger.dairy import bill, key
@@ -132,7 +132,7 @@ def test_votes_of_an_epoch_that_is_over_never_count() -> None:
         text = about.signing_bytes(era.dairy.chain_id)
         vote = Vote(about, Member(member), era.net.keys[member].sign(text))
         payload = encode_consensus(vote)
-        era.net.feed(0, told.PeerMessage(Member(member), Channel.CONSENSUS, payload))
+        era.net.feed(0, node_events.PeerMessage(Member(member), Channel.CONSENSUS, payload))
     assert node.machine.engine.view == view
     era.to_height(2 * EPOCH_BLOCKS)
     era.settled()
@@ -142,7 +142,7 @@ def test_peers_without_a_seat_are_heard_for_blocks_and_not_for_votes() -> None:
     era = Era(joiners=(JOINER,))
     about = Subject(VoteKind.NULLIFY, Epoch(0), View(1), View(0), bytes(32))
     vote = Vote(about, Member(0), JOINER.sign(about.signing_bytes(era.dairy.chain_id)))
-    era.net.feed(0, told.PeerMessage(Member(4), Channel.CONSENSUS, encode_consensus(vote)))
+    era.net.feed(0, node_events.PeerMessage(Member(4), Channel.CONSENSUS, encode_consensus(vote)))
     era.to_height(EPOCH_BLOCKS + 2)
     assert era.net.nodes[4].machine.application.height >= EPOCH_BLOCKS + 2
     era.settled()

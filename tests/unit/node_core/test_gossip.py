@@ -10,8 +10,8 @@ from ledger.primitives.committee import Member
 from ledger.primitives.errors import PrimitiveFault
 from ledger.primitives.keys import address_of
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, Transaction
-from node.core import effects as asked
-from node.core import events as told
+from node.core import effects as node_effects
+from node.core import events as node_events
 from node.core.events import Channel
 from node.core.intake import RETOLD_MS, cut_batches
 from node.core.wire import GOSSIP_BYTES_MAX, TX_BATCH_MAX, TransactionBatch, decode_batch
@@ -48,14 +48,14 @@ class Alone:
         self.net.post = self._post  # type: ignore[method-assign]  # The net of this test alone.
         self.net.run(50)
 
-    def _post(self, index: int, event: told.Event, delay_ms: int = 0) -> None:
-        lost = isinstance(event, told.PeerMessage) and event.channel is not Channel.SYNC
+    def _post(self, index: int, event: node_events.Event, delay_ms: int = 0) -> None:
+        lost = isinstance(event, node_events.PeerMessage) and event.channel is not Channel.SYNC
         if not (self.is_cut and lost):
             self.post(index, event, delay_ms)
 
     def submit(self) -> Transaction:
         paid = self.dairy.transaction(self.dairy.pay(BOB, 1_000), key("alice"), 0)
-        self.net.feed(0, told.Submit(1, (encode(paid),)))
+        self.net.feed(0, node_events.Submit(1, (encode(paid),)))
         self.net.run(100)
         return paid
 
@@ -63,8 +63,8 @@ class Alone:
         return paid.id in self.net.nodes[index].machine.mempool
 
 
-def told_to(effects: list[asked.Effect], peer: int) -> list[bytes]:
-    sends = [e for e in effects if isinstance(e, asked.SendTo) and e.peer == peer]
+def told_to(effects: list[node_effects.Effect], peer: int) -> list[bytes]:
+    sends = [e for e in effects if isinstance(e, node_effects.SendTo) and e.peer == peer]
     return [e.payload for e in sends if e.channel is Channel.TRANSACTIONS]
 
 
@@ -73,11 +73,11 @@ def test_a_peer_that_connects_is_told_what_waits() -> None:
     paid = alone.submit()
     assert not alone.knows(2, paid)
     machine = alone.net.nodes[0].machine
-    effects = machine.handle(told.PeerUp(Member(2)), alone.net.now_ms, alone.net.now_ms)
+    effects = machine.handle(node_events.PeerUp(Member(2)), alone.net.now_ms, alone.net.now_ms)
     (payload,) = told_to(effects, 2)
     assert decode_batch(payload).transactions == (encode(paid),)
     nothing = alone.net.nodes[1].machine.handle(
-        told.PeerUp(Member(2)), alone.net.now_ms, alone.net.now_ms
+        node_events.PeerUp(Member(2)), alone.net.now_ms, alone.net.now_ms
     )
     assert told_to(nothing, 2) == []
 
@@ -92,8 +92,8 @@ def test_what_was_lost_on_its_way_is_told_again() -> None:
         due_ms = machine.deadline_ms
         assert due_ms is not None
         machine_at_ms = max(machine_at_ms, due_ms)
-        for effect in machine.handle(told.Tick(), machine_at_ms, machine_at_ms):
-            if isinstance(effect, asked.SendAll) and effect.channel is Channel.TRANSACTIONS:
+        for effect in machine.handle(node_events.Tick(), machine_at_ms, machine_at_ms):
+            if isinstance(effect, node_effects.SendAll) and effect.channel is Channel.TRANSACTIONS:
                 assert decode_batch(effect.payload).transactions == (encode(paid),)
                 times_ms.append(machine_at_ms)
     gaps = [b - a for a, b in pairwise(times_ms)]

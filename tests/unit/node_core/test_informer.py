@@ -13,7 +13,7 @@ from ledger.primitives.keys import address_of
 from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
 from ledger.state.tables import VALIDATORS
-from node.core import events as told
+from node.core import events as node_events
 from node.core.events import Channel
 from node.core.informer import KEPT_MAX, RETRY_BLOCKS, Informer
 from node.core.wire import encode_consensus
@@ -46,7 +46,7 @@ def vote(cluster: Cluster, kind: VoteKind, name: bytes, view: int = 1) -> Vote:
 def tell(cluster: Cluster, index: int, *votes: Vote) -> None:
     for each in votes:
         payload = encode_consensus(each)
-        cluster.feed(index, told.PeerMessage(Member(CULPRIT), Channel.CONSENSUS, payload))
+        cluster.feed(index, node_events.PeerMessage(Member(CULPRIT), Channel.CONSENSUS, payload))
 
 
 def stake(cluster: Cluster, member: int) -> int:

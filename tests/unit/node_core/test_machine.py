@@ -9,7 +9,7 @@ from ledger.primitives.keys import Signature, address_of
 from ledger.state.tables import account
 from ledger.types.transaction import Transaction
 from node.client.views import Submission
-from node.core import events as told
+from node.core import events as node_events
 from node.core.events import Channel
 from tests.support.ledger.dairy import FOREVER, NOW_MS, Dairy, bill, key
 from tests.support.node.cluster import Cluster
@@ -36,7 +36,7 @@ def payment(dairy: Dairy, nonce: int, *, sender: str = "alice", units: int = 1_0
 
 def submit(cluster: Cluster, index: int, *transactions: Transaction) -> list[Submission]:
     before = len(cluster.nodes[index].answers)
-    cluster.feed(index, told.Submit(1, tuple(map(encode, transactions))))
+    cluster.feed(index, node_events.Submit(1, tuple(map(encode, transactions))))
     cluster.run(5)
     (answer,) = cluster.nodes[index].answers[before:]
     return list(answer.submissions)
@@ -90,7 +90,7 @@ def test_refusals_name_their_reason_and_disturb_nothing(cluster: Cluster, dairy:
     assert codes[5] == ""
     assert all(codes[:5])
     assert all(submission.detail for submission in refused[:5])
-    cluster.feed(0, told.Submit(2, (b"\xc1garbage",)))
+    cluster.feed(0, node_events.Submit(2, (b"\xc1garbage",)))
     assert cluster.nodes[0].answers[-1].submissions[0].code == "malformed"
     cluster.run(60)
     assert heights(cluster) == {1}
@@ -133,7 +133,7 @@ def test_all_crash_and_the_chain_goes_on_from_where_it_was(cluster: Cluster, dai
 
 def test_garbage_from_a_peer_is_a_warning_and_nothing_more(cluster: Cluster, dairy: Dairy) -> None:
     for channel in Channel:
-        cluster.feed(0, told.PeerMessage(Member(1), channel, b"\xc1\xff garbage"))
+        cluster.feed(0, node_events.PeerMessage(Member(1), channel, b"\xc1\xff garbage"))
     assert [warning.peer for warning in cluster.nodes[0].warnings] == [1, 1, 1]
     submit(cluster, 0, payment(dairy, 0))
     cluster.run(60)

@@ -12,7 +12,7 @@ from ledger.state import EMPTY, Overlay
 from ledger.state.tables import PARAMETERS, parameters
 from ledger.store.answers import StoredBlock
 from ledger.store.schema import Location
-from node.core import events as told
+from node.core import events as node_events
 from node.core.proving import LINKS_KEPT, Lack, Prover
 from node.lightclient import anchor_of, make_proof, verify_proof
 from node.lightclient.types import LINKS_MAX
@@ -136,7 +136,7 @@ def test_real_validators_prove_what_they_finalized():
     cluster.run(50)
     # Each can be paid alone, the second not after the first: it stands in a block as failed.
     paid = [dairy.transaction(dairy.pay(BOB, bill(600)), key("alice"), n) for n in range(2)]
-    cluster.feed(0, told.Submit(1, tuple(map(encode, paid))))
+    cluster.feed(0, node_events.Submit(1, tuple(map(encode, paid))))
     cluster.run(4_000)
     anchor = anchor_of(dairy.genesis)
     for node in cluster.nodes:

@@ -6,7 +6,7 @@ from consensus.params import Params
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from ledger.store import MemoryStore
-from node.core import events as told
+from node.core import events as node_events
 from node.core.sync import serve
 from node.core.wire import Blocks, GetBlocks, Pruned, decode_sync, encode_sync
 from tests.support.ledger.dairy import Dairy, key
@@ -41,7 +41,7 @@ def test_a_node_that_was_away_catches_up_if_anyone_keeps_what_it_lacks(pruning):
     cluster.crash(3)
     for nonce in range(6):
         payment = dairy.transaction(dairy.pay(BOB, 5), key("alice"), nonce)
-        cluster.feed(0, told.Submit(nonce, (encode(payment),)))
+        cluster.feed(0, node_events.Submit(nonce, (encode(payment),)))
         cluster.run(3_000)
     reached = cluster.nodes[0].machine.application.height
     assert all(cluster.nodes[index].store.kept_from > KEPT for index in pruning)

@@ -4,7 +4,7 @@ import pytest
 
 from consensus.messages import Proposal, Vote
 from ledger.store import MemoryStore
-from node.core import events as told
+from node.core import events as node_events
 from node.core.events import Channel
 from node.core.wire import decode_consensus
 from tests.support.node.era import EPOCH_BLOCKS, Era
@@ -21,9 +21,9 @@ class Listening:
         self._era, self._post = era, era.net.post
         era.net.post = self._hear
 
-    def _hear(self, index: int, event: told.Event, delay_ms: int = 0) -> None:
+    def _hear(self, index: int, event: node_events.Event, delay_ms: int = 0) -> None:
         match event:
-            case told.PeerMessage(peer, Channel.CONSENSUS, payload) if peer == WIPED:
+            case node_events.PeerMessage(peer, Channel.CONSENSUS, payload) if peer == WIPED:
                 self._note(decode_consensus(payload))
         self._post(index, event, delay_ms)
 
