@@ -18,6 +18,10 @@ class Waiters:
         self._waiting: dict[bytes, set[asyncio.Future[None]]] = {}
         self._count = 0
 
+    def __len__(self) -> int:
+        """Count those who wait."""
+        return self._count
+
     def add(self, tx_hash: bytes) -> asyncio.Future[None] | None:
         """Begin to wait, before looking whether it is there already; None when too many do."""
         if self._count >= WAITERS_MAX:

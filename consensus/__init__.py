@@ -163,5 +163,6 @@ lone validator is its own quorum, so its block is final at once:
 `snapshot`                                                  what one may look at from outside
 `guard` `journal` `restoring` `silence`                     what holds across a crash
 
-One more module has its place here: `vrf`, with which the seeds of epochs are drawn.
+Two more modules have their place here: `vrf`, with which the seeds of epochs are drawn, and its
+arithmetic, `curve`.
 """

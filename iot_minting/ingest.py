@@ -7,7 +7,6 @@ loses nothing (broker or device send again) and stores nothing twice (numbers ar
 
 import threading
 from collections import Counter as Tally
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -30,19 +29,22 @@ log = structlog.get_logger("mint.ingest")
 
 
 class Ingest:
-    """One gateway's ingest loop, on a thread of its own."""
+    """One gateway's ingest loop, on a thread of its own.
+
+    The store is its own: nobody else uses that connection, and `stop` closes it.
+    """
 
     def __init__(
         self,
         chain_id: Hash,
         key: SigningKey,
         registry: Registry,
-        store_path: Path,
+        store: Store,
         subscription: Subscription,
     ) -> None:
         self._chain_id = chain_id
         self._key = key
-        self._store = Store(store_path)
+        self._store = store
         self._gateway = Gateway(
             chain_id,
             registry,

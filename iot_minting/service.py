@@ -83,7 +83,11 @@ class GatewayService:
             persistent=not config.shared_group,
         )
         self._ingest = Ingest(
-            genesis.chain_id, keys.ingest, self._registry, home / STORE_NAME, self._subscription
+            genesis.chain_id,
+            keys.ingest,
+            self._registry,
+            Store(home / STORE_NAME),
+            self._subscription,
         )
         self._outbox = MintOutbox(
             self._store,

@@ -35,7 +35,7 @@ def _root(
     """BillCoin: a ledger whose token is one litre of pasteurized milk."""
 
 
-def _wanted(arguments: list[str]) -> list[EntryPoint]:
+def wanted(arguments: list[str]) -> list[EntryPoint]:
     """Pick the entry points to load: the one that is called, or all for the list of commands."""
     found = sorted(entry_points(group=GROUP), key=lambda point: point.name)
     first = next((word for word in arguments if not word.startswith("-")), None)
@@ -52,12 +52,12 @@ def build(arguments: list[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         callback=_root,
     )
-    wanted = _wanted(arguments)
-    for point in wanted:
+    points = wanted(arguments)
+    for point in points:
         try:
             part = point.load()
         except ImportError as error:
-            if len(wanted) == 1:
+            if len(points) == 1:
                 raise
             typer.echo(f"billcoin: {point.name} is not available: {error}", err=True)
             continue

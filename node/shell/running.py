@@ -22,6 +22,7 @@ from ledger.store.disk import DiskStore
 from node.collector import tune_collector
 from node.config import JOURNAL_FOLDER, STORE_FOLDER, NodeConfig, peer_key
 from node.core.assembly import assemble
+from node.core.machine import Machine
 from node.errors import BadConfig
 from node.key_file import read_key, read_seed
 from node.shell.disk.journal import Journal
@@ -43,6 +44,7 @@ class Node:
     """The parts of one running node."""
 
     committee: Committee
+    machine: Machine
     store: DiskStore
     journal: Journal
     service: NodeService
@@ -128,7 +130,7 @@ def make_node(config: NodeConfig, transport: Transport | None = None) -> Node:
     )
     if machine.engine.me is None:
         _log.warning("this key has no seat: observing only", key=key.public.hex()[:16])
-    return Node(committee, store, journal, service, backend, transport)
+    return Node(committee, machine, store, journal, service, backend, transport)
 
 
 def peer_addresses(config: NodeConfig) -> list[PeerAddress]:

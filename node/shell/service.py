@@ -137,6 +137,11 @@ class NodeService:
         self._telemetry.refused.inc(sum(1 for outcome in pending.outcomes if outcome.code))
         return pending.outcomes
 
+    @property
+    def waiting(self) -> int:
+        """Count the clients that wait for an answer."""
+        return len(self._submissions)
+
     # The loop.
 
     def _until_deadline_s(self) -> float:

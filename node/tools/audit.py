@@ -121,7 +121,7 @@ def _audit_home(
         findings.tell("head", "there is none: the store was never begun")
         return []
     genesis = _genesis(home, head, findings)
-    return [_look(store, head, genesis, report, findings)]
+    return [look_at(store, head, genesis, report, findings)]
 
 
 def _genesis(home: Home, head: Head, findings: Findings) -> Genesis | None:
@@ -147,11 +147,11 @@ def audit_store(
     quick: bool = False,
 ) -> None:
     """Audit one store against its genesis, and fill its report."""
-    member = _look(store, head, genesis, report, findings)
+    member = look_at(store, head, genesis, report, findings)
     _replay([member], quick=quick, watch=None)
 
 
-def _look(
+def look_at(
     store: ChainStore,
     head: Head,
     genesis: Genesis | None,

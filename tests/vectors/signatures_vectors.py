@@ -20,8 +20,9 @@ from tests.support.ledger.odd_signatures import (
 )
 
 FILE = Path(__file__).with_name("signatures.json")
-HONEST = SigningKey(Seed(bytes(range(32))))
-PRIME_KEY = OddKey.of(HONEST)
+SECRET = Seed(bytes(range(32)))
+HONEST = SigningKey(SECRET)
+PRIME_KEY = OddKey.of(SECRET)
 MIXED_KEY = OddKey(PRIME_KEY.scalar, 1)
 MILK = b"milk"
 Case = tuple[str, bytes, bytes, Signature]

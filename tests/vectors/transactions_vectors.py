@@ -110,9 +110,9 @@ def _ill_signed() -> Raws:
     yield "the id signed in place of the text", with_signature(SIGNER.sign(good.id))
     yield "the intent signed without its domain", with_signature(SIGNER.sign(encode(intent)))
     yield "S + L", with_signature(wider(signature))
-    small = OddKey.of(SIGNER).sign(intent.signing_bytes(), nonce=0)
+    small = OddKey.of(SEED).sign(intent.signing_bytes(), nonce=0)
     yield "an R of small order", with_signature(small)
-    part = OddKey.of(SIGNER).sign(intent.signing_bytes(), part=1)
+    part = OddKey.of(SEED).sign(intent.signing_bytes(), part=1)
     yield "a small part in R", with_signature(part)
 
 
@@ -121,7 +121,7 @@ def _oddly_keyed() -> Raws:
     for name, odd in (
         ("a key of small order", OddKey(0, 1)),
         ("a key that is not canonical", OddKey(0, part, spelling)),
-        ("a key with a small part that h cancels", OddKey(OddKey.of(SIGNER).scalar, 1)),
+        ("a key with a small part that h cancels", OddKey(OddKey.of(SEED).scalar, 1)),
     ):
         intent = _intent(Policy.single(odd.public))
         signature = odd.sign_exactly(intent.signing_bytes())

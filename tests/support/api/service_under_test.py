@@ -95,7 +95,7 @@ class Bench:
 
     async def chain_only_while_silent(self, transaction: Transaction) -> None:
         """Finalize a transaction that the service can't see happen."""
-        self.node._take(encode(transaction))
+        self.node.take(encode(transaction))
         self.node.make_block()
 
     async def paid(self, order: dict[str, object]) -> Transaction:

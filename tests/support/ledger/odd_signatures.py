@@ -11,7 +11,7 @@ from typing import Final
 
 import nacl.bindings as sodium
 
-from ledger.primitives.keys import PublicKey, Signature, SigningKey
+from ledger.primitives.keys import PublicKey, Seed, Signature
 
 PRIME: Final = 2**255 - 19
 ORDER: Final = 2**252 + 27742317777372353535851937790883648493
@@ -68,9 +68,9 @@ class OddKey:
     spelling: bytes = b""
 
     @classmethod
-    def of(cls, key: SigningKey) -> "OddKey":
+    def of(cls, seed: Seed) -> "OddKey":
         """Take an honest key's scalar, as RFC 8032 §5.1.5 derives it."""
-        half = bytearray(sha512(key._secret[:32]).digest()[:32])
+        half = bytearray(sha512(seed).digest()[:32])
         half[0] &= 248
         half[31] = half[31] & 127 | 64
         return cls(int.from_bytes(half, "little"))

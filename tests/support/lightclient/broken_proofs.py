@@ -3,6 +3,7 @@
 import msgspec
 
 from ledger.primitives.codec import encode
+from ledger.primitives.keys import SigningKey
 from ledger.primitives.votes import VoteKind
 from ledger.types.block import Receipt
 from node.lightclient import errors
@@ -80,31 +81,33 @@ def forged(chain):
 
 
 def resigned(chain, sign):
-    """Finalize block 2 with one vote signed otherwise: `sign` gets the key and the text."""
+    """Finalize block 2 with one vote signed otherwise: `sign` gets the secret and the text."""
     certificate = chain.certify(2)
     (member, _), *others = certificate.votes
-    signature = sign(chain.keys(0)[member], certificate.subject.signing_bytes(CHAIN_ID))
+    signature = sign(chain.seed_of(0, member), certificate.subject.signing_bytes(CHAIN_ID))
     voted = replace(certificate, votes=((member, signature), *others))
     return replace(chain.proof(2), finalization=voted)
 
 
 def small_part_in_a_signature(chain):
     """Sign with an R that is not of prime order: with the cofactor it would verify."""
-    return resigned(chain, lambda key, text: OddKey.of(key).sign(text, part=1))
+    return resigned(chain, lambda seed, text: OddKey.of(seed).sign(text, part=1))
 
 
 def scalar_above_the_order(chain):
-    return resigned(chain, lambda key, text: wider(key.sign(text)))
+    return resigned(chain, lambda seed, text: wider(SigningKey(seed).sign(text)))
 
 
 def small_order_in_a_signature(chain):
-    return resigned(chain, lambda key, text: OddKey.of(key).sign(text, nonce=0))
+    return resigned(chain, lambda seed, text: OddKey.of(seed).sign(text, nonce=0))
 
 
 def misspelt_small_order_in_a_signature(chain):
     """R is the identity, written as p + 1."""
     spelling, _ = MISSPELT["p + 1"]
-    return resigned(chain, lambda key, text: OddKey.of(key).sign(text, nonce=0, spelling=spelling))
+    return resigned(
+        chain, lambda seed, text: OddKey.of(seed).sign(text, nonce=0, spelling=spelling)
+    )
 
 
 def gap_in_the_path(chain):

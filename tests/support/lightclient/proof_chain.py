@@ -31,9 +31,14 @@ STAKES = ((5, 4, 3, 1), (5, 4, 3, 1), (1, 1, 1, 1, 1, 1, 1), (9, 1, 1))
 PAYEE = Address(bytes([0xAB]) * 32)
 
 
+def make_seed(name: str) -> Seed:
+    """Make the secret that a name always gives."""
+    return Seed(blake2b(name.encode(), digest_size=32).digest())
+
+
 def make_key(name: str) -> SigningKey:
     """Make the key that a name always gives."""
-    return SigningKey(Seed(blake2b(name.encode(), digest_size=32).digest()))
+    return SigningKey(make_seed(name))
 
 
 def payment(nonce: int, units: int = 1_800_000) -> Transaction:
@@ -65,6 +70,12 @@ class ProofChain:
         count = len(self.stakes[epoch])
         keys = [make_key(f"validator-{epoch + i}") for i in range(count)]
         return sorted(keys, key=lambda key: key.public)
+
+    def seed_of(self, epoch: int, member: int) -> Seed:
+        """Give the secret behind a member's key."""
+        names = (f"validator-{epoch + i}" for i in range(len(self.stakes[epoch])))
+        wanted = self.keys(epoch)[member].public
+        return next(seed for seed in map(make_seed, names) if SigningKey(seed).public == wanted)
 
     def committee(self, epoch: int) -> Committee:
         """Give an epoch's committee."""

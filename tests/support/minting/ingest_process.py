@@ -50,10 +50,9 @@ def main() -> None:
         bytes.fromhex(chain_id),
         SigningKey(bytes.fromhex(seed)),
         Registry(known),
-        Path(path),
+        FatalStore(Path(path)),
         subscription,
     )
-    ingest._store.__class__ = FatalStore
     subscription.start("127.0.0.1", int(port))
     ingest.start()
     print("ready", flush=True)

@@ -207,14 +207,14 @@ class FakeNode:
         """Check transactions and let them wait."""
         self._speak()
         self.submissions += len(raws)
-        answers = [self._take(raw) for raw in raws]
+        answers = [self.take(raw) for raw in raws]
         if self.automatic and self._waiting:
             self.make_block()
         if self.mute:
             raise Unanswered("the node did not say")
         return answers
 
-    def _take(self, raw: bytes) -> Submission:
+    def take(self, raw: bytes) -> Submission:
         transaction = decode_transaction(raw)
         if transaction.id in self._waiting:
             return Submission(transaction.id, "already_known", "it waits already")
@@ -285,6 +285,12 @@ class FakeNode:
                 height += 1
             await grown.wait()
 
+    def next_nonce(self, key: SigningKey) -> int:
+        """Give the nonce that comes after an account's final and waiting transactions."""
+        sender = address_of(key.public)
+        waiting = sum(decode_transaction(raw).sender == sender for raw in self._waiting.values())
+        return account(self._state, sender).nonce + waiting
+
     def units_of(self, key: SigningKey) -> int:
         """Give what an account holds now."""
         return account(self._state, address_of(key.public)).units
@@ -332,15 +338,9 @@ def make_transfer(
     intent = Intent(
         chain_id=changes.get("chain_id", node.chain.chain_id),
         sender=Policy.single(key.public),
-        nonce=_next_nonce(node, key) if nonce is None else nonce,
+        nonce=node.next_nonce(key) if nonce is None else nonce,
         fee_units=Units(FEE_UNITS),
         valid_until_height=changes.get("valid_until_height", FOREVER),
         body=body,
     )
     return sign(intent, key)
-
-
-def _next_nonce(node: FakeNode, key: SigningKey) -> int:
-    sender = address_of(key.public)
-    waiting = sum(decode_transaction(raw).sender == sender for raw in node._waiting.values())
-    return account(node._state, sender).nonce + waiting

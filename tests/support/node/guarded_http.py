@@ -60,7 +60,8 @@ class Wire:
 
     def listen(self, *, on: bool) -> None:
         """Read what comes, or leave it lying."""
-        (self._reader._transport.resume_reading if on else self._reader._transport.pause_reading)()
+        transport = self._writer.transport  # Of both directions.
+        (transport.resume_reading if on else transport.pause_reading)()
 
 
 def get(path: str = "/", *fields: str) -> bytes:

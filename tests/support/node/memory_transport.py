@@ -44,7 +44,8 @@ class MemoryTransport:
         self.counters = TransportCounters()
         self.listener: Listener | None = None
         self._hub, self._key = hub, key
-        self._in, self._out = trio.open_memory_channel[tuple[PublicKey, Channel, bytes]](QUEUE_MAX)
+        queue = trio.open_memory_channel[tuple[PublicKey, Channel, bytes]](QUEUE_MAX)
+        self.inbox, self._out = queue
 
     async def run(
         self, listener: Listener, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED
@@ -61,7 +62,7 @@ class MemoryTransport:
                 await listener.on_message(peer, channel, payload)
         finally:
             del self._hub.members[self._key]
-            self._in.close()
+            self.inbox.close()
             self._out.close()
 
     def send(self, peer: PublicKey, channel: Channel, payload: bytes) -> bool:
@@ -70,7 +71,7 @@ class MemoryTransport:
         if not self._hub.linked(self._key, peer):
             return False
         try:
-            self._hub.members[peer]._in.send_nowait((self._key, channel, payload))
+            self._hub.members[peer].inbox.send_nowait((self._key, channel, payload))
         except trio.WouldBlock:
             self.counters.dropped += 1
             return False

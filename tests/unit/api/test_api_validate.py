@@ -87,7 +87,7 @@ def test_waiting_holds_the_answer_until_finality(database: TestDatabase) -> None
         transaction = await bench.signed(order)
         await bench.post(order, transaction)
         asked = asyncio.create_task(bench.validate(transaction, wait=3))
-        await until(lambda: bool(bench.service.waiters._waiting))
+        await until(lambda: len(bench.service.waiters) == 1)
         bench.node.make_block()
         answer = await asked
         assert said(answer) == (200, True, None)
@@ -103,7 +103,7 @@ def test_a_wait_that_ends_before_finality_is_unconfirmed(database: TestDatabase)
         await bench.post(order, transaction)
         answer = await bench.validate(transaction, wait=1)
         assert said(answer) == (200, False, "TX_UNCONFIRMED")
-        assert not bench.service.waiters._waiting
+        assert len(bench.service.waiters) == 0
 
     on_bench(database, act, automatic=False)
 
@@ -361,8 +361,10 @@ def test_whatever_is_malformed_is_a_400_that_says_it_is_not_valid(database: Test
 
 
 def test_checks_come_in_order_key_then_size_and_type_then_rate_then_body(
-    database: TestDatabase,
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("api.service.KEYS_REMEMBERED_S", 0.0)
+
     async def act(bench: Bench) -> None:
         json_type = {"Content-Type": "application/json"}
         big = b"x" * 5_000
@@ -385,7 +387,6 @@ def test_checks_come_in_order_key_then_size_and_type_then_rate_then_body(
         other = await bench.validate(ANY_HASH, key=bench.other_key)
         assert said(other) == (200, False, "TX_NOT_FOUND")
         await bench.execute("UPDATE api_keys SET scopes = '{orders:read}'")
-        bench.service._sellers.clear()
         assert await status(b"{", {**bench.till(), **json_type}) == 403
 
     on_bench(database, act, validate_per_minute=2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import nacl.bindings as sodium
 import pytest
 
-from consensus import vrf
+from consensus import curve, vrf
 from ledger.primitives.keys import Seed, SigningKey
 
 VECTORS = Path(__file__).parents[2] / "vectors/vrf.json"
@@ -30,7 +30,7 @@ def test_the_examples_of_the_rfc_come_out_to_the_byte(example):
         for name in ("secret", "public", "alpha", "point", "proof", "output")
     )
     assert vrf.public_key(Seed(secret)) == public
-    assert vrf._encode_to_curve(public, alpha) == point
+    assert vrf.encode_to_curve(public, alpha) == point
     assert vrf.prove(Seed(secret), alpha) == proof
     assert vrf.verify(public, alpha, proof) == output
     assert vrf.proof_to_hash(proof) == output
@@ -72,14 +72,14 @@ def test_an_answer_is_below_the_order_so_a_proof_has_one_spelling():
 )
 def test_gamma_is_decoded_as_strictly_as_the_rfc_demands(gamma):
     proof = vrf.prove(SECRET, ALPHA)
-    assert not vrf._is_point(gamma)
+    assert not curve.is_point(gamma)
     assert vrf.verify(PUBLIC, ALPHA, gamma + proof[32:]) is None
 
 
 @pytest.mark.parametrize("point", [NEUTRAL, ORDER_TWO, ORDER_EIGHT])
 def test_a_key_of_small_order_proves_nothing(point):
-    assert vrf._is_point(point)
-    assert vrf._times_eight(point) == NEUTRAL
+    assert curve.is_point(point)
+    assert curve.times_eight(point) == NEUTRAL
     assert vrf.verify(point, ALPHA, vrf.prove(SECRET, ALPHA)) is None
 
 
@@ -95,21 +95,21 @@ def test_a_small_part_of_gamma_is_multiplied_and_not_refused():
         expected = NEUTRAL
         for _ in range(number):
             expected = sodium.crypto_core_ed25519_add(expected, mixed)
-        assert vrf._times_any(number.to_bytes(32, "little"), mixed) == expected
+        assert curve.times_any(number.to_bytes(32, "little"), mixed) == expected
 
 
 def dishonest_proof(small: bytes) -> bytes:
     """Prove with Gamma + small, grinding nonces until the challenge hides the small part."""
     expanded = sha512(SECRET).digest()
-    scalar = vrf._clamp(expanded[:32])
-    base = vrf._encode_to_curve(PUBLIC, ALPHA)
+    scalar = curve.clamp(expanded[:32])
+    base = vrf.encode_to_curve(PUBLIC, ALPHA)
     honest = sodium.crypto_scalarmult_ed25519_noclamp(scalar, base)
     gamma = sodium.crypto_core_ed25519_add(honest, small)
     for number in count(1):
         nonce = number.to_bytes(32, "little")
         u = sodium.crypto_scalarmult_ed25519_base_noclamp(nonce)
         v = sodium.crypto_scalarmult_ed25519_noclamp(nonce, base)
-        challenge = vrf._challenge(PUBLIC, base, gamma, u, v)
+        challenge = vrf.challenge_of(PUBLIC, base, gamma, u, v)
         if challenge[0] % 8 == 0:
             x, c = int.from_bytes(scalar, "little"), int.from_bytes(challenge, "little")
             return gamma + challenge + ((number + c * x) % ORDER).to_bytes(32, "little")

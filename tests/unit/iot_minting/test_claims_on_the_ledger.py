@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from iot_minting.attest import SealedMilk, attest, recompute
 from iot_minting.claims import build_claim, readings_root, show
 from iot_minting.errors import Disagreement
-from iot_minting.policy import WATCHES, CutRun
+from iot_minting.policy import WATCHES, CutRun, MintingPolicy
 from ledger.params import DAY_MS
 from ledger.primitives.keys import verify_many
 from ledger.primitives.merkle import merkle_root
@@ -23,7 +23,7 @@ from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.milk import MintLot, RecordCollection, SealRun, tank_id
 from ledger.types.reading import Unit
 from tests.support.ledger.dairy import FLOW_MAX_L_PER_H, Dairy
-from tests.support.minting.milk_line import MilkLine
+from tests.support.minting.milk_line import START_MS, MilkLine
 
 LITRE = 1_000_000
 
@@ -198,17 +198,18 @@ def test_the_attestor_refuses_an_envelope_that_its_device_did_not_sign():
 def test_the_attestor_looks_at_every_sample_not_only_at_what_is_shown(kind, value):
     line = MilkLine()
     honest = line.rules
-    line.milk(0, 30_000)
-    ticks = line.ticks(30 * LITRE, 3_000)
-    at, _ = ticks[2].readings[kind][3]
-    ticks[2].readings[kind][3] = (at, value)
-    line.play(ticks)
 
     class Blind(type(honest)):
         def allows(self, kind, value):
             return True
 
-    line.policy._rules = Blind(*(getattr(honest, name) for name in honest.__slots__))
+    blind = Blind(*(getattr(honest, name) for name in honest.__slots__))
+    line.policy = MintingPolicy(blind, START_MS)
+    line.milk(0, 30_000)
+    ticks = line.ticks(30 * LITRE, 3_000)
+    at, _ = ticks[2].readings[kind][3]
+    ticks[2].readings[kind][3] = (at, value)
+    line.play(ticks)
     (run,) = [d for d in line.step(30_000) if isinstance(d, CutRun)]
     claim = build_claim(run, honest)
     assert "as a run must have it" in disagreement(line, claim, envelopes_of(run))

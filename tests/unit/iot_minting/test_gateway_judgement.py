@@ -10,7 +10,6 @@ from iot_minting.gateway import (
     WAITING_MAX,
     WAITING_MS,
     Accepted,
-    Gateway,
     RefusedEnvelope,
     Repeated,
 )
@@ -174,16 +173,6 @@ def test_a_new_boot_begins_a_chain_of_its_own(line, meter):
     (verdict,) = line.send(meter, reading())
     assert isinstance(verdict, Accepted)
     assert sorted(line.gateway.heads()) == [(meter.key.public, 1, 0), (meter.key.public, 2, 0)]
-
-
-def test_a_gateway_that_restarts_goes_on_where_its_store_stood(line, meter):
-    line.send(meter, reading())
-    envelope = meter.read(reading(START_MS + 1, 20))
-    heads = list(line.gateway._heads.values())
-    again = Gateway(line.dairy.chain_id, line.registry, lambda *_: None, heads)
-    line.gateway = again
-    (verdict,) = line.deliver(meter, envelope)
-    assert isinstance(verdict, Accepted)
 
 
 @given(st.permutations(range(8)), st.lists(st.integers(0, 7), max_size=8))

@@ -31,7 +31,7 @@ class Told(Story):
                 key[1:] for key, raw in trial.changes.items()
                 if key[:1] == ACCOUNTS.prefix and raw != self.state.get(key)
             } - set(MODULE_ACCOUNTS.values()))  # fmt: skip
-            (parties,) = execution._parties
+            (parties,) = execution.finish().parties
             self.parties.append((transaction, set(parties)))
         return super().blocks(transactions, proposer)
 

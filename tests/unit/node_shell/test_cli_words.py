@@ -54,8 +54,8 @@ def test_each_command_tells_how_it_is_used(words):
 
 
 def test_only_the_command_that_is_called_is_loaded():
-    assert [point.name for point in cli._wanted(["keys", "new", "tx"])] == ["keys"]
-    assert len(cli._wanted(["--help"])) > 3
+    assert [point.name for point in cli.wanted(["keys", "new", "tx"])] == ["keys"]
+    assert len(cli.wanted(["--help"])) > 3
 
 
 def test_the_version_is_told():

@@ -31,7 +31,7 @@ def starts_silent(config: NodeConfig) -> bool:
     key = read_key(config.path(config.validator_key_file))
     node = make_node(config, MemoryTransport(Hub(), key.public))
     node.close()
-    silent = node.service._machine.engine.is_silent
+    silent = node.machine.engine.is_silent
     assert silent == node.journal.is_lost
     return silent
 

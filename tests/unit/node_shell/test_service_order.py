@@ -213,7 +213,7 @@ async def test_a_client_that_leaves_disturbs_nobody():
         await until(lambda: len(world.events) == 3)
 
     await run(service, act)
-    assert service._submissions == {}
+    assert service.waiting == 0
 
 
 @in_trio

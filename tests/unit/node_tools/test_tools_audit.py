@@ -43,8 +43,7 @@ from ledger.types.block import Block, Receipt
 from ledger.types.milk import RecordCollection, SealRun, tank_id
 from node.cli.audit import audit
 from node.errors import BadArgument
-from node.tools import audit as audit_module
-from node.tools.audit import NodeAudit, audit_homes, audit_store, compare
+from node.tools.audit import NodeAudit, audit_homes, audit_store, compare, look_at
 from node.tools.audit_replay import replay_members
 from node.tools.findings import FINDINGS_MAX, Findings
 from node.tools.homes import Home, find_homes
@@ -100,7 +99,7 @@ def test_a_pruned_store_is_sound_and_says_that_it_was_not_replayed():
 def looked_at(**stores):
     """Look at several nodes' stores, then replay them together."""
     members = [
-        audit_module._look(store, store.head(), Dairy().genesis, NodeAudit(name), Findings())
+        look_at(store, store.head(), Dairy().genesis, NodeAudit(name), Findings())
         for name, store in stores.items()
     ]
     replay_members(members)
@@ -129,7 +128,7 @@ def test_a_chain_is_executed_once_for_all_who_hold_it_and_apart_for_who_does_not
     fill(stores["short"], payments=2)
     fill(stores["other"], payments=2).block(time_ms=stores["short"].head().time_ms + 7)
     members = [
-        audit_module._look(store, store.head(), Dairy().genesis, NodeAudit(name), Findings())
+        look_at(store, store.head(), Dairy().genesis, NodeAudit(name), Findings())
         for name, store in stores.items()
     ]
     replay_members(members, watch)
