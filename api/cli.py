@@ -43,13 +43,14 @@ def database(
     import structlog
 
     from api.db import postgres
+    from node.errors import HomeTaken
     from node.logs import set_up_logs
 
     set_up_logs("database")
     log = structlog.get_logger("postgres")
     try:
         code = postgres.run(directory, port, log.info)
-    except (DatabaseFault, OSError) as fault:
+    except (DatabaseFault, HomeTaken, OSError) as fault:
         _fail(fault)
     raise typer.Exit(code)
 

@@ -35,6 +35,7 @@ from ledger.primitives.keys import PublicKey
 from ledger.types.milk import MintLot
 from ledger.types.transaction import TRANSACTION_BYTES_MAX
 from node.client.errors import ClientFault, NodeUnavailable
+from node.home_lock import owned
 
 TICK_S: Final = 0.1
 RETRY_S: Final = 0.5
@@ -273,8 +274,13 @@ async def fetch_genesis(config: MintConfig, ended: asyncio.Event) -> Genesis | N
 
 
 async def serve(home: Path) -> None:
-    """Run the gateway of a home until SIGTERM or SIGINT."""
+    """Run the gateway of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does."""
     config, keys = read_config(home), read_keys(home)
+    with owned(home):
+        await _serve(home, config, keys)
+
+
+async def _serve(home: Path, config: MintConfig, keys: MintKeys) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

@@ -4,6 +4,7 @@ NodeFault
 +-- BadConfig          a configuration that cannot be used, and which field is wrong
 +-- BadArgument        a word of a command that is not what it must be
 +-- BadKeyFile         a key file that is missing, unreadable, or readable by others
++-- HomeTaken          another process runs in the home
 +-- PortTaken          the port to listen on is in use
 +-- JournalFault
 |   +-- JournalDamaged   records before the tail do not check: this node must not vote
@@ -11,6 +12,8 @@ NodeFault
 |   +-- JournalFailed    the disk refused a write or a sync: the process ends
 +-- WireFault, ClientFault   in `node.client.errors`
 """
+
+from pathlib import Path
 
 
 class NodeFault(Exception):
@@ -27,6 +30,16 @@ class BadArgument(NodeFault):
 
 class BadKeyFile(NodeFault):
     """A key file that is missing, malformed, or readable by others."""
+
+
+class HomeTaken(NodeFault):
+    """Another process runs in the home, and two would undo each other's work."""
+
+    def __init__(self, home: Path, holder: str) -> None:
+        super().__init__(
+            f"{home} is in use by {holder}. Stop it first, or give this one a home of its own"
+        )
+        self.home = home
 
 
 class PortTaken(NodeFault):

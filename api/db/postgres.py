@@ -31,6 +31,7 @@ from typing import IO, Final
 
 from api.config import DATABASE_USER, database_password
 from api.errors import DatabaseFault
+from node.home_lock import owned
 
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 5.0
@@ -291,7 +292,16 @@ def _pump(stream: IO[bytes], say: Callable[[str], None]) -> None:
 
 
 def run(directory: Path, port: int, say: Callable[[str], None]) -> int:
-    """Serve in the foreground until SIGTERM or SIGINT; give the exit code. `say` logs a line."""
+    """Serve in the foreground until SIGTERM or SIGINT; give the exit code. `say` logs a line.
+
+    Raise `HomeTaken` if another process serves the folder: its server is not touched.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with owned(directory):
+        return _run(directory, port, say)
+
+
+def _run(directory: Path, port: int, say: Callable[[str], None]) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

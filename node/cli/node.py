@@ -24,6 +24,7 @@ def run(
 ) -> None:
     """Run a validator in the foreground, until SIGTERM or Ctrl-C."""
     from node.config import load_config
+    from node.home_lock import owned
     from node.logs import set_up_logs
 
     config = load_config(home)
@@ -36,7 +37,8 @@ def run(
     async def start() -> None:
         await run_node(config, with_rpc=rpc)
 
-    trio.run(start)
+    with owned(home):
+        trio.run(start)
 
 
 @app.command()
@@ -48,6 +50,7 @@ def new_journal(home: Home) -> None:
     """
     from node.config import JOURNAL_FOLDER, STORE_FOLDER, load_config
     from node.errors import JournalExists
+    from node.home_lock import owned
     from node.shell.disk.journal import begin_journal
     from node.tools.homes import Home as StoppedHome
     from node.tools.homes import stopped
@@ -60,7 +63,8 @@ def new_journal(home: Home) -> None:
                     f"{home} holds blocks: its key may have voted on them; start the node, and it "
                     f"votes as soon as that is safe"
                 )
-    begin_journal(config.path(JOURNAL_FOLDER))
+    with owned(home):
+        begin_journal(config.path(JOURNAL_FOLDER))
     typer.echo(f"{config.path(JOURNAL_FOLDER)}: begun")
 
 

@@ -4,7 +4,7 @@ A journal belongs to one chain: envelopes are signed for it. So each chain has i
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Stream, Unit
+from node.home_lock import owned
 from simulator.dairy.setup import DairyConfig, DeviceIdentity, device_key
 
 MEASURES: Final = {
@@ -34,19 +35,31 @@ def run_devices(
     identities: list[DeviceIdentity],
     meter_unit: Unit = Unit.MILLILITRE,
 ) -> Iterator[dict[str, LiveDevice]]:
-    """Start every device, by name; stop all of them at the end."""
+    """Start every device, by name; stop all of them at the end.
+
+    A plant's journals have one owner: raise `HomeTaken` before any device counts a boot up. Plants
+    of one home may run beside each other, as a recording does beside the dairy.
+    """
     devices: dict[str, LiveDevice] = {}
-    try:
-        for identity in identities:
-            device = _device(home, config, chain_id, seed, identity, meter_unit)
-            devices[identity.name] = device
-            device.start()
-        yield devices
-    finally:
-        for device in devices.values():
-            device.begin_stop()
-        for device in devices.values():
-            device.stop()
+    with ExitStack() as locks:
+        for folder in sorted({_folder(home, chain_id, identity) for identity in identities}):
+            folder.mkdir(parents=True, exist_ok=True)
+            locks.enter_context(owned(folder))
+        try:
+            for identity in identities:
+                device = _device(home, config, chain_id, seed, identity, meter_unit)
+                devices[identity.name] = device
+                device.start()
+            yield devices
+        finally:
+            for device in devices.values():
+                device.begin_stop()
+            for device in devices.values():
+                device.stop()
+
+
+def _folder(home: Path, chain_id: Hash, identity: DeviceIdentity) -> Path:
+    return home / "devices" / chain_id.hex()[:16] / identity.plant
 
 
 def _device(
@@ -73,5 +86,5 @@ def _device(
         broker_host=config.broker_host,
         broker_port=config.broker_port,
     )
-    folder = home / "devices" / chain_id.hex()[:16] / identity.plant
-    return LiveDevice(settings, device_key(seed, identity), folder / f"{identity.name}.sqlite")
+    path = _folder(home, chain_id, identity) / f"{identity.name}.sqlite"
+    return LiveDevice(settings, device_key(seed, identity), path)

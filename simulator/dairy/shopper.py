@@ -29,6 +29,8 @@ from ulid import ULID
 
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import Address
+from node.errors import HomeTaken
+from node.home_lock import owned
 from simulator.dairy.wallet import PaymentOffer, Wallet
 
 CONFIG_FILE: Final = "config.toml"
@@ -308,5 +310,10 @@ def run(home: Path) -> int:
     if not config.api_url or not 1 <= config.shoppers <= SHOPPERS_MAX:
         sys.stderr.write(f"shopper: {path} names no api_url, or not 1 to {SHOPPERS_MAX} shoppers\n")
         return 1
-    asyncio.run(_run(home, config))
+    try:
+        with owned(home):
+            asyncio.run(_run(home, config))
+    except (HomeTaken, OSError) as error:
+        sys.stderr.write(f"shopper: {error}\n")
+        return 1
     return 0

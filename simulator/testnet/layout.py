@@ -5,16 +5,17 @@ made. `DIR/lock` is held by the one supervisor; the kernel lets go of it however
 `DIR/testnet.json` tells others the pids, ports and addresses; it is replaced whole.
 """
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from node.errors import HomeTaken
+from node.home_lock import LOCK_FILE, owned
 from simulator.testnet.errors import AlreadyRunning, LayoutFault
 
 LAYOUT_VERSION: Final = 2
@@ -131,24 +132,20 @@ class Layout:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the directory as its one supervisor; raise `AlreadyRunning` if it is held."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.root / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        except OSError as fault:
-            raise LayoutFault(self.root, f"it can't be used ({fault.strerror})") from None
-        try:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                self.root.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(owned(self.root))
+            except HomeTaken:
                 state = self.read_state()
                 raise AlreadyRunning(self.root, state.supervisor_pid if state else None) from None
+            except OSError as fault:
+                raise LayoutFault(self.root, f"it can't be used ({fault.strerror})") from None
             yield
-        finally:
-            os.close(handle)
 
     def is_held(self) -> bool:
         """Tell whether a supervisor runs here now."""
-        if not (self.root / "lock").is_file():
+        if not (self.root / LOCK_FILE).is_file():
             return False
         try:
             with self.held():
