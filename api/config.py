@@ -20,8 +20,8 @@ from api.db.address import read_address
 from api.errors import ConfigFault
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import Address, Seed, SigningKey, address_of, format_address
+from node.addresses import parse_networks
 from node.errors import BadConfig
-from node.httpd.limits import parse_networks
 
 CONFIG_FILE: Final = "config.toml"
 PAYOUT_FILE: Final = "payout.key"

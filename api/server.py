@@ -21,11 +21,12 @@ from api.node_watch import wall_ms
 from api.service import Service, open_service
 from api.services.catalogue import add_key, find_merchant
 from ledger.primitives.errors import BadAddress
+from node.addresses import LOOPBACK, parse_networks
 from node.client.http import NodeClient
 from node.collector import tune_collector
 from node.errors import PortTaken
 from node.httpd.admission import Admission
-from node.httpd.limits import LOOPBACK, HttpLimits, fit_to_files, parse_networks
+from node.httpd.limits import HttpLimits, fit_to_files
 from node.httpd.places import StreamPlaces
 from node.httpd.server import GuardedServer, bind
 from node.logs import set_up_logs

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from ledger.primitives.keys import PublicKey
+from node.addresses import parse_networks
 from node.errors import BadConfig
-from node.httpd.limits import parse_networks
 
 CONFIG_FILE: Final = "config.toml"
 STORE_FOLDER: Final = "ledger"

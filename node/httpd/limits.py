@@ -3,13 +3,11 @@
 Nothing here counts or cuts: `admission` and `protocol` hold the bounds that are named here.
 """
 
-import ipaddress
 import resource
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from node.errors import BadConfig
+from node.addresses import LOOPBACK, Network
 
 FILES_SPARED: Final = 256
 """Open files that are left to databases, logs and connections of our own."""
@@ -17,12 +15,6 @@ FILES_WANTED: Final = 65_536
 CONNECTIONS_MIN: Final = 64
 ADDRESS_PART: Final = 4
 """One address holds at most this part of all connections."""
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-LOOPBACK: Final[tuple[Network, ...]] = (
-    ipaddress.IPv4Network("127.0.0.0/8"),
-    ipaddress.IPv6Network("::1/128"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,38 +57,3 @@ def fit_to_files(wanted: int) -> int:
     if soft == resource.RLIM_INFINITY:
         return wanted
     return max(CONNECTIONS_MIN, min(wanted, soft - FILES_SPARED))
-
-
-def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:
-    """Read addresses and networks such as 10.0.0.7 or 10.0.0.0/8; raise `BadConfig`."""
-    found = []
-    for text in texts:
-        try:
-            found.append(ipaddress.ip_network(text))
-        except ValueError as error:
-            raise BadConfig(f"{text!r} is no address or network: {error}") from error
-    return tuple(found)
-
-
-def group_of(host: str) -> str:
-    """Name whom an address counts for: itself, or its /64, which one IPv6 customer has whole."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if isinstance(address, ipaddress.IPv4Address):
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
-
-
-def is_trusted(host: str, networks: Sequence[Network]) -> bool:
-    """Tell whether an address lies in one of the networks."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return any(address in network for network in networks)

@@ -7,7 +7,7 @@ own for each client, one could take every place there is.
 from collections import Counter
 from typing import Final
 
-from node.httpd.limits import group_of
+from node.addresses import group_of
 
 SHARE: Final = 8
 """One client holds at most this part of the places."""

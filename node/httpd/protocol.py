@@ -19,8 +19,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from node.addresses import group_of, is_trusted
 from node.httpd.admission import Admission, Bucket, Usefulness
-from node.httpd.limits import group_of, is_trusted
 from node.httpd.refusals import (
     NO_PLACE,
     NOT_HTTP,

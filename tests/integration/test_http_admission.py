@@ -2,7 +2,8 @@
 
 import asyncio
 
-from node.httpd.limits import HttpLimits, group_of, is_trusted, parse_networks
+from node.addresses import group_of, is_trusted, parse_networks
+from node.httpd.limits import HttpLimits
 from node.httpd.places import SHARE, StreamPlaces
 from tests.support.node.guarded_http import LARGE_BYTES, get, served
 from tests.support.node.rpc_runs import poll

@@ -5,30 +5,12 @@ from functools import partial
 
 import trio
 
-from ledger.primitives.amounts import Units
-from ledger.primitives.codec import encode
-from ledger.primitives.keys import Policy, Seed, SigningKey, address_of
-from ledger.types.transaction import Intent, sign
-from ledger.types.transfer import Transfer
+from ledger.primitives.keys import address_of
 from node.client.views import TransactionState
 from node.config import JOURNAL_FOLDER, STORE_FOLDER
 from node.shell.running import Node, make_node
-from tests.support.node.homes import BALANCE, Homes, make_homes
+from tests.support.node.homes import BALANCE, PAYEE, Homes, make_homes, transfer
 from tests.support.system.trio_runs import in_trio, until
-
-PAYEE = address_of(SigningKey(Seed(bytes([77]) * 32)).public)
-
-
-def transfer(homes: Homes, nonce: int, units: int = 1_000_000) -> bytes:
-    intent = Intent(
-        chain_id=homes.genesis.chain_id,
-        sender=Policy.single(homes.payer.public),
-        nonce=nonce,
-        fee_units=Units(100),
-        valid_until_height=1_000_000,
-        body=Transfer(PAYEE, Units(units), bytes(32), None),
-    )
-    return encode(sign(intent, homes.payer))
 
 
 class Running:

@@ -85,6 +85,19 @@ def test_many_silent_connections_take_no_place_from_validators():
 
 
 @in_trio
+async def test_a_name_longer_than_any_is_refused_by_its_length():
+    # Fault 12: by default a hundred pieces of it are kept.
+    async with besieged() as (net, _):
+        for length in (b"\xff\xff\xff\xff\x0f", b"\x81\x08"):
+            stream = await trio.open_tcp_stream("127.0.0.1", port_of(net.addresses[VICTIM]))
+            async with stream:
+                await stream.send_all(multistream(b"/multistream/1.0.0") + length)
+                with trio.fail_after(libp2p_host.UPGRADE_TIMEOUT_S / 2):
+                    while await stream.receive_some(4_096):
+                        pass
+
+
+@in_trio
 async def test_a_stranger_is_refused_before_it_has_a_stream():
     async with besieged() as (net, nodes):
         victim, heard = nodes[0]

@@ -3,21 +3,25 @@
 The work-arounds, by the numbers of docs/spec/wire.md §5: only Noise is offered (1); one choke
 point stands around every inbound stream, where an exception would else end the process (2); the
 connection limiter that leaks slots, and the auto-connector, are off (3, 9); dials go straight to
-the address (4); what a connection holds in memory can be asked (6).
+the address (4); what a connection holds in memory can be asked (6); connections that have not
+proved a key yet are few and soon over (12).
 """
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import libp2p
 import trio
-from libp2p.abc import INetStream
+from libp2p.abc import IMuxedConn, INetStream
 from libp2p.crypto.ed25519 import Ed25519PublicKey, create_new_key_pair
 from libp2p.custom_types import StreamHandlerFn, TProtocol
 from libp2p.host.basic_host import BasicHost
+from libp2p.io.trio import TrioTCPStream
 from libp2p.network.config import ConnectionConfig
+from libp2p.network.connection.raw_connection import RawConnection
 from libp2p.network.connection.swarm_connection import SwarmConn
+from libp2p.network.exceptions import SwarmException
 from libp2p.network.stream.net_stream import NetStream
 from libp2p.network.swarm import Swarm
 from libp2p.peer.id import ID
@@ -33,6 +37,7 @@ from trio_typing import TaskStatus
 
 from ledger.primitives.keys import PublicKey, Seed
 from node.errors import BadConfig, PortTaken
+from node.shell.p2p.half_open import HalfOpenPlaces
 from node.shell.p2p.libp2p_patches import apply_patches
 from node.shell.p2p.noise_gate import GatedNoise
 
@@ -62,6 +67,12 @@ def parse_listen(text: str) -> tuple[Multiaddr, int]:
     return address, port
 
 
+def host_of(address: str) -> str:
+    """Give the host in a multiaddress such as /ip4/127.0.0.1/tcp/26001; raise `BadConfig`."""
+    target, _ = parse_listen(address)
+    return str(target).split("/")[2]
+
+
 class Host:
     """One libp2p host: listens, dials, opens streams; nothing a peer does gets out of it."""
 
@@ -69,7 +80,7 @@ class Host:
         self,
         network_seed: Seed,
         listen: str,
-        allowed: Iterable[PublicKey],
+        peers: Mapping[PublicKey, str],
         *,
         on_refusal: Callable[[str], None],
         on_fault: Callable[[ID, Exception], None],
@@ -81,7 +92,7 @@ class Host:
         self._on_fault = on_fault
         gate = GatedNoise(
             identity,
-            frozenset(peer_id(key) for key in allowed),
+            frozenset(peer_id(key) for key in peers),
             lambda remote: on_refusal(str(remote)),
         )
         host = libp2p.new_host(
@@ -98,8 +109,31 @@ class Host:
         network = host.get_network()
         assert isinstance(network, Swarm)
         self._host, self.network = host, network
+        self._half_open = HalfOpenPlaces(host_of(address) for address in peers.values())
+        self._on_refusal = on_refusal
+        self._stand_between(host, network)
+
+    def _stand_between(self, host: BasicHost, network: Swarm) -> None:
+        """Take the library's place where it would carry a peer's connections and streams."""
+        self._inner_upgrade = network.upgrade_inbound_raw_conn
+        # The swarm looks the method up on itself for each connection that it accepts.
+        network.upgrade_inbound_raw_conn = (  # type: ignore[method-assign]
+            self._upgrade  # type: ignore[assignment]
+        )
         self._inner_handler = host._swarm_stream_handler
         network.set_stream_handler(self._contain)
+
+    async def _upgrade(self, raw: RawConnection, listener: Multiaddr) -> IMuxedConn:
+        """Let a connection prove its key, unless it must give way meanwhile."""
+        stream = raw.stream
+        assert isinstance(stream, TrioTCPStream)
+        remote: str = stream.stream.socket.getpeername()[0]
+        with self._half_open.place(remote):
+            return await self._inner_upgrade(raw, listener)
+        with trio.CancelScope(shield=True):
+            await raw.close()
+        self._on_refusal(remote)
+        raise SwarmException(f"{remote} gave way before it had proved a key")
 
     async def _contain(self, stream: INetStream) -> None:
         """Carry one inbound stream; let no exception of negotiation or handler out."""

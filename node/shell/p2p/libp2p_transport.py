@@ -9,6 +9,7 @@ Invariant: no fault of a peer leaves this module as an exception; it costs that 
 its connection, and is counted.
 """
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ from node.shell.p2p.transport import CHANNELS, Listener, PeerAddress, TransportC
 PROTOCOLS: Final = {channel: TProtocol(f"/billcoin/{channel.value}/1") for channel in CHANNELS}
 CONNECTIONS_MAX: Final = 8
 """The most connections with one peer that are left to come and go; one is in use."""
+STRANGERS_TOLD_S: Final = 10.0
+"""Strangers are counted, and told in one line this often: they must not fill the disk."""
 _log = structlog.get_logger("billcoin.transport")
 
 
@@ -111,6 +114,7 @@ class Libp2pTransport:
             for peer in peers
         }
         self._by_id = {link.id: link for link in self._links.values()}
+        self._strangers_told_s = -math.inf
         self._listener: Listener | None = None
         self._host: Host | None = None
 
@@ -145,7 +149,7 @@ class Libp2pTransport:
             host = self._host = Host(
                 self._network_seed,
                 self._listen,
-                [link.peer.network_key for link in self._links.values()],
+                {link.peer.network_key: link.peer.address for link in self._links.values()},
                 on_refusal=self._note_stranger,
                 on_fault=self._note_fault,
             )
@@ -162,7 +166,10 @@ class Libp2pTransport:
 
     def _note_stranger(self, remote: str) -> None:
         self.counters.refused += 1
-        _log.info("stranger refused", remote=remote)
+        now_s = trio.current_time()
+        if now_s - self._strangers_told_s >= STRANGERS_TOLD_S:
+            self._strangers_told_s = now_s
+            _log.info("strangers refused", last=remote, in_all=self.counters.refused)
 
     def _note_fault(self, remote: ID, error: Exception) -> None:
         self.counters.broken += 1

@@ -8,10 +8,11 @@ import os
 import signal
 import threading
 
+from node.addresses import LOOPBACK, parse_networks
 from node.collector import tune_collector
 from node.config import NodeConfig
 from node.httpd.admission import Admission
-from node.httpd.limits import LOOPBACK, HttpLimits, fit_to_files, parse_networks
+from node.httpd.limits import HttpLimits, fit_to_files
 from node.httpd.server import GuardedServer, bind
 from node.shell.rpc.app import make_app
 from node.shell.rpc.link import NodeLink

@@ -13,9 +13,12 @@ from ledger.genesis import (
 )
 from ledger.params import default_parameters
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
-from ledger.primitives.keys import Seed, SigningKey, address_of
+from ledger.primitives.codec import encode
+from ledger.primitives.keys import Policy, Seed, SigningKey, address_of
 from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
+from ledger.types.transaction import Intent, sign
+from ledger.types.transfer import Transfer
 from node.config import JOURNAL_FOLDER, NodeConfig, PeerConfig, save_config
 from node.key_file import write_key
 from node.shell.disk.journal import begin_journal
@@ -25,6 +28,9 @@ STAKE = Units(1_000 * UNITS_PER_BILL)
 BALANCE = Units(1_000_000 * UNITS_PER_BILL)
 GENESIS_MS = 1_760_000_000_000
 EXPIRES_MS = GENESIS_MS + 100_000_000_000
+
+
+PAYEE = address_of(SigningKey(Seed(bytes([77]) * 32)).public)
 
 
 @dataclass(frozen=True)
@@ -96,3 +102,16 @@ def make_homes(folder: Path, validators: int) -> Homes:
         begin_journal(home / JOURNAL_FOLDER)
         configs.append(config)
     return Homes(tuple(configs), genesis, SigningKey(_seed(9, 0)))
+
+
+def transfer(homes: Homes, nonce: int, units: int = 1_000_000) -> bytes:
+    """Sign a payment of the payer's to `PAYEE`."""
+    intent = Intent(
+        chain_id=homes.genesis.chain_id,
+        sender=Policy.single(homes.payer.public),
+        nonce=nonce,
+        fee_units=Units(100),
+        valid_until_height=1_000_000,
+        body=Transfer(PAYEE, Units(units), bytes(32), None),
+    )
+    return encode(sign(intent, homes.payer))

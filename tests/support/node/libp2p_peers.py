@@ -108,7 +108,7 @@ class Net:
         host = Host(
             seed,
             f"/ip4/127.0.0.1/tcp/{free_port()}",
-            [target.network_key],
+            {target.network_key: target.address},
             on_refusal=lambda remote: None,
             on_fault=lambda remote, error: None,
         )

@@ -4,15 +4,19 @@ They come from another address of the loopback than honest clients, which the se
 much: only the bounds on all connections hold them.
 """
 
+import asyncio
 import contextlib
 import resource
 import socket
 import time
 from collections.abc import Callable
 
+import psutil
+
 MIB = 1024 * 1024
 ATTACKER = "127.0.0.2"
 PIPELINE_S = 3.0
+PATIENCE_S = 30
 
 Attack = Callable[[int, contextlib.ExitStack], None]
 
@@ -97,3 +101,13 @@ def streams(path: str) -> Attack:
     return lambda port, stack: _open(
         port, stack, 512, f"GET {path} HTTP/1.1\r\nHost: milk\r\n\r\n".encode()
     )
+
+
+async def settled(victim: psutil.Process, least: int) -> int:
+    """Wait until a process has given its memory back; say how much it holds."""
+    until = time.monotonic() + PATIENCE_S
+    while (  # noqa: ASYNC110 - the other side is a process
+        victim.memory_info().rss > least and time.monotonic() < until
+    ):
+        await asyncio.sleep(0.2)
+    return victim.memory_info().rss
