@@ -174,7 +174,7 @@ class Faults:
             self._tell(f"mended, {cut.name}")
 
     def _tell(self, text: str) -> None:
-        trace = self.processes[0].stage.trace
+        trace = self.processes[0].env.trace
         trace.tell(self.world.now_ms, WORLD, "fault", -1, text)
 
 

@@ -18,7 +18,7 @@ DELAY_MS_MAX: Final = 3_000
 
 
 @dataclass(frozen=True, slots=True)
-class Weather:
+class LinkConditions:
     """How the network behaves apart from clogs and cuts. Chances are between 0 and 1."""
 
     delay_ms: int = 40
@@ -29,7 +29,7 @@ class Weather:
     """Every message takes exactly `delay_ms`."""
 
 
-CALM: Final = Weather()
+CALM: Final = LinkConditions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,13 @@ class Network:
 
     world: World
     chance: Random
-    weather: Weather = CALM
+    conditions: LinkConditions = CALM
     traffic: Traffic = field(default_factory=Traffic)
     cuts: list[Cut] = field(default_factory=list)
     _clogged: dict[tuple[int, int], int] = field(default_factory=dict)
     _spared: frozenset[int] = frozenset()
-    _calm: Weather = CALM
-    """The weather between those who were healed."""
+    _calm: LinkConditions = CALM
+    """The conditions between those who were healed."""
 
     def send(self, source: int, target: int, size_bytes: int, deliver: Callable[[], None]) -> None:
         """Decide a message's fate, and plan its delivery if it has one."""
@@ -92,35 +92,40 @@ class Network:
             if (source, target) in cut.severed:
                 traffic.lost += 1
                 return
-        weather, random = self._weather(source, target), self.chance.random
-        if weather.loss and random() < weather.loss:
+        conditions, random = self._conditions(source, target), self.chance.random
+        if conditions.loss and random() < conditions.loss:
             traffic.lost += 1
             return
-        self._deliver(source, target, weather, 0, deliver)
-        if weather.replay and random() < weather.replay:
-            self._deliver(source, target, weather, int(random() * REPLAY_WAIT_MS_MAX), deliver)
+        self._deliver(source, target, conditions, 0, deliver)
+        if conditions.replay and random() < conditions.replay:
+            self._deliver(source, target, conditions, int(random() * REPLAY_WAIT_MS_MAX), deliver)
 
     def _deliver(
-        self, source: int, target: int, weather: Weather, extra_ms: int, deliver: Callable[[], None]
+        self,
+        source: int,
+        target: int,
+        conditions: LinkConditions,
+        extra_ms: int,
+        deliver: Callable[[], None],
     ) -> None:
-        at_ms = self.world.now_ms + extra_ms + self._delay_ms(weather)
+        at_ms = self.world.now_ms + extra_ms + self._delay_ms(conditions)
         free_ms = self._clogged.get((source, target), 0)
         if free_ms > at_ms:
             at_ms = free_ms + int(self.chance.random() * 20)
         self.world.at(at_ms, deliver)
 
-    def _delay_ms(self, weather: Weather) -> int:
-        if weather.steady:
-            return weather.delay_ms
-        half = weather.delay_ms / 2
+    def _delay_ms(self, conditions: LinkConditions) -> int:
+        if conditions.steady:
+            return conditions.delay_ms
+        half = conditions.delay_ms / 2
         drawn = half + self.chance.expovariate(1 / half) if half else 0.0
         return max(1, min(DELAY_MS_MAX, round(drawn)))
 
-    def _weather(self, source: int, target: int) -> Weather:
-        """Give the weather of a way: between those who were healed it is calm."""
+    def _conditions(self, source: int, target: int) -> LinkConditions:
+        """Give the conditions of a way: between those who were healed it is calm."""
         if source in self._spared and target in self._spared:
             return self._calm
-        return self.weather
+        return self.conditions
 
     def clog(self, source: int, target: int, until_ms: int) -> None:
         """Hold back what goes this way until a time; then all of it comes at once."""
@@ -139,7 +144,7 @@ class Network:
         """Make the network good between these for ever; elsewhere it stays as it is."""
         spared = frozenset(places)
         self._spared = spared
-        self._calm = replace(self.weather, loss=0.0, replay=0.0)
+        self._calm = replace(self.conditions, loss=0.0, replay=0.0)
         between = {(a, b) for a in spared for b in spared}
         self.cuts = [Cut(cut.name, cut.severed - between) for cut in self.cuts]
         for way in sorted(between & self._clogged.keys()):

@@ -32,7 +32,7 @@ from simulator.virtual.errors import Breach
 from simulator.virtual.network import Network
 from simulator.virtual.phrases import name_message
 from simulator.virtual.signatures import DRAWS
-from simulator.virtual.topology import BEGIN_MS, Cast
+from simulator.virtual.topology import BEGIN_MS, Topology
 from simulator.virtual.trace import SimulationTrace, spot
 from simulator.virtual.world import World
 
@@ -79,12 +79,12 @@ class Interceptor(Protocol):
 
 
 @dataclass(slots=True)
-class Stage:
+class Environment:
     """What all processes of one simulation share."""
 
     world: World
     network: Network
-    cast: Cast
+    topology: Topology
     params: Params
     trace: SimulationTrace
     witness: Witness
@@ -104,8 +104,8 @@ class Stage:
 class Process:
     """A place in the network where one member's node runs."""
 
-    def __init__(self, stage: Stage, place: int, member: Member, disk: Disk) -> None:
-        self.stage = stage
+    def __init__(self, env: Environment, place: int, member: Member, disk: Disk) -> None:
+        self.env = env
         self.place = place
         self.member = member
         self.disk = disk
@@ -138,42 +138,42 @@ class Process:
         """Read the disk, assemble the core, begin."""
         if self.machine is not None or self.is_broken:
             return
-        stage = self.stage
+        env = self.env
         try:
             records = self.disk.recover()
         except CorruptJournal as fault:
             raise Breach("I2", f"v{self.place} can't read what it had synced: {fault}") from fault
-        silent, key = self.disk.journal_lost, stage.cast.keys[self.member]
+        silent, key = self.disk.journal_lost, env.topology.keys[self.member]
         store = self.disk.open_store()
         self.life += 1
         self._tick_ms, self._paused, self.doom = None, False, None
         self.machine = assemble(
-            stage.cast.genesis,
+            env.topology.genesis,
             store,
             key,
-            stage.params,
+            env.params,
             records,
-            reporter=stage.cast.reporters[self.member] if stage.cast.reporters else None,
-            others=[stage.cast.keys[newcomer].public for newcomer in stage.cast.newcomers],
-            vrf_secret=stage.cast.vrf_secrets[self.member],
+            reporter=env.topology.reporters[self.member] if env.topology.reporters else None,
+            others=[env.topology.keys[newcomer].public for newcomer in env.topology.newcomers],
+            vrf_secret=env.topology.vrf_secrets[self.member],
             silent=silent,
             vrf=DRAWS,
         )
         self.store = store
         self.tell("up", -1, f"{len(records)} records" + (", may not vote" if silent else ""))
-        stage.witness.began(self, records)
+        env.witness.began(self, records)
         self.feed(node_events.Start())
         self._connect()
         if self.mask is not None and self.is_up:
             self.mask.started()
 
     def _connect(self) -> None:
-        for other in self.stage.processes:
+        for other in self.env.processes:
             if other.member != self.member and other.is_up:
                 for one, peer in ((self, other.member), (other, self.member)):
-                    wait_ms = self.stage.chance.randrange(1, RECONNECT_MS_MAX)
+                    wait_ms = self.env.chance.randrange(1, RECONNECT_MS_MAX)
                     later = partial(one.feed_in_life, one.life, node_events.PeerUp(peer))
-                    self.stage.world.after(wait_ms, later)
+                    self.env.world.after(wait_ms, later)
 
     def crash(self, why: str) -> None:
         """End at once: memory is gone, and the disk keeps what was synced, or tears the rest."""
@@ -183,11 +183,11 @@ class Process:
         self.machine = None
         self._inbox.clear()
         self.disk.crash()
-        for other in self.stage.processes:
+        for other in self.env.processes:
             if other.member != self.member and other.is_up:
-                wait_ms = self.stage.chance.randrange(1, RECONNECT_MS_MAX)
+                wait_ms = self.env.chance.randrange(1, RECONNECT_MS_MAX)
                 later = partial(other.feed_in_life, other.life, node_events.PeerDown(self.member))
-                self.stage.world.after(wait_ms, later)
+                self.env.world.after(wait_ms, later)
 
     def pause(self, for_ms: int) -> None:
         """Stand still: hear nothing, then everything at once."""
@@ -195,7 +195,7 @@ class Process:
             return
         self._paused = True
         self.tell("pause", -1, f"{for_ms} ms")
-        self.stage.world.after(for_ms, partial(self._resume, self.life))
+        self.env.world.after(for_ms, partial(self._resume, self.life))
 
     def _resume(self, life: int) -> None:
         if life != self.life or not self._paused:
@@ -217,7 +217,7 @@ class Process:
     @property
     def clock_ms(self) -> int:
         """Read the process's wall clock, which may be wrong, and may jump."""
-        return BEGIN_MS + self.stage.world.now_ms + self.skew_ms
+        return BEGIN_MS + self.env.world.now_ms + self.skew_ms
 
     def set_skew(self, skew_ms: int) -> None:
         """Set the clock wrong by so much."""
@@ -236,8 +236,8 @@ class Process:
         """Take bytes from the network; `mark` is what the trace calls them."""
         if self.machine is None:
             return
-        stage, channel = self.stage, message.channel
-        stage.trace.fold(stage.world.now_ms, self.place, channel.value, mark)
+        env, channel = self.env, message.channel
+        env.trace.fold(env.world.now_ms, self.place, channel.value, mark)
         if self.mask is not None and not self.mask.arriving(message.peer, channel, message.payload):
             return
         self.feed(message)
@@ -258,7 +258,7 @@ class Process:
         if self.is_relentless:
             self.machine.engine.resume_voting()
         try:
-            effects = self.stage.handle(self.machine, event, self.stage.world.now_ms, self.clock_ms)
+            effects = self.env.handle(self.machine, event, self.env.world.now_ms, self.clock_ms)
         except (AssertionError, LookupError, TypeError, AttributeError) as error:
             if self.trusted:
                 raise Breach("BUG", f"v{self.place} failed on its own: {error!r}") from error
@@ -273,7 +273,7 @@ class Process:
             if spot(engine.epoch, engine.view) != self._spot:
                 self._spot = spot(engine.epoch, engine.view)
                 self.tell("enter", self._spot, "")
-            self.stage.witness.handled(self)
+            self.env.witness.handled(self)
             self._plan_tick()
 
     def _plan_tick(self) -> None:
@@ -281,20 +281,20 @@ class Process:
         deadline_ms = self.machine.deadline_ms
         if deadline_ms is None:
             return
-        due_ms = max(deadline_ms, self.stage.world.now_ms + 1)
+        due_ms = max(deadline_ms, self.env.world.now_ms + 1)
         if self._tick_ms is None or due_ms < self._tick_ms:
             self._tick_ms = due_ms
-            self.stage.world.at(due_ms, partial(self._tick, self.life, due_ms))
+            self.env.world.at(due_ms, partial(self._tick, self.life, due_ms))
 
     def _tick(self, life: int, due_ms: int) -> None:
         if life != self.life or due_ms != self._tick_ms or self.machine is None:
             return
         self._tick_ms = None
         deadline_ms = self.machine.deadline_ms
-        if deadline_ms is not None and deadline_ms > self.stage.world.now_ms:
+        if deadline_ms is not None and deadline_ms > self.env.world.now_ms:
             self._plan_tick()
             return
-        self.stage.trace.fold(self.stage.world.now_ms, self.place, "tick", 0)
+        self.env.trace.fold(self.env.world.now_ms, self.place, "tick", 0)
         self.feed(node_events.Tick())
 
     # Effects.
@@ -318,11 +318,11 @@ class Process:
                     self._commit(steps)
                 case node_effects.Verify(ticket, claims):
                     event = node_events.Verified(ticket, tuple(verify_many(claims)))
-                    wait_ms = self.stage.chance.randrange(self.stage.verify_ms + 1)
+                    wait_ms = self.env.chance.randrange(self.env.verify_ms + 1)
                     later = partial(self.feed_in_life, self.life, event)
-                    self.stage.world.after(wait_ms, later)
+                    self.env.world.after(wait_ms, later)
                 case node_effects.Submitted():
-                    self.stage.answered(self, effect)
+                    self.env.answered(self, effect)
                 case node_effects.SetVoting(allowed, why):
                     self._sync()
                     self.disk.journal_lost = not allowed and not self.is_relentless
@@ -340,7 +340,7 @@ class Process:
     def _sync(self) -> None:
         if self.disk.pending:
             records = self.disk.sync()
-            self.stage.witness.synced(self, records)
+            self.env.witness.synced(self, records)
 
     def _commit(self, steps: tuple[Finalized, ...]) -> None:
         head = self.store.commit(steps)
@@ -350,12 +350,12 @@ class Process:
             count = len(step.transactions)
             text = f"height {header.height} {header.hash().hex()[:8]}, {count} transactions"
             self.tell("final", spot(header.epoch, header.view), text)
-        self.stage.witness.committed(self, steps)
+        self.env.witness.committed(self, steps)
 
     def _warn(self, warning: node_effects.Warn) -> None:
         about = "" if warning.peer is None else f" (v{warning.peer})"
         self.tell("warn", -1, warning.text + about)
-        self.stage.witness.warned(self, warning)
+        self.env.witness.warned(self, warning)
 
     # What leaves.
 
@@ -368,15 +368,15 @@ class Process:
 
     def put_on_wire(self, to: Member | None, channel: Channel, payload: bytes) -> None:
         """Send bytes as this member to one member or to all others, past any mask."""
-        stage = self.stage
+        env = self.env
         if channel is Channel.CONSENSUS and self._is_lost(to, payload):
             return
         message, mark = node_events.PeerMessage(self.member, channel, payload), crc32(payload)
-        for other in stage.processes:
+        for other in env.processes:
             wanted = other.member != self.member if to is None else other.member == to
             if wanted and other is not self:
                 deliver = partial(other.deliver, message, mark)
-                stage.network.send(self.place, other.place, len(payload), deliver)
+                env.network.send(self.place, other.place, len(payload), deliver)
 
     def _is_lost(self, to: Member | None, payload: bytes) -> bool:
         """Let oracle and trace see a consensus message; tell whether a censor takes it."""
@@ -384,16 +384,16 @@ class Process:
             message = decode_consensus(payload)
         except PrimitiveFault:
             return False  # Garbage is no message, and travels like one.
-        stage = self.stage
-        stage.witness.saying(self, message)
-        if stage.trace.recording:
+        env = self.env
+        env.witness.saying(self, message)
+        if env.trace.recording:
             whom = "all" if to is None else f"v{to}"
             view, text = name_message(message)
             kind = "propose" if isinstance(message, Proposal) else "send"
-            now_ms = stage.world.now_ms
-            stage.trace.keep(now_ms, self.place, kind, view, f"{text} to {whom}")
-        return stage.censors is not None and stage.censors(message)
+            now_ms = env.world.now_ms
+            env.trace.keep(now_ms, self.place, kind, view, f"{text} to {whom}")
+        return env.censors is not None and env.censors(message)
 
     def tell(self, kind: str, view: int, text: str) -> None:
         """Tell the trace."""
-        self.stage.trace.tell(self.stage.world.now_ms, self.place, kind, view, text)
+        self.env.trace.tell(self.env.world.now_ms, self.place, kind, view, text)

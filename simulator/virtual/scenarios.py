@@ -404,7 +404,7 @@ def find(name: str, seed: int) -> Scenario:
 
 
 @dataclass(frozen=True, slots=True)
-class Casting:
+class RoleAssignment:
     """Who has which stake, who lies how, and how many newcomers stand by."""
 
     stakes: tuple[int, ...]
@@ -412,19 +412,19 @@ class Casting:
     newcomers: int = 0
 
 
-def cast_roles(scenario: Scenario, chance: Random) -> Casting:
+def assign_roles(scenario: Scenario, chance: Random) -> RoleAssignment:
     """Draw stakes and liars. Liars hold less than a third of stake, unless forks are wanted."""
     size = chance.choice(scenario.sizes)
     if scenario.forks or scenario.name == "coalition-below":
         count = (size - 1) // 3 + scenario.forks
-        return Casting((10,) * size, dict.fromkeys(chance.sample(range(size), count), TWIN))
+        return RoleAssignment((10,) * size, dict.fromkeys(chance.sample(range(size), count), TWIN))
     if scenario.stakes in ("edge", "crowd"):
         return _at_the_edge(scenario, size, chance)
     uneven = scenario.stakes == "uneven"
     stakes = [scenario.unit * (_uneven_stake(chance) if uneven else 10) for _ in range(size)]
     liars = _choose_liars(scenario, stakes, chance)
     newcomers = chance.randint(1, scenario.newcomers) if scenario.newcomers else 0
-    return Casting(tuple(stakes), liars, newcomers)
+    return RoleAssignment(tuple(stakes), liars, newcomers)
 
 
 def _uneven_stake(chance: Random) -> int:
@@ -444,7 +444,7 @@ def _choose_liars(scenario: Scenario, stakes: list[int], chance: Random) -> dict
     return liars
 
 
-def _at_the_edge(scenario: Scenario, size: int, chance: Random) -> Casting:
+def _at_the_edge(scenario: Scenario, size: int, chance: Random) -> RoleAssignment:
     """Give liars the most stake that is still below a third of all.
 
     F < W/3 with W = F + H means 2F < H: so F = (H - 1) // 2.
@@ -458,4 +458,4 @@ def _at_the_edge(scenario: Scenario, size: int, chance: Random) -> Casting:
         share = left // (len(liars) - place)
         stakes[member] = share
         left -= share
-    return Casting(tuple(stakes), {m: chance.choice(scenario.liars) for m in liars})
+    return RoleAssignment(tuple(stakes), {m: chance.choice(scenario.liars) for m in liars})

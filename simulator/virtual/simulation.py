@@ -19,18 +19,18 @@ from simulator.virtual.byzantine import MASKS
 from simulator.virtual.disk import Disk
 from simulator.virtual.errors import Breach
 from simulator.virtual.faults import Faults, draw_cut
-from simulator.virtual.network import Cut, Network, Weather, split
+from simulator.virtual.network import Cut, LinkConditions, Network, split
 from simulator.virtual.oracle.checkers import Holdings, Oracle
 from simulator.virtual.oracle.light_clients import LightClients
-from simulator.virtual.process import Process, Stage
+from simulator.virtual.process import Environment, Process
 from simulator.virtual.scenario import Scenario
-from simulator.virtual.scenarios import LOST_JOURNAL, STALE_DISK, TWIN, Casting, cast_roles
+from simulator.virtual.scenarios import LOST_JOURNAL, STALE_DISK, TWIN, RoleAssignment, assign_roles
 from simulator.virtual.signatures import remember_signatures
-from simulator.virtual.topology import Cast, make_cast
+from simulator.virtual.topology import Topology, make_topology
 from simulator.virtual.trace import EPOCH_STEP, WORLD, SimulationTrace
-from simulator.virtual.workload.milk import Plant
+from simulator.virtual.workload.milk import MilkWorkload
 from simulator.virtual.workload.payments import Workload
-from simulator.virtual.workload.staking import Stakers
+from simulator.virtual.workload.staking import StakingWorkload
 from simulator.virtual.world import World, stream
 
 VERIFY_MS: Final = (0, 4, 30, 200)
@@ -76,22 +76,22 @@ class Simulation:
         self.seed = seed
         self.world = World(seed)
         self.trace = SimulationTrace(recording)
-        self.casting: Casting = cast_roles(scenario, stream(seed, f"cast {scenario.name}"))
-        self.cast: Cast = make_cast(
-            self.casting.stakes,
+        self.roles: RoleAssignment = assign_roles(scenario, stream(seed, f"cast {scenario.name}"))
+        self.topology: Topology = make_topology(
+            self.roles.stakes,
             scenario.epoch_blocks,
-            self.casting.newcomers,
+            self.roles.newcomers,
             staking=scenario.staking,
             milk=scenario.milk,
         )
-        self.network = Network(self.world, stream(seed, "network"), self._weather())
-        lying = {Member(m) for m, how in self.casting.liars.items() if how != LOST_JOURNAL}
-        honest = set(map(Member, self.cast.members)) - lying
-        self.oracle = Oracle(self.cast, honest, tolerates_forks=scenario.forks)
-        self.stage = Stage(
+        self.network = Network(self.world, stream(seed, "network"), self._conditions())
+        lying = {Member(m) for m, how in self.roles.liars.items() if how != LOST_JOURNAL}
+        honest = set(map(Member, self.topology.members)) - lying
+        self.oracle = Oracle(self.topology, honest, tolerates_forks=scenario.forks)
+        self.env = Environment(
             self.world,
             self.network,
-            self.cast,
+            self.topology,
             scenario.params,
             self.trace,
             self.oracle,
@@ -104,21 +104,21 @@ class Simulation:
         self.note = ""
         """What a scenario that expects a breach found."""
         self._build()
-        self.workload = Workload(self.stage, self.oracle.chronicle, stream(seed, "workload"))
-        self.stakers = Stakers(
-            self.workload, self.oracle.rolls.book, self._liars(), stream(seed, "stakers")
+        self.workload = Workload(self.env, self.oracle.chronicle, stream(seed, "workload"))
+        self.staking = StakingWorkload(
+            self.workload, self.oracle.committees.book, self._liars(), stream(seed, "stakers")
         )
-        self.plant = Plant(self.workload, stream(seed, "plant"))
+        self.plant = MilkWorkload(self.workload, stream(seed, "plant"))
         self.faults = Faults(self.world, self.network, self.processes, stream(seed, "faults"))
 
     @property
     def processes(self) -> list[Process]:
         """List all processes: members in order, then twins."""
-        return self.stage.processes
+        return self.env.processes
 
-    def _weather(self) -> Weather:
+    def _conditions(self) -> LinkConditions:
         chance, scenario = stream(self.seed, "weather"), self.scenario
-        return Weather(
+        return LinkConditions(
             chance.randint(*scenario.delay_ms),
             chance.uniform(0, scenario.loss),
             chance.uniform(0, scenario.replay),
@@ -128,11 +128,11 @@ class Simulation:
     # Who is there.
 
     def _build(self) -> None:
-        for member in self.cast.members:
+        for member in self.topology.members:
             self._add(Member(member))
         self.oracle.chronicle.begin(self.processes[0].disk.open_store())
-        accomplices = frozenset(map(Member, self.casting.liars))
-        for number, (member, how) in enumerate(sorted(self.casting.liars.items())):
+        accomplices = frozenset(map(Member, self.roles.liars))
+        for number, (member, how) in enumerate(sorted(self.roles.liars.items())):
             process = self.processes[member]
             chance = stream(self.seed, f"liar {number}")
             if how in MASKS:
@@ -150,8 +150,8 @@ class Simulation:
 
     def _add(self, member: Member) -> Process:
         place = len(self.processes)
-        disk = Disk(stream(self.seed, f"disk {place}"), dict(self.cast.cells))
-        process = Process(self.stage, place, member, disk)
+        disk = Disk(stream(self.seed, f"disk {place}"), dict(self.topology.cells))
+        process = Process(self.env, place, member, disk)
         self.processes.append(process)
         return process
 
@@ -207,7 +207,7 @@ class Simulation:
             self.scenario.name,
             breach,
             self.trace.digest(),
-            len(self.cast.keys),
+            len(self.topology.keys),
             self.oracle.chronicle.height,
             max(views, default=0),
             self.world.now_ms,
@@ -219,14 +219,14 @@ class Simulation:
     def _run_safety(self) -> None:
         scenario = self.scenario
         for process in self.processes:
-            self.world.at(self.stage.chance.randrange(30), process.start)
+            self.world.at(self.env.chance.randrange(30), process.start)
         self.workload.begin(scenario.clients, scenario.gap_ms)
         if scenario.staking:
-            self.stakers.begin(STAKERS_GAP_MS)
+            self.staking.begin(STAKERS_GAP_MS)
         if scenario.milk:
             self.plant.begin()
         self.faults.plan(scenario.menu, scenario.safety_ms)
-        self.stage.censors = self._censors if scenario.censored else None
+        self.env.censors = self._censors if scenario.censored else None
         self._divide_twins()
         if scenario.lagging:
             self.world.at(LAG_FROM_MS, self._cut_off)
@@ -246,13 +246,13 @@ class Simulation:
 
     def _divide_twins(self) -> None:
         """Put twins into different parts of the network, for a while or for good."""
-        extra = self.processes[len(self.cast.keys) :]
+        extra = self.processes[len(self.topology.keys) :]
         if not extra:
             return
         chance = stream(self.seed, "division")
         first = [process.place for process in self.processes if process.member in self._liars()]
-        first = [place for place in first if place < len(self.cast.keys)]
-        honest = [p for p in range(len(self.cast.keys)) if p not in first]
+        first = [place for place in first if place < len(self.topology.keys)]
+        honest = [p for p in range(len(self.topology.keys)) if p not in first]
         chance.shuffle(honest)
         half = len(honest) // 2
         sides = [first + honest[:half], [p.place for p in extra] + honest[half:]]
@@ -268,7 +268,7 @@ class Simulation:
         self.trace.tell(self.world.now_ms, WORLD, "fault", -1, f"mended, {cut.name}")
 
     def _liars(self) -> set[Member]:
-        return {Member(m) for m in self.casting.liars}
+        return {Member(m) for m in self.roles.liars}
 
     def _expect_fork(self) -> None:
         """A third and more must be able to fork, be seen, and be named by their own votes."""
@@ -278,19 +278,19 @@ class Simulation:
         if not ballots.forks:
             raise Breach("I6", "a fork, and no two quorums that contradict each other")
         guilty = set(ballots.guilty)
-        stake = self.cast.stake(guilty)
+        stake = self.topology.stake(guilty)
         if guilty - self._liars():
             raise Breach("I9", f"honest {sorted(guilty - self._liars())} are among the guilty")
-        if 3 * stake < self.cast.total:
-            raise Breach("I9", f"only {stake} of {self.cast.total} can be attributed")
+        if 3 * stake < self.topology.total:
+            raise Breach("I9", f"only {stake} of {self.topology.total} can be attributed")
         names = ", ".join(f"v{member}" for member in sorted(guilty))
         self.note = f"a fork was made and seen; signed votes convict {names}, {stake} of "
-        self.note += f"{self.cast.total} at stake"
+        self.note += f"{self.topology.total} at stake"
         self.trace.tell(self.world.now_ms, WORLD, "fork", -1, self.note)
 
     def _expect_punishment(self) -> None:
         """What an honest member of the core can prove must come to be punished (spec §4.3)."""
-        book = self.oracle.rolls.book
+        book = self.oracle.committees.book
 
         def unpunished() -> list[str]:
             known = {
@@ -312,8 +312,8 @@ class Simulation:
     def _close_the_books(self) -> None:
         """Let light clients verify what is final, and audit the ledger of one honest node."""
         trusted = [p.disk.open_store() for p in self.processes if p.trusted]
-        liars = {self.cast.keys[member].public for member in self._liars()}
-        clients = LightClients(self.cast, stream(self.seed, "light clients"))
+        liars = {self.topology.keys[member].public for member in self._liars()}
+        clients = LightClients(self.topology, stream(self.seed, "light clients"))
         if self.scenario.forks:
             proven = int(clients.expect_alarm(trusted, liars))
         else:
@@ -338,17 +338,17 @@ class Simulation:
         They must hold one in each epoch that one of them may be in, and in each committee that the
         present stakes will make.
         """
-        good, rolls = self._good(), self.oracle.rolls
+        good, known = self._good(), self.oracle.committees
         lowest = min(self.oracle.holding(p).seen[2] for p in good)
-        epochs = range(lowest // self.cast.epoch_blocks, rolls.latest + 1)
-        committees = [rolls.roll(epoch).committee for epoch in epochs] + rolls.book.prospects()
+        epochs = range(lowest // self.topology.epoch_blocks, known.latest + 1)
+        committees = [known.of(epoch).committee for epoch in epochs] + known.book.prospects()
         core: list[Process] = []
         while len(core) < len(good) and not all(self._holds(core, c) for c in committees):
             core.append(good[len(core)])
         return core
 
     def _holds(self, core: list[Process], committee: Committee) -> bool:
-        keys = {self.cast.keys[process.member].public for process in core}
+        keys = {self.topology.keys[process.member].public for process in core}
         held = sum(seat.stake for seat in committee.seats if seat.key in keys)
         return 3 * held > 2 * sum(seat.stake for seat in committee.seats)
 
@@ -372,7 +372,7 @@ class Simulation:
         """Mend the core for good; break the rest, each in its way, and leave it so."""
         self.faults.end()
         self.workload.stop()
-        self.stage.censors = None
+        self.env.censors = None
         names = ",".join(str(process.place) for process in sorted(core, key=lambda p: p.place))
         self.trace.tell(self.world.now_ms, WORLD, "heal", -1, f"core {names}")
         if self.scenario.lagging:

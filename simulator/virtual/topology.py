@@ -1,9 +1,9 @@
-"""The cast of a simulation: who votes with which stake, who pays, and the genesis they share.
+"""The topology of a simulation: who votes with which stake, who pays, and the genesis they share.
 
 All keys come from fixed names, so a genesis depends on a plan of few numbers alone. Member i of the
 first committee has the i-th stake: keys are dealt out in the committee's own order. Behind its
 members stand newcomers: machines without a seat until somebody bonds stake on them. A member keeps
-one number for life: its place in the cast, and in every node's book of peers. The number of its
+one number for life: its place in the topology, and in every node's book of peers. The number of its
 seat changes from epoch to epoch.
 """
 
@@ -81,7 +81,7 @@ PLANT_DEVICES: Final = tuple(
 
 
 @dataclass(frozen=True)
-class Cast:
+class Topology:
     """Keys and VRF secrets by member, keys of clients, and what all agree on from the start."""
 
     keys: tuple[SigningKey, ...]
@@ -132,15 +132,15 @@ class Cast:
 
 
 @cache
-def make_cast(
+def make_topology(
     stakes: tuple[int, ...],
     epoch_blocks: int = EPOCH_BLOCKS,
     newcomers: int = 0,
     *,
     staking: bool = False,
     milk: bool = False,
-) -> Cast:
-    """Make the cast of a network; the same arguments give the same one.
+) -> Topology:
+    """Make the topology of a network; the same arguments give the same one.
 
     With `staking` owners and reporters have money and epochs of punishment are short; with `milk`
     there is a plant that may mint.
@@ -179,7 +179,7 @@ def make_cast(
     genesis.check()
     cells: dict[bytes, bytes] = {}
     MemoryStore(cells).init_genesis(genesis)
-    return Cast(
+    return Topology(
         keys,
         tuple(secret(f"vrf-{i}") for i in range(size)),
         owners,

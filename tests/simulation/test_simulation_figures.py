@@ -8,7 +8,7 @@ from ledger.primitives.scalars import View
 from simulator.virtual.scenario import Scenario
 from simulator.virtual.scenarios import SCENARIOS
 from simulator.virtual.simulation import Simulation
-from simulator.virtual.topology import make_cast
+from simulator.virtual.topology import make_topology
 from simulator.virtual.trace import Entry
 
 DELTA_MS = 100
@@ -31,13 +31,13 @@ def test_a_block_is_final_three_delays_after_its_proposal_at_the_median() -> Non
     proposed = {e.view: e.time_ms for e in reversed(of_kind(simulation, "propose"))}
     waits_ms = [e.time_ms - proposed[e.view] for e in of_kind(simulation, "final")]
     assert len(waits_ms) > 40
-    verification_ms = simulation.stage.verify_ms
+    verification_ms = simulation.env.verify_ms
     assert 3 * DELTA_MS <= median(waits_ms) <= 3 * DELTA_MS + verification_ms + 10
 
 
 def leaders(size: int) -> list[int]:
-    cast = make_cast((10,) * size)
-    schedule = Schedule(first_seed(cast.chain_id), cast.committee)
+    topology = make_topology((10,) * size)
+    schedule = Schedule(first_seed(topology.chain_id), topology.committee)
     return [schedule.leader(View(view)) for view in range(1, 5)]
 
 
@@ -67,15 +67,16 @@ def test_a_coalition_of_a_third_forks_and_its_signed_votes_convict_it_alone() ->
     assert simulation.run().breach == ""
     guilty = set(simulation.oracle.ballots.guilty)
     assert guilty
-    assert guilty <= set(simulation.casting.liars)
-    assert 3 * simulation.cast.stake(guilty) >= simulation.cast.total
+    assert guilty <= set(simulation.roles.liars)
+    assert 3 * simulation.topology.stake(guilty) >= simulation.topology.total
     assert simulation.oracle.chronicle.forks
 
 
 def test_just_below_a_third_the_same_adversary_makes_no_fork() -> None:
     for seed in range(1, 5):
         simulation = Simulation(SCENARIOS["coalition-below"], seed)
-        assert 3 * simulation.cast.stake(set(simulation.casting.liars)) < simulation.cast.total
+        lying = simulation.topology.stake(set(simulation.roles.liars))
+        assert 3 * lying < simulation.topology.total
         assert simulation.run().breach == ""
         assert not simulation.oracle.chronicle.forks
 

@@ -19,10 +19,10 @@ from simulator.virtual.growth.measuring import (
     measure_trouble,
     middle_and_late,
 )
-from simulator.virtual.growth.meter import Ear, Meter
+from simulator.virtual.growth.meter import MessageCounter, Meter
 from simulator.virtual.growth.stopwatch import Stopwatch
 from simulator.virtual.growth.tables import as_json, size_table, trouble_table
-from simulator.virtual.network import Weather
+from simulator.virtual.network import LinkConditions
 from simulator.virtual.scenario import Scenario
 from simulator.virtual.scenarios import find
 from simulator.virtual.simulation import Simulation
@@ -37,7 +37,7 @@ def calm_network(size: int) -> Scenario:
 def test_kinds_add_up_to_what_the_network_carried() -> None:
     simulation, meter = Simulation(calm_network(5), 1), Meter()
     for process in simulation.processes:
-        process.mask = Ear(process, meter)
+        process.mask = MessageCounter(process, meter)
     outcome = simulation.run()
     assert outcome.breach == ""
     assert meter.messages.total() == simulation.network.traffic.messages > 0
@@ -53,7 +53,7 @@ def test_who_measures_changes_nothing() -> None:
     assert watch.height <= plain.height
     metered, meter = Simulation(find("calm", 2), 2), Meter()
     for process in metered.processes:
-        process.mask = Ear(process, meter)
+        process.mask = MessageCounter(process, meter)
     assert metered.run().digest == Simulation(find("calm", 2), 2).run().digest
 
 
@@ -92,14 +92,14 @@ def test_three_dead_leaders_cost_less_than_thirty_delays() -> None:
 
 
 def test_delta_reaches_two_thirds_of_what_is_drawn() -> None:
-    assert delta_of(Weather(50, steady=True)) == 50
+    assert delta_of(LinkConditions(50, steady=True)) == 50
     simulation = Simulation(find("calm", 1), 1)
     network = simulation.network
     delays: list[int] = []
     for _ in range(3_000):
         network.send(0, 1, 1, lambda: delays.append(simulation.world.now_ms))
     simulation.world.run(10_000)
-    within = sum(delay <= delta_of(network.weather) for delay in delays)
+    within = sum(delay <= delta_of(network.conditions) for delay in delays)
     assert within / len(delays) == pytest.approx(2 / 3, abs=0.03)
 
 

@@ -21,33 +21,33 @@ def run(name: str, seed: int, *, recording: bool = False) -> Simulation:
 
 def test_a_newcomer_is_seated_and_somebody_leaves() -> None:
     simulation = run("committees", 1)
-    rolls = simulation.oracle.rolls
-    seated = [set(rolls.roll(epoch).places) for epoch in range(rolls.latest + 1)]
-    newcomers = set(map(Member, simulation.cast.newcomers))
+    committees = simulation.oracle.committees
+    seated = [set(committees.of(epoch).places) for epoch in range(committees.latest + 1)]
+    newcomers = set(map(Member, simulation.topology.newcomers))
     assert any(newcomers & places for places in seated)
     assert any(not set(seated[0]) <= places for places in seated)
 
 
 def test_members_are_numbered_anew_when_a_committee_changes() -> None:
-    rolls = run("committees", 1).oracle.rolls
+    committees = run("committees", 1).oracle.committees
     assert any(
-        rolls.seat(epoch, Member(member)) not in (None, member)
-        for epoch in range(rolls.latest + 1)
-        for member in rolls.roll(epoch).places
+        committees.seat(epoch, Member(member)) not in (None, member)
+        for epoch in range(committees.latest + 1)
+        for member in committees.of(epoch).places
     )
 
 
 @pytest.mark.parametrize("seed", [1, 4])
 def test_who_lies_in_votes_is_slashed_jailed_unseated_and_comes_back(seed: int) -> None:
     simulation = run("slashing", seed)
-    rolls = simulation.oracle.rolls
-    punished = {key for key, one in rolls.book.standing.items() if one.faults}
+    committees = simulation.oracle.committees
+    punished = {key for key, one in committees.book.standing.items() if one.faults}
     assert punished
-    assert punished <= {simulation.cast.keys[m].public for m in simulation.casting.liars}
-    assert 0 < rolls.book.reporters < rolls.book.slashed
+    assert punished <= {simulation.topology.keys[m].public for m in simulation.roles.liars}
+    assert 0 < committees.book.reporters < committees.book.slashed
     for key in punished:
-        member = simulation.cast.place(key)
-        seats = [rolls.seat(epoch, member) for epoch in range(rolls.latest + 1)]
+        member = simulation.topology.place(key)
+        seats = [committees.seat(epoch, member) for epoch in range(committees.latest + 1)]
         assert None in seats
 
 
@@ -75,7 +75,7 @@ def test_a_fork_raises_the_alarm_of_a_light_client() -> None:
 
 def test_who_lost_a_journal_speaks_again_though_a_liar_answers() -> None:
     simulation = run("lost-and-misled", 1, recording=True)
-    assert "false-report" in simulation.casting.liars.values()
+    assert "false-report" in simulation.roles.liars.values()
     told = [entry.text for entry in simulation.trace.entries if entry.kind == "voting"]
     assert told
     assert told[-1].startswith("allowed")
@@ -87,7 +87,7 @@ def test_the_book_of_stakes_does_not_forgive_a_second_punishment() -> None:
         (process.disk.open_store() for process in simulation.processes if process.trusted),
         key=lambda each: each.head().height,
     )
-    book = StakeBook(simulation.cast.genesis, frozenset())
+    book = StakeBook(simulation.topology.genesis, frozenset())
     for height in range(1, store.head().height + 1):
         block = store.block(height)
         transactions = [decode_transaction(raw) for raw in block.block.transactions]

@@ -1,8 +1,8 @@
 """Byzantine mocks, one file a behaviour: each a mask over an honest core (`mask`).
 
 Twins and coalitions need no mask: they are honest cores that share a key, in different parts of the
-network. A validator that starts from a stale disk is the twin of its own past. `scenarios` casts
-them.
+network. A validator that starts from a stale disk is the twin of its own past. `scenarios`
+assigns these roles.
 """
 
 from typing import Final

@@ -51,7 +51,7 @@ class FalseDraw(Mask):
     def _false_draw(self, view: View) -> Draw:
         """Choose a proof, and what a careless verifier would take it to have drawn."""
         plan = self.machine.application.plan
-        own = self.process.stage.cast.vrf_secrets[self.me]
+        own = self.process.env.topology.vrf_secrets[self.me]
         ahead = self.chance.randint(1, VIEWS_AHEAD_MAX)
         match self.chance.randrange(4):
             case 0:

@@ -42,7 +42,7 @@ class Mask:
         self.chance = chance
         self.accomplices = accomplices
         self.me = process.member
-        self.others = [m for m in map(Member, process.stage.cast.members) if m != self.me]
+        self.others = [m for m in map(Member, process.env.topology.members) if m != self.me]
 
     # What a mock may override.
 
@@ -84,12 +84,12 @@ class Mask:
 
     def seat_of(self, member: Member) -> Member:
         """Give a member's number in the core's epoch, or any seat's if it has none."""
-        seat = self.committee.member(self.process.stage.cast.keys[member].public)
+        seat = self.committee.member(self.process.env.topology.keys[member].public)
         return Member(0) if seat is None else seat
 
     def stake(self, member: Member) -> int:
-        """Give the stake of a member of the cast in the core's epoch."""
-        key = self.process.stage.cast.keys[member].public
+        """Give the stake of a member of the topology in the core's epoch."""
+        key = self.process.env.topology.keys[member].public
         return sum(seat.stake for seat in self.committee.seats if seat.key == key)
 
     @property
@@ -112,8 +112,8 @@ class Mask:
 
     def sign_subject(self, subject: Subject) -> Vote:
         """Sign a subject, whatever was signed before."""
-        cast = self.process.stage.cast
-        signature = cast.keys[self.me].sign(subject.signing_bytes(cast.chain_id))
+        topology = self.process.env.topology
+        signature = topology.keys[self.me].sign(subject.signing_bytes(topology.chain_id))
         return Vote(subject, self.seat, signature)
 
     def say(self, to: Member | None, message: Message) -> None:
@@ -126,9 +126,7 @@ class Mask:
 
     def say_later(self, wait_ms: int, to: Member | None, message: Message) -> None:
         """Send a consensus message after a while, if the process still lives its life then."""
-        self.process.stage.world.after(
-            wait_ms, partial(self._say_if, self.process.life, to, message)
-        )
+        self.process.env.world.after(wait_ms, partial(self._say_if, self.process.life, to, message))
 
     def _say_if(self, life: int, to: Member | None, message: Message) -> None:
         if self.process.is_up and self.process.life == life:
@@ -152,8 +150,8 @@ class Mask:
         if not ledger.can_build_on(parent_hash):
             return None
         asked = Build(View(view), View(parent_view), parent_hash)
-        cast, leader = self.process.stage.cast, self.committee.seats[ledger.plan.leader(view)]
-        leaked = SecretDrawer(cast.vrf_secrets[cast.place(PublicKey(leader.key))], DRAWS)
+        topology, leader = self.process.env.topology, self.committee.seats[ledger.plan.leader(view)]
+        leaked = SecretDrawer(topology.vrf_secrets[topology.place(PublicKey(leader.key))], DRAWS)
         clock_ms = self.process.clock_ms + ahead_ms
         return ledger.prepare(asked, self.machine.mempool, clock_ms, drawer or leaked)
 
@@ -189,7 +187,7 @@ class Mask:
 
     def _plan_beat(self, life: int) -> None:
         wait_ms = self.chance.randrange(self.beat_ms // 2, self.beat_ms * 3 // 2 + 1)
-        self.process.stage.world.after(wait_ms, partial(self._beat, life))
+        self.process.env.world.after(wait_ms, partial(self._beat, life))
 
     def _beat(self, life: int) -> None:
         if self.process.is_up and self.process.life == life:

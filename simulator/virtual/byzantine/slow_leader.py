@@ -16,7 +16,7 @@ class SlowLeader(Mask):
         """Hold the proposal back, for each member another while."""
         if not isinstance(message, Proposal) or message.vote.signer != self.seat:
             return [(to, message)]
-        leader_ms = self.process.stage.params.leader_ms
+        leader_ms = self.process.env.params.leader_ms
         for member in self.others if to is None else [to]:
             wait_ms = max(1, leader_ms - self.chance.randrange(EPSILON_MS_MAX))
             self.say_later(wait_ms, member, message)

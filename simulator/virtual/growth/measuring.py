@@ -17,13 +17,13 @@ from typing import Final
 from consensus.leader import Schedule, first_seed
 from ledger.primitives.scalars import View
 from simulator.virtual.errors import BadRequest
-from simulator.virtual.growth.meter import Ear, Meter
+from simulator.virtual.growth.meter import MessageCounter, Meter
 from simulator.virtual.growth.stopwatch import Stopwatch
-from simulator.virtual.network import Weather
+from simulator.virtual.network import LinkConditions
 from simulator.virtual.scenario import Scenario
 from simulator.virtual.scenarios import SCENARIOS
 from simulator.virtual.simulation import Simulation
-from simulator.virtual.topology import make_cast
+from simulator.virtual.topology import make_topology
 
 SIZE_MAX: Final = 128
 DELTA_MS: Final = 100
@@ -99,12 +99,12 @@ def parse_sizes(text: str) -> list[int]:
     return sizes
 
 
-def delta_of(weather: Weather) -> float:
+def delta_of(conditions: LinkConditions) -> float:
     """Give delta in milliseconds: the delay that two of three messages do not exceed."""
-    if weather.steady:
-        return weather.delay_ms
+    if conditions.steady:
+        return conditions.delay_ms
     # Half of the delay is fixed, and half the mean of an exponential.
-    return weather.delay_ms / 2 * (1 + math.log(3))
+    return conditions.delay_ms / 2 * (1 + math.log(3))
 
 
 def measure_size(size: int, wanted: int = 0, seed: int = 1) -> Size:
@@ -114,11 +114,11 @@ def measure_size(size: int, wanted: int = 0, seed: int = 1) -> Size:
     """
     steady = Scenario("growth", "", (size,), delay_ms=(DELTA_MS, DELTA_MS), steady=True)
     simulation = Simulation(steady, seed)
-    simulation.stage.verify_ms = 0
+    simulation.env.verify_ms = 0
     meter, watch = Meter(), Stopwatch(simulation)
-    simulation.stage.handle = meter.handle
+    simulation.env.handle = meter.handle
     for process in simulation.processes:
-        process.mask = Ear(process, meter)
+        process.mask = MessageCounter(process, meter)
         simulation.world.at(0, process.start)
     simulation.workload.begin(steady.clients, steady.gap_ms)
     gc.collect()
@@ -151,7 +151,7 @@ def measure_trouble(name: str, seeds: int) -> Trouble:
     unpaid = 0
     for seed in range(1, seeds + 1):
         simulation = Simulation(SCENARIOS[name], seed)
-        watch, delta_ms = Stopwatch(simulation), delta_of(simulation.network.weather)
+        watch, delta_ms = Stopwatch(simulation), delta_of(simulation.network.conditions)
         outcome = simulation.run()
         if outcome.breach:
             raise BadRequest(f"seed {seed} of {name} broke a law: {outcome.breach}")
@@ -188,8 +188,8 @@ def measure_dead_leaders(in_a_row: int = 3) -> int:
 
 
 def _leaders(size: int, views: int) -> list[int]:
-    cast = make_cast((10,) * size)
-    schedule = Schedule(first_seed(cast.chain_id), cast.committee)
+    topology = make_topology((10,) * size)
+    schedule = Schedule(first_seed(topology.chain_id), topology.committee)
     return [schedule.leader(View(view)) for view in range(1, views + 1)]
 
 

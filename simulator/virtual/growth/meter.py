@@ -66,7 +66,7 @@ class Meter:
     messages: Counter[str] = field(default_factory=Counter)
     size_bytes: Counter[str] = field(default_factory=Counter)
     cpu_s: float = 0.0
-    """What all cores took together, if `handle` stands where the stage runs them."""
+    """What all cores took together, if `handle` stands where `Environment` runs them."""
 
     def reset(self) -> None:
         """Begin anew."""
@@ -95,13 +95,13 @@ class Meter:
         return effects
 
 
-class Ear:
+class MessageCounter:
     """The mask of an honest process whose messages are counted."""
 
     def __init__(self, process: Process, meter: Meter) -> None:
         self._process = process
         self._meter = meter
-        members = [other.member for other in process.stage.processes]
+        members = [other.member for other in process.env.processes]
         self._others = [member for member in members if member != process.member]
 
     def leaving(

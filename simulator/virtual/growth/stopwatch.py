@@ -29,7 +29,7 @@ class Stopwatch:
     """Watches one simulation; `waits` are in virtual milliseconds."""
 
     def __init__(self, simulation: Simulation) -> None:
-        self._oracle: Witness = simulation.stage.witness
+        self._oracle: Witness = simulation.env.witness
         self._simulation = simulation
         self._proposed_ms: dict[Hash, int] = {}
         self._blocks: dict[Hash, BlockSpread] = {}
@@ -39,9 +39,9 @@ class Stopwatch:
         """From a block's proposal until it is final."""
         self.payment_waits_ms: list[int] = []
         """From a payment's first submission until its block is final."""
-        simulation.stage.witness = self
+        simulation.env.witness = self
         trusted = [process for process in simulation.processes if process.trusted]
-        self._enough = simulation.cast.stake({process.member for process in trusted}) // 2 + 1
+        self._enough = simulation.topology.stake({process.member for process in trusted}) // 2 + 1
 
     @property
     def unpaid(self) -> int:
@@ -86,7 +86,7 @@ class Stopwatch:
         if process.place in block.places:
             return  # It had lost what it stored, and stores it again.
         block.places.add(process.place)
-        block.stake += self._simulation.cast.stake([process.member])
+        block.stake += self._simulation.topology.stake([process.member])
         if block.final_ms is not None or block.stake < self._enough:
             return
         block.final_ms = now_ms = self._simulation.world.now_ms

@@ -2,7 +2,7 @@
 
 Written apart from the product: stake is summed here, signing bytes are packed here, and what
 excludes what is stated here again, from the specification's text. A vote names its signer by its
-seat in the vote's epoch; the guilty and the honest are named by their place in the cast.
+seat in the vote's epoch; the guilty and the honest are named by their place in the topology.
 """
 
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from consensus.messages import Subject
 from ledger.primitives import keys
 from ledger.primitives.committee import Member
 from simulator.virtual.errors import Breach
-from simulator.virtual.oracle.committees import Rolls
+from simulator.virtual.oracle.committees import Committees
 from simulator.virtual.phrases import short
 from simulator.virtual.trace import name_spot, spot
 
@@ -47,7 +47,7 @@ def cannot_both_reach(one: Subject, other: Subject) -> bool:
 class Ballots:
     """All genuine votes by view."""
 
-    rolls: Rolls
+    committees: Committees
     honest: set[Member]
     """Those whose exclusive votes are a breach; the others' are noted."""
     stakes: dict[Subject, int] = field(default_factory=dict)
@@ -61,10 +61,10 @@ class Ballots:
 
     def is_genuine(self, subject: Subject, member: Member, signature: bytes) -> bool:
         """Verify a vote over bytes that are packed here, not by the product."""
-        public = self.rolls.key(subject.epoch, member)
+        public = self.committees.key(subject.epoch, member)
         if public is None:
             return False
-        text = b"BILLCOIN/vote/1" + self.rolls.cast.chain_id
+        text = b"BILLCOIN/vote/1" + self.committees.topology.chain_id
         text += pack(">BQQQ", subject.kind, subject.epoch, subject.view, subject.parent_view)
         return keys.verify(public, text + subject.block_hash, keys.Signature(signature))
 
@@ -76,17 +76,17 @@ class Ballots:
         signers.add(member)
         self._judge_member(subject, member)
         before = self.stakes.get(subject, 0)
-        after = self.stakes[subject] = before + self.rolls.stake(subject.epoch, {member})
+        after = self.stakes[subject] = before + self.committees.stake(subject.epoch, {member})
         if not self._is_quorum(subject, before) and self._is_quorum(subject, after):
             self._judge_quorum(subject)
 
     def _is_quorum(self, subject: Subject, stake: int) -> bool:
-        return self.rolls.is_quorum(subject.epoch, stake)
+        return self.committees.is_quorum(subject.epoch, stake)
 
     def _judge_member(self, subject: Subject, member: Member) -> None:
         """I1 and I9: nobody honest signs what excludes what it signed before."""
         earlier = self._of_member.setdefault((subject.epoch, subject.view, member), [])
-        place = self.rolls.place(subject.epoch, member)
+        place = self.committees.place(subject.epoch, member)
         for other in earlier:
             if exclude_each_other(other, subject):
                 if place in self.honest:

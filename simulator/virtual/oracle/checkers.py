@@ -17,8 +17,8 @@
 Written apart from the product's predicates: of consensus it uses the wire types and the leader
 schedule alone. What it knows of a node is what that node made durable or said. Views are meant
 with their epochs: a later epoch's first view is above all of the one before. Committees, stakes
-and leaders are those of the epoch that is spoken of, from the oracle's own rolls. A vote names its
-signer by its seat in that epoch, and a process is named by its place in the cast.
+and leaders are those of the epoch that is spoken of, as the oracle itself works them out. A vote
+names its signer by its seat in that epoch, and a process is named by its place in the topology.
 """
 
 from collections.abc import Sequence
@@ -36,10 +36,10 @@ from simulator.virtual.errors import Breach
 from simulator.virtual.oracle.ballots import FINALIZE, NOTARIZE, NULLIFY, Ballots
 from simulator.virtual.oracle.block_times import BlockTimes
 from simulator.virtual.oracle.chronicle import Chronicle
-from simulator.virtual.oracle.committees import Rolls
+from simulator.virtual.oracle.committees import Committees
 from simulator.virtual.phrases import name_record, short
 from simulator.virtual.process import Process
-from simulator.virtual.topology import Cast
+from simulator.virtual.topology import Topology
 from simulator.virtual.trace import EPOCH_STEP, name_spot, spot
 
 MEMORY_STRIDE: Final = 64
@@ -75,11 +75,13 @@ class Holdings:
 class Oracle:
     """Watches every process; raises a `Breach` the moment an invariant does not hold."""
 
-    def __init__(self, cast: Cast, honest: set[Member], *, tolerates_forks: bool = False) -> None:
-        self.cast = cast
-        self.rolls = Rolls(cast, honest)
-        self.ballots = Ballots(self.rolls, honest, tolerates_forks=tolerates_forks)
-        self.chronicle = Chronicle(cast, self.ballots, tolerates_forks=tolerates_forks)
+    def __init__(
+        self, topology: Topology, honest: set[Member], *, tolerates_forks: bool = False
+    ) -> None:
+        self.topology = topology
+        self.committees = Committees(topology, honest)
+        self.ballots = Ballots(self.committees, honest, tolerates_forks=tolerates_forks)
+        self.chronicle = Chronicle(topology, self.ballots, tolerates_forks=tolerates_forks)
         self.holdings: dict[int, Holdings] = {}
         self.block_times = BlockTimes()
         self.committed_ms: dict[Hash, int] = {}
@@ -87,16 +89,16 @@ class Oracle:
 
     def leader(self, at: int) -> Member:
         """Name the seat that leads a view, given as a spot."""
-        return self.rolls.leader(*divmod(at, EPOCH_STEP))
+        return self.committees.leader(*divmod(at, EPOCH_STEP))
 
     def who_leads(self, at: int) -> Member | None:
-        """Name the member of the cast that leads a spot; None if its epoch is not settled."""
-        epoch = at // EPOCH_STEP
-        return self.rolls.place(epoch, self.leader(at)) if self.rolls.knows(epoch) else None
+        """Name the member of the topology that leads a spot; None if its epoch is not settled."""
+        epoch, known = at // EPOCH_STEP, self.committees
+        return known.place(epoch, self.leader(at)) if known.knows(epoch) else None
 
     def is_own(self, process: Process, vote: Vote) -> bool:
         """Tell whether a vote is in the name of the process's member."""
-        return self.rolls.seat(vote.subject.epoch, process.member) == vote.signer
+        return self.committees.seat(vote.subject.epoch, process.member) == vote.signer
 
     def holding(self, process: Process) -> Holdings:
         """Find what a process holds."""
@@ -197,9 +199,9 @@ class Oracle:
             self.ballots.add(certificate.subject, member, signature)
         members = [member for member, _ in certificate.votes]
         epoch = certificate.subject.epoch
-        seated = {m for m in members if self.rolls.key(epoch, m) is not None}
-        stake = self.rolls.stake(epoch, seated)
-        enough = self.rolls.is_quorum(epoch, stake)
+        seated = {m for m in members if self.committees.key(epoch, m) is not None}
+        stake = self.committees.stake(epoch, seated)
+        enough = self.committees.is_quorum(epoch, stake)
         genuine = all(
             self.ballots.is_genuine(certificate.subject, member, signature)
             for member, signature in certificate.votes
@@ -208,7 +210,7 @@ class Oracle:
             raise Breach(
                 "I6",
                 f"a node keeps a certificate of {_name(certificate.subject)} "
-                f"that {stake} of {self.rolls.roll(epoch).total} signed",
+                f"that {stake} of {self.committees.of(epoch).total} signed",
             )
 
     # Votes.
@@ -253,10 +255,10 @@ class Oracle:
         if body is None:
             return False
         voters, epoch = {body.vote.signer}, body.vote.subject.epoch
-        seat = self.rolls.seat(epoch, process.member)
+        seat = self.committees.seat(epoch, process.member)
         if seat is not None and body.vote.subject in held.votes:
             voters.add(seat)
-        return self.rolls.is_quorum(epoch, self.rolls.stake(epoch, voters))
+        return self.committees.is_quorum(epoch, self.committees.stake(epoch, voters))
 
     def _judge_parent(
         self, process: Process, held: Holdings, subject: Subject, body: Proposal
@@ -321,11 +323,11 @@ class Oracle:
             self.chronicle.commit(process.place, step)
             self.block_times.judge_final(step.block.header)
             block_hash = step.block.header.hash()
-            self.committed_ms.setdefault(block_hash, process.stage.world.now_ms)
+            self.committed_ms.setdefault(block_hash, process.env.world.now_ms)
         held = self.holding(process)
         header = last.block.header
         at = spot(header.epoch, header.view)
-        if header.height % self.cast.epoch_blocks == 0:
+        if header.height % self.topology.epoch_blocks == 0:
             at = spot(header.epoch + 1, 0)  # The next epoch begins on its predecessor's last block.
         held.floor = (at, header.hash())
         held.final_spot = max(held.final_spot, at)
@@ -366,7 +368,7 @@ class Oracle:
         assert process.machine is not None
         known = process.machine.engine.snapshot()
         kept, open_views = known.memory, known.view - known.floor.block.view
-        votes = 3 * len(self.cast.keys)
+        votes = 3 * len(self.topology.keys)
         for what, count, most in (
             ("rounds", kept.rounds, open_views + ROUNDS_BESIDE_MAX),
             ("blocks", kept.bodies, 2 * open_views + NODES_BESIDE_MAX),

@@ -25,15 +25,15 @@ from ledger.types.transaction import decode_transaction
 from simulator.virtual.disk import CellStore
 from simulator.virtual.errors import Breach
 from simulator.virtual.oracle.ballots import Ballots
-from simulator.virtual.oracle.committees import Rolls
+from simulator.virtual.oracle.committees import Committees
 from simulator.virtual.phrases import short
-from simulator.virtual.topology import Cast
+from simulator.virtual.topology import Topology
 
 LAG_BLOCKS: Final = 24
 """The flat state lies so far below the final tip: those who lag may still vote beside it."""
 
 
-class Flat:
+class FlatState:
     """The state after a block that is final everywhere that matters, as one flat map."""
 
     def __init__(self, store: CellStore) -> None:
@@ -67,7 +67,7 @@ class Judged:
 class Chronicle:
     """Blocks by hash, and the one final chain."""
 
-    cast: Cast
+    topology: Topology
     ballots: Ballots
     final: list[Hash] = field(default_factory=list)
     """The hashes of final blocks, by height."""
@@ -78,7 +78,7 @@ class Chronicle:
     _judged: dict[Hash, Judged] = field(default_factory=dict)
     _open: dict[Hash, Judged] = field(default_factory=dict)
     """Blocks above the flat state that can be built on."""
-    _flat: Flat | None = None
+    _flat: FlatState | None = None
     _base: Header | None = None
     """The block that the flat state is after."""
 
@@ -87,13 +87,13 @@ class Chronicle:
         stored = store.block(0)
         assert stored is not None
         self._base = stored.block.header
-        self._flat = Flat(store)
+        self._flat = FlatState(store)
         self.final.append(self._base.hash())
 
     @property
-    def rolls(self) -> Rolls:
+    def committees(self) -> Committees:
         """Give the committees that blocks are held to."""
-        return self.ballots.rolls
+        return self.ballots.committees
 
     def dates(self, block_hash: Hash) -> tuple[Header, int | None] | None:
         """Give a judged block's header and its parent's date, if that is known."""
@@ -131,7 +131,7 @@ class Chronicle:
             return "its header is of another epoch"
         if header.parent_hash != proposal.parent_hash:
             return "its header has another parent"
-        if header.proposer != self.rolls.owner(subject.epoch, proposal.vote.signer):
+        if header.proposer != self.committees.owner(subject.epoch, proposal.vote.signer):
             return "its fees go astray"
         return known.why
 
@@ -141,7 +141,7 @@ class Chronicle:
         known = self._judged.get(subject.block_hash)
         if known is None or known.why:
             return "it proposes again what was never valid"
-        if known.header.height % self.cast.epoch_blocks or proposal.payload:
+        if known.header.height % self.topology.epoch_blocks or proposal.payload:
             return "it proposes again what is not the last block of an epoch"
         return "" if known.header.epoch == subject.epoch else "its header is of another epoch"
 
@@ -156,7 +156,7 @@ class Chronicle:
             self._open[block_hash] = judged
         return judged
 
-    def _parent(self, block_hash: Hash) -> tuple[Header, Overlay | Flat] | None:
+    def _parent(self, block_hash: Hash) -> tuple[Header, Overlay | FlatState] | None:
         assert self._flat is not None
         assert self._base is not None
         if block_hash == self._base.hash():
@@ -174,13 +174,13 @@ class Chronicle:
             return "its height does not follow its parent's"
         if header.time_ms <= parent[0].time_ms:
             return "its time does not follow its parent's"
-        epoch = (header.height - 1) // self.cast.epoch_blocks
-        if header.chain_id != self.cast.chain_id or header.epoch != epoch:
+        epoch = (header.height - 1) // self.topology.epoch_blocks
+        if header.chain_id != self.topology.chain_id or header.epoch != epoch:
             return "it is of another chain or epoch"
-        seated, following = (self.rolls.roll(epoch + ahead).committee for ahead in (0, 1))
+        seated, following = (self.committees.of(epoch + ahead).committee for ahead in (0, 1))
         if (header.committee_hash, header.next_committee_hash) != (seated.hash, following.hash):
             return "it names another committee"
-        if self.rolls.drawn(header) is None:
+        if self.committees.drawn(header) is None:
             return "its leader's draw is not proven"
         if header.transactions_root != transactions_root(block.transactions):
             return "it does not commit to its transactions"
@@ -193,7 +193,7 @@ class Chronicle:
         try:
             transactions = [decode_transaction(raw) for raw in block.transactions]
             for transaction in transactions:
-                if not all(verify_many(signature_claims(transaction, self.cast.chain_id))):
+                if not all(verify_many(signature_claims(transaction, self.topology.chain_id))):
                     return None, "a transaction is signed wrongly"
             overlay = Overlay(parent[1])
             context = BlockContext(
@@ -201,7 +201,7 @@ class Chronicle:
                 header.height,
                 header.time_ms,
                 header.proposer,
-                self.rolls.drawn(header) or b"",
+                self.committees.drawn(header) or b"",
             )
             outcome = apply_block(overlay, context, transactions)
         except (PrimitiveFault, LedgerFault) as fault:
@@ -249,9 +249,9 @@ class Chronicle:
         if judged.overlay.accumulator != step.accumulator:
             raise Breach("I7", f"v{place} stored a state that executing the block does not give")
         self.final.append(block_hash)
-        if self.rolls.book.read(header.height, step.transactions, step.receipts):
-            self.rolls.book.compare(judged.overlay)
-        self.rolls.follow(header)
+        if self.committees.book.read(header.height, step.transactions, step.receipts):
+            self.committees.book.compare(judged.overlay)
+        self.committees.follow(header)
         self._fold()
         for receipt in step.receipts:
             self.transactions[receipt.txid] = header.height

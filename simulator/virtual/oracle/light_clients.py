@@ -32,7 +32,7 @@ from node.lightclient import (
 )
 from simulator.virtual.disk import CellStore
 from simulator.virtual.errors import Breach
-from simulator.virtual.topology import BEGIN_MS, Cast
+from simulator.virtual.topology import BEGIN_MS, Topology
 
 LAW: Final = "LIGHT"
 PROOFS_A_SEED: Final = 4
@@ -42,8 +42,8 @@ TRUST_MS: Final = 10**9
 class LightClients:
     """Those who trust the genesis and run no node."""
 
-    def __init__(self, cast: Cast, chance: Random) -> None:
-        self._anchor: Anchor = anchor_of(cast.genesis)
+    def __init__(self, topology: Topology, chance: Random) -> None:
+        self._anchor: Anchor = anchor_of(topology.genesis)
         self._chance = chance
 
     def check(self, stores: Sequence[CellStore], transactions: dict[bytes, int]) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from html import escape
 from typing import Final
 
-from simulator.virtual.picture.narrative import Span, ViewStory, find_spans, tell_views
+from simulator.virtual.picture.narrative import Span, ViewSummary, find_spans, summarize_views
 from simulator.virtual.picture.page import PAGE
 from simulator.virtual.simulation import SeedOutcome, Simulation
 from simulator.virtual.trace import WORLD, Entry, name_spot
@@ -37,16 +37,16 @@ OUTCOMES: Final = {
 
 def draw(simulation: Simulation, outcome: SeedOutcome) -> str:
     """Draw a recorded simulation as an HTML page."""
-    stories, spans = tell_views(simulation), find_spans(simulation)
+    summaries, spans = summarize_views(simulation), find_spans(simulation)
     lanes = len(simulation.processes)
     end_ms = max(1, simulation.world.now_ms)
     width, height = LEFT + _x(end_ms) + 40, TOP + LANE * lanes + REASONS
     drawing = [
         *_axis(end_ms, height),
         *_network(simulation, spans),
-        *_lanes(simulation, stories, spans, width),
+        *_lanes(simulation, summaries, spans, width),
         *_marks(simulation),
-        *_reasons(stories, end_ms, TOP + LANE * lanes),
+        *_reasons(summaries, end_ms, TOP + LANE * lanes),
     ]
     return PAGE.substitute(
         title=escape(f"seed {outcome.seed} of {outcome.scenario}"),
@@ -58,8 +58,8 @@ def draw(simulation: Simulation, outcome: SeedOutcome) -> str:
         drawing="\n".join(drawing),
         labels="\n".join(_labels(simulation)),
         left=LEFT,
-        failed="".join(_button(story) for story in stories if _has_failed(story)) or "none",
-        rows="\n".join(_row(story) for story in stories),
+        failed="".join(_button(summary) for summary in summaries if _has_failed(summary)) or "none",
+        rows="\n".join(_row(summary) for summary in summaries),
     )
 
 
@@ -76,13 +76,13 @@ def _verdict(outcome: SeedOutcome, note: str) -> str:
 
 
 def _facts(simulation: Simulation, outcome: SeedOutcome) -> str:
-    weather = simulation.network.weather
+    conditions = simulation.network.conditions
     recovery = f"recovered in {outcome.recovery_ms} ms, " if outcome.recovery_ms >= 0 else ""
     return (
         f"{outcome.members} validators, height {outcome.height}, {outcome.views} views, "
         f"{outcome.virtual_ms / 1000:.1f} s of virtual time, {outcome.messages} messages; "
-        f"{recovery}mean delay {weather.delay_ms} ms, loss {weather.loss:.0%}, "
-        f"replay {weather.replay:.0%}; trace {outcome.digest}"
+        f"{recovery}mean delay {conditions.delay_ms} ms, loss {conditions.loss:.0%}, "
+        f"replay {conditions.replay:.0%}; trace {outcome.digest}"
     )
 
 
@@ -123,10 +123,10 @@ def _fit(text: str, width: int) -> str:
 
 
 def _lanes(
-    simulation: Simulation, stories: list[ViewStory], spans: list[Span], width: int
+    simulation: Simulation, summaries: list[ViewSummary], spans: list[Span], width: int
 ) -> Iterator[str]:
     """Draw each lane's ground: the line, the views, the times when it was down."""
-    told = {story.view: story for story in stories}
+    told = {summary.view: summary for summary in summaries}
     for process in simulation.processes:
         y = TOP + LANE * process.place
         yield f'<line class="lane" x1="{LEFT}" x2="{width}" y1="{y + LANE}" y2="{y + LANE}"/>'
@@ -143,7 +143,9 @@ def _lanes(
         )
 
 
-def _views(simulation: Simulation, place: int, told: dict[int, ViewStory], y: int) -> Iterator[str]:
+def _views(
+    simulation: Simulation, place: int, told: dict[int, ViewSummary], y: int
+) -> Iterator[str]:
     """Draw the strip of views that a node was in, coloured by how each ended."""
     entries = simulation.trace.entries
     entered = [e for e in entries if e.place == place and e.kind in ("enter", "crash")]
@@ -152,10 +154,10 @@ def _views(simulation: Simulation, place: int, told: dict[int, ViewStory], y: in
         if entry.kind != "enter":
             continue
         x, w = LEFT + _x(entry.time_ms), max(1, _x(end_ms - entry.time_ms))
-        story = told[entry.view]
-        kind, leads = OUTCOMES[story.outcome], story.leader == place
+        summary = told[entry.view]
+        kind, leads = OUTCOMES[summary.outcome], summary.leader == place
         what = f"{'leads' if leads else 'in'} view {name_spot(entry.view)}, which ended {kind}"
-        why = f": {'; '.join(story.why)}" if story.why else ""
+        why = f": {'; '.join(summary.why)}" if summary.why else ""
         yield (
             f'<rect class="view {kind}{" leads" * leads}" data-v="{entry.view}" x="{x}" '
             f'y="{y + 33}" width="{w}" height="9"><title>{escape(what + why)}</title></rect>'
@@ -202,25 +204,25 @@ def _mark(entry: Entry) -> str:
     return f'<g class="{entry.kind}" {about}>{title}{shape}</g>'
 
 
-def _has_failed(story: ViewStory) -> bool:
-    return story.outcome not in ("final", "open")
+def _has_failed(summary: ViewSummary) -> bool:
+    return summary.outcome not in ("final", "open")
 
 
-def _button(story: ViewStory) -> str:
-    return f'<button data-to="{story.view}">{name_spot(story.view)}</button>'
+def _button(summary: ViewSummary) -> str:
+    return f'<button data-to="{summary.view}">{name_spot(summary.view)}</button>'
 
 
-def _reasons(stories: list[ViewStory], end_ms: int, top: int) -> Iterator[str]:
+def _reasons(summaries: list[ViewSummary], end_ms: int, top: int) -> Iterator[str]:
     """Say under the lanes why views failed, on three lines in turn so that there is room."""
-    failed = [story for story in stories if _has_failed(story)]
-    for number, story in enumerate(failed):
+    failed = [summary for summary in summaries if _has_failed(summary)]
+    for number, summary in enumerate(failed):
         next_ms = failed[number + 3].begin_ms if number + 3 < len(failed) else end_ms
-        x, y = LEFT + _x(story.begin_ms), top + 12 + 13 * (number % 3)
-        why = "; ".join(dict.fromkeys(story.why))
-        text = f"{name_spot(story.view)}: {why}"
-        room = max(60, min(900, _x(next_ms - story.begin_ms)))
+        x, y = LEFT + _x(summary.begin_ms), top + 12 + 13 * (number % 3)
+        why = "; ".join(dict.fromkeys(summary.why))
+        text = f"{name_spot(summary.view)}: {why}"
+        room = max(60, min(900, _x(next_ms - summary.begin_ms)))
         yield (
-            f'<g class="reason" data-v="{story.view}"><title>{escape(text)}</title>'
+            f'<g class="reason" data-v="{summary.view}"><title>{escape(text)}</title>'
             f'<line x1="{x}" x2="{x}" y1="{top - 11}" y2="{y + 2}"/>'
             f'<text x="{x + 4}" y="{y}">{escape(_fit(text, room))}</text></g>'
         )
@@ -228,13 +230,13 @@ def _reasons(stories: list[ViewStory], end_ms: int, top: int) -> Iterator[str]:
 
 def _labels(simulation: Simulation) -> Iterator[str]:
     """Name the lanes: who, how much stake, and who lies."""
-    total, members = simulation.cast.total, len(simulation.cast.keys)
+    total, members = simulation.topology.total, len(simulation.topology.keys)
     yield f'<div class="label" style="top:22px;height:{TOP - 26}px"><b>network</b></div>'
     below = TOP + LANE * len(simulation.processes)
     yield f'<div class="label" style="top:{below}px"><b>why views failed</b></div>'
     for process in simulation.processes:
-        stake = 100 * simulation.cast.stake({process.member}) / total
-        how = simulation.casting.liars.get(process.member, "")
+        stake = 100 * simulation.topology.stake({process.member}) / total
+        how = simulation.roles.liars.get(process.member, "")
         twin = f" (v{process.member} again)" if process.place >= members else ""
         liar = f"<i>{escape(how)}{twin}</i>" if how else ""
         top = TOP + LANE * process.place
@@ -244,19 +246,19 @@ def _labels(simulation: Simulation) -> Iterator[str]:
         )
 
 
-def _row(story: ViewStory) -> str:
+def _row(summary: ViewSummary) -> str:
     """Tell one view in a row."""
     shares = " ".join(
-        f'<span class="share {name}" title="{name}: {story.shares.get(name, 0)} % of stake">'
-        f'<i style="width:{min(100, story.shares.get(name, 0))}%"></i>'
-        f"{story.shares.get(name, 0)} %</span>"
+        f'<span class="share {name}" title="{name}: {summary.shares.get(name, 0)} % of stake">'
+        f'<i style="width:{min(100, summary.shares.get(name, 0))}%"></i>'
+        f"{summary.shares.get(name, 0)} %</span>"
         for name in ("notarize", "nullify", "finalize")
     )
-    why = escape("; ".join(dict.fromkeys(story.why)))
+    why = escape("; ".join(dict.fromkeys(summary.why)))
     return (
-        f'<tr data-view="{story.view}" data-x="{_x(story.begin_ms)}" tabindex="0">'
-        f"<td>{name_spot(story.view)}</td><td>v{story.leader}</td>"
-        f"<td>{story.begin_ms / 1000:.3f} s</td>"
-        f'<td><span class="pill {OUTCOMES[story.outcome]}">{story.outcome}</span></td>'
+        f'<tr data-view="{summary.view}" data-x="{_x(summary.begin_ms)}" tabindex="0">'
+        f"<td>{name_spot(summary.view)}</td><td>v{summary.leader}</td>"
+        f"<td>{summary.begin_ms / 1000:.3f} s</td>"
+        f'<td><span class="pill {OUTCOMES[summary.outcome]}">{summary.outcome}</span></td>'
         f"<td>{shares}</td><td>{why}</td></tr>"
     )

@@ -20,7 +20,7 @@ class Span:
 
 
 @dataclass(slots=True)
-class ViewStory:
+class ViewSummary:
     """One view: who led it, what was signed, how it ended, and why it was not better."""
 
     view: int
@@ -85,128 +85,131 @@ def _note_fault(entry: Entry, cuts: dict[str, Entry], spans: list[Span]) -> None
         spans.append(Span(WORLD, "clog", entry.time_ms, until_ms, entry.text))
 
 
-def tell_views(simulation: Simulation) -> list[ViewStory]:
+def summarize_views(simulation: Simulation) -> list[ViewSummary]:
     """Tell every view that anyone entered."""
-    stories: dict[int, ViewStory] = {}
+    summaries: dict[int, ViewSummary] = {}
     for entry in simulation.trace.entries:
         if entry.view < 1:
             continue
-        if entry.kind == "enter" and entry.view not in stories:
+        if entry.kind == "enter" and entry.view not in summaries:
             leader = simulation.oracle.who_leads(entry.view)
             assert leader is not None, "an epoch that was entered is settled"
-            stories[entry.view] = ViewStory(entry.view, leader, "open", entry.time_ms)
-        story = stories.get(entry.view)
-        if story is None:
+            summaries[entry.view] = ViewSummary(entry.view, leader, "open", entry.time_ms)
+        summary = summaries.get(entry.view)
+        if summary is None:
             continue
-        if entry.kind == "propose" and entry.place == story.leader and story.proposed_ms is None:
-            story.proposed_ms = entry.time_ms
-        if entry.kind == "final" and story.final_ms is None:
-            story.final_ms = entry.time_ms
+        if (
+            entry.kind == "propose"
+            and entry.place == summary.leader
+            and summary.proposed_ms is None
+        ):
+            summary.proposed_ms = entry.time_ms
+        if entry.kind == "final" and summary.final_ms is None:
+            summary.final_ms = entry.time_ms
         if entry.kind == "enter":
-            story.entered_ms.setdefault(entry.place, entry.time_ms)
+            summary.entered_ms.setdefault(entry.place, entry.time_ms)
         if entry.kind in ("notarize", "nullify", "finalize"):
-            story.signed_ms.setdefault(entry.kind, {}).setdefault(entry.place, entry.time_ms)
+            summary.signed_ms.setdefault(entry.kind, {}).setdefault(entry.place, entry.time_ms)
     spans = find_spans(simulation)
-    told = [stories[view] for view in sorted(stories)]
-    for story, following in zip(told, [*told[1:], None], strict=True):
+    told = [summaries[view] for view in sorted(summaries)]
+    for summary, following in zip(told, [*told[1:], None], strict=True):
         end_ms = following.begin_ms if following else simulation.world.now_ms
-        _count(simulation, story)
-        _explain(simulation, story, end_ms, spans)
+        _count(simulation, summary)
+        _explain(simulation, summary, end_ms, spans)
     return told
 
 
-def _count(simulation: Simulation, story: ViewStory) -> None:
+def _count(simulation: Simulation, summary: ViewSummary) -> None:
     """Sum what was signed about a view, and say how it ended."""
     ballots = simulation.oracle.ballots
-    epoch, view = divmod(story.view, EPOCH_STEP)
-    total = simulation.oracle.rolls.roll(epoch).total
+    epoch, view = divmod(summary.view, EPOCH_STEP)
+    total = simulation.oracle.committees.of(epoch).total
     reached = {int(s.kind) for s in ballots.reached.get((epoch, view), ())}
     signed: dict[int, int] = {}
     for subject, stake in ballots.stakes.items():
         if (subject.epoch, subject.view) == (epoch, view):
             kind = int(subject.kind)
             signed[kind] = max(stake, signed.get(kind, 0))
-            story.blocks += kind == NOTARIZE
-            story.blocks_final += kind == FINALIZE and ballots.has_quorum(subject)
+            summary.blocks += kind == NOTARIZE
+            summary.blocks_final += kind == FINALIZE and ballots.has_quorum(subject)
     names = {NOTARIZE: "notarize", NULLIFY: "nullify", FINALIZE: "finalize"}
-    story.shares = {names[kind]: 100 * stake // total for kind, stake in signed.items()}
-    if FINALIZE in reached and (NULLIFY in reached or story.blocks_final > 1):
-        story.outcome = "forked"
-    elif story.final_ms is not None:
-        story.outcome = "final" if FINALIZE in reached else "final through a later view"
+    summary.shares = {names[kind]: 100 * stake // total for kind, stake in signed.items()}
+    if FINALIZE in reached and (NULLIFY in reached or summary.blocks_final > 1):
+        summary.outcome = "forked"
+    elif summary.final_ms is not None:
+        summary.outcome = "final" if FINALIZE in reached else "final through a later view"
     elif NOTARIZE in reached:
-        story.outcome = "notarized and nullified" if NULLIFY in reached else "notarized"
+        summary.outcome = "notarized and nullified" if NULLIFY in reached else "notarized"
     elif NULLIFY in reached:
-        story.outcome = "nullified"
+        summary.outcome = "nullified"
 
 
-def _explain(simulation: Simulation, story: ViewStory, end_ms: int, spans: list[Span]) -> None:
+def _explain(simulation: Simulation, summary: ViewSummary, end_ms: int, spans: list[Span]) -> None:
     """Collect what stood in the way of a view."""
-    if story.outcome == "forked":
-        story.why.append("quorums signed what excludes each other")
-    if story.outcome in ("final", "forked"):
+    if summary.outcome == "forked":
+        summary.why.append("quorums signed what excludes each other")
+    if summary.outcome in ("final", "forked"):
         return
-    how = simulation.casting.liars.get(story.leader)
+    how = simulation.roles.liars.get(summary.leader)
     if how is not None:
-        story.why.append(f"its leader v{story.leader} lies ({how})")
+        summary.why.append(f"its leader v{summary.leader} lies ({how})")
     for span in spans:
-        if not _overlap(span, story.begin_ms, end_ms):
+        if not _overlap(span, summary.begin_ms, end_ms):
             continue
-        if span.place == story.leader:
-            story.why.append(f"its leader v{story.leader} was {span.kind}: {span.text}")
+        if span.place == summary.leader:
+            summary.why.append(f"its leader v{summary.leader} was {span.kind}: {span.text}")
         elif span.kind in ("cut", "clog"):
-            story.why.append(span.text)
-    if story.outcome == "open":
-        story.why.append("the simulation ended before it did")
+            summary.why.append(span.text)
+    if summary.outcome == "open":
+        summary.why.append("the simulation ended before it did")
     else:
-        story.why += _why_not_final(simulation, story, end_ms, spans)
+        summary.why += _why_not_final(simulation, summary, end_ms, spans)
 
 
 def _why_not_final(
-    simulation: Simulation, story: ViewStory, end_ms: int, spans: list[Span]
+    simulation: Simulation, summary: ViewSummary, end_ms: int, spans: list[Span]
 ) -> Iterator[str]:
     """Say how far a view came that ended without finality of its own."""
-    if story.proposed_ms is None:
-        yield _why_not_proposed(story)
-    elif story.outcome == "nullified":
-        share = story.shares.get("notarize", 0)
+    if summary.proposed_ms is None:
+        yield _why_not_proposed(summary)
+    elif summary.outcome == "nullified":
+        share = summary.shares.get("notarize", 0)
         yield f"a block was proposed, and {share} % of stake notarized it in time"
-        yield from _why_not_notarized(simulation, story, end_ms, spans)
-    if story.blocks > 1:
-        yield f"votes went to {story.blocks} blocks"
-    if story.outcome.startswith("notarized") or story.outcome.startswith("final through"):
-        yield f"{story.shares.get('finalize', 0)} % of stake signed it final"
+        yield from _why_not_notarized(simulation, summary, end_ms, spans)
+    if summary.blocks > 1:
+        yield f"votes went to {summary.blocks} blocks"
+    if summary.outcome.startswith("notarized") or summary.outcome.startswith("final through"):
+        yield f"{summary.shares.get('finalize', 0)} % of stake signed it final"
 
 
-def _why_not_proposed(story: ViewStory) -> str:
+def _why_not_proposed(summary: ViewSummary) -> str:
     """Say what kept the leader from proposing, as far as it shows."""
-    entered_ms = story.entered_ms.get(story.leader)
-    gave_up_ms = min(story.signed_ms.get("nullify", {}).values(), default=None)
+    entered_ms = summary.entered_ms.get(summary.leader)
+    gave_up_ms = min(summary.signed_ms.get("nullify", {}).values(), default=None)
     if entered_ms is None:
-        return f"its leader v{story.leader} never came to it"
+        return f"its leader v{summary.leader} never came to it"
     if gave_up_ms is not None and entered_ms > gave_up_ms:
-        return (
-            f"its leader v{story.leader} came {entered_ms - gave_up_ms} ms after the first gave up"
-        )
-    return f"its leader v{story.leader} was there and proposed nothing"
+        late_ms = entered_ms - gave_up_ms
+        return f"its leader v{summary.leader} came {late_ms} ms after the first gave up"
+    return f"its leader v{summary.leader} was there and proposed nothing"
 
 
 def _why_not_notarized(
-    simulation: Simulation, story: ViewStory, end_ms: int, spans: list[Span]
+    simulation: Simulation, summary: ViewSummary, end_ms: int, spans: list[Span]
 ) -> Iterator[str]:
     """Say what those did instead who did not notarize the block."""
-    assert story.proposed_ms is not None
+    assert summary.proposed_ms is not None
     groups: dict[str, list[int]] = {}
-    nullified_ms = story.signed_ms.get("nullify", {})
+    nullified_ms = summary.signed_ms.get("nullify", {})
     for process in simulation.processes:
         place = process.place
-        if place in story.signed_ms.get("notarize", {}):
+        if place in summary.signed_ms.get("notarize", {}):
             continue
-        gone = [s for s in spans if s.place == place and _overlap(s, story.begin_ms, end_ms)]
-        if place in simulation.casting.liars:
+        gone = [s for s in spans if s.place == place and _overlap(s, summary.begin_ms, end_ms)]
+        if place in simulation.roles.liars:
             what = "lies"
         elif place in nullified_ms:
-            early = nullified_ms[place] < story.proposed_ms
+            early = nullified_ms[place] < summary.proposed_ms
             what = f"gave up {'before it was sent' if early else 'waiting for it'}"
         elif gone:
             what = f"was {gone[0].kind}"
@@ -214,9 +217,9 @@ def _why_not_notarized(
             what = "said nothing"
         groups.setdefault(what, []).append(place)
     for what, places in groups.items():
-        stake = simulation.cast.stake({simulation.processes[place].member for place in places})
+        stake = simulation.topology.stake({simulation.processes[place].member for place in places})
         names = ", ".join(f"v{place}" for place in places)
-        yield f"{names} ({100 * stake // simulation.cast.total} %) {what}"
+        yield f"{names} ({100 * stake // simulation.topology.total} %) {what}"
 
 
 def _overlap(span: Span, begin_ms: int, end_ms: int) -> bool:

@@ -53,13 +53,13 @@ PERIOD_MS: Final = HOUR_MS
 MILLILITRE: Final = UNITS_PER_BILL // 1_000
 
 
-class Plant:
+class MilkWorkload:
     """One plant, its farm, a merchant and a payer."""
 
     def __init__(self, workload: Workload, chance: Random) -> None:
-        self._world = workload.stage.world
-        self._chain_id = workload.stage.cast.chain_id
-        self._clients = [address_of(k.public) for k in workload.stage.cast.clients]
+        self._world = workload.env.world
+        self._chain_id = workload.env.topology.chain_id
+        self._clients = [address_of(k.public) for k in workload.env.topology.clients]
         self._chance = chance
         self._mmu, self._farm = Purse(workload, MMU), Purse(workload, FARM)
         self._merchant, self._payer = Purse(workload, MERCHANT), Purse(workload, PAYER)

@@ -16,7 +16,7 @@ from ledger.types.transaction import Body, Intent, Transaction, sign
 from ledger.types.transfer import Redemption, Transfer
 from node.core.events import Submit
 from simulator.virtual.oracle.chronicle import Chronicle
-from simulator.virtual.process import Process, Stage
+from simulator.virtual.process import Environment, Process
 from simulator.virtual.world import Act
 
 FEE_UNITS: Final = Units(100)
@@ -29,14 +29,14 @@ FOREVER: Final = 2**40
 class Workload:
     """The clients of one simulation."""
 
-    def __init__(self, stage: Stage, chronicle: Chronicle, chance: Random) -> None:
-        self.stage = stage
+    def __init__(self, env: Environment, chronicle: Chronicle, chance: Random) -> None:
+        self.env = env
         self.chronicle = chronicle
         self.chance = chance
         self.refusals: dict[str, int] = {}
         self.begun_ms: dict[Hash, int] = {}
         """When each payment, by id, was first meant for a node."""
-        self._nonces = [0 for _ in stage.cast.clients]
+        self._nonces = [0 for _ in env.topology.clients]
         self._ticket = 0
         self._stopped = False
 
@@ -51,7 +51,7 @@ class Workload:
 
     def probe(self, targets: list[Process]) -> Hash:
         """Hand one payment to each of these nodes, and again until it is final; give its id."""
-        transaction = self._pay(len(self.stage.cast.clients) - 1)
+        transaction = self._pay(len(self.env.topology.clients) - 1)
         self._press(transaction, targets)
         return transaction.id
 
@@ -60,11 +60,11 @@ class Workload:
             return
         for process in targets:
             self._submit(process, transaction)
-        self.stage.world.after(RETRY_MS, partial(self._press, transaction, targets))
+        self.env.world.after(RETRY_MS, partial(self._press, transaction, targets))
 
     def _plan(self, client: int, gap_ms: int) -> None:
         wait_ms = 1 + int(self.chance.expovariate(1 / gap_ms))
-        self.stage.world.after(wait_ms, partial(self._begin_payment, client, gap_ms))
+        self.env.world.after(wait_ms, partial(self._begin_payment, client, gap_ms))
 
     def _begin_payment(self, client: int, gap_ms: int) -> None:
         if not self._stopped:
@@ -77,28 +77,28 @@ class Workload:
             return
         if self._stopped:
             return
-        running = [process for process in self.stage.processes if process.is_up]
+        running = [process for process in self.env.processes if process.is_up]
         if running:
             self._submit(self.chance.choice(running), transaction)
-        self.stage.world.after(RETRY_MS, partial(self.follow, transaction, then))
+        self.env.world.after(RETRY_MS, partial(self.follow, transaction, then))
 
     def _submit(self, process: Process, transaction: Transaction) -> None:
         self._ticket += 1
         process.feed(Submit(self._ticket, (encode(transaction),)))
 
     def _pay(self, client: int) -> Transaction:
-        clients = self.stage.cast.clients
+        clients = self.env.topology.clients
         nonce = self._nonces[client]
         self._nonces[client] += 1
         to = address_of(self.chance.choice(clients).public)
         units = Units(self.chance.randrange(1, PAYMENT_UNITS_MAX))
         redeem = None
         if self.chance.randrange(10) < REDEEMS_OF_TEN:
-            (stock,) = self.stage.cast.genesis.stock
+            (stock,) = self.env.topology.genesis.stock
             redeem = Redemption(stock.lot_id(), Units(self.chance.randrange(1, units + 1)))
         body = Transfer(to, units, bytes(32), redeem)
-        payment = signed(self.stage.cast.chain_id, clients[client], nonce, body)
-        self.begun_ms[payment.id] = self.stage.world.now_ms
+        payment = signed(self.env.topology.chain_id, clients[client], nonce, body)
+        self.begun_ms[payment.id] = self.env.world.now_ms
         return payment
 
 
@@ -113,7 +113,7 @@ class Purse:
 
     def spend(self, body: Body, then: Act, fee_units: Units = FEE_UNITS) -> None:
         """Have a body ordered, and go on when it is, whatever came of it."""
-        chain_id = self._workload.stage.cast.chain_id
+        chain_id = self._workload.env.topology.chain_id
         transaction = signed(chain_id, self.key, self._nonce, body, fee_units)
         self._nonce += 1
         self._workload.follow(transaction, then)

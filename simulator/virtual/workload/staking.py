@@ -22,20 +22,20 @@ ATTEMPTS_GAP_MS: Final = 700
 """Who has nothing to do looks again about this much later."""
 
 
-class Stakers:
+class StakingWorkload:
     """All owners of one simulation."""
 
     def __init__(
         self, workload: Workload, book: StakeBook, liars: set[Member], chance: Random
     ) -> None:
-        self.cast = workload.stage.cast
+        self.topology = workload.env.topology
         self.book = book
         self.liars = liars
-        self._world = workload.stage.world
+        self._world = workload.env.world
         self._chance = chance
-        self._purses = [Purse(workload, owner) for owner in self.cast.owners]
-        seated = [seat.stake for seat in self.cast.committee.seats]
-        self._own = {m: seated[m] if m < len(seated) else 0 for m in self.cast.members}
+        self._purses = [Purse(workload, owner) for owner in self.topology.owners]
+        seated = [seat.stake for seat in self.topology.committee.seats]
+        self._own = {m: seated[m] if m < len(seated) else 0 for m in self.topology.members}
         """What each owner has bonded on its own validator, as far as was ordered."""
         self._usual = sum(seated) // len(seated)
         self._lying = sum(seated[m] for m in liars)
@@ -43,7 +43,7 @@ class Stakers:
 
     def begin(self, gap_ms: int) -> None:
         """Let every owner act, each about so long after its last deed was final."""
-        for member in self.cast.members:
+        for member in self.topology.members:
             self._plan(member, gap_ms)
 
     def _plan(self, member: int, gap_ms: int) -> None:
@@ -58,7 +58,7 @@ class Stakers:
             self._purses[member].spend(body, partial(self._plan, member, gap_ms))
 
     def _choose(self, member: Member) -> Body | None:
-        key = self.cast.keys[member].public
+        key = self.topology.keys[member].public
         one = self.book.standing.get(key)
         if one is None:
             return self._register(member)
@@ -77,23 +77,23 @@ class Stakers:
                 return self._unbond(member, one)
 
     def _register(self, member: Member) -> RegisterValidator:
-        cast, purse = self.cast, self._purses[member]
-        vote_key, vrf_key = cast.keys[member], cast.vrf_keys[member]
-        said = possession_bytes(cast.chain_id, purse.address, vote_key.public, vrf_key)
+        topology, purse = self.topology, self._purses[member]
+        vote_key, vrf_key = topology.keys[member], topology.vrf_keys[member]
+        said = possession_bytes(topology.chain_id, purse.address, vote_key.public, vrf_key)
         proof = vote_key.sign(said)
         return RegisterValidator(vote_key.public, vrf_key, "newcomer", COMMISSION_BP, proof)
 
     def _anyone(self, member: Member) -> Member:
         """Choose whom to delegate to: someone honest who is registered."""
-        keys = self.cast.keys
-        known = [m for m in self.cast.members if keys[m].public in self.book.standing]
+        keys = self.topology.keys
+        known = [m for m in self.topology.members if keys[m].public in self.book.standing]
         return Member(self._chance.choice([m for m in known if m not in self.liars]))
 
     def _bond(self, member: Member, target: Member) -> Bond:
         units = self._usual * self._chance.randint(30, 150) // 100
         if member == target:
             self._own[member] += units
-        return Bond(self.cast.keys[target].public, Units(units))
+        return Bond(self.topology.keys[target].public, Units(units))
 
     def _unbond(self, member: Member, one: ValidatorRecord) -> Unbond | None:
         """Take back a part or all, if honest stake is enough without it."""
@@ -101,6 +101,6 @@ class Stakers:
         if not 0 < units <= one.stake or 2 * self._lying >= self._relied - units:
             return None
         self._own[member] -= units
-        if member not in self.cast.newcomers:
+        if member not in self.topology.newcomers:
             self._relied -= units
-        return Unbond(self.cast.keys[member].public, Units(units))
+        return Unbond(self.topology.keys[member].public, Units(units))

@@ -11,7 +11,7 @@ from ledger.primitives.keys import Signature
 from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
 from simulator.virtual.disk import SEGMENT_BYTES, Disk, SyncFailed
-from simulator.virtual.topology import make_cast
+from simulator.virtual.topology import make_topology
 from simulator.virtual.world import stream
 
 
@@ -99,8 +99,8 @@ def test_a_backup_put_back_forgets_what_came_after_it() -> None:
 
 
 def test_a_store_outlives_its_process() -> None:
-    cast = make_cast((10, 10, 10, 10))
-    made = Disk(stream(1, "disk"), dict(cast.cells))
+    topology = make_topology((10, 10, 10, 10))
+    made = Disk(stream(1, "disk"), dict(topology.cells))
     head = made.open_store().head()
     assert head is not None
     assert head.height == 0

@@ -1,12 +1,12 @@
 """Each message's fate is drawn when it is sent: late, lost, doubled, held up, cut off."""
 
-from simulator.virtual.network import Network, Weather, one_way, split
+from simulator.virtual.network import LinkConditions, Network, one_way, split
 from simulator.virtual.world import World, stream
 
 
-def network(**weather: int | float | bool) -> tuple[World, Network, list[int]]:
+def network(**conditions: int | float | bool) -> tuple[World, Network, list[int]]:
     world = World(1)
-    made = Weather(**weather)  # type: ignore[arg-type]  # Fields by name.
+    made = LinkConditions(**conditions)  # type: ignore[arg-type]  # Fields by name.
     return world, Network(world, stream(1, "network"), made), []
 
 

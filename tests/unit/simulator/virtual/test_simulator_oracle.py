@@ -9,13 +9,13 @@ from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
 from simulator.virtual.errors import Breach
 from simulator.virtual.oracle.ballots import Ballots, exclude_each_other
-from simulator.virtual.oracle.committees import Rolls
-from simulator.virtual.scenarios import SCENARIOS, cast_roles
+from simulator.virtual.oracle.committees import Committees
+from simulator.virtual.scenarios import SCENARIOS, assign_roles
 from simulator.virtual.simulation import Simulation
-from simulator.virtual.topology import make_cast
+from simulator.virtual.topology import make_topology
 from simulator.virtual.world import stream
 
-CAST = make_cast((10, 10, 10, 10))
+TOPOLOGY = make_topology((10, 10, 10, 10))
 C, D = Hash(b"c" * 32), Hash(b"d" * 32)
 
 
@@ -31,13 +31,13 @@ NULLIFY = subject(VoteKind.NULLIFY)
 
 def add(ballots: Ballots, about: Subject, *members: int) -> None:
     for member in members:
-        signature = CAST.keys[member].sign(about.signing_bytes(CAST.chain_id))
+        signature = TOPOLOGY.keys[member].sign(about.signing_bytes(TOPOLOGY.chain_id))
         ballots.add(about, Member(member), signature)
 
 
 def ballots(*honest: int, **extra: bool) -> Ballots:
     members = set(map(Member, honest))
-    return Ballots(Rolls(CAST, members), members, **extra)
+    return Ballots(Committees(TOPOLOGY, members), members, **extra)
 
 
 @pytest.mark.parametrize(
@@ -87,10 +87,10 @@ def test_two_quorums_that_contradict_each_other_are_a_fork() -> None:
 
 
 def test_two_thirds_exactly_are_no_quorum() -> None:
-    cast = make_cast((10, 10, 10))
-    held = Ballots(Rolls(cast, set()), set())
+    topology = make_topology((10, 10, 10))
+    held = Ballots(Committees(topology, set()), set())
     for member in (0, 1):
-        signature = cast.keys[member].sign(NOTARIZE_C.signing_bytes(cast.chain_id))
+        signature = topology.keys[member].sign(NOTARIZE_C.signing_bytes(topology.chain_id))
         held.add(NOTARIZE_C, Member(member), signature)
     assert not held.has_quorum(NOTARIZE_C)
     assert not held.is_certified(0, 5, C)
@@ -98,7 +98,7 @@ def test_two_thirds_exactly_are_no_quorum() -> None:
 
 def test_a_vote_that_is_not_genuine_counts_for_nothing() -> None:
     held = ballots()
-    wrong = CAST.keys[1].sign(NOTARIZE_C.signing_bytes(CAST.chain_id))
+    wrong = TOPOLOGY.keys[1].sign(NOTARIZE_C.signing_bytes(TOPOLOGY.chain_id))
     held.add(NOTARIZE_C, Member(0), wrong)
     held.add(NOTARIZE_C, Member(99), wrong)
     assert not held.signers.get(NOTARIZE_C)
@@ -107,8 +107,8 @@ def test_a_vote_that_is_not_genuine_counts_for_nothing() -> None:
 def test_a_vote_said_before_it_is_durable_is_a_breach() -> None:
     simulation = Simulation(SCENARIOS["calm"], 1)
     process = simulation.processes[0]
-    key = simulation.cast.keys[process.member]
-    signed = key.sign(NULLIFY.signing_bytes(simulation.cast.chain_id))
+    key = simulation.topology.keys[process.member]
+    signed = key.sign(NULLIFY.signing_bytes(simulation.topology.chain_id))
     with pytest.raises(Breach, match="I2"):
         simulation.oracle.saying(process, Vote(NULLIFY, process.member, signed))
 
@@ -116,8 +116,8 @@ def test_a_vote_said_before_it_is_durable_is_a_breach() -> None:
 def test_a_vote_that_no_sync_told_of_is_judged_when_the_disk_gives_it_back() -> None:
     simulation = Simulation(SCENARIOS["calm"], 1)
     process = simulation.processes[0]
-    key = simulation.cast.keys[process.member]
-    signed = key.sign(NOTARIZE_C.signing_bytes(simulation.cast.chain_id))
+    key = simulation.topology.keys[process.member]
+    signed = key.sign(NOTARIZE_C.signing_bytes(simulation.topology.chain_id))
     with pytest.raises(Breach, match=r"I5.* without a durable body"):
         simulation.oracle.began(process, [Vote(NOTARIZE_C, process.member, signed)])
 
@@ -125,13 +125,13 @@ def test_a_vote_that_no_sync_told_of_is_judged_when_the_disk_gives_it_back() -> 
 @pytest.mark.parametrize("name", [n for n, s in SCENARIOS.items() if s.liars and not s.forks])
 def test_liars_always_hold_less_than_a_third(name: str) -> None:
     for seed in range(40):
-        casting = cast_roles(SCENARIOS[name], stream(seed, "roles"))
-        lying = sum(casting.stakes[member] for member in casting.liars)
-        assert 3 * lying < sum(casting.stakes)
-        assert min(casting.stakes) > 0
+        roles = assign_roles(SCENARIOS[name], stream(seed, "roles"))
+        lying = sum(roles.stakes[member] for member in roles.liars)
+        assert 3 * lying < sum(roles.stakes)
+        assert min(roles.stakes) > 0
 
 
 def test_at_the_edge_one_unit_more_would_be_a_third() -> None:
-    casting = cast_roles(SCENARIOS["edge"], stream(4, "roles"))
-    lying = sum(casting.stakes[member] for member in casting.liars)
-    assert 3 * (lying + 1) >= sum(casting.stakes)
+    roles = assign_roles(SCENARIOS["edge"], stream(4, "roles"))
+    lying = sum(roles.stakes[member] for member in roles.liars)
+    assert 3 * (lying + 1) >= sum(roles.stakes)

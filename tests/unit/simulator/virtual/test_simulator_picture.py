@@ -5,7 +5,7 @@ import re
 import pytest
 
 from simulator.virtual.picture.drawing import draw
-from simulator.virtual.picture.narrative import tell_views
+from simulator.virtual.picture.narrative import summarize_views
 from simulator.virtual.scenarios import find
 from simulator.virtual.simulation import Simulation
 
@@ -16,29 +16,29 @@ def crashed() -> Simulation:
     for seed in range(1, 20):
         simulation = Simulation(find("crashes", seed), seed, recording=True)
         simulation.run()
-        if any(story.outcome == "nullified" for story in tell_views(simulation)):
+        if any(summary.outcome == "nullified" for summary in summarize_views(simulation)):
             return simulation
     raise AssertionError("twenty seeds of crashes, and no view failed")
 
 
 def test_every_view_that_failed_has_a_reason(crashed: Simulation) -> None:
-    for story in tell_views(crashed):
-        assert bool(story.why) == (story.outcome != "final")
+    for summary in summarize_views(crashed):
+        assert bool(summary.why) == (summary.outcome != "final")
 
 
 def test_who_did_not_notarize_a_proposed_block_is_named(crashed: Simulation) -> None:
-    for story in tell_views(crashed):
-        if story.outcome != "nullified" or story.proposed_ms is None:
+    for summary in summarize_views(crashed):
+        if summary.outcome != "nullified" or summary.proposed_ms is None:
             continue
-        notarized = story.signed_ms.get("notarize", {})
-        named = {int(place) for why in story.why for place in re.findall(r"\bv(\d+)", why)}
+        notarized = summary.signed_ms.get("notarize", {})
+        named = {int(place) for why in summary.why for place in re.findall(r"\bv(\d+)", why)}
         assert {process.place for process in crashed.processes} - set(notarized) <= named
 
 
 def test_a_failed_view_is_found_by_a_button_a_label_and_a_row(crashed: Simulation) -> None:
     twin = Simulation(crashed.scenario, crashed.seed, recording=True)
     page = draw(twin, twin.run())
-    failed = [s.view for s in tell_views(twin) if s.outcome not in ("final", "open")]
+    failed = [s.view for s in summarize_views(twin) if s.outcome not in ("final", "open")]
     assert failed
     for view in failed:
         assert f'data-to="{view}"' in page
@@ -53,7 +53,7 @@ def test_votes_that_are_kept_as_evidence_are_not_drawn_as_ones_own() -> None:
     simulation.run()
     kept = [entry for entry in simulation.trace.entries if entry.kind == "keeps"]
     assert kept
-    honest = {p.place for p in simulation.processes} - set(simulation.casting.liars)
-    for story in tell_views(simulation):
-        finalized = story.signed_ms.get("finalize", {}).keys() & honest
-        assert not finalized & story.signed_ms.get("nullify", {}).keys()
+    honest = {p.place for p in simulation.processes} - set(simulation.roles.liars)
+    for summary in summarize_views(simulation):
+        finalized = summary.signed_ms.get("finalize", {}).keys() & honest
+        assert not finalized & summary.signed_ms.get("nullify", {}).keys()
