@@ -28,6 +28,7 @@ from node.lightclient import PROOF_BYTES_MAX
 from node.lightclient.anchor import ANCHOR_BYTES_MAX
 from node.lightclient.types import LINKS_MAX, PATH_HEADERS_MAX, STEPS_MAX
 from tests.support.encoding import shapes
+from tests.support.ledger.strict_ed25519 import SMALL_Y
 from tests.tidy.test_tidy_documents import ROOT
 
 SPEC = ROOT / "docs/spec"
@@ -88,6 +89,11 @@ def test_every_domain_stands_in_its_table_once():
         for name in ticked(row[0])
     ]
     assert sorted(told) == sorted(domain.value.decode() for domain in Domain)
+
+
+def test_the_points_of_small_order_are_told_in_all_their_spellings():
+    told = re.findall(r"^[0-9a-f]{64}$", section("encoding.md", "### 3.1", "### 3.2"), re.MULTILINE)
+    assert sorted(map(bytes.fromhex, told)) == sorted(SMALL_Y)
 
 
 def test_the_fields_of_a_genesis_file_are_told_in_the_order_of_their_encoding():

@@ -7,6 +7,8 @@ import pytest
 
 from node.lightclient import ProofFault, find_fork, parse_anchor, verify_proof
 from node.lightclient.errors import BadAnchor
+from node.lightclient.types import decode_proof
+from tests.support.ledger.strict_ed25519 import lenient
 from tests.support.lightclient import stranger
 from tests.vectors import proofs_vectors
 
@@ -58,6 +60,23 @@ def test_an_anchor_may_be_laid_out_in_any_way():
     turned = json.dumps(dict(reversed(fields.items())), separators=(",", ":"))
     escaped = turned.replace("dbill", r"\u0064bill")
     assert parse_anchor(b"\n " + escaped.encode()) == parse_anchor(json.dumps(fields).encode())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "scalar above the order",
+        "small order in a signature",
+        "a key of small order",
+        "a key that is not canonical",
+    ],
+)
+def test_a_verifier_that_only_knows_the_equation_would_take_the_oddly_signed_proofs(name):
+    vector = next(each for each in BROKEN if each["name"] == name)
+    proof, committee = decode_proof(bytes.fromhex(vector["proof"])), anchor_of(vector).committee
+    subject, votes = proof.finalization.subject, proof.finalization.votes
+    text = subject.signing_bytes(proof.chain_id)
+    assert all(lenient(committee.seats[member].key, text, signed) for member, signed in votes)
 
 
 @pytest.mark.parametrize("vector", FORKS, ids=lambda v: f"height-{v['height']}")
