@@ -10,7 +10,8 @@ import platform
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -19,8 +20,9 @@ from msgspec import Struct
 
 from loadtest.statistics import Summary, summarize
 
-PACKAGES: Final = ("billcoin", "msgspec", "PyNaCl", "plyvel", "numpy", "blake3", "trio", "libp2p",
-                   "uvicorn", "httptools", "starlette", "asyncpg", "paho-mqtt")  # fmt: skip
+PACKAGES: Final = ("billcoin", "msgspec", "PyNaCl", "plyvel", "plyvel-next", "numpy", "blake3",
+                   "trio", "libp2p", "uvicorn", "httptools", "starlette", "asyncpg",
+                   "paho-mqtt")  # fmt: skip
 BUSY_SHARE: Final = 0.5
 """With more of the cores wanted by others than this at the start, the table says so."""
 
@@ -68,11 +70,20 @@ def look_at_machine() -> Computer:
         memory_mib=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
         system=f"{platform.system()} {platform.release()}",
         python=platform.python_version(),
-        packages={name: version(name) for name in PACKAGES},
+        packages=_versions(),
         commit=_commit(),
         began_ms=time.time_ns() // 1_000_000,
         load_before=os.getloadavg(),
     )
+
+
+def _versions() -> dict[str, str]:
+    """Read the versions of what is here; of plyvel and plyvel-next one is."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _processor() -> str:

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, cast
 
-import plyvel
-
 from ledger.errors.store import DamagedStore, LockedStore, MissingStore
 from ledger.store.chain import ChainStore
+from ledger.store.leveldb import plyvel
 from ledger.store.schema import Cell
 
 CACHE_BYTES: Final = 32 * 1024 * 1024

@@ -1,5 +1,7 @@
 """The transport over real libp2p: delivery, order, reconnection, slow and dead peers, ports."""
 
+from dataclasses import replace
+
 import pytest
 import trio
 from libp2p.network.auto_connector import AutoConnector
@@ -8,7 +10,7 @@ from node.core.events import Channel
 from node.errors import PortTaken
 from node.shell.p2p.libp2p_patches import apply_patches
 from node.shell.p2p.transport import CHANNELS
-from tests.support.node.libp2p_peers import Heard, Net
+from tests.support.node.libp2p_peers import PATIENT, QUICK, Heard, Net
 from tests.support.system.trio_runs import in_trio, until
 
 
@@ -64,7 +66,7 @@ def test_a_peer_that_restarts_is_reached_again(restarted):
 
 @in_trio
 async def test_a_peer_that_takes_nothing_slows_only_its_own_channel():
-    net = Net(2)
+    net = Net(2, replace(PATIENT, write_timeout_s=1.0))
     async with net.running(0, 1) as [(low, _), (_, heard)]:
         heard.blocked.add(Channel.SYNC)
         for _ in range(6):  # 18 MB, past every window and buffer: the write runs into its timeout.
@@ -97,7 +99,7 @@ async def test_full_outboxes_drop_and_count_and_never_block_the_sender():
 
 @in_trio
 async def test_a_connection_that_falls_silent_is_cut():
-    net = Net(2)
+    net = Net(2, QUICK)
     # The attacker holds validator 1's key: it connects, and then says nothing at all.
     async with net.running(0) as [(low, heard)], net.attacker(0, net.seeds[1]) as (_, conn):
         await until(lambda: heard.ups[:1] == [(net.key(1), True)])

@@ -13,6 +13,7 @@ from random import Random
 
 import pytest
 import trio
+from libp2p.crypto.keys import KeyPair, KeyType, PrivateKey, PublicKey
 from libp2p.network.stream.exceptions import StreamError
 from libp2p.stream_muxer.exceptions import MuxedStreamError
 
@@ -22,7 +23,7 @@ from node.core.events import Channel
 from node.shell.p2p import libp2p_host
 from node.shell.p2p.libp2p_transport import CONNECTIONS_MAX, PROTOCOLS
 from node.shell.p2p.transport import CHANNELS
-from tests.support.node.libp2p_peers import Heard, Net, port_of
+from tests.support.node.libp2p_peers import QUICK, Heard, Net, port_of
 from tests.support.system.trio_runs import in_trio, until
 
 VICTIM, FRIEND, TRAITOR = 0, 1, 2
@@ -32,7 +33,7 @@ garbage = Random(7).randbytes
 @asynccontextmanager
 async def besieged() -> AsyncIterator[tuple[Net, list]]:
     """Run a victim and a friend; afterwards the friend must still be heard."""
-    net = Net(3)
+    net = Net(3, QUICK)
     async with net.running(VICTIM, FRIEND) as nodes:
         yield net, nodes
         nodes[1][0].send(net.key(VICTIM), Channel.CONSENSUS, b"still here")
@@ -112,6 +113,46 @@ async def test_a_stranger_is_refused_before_it_has_a_stream():
             await until(lambda: victim.counters.refused > 0)
             await until(lambda: all(conn.is_closed for conn in conns))
         assert all(peer == net.key(FRIEND) for peer, _ in heard.ups)
+
+
+class ForeignKey(PublicKey):
+    """A public key of a kind that libp2p knows and nothing here serves."""
+
+    def to_bytes(self) -> bytes:
+        return b"\x02" + bytes(32)
+
+    def get_type(self) -> KeyType:
+        return KeyType.Secp256k1
+
+    def verify(self, data: bytes, signature: bytes) -> bool:
+        raise NotImplementedError
+
+
+class ForeignSigner(PrivateKey):
+    def to_bytes(self) -> bytes:
+        return bytes(32)
+
+    def get_type(self) -> KeyType:
+        return KeyType.Secp256k1
+
+    def sign(self, data: bytes) -> bytes:
+        return bytes(64)
+
+    def get_public_key(self) -> PublicKey:
+        return ForeignKey()
+
+
+@in_trio
+async def test_a_key_of_a_curve_that_is_not_served_costs_its_owner_the_handshake(monkeypatch):
+    async with besieged() as (net, nodes):
+        identity = KeyPair(ForeignSigner(), ForeignKey())
+        monkeypatch.setattr(libp2p_host, "create_new_key_pair", lambda seed: identity)
+        async with net.attacker(VICTIM, Seed(bytes(32)), connect=False) as (host, _):
+            remote = libp2p_host.peer_id(net.addresses[VICTIM].network_key)
+            with contextlib.suppress(Exception):
+                await host.dial(net.addresses[VICTIM].address, remote, 2.0)
+            await until(lambda: all(conn.is_closed for conn in host.connections(remote)))
+        assert all(peer == net.key(FRIEND) for peer, _ in nodes[0][1].ups)
 
 
 @in_trio

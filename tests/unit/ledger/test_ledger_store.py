@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import plyvel
 import pytest
 from msgspec.structs import replace
 
@@ -17,6 +16,7 @@ from ledger.state.records import Account
 from ledger.state.tables import ACCOUNTS, account
 from ledger.store import MemoryStore
 from ledger.store.disk import DiskStore
+from ledger.store.leveldb import plyvel
 from ledger.store.schema import (
     BLOCK,
     HEADER,

@@ -15,8 +15,8 @@ print(json.dumps(sorted(sys.modules)))
 """
 FORBIDDEN = (
     "consensus", "ledger.invariants", "ledger.rules", "ledger.state", "ledger.store", "libp2p",
-    "node.cli", "node.core", "node.lightclient", "node.shell", "node.tools", "plyvel", "starlette",
-    "trio", "uvicorn",
+    "node.cli", "node.core", "node.lightclient", "node.shell", "node.tools", "plyvel",
+    "plyvel_next", "starlette", "trio", "uvicorn",
 )  # fmt: skip
 
 

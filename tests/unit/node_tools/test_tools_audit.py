@@ -5,7 +5,6 @@ import shutil
 from contextlib import contextmanager
 
 import msgspec
-import plyvel
 import pytest
 import typer
 from msgspec.structs import replace
@@ -19,6 +18,7 @@ from ledger.primitives.keys import address_of
 from ledger.state.records import Account
 from ledger.state.tables import ACCOUNTS
 from ledger.store import Head, MemoryStore
+from ledger.store.leveldb import plyvel
 from ledger.store.schema import (
     ACCUMULATOR_KEY,
     BLOCK,
