@@ -50,7 +50,8 @@ def replay(
             "--map",
             help="Columns, unit (lb, kg, g, L, mL) and date format: 'yield=Yield:lb,"
             "device=Device Name,begin=Begin Time,date=%m/%d/%Y %I:%M %p'. What is left out "
-            "is guessed from the header; a unit only if the name tells it.",
+            "is guessed from the header; a unit only if the name tells it. How the file is "
+            "written is never guessed: delimiter=semicolon (or tab), decimal=comma.",
         ),
     ] = "",
     speed: Annotated[

@@ -4,23 +4,32 @@ Pure. An amount is read as a decimal and kept as an integer of a unit that holds
 pounds in hundredths (clb), kilograms in grams or milligrams, litres in millilitres or
 microlitres. Nothing is ever a float.
 
-A map says which column is what: `yield=Yield:lb,device=Device Name,begin=Begin Time,date=%m/%d/%Y
-%I:%M %p`. What it leaves out is guessed from the header; a unit only where the column's name tells
-it, as in `Yield (kg)`: a wrong unit would be wrong money.
+A row is used whole or not at all: one whose cells are not as many as the header's is named and
+skipped, as an unquoted decimal comma would else make 12 of 12,5. An amount is ASCII digits with at
+most one decimal sign, the point if the map (`simulator.dairy.columns`) does not say comma.
 """
 
+import codecs
 import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from io import StringIO
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from iot_minting.plausibility import METER_RISE_LITRES_MAX
 from ledger.types.reading import Unit
+from simulator.dairy.columns import (
+    DECIMALS,
+    DELIMITERS,
+    STEPS,
+    ColumnMap,
+    choose_columns,
+    parse_map,
+)
 from simulator.dairy.errors import BadMap, BadRecording
 
 if TYPE_CHECKING:
@@ -29,40 +38,19 @@ if TYPE_CHECKING:
 ROWS_MAX: Final = 1_000_000
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 METERS_MAX: Final = 64
+AMOUNT_CHARS_MAX: Final = 60
 AMOUNT_MAX: Final = METER_RISE_LITRES_MAX
 """The largest amount of one milking, in whatever unit: a litre weighs about a kilogram."""
-
-STEPS: Final = {
-    "lb": ((2, Unit.CENTIPOUND),),
-    "kg": ((3, Unit.GRAM), (6, Unit.MILLIGRAM)),
-    "g": ((0, Unit.GRAM), (3, Unit.MILLIGRAM)),
-    "l": ((3, Unit.MILLILITRE), (6, Unit.MICROLITRE)),
-    "ml": ((0, Unit.MILLILITRE), (3, Unit.MICROLITRE)),
-}
-"""By a column's unit: the meter's units that can hold it, with the decimals each takes."""
 
 DATE_FORMATS: Final = tuple(
     f"{date}{time}"
     for date in ("%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d")
     for time in (" %H:%M:%S", " %H:%M", " %I:%M %p", " %I:%M:%S %p", "T%H:%M:%S", "T%H:%M", "")
+) + tuple(
+    f"%Y-%m-%d{between}%H:%M{rest}"
+    for between in "T "
+    for rest in (":%S%z", "%z", ":%S.%f", ":%S.%f%z")
 )
-
-_GUESSES: Final = {
-    "yield": ("yield", "milk yield", "total yield", "milk", "amount", "volume", "weight"),
-    "device": ("device name", "device", "meter", "robot", "stall", "milking device"),
-    "begin": ("begin time", "begin", "start time", "start", "timestamp", "time", "date time"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnMap:
-    """Which column is what. Empty means: none, or guess the date's format."""
-
-    amount: str
-    unit: str
-    device: str = ""
-    begin: str = ""
-    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,33 +100,37 @@ class _Row:
 
 
 def decode_text(raw: bytes) -> str:
-    """Read a file's bytes as text; a byte order mark is passed over."""
+    """Read a file's bytes as text: UTF-8, or UTF-16 with the byte order mark that tells it."""
     if len(raw) > FILE_BYTES_MAX:
         raise BadRecording(f"{len(raw)} bytes, at most {FILE_BYTES_MAX} are read: split the file")
+    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # Never UTF-8: no guess.
     try:
-        return raw.decode("utf-8-sig")
+        return raw.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadRecording(
-            f"byte {error.start} is not UTF-8: convert the file first, as with "
-            f"`iconv -f latin1 -t utf-8`"
+            f"byte {error.start} is not {'UTF-16' if wide else 'UTF-8'}: convert the file first, "
+            f"as with `iconv -f latin1 -t utf-8`"
         ) from error
 
 
 def read_recording(text: str, mapping: str = "") -> Recording:
     """Read a recording; raise `BadRecording` or `BadMap` if no row could be used."""
-    rows = csv.reader(StringIO(text, newline=""))
+    given = parse_map(mapping)
+    delimiter = DELIMITERS[given.get("delimiter", "comma")]
+    rows = csv.reader(StringIO(text, newline=""), delimiter=delimiter)
     try:
         header = [name.strip() for name in next(rows, [])]
-        columns = choose_columns(header, mapping)
-        usable, skipped = _read_rows(rows, header, columns)
+        columns = choose_columns(header, given)
+        usable, skipped = _read_rows(rows, header, columns, given.get("decimal", "point"))
     except csv.Error as error:
         raise BadRecording(f"line {rows.line_num}: not CSV: {error}") from error
     unit, places = _choose_unit(columns, usable, skipped)
+    _check_date(columns.date)
     date = columns.date or _guess_date([row.begin for row in usable if columns.begin])
     milkings = []
     for row in usable:
         try:
-            begin = datetime.strptime(row.begin, date) if columns.begin else None
+            begin = _read_time(row.begin, date) if columns.begin else None
         except ValueError:
             skipped.append(Skipped(row.line, f"{row.begin!r} is not a time as {date}"))
             continue
@@ -160,113 +152,62 @@ def read_recording(text: str, mapping: str = "") -> Recording:
     )
 
 
-def choose_columns(header: Sequence[str], mapping: str) -> ColumnMap:
-    """Find the columns by the map, and by the header what the map leaves out."""
-    if not any(header):
-        raise BadRecording("the file is empty: its first line must name the columns")
-    given = _parse_map(mapping)
-    amount, _, unit = given.get("yield", "").rpartition(":")
-    if not amount:
-        amount, unit = unit, ""
-    amount = amount or _guess(header, "yield")
-    if not amount:
-        raise BadMap(f"no column looks like the milk: say --map yield=COLUMN:UNIT; {_has(header)}")
-    unit = (unit or _unit_in_name(amount)).lower()
-    if unit not in STEPS:
-        what = f"{unit!r} is no unit" if unit else "its unit is not told"
-        raise BadMap(f"column {amount!r}: {what}; say --map 'yield={amount}:lb' (lb, kg, g, L, mL)")
-    columns = ColumnMap(
-        amount,
-        unit,
-        given.get("device", _guess(header, "device")),
-        given.get("begin", _guess(header, "begin")),
-        given.get("date", ""),
-    )
-    for name in (columns.amount, columns.device, columns.begin):
-        if name and name not in header:
-            raise BadMap(f"there is no column {name!r}; {_has(header)}")
-    return columns
-
-
-def _unit_in_name(column: str) -> str:
-    """Read a unit that the column's own name tells, as in `Yield (kg)` or `milk_lb`."""
-    match = re.search(r"[ _(\[](lb|kg|g|l|ml)[)\]]?$", column, re.IGNORECASE)
-    return match[1] if match else ""
-
-
-def _parse_map(mapping: str) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for part in mapping.split(",") if mapping.strip() else ():
-        name, equals, value = part.partition("=")
-        name = name.strip()
-        if not equals and "date" in given:
-            given["date"] += f",{part}"  # A date's format may hold a comma itself.
-            continue
-        if name not in ("yield", "device", "begin", "date") or not value.strip():
-            raise BadMap(f"{part!r}: write yield=COLUMN:UNIT, device=, begin= or date=, by commas")
-        if name in given:
-            raise BadMap(f"{name} is told twice")
-        given[name] = value.strip()
-    return given
-
-
-def _guess(header: Sequence[str], what: str) -> str:
-    by_lower = {_bare(name): name for name in reversed(header)}
-    return next((by_lower[g] for g in _GUESSES[what] if g in by_lower), "")
-
-
-def _bare(name: str) -> str:
-    """Give a column's name without a unit, as people compare it."""
-    unit = _unit_in_name(name)
-    return (name[: name.rindex(unit) - 1] if unit else name).replace("_", " ").strip().lower()
-
-
-def _has(header: Sequence[str]) -> str:
-    return f"the file has: {', '.join(header)[:400]}"
-
-
 def _read_rows(
-    rows: "Reader", header: Sequence[str], columns: ColumnMap
+    rows: "Reader", header: Sequence[str], columns: ColumnMap, decimal: str
 ) -> tuple[list[_Row], list[Skipped]]:
     """Read each row as far as it goes by itself."""
-    place = {name: index for index, name in reversed(list(enumerate(header)))}
     usable: list[_Row] = []
     skipped: list[Skipped] = []
     for cells in islice(rows, ROWS_MAX):
-        line = rows.line_num
         if not any(cell.strip() for cell in cells):
             continue
-
-        def cell(name: str, cells: list[str] = cells) -> str:
-            return cells[place[name]].strip() if name and place[name] < len(cells) else ""
-
-        amount, reason = _read_amount(cell(columns.amount))
-        if columns.device and not cell(columns.device):
-            reason = reason or f"{columns.device} is empty"
-        if columns.begin and not cell(columns.begin):
-            reason = reason or f"{columns.begin} is empty"
-        if reason or amount is None:
-            skipped.append(Skipped(line, reason))
-        else:
-            usable.append(_Row(line, cell(columns.device) or "meter", cell(columns.begin), amount))
+        try:
+            usable.append(_read_row(rows.line_num, header, cells, columns, decimal))
+        except _UnusableRow as why:
+            skipped.append(Skipped(rows.line_num, str(why)))
     if next(rows, None) is not None:
         raise BadRecording(f"more than {ROWS_MAX} rows: split the file")
     return usable, skipped
 
 
-def _read_amount(text: str) -> tuple[Decimal | None, str]:
-    """Read a plain decimal number; give the reason if it is none."""
+class _UnusableRow(Exception):
+    """Why a row can't be used."""
+
+
+def _read_row(
+    line: int, header: Sequence[str], cells: list[str], columns: ColumnMap, decimal: str
+) -> _Row:
+    """Read a row that has a cell for each column; raise `_UnusableRow` for any other."""
+    if len(cells) != len(header):
+        more = len(cells) > len(header)
+        raise _UnusableRow(
+            f"{len(cells)} cells where the header names {len(header)}"
+            + (": put what holds a delimiter, as a decimal comma, between quotes" if more else "")
+        )
+    by_name = dict(zip(header, (cell.strip(" \t") for cell in cells), strict=True))
+    amount = _read_amount(by_name[columns.amount], decimal)
+    for name in (columns.device, columns.begin):
+        if name and not by_name[name]:
+            raise _UnusableRow(f"{name} is empty")
+    device = by_name[columns.device] if columns.device else "meter"
+    return _Row(line, device, by_name[columns.begin] if columns.begin else "", amount)
+
+
+def _read_amount(text: str, decimal: str) -> Decimal:
+    """Read a plain decimal number; raise `_UnusableRow` if it is none."""
     if not text:
-        return None, "no amount"
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        return None, f"{text[:40]!r} is not a number"
-    if not amount.is_finite() or "e" in text.lower():
-        return None, f"{text[:40]!r} is not a plain number"
-    if amount < 0:
-        return None, f"{text[:40]} is negative"
-    return amount, ""
+        raise _UnusableRow("no amount")
+    shown = repr(text[:AMOUNT_CHARS_MAX])
+    if text.startswith("-"):
+        raise _UnusableRow(f"{shown} is negative, or no number")
+    if len(text) <= AMOUNT_CHARS_MAX:
+        for word, sign in DECIMALS.items():
+            if re.fullmatch(rf"[0-9]+(?:[{sign}][0-9]+)?", text) is None:
+                continue
+            if word == decimal or sign not in text:
+                return Decimal(text.replace(sign, "."))
+            raise _UnusableRow(f"{shown}: is its {word} a decimal sign? Say --map decimal={word}")
+    raise _UnusableRow(f"{shown} is not a plain number")
 
 
 def _choose_unit(
@@ -305,6 +246,24 @@ def _decimals(amount: Decimal) -> int:
     return max(0, count) if any(digits) else 0
 
 
+def _check_date(form: str) -> None:
+    """Refuse a format that no time could be written in."""
+    try:
+        datetime.strptime("", form)
+    except re.error as error:
+        raise BadMap(f"date={form}: a directive stands in it twice") from error
+    except ValueError as error:
+        if "in format" in str(error):
+            raise BadMap(f"date={form}: {error}") from error
+
+
+def _read_time(text: str, form: str) -> datetime:
+    """Read a time; raise `ValueError` if it is none, also for digits that are not ASCII."""
+    if any(sign.isdecimal() and not sign.isascii() for sign in text):
+        raise ValueError("its digits are not ASCII")
+    return datetime.strptime(text, form)
+
+
 def _guess_date(texts: Sequence[str]) -> str:
     """Find the format that reads most rows; of several, the one that makes the shortest span.
 
@@ -316,7 +275,7 @@ def _guess_date(texts: Sequence[str]) -> str:
         times = []
         for text in texts:
             try:
-                times.append(datetime.strptime(text, form))
+                times.append(_read_time(text, form))
             except ValueError:
                 continue
         if not times:

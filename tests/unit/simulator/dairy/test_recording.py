@@ -1,16 +1,21 @@
 """Recordings: exact amounts, guessed columns, and every unusable row named."""
 
+import os
 from contextlib import suppress
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.rules.measure import exact_volume
 from ledger.types.reading import Unit
 from simulator.dairy.errors import BadMap, BadRecording
 from simulator.dairy.recording import METERS_MAX, decode_text, read_recording
 
+SHARED = Path(os.environ.get("BILLCOIN_SHARED_DATA", Path(__file__).parents[5] / "shared/data"))
+RECORDING = SHARED / "robot-milkings.csv"
 HEADER = "Device Name,Begin Time,Yield\n"
 
 
@@ -61,7 +66,7 @@ def test_no_hundredth_of_a_pound_is_lost(amounts):
     ("row", "reason"),
     [
         ("a,2021-04-01 08:00,", "no amount"),
-        ("a,2021-04-01 08:00,lots", "not a number"),
+        ("a,2021-04-01 08:00,lots", "not a plain number"),
         ("a,2021-04-01 08:00,NaN", "not a plain number"),
         ("a,2021-04-01 08:00,1e2", "not a plain number"),
         ("a,2021-04-01 08:00,-1", "negative"),
@@ -70,7 +75,8 @@ def test_no_hundredth_of_a_pound_is_lost(amounts):
         (",2021-04-01 08:00,1", "Device Name is empty"),
         ("a,,1", "Begin Time is empty"),
         ("a,noon,1", "not a time"),
-        ("a", "no amount"),
+        ("a", "1 cells where the header names 3"),
+        ("a,2021-04-01 08:00,12,5", "4 cells where the header names 3: put what holds"),
     ],
 )
 def test_an_unusable_row_is_named_with_its_line_and_reason(row, reason):
@@ -148,3 +154,94 @@ def test_decimals_beyond_any_meter_are_never_rounded_away():
     recording = read("a,2021-04-01 08:00,1." + "0" * 40, "a,2021-04-01 08:00,1." + "0" * 40 + "1")
     assert recording.steps == 100
     assert "decimals" in recording.skipped[0].reason
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "1_2",
+        "\uff11\uff12",
+        "\u0661\u0662",
+        "+12",
+        "12.",
+        ".5",
+        "0x12",
+        "1 2",
+        "12\u00a0",
+        "1" * 61,
+    ],
+)
+def test_an_amount_is_plain_ascii_digits_or_the_row_is_not_used(amount):
+    recording = read("a,2021-04-01 07:00,5", f"a,2021-04-01 08:00,{amount}")
+    assert recording.steps == 500
+    assert "is not a plain number" in recording.skipped[0].reason
+
+
+def test_a_time_in_digits_that_are_not_ascii_is_no_time():
+    recording = read("a,2021-04-01 07:00,5", "a,2021-04-0\u0661 08:00,6")
+    assert recording.steps == 500
+    assert "is not a time" in recording.skipped[0].reason
+
+
+def test_no_part_of_an_unquoted_decimal_comma_is_ever_used():
+    with pytest.raises(BadRecording, match="4 cells where the header names 3"):
+        read("a,2021-04-01 08:00,12,5", "a,2021-04-01 18:00,13,7")
+
+
+@pytest.mark.parametrize(("delimiter", "word"), [(",", "comma"), (";", "semicolon"), ("\t", "tab")])
+def test_a_delimiter_and_a_decimal_comma_are_read_where_the_map_says_so(delimiter, word):
+    rows = [("Device", "Begin Time", "Yield (kg)"), ("a", "01.05.2024 06:00", '"12,5"')]
+    text = "\n".join(delimiter.join(row) for row in rows)
+    recording = read_recording(text, f"delimiter={word},decimal=comma")
+    assert (recording.unit, recording.steps) == (Unit.GRAM, 12_500)
+
+
+@pytest.mark.parametrize(
+    ("text", "mapping", "told"),
+    [
+        ("Begin;Yield (kg)\n2024-05-01;1\n", "", "say --map delimiter=semicolon"),
+        ("Begin\tYield (kg)\n2024-05-01\t1\n", "", "say --map delimiter=tab"),
+        ("Yield (kg),Begin\n1,2024-05-01\n", "delimiter=tab", "say --map delimiter=comma"),
+        ("sep=;\nYield (kg)\n1\n", "", "delete that line"),
+        ('Yield (kg)\n"12,5"\n', "", "Say --map decimal=comma"),
+        ("Yield (kg)\n12.5\n", "decimal=comma", "Say --map decimal=point"),
+        ("Yield (kg)\n12\n", "decimal=dot", "it is one of point, comma"),
+        ("Yield (kg)\n12\n", "delimiter=|", "it is one of comma, semicolon, tab"),
+        ("Yield (kg),Yield (kg)\n12,13\n", "", "two columns are named"),
+        ("Yield (kg),Begin\n12,2024-05-01\n", "date=%Q", "bad directive"),
+        ("Yield (kg),Begin\n12,2024-05-01\n", "date=%Y %Y", "stands in it twice"),
+    ],
+)
+def test_what_is_written_otherwise_is_refused_with_the_word_that_makes_it_read(text, mapping, told):
+    with pytest.raises((BadRecording, BadMap), match=told):
+        read_recording(text, mapping)
+
+
+@pytest.mark.parametrize("form", ["utf-16", "utf-8-sig", "utf-8"])
+def test_utf16_is_known_by_its_mark(form):
+    text = "Milk (kg)\n12.5\n"
+    assert read_recording(decode_text(text.encode(form))).steps == 12_500
+    with pytest.raises(BadRecording, match="UTF-16"):
+        decode_text(text.encode("utf-16")[:-1])
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        ("2024-05-01T06:00:00+08:00", "2024-05-01T00:00:00Z"),
+        ("2024-05-01 06:00+0800", "2024-05-01 00:00Z"),
+        ("2024-05-01T06:00:00.25+08:00", "2024-05-01T00:00:00.25Z"),
+    ],
+)
+def test_offsets_of_iso_8601_are_reckoned_with(times):
+    milkings = read(*(f"a,{time},1" for time in reversed(times))).milkings
+    assert [m.line for m in milkings] == [3, 2]
+    first, last = (m.begin for m in milkings)
+    assert (last - first).total_seconds() == 2 * 3600
+
+
+@pytest.mark.skipif(not RECORDING.exists(), reason=f"{RECORDING} is not there")
+def test_the_real_recording_keeps_its_total():
+    recording = read_recording(decode_text(RECORDING.read_bytes()), "yield=Yield:lb")
+    assert len(recording.milkings) == 1_936
+    assert int(exact_volume(recording.unit, recording.steps, 1_030_000)) == 30_796_354_502
