@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from api.methods import HeadAsGet
 from api.problems import Dress, add_handlers
 from api.routes import contract, orders, public, validate
 from api.service import Service
@@ -26,6 +27,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_route("/api/v1/orders/{order_id}/payment", orders.submit_payment, ["POST"])
     app.include_router(public.router)
     add_handlers(app)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(Dress, metrics=service.metrics)
 
     def describe() -> dict[str, Any]:

@@ -9,6 +9,7 @@ ApiFault                    a refusal with a status, a stable code and a detail
 +-- Conflict           409  the thing is in another state, or the same request is in progress
 +-- TooLarge           413
 +-- UnsupportedType    415
++-- UnsupportedCoding  415
 +-- Unprocessable      422  understood and not accepted: `code` says why
 +-- Throttled          429  with `Retry-After`
 +-- Unavailable        503  the ledger or the database is out of reach, or behind
@@ -17,6 +18,7 @@ DatabaseFault               an embedded PostgreSQL that can't be started
 FollowerFault               a chain that is not the one this database has followed
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -47,6 +49,7 @@ class ApiFault(Exception):
     status: ClassVar[int] = 500
     default_code: ClassVar[str] = "INTERNAL"
     title: ClassVar[str] = "Something went wrong on our side"
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -111,6 +114,15 @@ class UnsupportedType(ApiFault):
 
     status, default_code = 415, "UNSUPPORTED_MEDIA_TYPE"
     title = "The body must be application/json"
+    headers: ClassVar[Mapping[str, str]] = {"Accept": "application/json"}
+
+
+class UnsupportedCoding(ApiFault):
+    """A body that is compressed, or coded in another way."""
+
+    status, default_code = 415, "UNSUPPORTED_CONTENT_CODING"
+    title = "The body must not be coded"
+    headers: ClassVar[Mapping[str, str]] = {"Accept-Encoding": "identity"}
 
 
 class Unprocessable(ApiFault):

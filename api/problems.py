@@ -7,6 +7,7 @@ The title is in English or Malay by `Accept-Language`; `code` is for programs an
 import logging
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
@@ -22,7 +23,9 @@ from ulid import ULID
 
 from api.db.faults import DATABASE_FAULTS, describe, is_for_the_operator, is_passing
 from api.errors import ApiFault, MalformedRequest, Pointer, Unavailable
+from api.methods import allowed_methods
 from api.metrics import Metrics
+from api.routes.headers import speaks_malay
 
 PROBLEM: Final = "application/problem+json"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
@@ -56,8 +59,7 @@ def problem(
     request: Request, fault: ApiFault, extra: Mapping[str, object] | None = None
 ) -> Response:
     """Answer with a problem; `extra` members stand beside its own."""
-    language = request.headers.get("accept-language", "")
-    malay = language.lower().startswith("ms")
+    malay = speaks_malay(request.headers.getlist("accept-language"))
     body: dict[str, object] = {
         "type": f"https://billcoin.example/problems/{fault.code.lower().replace('_', '-')}",
         "title": TITLES_MS.get(fault.status, fault.title) if malay else fault.title,
@@ -70,7 +72,8 @@ def problem(
     if fault.errors:
         body["errors"] = [{"pointer": e.pointer, "code": e.code} for e in fault.errors]
     request.scope.setdefault("state", {})["code"] = fault.code
-    headers = {"Content-Language": "ms" if malay else "en"}
+    headers = {"Content-Language": "ms" if malay else "en", "Vary": "Accept-Language"}
+    headers.update(fault.headers)
     if fault.retry_after_s is not None:
         headers["Retry-After"] = str(fault.retry_after_s)
     if fault.status == 401:
@@ -98,6 +101,8 @@ def _http_exception(request: Request, fault: Exception) -> Response:
     spoken = _Spoken(fault.status_code, code, fault.detail, f"{request.method} {request.url.path}")
     answer = problem(request, spoken)
     answer.headers.update(fault.headers or {})
+    if fault.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = allowed_methods(request)  # Of all routes there, not of the first.
     return answer
 
 

@@ -158,6 +158,7 @@ class Service:
     async def authenticate(self, authorization: str, scope: Scope) -> Seller:
         """Give whom a request acts for; raise `Unauthorized` or `Forbidden`."""
         kind, _, key = authorization.partition(" ")
+        key = key.strip(" ")
         if kind.lower() != "bearer" or KEY_PATTERN.fullmatch(key) is None:
             raise Unauthorized("send `Authorization: Bearer bck_...` with a key of a merchant")
         digest, now = key_digest(key), time.monotonic()

@@ -20,6 +20,7 @@ from api.auth.keys import Scope
 from api.db.faults import DATABASE_FAULTS
 from api.errors import MalformedRequest, NotFound, Pointer, Throttled, Unavailable
 from api.problems import json_response
+from api.routes.headers import likes_better
 from api.routes.orders import parse_ulid
 from api.routes.requests import seller_of, service_of
 from api.service import Service
@@ -34,6 +35,7 @@ from node.client.errors import ClientFault
 router: Final = APIRouter()
 
 QR_QUIET_MODULES: Final = 4
+VARY: Final = {"Vary": "Accept"}
 QR_SCALE: Final = 8
 PAGE_POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src 'self'; "
@@ -101,7 +103,7 @@ async def read_offer(request: Request, order_id: str) -> Response:
     row = await service.find_order(parse_ulid(order_id))
     if row is None:
         raise NotFound("there is no such order")
-    if "text/html" in request.headers.get("accept", ""):
+    if likes_better(request.headers.getlist("accept"), "text/html", "application/json"):
         return _offer_page(row["merchant"], format_sen(row["amount_sen"]), row["state"])
     cursor, config = service.follower.cursor, service.config
     if not cursor.chain_id:
@@ -123,7 +125,8 @@ async def read_offer(request: Request, order_id: str) -> Response:
             "fee": format_bill(Units(await service.fee_units())),
             "validUntil": format_time(row["expires_ms"]),
             "validUntilHeight": cursor.height + config.transaction_ttl_blocks,
-        }
+        },
+        headers=VARY,
     )
 
 
@@ -132,7 +135,7 @@ def _offer_page(merchant: str, myr: str, state: str) -> Response:
     page = _asset("offer.html")
     for name, value in (("merchant", merchant), ("amount", myr), ("state", state)):
         page = page.replace("{{" + name + "}}", escape(value.replace("_", " ")))
-    return HTMLResponse(page, headers={"Content-Security-Policy": PAGE_POLICY})
+    return HTMLResponse(page, headers={"Content-Security-Policy": PAGE_POLICY, **VARY})
 
 
 @router.get("/api/v1/payments/{tx_hash}", tags=["shop"])

@@ -1,16 +1,17 @@
 """Reading a request: its body within a limit, its kind, its headers, its key."""
 
-import re
 from typing import Final
 
 from starlette.requests import Request
 
 from api.auth.keys import Scope
-from api.errors import TooLarge, UnsupportedType
+from api.errors import TooLarge, UnsupportedCoding, UnsupportedType
+from api.routes.headers import preference
 from api.service import Service
 from api.services.catalogue import Seller
 
-_WAIT: Final = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII)
+DIGITS_MAX: Final = 9
+"""A longer wait than this many digits of seconds is as long as we wait at all."""
 
 
 def service_of(request: Request) -> Service:
@@ -31,6 +32,9 @@ async def read_body(request: Request, limit: int) -> bytes:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedType(f"this route reads application/json, not {kind[:60] or 'nothing'}")
+    coding = ",".join(request.headers.getlist("content-encoding")).strip().lower()
+    if coding not in ("", "identity"):
+        raise UnsupportedCoding(f"a body in {coding[:60]!r} is not read: send it as it is")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:12]) > limit:
         raise TooLarge(f"at most {limit} bytes are read here")
@@ -45,5 +49,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 def wait_asked_s(request: Request, limit_s: int) -> int:
     """Read `Prefer: wait=N` (RFC 7240), cut to the limit; 0 when there is none."""
-    match = _WAIT.search(request.headers.get("prefer", ""))
-    return 0 if match is None else min(int(match[1]), limit_s)
+    text = preference(request.headers.getlist("prefer"), "wait") or ""
+    if not (text.isascii() and text.isdigit()):
+        return 0
+    return min(int(text[:DIGITS_MAX]), limit_s) if len(text) <= DIGITS_MAX else limit_s

@@ -104,6 +104,9 @@ def test_the_process_serves_without_a_node_says_so_and_ends_cleanly(
                 assert ready.json()["parts"]["database"] == {"ready": True, "reason": None}
                 assert ready.json()["parts"]["node"]["reason"] == "no node has answered yet"
                 await _is_closed_to(http, await _issued_key(tmp_path))
+                head = await http.head("/api/v1/stream")
+                assert (head.status_code, head.content) == (200, b"")
+                assert head.headers["content-type"].startswith("text/event-stream")
                 async with http.stream("GET", "/api/v1/stream") as stream:
                     assert stream.status_code == 200
                     process.send_signal(signal.SIGTERM)

@@ -1,0 +1,50 @@
+"""Methods as RFC 9110 has them: HEAD wherever GET is answered, and `Allow` on every 405."""
+
+import asyncio
+from typing import Final
+
+from starlette.requests import Request
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
+
+
+def allowed_methods(request: Request) -> str:
+    """List the methods that some route takes at the path of a request."""
+    found = {
+        method
+        for method in METHODS
+        for route in request.app.router.routes
+        if route.matches({**request.scope, "method": method})[0] is Match.FULL
+    }
+    if "GET" in found:
+        found.add("HEAD")
+    return ", ".join(sorted(found))
+
+
+class HeadAsGet:
+    """Answers HEAD with the head of what GET would give, and ends what would stream for ever."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; of a HEAD's answer pass on the head alone."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        answered = asyncio.Event()
+
+        async def receive_end() -> Message:
+            """Tell a stream that its client wants no more, once the head is told."""
+            await answered.wait()
+            return {"type": "http.disconnect"}
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                answered.set()
+
+        await self._app({**scope, "method": "GET"}, receive_end, send_head)

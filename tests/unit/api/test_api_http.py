@@ -1,0 +1,154 @@
+"""HTTP as its RFCs have it, over the real application: methods, codings, wishes, signs of life."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from api import stream
+from api.stream import Hub
+from tests.support.api.postgres import TestDatabase
+from tests.support.api.service_under_test import Bench, running_bench
+
+ORDER = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+
+def on_bench(database: TestDatabase, act, **options: object) -> None:
+    async def run() -> None:
+        async with running_bench(database, **options) as bench:
+            await act(bench)
+
+    asyncio.run(run())
+
+
+def test_head_is_answered_where_get_is_with_the_same_head_and_no_body(
+    database: TestDatabase,
+) -> None:
+    async def act(bench: Bench) -> None:
+        order = await bench.order()
+        for path in (
+            "/healthz",
+            "/api/v1/products",
+            f"/api/v1/orders/{order['id']}",
+            f"/api/v1/orders/{order['id']}/qr.svg",
+            f"/p/{order['id']}",
+            f"/p/{ORDER}",
+            "/openapi.json",
+            "/docs",
+            "/nowhere",
+        ):
+            got = await bench.http.get(path, headers=bench.till())
+            head = await bench.http.head(path, headers=bench.till())
+            assert (head.status_code, head.content) == (got.status_code, b""), path
+            for name in ("content-type", "content-length", "x-content-type-options"):
+                assert head.headers.get(name) == got.headers[name], path
+        async with asyncio.timeout(5):
+            head = await bench.http.head("/api/v1/stream")
+        assert head.headers["content-type"].startswith("text/event-stream")
+        assert bench.service.hub.count == 0
+
+    on_bench(database, act)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/api/v1/orders", "POST"),
+        ("HEAD", "/api/v1/orders", "POST"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("DELETE", f"/api/v1/orders/{ORDER}", "GET, HEAD"),
+        ("PUT", "/api/v1/payments/validate", "GET, HEAD, POST"),
+        ("OPTIONS", "/api/v1/stream", "GET, HEAD"),
+    ],
+)
+def test_a_method_that_is_not_taken_is_told_which_are(
+    database: TestDatabase, method: str, path: str, allowed: str
+) -> None:
+    async def act(bench: Bench) -> None:
+        answer = await bench.http.request(method, path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+    on_bench(database, act, ready=False)
+
+
+def test_a_body_that_is_coded_is_refused_with_what_is_taken(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        url, json_kind = "/api/v1/payments/validate", {"Content-Type": "application/json"}
+        for coding in ("gzip", "GZIP, identity", "br"):
+            headers = {**bench.till(), **json_kind, "Content-Encoding": coding}
+            answer = await bench.http.post(url, content=b"{}", headers=headers)
+            assert answer.status_code == 415
+            assert answer.json()["code"] == "UNSUPPORTED_CONTENT_CODING"
+            assert answer.headers["accept-encoding"] == "identity"
+        headers = {**bench.till(), **json_kind, "Content-Encoding": "Identity"}
+        assert (await bench.http.post(url, content=b"{}", headers=headers)).status_code == 400
+        wrong = {**bench.till(), "Content-Type": "text/plain"}
+        answer = await bench.http.post(url, content=b"{}", headers=wrong)
+        assert (answer.status_code, answer.headers["accept"]) == (415, "application/json")
+
+    on_bench(database, act)
+
+
+def test_a_wish_to_wait_is_heard_in_any_of_its_forms(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        body = {"txHash": "ab" * 32, "expectedAmount": "1.80"}
+        for fields, applied in (
+            ([("Prefer", "respond-async"), ("Prefer", 'Wait = "1"')], "wait=1"),
+            ([("prefer", "handling=lenient;x, WAIT=01")], "wait=1"),
+            ([("prefer", "wait=soon")], None),
+        ):
+            headers = [*bench.till().items(), *fields]
+            answer = await bench.http.post("/api/v1/payments/validate", json=body, headers=headers)
+            assert answer.status_code == 200, answer.text
+            assert answer.headers.get("preference-applied") == applied
+
+    on_bench(database, act)
+
+
+def test_a_problem_speaks_the_language_that_is_liked_best(database: TestDatabase) -> None:
+    async def act(bench: Bench) -> None:
+        wish = {"Accept-Language": "en;q=0.3, ms-MY;q=0.9"}
+        answer = await bench.http.get("/nowhere", headers=wish)
+        assert answer.headers["content-language"] == "ms"
+        assert answer.headers["vary"] == "Accept-Language"
+
+    on_bench(database, act, ready=False)
+
+
+def test_a_stream_shows_life_by_itself_though_nothing_can_be_read(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "QUIET_S", 0.05)
+
+    async def act(bench: Bench) -> None:
+        hub = Hub(bench.service.engine, _never)
+        reading = asyncio.create_task(hub.run())
+        page = hub.listen(None, bench.service.snapshot)
+        async with asyncio.timeout(10), contextlib.aclosing(page):
+            assert (await anext(page)).startswith(b"retry: ")
+            assert b"event: snapshot" in await anext(page)
+            assert [await anext(page) for _ in range(3)] == [stream.SIGN_OF_LIFE.raw] * 3
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+    on_bench(database, act)
+
+
+async def _never() -> dict[str, object]:
+    await asyncio.Event().wait()
+    return {}
+
+
+def test_one_client_takes_no_more_than_its_share_of_the_live_pages(
+    database: TestDatabase,
+) -> None:
+    async def act(bench: Bench) -> None:
+        hub, snapshot = bench.service.hub, bench.service.snapshot
+        while hub.places.take("127.0.0.1"):
+            pass
+        answer = await bench.http.get("/api/v1/stream")
+        assert (answer.status_code, answer.json()["code"]) == (429, "TOO_MANY_STREAMS")
+        async with contextlib.aclosing(hub.listen(None, snapshot, "192.0.2.7")) as page:
+            assert (await anext(page)).startswith(b"retry: ")
+
+    on_bench(database, act)
