@@ -15,6 +15,8 @@ from typing import Annotated, Final
 
 import typer
 
+from node.cli.first_process import stay_behind
+
 GROUP: Final = "billcoin.commands"
 PACKAGES: Final = ("api", "consensus", "iot_minting", "ledger", "loadtest", "node", "simulator")
 INTERRUPTED: Final = 130
@@ -100,6 +102,8 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 def main() -> None:
     """Run the command line."""
+    if os.getpid() == 1:
+        stay_behind()
     try:
         build(sys.argv[1:])()
     except (Exception, KeyboardInterrupt) as error:
