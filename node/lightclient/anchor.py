@@ -81,7 +81,7 @@ def parse_anchor(text: bytes) -> Anchor:
             for each in file.validators
         )
         committee = seat_committee(seats)
-    except (msgspec.MsgspecError, BadGenesis, BadCommittee, BadJson) as error:
+    except (msgspec.ValidationError, BadGenesis, BadCommittee, BadJson) as error:
         raise BadAnchor(f"the file is no anchor and no genesis: {error}") from error
     chain_id = Hash(bytes.fromhex(file.chain_id))
     return Anchor(chain_id, file.prefix, Epoch(file.epoch), file.time_ms, committee)

@@ -10,7 +10,7 @@ from random import Random
 
 import msgspec
 
-from api.errors import MalformedRequest, NotFound
+from api.errors import ConfigFault, MalformedRequest, NotFound
 from consensus.errors import CorruptJournal
 from consensus.journal import frame
 from consensus.messages import Vote
@@ -109,7 +109,6 @@ def make_readers() -> dict[str, Reader]:
     device, ingest = key("device"), key("ingest")
     receipt = sign_receipt(CHAIN_ID, ingest, device.public, 1, 2)
     address = format_address(town.address("alice"), "dbill").encode()
-    question = b'{"txHash": "%s", "expectedAmount": "1.80", "currency": "BILL"}' % (b"0a" * 32)
     blocks = wire.Blocks((body,), certificate, height)
 
     def reader(name: str, *samples: bytes, faults=(CodecFault,), feed=None) -> tuple[str, Reader]:
@@ -153,11 +152,7 @@ def make_readers() -> dict[str, Reader]:
               readings_topic("plant", "line", device.public).encode(), faults=(MintFault,)),
         reader("iot_minting.types.read_receipt", encode(receipt), faults=(MintFault,),
                feed=lambda raw: read_receipt(raw, CHAIN_ID, ingest.public, device.public)),
-        texts("api.amounts.parse_sen", b"1.80"),
-        texts("api.amounts.parse_units", b"1.800000"),
-        texts("api.routes.orders.parse_ulid", b"01JD0000000000000000000000", faults=(NotFound,)),
-        reader("api.services.payments.read_json", question, faults=(MalformedRequest,)),
-        reader("api.services.payments.read_question", question, faults=(MalformedRequest,)),
+        *_api_readers(reader, texts),
         reader("node.shell.rpc.bodies.decode_batch", b'{"transactions": ["00ff"]}',
                faults=(Problem,), feed=lambda raw: decode_batch(raw, packed=False)),
         reader("packed batch", encode([paid]), faults=(Problem,),
@@ -166,6 +161,23 @@ def make_readers() -> dict[str, Reader]:
                feed=lambda raw: FrameDecoder(1_000).feed(raw)),
     ]  # fmt: skip
     return dict(told)
+
+
+Told = Callable[..., tuple[str, Reader]]
+
+
+def _api_readers(reader: Told, texts: Told) -> list[tuple[str, Reader]]:
+    """Say how the readers of payments are fed."""
+    question = b'{"txHash": "%s", "expectedAmount": "1.80", "currency": "BILL"}' % (b"0a" * 32)
+    return [
+        texts("api.amounts.parse_sen", b"1.80"),
+        texts("api.amounts.parse_units", b"1.800000"),
+        texts("api.db.address.read_address", b"postgresql://bill:milk@127.0.0.1:5432/bill",
+              b"postgresql:///bill?host=/run&sslmode=require", faults=(ConfigFault,)),
+        texts("api.routes.orders.parse_ulid", b"01JD0000000000000000000000", faults=(NotFound,)),
+        reader("api.services.payments.read_json", question, faults=(MalformedRequest,)),
+        reader("api.services.payments.read_question", question, faults=(MalformedRequest,)),
+    ]  # fmt: skip
 
 
 NOT_NAMED_READERS = {"frames", "packed batch"}
