@@ -29,8 +29,9 @@ from ledger.genesis.types import (
     GenesisStock,
     GenesisValidator,
 )
-from ledger.primitives.errors import BadAddress
+from ledger.primitives.errors import BadAddress, BadJson
 from ledger.primitives.keys import Address, PublicKey, format_address, parse_address
+from ledger.primitives.strict_json import decode_json
 from ledger.state.records import Role
 
 _KEY_BYTES = 32
@@ -110,28 +111,21 @@ def _convert(file: GenesisFile) -> Genesis:
 
 def parse_genesis(text: str | bytes) -> Genesis:
     """Read a genesis file; raise `BadGenesis`, which says where it is wrong and why."""
-    if len(text) > GENESIS_BYTES_MAX:
-        raise BadGenesis(where="file", why=f"larger than {GENESIS_BYTES_MAX} bytes")
     try:
-        file = msgspec.json.decode(text, type=GenesisFile)
-        given = json.loads(text, object_pairs_hook=_check_names)
+        raw = text.encode() if isinstance(text, str) else text
+        given = decode_json(raw, GENESIS_BYTES_MAX)
+        file = msgspec.convert(given, GenesisFile)
+        assert isinstance(given, dict), "the file's type is an object"
         _check_whole(given["parameters"], msgspec.to_builtins(file.parameters), "parameters")
         genesis = _convert(file)
         # Lengths that the file's own structs leave open are in the wire structs' types.
         msgspec.msgpack.decode(msgspec.msgpack.encode(genesis), type=Genesis)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except BadJson as fault:
+        raise BadGenesis(where=fault.place or "file", why=fault.why) from fault
+    except (msgspec.MsgspecError, ValueError) as error:
         raise BadGenesis(where="file", why=str(error)) from error
     genesis.check()
     return genesis
-
-
-def _check_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """Give an object; raise if it has a name twice."""
-    names = [name for name, _ in pairs]
-    doubled = next((name for name in names if names.count(name) > 1), None)
-    if doubled is not None:
-        raise ValueError(f"Object has the field `{doubled}` twice")
-    return dict(pairs)
 
 
 def _check_whole(given: object, read: object, where: str) -> None:

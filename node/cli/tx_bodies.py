@@ -3,9 +3,9 @@
 `{"type": "freeze_account", "address": "dbill1...", "frozen": true}`: the type's name is its tag on
 the wire, the fields are those of its struct in `ledger.types` by their public names. Bytes are hex;
 where an address can stand, one of this network may. Units, times and prices are whole numbers.
+What is signed has one meaning: equal names and other doubtful JSON are refused (`node.json_file`).
 """
 
-import json
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from ledger.primitives.hexadecimal import parse_hex
 from ledger.primitives.keys import Address, Policy, PublicKey, parse_address
 from ledger.types.transaction import Body
 from node.errors import BadArgument
+from node.json_file import read_json_object
 
 _BODIES: Final = inspect.type_info(Body)
 assert isinstance(_BODIES, inspect.UnionType)
@@ -32,7 +33,7 @@ class _Policy(msgspec.Struct, forbid_unknown_fields=True):
 
 def read_body(path: Path, prefix: str) -> Body:
     """Read a body from a JSON file; raise `BadArgument` that says what is wrong where."""
-    found = _read_object(path)
+    found: dict[str, object] = {**read_json_object(path)}
     shape = _SHAPES.get(str(found.pop("type", None)))
     if shape is None:
         raise BadArgument(f'{path}: "type" must be one of {", ".join(sorted(_SHAPES))}')
@@ -47,7 +48,7 @@ def read_body(path: Path, prefix: str) -> Body:
 
 def read_policy(path: Path) -> Policy:
     """Read `{"threshold": 2, "keys": ["...", ...]}`; the order of the keys does not matter."""
-    found = _read_object(path)
+    found = read_json_object(path)
     try:
         words = msgspec.convert(found, _Policy)
         keys = sorted(PublicKey(parse_hex(key)) for key in words.keys)
@@ -56,18 +57,6 @@ def read_policy(path: Path) -> Policy:
     except (msgspec.ValidationError, PrimitiveFault, ValueError) as error:
         raise BadArgument(f"{path}: it is no threshold with keys in hex: {error}") from error
     return policy
-
-
-def _read_object(path: Path) -> dict[str, object]:
-    try:
-        found = json.loads(path.read_text())
-    except OSError as error:
-        raise BadArgument(f"{path} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise BadArgument(f"{path} is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise BadArgument(f"{path} must hold one JSON object")
-    return found
 
 
 def _fields(found: dict[str, object], shape: inspect.StructType, prefix: str) -> list[object]:

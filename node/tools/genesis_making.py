@@ -6,7 +6,6 @@ the keys folder, which is made (mode 0600) if it is not there yet. Stock is neve
 backs exactly what accounts, validators and bonds begin with.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from ledger.primitives.keys import Address, PublicKey, SigningKey, address_of, p
 from ledger.state.records import ATTESTORS_LEAST, Role
 from ledger.types.evidence import Instrument, MilkKind
 from node.errors import BadArgument
+from node.json_file import read_json_object
 from node.key_file import make_seed, read_key, write_key
 
 E = TypeVar("E", bound=StrEnum)
@@ -113,15 +113,7 @@ def read_parameters(path: Path | None) -> dict[str, object]:
     """Read a JSON object of parameters that differ from the defaults."""
     if path is None:
         return {}
-    try:
-        found = json.loads(path.read_text())
-    except OSError as error:
-        raise BadArgument(f"--parameters {path} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise BadArgument(f"--parameters {path} is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise BadArgument(f"--parameters {path} must hold one JSON object")
-    return found
+    return {**read_json_object(path, "--parameters ")}
 
 
 def _stock(

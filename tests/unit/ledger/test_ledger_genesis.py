@@ -135,10 +135,19 @@ def test_what_is_no_genesis_at_all_is_a_fault(text):
 
 def test_a_field_that_stands_twice_is_a_fault():
     doubled = TEXT.replace('"stake_units": ', '"stake_units": 1, "stake_units": ', 1)
-    with pytest.raises(BadGenesis, match="the field `stake_units` twice"):
+    with pytest.raises(BadGenesis, match="/validators/0/stake_units: the name stands twice"):
         parse_genesis(doubled)
-    with pytest.raises(BadGenesis, match="the field `name` twice"):
+    with pytest.raises(BadGenesis, match="/name: the name stands twice"):
         parse_genesis(TEXT.replace("{", '{"name": "first", ', 1))
+
+
+def test_a_parameter_that_stands_twice_is_a_fault_and_so_is_a_deep_nest():
+    doubled = TEXT.replace('"fee_least_units": ', '"fee_least_units": 1, "fee_least_units": ', 1)
+    with pytest.raises(BadGenesis, match="/parameters/fee_least_units: the name stands twice"):
+        parse_genesis(doubled)
+    nest = "[" * 40 + "]" * 40
+    with pytest.raises(BadGenesis, match="nests deeper"):
+        parse_genesis(TEXT.replace("{", f'{{"more": {nest}, ', 1))
 
 
 def test_a_network_for_real_money_has_at_least_four_attestors():

@@ -66,6 +66,11 @@ def test_a_field_keeps_its_public_name_whatever_the_code_calls_it(tmp_path):
     ("text", "why"),
     [
         ("{", "is not JSON"),
+        ('{"type": "fund_subsidy", "units": 1, "units": 7}', "/units: the name stands twice"),
+        ('{"type": "fund_subsidy", "units": ' + "[" * 40 + "]" * 40 + "}", "nests deeper"),
+        ('{"type": "fund_subsidy", "units": NaN}', "NaN is not a number"),
+        ('{"type": "fund_subsidy", "units": 5.0}', "int"),
+        ('{"type": "fund_subsidy", "units": 5}' + " " * 2**20, "are allowed"),
         ("[]", "one JSON object"),
         ('{"type": "freeze"}', "freeze_account"),
         ('{"type": "freeze_account"}', "must be there"),
@@ -83,6 +88,14 @@ def test_what_is_wrong_with_a_body_is_told(tmp_path, text, why):
     path.write_text(text)
     with pytest.raises(BadArgument, match=why):
         read_body(path, "dbill")
+
+
+def test_of_two_thresholds_of_a_policy_none_is_taken(tmp_path):
+    path = tmp_path / "policy.json"
+    keys = json.dumps([key(name).public.hex() for name in "abc"])
+    path.write_text(f'{{"threshold": 3, "keys": {keys}, "threshold": 1}}')
+    with pytest.raises(BadArgument, match="/threshold: the name stands twice"):
+        read_policy(path)
 
 
 def test_a_policy_is_the_same_in_any_order_of_its_keys(tmp_path):

@@ -129,6 +129,8 @@ def test_a_wrong_word_is_named(tmp_path, words, told):
     ("text", "told"),
     [("[]", "one JSON object"), ("{", "not JSON"), ('{"x": 1}', "x is no parameter"),
      ('{"fee_least_units": "a"}', "fee_least_units"),
+     ('{"fee_least_units": 1, "fee_least_units": 2}', "/fee_least_units: the name stands twice"),
+     ('{"staking": ' + "[" * 40 + "]" * 40 + "}", "nests deeper"),
      ('{"staking": {"epochs": 1}}', "staking.epochs is no parameter")],
 )  # fmt: skip
 def test_wrong_parameters_are_named(tmp_path, text, told):
