@@ -211,7 +211,7 @@ class GuardedProtocol(HttpToolsProtocol):
         limits = self._limits
         if self._unread_for_s(now_s) > limits.unread_s:
             return "unread"
-        if self.flow.read_paused:
+        if self.flow.read_paused or (self.cycle and self.cycle.waiting_for_100_continue):
             # We keep the client waiting, not the client us.
             self._since_s, self._window_bytes = now_s, 0
             return None

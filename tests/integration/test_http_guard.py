@@ -98,6 +98,21 @@ def test_a_body_below_the_least_rate_is_cut_and_one_above_it_is_not():
         assert server.left == ["/"], "the application was told that its client is gone"
 
 
+def test_a_body_that_waits_to_be_asked_for_is_not_late():
+    @served(body_window_s=0.2)
+    async def _(server):
+        wire = await server.wire()
+        head = post(3, "/later").replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
+        await wire.sent(head)
+        other = await server.wire()
+        await other.sent(post(3) + b"a")
+        assert await other.rest() == b"", "a sweep has passed"
+        server.go.set()
+        assert (await wire.answer())[0] == 100
+        await wire.sent(b"abc")
+        assert (await wire.answer())[1].startswith(b"/later 3 ")
+
+
 CHUNKED = "POST {} HTTP/1.1\r\nHost: milk\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 

@@ -95,9 +95,14 @@ class Served:
         return wire
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with path and size of the body; `/large` is large, `/wait` waits."""
+        """Answer with path and size of the body; `/large` is large, `/wait` waits.
+
+        `/early` answers before it has read a body, `/later` reads one when told to.
+        """
         path, size, more = scope["path"], 0, True
         self.asked.append(path)
+        if path == "/later":
+            await self.go.wait()
         while more and path != "/early":
             message = await receive()
             if message["type"] == "http.disconnect":
