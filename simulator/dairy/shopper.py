@@ -284,7 +284,9 @@ async def shop(home: Path, config: ShopperConfig, stop: asyncio.Event) -> None:
     book.write_summary()
     interval_s = config.interval_ms / 1_000
     async with (
-        httpx.AsyncClient(base_url=config.api_url, timeout=REQUEST_TIMEOUT_S) as http,
+        httpx.AsyncClient(
+            base_url=config.api_url, timeout=REQUEST_TIMEOUT_S, trust_env=False
+        ) as http,
         asyncio.TaskGroup() as group,
     ):
         for number in range(config.shoppers):

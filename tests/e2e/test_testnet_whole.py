@@ -36,12 +36,19 @@ CATCH_UP_S = 60
 STOP_S_MAX = 5.0
 FIRST_BLOCK_MS_MAX = 20_000
 
+# As on a machine behind a company's proxy. Nothing listens there: what asks it gets no answer.
+PROXIES = {
+    name: "http://127.0.0.1:1"
+    for word in ("http", "https", "all", "mqtt")
+    for name in (f"{word}_proxy", f"{word}_proxy".upper())
+}
+
 pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
-    net = RunningTestnet(tmp_path_factory.mktemp("e2e") / "net")
+    net = RunningTestnet(tmp_path_factory.mktemp("e2e") / "net", PROXIES)
     yield net
     net.close()
 
@@ -122,6 +129,11 @@ def test_readings_become_milk_and_an_order_paid_with_it_validates(net):
     supply = net.ask("node-0", lambda client: client.supply())
     assert supply.ok
     assert supply.supply_units == supply.minted_units - supply.redeemed_units
+
+
+def test_the_shopper_pays_whatever_proxies_the_environment_names(net):
+    assert PROXIES.items() <= psutil.Process(net.pid("shopper")).environ().items()
+    net.until(lambda: net.state().figures.get("payments_validated"), MINT_S, "purchase")
 
 
 def test_every_validator_agrees_with_every_other(net):

@@ -111,7 +111,7 @@ def test_a_database_that_is_not_there_yet_is_waited_for_with_a_notice(
             async with (
                 await asyncio.start_server(gate.serve, "127.0.0.1", port),
                 service(tmp_path, url.replace(f":{real}/", f":{port}/")) as (process, listens),
-                httpx.AsyncClient(base_url=f"http://127.0.0.1:{listens}") as http,
+                httpx.AsyncClient(base_url=f"http://127.0.0.1:{listens}", trust_env=False) as http,
             ):
                 await lives(http, process)
                 process.terminate()
@@ -166,7 +166,7 @@ def test_parameters_of_libpq_take_effect(database: TestDatabase, tmp_path: Path)
             given = "?sslmode=disable&application_name=the%20till&connect_timeout=5"
             async with (
                 service(tmp_path, url + given) as (process, port),
-                httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+                httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http,
             ):
                 await lives(http, process)
                 await database.execute(

@@ -69,7 +69,9 @@ async def running(database: TestDatabase, home: Path) -> AsyncIterator[Running]:
             env={"DATABASE_URL": url, "PATH": "/usr/bin:/bin"},
         )
         try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", trust_env=False
+            ) as http:
                 async with asyncio.timeout(20):
                     while not await answers(http):  # noqa: ASYNC110 - another process
                         await asyncio.sleep(0.05)

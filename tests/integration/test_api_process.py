@@ -97,7 +97,9 @@ def test_the_process_serves_without_a_node_says_so_and_ends_cleanly(
             process = await asyncio.create_subprocess_exec(
                 *COMMAND, "run", "--home", str(tmp_path), stderr=asyncio.subprocess.PIPE
             )
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+            async with httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", trust_env=False
+            ) as http:
                 await _answers(http)
                 ready = await http.get("/readyz")
                 assert (ready.status_code, ready.json()["status"]) == (503, "not_ready")

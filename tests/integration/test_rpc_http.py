@@ -37,7 +37,7 @@ def served(home, backend=None):
 
 
 async def raw_http(client, method, path, **kwargs):
-    async with httpx.AsyncClient(base_url=client.base_url) as http:
+    async with httpx.AsyncClient(base_url=client.base_url, trust_env=False) as http:
         return await http.request(method, path, **kwargs)
 
 

@@ -31,7 +31,7 @@ def served(folder, test, backend=None):
         with toy_node(folder / "rpc.sock", backend) as node:
             async with (
                 rpc_app(folder) as client,
-                httpx.AsyncClient(base_url=client.base_url, timeout=5) as http,
+                httpx.AsyncClient(base_url=client.base_url, timeout=5, trust_env=False) as http,
             ):
                 await test(node, http)
 
@@ -195,7 +195,7 @@ def test_a_post_without_an_answer_names_its_ids_and_the_node_knows_them(tmp_path
         backend = Mute()
         with toy_node(tmp_path / "rpc.sock", backend) as node:
             async with rpc_app(tmp_path) as client:
-                async with httpx.AsyncClient(base_url=client.base_url) as http:
+                async with httpx.AsyncClient(base_url=client.base_url, trust_env=False) as http:
                     batch = {"transactions": [PAID.hex(), b"no transaction".hex()]}
                     post = asyncio.create_task(http.post("/v1/transactions", json=batch))
                     await poll(lambda: PAID in backend.pool)
@@ -216,7 +216,7 @@ def test_a_post_without_an_answer_names_its_ids_and_the_node_knows_them(tmp_path
 def test_a_post_that_the_node_was_not_given_says_so(tmp_path):
     async def whole():
         async with rpc_app(tmp_path, linked=False) as client:
-            async with httpx.AsyncClient(base_url=client.base_url) as http:
+            async with httpx.AsyncClient(base_url=client.base_url, trust_env=False) as http:
                 batch = {"transactions": [PAID.hex()]}
                 answer = await http.post("/v1/transactions", json=batch)
                 assert (answer.status_code, answer.json()["taken"]) == (503, "no")

@@ -64,7 +64,7 @@ def served(folder: Path, store, test) -> None:
 
 
 async def asked(client, path):
-    async with httpx.AsyncClient(base_url=client.base_url) as http:
+    async with httpx.AsyncClient(base_url=client.base_url, trust_env=False) as http:
         return await http.get(path)
 
 

@@ -142,6 +142,44 @@ def test_nothing_large_or_third_party_is_held():
     assert not strange
 
 
+# Calls of httpx that open a client, for good or for one request.
+HTTPX = {
+    "AsyncClient",
+    "Client",
+    "get",
+    "head",
+    "post",
+    "put",
+    "patch",
+    "delete",
+    "request",
+    "stream",
+}
+
+
+def test_no_http_client_goes_by_way_of_a_proxy():
+    """A node, a broker, a payments service is on this machine or named by its own address.
+
+    The proxies that an environment names are for the web: they can't reach a loopback address.
+    """
+    led_astray = [
+        place(path, node.lineno)
+        for path in sources()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {f"httpx.{name}" for name in HTTPX}
+        and "trust_env=False" not in {ast.unparse(keyword) for keyword in node.keywords}
+    ]
+    other_clients = [
+        place(path, node.lineno)
+        for path in sources()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and re.match(r"(from|import) (urllib\.request|requests|aiohttp)\b", ast.unparse(node))
+    ]
+    assert not led_astray + other_clients
+
+
 def test_every_package_says_that_it_is_typed():
     assert not [name for name in PACKAGES if not (ROOT / name / "py.typed").is_file()]
 

@@ -176,7 +176,7 @@ async def running_bench(
             transport = httpx.ASGITransport(create_app(service))
             try:
                 async with httpx.AsyncClient(
-                    transport=transport, base_url="http://milk.example"
+                    transport=transport, base_url="http://milk.example", trust_env=False
                 ) as http:
                     bench = Bench(service, node, http, *keys)
                     if ready:

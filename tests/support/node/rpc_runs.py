@@ -46,7 +46,7 @@ async def rpc_app(home: Path, *, linked: bool = True) -> AsyncIterator[NodeClien
 
 async def linked_up(client: NodeClient) -> None:
     """Wait until the RPC process knows its node's status, which JSON needs for its prefix."""
-    async with httpx.AsyncClient(base_url=client.base_url) as http:
+    async with httpx.AsyncClient(base_url=client.base_url, trust_env=False) as http:
         while (await http.get("/v1/supply")).is_error:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(_TURN_S)
 

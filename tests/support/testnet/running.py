@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,14 @@ STEP_S = 0.1
 
 
 class RunningTestnet:
-    """One directory, and the supervisor that runs it now, if one does."""
+    """One directory, and the supervisor that runs it now, if one does.
 
-    def __init__(self, directory: Path) -> None:
+    `environment` is what its processes find in theirs, beside what this one has.
+    """
+
+    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
         self.layout = Layout(directory)
+        self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._output = directory.with_name("up.json")
 
@@ -49,7 +53,12 @@ class RunningTestnet:
         command = [BILLCOIN, "testnet", "up", "--dir", str(self.layout.root), "--json", *options]
         with self._output.open("wb") as out, self._output.with_suffix(".err").open("wb") as err:
             self._process = subprocess.Popen(
-                command, stdout=out, stderr=err, cwd=ROOT, start_new_session=True
+                command,
+                stdout=out,
+                stderr=err,
+                cwd=ROOT,
+                env=self._environment,
+                start_new_session=True,
             )
 
     def interrupt(self) -> float:

@@ -45,7 +45,9 @@ class Nodes(httpx.AsyncBaseTransport):
 def over(nodes: Nodes, act: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
     async def run() -> None:
         transport = FailoverTransport(URLS, nodes, lambda: nodes.now_s)
-        async with httpx.AsyncClient(transport=transport, base_url=URLS[0]) as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url=URLS[0], trust_env=False
+        ) as client:
             await act(client)
 
     asyncio.run(run())

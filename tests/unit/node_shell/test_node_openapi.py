@@ -36,7 +36,9 @@ def test_what_is_published_is_current():
 def test_what_is_served_is_what_is_published(tmp_path):
     async def ask():
         transport = httpx.ASGITransport(make_app(NodeLink(tmp_path / "rpc.sock")))
-        async with httpx.AsyncClient(transport=transport, base_url="http://node") as http:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://node", trust_env=False
+        ) as http:
             return await http.get("/openapi.json")
 
     answer = asyncio.run(ask())
