@@ -20,6 +20,8 @@ INSTALL := $(PIP) install --no-user --no-deps --require-hashes \
 PYTEST := $(BIN)/python -m pytest
 # Tests share the cores by file: what a file sets up (a database, a network) stays in one process.
 # Slow folders come first by their names (e2e, integration), so that no worker ends long after.
+# Each run has temporary folders of its own, which stay if it fails: runs side by side clear away
+# what lies in pytest's usual place.
 PARALLEL := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 TESTNET ?= testnet
 export TESTNET
@@ -45,7 +47,8 @@ up: setup ## Run a whole testnet with a live board
 	$(BIN)/billcoin testnet up --dir "$$TESTNET" $(ARGS)
 
 test: setup-dev ## Run every test, and hold each package to its coverage
-	$(PYTEST) tests --ignore=tests/tidy $(PARALLEL) --durations=25 --cov --cov-report= $(ARGS)
+	@temp=$$(mktemp -d) && set -x && $(PYTEST) tests --ignore=tests/tidy $(PARALLEL) \
+	    --basetemp=$$temp/t --durations=25 --cov --cov-report= $(ARGS) && rm -rf $$temp
 	@$(BIN)/coverage json -q -o .coverage.json
 	@$(BIN)/python tests/tidy/coverage_floors.py .coverage.json
 
