@@ -12,6 +12,8 @@ from typing import Any, Final, cast
 import ecs_logging
 import structlog
 
+from node.output import steady
+
 LEVELS: Final = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -47,7 +49,7 @@ def set_up_logs(service: str, level: str = "info") -> None:
             cast("structlog.typing.Processor", ecs_logging.StructlogFormatter()),
         ],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(steady(sys.stderr))
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]

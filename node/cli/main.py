@@ -10,12 +10,14 @@ import inspect
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points, version
 from typing import Annotated, Final
 
 import typer
 
 from node.cli.first_process import stay_behind
+from node.output import prepare_output
 
 GROUP: Final = "billcoin.commands"
 PACKAGES: Final = ("api", "consensus", "iot_minting", "ledger", "loadtest", "node", "simulator")
@@ -102,6 +104,7 @@ def explain(error: BaseException) -> tuple[str, int]:
 
 def main() -> None:
     """Run the command line."""
+    prepare_output()
     if os.getpid() == 1:
         stay_behind()
     try:
@@ -110,7 +113,8 @@ def main() -> None:
         if os.environ.get("BILLCOIN_TRACEBACK") == "1":
             raise
         line, code = explain(error)
-        typer.echo(f"billcoin: {line}", err=True)
+        with suppress(OSError):  # The code tells it too, where nobody reads.
+            typer.echo(f"billcoin: {line}", err=True)
         sys.exit(code)
 
 

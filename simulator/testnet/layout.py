@@ -7,7 +7,7 @@ made. `DIR/lock` is held by the one supervisor; the kernel lets go of it however
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -122,7 +122,7 @@ class Layout:
         """Read the account of the present or last run, if there is one that can be read."""
         try:
             return msgspec.json.decode(self.state_path.read_bytes(), type=RunState)
-        except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, UnicodeDecodeError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
 
     def write_state(self, state: RunState) -> None:
@@ -158,6 +158,11 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Write a file so that a reader sees the old content or the new, never a part."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     handle = os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    aside.replace(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        aside.replace(path)
+    except OSError:  # A part of it would fill the disk for nothing.
+        with suppress(OSError):
+            aside.unlink()
+        raise

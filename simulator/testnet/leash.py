@@ -85,16 +85,17 @@ class Child:
 def rotate(log: Path, bytes_max: int = LOG_BYTES_MAX) -> bool:
     """Move an outgrown log aside in place; the writer appends on, to the emptied file.
 
-    A few lines written between copy and truncation can be lost; they are logs, not records.
+    A few lines written between copy and truncation can be lost; they are logs, not records. So the
+    log is emptied also where there is no room for a copy of it.
     """
     try:
         if log.stat().st_size <= bytes_max:
             return False
-    except FileNotFoundError:
+        with contextlib.suppress(OSError):
+            log.with_name(log.name + ".1").write_bytes(log.read_bytes()[-bytes_max:])
+        os.truncate(log, 0)
+    except OSError:
         return False
-    aside = log.with_name(log.name + ".1")
-    aside.write_bytes(log.read_bytes()[-bytes_max:])
-    os.truncate(log, 0)
     return True
 
 
@@ -104,7 +105,7 @@ def last_line(log: Path, chars_max: int = LAST_LINE_CHARS_MAX) -> str:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - TAIL_BYTES_MAX))
             lines = file.read().decode(errors="replace").split("\n")
-    except FileNotFoundError:
+    except OSError:
         return "nothing was logged"
     said = [line.strip() for line in lines if line.strip()]
     return said[-1][:chars_max] if said else "nothing was logged"

@@ -1,14 +1,17 @@
 """One run of a network, from ports to the last line: the supervisor, the observer and the board.
 
 The supervisor's task decides when the run is over; the others look on and end with it. What they
-show is also in `DIR/testnet.json`, once a second, for `status`.
+show is also in `DIR/testnet.json`, once a second, for `status`. Nothing that looks on can end the
+network: what can't be shown, noted or asked is told once and tried again.
 """
 
 import asyncio
 import os
 import signal
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +19,7 @@ from rich.console import Console
 from rich.live import Live
 
 from ledger.genesis import parse_genesis
+from node.output import steady
 from simulator.testnet import plan
 from simulator.testnet.board import Scene, draw
 from simulator.testnet.create import create
@@ -95,7 +99,7 @@ class Run:
         self._addresses = plan.addresses(layout, self._ports)
         self._began_ms = now_ms()
         self._started_ms = time.time_ns() // 1_000_000
-        self._console = Console(stderr=wishes.quiet)
+        self._console = Console(file=steady(sys.stderr if wishes.quiet else sys.stdout))
         self._deaths_told: dict[str, int] = {}
         self._line_due_ms = 0
 
@@ -104,18 +108,21 @@ class Run:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, stop.set)
+            # `nohup` has SIGHUP ignored, and means it.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, stop.set)
         nodes = {name: plan.node_url(self._ports, i) for i, name in enumerate(self._names)}
         shopper = self._layout.home("shopper")
         async with Observer(nodes, shopper, self.figures) as observer, asyncio.TaskGroup() as group:
             watching = [
-                group.create_task(self._watch(observer)),
-                group.create_task(self._show()),
-                group.create_task(self._account()),
+                group.create_task(self._steadily("reading figures", lambda: self._watch(observer))),
+                group.create_task(self._steadily("showing the run", self._show)),
+                group.create_task(self._steadily("writing testnet.json", self._account)),
             ]
             group.create_task(self._until(stop, observer, watching))
             await self._supervisor.run()
-        self._write_state()
+        with suppress(OSError):
+            self._write_state()
         if not self._wishes.quiet:
             self._console.print(draw_end(self.scene()))
 
@@ -130,16 +137,30 @@ class Run:
             pass
         if not stop.is_set():
             # The time is up and nobody waits at the terminal: the last figures are worth a moment.
-            try:
+            with suppress(Exception):
                 async with asyncio.timeout(LAST_LOOK_S):
                     await observer.observe()
                     await observer.compare()
-            except TimeoutError:
-                pass
-        observer.read_purchases()
+        with suppress(Exception):
+            observer.read_purchases()
         self._supervisor.stop()
         for task in watching:
             task.cancel()
+
+    async def _steadily(self, what: str, look: Callable[[], Awaitable[None]]) -> None:
+        """Look on for as long as the run lasts; what fails is told once and begun again.
+
+        A bug of an observer too: it must not end the network.
+        """
+        told = ""
+        while True:
+            try:
+                await look()
+            except Exception as error:
+                why = f"{what} failed, and is tried again: {type(error).__name__}: {error}"
+                if why != told:
+                    self._say(told := why)
+            await asyncio.sleep(DRAW_EVERY_S)
 
     async def _watch(self, observer: Observer) -> None:
         while True:
