@@ -14,6 +14,7 @@ from iot_minting.errors import MintFault, Misconfigured
 from iot_minting.store import STORE_NAME, Store
 from ledger.errors.base import LedgerFault
 from ledger.primitives.amounts import Units, format_bill
+from node.environment import explain_environment, is_environment
 from node.errors import NodeFault
 from node.logs import set_up_logs
 
@@ -29,7 +30,8 @@ Limit = Annotated[int, typer.Option(min=1, max=10_000, help="The most lines to p
 
 def _fail(fault: BaseException) -> typer.Exit:
     """Say what is wrong, once, and end with 1."""
-    typer.echo(f"billcoin mint: {fault}", err=True)
+    text = explain_environment(fault) if is_environment(fault) else str(fault)
+    typer.echo(f"billcoin mint: {text}", err=True)
     return typer.Exit(1)
 
 

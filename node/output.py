@@ -9,10 +9,7 @@ import io
 import os
 import select
 import sys
-from typing import TYPE_CHECKING, Final, TextIO
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from typing import Any, Final, TextIO
 
 PATIENCE_MS: Final = 100
 """How long a slow reader is waited for, until it reads again: a stuck one must not hold us up."""
@@ -57,7 +54,7 @@ class Steady(io.RawIOBase):
         """Tell whether a person looks on."""
         return os.isatty(self._descriptor)
 
-    def write(self, data: "ReadableBuffer") -> int:
+    def write(self, data: Any) -> int:
         """Write as much as the reader takes; claim all of it."""
         view = memoryview(data).cast("B")
         rest = view

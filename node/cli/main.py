@@ -17,6 +17,7 @@ from typing import Annotated, Final
 import typer
 
 from node.cli.first_process import stay_behind
+from node.environment import explain_environment, is_environment
 from node.output import prepare_output
 
 GROUP: Final = "billcoin.commands"
@@ -84,7 +85,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 def _is_fault(error: BaseException) -> bool:
     """Tell a fault, raised on purpose by one of our packages, from a bug."""
     ours = type(error).__module__.partition(".")[0] in PACKAGES
-    return (ours and not isinstance(error, AssertionError)) or isinstance(error, OSError)
+    return (ours and not isinstance(error, AssertionError)) or is_environment(error)
 
 
 def explain(error: BaseException) -> tuple[str, int]:
@@ -93,6 +94,8 @@ def explain(error: BaseException) -> tuple[str, int]:
     if any(isinstance(leaf, KeyboardInterrupt) for leaf in leaves):
         return "interrupted", INTERRUPTED
     bug = next((leaf for leaf in leaves if not _is_fault(leaf)), None)
+    if bug is None and is_environment(leaves[0]):
+        return f"error: {explain_environment(leaves[0])}", 1
     if bug is None:
         return f"error: {' '.join(str(leaves[0]).split())}", 1
     where = ""

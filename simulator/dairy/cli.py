@@ -10,6 +10,7 @@ import typer
 from iot_minting.errors import MintFault
 from ledger.errors.base import LedgerFault
 from ledger.primitives.amounts import Units, format_bill
+from node.environment import explain_environment, is_environment
 from node.errors import NodeFault
 from node.logs import set_up_logs
 from simulator.dairy.errors import BadRecording, DairyFault
@@ -24,7 +25,8 @@ SKIPPED_SHOWN_MAX = 1_000
 
 
 def _fail(fault: BaseException, code: int = 1) -> typer.Exit:
-    typer.echo(f"billcoin sensors: {fault}", err=True)
+    text = explain_environment(fault) if is_environment(fault) else str(fault)
+    typer.echo(f"billcoin sensors: {text}", err=True)
     return typer.Exit(code)
 
 

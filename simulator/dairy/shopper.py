@@ -29,6 +29,7 @@ from ulid import ULID
 
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import Address
+from node.environment import explain_environment, is_environment
 from node.errors import HomeTaken
 from node.home_lock import owned
 from simulator.dairy.wallet import PaymentOffer, Wallet
@@ -316,6 +317,7 @@ def run(home: Path) -> int:
         with owned(home):
             asyncio.run(_run(home, config))
     except (HomeTaken, OSError) as error:
-        sys.stderr.write(f"shopper: {error}\n")
+        text = explain_environment(error) if is_environment(error) else str(error)
+        sys.stderr.write(f"shopper: {text}\n")
         return 1
     return 0

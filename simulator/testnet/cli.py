@@ -19,6 +19,7 @@ from api.errors import ConfigFault
 from iot_minting.errors import Misconfigured
 from ledger.errors.base import LedgerFault
 from ledger.params import Staking
+from node.environment import explain_environment, is_environment
 from node.errors import NodeFault
 from simulator.testnet.create import EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX
 from simulator.testnet.errors import NotRunning, TestnetFault
@@ -51,8 +52,9 @@ def _told() -> Iterator[None]:
     """Turn a fault into a line on stderr and exit code 1; never a traceback for a user's error."""
     try:
         yield
-    except (TestnetFault, LedgerFault, NodeFault, Misconfigured, ConfigFault) as fault:
-        typer.echo(f"billcoin testnet: {fault}", err=True)
+    except (TestnetFault, LedgerFault, NodeFault, Misconfigured, ConfigFault, OSError) as fault:
+        text = explain_environment(fault) if is_environment(fault) else str(fault)
+        typer.echo(f"billcoin testnet: {text}", err=True)
         raise typer.Exit(1) from None
 
 

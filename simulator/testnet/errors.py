@@ -2,6 +2,7 @@
 
 TestnetFault
 ├── LayoutFault       the directory can't be used: another version, half made, not ours
+├── PlaceFault        the machine refuses the directory: rights, room
 ├── AlreadyRunning    another supervisor holds the directory
 ├── NotRunning        nothing holds it
 ├── PlannedPortTaken  a port that was asked for is in use
@@ -22,6 +23,10 @@ class LayoutFault(TestnetFault):
 
     def __init__(self, path: Path, what: str) -> None:
         super().__init__(f"{path}: {what}. Name another with --dir, or remove it to start anew.")
+
+
+class PlaceFault(TestnetFault):
+    """The machine refuses the directory; the text tells why, and what mends it."""
 
 
 class AlreadyRunning(TestnetFault):

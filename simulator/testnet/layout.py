@@ -14,9 +14,10 @@ from typing import Final
 
 import msgspec
 
+from node.environment import explain_environment
 from node.errors import HomeTaken
 from node.home_lock import LOCK_FILE, owned
-from simulator.testnet.errors import AlreadyRunning, LayoutFault
+from simulator.testnet.errors import AlreadyRunning, LayoutFault, PlaceFault
 
 LAYOUT_VERSION: Final = 2
 VALIDATORS_MAX: Final = 32
@@ -140,7 +141,7 @@ class Layout:
                 state = self.read_state()
                 raise AlreadyRunning(self.root, state.supervisor_pid if state else None) from None
             except OSError as fault:
-                raise LayoutFault(self.root, f"it can't be used ({fault.strerror})") from None
+                raise PlaceFault(explain_environment(fault)) from None
             yield
 
     def is_held(self) -> bool:

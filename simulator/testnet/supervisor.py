@@ -13,6 +13,7 @@ from typing import Final
 
 import psutil
 
+from node.environment import explain_environment
 from simulator.testnet.layout import Layout, ProcessState
 from simulator.testnet.leash import Child, rotate
 from simulator.testnet.supervision import (
@@ -167,7 +168,7 @@ class Supervisor:
         try:
             child = Child(program.argv, log, self._environment)
         except OSError as fault:
-            self._handle(Exited(program.name, f"{program.argv[0]}: {fault.strerror}"))
+            self._handle(Exited(program.name, explain_environment(fault)))
             return
         self._children[program.name] = child
         self._born_s[child.pid] = _born_s(child.pid)

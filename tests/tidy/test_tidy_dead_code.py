@@ -16,10 +16,10 @@ DECORATORS = ["@app.*", "@router.*", "@*.get", "@*.command", "@*.callback", "@*_
 
 # Who reads them: their names.
 ALIVE: dict[str, str] = {
-    "a library calls or reads them (pydantic, alembic, uvicorn, paho, asyncio, httptools)": """
+    "a library calls or reads them (pydantic, alembic, uvicorn, paho, asyncio, httptools, io)": """
         settings_customise_sources model_config revision down_revision downgrade openapi
         should_exit capture_signals on_connect on_subscribe on_disconnect SessionExpiryInterval
-        ReceiveMaximum MessageExpiryInterval data_received
+        ReceiveMaximum MessageExpiryInterval data_received writable
         on_response_complete total_requests disconnected keep_alive""",
     "patches on the objects of libp2p": """
         recv_window _auto_tune_and_send_window_update maybe_connect""",
