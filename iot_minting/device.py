@@ -90,6 +90,7 @@ class DeviceJournal:
         self._db.executescript(_SCHEMA)
         self.boot = self._count_boot()
         self.value = self._meta("value", 0)
+        self.last_ms = self._meta("last_ms", 0)
         self.held = int(self._db.execute("SELECT count(*) FROM journal").fetchone()[0])
 
     def _meta(self, name: str, default: int) -> int:
@@ -104,15 +105,16 @@ class DeviceJournal:
         self._put_meta("boot", boot)
         return boot
 
-    def append(self, entries: Sequence[tuple[int, bytes]], value: int) -> None:
-        """Keep envelopes of this boot, and the last value, in one synced commit."""
+    def append(self, entries: Sequence[tuple[int, bytes]], value: int, last_ms: int) -> None:
+        """Keep envelopes of this boot, the last value and its time, in one synced commit."""
         self._db.execute("BEGIN")
         self._db.executemany(
             "INSERT INTO journal VALUES (?, ?, ?)", [(self.boot, *entry) for entry in entries]
         )
         self._put_meta("value", value)
+        self._put_meta("last_ms", last_ms)
         self._db.execute("COMMIT")
-        self.value, self.held = value, self.held + len(entries)
+        self.value, self.last_ms, self.held = value, last_ms, self.held + len(entries)
 
     def after(self, cursor: tuple[int, int], limit: int) -> list[tuple[int, int, bytes]]:
         """List envelopes after a (boot, seq), in order."""
@@ -162,6 +164,11 @@ class LiveDevice:
         return self._journal.value
 
     @property
+    def last_ms(self) -> int:
+        """Give the time of the last sample signed, over all boots; 0 if there is none."""
+        return self._journal.last_ms
+
+    @property
     def boot(self) -> int:
         """Give the boot that is running."""
         return self._journal.boot
@@ -186,7 +193,8 @@ class LiveDevice:
                 raise JournalFull(self._journal.held)
             entries = [self._sign(samples, tamper=tamper) for samples in batches]
             if entries:
-                self._journal.append(entries, batches[-1][-1][1])
+                last_ms, value = batches[-1][-1]
+                self._journal.append(entries, value, last_ms)
             self._pump()
 
     def wait_receipted(self, timeout_s: float) -> bool:

@@ -11,9 +11,10 @@ from typing import Final
 
 import structlog
 
+from iot_minting.even_clock import EvenClock
 from iot_minting.gateway import Accepted, Gateway, RefusedEnvelope, Repeated, Verdict
 from iot_minting.metrics import ACCEPTED, INGEST_SECONDS, REFUSED, REPEATED
-from iot_minting.mqtt import Message, Subscription, wall_ms
+from iot_minting.mqtt import Message, Subscription
 from iot_minting.registry import Registry
 from iot_minting.store import Store
 from iot_minting.topics import receipt_topic
@@ -41,7 +42,9 @@ class Ingest:
         registry: Registry,
         store: Store,
         subscription: Subscription,
+        clock: EvenClock | None = None,
     ) -> None:
+        self._clock = clock or EvenClock()
         self._chain_id = chain_id
         self._key = key
         self._store = store
@@ -94,7 +97,7 @@ class Ingest:
                 touched |= _receiptable(verdict)
                 if not self._is_resend(verdict, message):
                     verdicts.append(verdict)
-        verdicts += self._gateway.expire(wall_ms())
+        verdicts += self._gateway.expire(self._clock.now_ms())
         if verdicts:
             self._store.record(verdicts)
         for message in batch:
@@ -130,7 +133,8 @@ class Ingest:
             match verdict:
                 case Accepted(stored=stored):
                     ACCEPTED.inc()
-                    INGEST_SECONDS.observe(max(0, wall_ms() - stored.arrival_ms) / 1_000)
+                    waited_ms = self._clock.now_ms() - stored.arrival_ms
+                    INGEST_SECONDS.observe(max(0, waited_ms) / 1_000)
                 case RefusedEnvelope(entry=entry):
                     REFUSED.labels(entry.code).inc()
                     tally[entry.code] += 1

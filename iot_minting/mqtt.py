@@ -18,6 +18,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from iot_minting.even_clock import EvenClock
+
 KEEPALIVE_S: Final = 30
 SESSION_S: Final = 72 * 3_600
 """How long a broker keeps a gateway's session: as long as a backlog may be old."""
@@ -40,11 +42,6 @@ class Message:
     payload: bytes
     arrival_ms: int
     resent: bool = False
-
-
-def wall_ms() -> int:
-    """Tell the time in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
 
 
 def make_client(client_id: str, *, manual_ack: bool = False, retry: bool = True) -> paho.Client:
@@ -78,7 +75,15 @@ def publish_properties(expiry_s: int, *, resent: bool) -> Properties:
 class Subscription:
     """A gateway's session: messages come out of `take`, acknowledgements go in by `ack`."""
 
-    def __init__(self, client_id: str, filters: list[str], *, persistent: bool) -> None:
+    def __init__(
+        self,
+        client_id: str,
+        filters: list[str],
+        *,
+        persistent: bool,
+        clock: EvenClock | None = None,
+    ) -> None:
+        self._clock = clock or EvenClock()
         self._filters = filters
         self._persistent = persistent
         self._queue: queue.Queue[Message] = queue.Queue(QUEUE_MAX)
@@ -165,7 +170,7 @@ class Subscription:
                 message.qos,
                 message.topic,
                 bytes(message.payload),
-                wall_ms(),
+                self._clock.now_ms(),
                 RESENT in getattr(message.properties, "UserProperty", ()),
             )
         )

@@ -19,8 +19,9 @@ from iot_minting.chain import Chain
 from iot_minting.claims import build_claim
 from iot_minting.config import MintConfig, MintKeys, read_config, read_keys
 from iot_minting.errors import Disagreement, MintFault
+from iot_minting.even_clock import EvenClock, steady_ms
 from iot_minting.ingest import Ingest
-from iot_minting.mqtt import Subscription, wall_ms
+from iot_minting.mqtt import Subscription
 from iot_minting.outbox import MintOutbox
 from iot_minting.plausibility import find_outliers
 from iot_minting.policy import CutRules, CutRun, Dropped, MintingPolicy
@@ -75,13 +76,15 @@ class GatewayService:
             config.run_litres_max * UNITS_PER_BILL,
             config.tank_grace_ms,
         )
-        self._policy = MintingPolicy(self._rules, wall_ms())
+        self._clock = EvenClock()
+        self._policy = MintingPolicy(self._rules, self._clock.now_ms())
         self._read_place = 0
         self._subscription = Subscription(
             f"mmu-{keys.ingest.public.hex()[:16]}-{config.shared_group}",
             [shared_filter(config.shared_group)],
             # A shared subscription in a persistent session kills rumqttd: see `broker`.
             persistent=not config.shared_group,
+            clock=self._clock,
         )
         self._ingest = Ingest(
             genesis.chain_id,
@@ -89,6 +92,7 @@ class GatewayService:
             self._registry,
             Store(home / STORE_NAME),
             self._subscription,
+            self._clock,
         )
         self._outbox = MintOutbox(
             self._store,
@@ -158,11 +162,13 @@ class GatewayService:
             self._registry.admit(admitted, block.height)
             for device in admitted:
                 log.info("device registered", device=device.key.hex(), kind=device.kind)
+            # Devices may be dated by chain time, which stays ahead when a clock was put back.
+            self._clock.raise_to(block.time_ms)
             metrics.DEVICES.set(len(self._registry))
 
     async def _decide(self) -> None:
         """Feed the policy with what was stored, and keep its decisions."""
-        measured_ms = 0
+        measured_ms = steady_ms() - MEASURE_MS
         while True:
             if self._ingest.failed:
                 raise MintFault("the ingest ended: see the log; this process must start again")
@@ -171,10 +177,10 @@ class GatewayService:
                 self._read_place = each.place
                 for decision in self._policy.observe(each.stored):
                     self._keep(decision)
-            for decision in self._policy.step(wall_ms()):
+            for decision in self._policy.step(self._clock.now_ms()):
                 self._keep(decision)
-            if wall_ms() - measured_ms >= MEASURE_MS:
-                measured_ms = wall_ms()
+            if steady_ms() - measured_ms >= MEASURE_MS:
+                measured_ms = steady_ms()
                 self._measure()
             await asyncio.sleep(0 if len(placed) == READ_MAX else TICK_S)
 
@@ -218,7 +224,7 @@ class GatewayService:
                 0,
                 0,
                 detail,
-                wall_ms(),
+                self._clock.now_ms(),
             ),
             pieces,
         )

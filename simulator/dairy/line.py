@@ -13,7 +13,7 @@ from random import Random
 from typing import Final
 
 from iot_minting.device import LiveDevice
-from iot_minting.mqtt import wall_ms
+from iot_minting.even_clock import EvenClock
 from ledger.types.evidence import Instrument
 
 HOLD_MDEGC: Final = (73_900, 75_200)
@@ -80,9 +80,12 @@ def run_readings(
 class Line:
     """The instruments of one line, playing runs as time passes."""
 
-    def __init__(self, devices: dict[Instrument, LiveDevice], random: Random) -> None:
+    def __init__(
+        self, devices: dict[Instrument, LiveDevice], random: Random, clock: EvenClock
+    ) -> None:
         self._devices = devices
         self._random = random
+        self._clock = clock
 
     @property
     def flow_total(self) -> int:
@@ -96,10 +99,10 @@ class Line:
 
         `pause(seconds)` waits and tells whether to go on.
         """
-        start_ms = max(wall_ms(), after_ms + SETTLE_MS)
+        start_ms = max(self._clock.now_ms(), after_ms + SETTLE_MS)
         ticks = run_readings(units, self.flow_total, start_ms, duration_ms, self._random)
         for tick in ticks:
-            if not pause(max(0, tick.end_ms - wall_ms()) / 1_000):
+            if not pause(max(0, tick.end_ms - self._clock.now_ms()) / 1_000):
                 return False
             for kind, samples in tick.readings.items():
                 self._devices[kind].record(samples)

@@ -16,7 +16,7 @@ import structlog
 from iot_minting.config import load_settings
 from iot_minting.device import LiveDevice
 from iot_minting.errors import JournalFull
-from iot_minting.mqtt import wall_ms
+from iot_minting.even_clock import EvenClock
 from ledger.types.evidence import Instrument
 from simulator.dairy.chain import wait_for_chain
 from simulator.dairy.fleet import run_devices
@@ -45,8 +45,15 @@ class LiveDairy:
     """Farms and a line on their own threads, sharing what the meters counted."""
 
     def __init__(
-        self, identity: DairyIdentity, devices: dict[str, LiveDevice], seed: bytes, run_s: float
+        self,
+        identity: DairyIdentity,
+        devices: dict[str, LiveDevice],
+        seed: bytes,
+        run_s: float,
+        clock: EvenClock | None = None,
     ) -> None:
+        self._clock = clock or EvenClock()
+        self._clock.raise_to(max(device.last_ms for device in devices.values()))
         self._identity = identity
         self._devices = devices
         self._seed = seed
@@ -56,7 +63,8 @@ class LiveDairy:
         instruments: dict[Instrument, LiveDevice] = {
             d.kind: devices[d.name] for d in identity.devices if d.kind is not Instrument.MILK_METER
         }
-        self._line = Line(instruments, Random(seed + b"line"))  # noqa: S311  # A world, not a key.
+        random = Random(seed + b"line")  # noqa: S311  # A world, not a key.
+        self._line = Line(instruments, random, self._clock)
         self._last_milk_ms = 0
 
     def run(self) -> None:
@@ -82,7 +90,7 @@ class LiveDairy:
         while not self._ending.wait(pause_s):
             amount = herd.milk()
             with self._lock:
-                end_ms = max(wall_ms(), self._last_milk_ms + 1)
+                end_ms = max(self._clock.now_ms(), self._last_milk_ms + 1)
                 try:
                     meter.record(milking_curve(meter.value, amount, end_ms - MILKING_MS, end_ms))
                     self._last_milk_ms = end_ms

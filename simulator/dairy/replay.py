@@ -26,7 +26,7 @@ from iot_minting.chain import Chain
 from iot_minting.config import load_settings
 from iot_minting.device import LiveDevice
 from iot_minting.errors import JournalFull
-from iot_minting.mqtt import wall_ms
+from iot_minting.even_clock import EvenClock, wall_ms
 from ledger.genesis import Genesis
 from ledger.primitives.keys import address_of
 from ledger.rules.measure import exact_volume
@@ -155,7 +155,9 @@ class Player:
             for kind in Instrument
             if kind is not Instrument.MILK_METER
         }
-        self._line = Line(instruments, Random(seed))  # noqa: S311  # Temperatures, not keys.
+        self._clock = EvenClock()
+        random = Random(seed)  # noqa: S311  # Temperatures, not keys.
+        self._line = Line(instruments, random, self._clock)
         self._pause = pause
         self._latest_ms = dict.fromkeys(self._meters, 0)
         self.batch = Batch(density_mg_per_l, recording.unit)
@@ -184,7 +186,7 @@ class Player:
     def _meter(self, milking: Milking) -> None:
         """Meter one milking: the total before, then the total after."""
         meter = self._meters[milking.device]
-        end_ms = max(wall_ms(), self._latest_ms[milking.device] + 2)
+        end_ms = max(self._clock.now_ms(), self._latest_ms[milking.device] + 2)
         samples = [(end_ms - 1, meter.value), (end_ms, meter.value + milking.steps)]
         self._patiently(lambda: meter.record(samples))
         self._latest_ms[milking.device] = end_ms

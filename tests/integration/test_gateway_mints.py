@@ -9,7 +9,7 @@ import pytest
 from iot_minting.claims import build_claim
 from iot_minting.config import MintConfig, MintKeys, write_config
 from iot_minting.errors import MintFault
-from iot_minting.mqtt import wall_ms
+from iot_minting.even_clock import wall_ms
 from iot_minting.policy import CutRun
 from iot_minting.service import GatewayService
 from iot_minting.store import OutboxState, Store

@@ -7,7 +7,7 @@ import pytest
 
 from iot_minting.device import JOURNAL_MAX, DeviceJournal
 from iot_minting.errors import JournalFull
-from iot_minting.mqtt import wall_ms
+from iot_minting.even_clock import wall_ms
 from iot_minting.store import Store
 from ledger.primitives.codec import encode
 from ledger.types.evidence import Instrument
@@ -201,10 +201,11 @@ def test_a_full_journal_refuses_to_measure_and_forgets_nothing(tmp_path):
 
 def test_a_journal_never_gives_a_number_twice(tmp_path):
     first = DeviceJournal(tmp_path / "j.sqlite")
-    first.append([(0, b"a"), (1, b"b")], 7)
+    first.append([(0, b"a"), (1, b"b")], 7, 1_234)
     first.close()
     again = DeviceJournal(tmp_path / "j.sqlite")
     assert (again.boot, again.value, again.held) == (first.boot + 1, 7, 2)
+    assert again.last_ms == 1_234
     assert again.prune(first.boot, 0) == 1
     assert again.after((-1, -1), 9) == [(first.boot, 1, b"b")]
     again.close()
