@@ -26,6 +26,12 @@ DATABASE_FAULTS: Final = (
 _PASSING_CLASSES: Final = ("08", "53", "57", "40")
 """Connection, resources, operator's intervention, rollback: PostgreSQL's appendix A."""
 
+_PLAIN: Final = (
+    (ConnectionRefusedError, "the connection is refused: nothing listens there"),
+    (socket.gaierror, "nobody knows its host's name"),
+)
+"""What the system says in other words each time."""
+
 STARTING: Final = "57P03"
 """A server that is there and begins, or recovers after a crash, which may take minutes."""
 
@@ -102,7 +108,8 @@ def _local_remedy(fault: BaseException) -> str:
 def describe(fault: BaseException) -> str:
     """Tell a fault in one line, with its SQLSTATE and what mends it."""
     innermost = list(_chain(fault))[-1]
-    said = re.split(r"\n|\(Background on", str(innermost) or repr(innermost))[0].strip()
+    plain = next((text for kind, text in _PLAIN if isinstance(innermost, kind)), "")
+    said = plain or re.split(r"\n|\(Background on", str(innermost) or repr(innermost))[0].strip()
     said = re.sub(r"^\(\S+\)\s*|^<class '[^']*'>:\s*", "", said)[:300]
     state = sqlstate_of(fault)
     remedy = _REMEDIES.get(state, "") if state else _local_remedy(fault)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -158,6 +159,34 @@ def test_what_only_a_person_can_mend_is_told_at_once_in_one_line(
                 assert secret not in told
 
     asyncio.run(run())
+
+
+def test_a_command_tells_a_database_fault_in_one_line(
+    database: TestDatabase, tmp_path: Path
+) -> None:
+    prepare(
+        tmp_path,
+        node_urls=["http://127.0.0.1:9"],
+        database_dir=tmp_path / "database",
+        database_port=9,
+        port=9,
+    )
+    secret = urlsplit(database.url("postgres")).password or ""
+    for url, word in (
+        (database.url("postgres").replace(secret, "wrong"), "28P01"),
+        (database.url("nowhere"), "3D000"),
+        ("postgresql://127.0.0.1:9/x", "refused"),
+        ("postgresql://127.0.0.1:x/x", "1 to 65535"),
+    ):
+        done = subprocess.run(
+            [*COMMAND, "key", "new", "--home", str(tmp_path), "--merchant", "Tenusu Kiosk"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"DATABASE_URL": url, "PATH": "/usr/bin:/bin"},
+        )
+        (line,) = done.stderr.splitlines()
+        assert (done.returncode, line.startswith("billcoin api: "), word in line) == (1, True, True)
 
 
 def test_parameters_of_libpq_take_effect(database: TestDatabase, tmp_path: Path) -> None:

@@ -125,6 +125,22 @@ def test_an_order_that_is_opened_while_the_wall_clock_is_behind_can_be_paid_in_t
     on_bench(database, clocks, act)
 
 
+def test_the_newest_order_stands_first_also_after_the_wall_clock_went_back(
+    database: TestDatabase,
+) -> None:
+    clocks = Clocks()
+
+    async def act(bench: Bench) -> None:
+        orders = [await bench.order()]
+        clocks.wall_ahead_ms = -HOUR_MS
+        clocks.steady_ahead_s += 1
+        orders.append(await bench.order())
+        shown = await bench.service.snapshot()
+        assert [card["id"] for card in shown["orders"]] == [o["id"] for o in reversed(orders)]
+
+    on_bench(database, clocks, act)
+
+
 def status_of(node: FakeNode, **changes: object) -> NodeStatus:
     return msgspec.structs.replace(asyncio.run(node.status()), **changes)
 
