@@ -9,7 +9,9 @@ Back-pressure: the journal holds `JOURNAL_MAX` envelopes; beyond, `record` raise
 and the device must stop measuring (a milk meter: stop the pump) rather than forget.
 
 Invariant: (boot, seq) is never used twice: the boot is counted up on disk before its first
-reading, and a reading is on disk before anyone sees it.
+reading, and a reading is on disk before anyone sees it. A journal that came back from a backup
+counts a boot that was used; the retained receipt tells, so nothing is sent before it was heard or
+waited for, and what waits is signed anew under a boot above it.
 """
 
 import json
@@ -23,6 +25,7 @@ from typing import Final
 
 import paho.mqtt.client as paho
 import structlog
+from msgspec.structs import replace
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -35,11 +38,18 @@ from iot_minting.mqtt import (
     publish_properties,
 )
 from iot_minting.topics import readings_topic, receipt_topic, state_topic
-from iot_minting.types import read_receipt
+from iot_minting.types import SignedReceipt, read_receipt
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey, SigningKey
-from ledger.types.reading import READING_VERSION, Reading, Stream, Unit, sign_reading
+from ledger.types.reading import (
+    READING_VERSION,
+    Reading,
+    Stream,
+    Unit,
+    decode_envelope,
+    sign_reading,
+)
 
 JOURNAL_MAX: Final = 10_000
 WINDOW_MAX: Final = 500
@@ -48,6 +58,8 @@ STALL_S: Final = 5.0
 STALL_S_MAX: Final = 60.0
 RETRY_S: Final = 1.0
 CHECK_S: Final = 0.25
+RECEIPT_WAIT_S: Final = 1.0
+"""How long the retained receipt is waited for after a connection; a new device has none."""
 
 log = structlog.get_logger("device")
 
@@ -125,6 +137,17 @@ class DeviceJournal:
         )
         return rows.fetchall()
 
+    def replace(self, boot: int, entries: Sequence[tuple[int, bytes]]) -> None:
+        """Take another boot, and hold these envelopes of it in place of all, in one commit."""
+        self._db.execute("BEGIN")
+        self._db.execute("DELETE FROM journal")
+        self._db.executemany(
+            "INSERT INTO journal VALUES (?, ?, ?)", [(boot, *entry) for entry in entries]
+        )
+        self._put_meta("boot", boot)
+        self._db.execute("COMMIT")
+        self.boot, self.held = boot, len(entries)
+
     def prune(self, boot: int, seq: int) -> int:
         """Forget what a receipt covers; tell how many that was."""
         gone = self._db.execute(
@@ -151,6 +174,7 @@ class LiveDevice:
         self._cursor = self._farthest = (-1, -1)
         self._sent = 0
         self._ready = False
+        self._heard_by_s: float | None = None
         self._client: paho.Client | None = None
         self._lost = threading.Event()
         self._ending = threading.Event()
@@ -231,9 +255,34 @@ class LiveDevice:
             tamper=tamper,
             previous=self._previous,
         )
+        return self._seal(reading)
+
+    def _seal(self, reading: Reading) -> tuple[int, bytes]:
         envelope = sign_reading(reading, self.settings.chain_id, self.key)
         self._seq, self._previous = self._seq + 1, envelope.digest()
         return reading.seq, encode(envelope)
+
+    def _rise_above(self, used: SignedReceipt) -> None:
+        """Take a boot above one that was used, and sign all that waits anew, with its times."""
+        boot = max(used.boot, self._journal.boot) + 1
+        waiting = self._journal.after((-1, -1), JOURNAL_MAX)
+        log.warning(
+            "boot was used: a journal from a backup, or a second device with this key",
+            device=self.settings.name,
+            used=(used.boot, used.seq),
+            boot=boot,
+            signed_anew=len(waiting),
+        )
+        self._seq, self._previous = 0, ZERO_HASH
+        entries = []
+        for _boot, _seq, raw in waiting:
+            reading = decode_envelope(raw).reading()
+            entries.append(
+                self._seal(replace(reading, boot=boot, seq=self._seq, previous=self._previous))
+            )
+        self._journal.replace(boot, entries)
+        self._cursor = self._farthest = (-1, -1)
+        self._sent = 0
 
     def _pump(self) -> None:
         """Publish from the journal as far as the window of unreceipted envelopes reaches."""
@@ -292,7 +341,7 @@ class LiveDevice:
 
     def _disconnect(self, client: paho.Client | None) -> None:
         with self._lock:
-            self._ready, self._client = False, None
+            self._ready, self._heard_by_s, self._client = False, None, None
         if client is None:
             return
         if client.is_connected():
@@ -305,10 +354,17 @@ class LiveDevice:
     def _check_stall(self) -> None:
         """Send again when receipts stopped coming: the broker may have lost what it took."""
         with self._lock:
+            if self._heard_by_s is not None and time.monotonic() >= self._heard_by_s:
+                self._begin_sending()
             silent_s = time.monotonic() - self._progress_s
             if self._sent and silent_s > self._stall_s:
                 self._stall_s = min(2 * self._stall_s, STALL_S_MAX)
                 self._restart_sending()
+
+    def _begin_sending(self) -> None:
+        """Send from now on: the retained receipt was heard, or there is none."""
+        self._heard_by_s, self._ready, self._stall_s = None, True, STALL_S
+        self._restart_sending()
 
     def _restart_sending(self) -> None:
         """Announce the device, then send everything without a receipt from the oldest on."""
@@ -352,12 +408,10 @@ class LiveDevice:
         _reasons: list[ReasonCode],
         _properties: Properties | None,
     ) -> None:
-        """Start sending once receipts can be heard: nothing is sent again needlessly."""
+        """Start sending once receipts are heard: nothing is sent again needlessly."""
         with self._lock:
-            if self._client is client:
-                self._ready = True
-                self._stall_s = STALL_S
-                self._restart_sending()
+            if self._client is client and not self._ready:
+                self._heard_by_s = time.monotonic() + RECEIPT_WAIT_S
 
     def _on_disconnect(
         self,
@@ -368,11 +422,11 @@ class LiveDevice:
         _properties: Properties | None,
     ) -> None:
         with self._lock:
-            self._ready = False
+            self._ready, self._heard_by_s = False, None
         self._lost.set()
 
     def _on_message(
-        self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage
+        self, client: paho.Client, _userdata: object, message: paho.MQTTMessage
     ) -> None:
         settings = self.settings
         try:
@@ -385,9 +439,17 @@ class LiveDevice:
         with self._changed:
             if self._ending.is_set():
                 return
-            gone = self._journal.prune(receipt.boot, receipt.seq)
-            if gone:
-                self._sent = max(0, self._sent - gone)
-                self._progress_s, self._stall_s = time.monotonic(), STALL_S
-                self._changed.notify_all()
-            self._pump()
+            self._take_receipt(receipt)
+            if self._client is client and not self._ready:
+                self._begin_sending()
+            else:
+                self._pump()
+
+    def _take_receipt(self, receipt: SignedReceipt) -> None:
+        """Forget what it covers; one for numbers that were never given tells of an earlier life."""
+        if (receipt.boot, receipt.seq) >= (self._journal.boot, self._seq):
+            self._rise_above(receipt)
+        elif gone := self._journal.prune(receipt.boot, receipt.seq):
+            self._sent = max(0, self._sent - gone)
+            self._progress_s, self._stall_s = time.monotonic(), STALL_S
+            self._changed.notify_all()

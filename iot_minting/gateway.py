@@ -132,6 +132,10 @@ class Gateway:
         found = self._heads.get((device, boot))
         return -1 if found is None else found.seq
 
+    def newest(self, device: PublicKey) -> int | None:
+        """Give the highest boot of a device that settled something."""
+        return self._boots.get(device)
+
     def heads(self) -> list[tuple[PublicKey, int, int]]:
         """List every boot that settled something: device, boot, highest number."""
         return [(h.device, h.boot, h.seq) for h in self._heads.values() if h.seq >= 0]

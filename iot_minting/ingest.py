@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from iot_minting.errors import ReplayedSequence
 from iot_minting.even_clock import EvenClock
 from iot_minting.gateway import Accepted, Gateway, RefusedEnvelope, Repeated, Verdict
 from iot_minting.metrics import ACCEPTED, INGEST_SECONDS, REFUSED, REPEATED
@@ -103,6 +104,11 @@ class Ingest:
         for message in batch:
             self._subscription.ack(message)
         self._report(verdicts)
+        # Newest boot last: the broker retains the last, and whoever counts below it learns so.
+        devices = {device for device, _ in touched} | _overtaken(verdicts)
+        for device in devices:
+            if (boot := self._gateway.newest(device)) is not None:
+                touched.add((device, boot))
         for device, boot in sorted(touched):
             self._send_receipt(device, boot)
 
@@ -148,6 +154,17 @@ class Ingest:
         seq = self._gateway.head(device, boot)
         receipt = sign_receipt(self._chain_id, self._key, device, boot, seq)
         self._subscription.publish(receipt_topic(device), encode(receipt))
+
+
+def _overtaken(verdicts: list[Verdict]) -> set[PublicKey]:
+    """Name the devices that gave a used number to another reading: they must learn what is used."""
+    return {
+        verdict.entry.device
+        for verdict in verdicts
+        if isinstance(verdict, RefusedEnvelope)
+        and verdict.entry.code == ReplayedSequence.code
+        and verdict.entry.device is not None
+    }
 
 
 def _receiptable(verdict: Verdict) -> set[tuple[PublicKey, int]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import paho.mqtt.client as paho
+import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -19,6 +20,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from iot_minting.even_clock import EvenClock
+
+log = structlog.get_logger("mint.mqtt")
 
 KEEPALIVE_S: Final = 30
 SESSION_S: Final = 72 * 3_600
@@ -153,11 +156,18 @@ class Subscription:
         _client: paho.Client,
         _userdata: object,
         _flags: paho.DisconnectFlags,
-        _reason: ReasonCode,
+        reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
         with self._lock:  # Before paho reconnects: no id of the old connection gets out.
             self._epoch += 1
+        if reason.is_failure:
+            # rumqttd closes without a reason, so a takeover can only be told as what it may be.
+            log.warning(
+                "connection to the broker lost, or session taken over by a second gateway with"
+                " these keys: keys belong to one home",
+                reason=str(reason),
+            )
 
     def _on_message(
         self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage

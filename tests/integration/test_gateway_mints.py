@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,36 @@ def test_a_recording_is_minted_to_the_unit(tmp_path, broker, gateway):
     expected = asyncio.run(gateway.during(play))
     total = exact_volume(Unit.CENTIPOUND, 1001 + 2002 + 777, 1_030_000)
     assert gateway.minted() == expected == int(total)
+    assert open_runs(gateway) == []
+
+
+def test_the_milk_of_devices_that_came_back_from_a_backup_is_minted(tmp_path, broker, gateway):
+    recording = small_recording()
+    identities = replay_identities(SEED, "replay-1", recording, FOREVER)
+    gateway.registered(identities)
+    config, chain_id = dairy_config(broker), gateway.dairy.chain_id
+    density = gateway.dairy.genesis.parameters.density_mg_per_l
+    home, backup = tmp_path / "dairy", tmp_path / "backup"
+
+    def play(least):
+        with run_devices(home, config, chain_id, SEED, identities, recording.unit) as devices:
+            player = Player(recording, devices, density, SEED, sleep)
+            player.play(0, lambda _: None)
+            expected = least + sum(player.batch.expected)
+            until(lambda: gateway.minted() >= expected, 30, "the recording's milk")
+            return expected
+
+    def restored():
+        with run_devices(home, config, chain_id, SEED, identities, recording.unit):
+            pass
+        shutil.copytree(home, backup)
+        first = play(0)
+        shutil.rmtree(home)
+        backup.rename(home)
+        return first, play(first)
+
+    first, both = asyncio.run(gateway.during(restored))
+    assert gateway.minted() == both == 2 * first
     assert open_runs(gateway) == []
 
 

@@ -1,0 +1,78 @@
+"""A device that came back from a backup, or whose twin ran, gets above what was used."""
+
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+from iot_minting.even_clock import wall_ms
+from iot_minting.store import Store
+from tests.support.minting.parts import (
+    IngestProcess,
+    registered,
+    running_broker,
+    running_device,
+)
+
+
+@contextmanager
+def running_ingest(port, path):
+    ingest = IngestProcess(port, path, [registered("m")])
+    try:
+        yield
+    finally:
+        ingest.end()
+
+
+def measured(port, path, count):
+    """Run the device of a home until all that it measured is receipted; give its boot."""
+    with running_device(port, "m", path) as device:
+        for _ in range(count):
+            device.record([(wall_ms(), device.value + 1)])
+        assert device.wait_receipted(30)
+        return device.boot
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["retained", "broker-forgot"])
+def test_a_restored_device_signs_what_waits_above_the_boots_that_were_used(tmp_path, kept):
+    home, backup, path = tmp_path / "home", tmp_path / "backup", tmp_path / "mint.sqlite"
+    home.mkdir()
+    with running_broker() as broker, running_ingest(broker.port, path):
+        assert measured(broker.port, home, 2) == 0
+        shutil.copytree(home, backup)
+        assert [measured(broker.port, home, 5) for _ in range(2)] == [1, 2]
+        shutil.rmtree(home)
+        backup.rename(home)
+        if not kept:
+            broker.kill()
+            broker.start()
+        # It counts boot 1 up, which was used, as were its numbers there.
+        assert measured(broker.port, home, 4) == 3
+        assert measured(broker.port, home, 1) == 4
+    store = Store(path)
+    heads = {head.boot: head.seq for head in store.heads()}
+    refused = store.quarantine_counts()
+    store.close()
+    assert heads == {0: 1, 1: 4, 2: 4, 3: 3, 4: 0}
+    if kept:
+        assert refused == {}, "nothing was sent before the retained receipt was heard"
+
+
+def test_what_was_measured_while_the_broker_was_away_keeps_its_times(tmp_path):
+    home, twin, path = tmp_path / "home", tmp_path / "twin", tmp_path / "mint.sqlite"
+    with running_broker() as broker:
+        with running_ingest(broker.port, path):
+            assert measured(broker.port, twin, 5) == 0
+        broker.kill()
+        with running_device(broker.port, "m", home) as device:
+            times = [wall_ms() + number for number in range(3)]
+            for number, at_ms in enumerate(times):
+                device.record([(at_ms, number)])
+            broker.start()
+            with running_ingest(broker.port, path):
+                assert device.wait_receipted(40)
+                assert device.boot == 1
+    store = Store(path)
+    kept = store.unused(0, 100)
+    store.close()
+    assert [each.stored.first_ms for each in kept if each.stored.boot == 1] == times
