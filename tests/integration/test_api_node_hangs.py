@@ -9,7 +9,7 @@ import pytest
 from node.client.failover import PATIENCE_S
 from node.client.http import NodeClient
 from tests.support.api.postgres import TestDatabase, running_database
-from tests.support.api.service_under_test import running_bench
+from tests.support.api.service_rig import running_rig
 from tests.support.node.fake_node import FakeNode
 from tests.support.node.fake_node_http import HttpNode
 
@@ -29,23 +29,23 @@ def test_payments_go_on_when_the_node_that_was_asked_hangs(database: TestDatabas
             second.serving(),
             third.serving(),
             NodeClient(first.url, second.url, third.url) as client,
-            running_bench(database, ledger=ledger, way=client) as bench,
+            running_rig(database, ledger=ledger, way=client) as rig,
         ):
-            before = await bench.paid(await bench.order())
-            assert (await bench.validate(before)).json()["valid"] is True
+            before = await rig.paid(await rig.order())
+            assert (await rig.validate(before)).json()["valid"] is True
             assert not second.asked
-            order = await bench.order()
-            payment = await bench.signed(order)
+            order = await rig.order()
+            payment = await rig.signed(order)
             first.hang()
             began = time.monotonic()
-            answer = await bench.post(order, payment)
+            answer = await rig.post(order, payment)
             assert answer.status_code == 202, answer.text
-            told = await bench.validate(payment, wait=10)
+            told = await rig.validate(payment, wait=10)
             assert told.json()["valid"] is True
             assert time.monotonic() - began < 3 * PATIENCE_S + 3
             first.asked.clear()
             began = time.monotonic()
-            await bench.paid(await bench.order())
+            await rig.paid(await rig.order())
             assert time.monotonic() - began < PATIENCE_S
             assert first.asked == []
 
@@ -62,16 +62,16 @@ def test_a_node_that_took_a_payment_and_hung_before_it_said_so_costs_no_refusal(
             first.serving(),
             second.serving(),
             NodeClient(first.url, second.url) as client,
-            running_bench(database, ledger=ledger, way=client) as bench,
+            running_rig(database, ledger=ledger, way=client) as rig,
         ):
-            order = await bench.order()
-            payment = await bench.signed(order)
-            await bench.chain_only(payment)  # Final already: its nonce is used.
-            answer = await bench.post(order, payment)
+            order = await rig.order()
+            payment = await rig.signed(order)
+            await rig.chain_only(payment)  # Final already: its nonce is used.
+            answer = await rig.post(order, payment)
             assert answer.status_code == 202, answer.text
-            other = await bench.order()
-            stale = await bench.signed(other, nonce=0)
-            refused = await bench.post(other, stale)
+            other = await rig.order()
+            stale = await rig.signed(other, nonce=0)
+            refused = await rig.post(other, stale)
             assert (refused.status_code, refused.json()["code"]) == (422, "BAD_NONCE")
 
     asyncio.run(run())

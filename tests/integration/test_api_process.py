@@ -23,7 +23,7 @@ from ledger.genesis import Genesis, GenesisAccount
 from ledger.primitives.amounts import Units
 from simulator.dairy import shopper
 from tests.support.api.postgres import TestDatabase, free_port, running_database
-from tests.support.api.service_under_test import bench_config, until
+from tests.support.api.service_rig import rig_config, until
 from tests.support.node.fake_node import FakeNode, small_genesis
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
@@ -192,7 +192,7 @@ def test_shoppers_buy_over_http_recover_from_refusals_and_keep_their_books(
         )
         async with (
             database.fresh_database() as url,
-            open_service(bench_config(url, (key, new_key())), node) as service,
+            open_service(rig_config(url, (key, new_key())), node) as service,
         ):
             server = uvicorn.Server(
                 uvicorn.Config(create_app(service), port=port, lifespan="off", log_config=None)

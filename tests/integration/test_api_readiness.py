@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.api.postgres import TestDatabase, running_database
-from tests.support.api.service_under_test import Bench, running_bench
+from tests.support.api.service_rig import ServiceRig, running_rig
 
 
 @pytest.fixture(scope="module")
@@ -19,11 +19,11 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDatabase]
         yield server
 
 
-async def database_is(bench: Bench, *, ready: bool) -> str:
+async def database_is(rig: ServiceRig, *, ready: bool) -> str:
     """Wait until `readyz` tells so of the database; give the reason that it tells."""
     async with asyncio.timeout(20):
         while True:
-            answer = await bench.http.get("/readyz")
+            answer = await rig.http.get("/readyz")
             part = answer.json()["parts"]["database"]
             if part["ready"] is ready:
                 assert answer.status_code == (200 if ready else 503)
@@ -34,48 +34,48 @@ async def database_is(bench: Bench, *, ready: bool) -> str:
 
 def test_a_database_that_is_killed_is_told_and_so_is_its_return(database: TestDatabase) -> None:
     async def run() -> None:
-        async with running_bench(database) as bench:
-            await database_is(bench, ready=True)
+        async with running_rig(database) as rig:
+            await database_is(rig, ready=True)
             database.cluster.stop()
             try:
-                assert await database_is(bench, ready=False)
-                headers = bench.till(**{"Idempotency-Key": "while it is away"})
+                assert await database_is(rig, ready=False)
+                headers = rig.till(**{"Idempotency-Key": "while it is away"})
                 body = {"productId": "whole-200"}
-                answer = await bench.http.post("/api/v1/orders", json=body, headers=headers)
+                answer = await rig.http.post("/api/v1/orders", json=body, headers=headers)
                 assert (answer.status_code, answer.json()["code"]) == (503, "DATABASE_UNAVAILABLE")
                 assert int(answer.headers["retry-after"]) >= 1
             finally:
                 database.cluster.start(stderr=subprocess.DEVNULL)
                 database.cluster.wait_ready()
-            await database_is(bench, ready=True)
-            await bench.paid(await bench.order())
+            await database_is(rig, ready=True)
+            await rig.paid(await rig.order())
 
     asyncio.run(run())
 
 
 def test_a_database_that_hangs_is_told_within_seconds(database: TestDatabase) -> None:
     async def run() -> None:
-        async with running_bench(database) as bench:
-            await database_is(bench, ready=True)
-            pids = await backends(bench)
+        async with running_rig(database) as rig:
+            await database_is(rig, ready=True)
+            pids = await backends(rig)
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
             try:
                 began = time.monotonic()
-                assert "did not answer" in await database_is(bench, ready=False)
+                assert "did not answer" in await database_is(rig, ready=False)
                 assert time.monotonic() - began < 8
-                assert (await bench.http.get("/healthz")).status_code == 200
+                assert (await rig.http.get("/healthz")).status_code == 200
             finally:
                 for pid in pids:
                     os.kill(pid, signal.SIGCONT)
-            await database_is(bench, ready=True)
+            await database_is(rig, ready=True)
 
     asyncio.run(run())
 
 
-async def backends(bench: Bench) -> list[int]:
+async def backends(rig: ServiceRig) -> list[int]:
     """Give the server's process and those that serve its connections."""
-    postmaster = await bench.scalar("SELECT pg_backend_pid()")
+    postmaster = await rig.scalar("SELECT pg_backend_pid()")
     with open(f"/proc/{postmaster}/stat") as stat:  # noqa: ASYNC230 - a file of the kernel
         parent = int(stat.read().rsplit(")", 1)[1].split()[1])
     listed = subprocess.run(  # noqa: ASYNC221 - a moment

@@ -19,7 +19,7 @@ from api.config import format_config
 from ledger.primitives.codec import encode
 from node.config import NodeConfig, save_config
 from tests.support.api.postgres import TestDatabase, running_database
-from tests.support.api.service_under_test import bench_config
+from tests.support.api.service_rig import rig_config
 from tests.support.node.fake_node import FakeNode, make_transfer
 from tests.support.node.fake_node_http import HttpNode
 from tests.support.node.toy_backend import toy_node
@@ -156,7 +156,7 @@ def test_no_attack_on_the_payments_service_costs_memory_or_a_payment(
         node, pay = HttpNode(ledger), payer(key, ledger)
 
         async with node.serving(), database.fresh_database() as url:
-            config = bench_config(url, (key, new_key()), port=port, node_urls=(node.url,))
+            config = rig_config(url, (key, new_key()), port=port, node_urls=(node.url,))
             (tmp_path / "config.toml").write_text(format_config(config))
             command = f"from api.cli import app; app(['run', '--home', {str(tmp_path)!r}])"
             async with process(command, port, "/readyz", tmp_path / "log") as victim:

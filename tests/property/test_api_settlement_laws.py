@@ -19,7 +19,7 @@ from sqlalchemy import text
 from api.services.settlement import Observed, Standing, decide, settle
 from ledger.primitives.keys import address_of
 from tests.support.api.postgres import running_database
-from tests.support.api.service_under_test import Bench, running_bench
+from tests.support.api.service_rig import ServiceRig, running_rig
 from tests.support.node.fake_node import MERCHANT, OTHER_MERCHANT
 
 ORDERS = 3
@@ -30,9 +30,9 @@ LATE_MS = 2**45
 class Lent:
     """One service for all examples, each of which opens orders of its own in it."""
 
-    def __init__(self, runner: asyncio.Runner, bench: Bench) -> None:
+    def __init__(self, runner: asyncio.Runner, rig: ServiceRig) -> None:
         self.runner = runner
-        self.bench = bench
+        self.rig = rig
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,9 @@ def lent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lent]:
         asyncio.Runner() as runner,
     ):
         stack = contextlib.AsyncExitStack()
-        bench = runner.run(stack.enter_async_context(running_bench(server)))
+        rig = runner.run(stack.enter_async_context(running_rig(server)))
         try:
-            yield Lent(runner, bench)
+            yield Lent(runner, rig)
         finally:
             runner.run(stack.aclose())
 
@@ -149,14 +149,14 @@ def test_any_cutting_of_payments_settles_as_one_look_at_all_of_them_would(
 ) -> None:
     async def run() -> None:
         cuttings = (cuts, other_cuts, [(max(len(payments), 1), False)])
-        found = [await settled_in(lent.bench, payments, cutting, again) for cutting in cuttings]
+        found = [await settled_in(lent.rig, payments, cutting, again) for cutting in cuttings]
         assert found[0] == found[1] == found[2]
-        waiting = await lent.bench.scalar(
+        waiting = await lent.rig.scalar(
             "SELECT count(*) FROM orders WHERE state = 'awaiting_payment'"
         )
-        reserved = await lent.bench.scalar("SELECT sum(reserved_units) FROM lots")
+        reserved = await lent.rig.scalar("SELECT sum(reserved_units) FROM lots")
         assert reserved == MILK * int(str(waiting))
-        await sweep(lent.bench)  # The next example finds the milk again.
+        await sweep(lent.rig)  # The next example finds the milk again.
 
     lent.runner.run(run())
 
@@ -181,43 +181,43 @@ def test_the_rule_folded_over_payments_says_what_one_look_at_all_of_them_would(
     assert said.delta in (None, order.delta_units)
 
 
-async def sweep(bench: Bench) -> None:
+async def sweep(rig: ServiceRig) -> None:
     """Expire every order that waits."""
-    far_ms = bench.service.now_ms() + 10**9
-    await bench.service.desk.expire_orders(far_ms, far_ms)
+    far_ms = rig.service.now_ms() + 10**9
+    await rig.service.desk.expire_orders(far_ms, far_ms)
 
 
 async def settled_in(
-    bench: Bench, payments: Sequence[Paid], cutting: list[tuple[int, bool]], again: list[int]
+    rig: ServiceRig, payments: Sequence[Paid], cutting: list[tuple[int, bool]], again: list[int]
 ) -> list[object]:
     """Settle payments in batches, check against the model, and give what is known after."""
-    orders = [await bench.order() for _ in range(ORDERS)]
-    observed = [observe(bench, orders, n, paid) for n, paid in enumerate(payments)]
+    orders = [await rig.order() for _ in range(ORDERS)]
+    observed = [observe(rig, orders, n, paid) for n, paid in enumerate(payments)]
     swept, at = False, 0
     for size, sweeps in cutting:
         repeated = [observed[n] for n in again if n < min(at, len(observed))]
-        await one_batch(bench, [*repeated, *observed[at : at + size]])
+        await one_batch(rig, [*repeated, *observed[at : at + size]])
         at += size
         if sweeps:
-            await sweep(bench)
+            await sweep(rig)
             swept = True
-    await one_batch(bench, observed[at:])
-    await one_batch(bench, observed[::-1])  # All of it once more, backwards: nothing changes.
+    await one_batch(rig, observed[at:])
+    await one_batch(rig, observed[::-1])  # All of it once more, backwards: nothing changes.
     return [
-        await compare(bench, str(order["id"]), n, payments, swept=swept)
+        await compare(rig, str(order["id"]), n, payments, swept=swept)
         for n, order in enumerate(orders)
     ]
 
 
-async def one_batch(bench: Bench, batch: list[Observed]) -> None:
-    async with bench.service.engine.begin() as connection:
-        await settle(connection, batch, bench.service.now_ms())
+async def one_batch(rig: ServiceRig, batch: list[Observed]) -> None:
+    async with rig.service.engine.begin() as connection:
+        await settle(connection, batch, rig.service.now_ms())
 
 
-def observe(bench: Bench, orders: list[dict[str, object]], number: int, paid: Paid) -> Observed:
+def observe(rig: ServiceRig, orders: list[dict[str, object]], number: int, paid: Paid) -> Observed:
     """Show the service a payment as the follower would."""
     references = [bytes.fromhex(str(o["reference"])) for o in orders] + [b"?" * 32]
-    time_ms = LATE_MS if paid.late else bench.service.now_ms()
+    time_ms = LATE_MS if paid.late else rig.service.now_ms()
     return observed_as(paid, number, references[paid.order], time_ms)
 
 
@@ -237,13 +237,13 @@ def observed_as(paid: Paid, number: int, reference: bytes, time_ms: int) -> Obse
 
 
 async def compare(
-    bench: Bench, order_id: str, number: int, payments: Sequence[Paid], *, swept: bool
+    rig: ServiceRig, order_id: str, number: int, payments: Sequence[Paid], *, swept: bool
 ) -> tuple[object, ...]:
     """Check one order against the model, and give what does not hang on sweeps."""
     said = model([p for p in payments if p.order == number and p.mine])
-    row = await bench.service.find_order(order_id)
+    row = await rig.service.find_order(order_id)
     assert row is not None
-    async with bench.service.engine.connect() as connection:
+    async with rig.service.engine.connect() as connection:
         outcomes = list(
             await connection.scalars(
                 text("SELECT outcome FROM payments WHERE order_id = :id ORDER BY height"),

@@ -12,7 +12,7 @@ from ledger.primitives.committee import Member
 from ledger.primitives.keys import Signature
 from ledger.primitives.scalars import View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus.lone_engine import finalize, nullify
+from tests.support.consensus.engine_rig import finalize, nullify
 from tests.support.consensus.network import CHAIN, EPOCH, Net, make_block
 
 FORGED = Signature(bytes(64))

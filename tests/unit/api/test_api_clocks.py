@@ -9,28 +9,28 @@ import pytest
 from api.node_watch import FINALITY_SILENCE_S_MAX, NodeWatch
 from node.client.views import NodeStatus
 from tests.support.api.postgres import TestDatabase
-from tests.support.api.service_under_test import Bench, Clocks, running_bench, until
+from tests.support.api.service_rig import Clocks, ServiceRig, running_rig, until
 from tests.support.node.fake_node import FakeNode
 
 HOUR_MS = 3_600_000
 ANY_HASH = "ab" * 32
 
 
-def on_bench(
-    database: TestDatabase, clocks: Clocks, act: Callable[[Bench], Awaitable[None]]
+def on_rig(
+    database: TestDatabase, clocks: Clocks, act: Callable[[ServiceRig], Awaitable[None]]
 ) -> None:
     async def run() -> None:
-        async with running_bench(database, clocks=clocks) as bench:
-            await act(bench)
+        async with running_rig(database, clocks=clocks) as rig:
+            await act(rig)
 
     asyncio.run(run())
 
 
-async def denied(bench: Bench) -> bool:
+async def denied(rig: ServiceRig) -> bool:
     """Ask for a payment that nobody knows; tell whether it was said not to be there."""
-    answer = await bench.validate(ANY_HASH)
+    answer = await rig.validate(ANY_HASH)
     assert answer.status_code in (200, 503)
-    ready = await bench.http.get("/readyz")
+    ready = await rig.http.get("/readyz")
     assert ready.status_code == answer.status_code
     return answer.status_code == 200
 
@@ -41,19 +41,19 @@ def test_without_a_quorum_nothing_is_denied_wherever_the_wall_clock_goes(
 ) -> None:
     clocks = Clocks()
 
-    async def act(bench: Bench) -> None:
-        assert await denied(bench)
+    async def act(rig: ServiceRig) -> None:
+        assert await denied(rig)
         clocks.wall_ahead_ms = wall_ahead_ms
         clocks.steady_ahead_s = FINALITY_SILENCE_S_MAX + 1
         # The node still answers, with the same last block.
-        await until(lambda: not bench.service.why_no_node())
-        assert "finalizes no blocks" in bench.service.behind()
-        assert not await denied(bench)
-        bench.node.make_block()
-        await until(lambda: not bench.service.behind())
-        assert await denied(bench)
+        await until(lambda: not rig.service.why_no_node())
+        assert "finalizes no blocks" in rig.service.behind()
+        assert not await denied(rig)
+        rig.node.make_block()
+        await until(lambda: not rig.service.behind())
+        assert await denied(rig)
 
-    on_bench(database, clocks, act)
+    on_rig(database, clocks, act)
 
 
 @pytest.mark.parametrize("wall_ahead_ms", [-HOUR_MS, HOUR_MS])
@@ -62,34 +62,34 @@ def test_a_clock_that_was_set_does_not_make_the_service_behind(
 ) -> None:
     clocks = Clocks()
 
-    async def act(bench: Bench) -> None:
+    async def act(rig: ServiceRig) -> None:
         clocks.wall_ahead_ms = wall_ahead_ms
-        bench.node.make_block()
-        await bench.level()
-        assert await denied(bench)
+        rig.node.make_block()
+        await rig.level()
+        assert await denied(rig)
 
-    on_bench(database, clocks, act)
+    on_rig(database, clocks, act)
 
 
 def test_no_order_is_opened_that_nobody_could_pay(database: TestDatabase) -> None:
     clocks = Clocks()
 
-    async def act(bench: Bench) -> None:
-        bench.node.silence()
-        clocks.steady_ahead_s = bench.service.config.node_silence_s_max + 1
+    async def act(rig: ServiceRig) -> None:
+        rig.node.silence()
+        clocks.steady_ahead_s = rig.service.config.node_silence_s_max + 1
         clocks.wall_ahead_ms = -HOUR_MS
-        headers = bench.till(**{"Idempotency-Key": "a-till's-key"})
+        headers = rig.till(**{"Idempotency-Key": "a-till's-key"})
         body = {"productId": "whole-200"}
-        answer = await bench.http.post("/api/v1/orders", json=body, headers=headers)
+        answer = await rig.http.post("/api/v1/orders", json=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
         assert int(answer.headers["retry-after"]) >= 1
-        assert await bench.scalar("SELECT count(*) FROM orders") == 0
-        bench.node.silence(silent=False)
-        await until(lambda: not bench.service.behind())
-        answer = await bench.http.post("/api/v1/orders", json=body, headers=headers)
+        assert await rig.scalar("SELECT count(*) FROM orders") == 0
+        rig.node.silence(silent=False)
+        await until(lambda: not rig.service.behind())
+        answer = await rig.http.post("/api/v1/orders", json=body, headers=headers)
         assert answer.status_code == 201
 
-    on_bench(database, clocks, act)
+    on_rig(database, clocks, act)
 
 
 def test_a_wall_clock_an_hour_ahead_expires_no_order_and_refuses_no_payment(
@@ -97,16 +97,16 @@ def test_a_wall_clock_an_hour_ahead_expires_no_order_and_refuses_no_payment(
 ) -> None:
     clocks = Clocks()
 
-    async def act(bench: Bench) -> None:
-        order = await bench.order()
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order()
         clocks.wall_ahead_ms = HOUR_MS
-        await bench.service.sweep()
-        payment = await bench.signed(order)
-        assert (await bench.post(order, payment)).status_code == 202
-        await bench.level()
-        assert (await bench.validate(payment)).json()["valid"] is True
+        await rig.service.sweep()
+        payment = await rig.signed(order)
+        assert (await rig.post(order, payment)).status_code == 202
+        await rig.level()
+        assert (await rig.validate(payment)).json()["valid"] is True
 
-    on_bench(database, clocks, act)
+    on_rig(database, clocks, act)
 
 
 def test_an_order_that_is_opened_while_the_wall_clock_is_behind_can_be_paid_in_time(
@@ -114,15 +114,15 @@ def test_an_order_that_is_opened_while_the_wall_clock_is_behind_can_be_paid_in_t
 ) -> None:
     clocks = Clocks()
 
-    async def act(bench: Bench) -> None:
+    async def act(rig: ServiceRig) -> None:
         clocks.wall_ahead_ms = -HOUR_MS
-        order = await bench.order()
-        await bench.service.sweep()
-        payment = await bench.paid(order)
-        read = await bench.http.get(f"/api/v1/payments/{payment.id.hex()}", headers=bench.till())
+        order = await rig.order()
+        await rig.service.sweep()
+        payment = await rig.paid(order)
+        read = await rig.http.get(f"/api/v1/payments/{payment.id.hex()}", headers=rig.till())
         assert read.json()["outcome"] == "succeeded"
 
-    on_bench(database, clocks, act)
+    on_rig(database, clocks, act)
 
 
 def test_the_newest_order_stands_first_also_after_the_wall_clock_went_back(
@@ -181,10 +181,10 @@ def test_time_is_the_newest_block_s_and_goes_on_by_the_steady_clock() -> None:
 def test_readyz_tells_that_the_chain_s_clock_is_ahead_and_payments_go_on(
     database: TestDatabase, ahead_ms: int, told_ms: int
 ) -> None:
-    async def act(bench: Bench) -> None:
-        status = await bench.node.status()
-        bench.service.watch.take(msgspec.structs.replace(status, clock_ahead_ms=ahead_ms))
-        ready = await bench.http.get("/readyz")
+    async def act(rig: ServiceRig) -> None:
+        status = await rig.node.status()
+        rig.service.watch.take(msgspec.structs.replace(status, clock_ahead_ms=ahead_ms))
+        ready = await rig.http.get("/readyz")
         assert (ready.status_code, ready.json()["chainClockAheadMs"]) == (200, told_ms)
 
-    on_bench(database, Clocks(), act)
+    on_rig(database, Clocks(), act)

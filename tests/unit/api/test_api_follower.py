@@ -15,49 +15,49 @@ from api.services.settlement import Settled, settle
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from tests.support.api.postgres import TestDatabase
-from tests.support.api.service_under_test import Bench, bench_config, running_bench, until
+from tests.support.api.service_rig import ServiceRig, rig_config, running_rig, until
 from tests.support.node.fake_node import FakeNode
 
 
-def on_bench(
-    database: TestDatabase, act: Callable[[Bench], Awaitable[None]], **options: object
+def on_rig(
+    database: TestDatabase, act: Callable[[ServiceRig], Awaitable[None]], **options: object
 ) -> None:
     async def run() -> None:
-        async with running_bench(database, **options) as bench:
-            await act(bench)
+        async with running_rig(database, **options) as rig:
+            await act(rig)
 
     asyncio.run(run())
 
 
 def test_a_service_that_comes_back_settles_what_it_missed_once(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
-        order = await bench.order()
-        payment = await bench.signed(order)
-        config = bench.service.config
-        bench.node.silence()
-        await bench.chain_only_while_silent(payment)
-        assert await bench.scalar("SELECT height FROM follower_cursor") == 0
-        bench.node.silence(False)
-        async with open_service(config, bench.node) as second:
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order()
+        payment = await rig.signed(order)
+        config = rig.service.config
+        rig.node.silence()
+        await rig.chain_only_while_silent(payment)
+        assert await rig.scalar("SELECT height FROM follower_cursor") == 0
+        rig.node.silence(False)
+        async with open_service(config, rig.node) as second:
             task = asyncio.create_task(second.follower.run())
-            await until(lambda: second.follower.cursor.height >= bench.node.height)
+            await until(lambda: second.follower.cursor.height >= rig.node.height)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             row = await second.find_order(str(order["id"]))
         assert row is not None
         assert row["state"] == "paid"
-        assert await bench.scalar("SELECT count(*) FROM payments") == 1
-        assert await bench.scalar("SELECT count(*) FROM events WHERE kind = 'order.paid'") == 1
+        assert await rig.scalar("SELECT count(*) FROM payments") == 1
+        assert await rig.scalar("SELECT count(*) FROM events WHERE kind = 'order.paid'") == 1
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 def test_blocks_that_do_not_follow_stop_it(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
-        node, follower = bench.node, _fresh_follower(bench)
+    async def act(rig: ServiceRig) -> None:
+        node, follower = rig.node, _fresh_follower(rig)
         first, second, third = (node.make_block() for _ in range(3))
-        await bench.level()
-        follower.cursor = bench.service.follower.cursor
+        await rig.level()
+        follower.cursor = rig.service.follower.cursor
         with pytest.raises(FollowerFault, match="came after"):
             await follower.settle_blocks([first])
         follower.cursor = type(follower.cursor)(node.chain.chain_id, 1, first.hash)
@@ -70,83 +70,83 @@ def test_blocks_that_do_not_follow_stop_it(database: TestDatabase) -> None:
         with pytest.raises(OSError, match="another worker"):
             await follower.settle_blocks([second])
 
-    on_bench(database, act, automatic=False)
+    on_rig(database, act, automatic=False)
 
 
-def _fresh_follower(bench: Bench) -> Follower:
-    service = bench.service
-    return Follower(service.engine, bench.node, service.watch, lambda settled: None)
+def _fresh_follower(rig: ServiceRig) -> Follower:
+    service = rig.service
+    return Follower(service.engine, rig.node, service.watch, lambda settled: None)
 
 
 def test_a_node_of_another_chain_is_refused(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
+    async def act(rig: ServiceRig) -> None:
         stranger = FakeNode()
-        assert stranger.chain.chain_id != bench.node.chain.chain_id
-        service = bench.service
+        assert stranger.chain.chain_id != rig.node.chain.chain_id
+        service = rig.service
         follower = Follower(service.engine, stranger, service.watch, lambda settled: None)
         with pytest.RaisesGroup(pytest.RaisesExc(FollowerFault, match="has followed chain")):
             await follower.run()
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 def test_redeemed_milk_leaves_the_mirror_and_the_ledger_corrects_it(
     database: TestDatabase,
 ) -> None:
-    async def act(bench: Bench) -> None:
-        before = await bench.scalar("SELECT remaining_units FROM lots")
-        await bench.paid(await bench.order())
-        assert await bench.scalar("SELECT remaining_units FROM lots") == before - 200_000
-        assert await bench.scalar("SELECT reserved_units FROM lots") == 0
-        await bench.execute("UPDATE lots SET remaining_units = 1")
-        await bench.service.follower.mirror_lots()
-        assert await bench.scalar("SELECT remaining_units FROM lots") == before - 200_000
+    async def act(rig: ServiceRig) -> None:
+        before = await rig.scalar("SELECT remaining_units FROM lots")
+        await rig.paid(await rig.order())
+        assert await rig.scalar("SELECT remaining_units FROM lots") == before - 200_000
+        assert await rig.scalar("SELECT reserved_units FROM lots") == 0
+        await rig.execute("UPDATE lots SET remaining_units = 1")
+        await rig.service.follower.mirror_lots()
+        assert await rig.scalar("SELECT remaining_units FROM lots") == before - 200_000
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 def test_settling_in_two_places_at_once_settles_once(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
+    async def act(rig: ServiceRig) -> None:
         from api.follower import read_blocks
 
-        order = await bench.order()
-        payment = await bench.signed(order)
-        await bench.node.submit([encode(payment)])
-        observed = read_blocks([bench.node.make_block()]).observed
+        order = await rig.order()
+        payment = await rig.signed(order)
+        await rig.node.submit([encode(payment)])
+        observed = read_blocks([rig.node.make_block()]).observed
 
         async def one() -> Settled:
-            async with bench.service.engine.begin() as connection:
-                return await settle(connection, observed, bench.service.now_ms())
+            async with rig.service.engine.begin() as connection:
+                return await settle(connection, observed, rig.service.now_ms())
 
         results = await asyncio.gather(*(one() for _ in range(4)))
-        await bench.level()
-        told = await bench.scalar("SELECT count(*) FROM events WHERE kind = 'order.paid'")
+        await rig.level()
+        told = await rig.scalar("SELECT count(*) FROM events WHERE kind = 'order.paid'")
         assert told == 1
         assert sum(len(result.tx_hashes) for result in results) <= 1
 
-    on_bench(database, act, automatic=False)
+    on_rig(database, act, automatic=False)
 
 
 def test_the_follower_outlives_a_lost_database(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
-        order = await bench.order()
-        name = str(bench.service.engine.url.database)
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order()
+        name = str(rig.service.engine.url.database)
         await database.execute(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         )
-        payment = await bench.signed(order)
-        await bench.node.submit([encode(payment)])
-        bench.node.make_block()
-        await bench.level()
-        assert (await bench.validate(payment)).json()["valid"] is True
+        payment = await rig.signed(order)
+        await rig.node.submit([encode(payment)])
+        rig.node.make_block()
+        await rig.level()
+        assert (await rig.validate(payment)).json()["valid"] is True
 
-    on_bench(database, act, automatic=False)
+    on_rig(database, act, automatic=False)
 
 
 def test_migrations_wait_for_one_another(database: TestDatabase) -> None:
     async def run() -> None:
         async with database.fresh_database() as url:
-            config = bench_config(url, ("bck_" + "a" * 52, "bck_" + "b" * 52))
+            config = rig_config(url, ("bck_" + "a" * 52, "bck_" + "b" * 52))
 
             async def start() -> None:
                 async with open_service(config, FakeNode()) as service:

@@ -8,15 +8,15 @@ import pytest
 from api import stream
 from api.stream import Hub
 from tests.support.api.postgres import TestDatabase
-from tests.support.api.service_under_test import Bench, running_bench
+from tests.support.api.service_rig import ServiceRig, running_rig
 
 ORDER = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
-def on_bench(database: TestDatabase, act, **options: object) -> None:
+def on_rig(database: TestDatabase, act, **options: object) -> None:
     async def run() -> None:
-        async with running_bench(database, **options) as bench:
-            await act(bench)
+        async with running_rig(database, **options) as rig:
+            await act(rig)
 
     asyncio.run(run())
 
@@ -24,8 +24,8 @@ def on_bench(database: TestDatabase, act, **options: object) -> None:
 def test_head_is_answered_where_get_is_with_the_same_head_and_no_body(
     database: TestDatabase,
 ) -> None:
-    async def act(bench: Bench) -> None:
-        order = await bench.order()
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order()
         for path in (
             "/healthz",
             "/api/v1/products",
@@ -37,17 +37,17 @@ def test_head_is_answered_where_get_is_with_the_same_head_and_no_body(
             "/docs",
             "/nowhere",
         ):
-            got = await bench.http.get(path, headers=bench.till())
-            head = await bench.http.head(path, headers=bench.till())
+            got = await rig.http.get(path, headers=rig.till())
+            head = await rig.http.head(path, headers=rig.till())
             assert (head.status_code, head.content) == (got.status_code, b""), path
             for name in ("content-type", "content-length", "x-content-type-options"):
                 assert head.headers.get(name) == got.headers[name], path
         async with asyncio.timeout(5):
-            head = await bench.http.head("/api/v1/stream")
+            head = await rig.http.head("/api/v1/stream")
         assert head.headers["content-type"].startswith("text/event-stream")
-        assert bench.service.hub.count == 0
+        assert rig.service.hub.count == 0
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 @pytest.mark.parametrize(
@@ -64,55 +64,55 @@ def test_head_is_answered_where_get_is_with_the_same_head_and_no_body(
 def test_a_method_that_is_not_taken_is_told_which_are(
     database: TestDatabase, method: str, path: str, allowed: str
 ) -> None:
-    async def act(bench: Bench) -> None:
-        answer = await bench.http.request(method, path)
+    async def act(rig: ServiceRig) -> None:
+        answer = await rig.http.request(method, path)
         assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
 
-    on_bench(database, act, ready=False)
+    on_rig(database, act, ready=False)
 
 
 def test_a_body_that_is_coded_is_refused_with_what_is_taken(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
+    async def act(rig: ServiceRig) -> None:
         url, json_kind = "/api/v1/payments/validate", {"Content-Type": "application/json"}
         for coding in ("gzip", "GZIP, identity", "br"):
-            headers = {**bench.till(), **json_kind, "Content-Encoding": coding}
-            answer = await bench.http.post(url, content=b"{}", headers=headers)
+            headers = {**rig.till(), **json_kind, "Content-Encoding": coding}
+            answer = await rig.http.post(url, content=b"{}", headers=headers)
             assert answer.status_code == 415
             assert answer.json()["code"] == "UNSUPPORTED_CONTENT_CODING"
             assert answer.headers["accept-encoding"] == "identity"
-        headers = {**bench.till(), **json_kind, "Content-Encoding": "Identity"}
-        assert (await bench.http.post(url, content=b"{}", headers=headers)).status_code == 400
-        wrong = {**bench.till(), "Content-Type": "text/plain"}
-        answer = await bench.http.post(url, content=b"{}", headers=wrong)
+        headers = {**rig.till(), **json_kind, "Content-Encoding": "Identity"}
+        assert (await rig.http.post(url, content=b"{}", headers=headers)).status_code == 400
+        wrong = {**rig.till(), "Content-Type": "text/plain"}
+        answer = await rig.http.post(url, content=b"{}", headers=wrong)
         assert (answer.status_code, answer.headers["accept"]) == (415, "application/json")
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 def test_a_wish_to_wait_is_heard_in_any_of_its_forms(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
+    async def act(rig: ServiceRig) -> None:
         body = {"txHash": "ab" * 32, "expectedAmount": "1.80"}
         for fields, applied in (
             ([("Prefer", "respond-async"), ("Prefer", 'Wait = "1"')], "wait=1"),
             ([("prefer", "handling=lenient;x, WAIT=01")], "wait=1"),
             ([("prefer", "wait=soon")], None),
         ):
-            headers = [*bench.till().items(), *fields]
-            answer = await bench.http.post("/api/v1/payments/validate", json=body, headers=headers)
+            headers = [*rig.till().items(), *fields]
+            answer = await rig.http.post("/api/v1/payments/validate", json=body, headers=headers)
             assert answer.status_code == 200, answer.text
             assert answer.headers.get("preference-applied") == applied
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 def test_a_problem_speaks_the_language_that_is_liked_best(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
+    async def act(rig: ServiceRig) -> None:
         wish = {"Accept-Language": "en;q=0.3, ms-MY;q=0.9"}
-        answer = await bench.http.get("/nowhere", headers=wish)
+        answer = await rig.http.get("/nowhere", headers=wish)
         assert answer.headers["content-language"] == "ms"
         assert answer.headers["vary"] == "Accept-Language"
 
-    on_bench(database, act, ready=False)
+    on_rig(database, act, ready=False)
 
 
 def test_a_stream_shows_life_by_itself_though_nothing_can_be_read(
@@ -120,10 +120,10 @@ def test_a_stream_shows_life_by_itself_though_nothing_can_be_read(
 ) -> None:
     monkeypatch.setattr(stream, "QUIET_S", 0.05)
 
-    async def act(bench: Bench) -> None:
-        hub = Hub(bench.service.engine, _never)
+    async def act(rig: ServiceRig) -> None:
+        hub = Hub(rig.service.engine, _never)
         reading = asyncio.create_task(hub.run())
-        page = hub.listen(None, bench.service.snapshot)
+        page = hub.listen(None, rig.service.snapshot)
         async with asyncio.timeout(10), contextlib.aclosing(page):
             assert (await anext(page)).startswith(b"retry: ")
             assert b"event: snapshot" in await anext(page)
@@ -131,7 +131,7 @@ def test_a_stream_shows_life_by_itself_though_nothing_can_be_read(
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 async def _never() -> dict[str, object]:
@@ -142,13 +142,13 @@ async def _never() -> dict[str, object]:
 def test_one_client_takes_no_more_than_its_share_of_the_live_pages(
     database: TestDatabase,
 ) -> None:
-    async def act(bench: Bench) -> None:
-        hub, snapshot = bench.service.hub, bench.service.snapshot
+    async def act(rig: ServiceRig) -> None:
+        hub, snapshot = rig.service.hub, rig.service.snapshot
         while hub.places.take("127.0.0.1"):
             pass
-        answer = await bench.http.get("/api/v1/stream")
+        answer = await rig.http.get("/api/v1/stream")
         assert (answer.status_code, answer.json()["code"]) == (429, "TOO_MANY_STREAMS")
         async with contextlib.aclosing(hub.listen(None, snapshot, "192.0.2.7")) as page:
             assert (await anext(page)).startswith(b"retry: ")
 
-    on_bench(database, act)
+    on_rig(database, act)

@@ -12,16 +12,16 @@ from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of, format_address
 from ledger.types.transaction import decode_transaction
 from tests.support.api.postgres import TestDatabase
-from tests.support.api.service_under_test import Bench, running_bench
+from tests.support.api.service_rig import ServiceRig, running_rig
 from tests.support.node.fake_node import CUSTOMER, MERCHANT, OTHER_MERCHANT
 
 
-def on_bench(
-    database: TestDatabase, act: Callable[[Bench], Awaitable[None]], **options: object
+def on_rig(
+    database: TestDatabase, act: Callable[[ServiceRig], Awaitable[None]], **options: object
 ) -> None:
     async def run() -> None:
-        async with running_bench(database, **options) as bench:
-            await act(bench)
+        async with running_rig(database, **options) as rig:
+            await act(rig)
 
     asyncio.run(run())
 
@@ -29,27 +29,27 @@ def on_bench(
 def test_a_payment_burns_the_pack_and_gives_the_margin_to_the_merchant(
     database: TestDatabase,
 ) -> None:
-    async def act(bench: Bench) -> None:
-        order = await bench.order(quantity=2)
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order(quantity=2)
         assert order["amount"] == {"myr": "3.60", "bill": "1.000000"}
         assert order["redeem"]["bill"] == "0.400000"
-        await bench.paid(order)
-        assert bench.node.units_of(MERCHANT) == 600_000
-        assert (await bench.node.supply()).redeemed_units == 400_000
-        read = await bench.http.get(f"/api/v1/orders/{order['id']}", headers=bench.till())
+        await rig.paid(order)
+        assert rig.node.units_of(MERCHANT) == 600_000
+        assert (await rig.node.supply()).redeemed_units == 400_000
+        read = await rig.http.get(f"/api/v1/orders/{order['id']}", headers=rig.till())
         assert read.json()["state"] == "paid"
         assert read.json()["intent"]["state"] == "succeeded"
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 def test_one_key_opens_one_order_and_another_body_under_it_is_refused(
     database: TestDatabase,
 ) -> None:
-    async def act(bench: Bench) -> None:
+    async def act(rig: ServiceRig) -> None:
         async def ask(key: str | None, product: str = "whole-200") -> tuple[int, dict[str, object]]:
-            headers = bench.till() if key is None else bench.till(**{"Idempotency-Key": key})
-            answer = await bench.http.post(
+            headers = rig.till() if key is None else rig.till(**{"Idempotency-Key": key})
+            answer = await rig.http.post(
                 "/api/v1/orders", json={"productId": product}, headers=headers
             )
             return answer.status_code, answer.json()
@@ -63,48 +63,48 @@ def test_one_key_opens_one_order_and_another_body_under_it_is_refused(
         assert (status, missing["code"]) == (400, "IDEMPOTENCY_KEY_REQUIRED")
         together = await asyncio.gather(ask("k2"), ask("k2"))
         assert sorted(status for status, _ in together) == [201, 409]
-        assert await bench.scalar("SELECT count(*) FROM orders") == 2
+        assert await rig.scalar("SELECT count(*) FROM orders") == 2
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 def test_many_orders_at_once_share_lots_without_overselling(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
-        await bench.execute("UPDATE lots SET remaining_units = 5000000")
+    async def act(rig: ServiceRig) -> None:
+        await rig.execute("UPDATE lots SET remaining_units = 5000000")
 
         async def ask() -> int:
-            answer = await bench.http.post(
+            answer = await rig.http.post(
                 "/api/v1/orders",
                 json={"productId": "whole-200"},
-                headers=bench.till(**{"Idempotency-Key": str(ULID())}),
+                headers=rig.till(**{"Idempotency-Key": str(ULID())}),
             )
             return answer.status_code
 
         answers = await asyncio.gather(*(ask() for _ in range(40)))
         assert answers.count(201) == 25
         assert answers.count(409) == 15
-        assert await bench.scalar("SELECT reserved_units FROM lots") == 5_000_000
+        assert await rig.scalar("SELECT reserved_units FROM lots") == 5_000_000
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 def test_a_payment_that_a_node_took_without_saying_so_is_told_by_its_id_and_pays_once(
     database: TestDatabase,
 ) -> None:
-    async def act(bench: Bench) -> None:
-        order = await bench.order()
-        payment = await bench.signed(order)
-        bench.node.automatic, bench.node.mute = False, True
-        told = await bench.post(order, payment)
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order()
+        payment = await rig.signed(order)
+        rig.node.automatic, rig.node.mute = False, True
+        told = await rig.post(order, payment)
         assert (told.status_code, told.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
         assert payment.id.hex() in told.json()["detail"]
         assert "may have taken" in told.json()["detail"]
-        bench.node.mute = False
-        assert (await bench.post(order, payment)).status_code == 202, "the same bytes, once more"
-        bench.node.make_block()
-        assert (await bench.validate(payment, wait=10)).json()["valid"] is True
+        rig.node.mute = False
+        assert (await rig.post(order, payment)).status_code == 202, "the same bytes, once more"
+        rig.node.make_block()
+        assert (await rig.validate(payment, wait=10)).json()["valid"] is True
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 @pytest.mark.parametrize(
@@ -122,19 +122,19 @@ def test_a_payment_that_a_node_took_without_saying_so_is_told_by_its_id_and_pays
 def test_an_order_that_makes_no_sense_is_refused(
     database: TestDatabase, body: bytes, status: int, code: str
 ) -> None:
-    async def act(bench: Bench) -> None:
-        headers = bench.till(**{"Idempotency-Key": "k", "Content-Type": "application/json"})
-        answer = await bench.http.post("/api/v1/orders", content=body, headers=headers)
+    async def act(rig: ServiceRig) -> None:
+        headers = rig.till(**{"Idempotency-Key": "k", "Content-Type": "application/json"})
+        answer = await rig.http.post("/api/v1/orders", content=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (status, code)
 
-    on_bench(database, act, ready=False)
+    on_rig(database, act, ready=False)
 
 
 def test_a_transaction_that_could_not_pay_is_refused_before_it_costs_a_fee(
     database: TestDatabase,
 ) -> None:
-    async def act(bench: Bench) -> None:
-        order = await bench.order()
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order()
         other = address_of(OTHER_MERCHANT.public)
         cases = [
             ({"chain_id": bytes(32)}, 422, "WRONG_CHAIN"),
@@ -145,70 +145,68 @@ def test_a_transaction_that_could_not_pay_is_refused_before_it_costs_a_fee(
             ({"valid_until_height": 0}, 422, "TRANSACTION_EXPIRED"),
         ]
         for changes, status, code in cases:
-            answer = await bench.post(order, await bench.signed(order, **changes))
+            answer = await rig.post(order, await rig.signed(order, **changes))
             assert (answer.status_code, answer.json()["code"]) == (status, code)
-        assert bench.node.submissions == 0
-        wrong_nonce = await bench.post(order, await bench.signed(order, nonce=9))
+        assert rig.node.submissions == 0
+        wrong_nonce = await rig.post(order, await rig.signed(order, nonce=9))
         assert (wrong_nonce.status_code, wrong_nonce.json()["code"]) == (422, "BAD_NONCE")
-        poor = await bench.post(order, await bench.signed(order, key=OTHER_MERCHANT))
+        poor = await rig.post(order, await rig.signed(order, key=OTHER_MERCHANT))
         assert (poor.status_code, poor.json()["code"]) == (422, "CANNOT_PAY_FEE")
-        good = await bench.signed(order)
+        good = await rig.signed(order)
         forged = decode_transaction(encode(good))
         forged = type(forged)(forged.intent, ((0, b"\1" * 64),))
-        answer = await bench.post(order, forged)
+        answer = await rig.post(order, forged)
         assert (answer.status_code, answer.json()["code"]) == (422, "BAD_SIGNATURE")
-        assert (await bench.post(order, good)).status_code == 202
-        await bench.level()
-        assert (await bench.post(order, good)).status_code == 202, "posting twice is harmless"
-        again = await bench.post(order, await bench.signed(order))
+        assert (await rig.post(order, good)).status_code == 202
+        await rig.level()
+        assert (await rig.post(order, good)).status_code == 202, "posting twice is harmless"
+        again = await rig.post(order, await rig.signed(order))
         assert (again.status_code, again.json()["code"]) == (409, "ORDER_NOT_PAYABLE")
-        nowhere = await bench.post({"id": str(ULID())}, good)
+        nowhere = await rig.post({"id": str(ULID())}, good)
         assert nowhere.status_code == 404
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 @pytest.mark.parametrize("text", ["", "zz", "00", "c0", 5, None])
 def test_what_is_no_transaction_is_malformed(database: TestDatabase, text: object) -> None:
-    async def act(bench: Bench) -> None:
-        answer = await bench.http.post(
-            f"/api/v1/orders/{ULID()}/payment", json={"transaction": text}
-        )
+    async def act(rig: ServiceRig) -> None:
+        answer = await rig.http.post(f"/api/v1/orders/{ULID()}/payment", json={"transaction": text})
         assert (answer.status_code, answer.json()["code"]) == (400, "MALFORMED_REQUEST")
 
-    on_bench(database, act, ready=False)
+    on_rig(database, act, ready=False)
 
 
 def test_an_order_expires_and_gives_its_milk_back(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
-        order = await bench.order()
-        late = await bench.signed(order)
-        service = bench.service
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order()
+        late = await rig.signed(order)
+        service = rig.service
         assert await service.desk.expire_orders(service.now_ms(), service.now_ms()) == 0
         after_ms = service.now_ms() + 11_000
         assert await service.desk.expire_orders(after_ms, after_ms) == 1
         assert await service.desk.expire_orders(after_ms, after_ms) == 0
-        assert await bench.scalar("SELECT reserved_units FROM lots") == 0
-        refused = await bench.post(order, late)
+        assert await rig.scalar("SELECT reserved_units FROM lots") == 0
+        refused = await rig.post(order, late)
         assert (refused.status_code, refused.json()["code"]) == (409, "ORDER_NOT_PAYABLE")
 
-    on_bench(database, act, order_ttl_s=10)
+    on_rig(database, act, order_ttl_s=10)
 
 
 def test_a_block_from_before_the_expiry_pays_and_one_after_it_pays_late(
     database: TestDatabase,
 ) -> None:
-    async def act(bench: Bench) -> None:
-        service = bench.service
-        early, late = await bench.order(), await bench.order()
+    async def act(rig: ServiceRig) -> None:
+        service = rig.service
+        early, late = await rig.order(), await rig.order()
         after_ms = service.now_ms() + 11_000
         await service.desk.expire_orders(after_ms, after_ms)
-        await bench.node.submit([encode(await bench.signed(early))])
-        bench.node.make_block()
-        too_late = await bench.signed(late)
-        await bench.node.submit([encode(too_late)])
-        bench.node.make_block(time_ms=after_ms)
-        await bench.level()
+        await rig.node.submit([encode(await rig.signed(early))])
+        rig.node.make_block()
+        too_late = await rig.signed(late)
+        await rig.node.submit([encode(too_late)])
+        rig.node.make_block(time_ms=after_ms)
+        await rig.level()
         states = {
             order["id"]: (await service.find_order(str(order["id"]))) for order in (early, late)
         }
@@ -217,85 +215,85 @@ def test_a_block_from_before_the_expiry_pays_and_one_after_it_pays_late(
         assert states[late["id"]]["state"] == "paid"
         assert states[late["id"]]["exception"] == "paid_late"
         assert states[late["id"]]["delta_units"] == 0
-        read = await bench.http.get(f"/api/v1/payments/{too_late.id.hex()}", headers=bench.till())
+        read = await rig.http.get(f"/api/v1/payments/{too_late.id.hex()}", headers=rig.till())
         assert read.json()["outcome"] == "paid_late"
         assert read.json()["height"] == 2
 
-    on_bench(database, act, automatic=False, order_ttl_s=10)
+    on_rig(database, act, automatic=False, order_ttl_s=10)
 
 
 def test_orders_and_payments_are_their_merchants_alone(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
-        order = await bench.order()
-        paid = await bench.paid(order)
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order()
+        paid = await rig.paid(order)
         for path in (f"/api/v1/orders/{order['id']}", f"/api/v1/payments/{paid.id.hex()}"):
-            assert (await bench.http.get(path)).status_code == 401
-            mine = await bench.http.get(path, headers=bench.till())
+            assert (await rig.http.get(path)).status_code == 401
+            mine = await rig.http.get(path, headers=rig.till())
             assert mine.status_code == 200
-            other = await bench.http.get(path, headers=bench.till(bench.other_key))
+            other = await rig.http.get(path, headers=rig.till(rig.other_key))
             assert other.status_code == 404
-        bad = await bench.http.get("/api/v1/payments/xyz", headers=bench.till())
+        bad = await rig.http.get("/api/v1/payments/xyz", headers=rig.till())
         assert bad.status_code == 400
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 def test_a_wallet_reads_the_offer_and_its_account(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
-        order = await bench.order()
-        offer = await bench.offer(order)
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order()
+        offer = await rig.offer(order)
         assert offer["fee"] == "0.000100"
-        assert offer["chainId"] == bench.node.chain.chain_id.hex()
-        capitals = await bench.http.get(f"/P/{order['id']}")
+        assert offer["chainId"] == rig.node.chain.chain_id.hex()
+        capitals = await rig.http.get(f"/P/{order['id']}")
         assert capitals.json() == offer
         assert order["payUrl"] == f"HTTPS://MILK.EXAMPLE/P/{order['id']}"
-        page = await bench.http.get(f"/p/{order['id']}", headers={"Accept": "text/html"})
+        page = await rig.http.get(f"/p/{order['id']}", headers={"Accept": "text/html"})
         assert "RM 1.80" in page.text
-        assert (await bench.http.get(f"/p/{ULID()}")).status_code == 404
-        assert (await bench.http.get("/p/nonsense")).status_code == 404
+        assert (await rig.http.get(f"/p/{ULID()}")).status_code == 404
+        assert (await rig.http.get("/p/nonsense")).status_code == 404
         text = format_address(address_of(CUSTOMER.public), "dbill")
-        account = (await bench.http.get(f"/api/v1/accounts/{text}")).json()
+        account = (await rig.http.get(f"/api/v1/accounts/{text}")).json()
         assert account == {"address": text, "bill": "9000.000000", "nonce": 0}
-        assert (await bench.http.get(f"/api/v1/accounts/{text[:-1]}x")).status_code == 400
-        bench.node.silence()
-        assert (await bench.http.get(f"/api/v1/accounts/{text}")).status_code == 503
+        assert (await rig.http.get(f"/api/v1/accounts/{text[:-1]}x")).status_code == 400
+        rig.node.silence()
+        assert (await rig.http.get(f"/api/v1/accounts/{text}")).status_code == 503
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 def test_the_pages_hold_everything_themselves(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
-        order = await bench.order()
-        svg = await bench.http.get(f"/api/v1/orders/{order['id']}/qr.svg")
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order()
+        svg = await rig.http.get(f"/api/v1/orders/{order['id']}/qr.svg")
         assert svg.headers["content-type"] == "image/svg+xml"
         assert "<svg" in svg.text
-        png = await bench.http.get(f"/api/v1/orders/{order['id']}/qr.png")
+        png = await rig.http.get(f"/api/v1/orders/{order['id']}/qr.png")
         assert png.content.startswith(b"\x89PNG")
-        assert (await bench.http.get(f"/api/v1/orders/{ULID()}/qr.svg")).status_code == 404
+        assert (await rig.http.get(f"/api/v1/orders/{ULID()}/qr.svg")).status_code == 404
         for path in ("/", "/docs"):
-            page = await bench.http.get(path)
+            page = await rig.http.get(path)
             assert page.status_code == 200
             assert "default-src 'none'" in page.headers["content-security-policy"]
             assert 'src="http' not in page.text
             assert 'href="http' not in page.text
-        assert str(order["id"]) in (await bench.http.get("/")).text
-        products = (await bench.http.get("/api/v1/products")).json()["data"]
+        assert str(order["id"]) in (await rig.http.get("/")).text
+        products = (await rig.http.get("/api/v1/products")).json()["data"]
         assert products[0]["price"] == {"myr": "1.80", "bill": "0.500000"}
-        schema = (await bench.http.get("/openapi.json")).json()
+        schema = (await rig.http.get("/openapi.json")).json()
         assert "/api/v1/payments/validate" in schema["paths"]
         assert "/api/v1/products" in schema["paths"]
-        metrics = (await bench.http.get("/metrics")).text
+        metrics = (await rig.http.get("/metrics")).text
         assert "payment_success_total" in metrics
         assert "validation_latency_seconds" in metrics
-        lost = await bench.http.get("/nowhere", headers={"Accept-Language": "ms-MY"})
+        lost = await rig.http.get("/nowhere", headers={"Accept-Language": "ms-MY"})
         assert (lost.status_code, lost.json()["code"]) == (404, "NOT_FOUND")
         assert lost.json()["title"] == "Tiada sumber sedemikian"
-        wrong = await bench.http.get("/api/v1/orders")
+        wrong = await rig.http.get("/api/v1/orders")
         assert (wrong.status_code, wrong.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
-        named = await bench.http.get("/healthz", headers={"X-Request-Id": "till-0000001"})
+        named = await rig.http.get("/healthz", headers={"X-Request-Id": "till-0000001"})
         assert named.headers["x-request-id"] == "till-0000001"
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 def _read_frame(raw: bytes) -> tuple[int, str, dict[str, object]]:
@@ -306,16 +304,16 @@ def _read_frame(raw: bytes) -> tuple[int, str, dict[str, object]]:
 def test_a_page_gets_a_snapshot_then_deltas_and_resumes_where_it_left(
     database: TestDatabase,
 ) -> None:
-    async def act(bench: Bench) -> None:
-        hub, snapshot = bench.service.hub, bench.service.snapshot
-        first = await bench.order()
+    async def act(rig: ServiceRig) -> None:
+        hub, snapshot = rig.service.hub, rig.service.snapshot
+        first = await rig.order()
         page = hub.listen(None, snapshot)
         assert (await anext(page)).startswith(b"retry:")
         seq, kind, body = _read_frame(await anext(page))
         assert kind == "snapshot"
         assert seq > 0
         assert body["orders"][0]["id"] == first["id"]
-        await bench.paid(first)
+        await rig.paid(first)
         seen = []
         async with asyncio.timeout(10):
             while "order.paid" not in seen:
@@ -335,15 +333,15 @@ def test_a_page_gets_a_snapshot_then_deltas_and_resumes_where_it_left(
             rest = [frame async for frame in resumed]
         assert _read_frame(rest[0])[2]["kind"] == "order.paid"
 
-    on_bench(database, act)
+    on_rig(database, act)
 
 
 def test_a_page_that_cannot_keep_up_is_cut_off(database: TestDatabase) -> None:
-    async def act(bench: Bench) -> None:
+    async def act(rig: ServiceRig) -> None:
         from api.stream import FRAMES_MAX, encode_frame
 
-        hub = bench.service.hub
-        page = hub.listen(None, bench.service.snapshot)
+        hub = rig.service.hub
+        page = hub.listen(None, rig.service.snapshot)
         await anext(page)
         for number in range(FRAMES_MAX + 2):
             hub.publish(encode_frame("chain", {"height": number}))
@@ -351,4 +349,4 @@ def test_a_page_that_cannot_keep_up_is_cut_off(database: TestDatabase) -> None:
         async with asyncio.timeout(10):
             assert len([frame async for frame in page]) <= FRAMES_MAX + 1
 
-    on_bench(database, act)
+    on_rig(database, act)

@@ -16,7 +16,7 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Signature
 from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus.lone_engine import Bench, finalize, nullify, ref
+from tests.support.consensus.engine_rig import EngineRig, finalize, nullify, ref
 from tests.support.consensus.network import CHAIN, EPOCH, Net
 
 STRANGE = Hash(bytes(31) + b"\x07")
@@ -29,26 +29,26 @@ def junk(certificate: Certificate) -> Certificate:
     )
 
 
-def asked(bench: Bench) -> list[FetchProposal]:
-    return [m for m in bench.said() if isinstance(m, FetchProposal)]
+def asked(rig: EngineRig) -> list[FetchProposal]:
+    return [m for m in rig.said() if isinstance(m, FetchProposal)]
 
 
-def with_junk(bench: Bench) -> Proposal:
+def with_junk(rig: EngineRig) -> Proposal:
     """Make view 2's proposal, whose proof that view 1 may be skipped is none."""
-    return bench.propose(2, nullifications=[junk(bench.certify(nullify(1)))])
+    return rig.propose(2, nullifications=[junk(rig.certify(nullify(1)))])
 
 
 def test_a_justification_that_nobody_looked_at_is_never_handed_on() -> None:
-    bench = Bench(follows=2)
-    bench.hear(bench.certify(nullify(1)))
-    proposal = with_junk(bench)
-    bench.hear(proposal)
-    assert bench.voted(VoteKind.NOTARIZE) == [proposal.vote.subject]
-    bench.hear(FetchProposal(*ref_parts(proposal)), bench.others[0])
-    (served,) = [m for m in bench.said() if isinstance(m, Proposal)]
+    rig = EngineRig(follows=2)
+    rig.hear(rig.certify(nullify(1)))
+    proposal = with_junk(rig)
+    rig.hear(proposal)
+    assert rig.voted(VoteKind.NOTARIZE) == [proposal.vote.subject]
+    rig.hear(FetchProposal(*ref_parts(proposal)), rig.others[0])
+    (served,) = [m for m in rig.said() if isinstance(m, Proposal)]
     assert served.vote == proposal.vote
     for certificate in served.nullifications:
-        verify_certificate(bench.committee, CHAIN, certificate)
+        verify_certificate(rig.committee, CHAIN, certificate)
 
 
 def ref_parts(proposal: Proposal) -> tuple[View, Hash]:
@@ -56,23 +56,23 @@ def ref_parts(proposal: Proposal) -> tuple[View, Hash]:
 
 
 def test_a_body_that_was_asked_for_is_taken_whatever_comes_with_it() -> None:
-    bench = Bench(follows=2)
-    proposal = with_junk(bench)
-    bench.hear(bench.certify(proposal.vote.subject))
-    bench.wait(1_000)
-    server = next(m for m in bench.others if m != bench.leader(2))
-    assert Send(server, FetchProposal(*ref_parts(proposal))) in bench.of(Send)
-    bench.hear(proposal, server)
-    known = bench.engine.snapshot()
+    rig = EngineRig(follows=2)
+    proposal = with_junk(rig)
+    rig.hear(rig.certify(proposal.vote.subject))
+    rig.wait(1_000)
+    server = next(m for m in rig.others if m != rig.leader(2))
+    assert Send(server, FetchProposal(*ref_parts(proposal))) in rig.of(Send)
+    rig.hear(proposal, server)
+    known = rig.engine.snapshot()
     assert known.is_valid(ref(proposal))
     assert known.holds(VoteKind.NULLIFY, 1) is None, "junk is no certificate"
 
 
 def test_junk_that_came_with_a_body_never_lets_one_vote() -> None:
-    bench = Bench(follows=2)
-    bench.hear(with_junk(bench))
-    assert bench.voted(VoteKind.NOTARIZE) == []
-    assert [o.member for o in bench.of(Misbehaviour)] == [bench.leader(2)]
+    rig = EngineRig(follows=2)
+    rig.hear(with_junk(rig))
+    assert rig.voted(VoteKind.NOTARIZE) == []
+    assert [o.member for o in rig.of(Misbehaviour)] == [rig.leader(2)]
 
 
 def test_one_liar_can_not_halt_the_chain_by_a_justification_that_some_can_not_check() -> None:
@@ -116,121 +116,121 @@ def test_one_liar_can_not_halt_the_chain_by_a_justification_that_some_can_not_ch
     assert {o.member for m in honest for o in m.offences} <= {liar}
 
 
-def astray(bench: Bench, proposal: Proposal, parent: BlockRef) -> Proposal:
+def astray(rig: EngineRig, proposal: Proposal, parent: BlockRef) -> Proposal:
     """Sign the same block again, as if it stood on another parent."""
     about = replace(proposal.vote.subject, parent_view=parent.view)
-    vote = bench.sign(about, bench.leader(about.view))
+    vote = rig.sign(about, rig.leader(about.view))
     return replace(proposal, vote=vote, parent_hash=parent.hash)
 
 
-def settle_on(bench: Bench, proposal: Proposal, *ancestors: Proposal) -> None:
+def settle_on(rig: EngineRig, proposal: Proposal, *ancestors: Proposal) -> None:
     """Let the others certify the block and serve its true body, and ancestors', when asked."""
-    bench.hear(bench.certify(proposal.vote.subject))
-    bench.hear(bench.certify(finalize(proposal.vote.subject)))
-    serve(bench, proposal, *ancestors)
+    rig.hear(rig.certify(proposal.vote.subject))
+    rig.hear(rig.certify(finalize(proposal.vote.subject)))
+    serve(rig, proposal, *ancestors)
 
 
-def serve(bench: Bench, *proposals: Proposal) -> None:
+def serve(rig: EngineRig, *proposals: Proposal) -> None:
     """Answer whenever one of the blocks is asked for."""
     answers = {FetchProposal(*ref_parts(each)): each for each in proposals}
     for _ in range(8):
-        bench.wait(bench.params.fetch_ms)
-        for effect in bench.of(Send):
+        rig.wait(rig.params.fetch_ms)
+        for effect in rig.of(Send):
             if isinstance(effect.message, FetchProposal) and effect.message in answers:
-                bench.do(Received(effect.to, answers[effect.message]))
+                rig.do(Received(effect.to, answers[effect.message]))
 
 
 def test_a_first_block_on_a_strange_parent_keeps_nobody_from_the_true_one() -> None:
-    bench = Bench(follows=1)
-    proposal = bench.propose(1)
-    bench.hear(replace(proposal, parent_hash=STRANGE))
-    assert [o.member for o in bench.of(Misbehaviour)] == [bench.leader(1)]
-    settle_on(bench, proposal)
-    assert bench.engine.floor.block == ref(proposal)
+    rig = EngineRig(follows=1)
+    proposal = rig.propose(1)
+    rig.hear(replace(proposal, parent_hash=STRANGE))
+    assert [o.member for o in rig.of(Misbehaviour)] == [rig.leader(1)]
+    settle_on(rig, proposal)
+    assert rig.engine.floor.block == ref(proposal)
 
 
 @pytest.mark.parametrize("is_early", [True, False])
 def test_a_body_on_a_parent_below_the_floor_keeps_nobody_from_the_true_one(
     is_early: bool,
 ) -> None:
-    bench = Bench(follows=2)
-    first = bench.propose(1)
-    bench.hear(first)
-    bench.hear(bench.certify(first.vote.subject))
-    final = bench.certify(finalize(first.vote.subject))
+    rig = EngineRig(follows=2)
+    first = rig.propose(1)
+    rig.hear(first)
+    rig.hear(rig.certify(first.vote.subject))
+    final = rig.certify(finalize(first.vote.subject))
     if not is_early:
-        bench.hear(final)
-    second = bench.propose(2, ref(first), final)
-    false = astray(bench, second, BlockRef(View(0), STRANGE))
-    bench.hear(replace(false, parent=None))
+        rig.hear(final)
+    second = rig.propose(2, ref(first), final)
+    false = astray(rig, second, BlockRef(View(0), STRANGE))
+    rig.hear(replace(false, parent=None))
     if is_early:
-        bench.hear(final)
-    settle_on(bench, second)
-    assert bench.engine.floor.block == ref(second)
-    assert bench.of(Forked) == [], "one liar raises no alarm"
+        rig.hear(final)
+    settle_on(rig, second)
+    assert rig.engine.floor.block == ref(second)
+    assert rig.of(Forked) == [], "one liar raises no alarm"
 
 
 def test_a_body_on_another_certified_parent_keeps_nobody_from_the_true_one() -> None:
-    bench = Bench(follows=3)
-    first = bench.propose(1)
-    certified = bench.certify(first.vote.subject)
+    rig = EngineRig(follows=3)
+    first = rig.propose(1)
+    certified = rig.certify(first.vote.subject)
     unseen = Subject(VoteKind.NOTARIZE, EPOCH, View(2), View(1), STRANGE)
-    bench.hear(first)
-    bench.hear(certified)
-    skipped = bench.certify(nullify(2))
-    bench.hear(skipped)
-    third = bench.propose(3, ref(first), certified, [skipped])
-    false = astray(bench, third, BlockRef(View(2), STRANGE))
-    bench.hear(replace(false, parent=bench.certify(unseen), nullifications=()))
-    settle_on(bench, third)
-    assert bench.engine.floor.block == ref(third)
+    rig.hear(first)
+    rig.hear(certified)
+    skipped = rig.certify(nullify(2))
+    rig.hear(skipped)
+    third = rig.propose(3, ref(first), certified, [skipped])
+    false = astray(rig, third, BlockRef(View(2), STRANGE))
+    rig.hear(replace(false, parent=rig.certify(unseen), nullifications=()))
+    settle_on(rig, third)
+    assert rig.engine.floor.block == ref(third)
 
 
 def test_an_offender_is_not_heard_for_a_time_that_doubles() -> None:
-    bench = Bench()
-    liar = bench.others[0]
-    bad = junk(bench.certify(nullify(1)))
+    rig = EngineRig()
+    liar = rig.others[0]
+    bad = junk(rig.certify(nullify(1)))
     for wait_ms in (1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000):
-        bench.hear(bad, liar)
-        assert bench.reasons()
-        bench.now_ms += wait_ms - 1
-        bench.hear(bad, liar)
-        assert bench.reasons() == [], "it is not even looked at"
-        bench.now_ms += 1
+        rig.hear(bad, liar)
+        assert rig.reasons()
+        rig.now_ms += wait_ms - 1
+        rig.hear(bad, liar)
+        assert rig.reasons() == [], "it is not even looked at"
+        rig.now_ms += 1
 
 
 def test_a_liar_that_behaves_for_long_begins_anew() -> None:
-    bench = Bench()
-    liar = bench.others[0]
-    bad = junk(bench.certify(nullify(1)))
-    bench.hear(bad, liar)
-    bench.now_ms += IGNORED_FIRST_MS
-    bench.hear(bad, liar)
-    bench.now_ms += 2 * IGNORED_FIRST_MS + IGNORED_MAX_MS
-    bench.hear(bad, liar)
-    assert bench.reasons()
-    bench.now_ms += IGNORED_FIRST_MS
-    bench.hear(bad, liar)
-    assert bench.reasons(), "not four times as long, as if nothing had been between"
+    rig = EngineRig()
+    liar = rig.others[0]
+    bad = junk(rig.certify(nullify(1)))
+    rig.hear(bad, liar)
+    rig.now_ms += IGNORED_FIRST_MS
+    rig.hear(bad, liar)
+    rig.now_ms += 2 * IGNORED_FIRST_MS + IGNORED_MAX_MS
+    rig.hear(bad, liar)
+    assert rig.reasons()
+    rig.now_ms += IGNORED_FIRST_MS
+    rig.hear(bad, liar)
+    assert rig.reasons(), "not four times as long, as if nothing had been between"
 
 
 def test_an_offence_silences_nobody_but_its_sender() -> None:
-    bench = Bench()
-    bench.hear(junk(bench.certify(nullify(1))), bench.others[0])
-    bench.hear(bench.certify(nullify(1)), bench.others[1])
-    assert bench.engine.view == 2
+    rig = EngineRig()
+    rig.hear(junk(rig.certify(nullify(1))), rig.others[0])
+    rig.hear(rig.certify(nullify(1)), rig.others[1])
+    assert rig.engine.view == 2
 
 
-def on_a_synced_parent(bench: Bench, *, is_junk: bool) -> Proposal:
+def on_a_synced_parent(rig: EngineRig, *, is_junk: bool) -> Proposal:
     """Have view 2's block found valid on a parent that block sync brought, and made final."""
-    first = bench.propose(1)
-    final = bench.certify(finalize(first.vote.subject))
-    bench.do(CaughtUp(final))
-    second = bench.propose(2, ref(first), junk(final) if is_junk else final)
-    bench.hear(second)
-    bench.hear(bench.certify(second.vote.subject))
-    bench.hear(bench.certify(finalize(second.vote.subject)))
-    assert bench.engine.floor.block == ref(second)
+    first = rig.propose(1)
+    final = rig.certify(finalize(first.vote.subject))
+    rig.do(CaughtUp(final))
+    second = rig.propose(2, ref(first), junk(final) if is_junk else final)
+    rig.hear(second)
+    rig.hear(rig.certify(second.vote.subject))
+    rig.hear(rig.certify(finalize(second.vote.subject)))
+    assert rig.engine.floor.block == ref(second)
     return second
 
 
@@ -238,59 +238,59 @@ def on_a_synced_parent(bench: Bench, *, is_junk: bool) -> Proposal:
 def test_a_parents_proof_that_is_not_held_is_looked_at_before_it_is_handed_on(
     is_junk: bool,
 ) -> None:
-    bench = Bench(follows=2)
-    second = on_a_synced_parent(bench, is_junk=is_junk)
-    bench.hear(FetchProposal(*ref_parts(second)), bench.others[0])
-    served = [m for m in bench.said() if isinstance(m, Proposal)]
+    rig = EngineRig(follows=2)
+    second = on_a_synced_parent(rig, is_junk=is_junk)
+    rig.hear(FetchProposal(*ref_parts(second)), rig.others[0])
+    served = [m for m in rig.said() if isinstance(m, Proposal)]
     assert served == ([] if is_junk else [second])
 
 
 def test_an_answer_on_another_parent_than_the_certified_is_not_kept() -> None:
-    bench = Bench(follows=3)
-    first = bench.propose(1)
-    certified = bench.certify(first.vote.subject)
-    for message in (first, certified, bench.certify(nullify(2))):
-        bench.hear(message)
+    rig = EngineRig(follows=3)
+    first = rig.propose(1)
+    certified = rig.certify(first.vote.subject)
+    for message in (first, certified, rig.certify(nullify(2))):
+        rig.hear(message)
     unseen = Subject(VoteKind.NOTARIZE, EPOCH, View(2), View(1), STRANGE)
-    third = bench.propose(3, ref(first), certified)
-    bench.hear(bench.certify(third.vote.subject))
-    bench.wait(bench.params.delta_ms)
-    false = astray(bench, third, BlockRef(View(2), STRANGE))
-    bench.hear(replace(false, parent=bench.certify(unseen)), bench.leader(3))
-    assert ref(third) not in bench.engine.snapshot().blocks
-    settle_on(bench, third)
-    assert bench.engine.floor.block == ref(third)
+    third = rig.propose(3, ref(first), certified)
+    rig.hear(rig.certify(third.vote.subject))
+    rig.wait(rig.params.delta_ms)
+    false = astray(rig, third, BlockRef(View(2), STRANGE))
+    rig.hear(replace(false, parent=rig.certify(unseen)), rig.leader(3))
+    assert ref(third) not in rig.engine.snapshot().blocks
+    settle_on(rig, third)
+    assert rig.engine.floor.block == ref(third)
 
 
 def test_a_false_body_makes_way_for_the_one_that_a_final_block_needs() -> None:
-    bench = Bench(follows=2)
-    first = bench.propose(1)
-    bench.hear(replace(first, payload=bench.propose(1, note=b"other").payload))
-    second = bench.propose(2, ref(first), bench.certify(first.vote.subject))
-    settle_on(bench, second, first)
-    assert bench.engine.floor.block == ref(second)
+    rig = EngineRig(follows=2)
+    first = rig.propose(1)
+    rig.hear(replace(first, payload=rig.propose(1, note=b"other").payload))
+    second = rig.propose(2, ref(first), rig.certify(first.vote.subject))
+    settle_on(rig, second, first)
+    assert rig.engine.floor.block == ref(second)
 
 
 @pytest.mark.parametrize("epoch", [EPOCH, Epoch(9)], ids=["noise", "another epoch's proof"])
 @pytest.mark.parametrize("is_answer", [False, True], ids=["from the leader", "as an answer"])
 def test_no_body_is_kept_on_a_parent_that_is_not_there(epoch: Epoch, is_answer: bool) -> None:
-    bench = Bench(follows=2)
-    first = bench.propose(1)
-    bench.hear(first)
-    proof = bench.certify(first.vote.subject)
-    bench.hear(proof)
-    second = bench.propose(2, ref(first), proof)
+    rig = EngineRig(follows=2)
+    first = rig.propose(1)
+    rig.hear(first)
+    proof = rig.certify(first.vote.subject)
+    rig.hear(proof)
+    second = rig.propose(2, ref(first), proof)
     about = replace(proof.subject, block_hash=STRANGE, epoch=epoch)
     false = replace(second, parent_hash=STRANGE, parent=replace(proof, subject=about))
     if not is_answer:
-        bench.hear(false)
-    bench.hear(bench.certify(second.vote.subject))
-    bench.wait(bench.params.delta_ms)
+        rig.hear(false)
+    rig.hear(rig.certify(second.vote.subject))
+    rig.wait(rig.params.delta_ms)
     if is_answer:
-        bench.hear(false, bench.leader(2))
-    bench.wait(IGNORED_FIRST_MS)
-    serve(bench, second)
-    assert bench.engine.snapshot().is_valid(ref(second))
+        rig.hear(false, rig.leader(2))
+    rig.wait(IGNORED_FIRST_MS)
+    serve(rig, second)
+    assert rig.engine.snapshot().is_valid(ref(second))
 
 
 def test_many_blocks_notarized_without_one_final_are_fetched_all_the_same() -> None:

@@ -31,7 +31,7 @@ from ledger.primitives.committee import Member
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
-from tests.support.consensus.lone_engine import Bench, finalize, nullify, ref
+from tests.support.consensus.engine_rig import EngineRig, finalize, nullify, ref
 from tests.support.consensus.network import CHAIN, EPOCH, GENESIS, make_committee
 
 
@@ -43,11 +43,11 @@ def about(kind: VoteKind, view: int, block: bytes = b"\x01" * 32, parent: int = 
 
 
 def test_a_certificate_holds_no_vote_more_than_it_needs() -> None:
-    bench = Bench(stakes=(5, 1, 1, 4, 1))
-    certificate = bench.certify(nullify(1), range(5))
-    stakes = [bench.committee.stake(member) for member, _ in certificate.votes]
-    assert sum(stakes) >= bench.committee.quorum > sum(stakes) - min(stakes)
-    verify_certificate(bench.committee, CHAIN, certificate)
+    rig = EngineRig(stakes=(5, 1, 1, 4, 1))
+    certificate = rig.certify(nullify(1), range(5))
+    stakes = [rig.committee.stake(member) for member, _ in certificate.votes]
+    assert sum(stakes) >= rig.committee.quorum > sum(stakes) - min(stakes)
+    verify_certificate(rig.committee, CHAIN, certificate)
 
 
 @pytest.mark.parametrize(
@@ -61,30 +61,30 @@ def test_a_certificate_holds_no_vote_more_than_it_needs() -> None:
     ],
 )
 def test_a_certificate_that_proves_nothing_is_refused(change, why) -> None:
-    bench = Bench()
-    good = bench.certify(nullify(1))
+    rig = EngineRig()
+    good = rig.certify(nullify(1))
     with pytest.raises(BadCertificate, match=why):
-        verify_certificate(bench.committee, CHAIN, Certificate(good.subject, change(good.votes)))
+        verify_certificate(rig.committee, CHAIN, Certificate(good.subject, change(good.votes)))
 
 
 def test_a_certificate_with_needless_votes_is_refused() -> None:
-    bench = Bench()
-    votes = tuple((m, bench.sign(nullify(1), m).signature) for m in map(Member, range(4)))
+    rig = EngineRig()
+    votes = tuple((m, rig.sign(nullify(1), m).signature) for m in map(Member, range(4)))
     with pytest.raises(BadCertificate, match="more votes"):
-        verify_certificate(bench.committee, CHAIN, Certificate(nullify(1), votes))
+        verify_certificate(rig.committee, CHAIN, Certificate(nullify(1), votes))
 
 
 def test_heads_without_stake_are_no_quorum() -> None:
-    bench = Bench(stakes=(100, 1, 1, 1))
-    votes = tuple((m, bench.sign(nullify(1), m).signature) for m in map(Member, (1, 2, 3)))
+    rig = EngineRig(stakes=(100, 1, 1, 1))
+    votes = tuple((m, rig.sign(nullify(1), m).signature) for m in map(Member, (1, 2, 3)))
     with pytest.raises(BadCertificate, match="below the quorum"):
-        verify_certificate(bench.committee, CHAIN, Certificate(nullify(1), votes))
+        verify_certificate(rig.committee, CHAIN, Certificate(nullify(1), votes))
 
 
 def test_a_certificate_of_another_chain_is_refused() -> None:
-    bench = Bench()
+    rig = EngineRig()
     with pytest.raises(BadCertificate, match="signature"):
-        verify_certificate(bench.committee, ZERO_HASH, bench.certify(nullify(1)))
+        verify_certificate(rig.committee, ZERO_HASH, rig.certify(nullify(1)))
 
 
 @pytest.mark.parametrize(
@@ -98,34 +98,34 @@ def test_a_certificate_of_another_chain_is_refused() -> None:
 def test_subjects_that_nobody_can_mean_are_refused(subject: Subject) -> None:
     with pytest.raises(PeerFault):
         check_subject(subject)
-    bench = Bench()
-    certificate = bench.certify(subject)
+    rig = EngineRig()
+    certificate = rig.certify(subject)
     with pytest.raises(BadCertificate):
-        verify_certificate(bench.committee, CHAIN, certificate)
+        verify_certificate(rig.committee, CHAIN, certificate)
 
 
 # Tallies.
 
 
 def test_votes_on_different_blocks_are_never_added_up() -> None:
-    bench = Bench()
-    tally = Tally(bench.committee, CHAIN)
+    rig = EngineRig()
+    tally = Tally(rig.committee, CHAIN)
     for member, block in enumerate((b"\x01", b"\x01", b"\x02", b"\x02")):
         subject = about(VoteKind.NOTARIZE, 1, block * 32)
-        assert tally.admit(bench.sign(subject, member), verified=False) is VoteAdmission.COUNTED
+        assert tally.admit(rig.sign(subject, member), verified=False) is VoteAdmission.COUNTED
         assert tally.certify(subject) == (None, [])
 
 
 def test_the_first_vote_stands_and_later_ones_are_told_apart() -> None:
-    bench = Bench()
-    tally = Tally(bench.committee, CHAIN)
-    first, second = (bench.sign(about(VoteKind.NOTARIZE, 1, b * 32), 0) for b in (b"\x01", b"\x02"))
+    rig = EngineRig()
+    tally = Tally(rig.committee, CHAIN)
+    first, second = (rig.sign(about(VoteKind.NOTARIZE, 1, b * 32), 0) for b in (b"\x01", b"\x02"))
     assert tally.admit(first, verified=False) is VoteAdmission.COUNTED
     assert tally.admit(first, verified=False) is VoteAdmission.REPEATED
     assert tally.admit(second, verified=False) is VoteAdmission.CONFLICTING
     assert tally.rival(second) == first
-    assert tally.rival(bench.sign(nullify(1), 0)) is None
-    assert tally.rival(bench.sign(finalize(second.subject), 0)) == first
+    assert tally.rival(rig.sign(nullify(1), 0)) is None
+    assert tally.rival(rig.sign(finalize(second.subject), 0)) == first
     assert tally.voters(VoteKind.NOTARIZE) == {0}
     assert tally.active() == {0}
 
@@ -184,10 +184,10 @@ def test_the_guard_lets_lawful_votes_pass() -> None:
 
 
 def some_records() -> list[Record]:
-    bench = Bench()
-    proposal = bench.propose(1)
-    certificate = bench.certify(proposal.vote.subject)
-    return [bench.sign(nullify(1), 0), certificate, proposal, bench.sign(nullify(2), 0)]
+    rig = EngineRig()
+    proposal = rig.propose(1)
+    certificate = rig.certify(proposal.vote.subject)
+    return [rig.sign(nullify(1), 0), certificate, proposal, rig.sign(nullify(2), 0)]
 
 
 def test_a_journal_gives_back_what_was_written() -> None:
@@ -383,11 +383,11 @@ def test_the_schedule_repeats_after_an_epochs_slots() -> None:
 
 
 def test_the_tree_forgets_what_can_no_longer_become_final() -> None:
-    bench = Bench()
+    rig = EngineRig()
     tree = Tree(GENESIS)
-    first, rival = bench.propose(1), bench.propose(2)
-    child = bench.propose(3, ref(first), bench.certify(first.vote.subject))
-    orphan = bench.propose(4, ref(rival), bench.certify(rival.vote.subject))
+    first, rival = rig.propose(1), rig.propose(2)
+    child = rig.propose(3, ref(first), rig.certify(first.vote.subject))
+    orphan = rig.propose(4, ref(rival), rig.certify(rival.vote.subject))
     for proposal in (first, rival, child, orphan):
         tree.add(proposal, Member(0)).standing = BlockStatus.VALID
     assert tree.missing(ref(child)) == (None, 0)

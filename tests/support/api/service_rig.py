@@ -48,7 +48,7 @@ class Clocks:
 
 
 @dataclass
-class Bench:
+class ServiceRig:
     """A service under test and the ways to it."""
 
     service: Service
@@ -132,7 +132,7 @@ class Bench:
             await connection.execute(text(statement))
 
 
-def bench_config(url: str, keys: tuple[str, str], **changes: object) -> ApiConfig:
+def rig_config(url: str, keys: tuple[str, str], **changes: object) -> ApiConfig:
     """Make a configuration with two merchants."""
     purses = (("Kiosk", MERCHANT), ("Other", OTHER_MERCHANT))
     merchants = tuple(
@@ -156,7 +156,7 @@ def bench_config(url: str, keys: tuple[str, str], **changes: object) -> ApiConfi
 
 
 @asynccontextmanager
-async def running_bench(
+async def running_rig(
     database: TestDatabase,
     *,
     automatic: bool = True,
@@ -165,11 +165,11 @@ async def running_bench(
     way: NodePort | None = None,
     clocks: "Clocks | None" = None,
     **changes: object,
-) -> AsyncIterator[Bench]:
+) -> AsyncIterator[ServiceRig]:
     """Run a service over a fresh database and a chain, to which `way` leads if it is given."""
     node, keys = ledger or FakeNode(automatic=automatic), (new_key(), new_key())
     async with database.fresh_database() as url:
-        config = bench_config(url, keys, **changes)
+        config = rig_config(url, keys, **changes)
         clocks = clocks or Clocks()
         async with open_service(config, way or node, clocks.wall_ms, clocks.steady_s) as service:
             task = asyncio.create_task(service.run())
@@ -178,15 +178,15 @@ async def running_bench(
                 async with httpx.AsyncClient(
                     transport=transport, base_url="http://milk.example", trust_env=False
                 ) as http:
-                    bench = Bench(service, node, http, *keys)
+                    rig = ServiceRig(service, node, http, *keys)
                     if ready:
-                        await _until_ready(bench)
-                    yield bench
+                        await _until_ready(rig)
+                    yield rig
             finally:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
 
 
-async def _until_ready(bench: Bench) -> None:
-    await until(lambda: not bench.service.behind() and bool(bench.service.follower.lots))
+async def _until_ready(rig: ServiceRig) -> None:
+    await until(lambda: not rig.service.behind() and bool(rig.service.follower.lots))

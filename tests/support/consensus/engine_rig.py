@@ -1,4 +1,4 @@
-"""One engine on a bench: the test signs for everyone else and reads every effect.
+"""One engine on a rig: the test signs for everyone else and reads every effect.
 
 The committee has four equal members unless told otherwise. `ask_me` is the engine under test; the
 test may put any words into the mouths of the others.
@@ -35,7 +35,7 @@ from tests.support.consensus.network import CHAIN, EPOCH, GENESIS, judge, make_b
 T = TypeVar("T")
 
 
-class Bench:
+class EngineRig:
     """An engine, its disk, and the keys of all."""
 
     def __init__(
@@ -195,8 +195,8 @@ class Bench:
         return [offence.reason for offence in self.of(Misbehaviour)]
 
 
-class Mute(Bench):
-    """A bench whose engine has lost its journal."""
+class Mute(EngineRig):
+    """A rig whose engine has lost its journal."""
 
     def boot(self, *, silent: bool = True) -> Engine:
         self.records.clear()
