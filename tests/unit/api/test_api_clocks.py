@@ -130,15 +130,15 @@ def test_the_newest_order_stands_first_also_after_the_wall_clock_went_back(
 ) -> None:
     clocks = Clocks()
 
-    async def act(bench: Bench) -> None:
-        orders = [await bench.order()]
+    async def act(rig: ServiceRig) -> None:
+        orders = [await rig.order()]
         clocks.wall_ahead_ms = -HOUR_MS
         clocks.steady_ahead_s += 1
-        orders.append(await bench.order())
-        shown = await bench.service.snapshot()
+        orders.append(await rig.order())
+        shown = await rig.service.snapshot()
         assert [card["id"] for card in shown["orders"]] == [o["id"] for o in reversed(orders)]
 
-    on_bench(database, clocks, act)
+    on_rig(database, clocks, act)
 
 
 def status_of(node: FakeNode, **changes: object) -> NodeStatus:
