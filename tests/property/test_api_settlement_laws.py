@@ -19,7 +19,7 @@ from sqlalchemy import text
 from api.services.settlement import Observed, Standing, decide, settle
 from ledger.primitives.keys import address_of
 from tests.support.api.postgres import running_database
-from tests.support.api.service_rig import ServiceRig, running_rig
+from tests.support.api.service_rig import Clocks, ServiceRig, running_rig
 from tests.support.node.fake_node import MERCHANT, OTHER_MERCHANT
 
 ORDERS = 3
@@ -42,7 +42,9 @@ def lent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lent]:
         asyncio.Runner() as runner,
     ):
         stack = contextlib.AsyncExitStack()
-        rig = runner.run(stack.enter_async_context(running_rig(server)))
+        rig = runner.run(
+            stack.enter_async_context(running_rig(server, clocks=Clocks(steady_stands_s=1_000.0)))
+        )
         try:
             yield Lent(runner, rig)
         finally:

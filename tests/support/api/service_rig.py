@@ -37,6 +37,8 @@ class Clocks:
 
     wall_ahead_ms: int = 0
     steady_ahead_s: float = 0.0
+    steady_stands_s: float | None = None
+    """A time at which the steady clock stands: then a slow machine makes nothing too old."""
 
     def wall_ms(self) -> int:
         """Read the clock that an operator or NTP may set."""
@@ -44,7 +46,8 @@ class Clocks:
 
     def steady_s(self) -> float:
         """Read the clock that only goes forward."""
-        return time.monotonic() + self.steady_ahead_s
+        now_s = time.monotonic() if self.steady_stands_s is None else self.steady_stands_s
+        return now_s + self.steady_ahead_s
 
 
 @dataclass
