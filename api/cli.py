@@ -26,12 +26,15 @@ def run(home: Home) -> None:
     """Run the payments service in the foreground, until SIGTERM or SIGINT."""
     from api.config import load_config
     from api.server import serve
+    from node.errors import HomeTaken
+    from node.home.lock import owned
 
     try:
         config = load_config(home)
-    except ConfigFault as fault:
+        with owned(home):
+            raise typer.Exit(asyncio.run(serve(config)))
+    except (ConfigFault, HomeTaken) as fault:
         _fail(fault)
-    raise typer.Exit(asyncio.run(serve(config)))
 
 
 @app.command()

@@ -7,7 +7,6 @@ sen and units. Nothing here opens a connection.
 
 import os
 import secrets
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,14 @@ from api.auth.keys import key_digest, new_key
 from api.db.address import read_address
 from api.errors import ConfigFault
 from ledger.primitives.amounts import UNITS_PER_BILL
-from ledger.primitives.keys import Address, Seed, SigningKey, address_of, format_address
+from ledger.primitives.keys import Address, SigningKey, address_of, format_address
 from node.addresses import parse_networks
 from node.errors import BadConfig
+from node.home.key_file import keep_seed
+from node.home.toml_file import CONFIG_FILE, format_toml, read_toml
+from node.home.whole_file import write_whole
 
-CONFIG_FILE: Final = "config.toml"
+HEAD: Final = "Configuration of the BillCoin payments service; see docs/api.md."
 PAYOUT_FILE: Final = "payout.key"
 API_KEY_FILE: Final = "api.key"
 DATABASE_PASSWORD_FILE: Final = "password"  # noqa: S105 - a name of a file
@@ -152,11 +154,9 @@ def load_config(home: Path) -> ApiConfig:
     """Read `HOME/config.toml`; raise `ConfigFault` that says what, where and how to mend."""
     path = home / CONFIG_FILE
     try:
-        fields = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise ConfigFault(f"there is no {path}: `billcoin testnet init` writes one") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigFault(f"{path} can't be read as TOML: {error}") from error
+        fields = read_toml(path)
+    except BadConfig as fault:
+        raise ConfigFault(str(fault)) from fault
     url_from = f"{path}: database_url"
     if url := os.environ.get("DATABASE_URL"):
         fields["database_url"], url_from = url, "DATABASE_URL"
@@ -173,32 +173,9 @@ def load_config(home: Path) -> ApiConfig:
     return config
 
 
-def _toml_value(value: object) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
-        case str():
-            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-            return f'"{escaped}"'
-        case list() | tuple():
-            return f"[{', '.join(_toml_value(item) for item in value)}]"
-        case _:
-            raise AssertionError(f"no TOML for {type(value)}")
-
-
 def format_config(config: ApiConfig) -> str:
     """Write a configuration as TOML that `load_config` reads back."""
-    fields = config.model_dump()
-    tables = {name: fields.pop(name) for name in ("products", "merchants")}
-    lines = ["# Configuration of the BillCoin payments service; see docs/api.md."]
-    lines += [f"{name} = {_toml_value(value)}" for name, value in fields.items()]
-    for name, rows in tables.items():
-        for row in rows:
-            lines += ["", f"[[{name}]]"]
-            lines += [f"{field} = {_toml_value(value)}" for field, value in row.items()]
-    return "\n".join(lines) + "\n"
+    return format_toml(config.model_dump(), HEAD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +206,7 @@ def _keep_secret(path: Path, draw: Callable[[], str]) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     secret = draw()
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
+    with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(secret + "\n")
     return secret
 
@@ -253,9 +230,9 @@ def prepare(
     `billcoin api run --home HOME`; the password of the one is in the configuration of the other.
     """
     home.mkdir(parents=True, exist_ok=True)
-    seed = _keep_secret(home / PAYOUT_FILE, lambda: secrets.token_hex(32))
+    seed = keep_seed(home / PAYOUT_FILE)
     api_key = _keep_secret(home / API_KEY_FILE, new_key)
-    payout = address_of(SigningKey(Seed(bytes.fromhex(seed))).public)
+    payout = address_of(SigningKey(seed).public)
     payout_text = format_address(payout, prefix)
     url = database_url(database_password(database_dir), database_port)
     config = ApiConfig(
@@ -273,13 +250,5 @@ def prepare(
             ),
         ),
     )
-    _write_private(home / CONFIG_FILE, format_config(config))
+    write_whole(home / CONFIG_FILE, format_config(config).encode(), 0o600)
     return ApiIdentity(payout, payout_text, api_key, url)
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Replace a file that holds a password, in one step and readable by its owner alone."""
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)

@@ -84,7 +84,7 @@ def run_broker(host: str, port: int) -> None:
         signal.signal(number, lambda *_: ended.set())
     with tempfile.TemporaryDirectory(prefix="billcoin-broker-") as directory:
         path = Path(directory) / "broker.toml"
-        path.write_text(format_broker_config(host, port))
+        path.write_text(format_broker_config(host, port), "utf-8")
         broker = IotCoreBroker(config_path=str(path))
         # A daemon thread: rumqttd has no way to stop but the end of its process.
         threading.Thread(target=broker.run_forever, name="broker", daemon=True).start()

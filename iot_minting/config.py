@@ -3,7 +3,6 @@
 A home holds config.toml, keys/{mmu,attestor,ingest}.key (mode 0600) and mint.sqlite.
 """
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, TypeVar
@@ -19,9 +18,10 @@ from pydantic_settings import (
 from iot_minting.errors import Misconfigured
 from ledger.primitives.keys import Address, PublicKey, SigningKey, address_of
 from ledger.types.evidence import MilkKind
-from node.key_file import make_seed, read_key, write_key
-
-CONFIG_NAME: Final = "config.toml"
+from node.errors import BadConfig
+from node.home.key_file import keep_seed, read_key
+from node.home.toml_file import CONFIG_FILE, format_toml, read_toml
+from node.home.whole_file import write_whole
 
 T = TypeVar("T", bound="HomeSettings")
 
@@ -94,7 +94,7 @@ class MintKeys:
 def prepare(home: Path) -> MintIdentity:
     """Make the home and its keys if they are not there yet; tell who the gateway is."""
     home.mkdir(parents=True, exist_ok=True)
-    mmu, attestor, ingest = (_ensure_key(_key_path(home, name)) for name in _KEY_NAMES)
+    mmu, attestor, ingest = (SigningKey(keep_seed(_key_path(home, name))) for name in _KEY_NAMES)
     return MintKeys(mmu, attestor, ingest).identity()
 
 
@@ -112,24 +112,17 @@ def read_config(home: Path) -> MintConfig:
 def write_config(home: Path, config: HomeSettings) -> None:
     """Write config.toml of any home, whole."""
     home.mkdir(parents=True, exist_ok=True)
-    lines = [
-        f"{name} = {_toml_value(value)}\n"
-        for name, value in config.model_dump(mode="json", exclude_none=True).items()
-    ]
-    (home / CONFIG_NAME).write_text("".join(lines))
+    fields = config.model_dump(mode="json", exclude_none=True)
+    write_whole(home / CONFIG_FILE, format_toml(fields).encode())
 
 
 def load_settings(home: Path, model: type[T]) -> T:
     """Read config.toml as a model; raise `Misconfigured` with what and where."""
-    path = home / CONFIG_NAME
+    path = home / CONFIG_FILE
     try:
-        return model(**tomllib.loads(path.read_text()))
-    except OSError as error:
-        raise Misconfigured(
-            f"{path}: {error.strerror}; `billcoin testnet init` writes one"
-        ) from error
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(f"{path}: not TOML: {error}") from error
+        return model(**read_toml(path))
+    except BadConfig as fault:
+        raise Misconfigured(str(fault)) from fault
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -141,23 +134,3 @@ _KEY_NAMES: Final = ("mmu", "attestor", "ingest")
 
 def _key_path(home: Path, name: str) -> Path:
     return home / "keys" / f"{name}.key"
-
-
-def _ensure_key(path: Path) -> SigningKey:
-    if not path.exists():
-        write_key(path, make_seed())
-    return read_key(path)
-
-
-def _toml_value(value: object) -> str:
-    """Write a plain value: TOML's strings, numbers and lists of them are JSON's, but for null."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return str(value)
-        case list():
-            return f"[{', '.join(_toml_value(item) for item in value)}]"
-        case _:
-            text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-            return f'"{text}"'

@@ -36,7 +36,7 @@ from ledger.primitives.keys import PublicKey
 from ledger.types.milk import MintLot
 from ledger.types.transaction import TRANSACTION_BYTES_MAX
 from node.client.errors import ClientFault, NodeUnavailable
-from node.home_lock import owned
+from node.home.lock import owned
 
 TICK_S: Final = 0.1
 RETRY_S: Final = 0.5

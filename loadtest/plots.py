@@ -143,7 +143,7 @@ def draw_all(results: Path, folder: Path) -> list[Path]:
         plots["network.svg"] = _draw_network(sizes)
     folder.mkdir(parents=True, exist_ok=True)
     for name, plot in plots.items():
-        (folder / name).write_text(draw(plot))
+        (folder / name).write_text(draw(plot), "utf-8")
     return [folder / name for name in plots]
 
 

@@ -1,13 +1,12 @@
 """A node's configuration: `HOME/config.toml`, read strictly and written back whole.
 
 Relative paths are meant from HOME. An unknown field is a fault, not a shrug: a mistyped limit must
-not silently be the default. Keys stand in files of their own (`node.key_file`), never here.
+not silently be the default. Keys stand in files of their own (`node.home.key_file`), never here.
 """
 
 import hashlib
 import os
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,8 +16,10 @@ from msgspec import Meta, Struct, field
 from ledger.primitives.keys import PublicKey
 from node.addresses import parse_networks
 from node.errors import BadConfig
+from node.home.toml_file import CONFIG_FILE, format_toml, read_toml
+from node.home.whole_file import write_whole
 
-CONFIG_FILE: Final = "config.toml"
+HEAD: Final = "Configuration of a BillCoin node; docs/operating tells of each field."
 STORE_FOLDER: Final = "ledger"
 """Where in HOME the chain is kept."""
 JOURNAL_FOLDER: Final = "journal"
@@ -95,14 +96,7 @@ class NodeConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 def load_config(home: Path) -> NodeConfig:
     """Read HOME/config.toml; raise `BadConfig` that names file, field and remedy."""
     path = home / CONFIG_FILE
-    try:
-        raw = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise BadConfig(f"{path} does not exist: `billcoin testnet init` makes one") from None
-    except OSError as error:
-        raise BadConfig(f"{path} can't be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadConfig(f"{path} is not TOML: {error}") from error
+    raw = read_toml(path)
     if "home" in raw:
         raise BadConfig(f"{path}: `home` is the folder itself and can't be set")
     try:
@@ -124,30 +118,14 @@ def load_config(home: Path) -> NodeConfig:
 
 def format_config(config: NodeConfig) -> str:
     """Write a configuration as TOML that `load_config` reads back to the same."""
-    lines, tables = ["# Configuration of a BillCoin node; docs/operating tells of each field."], []
-    for name in config.__struct_fields__:
-        value = getattr(config, name)
-        if name == "peers":
-            for peer in value:
-                tables.append("\n[[peers]]")
-                tables += [f"{key} = {_toml(getattr(peer, key))}" for key in PEER_FIELDS]
-        elif name != "home":
-            lines.append(f"{name} = {_toml(value)}")
-    return "\n".join(lines + tables) + "\n"
-
-
-PEER_FIELDS: Final = PeerConfig.__struct_fields__
-
-
-def _toml(value: object) -> str:
-    """Write a number or a string; JSON's strings are TOML's, but for DEL, which is not text."""
-    return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
+    names = [name for name in config.__struct_fields__ if name != "home"]
+    return format_toml({n: msgspec.to_builtins(getattr(config, n)) for n in names}, HEAD)
 
 
 def save_config(config: NodeConfig) -> None:
     """Write HOME/config.toml."""
     config.home.mkdir(parents=True, exist_ok=True)
-    (config.home / CONFIG_FILE).write_text(format_config(config))
+    write_whole(config.home / CONFIG_FILE, format_config(config).encode())
 
 
 def peer_key(text: str) -> PublicKey:

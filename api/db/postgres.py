@@ -28,7 +28,7 @@ from typing import IO, Any, Final
 from api.config import DATABASE_USER, database_password
 from api.db.binaries import ENVIRONMENT, check_named, find_binaries, server_account
 from api.errors import DatabaseFault
-from node.home_lock import owned
+from node.home.lock import owned
 
 START_TIMEOUT_S: Final = 30.0
 STOP_TIMEOUT_S: Final = 5.0

@@ -35,7 +35,7 @@ class DiskStore(ChainStore):
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._database = plyvel.DB(
-                str(directory),
+                bytes(directory),  # As text, a name that is no UTF-8 is refused.
                 create_if_missing=not strict,
                 paranoid_checks=strict,
                 lru_cache_size=CACHE_BYTES,

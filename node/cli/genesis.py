@@ -211,6 +211,6 @@ def new(
     )
     genesis = make_genesis(plan)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with out.open("x") as file:
+    with out.open("x", encoding="utf-8") as file:
         file.write(format_genesis(genesis))
     _show(genesis, as_json, out)

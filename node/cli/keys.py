@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from ledger.primitives.keys import SigningKey, address_of, format_address
-from node.key_file import make_seed, read_key, write_key
+from node.home.key_file import make_seed, read_key, write_key
 
 DEVELOPMENT_PREFIX: Final = "dbill"
 

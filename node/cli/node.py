@@ -24,7 +24,7 @@ def run(
 ) -> None:
     """Run a validator in the foreground, until SIGTERM or Ctrl-C."""
     from node.config import load_config
-    from node.home_lock import owned
+    from node.home.lock import owned
     from node.logs import set_up_logs
 
     config = load_config(home)
@@ -50,7 +50,7 @@ def new_journal(home: Home) -> None:
     """
     from node.config import JOURNAL_FOLDER, STORE_FOLDER, load_config
     from node.errors import JournalExists
-    from node.home_lock import owned
+    from node.home.lock import owned
     from node.shell.disk.journal import begin_journal
     from node.tools.homes import Home as StoppedHome
     from node.tools.homes import stopped

@@ -34,7 +34,7 @@ from node.client.http import NodeClient
 from node.client.queries import WAIT_MS_MAX
 from node.client.views import NodeStatus, TransactionState, TransactionView, present
 from node.errors import BadArgument
-from node.key_file import read_key
+from node.home.key_file import read_key
 
 DEFAULT_NODE: Final = "http://127.0.0.1:26002"
 VALID_BLOCKS: Final = 1_000

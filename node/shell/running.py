@@ -24,7 +24,7 @@ from node.config import JOURNAL_FOLDER, STORE_FOLDER, NodeConfig, peer_key
 from node.core.assembly import assemble
 from node.core.machine import Machine
 from node.errors import BadConfig
-from node.key_file import read_key, read_seed
+from node.home.key_file import read_key, read_seed
 from node.shell.disk.journal import Journal
 from node.shell.p2p.libp2p_transport import Libp2pTransport
 from node.shell.p2p.transport import PeerAddress, Transport

@@ -31,8 +31,8 @@ from ledger.primitives.keys import Address, PublicKey, SigningKey, address_of, p
 from ledger.state.records import ATTESTORS_LEAST, Role
 from ledger.types.evidence import Instrument, MilkKind
 from node.errors import BadArgument
+from node.home.key_file import make_seed, read_key, write_key
 from node.json_file import read_json_object
-from node.key_file import make_seed, read_key, write_key
 
 E = TypeVar("E", bound=StrEnum)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)

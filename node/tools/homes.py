@@ -9,8 +9,9 @@ from typing import Final
 from ledger.errors.store import LockedStore, MissingStore
 from ledger.genesis import Genesis, parse_genesis
 from ledger.store.disk import DiskStore
-from node.config import CONFIG_FILE, STORE_FOLDER, load_config
+from node.config import STORE_FOLDER, load_config
 from node.errors import BadArgument, BadConfig
+from node.home.toml_file import CONFIG_FILE
 
 GENESIS_FILE: Final = "genesis.json"
 _NODE_FOLDERS: Final = "node*"

@@ -20,7 +20,7 @@ from ledger.types.registry import RegisterDevice
 from ledger.types.transaction import Intent, sign
 from node.client.errors import NodeUnavailable
 from node.client.views import TransactionState
-from node.key_file import read_key
+from node.home.key_file import read_key
 from simulator.dairy.errors import NoMinter, NotRegistered
 from simulator.dairy.setup import DeviceIdentity
 
@@ -62,14 +62,14 @@ def find_minter(genesis: Genesis) -> Address:
 async def register(
     chain: Chain,
     genesis: Genesis,
-    key_file: str,
+    key_file: Path | None,
     devices: Sequence[DeviceIdentity],
     minter: Address,
 ) -> None:
     """Register devices as the regulator; raise `NotRegistered` if that can't be done here."""
-    if not key_file:
+    if key_file is None:
         raise NotRegistered("this home has no regulator_key_file in its config.toml", devices)
-    key = read_key(Path(key_file))
+    key = read_key(key_file)
     policy = Policy.single(key.public)
     nonce = (await chain.account(policy.address())).nonce
     height = (await chain.status()).height

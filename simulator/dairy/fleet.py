@@ -13,7 +13,7 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Stream, Unit
-from node.home_lock import owned
+from node.home.lock import owned
 from simulator.dairy.setup import DairyConfig, DeviceIdentity, device_key
 
 MEASURES: Final = {

@@ -18,6 +18,7 @@ from iot_minting.device import LiveDevice
 from iot_minting.errors import JournalFull
 from iot_minting.even_clock import EvenClock
 from ledger.types.evidence import Instrument
+from node.home.lock import owned
 from simulator.dairy.chain import wait_for_chain
 from simulator.dairy.fleet import run_devices
 from simulator.dairy.herd import Herd, milking_curve
@@ -124,8 +125,13 @@ class LiveDairy:
 
 
 def run_live(home: Path) -> None:
-    """Run the dairy of a home until SIGTERM or SIGINT."""
+    """Run the dairy of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does."""
     config, seed = load_settings(home, DairyConfig), read_seed(home)
+    with owned(home):
+        _run_live(home, config, seed)
+
+
+def _run_live(home: Path, config: DairyConfig, seed: bytes) -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

@@ -222,7 +222,7 @@ def replay(
     config, seed = load_settings(home, DairyConfig), read_seed(home)
     plant = f"{REPLAY_PLANT}-{wall_ms() // 1_000}"
     identities = replay_identities(seed, plant, recording, wall_ms() + CALIBRATION_DAYS * DAY_MS)
-    genesis = asyncio.run(_register(config, identities))
+    genesis = asyncio.run(_register(home, config, identities))
     tell(f"registered {len(identities)} devices of plant {plant}")
     sleep(SETTLE_S)
     meter_unit = recording.unit
@@ -246,11 +246,14 @@ def replay(
     return asyncio.run(_wait_minted(config, report)) if wait else report
 
 
-async def _register(config: DairyConfig, identities: Sequence[DeviceIdentity]) -> Genesis:
+async def _register(
+    home: Path, config: DairyConfig, identities: Sequence[DeviceIdentity]
+) -> Genesis:
     chain = Chain.of_urls(config.node_urls)
     try:
         genesis = await chain.genesis()
-        key_file = config.regulator_key_file
+        name = config.regulator_key_file
+        key_file = home / name if name else None
         await register(chain, genesis, key_file, identities, find_minter(genesis))
         return genesis
     finally:

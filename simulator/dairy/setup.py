@@ -18,8 +18,8 @@ from iot_minting.config import HomeSettings
 from iot_minting.errors import Misconfigured
 from ledger.primitives.keys import Address, PublicKey, Seed, SigningKey, address_of
 from ledger.types.evidence import Instrument
-from node.key_file import read_seed as read_seed_file
-from node.key_file import write_key
+from node.home.key_file import keep_seed
+from node.home.key_file import read_seed as read_seed_file
 
 PLANT: Final = "ampang"
 LINE: Final = "htst-1"
@@ -53,7 +53,7 @@ class DairyConfig(HomeSettings):
     ingest_key: str = Field(pattern="^[0-9a-f]{64}$")
     """The public key that signs receipts (`MintIdentity.ingest_key`), in hex."""
     regulator_key_file: str = ""
-    """On a development network: the key that may register the meters of a recording."""
+    """On a development network: the key that may register the meters of a recording, from HOME."""
     api_url: str = ""
     """Where the simulated shopper buys."""
     run_seconds: float = Field(default=6.0, ge=1.0, le=600.0)
@@ -110,9 +110,8 @@ def derive_key(seed: bytes, name: str) -> SigningKey:
 def prepare(home: Path, seed: bytes) -> DairyIdentity:
     """Make the dairy's home if it is not there yet; tell who is in it, for genesis."""
     home.mkdir(parents=True, exist_ok=True)
-    if not (home / SEED_NAME).exists():
-        write_key(home / SEED_NAME, Seed(seed))
-    return identify(read_seed(home), int(time.time() * 1000) + CALIBRATION_DAYS * DAY_MS)
+    kept = keep_seed(home / SEED_NAME, lambda: Seed(seed))
+    return identify(kept, int(time.time() * 1000) + CALIBRATION_DAYS * DAY_MS)
 
 
 def read_seed(home: Path) -> bytes:

@@ -11,10 +11,8 @@ refusal or a lost connection: it records it, backs off, and asks for its nonce a
 
 import asyncio
 import json
-import os
 import signal
 import sys
-import tomllib
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,11 +28,12 @@ from ulid import ULID
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import Address
 from node.environment import explain_environment, is_environment
-from node.errors import HomeTaken
-from node.home_lock import owned
+from node.errors import BadConfig, HomeTaken
+from node.home.lock import owned
+from node.home.toml_file import CONFIG_FILE, format_toml, read_toml
+from node.home.whole_file import write_whole
 from simulator.dairy.wallet import PaymentOffer, Wallet
 
-CONFIG_FILE: Final = "config.toml"
 PURCHASES_FILE: Final = "purchases.jsonl"
 SUMMARY_FILE: Final = "shopper.json"
 SHOPPERS_MAX: Final = 64
@@ -91,17 +90,9 @@ def prepare(
     home.mkdir(parents=True, exist_ok=True)
     addresses = tuple(Wallet.keep(key_path(home, n)).address for n in range(shoppers))
     config = ShopperConfig(api_url, api_key, prefix, product, interval_ms, shoppers)
-    lines = [f"{name} = {json.dumps(value)}" for name, value in msgspec.to_builtins(config).items()]
-    _replace(home / CONFIG_FILE, "\n".join(lines) + "\n")
+    text = format_toml(msgspec.to_builtins(config))
+    write_whole(home / CONFIG_FILE, text.encode(), 0o600)
     return ShopperIdentity(addresses)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Replace a file in one step, readable by its owner alone: a reader never sees half of it."""
-    fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
 
 
 class StepRefused(Exception):
@@ -168,7 +159,7 @@ class Ledgerbook:
             **{f"p{share}_ms": percentile(self.latencies_ms, share) for share in (50, 95, 99)},
             "last": None if self.last is None else msgspec.to_builtins(self.last),
         }
-        _replace(self.home / SUMMARY_FILE, json.dumps(summary) + "\n")
+        write_whole(self.home / SUMMARY_FILE, msgspec.json.encode(summary) + b"\n", 0o600)
 
 
 def percentile(values: deque[int], share: int) -> int | None:
@@ -306,9 +297,12 @@ def run(home: Path) -> int:
     """Run the shoppers of a home until SIGTERM or SIGINT; give the exit code."""
     path = home / CONFIG_FILE
     try:
-        config = msgspec.convert(tomllib.loads(path.read_text("utf-8")), ShopperConfig)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        sys.stderr.write(f"shopper: {path} can't be used: {error}\n")
+        config = msgspec.convert(read_toml(path), ShopperConfig)
+    except BadConfig as fault:
+        sys.stderr.write(f"shopper: {fault}\n")
+        return 1
+    except msgspec.ValidationError as error:
+        sys.stderr.write(f"shopper: {path}: {error}\n")
         return 1
     if not config.api_url or not 1 <= config.shoppers <= SHOPPERS_MAX:
         sys.stderr.write(f"shopper: {path} names no api_url, or not 1 to {SHOPPERS_MAX} shoppers\n")

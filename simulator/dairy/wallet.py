@@ -4,8 +4,6 @@ It reads what a till's QR leads to (`PaymentOffer`) and signs exactly that. It o
 connection: the shopper asks for the nonce and brings it here.
 """
 
-import os
-import secrets
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,6 +21,7 @@ from ledger.primitives.keys import (
 )
 from ledger.types.transaction import Intent, Transaction, sign
 from ledger.types.transfer import Redemption, Transfer
+from node.home.key_file import keep_seed
 
 
 class OfferAmount(Struct, frozen=True):
@@ -67,12 +66,7 @@ class Wallet:
     @classmethod
     def keep(cls, path: Path) -> "Wallet":
         """Open the wallet of a file, or make a new one there."""
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(secrets.token_hex(32) + "\n")
-        return cls(Seed(bytes.fromhex(path.read_text("ascii").strip())))
+        return cls(keep_seed(path))
 
     def address_text(self, prefix: str) -> str:
         """Write the wallet's address for people."""

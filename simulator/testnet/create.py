@@ -38,13 +38,14 @@ from ledger.primitives.keys import Address, Seed, SigningKey, address_of
 from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
 from node.config import JOURNAL_FOLDER
-from node.key_file import read_key, write_key
+from node.home.key_file import keep_seed, read_seed
+from node.home.whole_file import write_whole
 from node.shell.disk.journal import begin_journal
 from simulator.dairy.setup import SEED_NAME, DairyIdentity
 from simulator.dairy.setup import prepare as prepare_dairy
 from simulator.dairy.shopper import key_path as shopper_key_path
 from simulator.dairy.shopper import prepare as prepare_shopper
-from simulator.testnet.layout import LAYOUT_VERSION, Description, Layout, write_whole
+from simulator.testnet.layout import LAYOUT_VERSION, Description, Layout
 from simulator.testnet.load import load_accounts, load_meters
 
 NETWORK_NAME: Final = "dev"
@@ -64,6 +65,9 @@ PURSES: Final = {
     "treasury": Units(1_000_000 * UNITS_PER_BILL),
 }
 """First balances; the treasury is for whoever tries the commands by hand."""
+
+REGULATOR_KEY_FILE: Final = "../keys/regulator.key"
+"""From the dairy's home: the whole folder may be carried elsewhere, whatever its name."""
 
 Draw = Callable[[str], Seed]
 """Gives the secret seed of a name."""
@@ -155,7 +159,7 @@ def create(
 
 def regulator_key_file(layout: Layout) -> Path:
     """Name the key that may register devices on this network."""
-    return layout.root / "keys" / "regulator.key"
+    return layout.home("dairy") / REGULATOR_KEY_FILE
 
 
 def _drawing(seed: int | None) -> Draw:
@@ -167,15 +171,13 @@ def _drawing(seed: int | None) -> Draw:
 
 def _plant(path: Path, seed: Seed) -> SigningKey:
     """Give the key of a file, and make the file first if there is none."""
-    if not path.exists():
-        write_key(path, seed)
-    return read_key(path)
+    return SigningKey(keep_seed(path, lambda: seed))
 
 
 def _planted(layout: Layout, name: str, draw: Draw) -> bytes:
     """Give the bytes of a seed that a package writes to its home by itself."""
     path = layout.root / name
-    return bytes.fromhex(path.read_text().strip()) if path.exists() else draw(name)
+    return read_seed(path) if path.exists() else draw(name)
 
 
 def _validator(home: Path, draw: Draw) -> GenesisValidator:

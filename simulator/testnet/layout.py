@@ -1,13 +1,13 @@
 """What lies where in a testnet's directory, who holds it, and what is known of its last run.
 
 `DIR/layout.json` is written last when a network is made, so a directory without it was left half
-made. `DIR/lock` is held by the one supervisor; the kernel lets go of it however that one ends.
+made. `DIR/owner.lock` is held by the one supervisor; the kernel lets go of it however it ends.
 `DIR/testnet.json` tells others the pids, ports and addresses; it is replaced whole.
 """
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,8 @@ import msgspec
 
 from node.environment import explain_environment
 from node.errors import HomeTaken
-from node.home_lock import LOCK_FILE, owned
+from node.home.lock import LOCK_FILE, owned
+from node.home.whole_file import write_whole
 from simulator.testnet.errors import AlreadyRunning, LayoutFault, PlaceFault
 
 LAYOUT_VERSION: Final = 2
@@ -155,15 +156,6 @@ class Layout:
             return True
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(aside, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        aside.replace(path)
-    except OSError:  # A part of it would fill the disk for nothing.
-        with suppress(OSError):
-            aside.unlink()
-        raise
+def show_path(path: Path) -> str:
+    """Give a path as text: a folder's name need be none, and a locale may lack its letters."""
+    return os.fsencode(path).decode("utf-8", "replace")

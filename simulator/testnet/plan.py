@@ -16,12 +16,12 @@ from api.config import prepare as prepare_api
 from iot_minting.config import MintConfig, MintIdentity, write_config
 from iot_minting.config import prepare as prepare_mint
 from node.config import NodeConfig, PeerConfig, save_config
-from node.key_file import read_key
+from node.home.key_file import read_key
 from simulator.dairy.setup import DairyConfig
 from simulator.dairy.shopper import prepare as prepare_shopper
-from simulator.testnet.create import PREFIX, regulator_key_file
+from simulator.testnet.create import PREFIX, REGULATOR_KEY_FILE
 from simulator.testnet.errors import MissingProgram
-from simulator.testnet.layout import Layout
+from simulator.testnet.layout import Layout, show_path
 from simulator.testnet.supervisor import Program, listens
 
 LOOPBACK: Final = "127.0.0.1"
@@ -119,7 +119,7 @@ def _configure_milk(
             broker_host=LOOPBACK,
             broker_port=ports["broker"],
             ingest_key=mint.ingest_key.hex(),
-            regulator_key_file=str(regulator_key_file(layout).absolute()),
+            regulator_key_file=REGULATOR_KEY_FILE,
             api_url=api_url(ports),
         ),
     )
@@ -165,7 +165,7 @@ def addresses(layout: Layout, ports: Mapping[str, int]) -> dict[str, str]:
         "Node RPC": f"{node_url(ports, 0)}/v1/status",
         "Metrics": f"{node_url(ports, 0)}/metrics",
         "MQTT broker": f"mqtt://{LOOPBACK}:{ports['broker']}",
-        "Logs": str(layout.logs),
+        "Logs": show_path(layout.logs),
     }
 
 

@@ -25,7 +25,7 @@ from simulator.testnet.board import Scene, draw
 from simulator.testnet.create import create
 from simulator.testnet.errors import LayoutFault
 from simulator.testnet.figures import Figures
-from simulator.testnet.layout import Description, Layout, RunState
+from simulator.testnet.layout import Description, Layout, RunState, show_path
 from simulator.testnet.leash import last_line
 from simulator.testnet.observation import Observer
 from simulator.testnet.plain import draw_end, draw_line
@@ -227,7 +227,7 @@ class Run:
             },
             figures=self.figures,
             addresses=self._addresses,
-            directory=str(self._layout.root),
+            directory=show_path(self._layout.root),
         )
 
     def _write_state(self) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 import psutil
 
 from node.environment import explain_environment
-from simulator.testnet.layout import Layout, ProcessState
+from simulator.testnet.layout import Layout, ProcessState, show_path
 from simulator.testnet.leash import Child, rotate
 from simulator.testnet.supervision import (
     ALIVE,
@@ -125,7 +125,7 @@ class Supervisor:
                 pid=process.pid,
                 born_s=self._born_s.get(process.pid or 0),
                 restarts=process.restarts,
-                log=str(self._layout.log(process.name)),
+                log=show_path(self._layout.log(process.name)),
             )
             for process in self.supervision.processes.values()
         ]

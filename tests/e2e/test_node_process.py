@@ -14,7 +14,7 @@ import httpx
 
 from ledger.primitives.keys import Seed, SigningKey, address_of, format_address
 from node.config import NodeConfig
-from node.key_file import write_key
+from node.home.key_file import write_key
 from tests.support.node.homes import make_homes
 
 START_S = 25.0

@@ -8,7 +8,7 @@ import time
 import psutil
 
 from simulator.testnet.layout import Layout
-from tests.support.testnet.running import BILLCOIN, kill
+from tests.support.testnet.running import BILLCOIN, ODD_NAME, kill
 
 ASCII = {
     **os.environ,
@@ -28,8 +28,8 @@ def until(condition, process, timeout_s=60.0):
     return found
 
 
-def test_no_locale_pipe_disk_or_terminal_ends_the_network(tmp_path):
-    layout = Layout(tmp_path / "net")
+def test_no_locale_name_pipe_disk_or_terminal_ends_the_network(tmp_path):
+    layout = Layout(tmp_path / ODD_NAME)
     # `nohup` ignores SIGHUP; a folder in the note's place refuses every write, as a full disk does.
     layout.state_path.mkdir(parents=True)
     command = ["nohup", BILLCOIN, "testnet", "up", "--dir", str(layout.root), "--validators", "1"]

@@ -27,7 +27,7 @@ from simulator.dairy.setup import FARMS, identify, read_seed
 from simulator.dairy.wallet import PaymentOffer, Wallet
 from simulator.testnet.figures import format_litres
 from tests.support.minting.mqtt_wire import capture, publish
-from tests.support.testnet.running import BILLCOIN, RunningTestnet
+from tests.support.testnet.running import BILLCOIN, ODD_NAME, RunningTestnet
 
 START_S = 60
 MINT_S = 60
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.timeout(240)
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory):
-    net = RunningTestnet(tmp_path_factory.mktemp("e2e") / "net", PROXIES)
+    net = RunningTestnet(tmp_path_factory.mktemp("e2e") / ODD_NAME, PROXIES)
     yield net
     net.close()
 

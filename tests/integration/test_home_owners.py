@@ -10,27 +10,33 @@ import pytest
 from iot_minting.device import DeviceJournal
 from ledger.primitives.hashing import ZERO_HASH
 from node.errors import HomeTaken
-from node.home_lock import owned
-from node.key_file import make_seed
+from node.home.key_file import make_seed
+from node.home.lock import owned
 from simulator.dairy.fleet import run_devices
 from simulator.dairy.setup import DairyConfig, identify
 from simulator.testnet.layout import Layout
 from simulator.testnet.plan import configure, port_uses
+from tests.support.testnet.running import ODD_NAME
 
 COMMAND = [sys.executable, "-m", "node.cli.main"]
-HOLD = "import sys, time; from pathlib import Path; from node.home_lock import owned\n"
+HOLD = "import sys, time; from pathlib import Path; from node.home.lock import owned\n"
 HOLD += "with owned(Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
 
 
 def billcoin(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False
+        [*COMMAND, *words],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=60,
+        check=False,
     )
 
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("owners") / "net"
+    folder = tmp_path_factory.mktemp("owners") / ODD_NAME
     made = billcoin("testnet", "init", "--dir", str(folder))
     assert made.returncode == 0, made.stderr
     uses = port_uses(4)
@@ -38,12 +44,32 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+HOMES = [
+    ("node-0", ("node", "run", "--home")),
+    ("mint", ("mint", "run", "--home")),
+    ("dairy", ("sensors", "run", "--home")),
+    ("shopper", ("sensors", "shop", "--home")),
+    ("api", ("api", "run", "--home")),
+]
+
+
+@pytest.mark.parametrize(("home", "words"), HOMES)
+@pytest.mark.parametrize("content", [b'name = "\xff"', b"name = [[[", b"\xff\xfen\0a\0"])
+def test_a_configuration_that_is_no_toml_is_one_line_with_its_file(
+    tmp_path: Path, home: str, words: tuple[str, ...], content: bytes
+) -> None:
+    (tmp_path / "config.toml").write_bytes(content)
+    told = billcoin(*words, str(tmp_path))
+    assert told.returncode == 1
+    (line,) = told.stderr.strip().splitlines()
+    assert f"{tmp_path / 'config.toml'} is not TOML: " in line
+    assert "bug" not in line
+
+
 @pytest.mark.parametrize(
     ("home", "words"),
     [
-        ("node-0", ("node", "run", "--home")),
-        ("mint", ("mint", "run", "--home")),
-        ("shopper", ("sensors", "shop", "--home")),
+        *HOMES,
         ("database", ("api", "database", "--port", "1", "--dir")),
     ],
 )
@@ -56,9 +82,9 @@ def test_a_second_process_on_a_home_is_told_who_runs_there(
         before = sorted(path.name for path in folder.rglob("*"))
         second = billcoin(*words, str(folder))
         assert second.returncode == 1
-        (line,) = second.stderr.strip().splitlines()
-        assert f"{folder} is in use by process {os.getpid()}, since " in line
-        assert "Stop it first" in line
+        told = " ".join(second.stderr.split())
+        assert f"{home} is in use by process {os.getpid()}, since " in told
+        assert "Stop it first" in told
         assert sorted(path.name for path in folder.rglob("*")) == before
 
 

@@ -10,7 +10,7 @@ from node.cli.main import build
 from node.client.errors import Unanswered
 from node.client.http import NodeClient
 from node.client.views import TransactionState
-from node.key_file import write_key
+from node.home.key_file import write_key
 from tests.support.node.fake_node import MERCHANT, FakeNode, seed_of
 from tests.support.node.fake_node_http import HttpNode
 from tests.support.node.rpc_runs import run_async

@@ -20,7 +20,7 @@ ALLOWED = {
     "loadtest/report.py": "the date of a report",
     "node/cli/genesis.py": "the date of a genesis",
     "node/cli/proof.py": "a proof's age in dates: its block's time against ours",
-    "node/home_lock.py": "since when a home has its owner",
+    "node/home/lock.py": "since when a home has its owner",
     "node/shell/rpc/backend.py": "how far chain time is ahead of this machine's date",
     "node/shell/service.py": "dates of blocks; waits have a clock of their own beside it",
     "simulator/dairy/setup.py": "until when instruments are calibrated",

@@ -180,6 +180,37 @@ def test_no_http_client_goes_by_way_of_a_proxy():
     assert not led_astray + other_clients
 
 
+def names_no_encoding(call: ast.Call) -> bool:
+    """Tell whether a call opens a file as text in whatever encoding the locale has."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ast.unparse(call.func)
+    words = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
+    match name:
+        case "read_text":
+            left_out = not call.args
+        case "write_text":
+            left_out = len(call.args) < 2
+        case "open" | "fdopen":
+            modes = [
+                word
+                for word in words
+                if isinstance(word, str) and re.fullmatch("[rwax]b?\\+?", word)
+            ]
+            left_out = bool(modes) and "b" not in modes[0]
+        case _:
+            return False
+    return left_out and "encoding" not in {keyword.arg for keyword in call.keywords}
+
+
+def test_no_file_is_read_in_the_encoding_of_the_locale():
+    """A home written in one locale is read in another: what it says is UTF-8, always."""
+    assert not [
+        place(path, node.lineno)
+        for path in product()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and names_no_encoding(node)
+    ]
+
+
 def test_every_package_says_that_it_is_typed():
     assert not [name for name in PACKAGES if not (ROOT / name / "py.typed").is_file()]
 

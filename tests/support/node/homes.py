@@ -20,7 +20,7 @@ from ledger.types.evidence import MilkKind
 from ledger.types.transaction import Intent, sign
 from ledger.types.transfer import Transfer
 from node.config import JOURNAL_FOLDER, NodeConfig, PeerConfig, save_config
-from node.key_file import write_key
+from node.home.key_file import write_key
 from node.shell.disk.journal import begin_journal
 from tests.support.system.ports import free_port
 

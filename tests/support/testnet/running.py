@@ -24,12 +24,14 @@ from ledger.primitives.keys import Policy, SigningKey
 from ledger.types.transaction import Body, Intent, Transaction, sign
 from node.client.http import NodeClient
 from node.client.views import FinalBlock, NodeStatus, Submission
-from node.key_file import read_key
+from node.home.key_file import read_key
 from simulator.testnet.layout import Layout, RunState
 
 ROOT = Path(__file__).resolve().parents[2]
 BILLCOIN = str(Path(sys.executable).parent / "billcoin")
 FEE_UNITS = 1_000
+ODD_NAME = 'a "net"\\ of\nmilk, caf\u00e9 \udcff'
+"""A folder's name may hold quotes, line ends, any letters, and bytes that are no text."""
 STEP_S = 0.1
 
 

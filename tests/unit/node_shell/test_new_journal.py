@@ -9,7 +9,7 @@ from ledger.store.disk import DiskStore
 from node.cli.main import build
 from node.config import JOURNAL_FOLDER, STORE_FOLDER, NodeConfig
 from node.errors import JournalExists
-from node.key_file import read_key
+from node.home.key_file import read_key
 from node.shell.running import make_node
 from tests.support.node.final_chain import fill
 from tests.support.node.homes import make_homes

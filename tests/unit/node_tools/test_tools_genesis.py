@@ -13,7 +13,7 @@ from ledger.primitives.keys import address_of, format_address
 from ledger.state.records import Role
 from node.cli.genesis import app
 from node.errors import BadArgument
-from node.key_file import read_key
+from node.home.key_file import read_key
 from tests.support.ledger.dairy import GENESIS_MS, key
 
 TIME = ["--time-ms", str(GENESIS_MS)]

@@ -7,6 +7,7 @@ reach a log or a repr; what leaves this module is a `SigningKey`, or a `Seed` fo
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -33,10 +34,17 @@ def write_key(path: Path, seed: Seed) -> None:
         raise BadKeyFile(f"{path} exists: a key is never overwritten; name another file") from None
     except OSError as error:
         raise BadKeyFile(f"{path} can't be written: {error.strerror}") from error
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(seed.hex() + "\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+def keep_seed(path: Path, draw: Callable[[], Seed] = make_seed) -> Seed:
+    """Give the seed of a file; draw one and write it first if there is no file."""
+    if not path.exists():
+        write_key(path, draw())
+    return read_seed(path)
 
 
 def read_seed(path: Path) -> Seed:

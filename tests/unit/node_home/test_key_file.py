@@ -6,7 +6,7 @@ import pytest
 
 from ledger.primitives.keys import SigningKey
 from node.errors import BadKeyFile
-from node.key_file import make_seed, read_key, read_seed, write_key
+from node.home.key_file import make_seed, read_key, read_seed, write_key
 
 
 def test_a_key_written_is_the_key_read_and_nobody_elses_to_read(tmp_path):
