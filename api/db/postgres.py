@@ -79,7 +79,7 @@ class Cluster:
     def _identity(self) -> dict[str, Any]:
         return {} if self._account is None else self._account.run_as()
 
-    def _own(self, path: Path) -> None:
+    def _own(self, path: Path | int) -> None:
         if self._account is not None:
             os.chown(path, self._account.uid, self._account.gid)
 
@@ -93,19 +93,18 @@ class Cluster:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
         self._own(fresh)
-        with tempfile.TemporaryDirectory(prefix="billcoin-") as folder:
-            secret = Path(folder) / "password"
-            secret.write_text(database_password(self.directory) + "\n", "ascii")
-            secret.chmod(0o600)
-            for path in (Path(folder), secret):
-                self._own(path)
-            self._initdb(fresh, secret)
+        # Handed over open: the server's user may have no way to a file of ours by its name.
+        with tempfile.TemporaryFile() as secret:
+            secret.write(database_password(self.directory).encode("ascii") + b"\n")
+            secret.seek(0)
+            self._own(secret.fileno())
+            self._initdb(fresh, secret.fileno())
         fresh.rename(self._data)
 
-    def _initdb(self, folder: Path, secret: Path) -> None:
+    def _initdb(self, folder: Path, secret: int) -> None:
         arguments = ("-D", self._place(folder), "-U", DATABASE_USER, "-A", "scram-sha-256")
         command = self._command(
-            "initdb", *arguments, f"--pwfile={secret}", "-E", "UTF8", "--locale=C"
+            "initdb", *arguments, f"--pwfile=/dev/fd/{secret}", "-E", "UTF8", "--locale=C"
         )
         done = subprocess.run(  # noqa: S603 - a program of our own package
             command,
@@ -114,10 +113,15 @@ class Cluster:
             capture_output=True,
             text=True,
             check=False,
+            pass_fds=(secret,),
             **self._identity(),
         )
         if done.returncode != 0:
-            raise DatabaseFault(f"initdb failed in {folder}: {done.stderr.strip()[-500:]}")
+            why = " ".join(done.stderr.split())[-500:]
+            raise DatabaseFault(
+                f"initdb failed in {folder}: {why}; mend that, or set DATABASE_URL to a PostgreSQL "
+                f"of your own"
+            )
 
     def _pid_file(self) -> list[str]:
         try:

@@ -104,6 +104,20 @@ def test_an_install_that_only_root_can_read_serves_all_the_same(
 
 
 @as_root
+def test_a_temporary_folder_that_only_root_can_enter_is_good_enough(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(shelf))
+    cluster = Cluster(tmp_path / "db", free_port())
+    closed = shelf / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(closed))
+    cluster.create()
+    assert (tmp_path / "db" / "data" / "PG_VERSION").is_file()
+    assert list(closed.iterdir()) == []
+
+
+@as_root
 def test_a_copy_is_kept_while_it_is_whole_and_made_anew_when_it_is_not(
     place: Path, shelf: Path
 ) -> None:

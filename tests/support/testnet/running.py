@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,21 @@ STEP_S = 0.1
 class RunningTestnet:
     """One directory, and the supervisor that runs it now, if one does.
 
-    `environment` is what its processes find in theirs, beside what this one has.
+    `environment` is what its processes find in theirs, beside what this one has; `umask` is theirs,
+    ours if it is negative; `way` is the program, if any, by which they are started.
     """
 
-    def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        umask: int = -1,
+        way: Sequence[str] = (),
+    ) -> None:
         self.layout = Layout(directory)
+        self._umask = umask
+        self._way = way
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
         self._output = directory.with_name("up.json")
@@ -52,7 +62,8 @@ class RunningTestnet:
     def start(self, *options: str) -> None:
         """Run `billcoin testnet up` in a session of its own."""
         assert self._process is None
-        command = [BILLCOIN, "testnet", "up", "--dir", str(self.layout.root), "--json", *options]
+        testnet = (BILLCOIN, "testnet", "up", "--dir", str(self.layout.root), "--json")
+        command = [*self._way, *testnet, *options]
         with self._output.open("wb") as out, self._output.with_suffix(".err").open("wb") as err:
             self._process = subprocess.Popen(
                 command,
@@ -61,6 +72,7 @@ class RunningTestnet:
                 cwd=ROOT,
                 env=self._environment,
                 start_new_session=True,
+                umask=self._umask,
             )
 
     def interrupt(self) -> float:
