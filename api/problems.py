@@ -26,6 +26,7 @@ from api.errors import ApiFault, MalformedRequest, Pointer, Unavailable
 from api.methods import allowed_methods
 from api.metrics import Metrics
 from api.routes.headers import speaks_malay
+from node.capped_log import CappedLog
 
 PROBLEM: Final = "application/problem+json"
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
@@ -44,8 +45,6 @@ TITLES_MS: Final = {
     500: "Ralat berlaku di pihak kami",
     503: "Lejar tidak dapat dibaca buat masa ini",
 }
-
-log = structlog.get_logger("http")
 
 
 def json_response(
@@ -151,12 +150,14 @@ class Dress:
     """Names each request, dresses each answer in safe headers, counts it, and logs refusals.
 
     It stands outside of everything that can fail, so that a bug's answer is dressed, named and
-    counted as well. All that is logged under a request bears its id.
+    counted as well. All that is logged under a request bears its id; a flood of refusals is logged
+    in part, and counted whole.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._log = CappedLog(structlog.get_logger("http"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -171,9 +172,9 @@ class Dress:
                 await self._app(scope, receive, answer.send)
             except ClientDisconnect:
                 self._metrics.responses.labels(str(CLIENT_LEFT)).inc()
-                log.info("client left", **_named(scope, CLIENT_LEFT))
+                self._log.log(logging.INFO, "client left", **_named(scope, CLIENT_LEFT))
             except Exception as bug:  # Whatever it is: the caller gets its id, and we the trace.
-                log.error("bug", exc_info=bug, **_named(scope, 500))
+                self._log.log(logging.ERROR, "bug", exc_info=bug, **_named(scope, 500))
                 if answer.status:
                     self._metrics.responses.labels(CUT_OFF).inc()
                     return
@@ -182,7 +183,7 @@ class Dress:
             else:
                 if answer.status >= 400:
                     level = logging.WARNING if answer.status >= 500 else logging.INFO
-                    log.log(level, "refused", **_named(scope, answer.status))
+                    self._log.log(level, "refused", answer.status, **_named(scope, answer.status))
 
 
 class _Dressed:

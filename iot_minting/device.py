@@ -15,6 +15,7 @@ waited for, and what waits is signed anew under a boot above it.
 """
 
 import json
+import logging
 import sqlite3
 import threading
 import time
@@ -50,6 +51,7 @@ from ledger.types.reading import (
     decode_envelope,
     sign_reading,
 )
+from node.capped_log import CappedLog
 
 JOURNAL_MAX: Final = 10_000
 WINDOW_MAX: Final = 500
@@ -180,6 +182,7 @@ class LiveDevice:
         self._ending = threading.Event()
         self._progress_s = time.monotonic()
         self._stall_s = STALL_S
+        self._refusals = CappedLog(log)
         self._thread = threading.Thread(target=self._supervise, daemon=True)
 
     @property
@@ -434,7 +437,9 @@ class LiveDevice:
                 bytes(message.payload), settings.chain_id, settings.ingest_key, self.key.public
             )
         except BadReceipt as fault:
-            log.warning("receipt refused", device=settings.name, detail=str(fault))
+            self._refusals.log(
+                logging.WARNING, "receipt refused", device=settings.name, detail=str(fault)
+            )
             return
         with self._changed:
             if self._ending.is_set():

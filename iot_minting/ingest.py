@@ -5,8 +5,8 @@ it, in the order of receipt, and receipted to its device after that. A kill betw
 loses nothing (broker or device send again) and stores nothing twice (numbers are unique).
 """
 
+import logging
 import threading
-from collections import Counter as Tally
 from typing import Final
 
 import structlog
@@ -19,10 +19,11 @@ from iot_minting.mqtt import Message, Subscription
 from iot_minting.registry import Registry
 from iot_minting.store import Store
 from iot_minting.topics import receipt_topic
-from iot_minting.types import sign_receipt
+from iot_minting.types import Quarantined, sign_receipt
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, SigningKey
+from node.capped_log import CappedLog
 
 BATCH_MAX: Final = 100
 BATCH_S: Final = 0.02
@@ -57,6 +58,7 @@ class Ingest:
             self._store.tampered(),
         )
         self._subscription = subscription
+        self._refusals = CappedLog(log)
         self._epoch = -1
         self._fresh: set[PublicKey] = set()  # At most the registered devices.
         self._ending = threading.Event()
@@ -134,7 +136,6 @@ class Ingest:
                 return False
 
     def _report(self, verdicts: list[Verdict]) -> None:
-        tally: Tally[str] = Tally()
         for verdict in verdicts:
             match verdict:
                 case Accepted(stored=stored):
@@ -143,12 +144,14 @@ class Ingest:
                     INGEST_SECONDS.observe(max(0, waited_ms) / 1_000)
                 case RefusedEnvelope(entry=entry):
                     REFUSED.labels(entry.code).inc()
-                    tally[entry.code] += 1
-                    if tally[entry.code] == 1:
-                        log.warning("envelope refused", code=entry.code, detail=entry.detail)
+                    self._tell("envelope refused", entry)
                 case Repeated(entry=entry):
                     REFUSED.labels(entry.code).inc()
-                    log.warning("envelope replayed", code=entry.code, detail=entry.detail)
+                    self._tell("envelope replayed", entry)
+
+    def _tell(self, event: str, entry: Quarantined) -> None:
+        """Log what whoever reaches the broker can cause: capped."""
+        self._refusals.log(logging.WARNING, event, entry.code, code=entry.code, detail=entry.detail)
 
     def _send_receipt(self, device: PublicKey, boot: int) -> None:
         seq = self._gateway.head(device, boot)

@@ -8,6 +8,7 @@ Signatures are verified in threads, since libsodium lets go of the interpreter l
 Nothing here decides: the machine does. A disk that fails ends the process.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +20,11 @@ import trio
 from trio import TASK_STATUS_IGNORED
 from trio_typing import TaskStatus
 
+from ledger.primitives.committee import Member
 from ledger.primitives.keys import PublicKey, verify_many
 from ledger.store.chain import ChainStore
 from ledger.store.schema import Finalized
+from node.capped_log import CappedLog
 from node.client.views import Submission
 from node.core.book import Book
 from node.core.effects import (
@@ -59,6 +62,7 @@ CHUNK_CLAIMS: Final = 64
 IDLE_S: Final = 1.0
 TURN_S: Final = 0.02
 """How long one batch may hold the loop before the network gets a turn."""
+WARNING_CHARS_MAX: Final = 300
 _log = structlog.get_logger("billcoin.service")
 
 CommitHook = Callable[[Sequence[Finalized], int], None]
@@ -96,6 +100,7 @@ class NodeService:
         self._verify_threads = verify_threads
         self._submissions: dict[int, _Pending] = {}
         self._ticket = 0
+        self._peers_faults = CappedLog(_log)
         self._sends: list[SendTo | SendAll] = []
         self._nursery: trio.Nursery | None = None
 
@@ -188,9 +193,16 @@ class NodeService:
                 tell("this node votes again" if allowed else "THIS NODE DOES NOT VOTE", why=why)
             case Warn(text, peer):
                 self._telemetry.warnings.inc()
-                _log.warning(text[:300], member=peer)
+                self._warn(text[:WARNING_CHARS_MAX], peer)
             case _:
                 assert_never(effect)
+
+    def _warn(self, text: str, peer: Member | None) -> None:
+        """Log a warning; of one peer's faults no more than a part, of our own all."""
+        if peer is None:
+            _log.warning(text, member=peer)
+        else:
+            self._peers_faults.log(logging.WARNING, text, peer, member=peer)
 
     def _flush(self) -> None:
         """Make the records durable, then let the messages go, in order."""

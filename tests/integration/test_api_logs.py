@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,12 @@ from ulid import ULID
 
 from api.config import prepare
 from api.db.session import open_engine
+from node.capped_log import LINES_A_SECOND, LINES_AT_ONCE_MAX
 from tests.support.api.postgres import TestDatabase, free_port, running_database
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
+FLOOD = 400
+UNAUTHORIZED = "UNAUTHORIZED"
 
 
 @pytest.fixture(scope="module")
@@ -169,5 +173,25 @@ def test_a_client_that_hangs_up_in_mid_body_is_one_quiet_line(
             assert (line["log.level"], line["message"]) == ("info", "client left")
             assert all(line["log.level"] in ("info", "warning") for line in lines)
             assert max(len(json.dumps(line)) for line in lines) < 1_000
+
+    asyncio.run(run())
+
+
+def test_a_flood_of_refusals_does_not_fill_the_log_and_hides_no_other_refusal(
+    database: TestDatabase, tmp_path: Path
+) -> None:
+    async def run() -> None:
+        async with running(database, tmp_path) as api:
+            began_s = time.monotonic()
+            for _ in range(FLOOD):
+                assert (await api.http.get("/api/v1/orders/x")).status_code == 401
+            other = await api.http.get("/api/v1/nowhere")
+            most = LINES_AT_ONCE_MAX + LINES_A_SECOND * (time.monotonic() - began_s)
+            metrics = (await api.http.get("/metrics")).text
+            assert f'http_responses_total{{status="401"}} {FLOOD}.0' in metrics
+            lines = await api.stop()
+            assert len(about(lines, other.headers["x-request-id"])) == 1
+            refused = [line for line in lines if line.get("event", {}).get("code") == UNAUTHORIZED]
+            assert LINES_AT_ONCE_MAX <= len(refused) <= most
 
     asyncio.run(run())

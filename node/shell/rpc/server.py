@@ -7,6 +7,7 @@ answered is told so under its id, and neither the connection nor the validator e
 that no frame has ends a connection: nobody knows where the next frame begins.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from msgspec import Raw
 from trio import TASK_STATUS_IGNORED
 from trio_typing import TaskStatus
 
+from node.capped_log import CappedLog
 from node.client.errors import WireFault
 from node.client.framing import READ_BYTES, FrameDecoder, encode_frame
 from node.client.queries import BY_REQUEST
@@ -29,6 +31,7 @@ from node.shell.rpc import wire
 CONNECTIONS_MAX: Final = 32
 _BACKLOG: Final = 16
 _log = structlog.get_logger("billcoin.rpc_server")
+_refusals = CappedLog(_log)
 
 
 class Backend(Protocol):
@@ -167,5 +170,5 @@ def _read(frame: bytes) -> tuple[int, Request | None]:
         ask_id = ask.id
         return ask_id, wire.request_decoder.decode(ask.request)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        _log.warning("rpc request refused", id=ask_id, fault=str(error)[:200])
+        _refusals.log(logging.WARNING, "rpc request refused", id=ask_id, fault=str(error)[:200])
         return ask_id, None
