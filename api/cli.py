@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from api.errors import ConfigFault, DatabaseFault
+from node.cli.options import whole_option
 
 app = typer.Typer(no_args_is_help=True, help="Payments: orders, validation, settlement.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys of merchants and partners.")
@@ -40,7 +41,7 @@ def run(home: Home) -> None:
 @app.command()
 def database(
     directory: Annotated[Path, typer.Option("--dir", help="The folder of the database.")],
-    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="On the loopback.")],
+    port: Annotated[int, whole_option("--port", least=1, most=65_535, help="On the loopback.")],
 ) -> None:
     """Run an embedded PostgreSQL in the foreground, until SIGTERM or SIGINT."""
     import structlog

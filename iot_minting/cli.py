@@ -14,6 +14,7 @@ from iot_minting.errors import MintFault, Misconfigured
 from iot_minting.store import STORE_NAME, Store
 from ledger.errors.base import LedgerFault
 from ledger.primitives.amounts import Units, format_bill
+from node.cli.options import whole_option
 from node.environment import explain_environment, is_environment
 from node.errors import NodeFault
 from node.logs import set_up_logs
@@ -25,7 +26,7 @@ app = typer.Typer(
 
 Home = Annotated[Path, typer.Option(help="The gateway's directory, with config.toml and keys.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-Limit = Annotated[int, typer.Option(min=1, max=10_000, help="The most lines to print.")]
+Limit = Annotated[int, whole_option(least=1, most=10_000, help="The most lines to print.")]
 
 
 def _fail(fault: BaseException) -> typer.Exit:
@@ -52,7 +53,7 @@ def run(home: Home) -> None:
 
 @app.command()
 def broker(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen on.")] = 1883,
+    port: Annotated[int, whole_option(least=1, most=65_535, help="The port to listen on.")] = 1883,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Run the embedded MQTT 5 broker in the foreground."""

@@ -22,6 +22,7 @@ from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.keys import format_address
 from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
+from node.cli.options import whole_option
 from node.errors import BadArgument
 from node.tools.genesis_making import GenesisPlan, make_genesis, read_parameters
 
@@ -123,7 +124,7 @@ Out = Annotated[Path, typer.Option("--out", help="The file to write; never overw
 Name = Annotated[str, typer.Option(help="The network's name.")]
 Prefix = Annotated[str, typer.Option(help="Begins every address.")]
 Time = Annotated[
-    int | None, typer.Option(min=0, help="When the chain begins, in ms since 1970; else now.")
+    int | None, whole_option(help="When the chain begins, in ms since 1970; else now.")
 ]
 Development = Annotated[
     bool, typer.Option(help="One attestor is enough for a mint; else four at least.")
@@ -132,7 +133,7 @@ Keys = Annotated[
     Path | None, typer.Option(help="Where keys are kept and made; else keys/ beside FILE.")
 ]
 Validators = Annotated[
-    int, typer.Option(min=0, max=VALIDATORS_MADE_MAX, help="How many to make keys for here.")
+    int, whole_option(most=VALIDATORS_MADE_MAX, help="How many to make keys for here.")
 ]
 Stake = Annotated[str, typer.Option(help="What each of them has at stake, in BILL.")]
 Given = Annotated[
@@ -155,11 +156,11 @@ Bonds = Annotated[
     typer.Option(help="What an MMU vouches with from the start, HOLDER:BILL. Repeatable."),
 ]
 Attestors = Annotated[
-    int | None, typer.Option(min=0, max=64, help="How many to make keys for; else enough.")
+    int | None, whole_option(most=64, help="How many to make keys for; else enough.")
 ]
 StockKind = Annotated[MilkKind, typer.Option(help="The milk on record.")]
 StockPlant = Annotated[str, typer.Option(help="Where it stands.")]
-StockDays = Annotated[int, typer.Option(min=1, max=400, help="How long it keeps.")]
+StockDays = Annotated[int, whole_option(least=1, most=400, help="How long it keeps.")]
 ParameterFile = Annotated[
     Path | None, typer.Option(help="A JSON file of parameters that differ from the defaults.")
 ]

@@ -19,6 +19,7 @@ from ledger.primitives.hashing import HASH_BYTES
 from ledger.primitives.hexadecimal import parse_hex
 from ledger.primitives.keys import format_address
 from ledger.types.transfer import Transfer
+from node.cli.options import whole_option
 from node.cli.tx import DEFAULT_NODE, AsJson, NodeUrl
 from node.client.http import NodeClient
 from node.client.views import Json
@@ -47,10 +48,10 @@ AnchorFile = Annotated[
 ]
 TrustingDays = Annotated[
     int,
-    typer.Option(
+    whole_option(
         "--trusting-days",
-        min=1,
-        max=TRUSTING_DAYS_MAX,
+        least=1,
+        most=TRUSTING_DAYS_MAX,
         help="How old the anchor may be. Less than the time for which stake is bound.",
     ),
 ]
@@ -62,7 +63,7 @@ def get(
     out: Annotated[Path, typer.Option("--out", help="The file to write.")],
     node: NodeUrl = DEFAULT_NODE,
     from_epoch: Annotated[
-        int, typer.Option("--from-epoch", min=0, help="The epoch of the anchor to verify it by.")
+        int, whole_option("--from-epoch", help="The epoch of the anchor to verify it by.")
     ] = 0,
     as_json: AsJson = False,
 ) -> None:

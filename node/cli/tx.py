@@ -28,6 +28,7 @@ from ledger.primitives.keys import (
 from ledger.rules.fees import price_intent
 from ledger.types.transaction import Body, Intent, sign
 from ledger.types.transfer import REFERENCE_BYTES, Redemption, Transfer
+from node.cli.options import whole_option
 from node.cli.tx_bodies import read_body, read_policy
 from node.client.errors import Rejected, Unanswered
 from node.client.http import NodeClient
@@ -51,7 +52,7 @@ NodeUrl = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Write one JSON object.")]
 Wait = Annotated[
     int,
-    typer.Option("--wait-ms", min=0, max=WAIT_MS_MAX, help="Wait so long for it to be final."),
+    whole_option("--wait-ms", most=WAIT_MS_MAX, help="Wait so long for it to be final."),
 ]
 
 

@@ -10,6 +10,7 @@ import typer
 from iot_minting.errors import MintFault
 from ledger.errors.base import LedgerFault
 from ledger.primitives.amounts import Units, format_bill
+from node.cli.options import decimal_option
 from node.environment import explain_environment, is_environment
 from node.errors import NodeFault
 from node.logs import set_up_logs
@@ -57,7 +58,7 @@ def replay(
         ),
     ] = "",
     speed: Annotated[
-        float, typer.Option(min=0, help="Times faster than recorded; 0 plays without pauses.")
+        float, decimal_option(help="Times faster than recorded; 0 plays without pauses.")
     ] = 10_000,
     *,
     wait: Annotated[

@@ -19,6 +19,7 @@ from api.errors import ConfigFault
 from iot_minting.errors import Misconfigured
 from ledger.errors.base import LedgerFault
 from ledger.params import Staking
+from node.cli.options import decimal_option, whole_option
 from node.environment import explain_environment, is_environment
 from node.errors import NodeFault
 from simulator.testnet.create import EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX
@@ -39,10 +40,10 @@ app = typer.Typer(
 Directory = Annotated[Path, typer.Option("--dir", help="Where the network lives.", file_okay=False)]
 Validators = Annotated[
     int | None,
-    typer.Option(min=1, max=VALIDATORS_MAX, help="How many validators; 4 unless it was made."),
+    whole_option(least=1, most=VALIDATORS_MAX, help="How many validators; 4 unless it was made."),
 ]
 Seed = Annotated[
-    int | None, typer.Option(help="Make all keys from this number. For tests: it owns the network.")
+    int | None, whole_option(help="Make all keys from this number. For tests: it owns the network.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -64,13 +65,13 @@ def init(
     validators: Validators = None,
     seed: Seed = None,
     load_accounts: Annotated[
-        int, typer.Option(min=0, max=ACCOUNTS_MAX, help="Endow so many accounts for measurements.")
+        int, whole_option(most=ACCOUNTS_MAX, help="Endow so many accounts for measurements.")
     ] = 0,
     epoch_blocks: Annotated[
         int | None,
-        typer.Option(
-            min=EPOCH_BLOCKS_LEAST,
-            max=EPOCH_BLOCKS_MAX,
+        whole_option(
+            least=EPOCH_BLOCKS_LEAST,
+            most=EPOCH_BLOCKS_MAX,
             help=f"How many blocks an epoch has; {Staking().epoch_blocks} unless said.",
         ),
     ] = None,
@@ -95,7 +96,7 @@ def up(
     directory: Directory = Path("testnet"),
     validators: Validators = None,
     duration: Annotated[
-        float | None, typer.Option(min=1, help="End by itself after this many seconds.")
+        float | None, decimal_option(least=1, help="End by itself after this many seconds.")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="No board; print one JSON line of figures last.")
@@ -103,7 +104,7 @@ def up(
     board: Annotated[bool, typer.Option(help="The live board, if this is a terminal.")] = True,
     port_base: Annotated[
         int | None,
-        typer.Option(min=1024, max=65_000, help="Use ports from here on; else free ones."),
+        whole_option(least=1024, most=65_000, help="Use ports from here on; else free ones."),
     ] = None,
     seed: Seed = None,
 ) -> None:

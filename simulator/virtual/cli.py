@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from node.cli.options import whole_argument, whole_option
 from simulator.virtual.errors import BadRequest
 from simulator.virtual.growth import measuring
 from simulator.virtual.growth.tables import as_json, size_table, trouble_table
@@ -48,7 +49,7 @@ def replay_command(outcome: SeedOutcome) -> str:
 def run(
     seeds: Annotated[str, typer.Option(help="Which seeds: 7 or 1..500.")] = "1..500",
     scenario: ScenarioName = ALL,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one a core.")] = 0,
+    jobs: Annotated[int, whole_option("--jobs", "-j", help="Processes; 0: one a core.")] = 0,
     stop: Annotated[bool, typer.Option("--stop", help="Stop at the first failure.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="End with one line of JSON.")] = False,
 ) -> None:
@@ -118,9 +119,9 @@ def _summarize(tally: SweepTally, seconds: float, *, as_json: bool) -> None:
 
 @app.command()
 def replay(
-    seed: Annotated[int, typer.Argument(min=0, help="The seed.")],
+    seed: Annotated[int, whole_argument(help="The seed.")],
     scenario: ScenarioName = ALL,
-    tail: Annotated[int, typer.Option(min=0, help="Only so many last lines; 0: all.")] = 0,
+    tail: Annotated[int, whole_option(help="Only so many last lines; 0: all.")] = 0,
     brief: Annotated[bool, typer.Option("--brief", help="Leave messages out.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
@@ -145,7 +146,7 @@ def replay(
 
 @app.command()
 def show(
-    seed: Annotated[int, typer.Argument(min=0, help="The seed.")],
+    seed: Annotated[int, whole_argument(help="The seed.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("sim.html"),
     scenario: ScenarioName = ALL,
 ) -> None:
@@ -170,9 +171,9 @@ def _record(seed: int, scenario: str) -> tuple[Simulation, SeedOutcome]:
 def growth(
     sizes: Annotated[str, typer.Option(help="How many validators, with commas.")] = "4,16,64,100",
     seeds: Annotated[
-        int, typer.Option(min=0, max=1_000, help="Seeds of each scenario; 0: none.")
+        int, whole_option(most=1_000, help="Seeds of each scenario; 0: none.")
     ] = measuring.SEEDS,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=0, help="Processes; 0: one a core.")] = 0,
+    jobs: Annotated[int, whole_option("--jobs", "-j", help="Processes; 0: one a core.")] = 0,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="A file for the figures, as JSON.")
     ] = None,

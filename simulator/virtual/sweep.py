@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from ledger.primitives.numerals import read_whole
 from simulator.virtual.errors import BadRequest
 from simulator.virtual.scenarios import find
 from simulator.virtual.simulation import SeedOutcome, run_seed
@@ -56,12 +57,13 @@ def parse_seeds(text: str) -> range:
     """Read `7` or `1..500`; raise `BadRequest`."""
     first, dots, last = text.partition("..")
     try:
-        low = int(first)
-        seeds = range(low, (int(last) if dots else low) + 1)
+        low = read_whole(first)
+        seeds = range(low, (read_whole(last) if dots else low) + 1)
     except ValueError:
         raise BadRequest(f"{text!r} is no range of seeds: write 7 or 1..500") from None
-    if not 1 <= len(seeds) <= SEEDS_MAX or low < 0:
-        raise BadRequest(f"{text!r} holds {len(seeds)} seeds: 1 to {SEEDS_MAX} can be run")
+    count = max(0, seeds.stop - seeds.start)  # `len` ends at the machine's word.
+    if not 1 <= count <= SEEDS_MAX:
+        raise BadRequest(f"{text!r} holds {count} seeds: 1 to {SEEDS_MAX} can be run")
     return seeds
 
 

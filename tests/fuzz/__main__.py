@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from random import Random
 
+from ledger.primitives.numerals import read_decimal, read_whole
 from ledger.rules import LAWS
 from tests.support.encoding.laws import Programs, check_type, make_readers
 from tests.support.encoding.types import encoded_types
@@ -35,15 +36,17 @@ def cases() -> dict[str, Case]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=1)
-    parser.add_argument("--seed", type=int, default=None, help="the same seed, the same cases")
+    parser.add_argument("--minutes", type=read_decimal, default=1)
+    parser.add_argument(
+        "--seed", type=read_whole, default=None, help="the same seed, the same cases"
+    )
     parser.add_argument("--only", default="", help="fuzz what has this in its name")
     parser.add_argument("--case", default="", help="run one case again, as it was printed")
     asked = parser.parse_args()
     found = {name: case for name, case in cases().items() if asked.only in name}
     if asked.case:
         name, _, seed = asked.case.rpartition("#")
-        found[name](Random(int(seed)))
+        found[name](Random(read_whole(seed)))
         return 0
     seed = secrets.randbits(32) if asked.seed is None else asked.seed
     done, failed = fuzz(found, Random(seed), 60 * asked.minutes)

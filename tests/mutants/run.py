@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.primitives.numerals import read_whole
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(Path(__file__).parent))
 from catalogue import DoesNotFit, Mutant, read_mutants  # noqa: E402  # Found beside this file.
@@ -104,7 +106,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the mutants; give the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", action="append", help="run this mutant alone")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=read_whole, default=os.cpu_count() or 1)
     chosen = parser.parse_args(arguments)
     mutants = [m for m in read_mutants() if not chosen.only or m.name in chosen.only]
     survivors = []

@@ -211,6 +211,35 @@ def test_no_file_is_read_in_the_encoding_of_the_locale():
     ]
 
 
+NUMBER = re.compile(r"(int|float)( \| None)?")
+
+
+def guesses_a_number(node: ast.AST) -> bool:
+    """Tell whether a number of a command line is left to typer or argparse, who take `1_0`."""
+    match node:
+        case ast.Subscript(ast.Name("Annotated"), ast.Tuple([kind, ast.Call(made), *_])):
+            by_typer = ast.unparse(made) in ("typer.Option", "typer.Argument")
+            return by_typer and bool(NUMBER.fullmatch(ast.unparse(kind)))
+        case ast.FunctionDef(decorator_list=[ast.Call(ast.Attribute(attr="command")), *_]):
+            return any(
+                a.annotation and NUMBER.fullmatch(ast.unparse(a.annotation)) for a in node.args.args
+            )
+        case ast.Call(ast.Attribute(attr="add_argument"), keywords=keywords):
+            kinds = [ast.unparse(word.value) for word in keywords if word.arg == "type"]
+            return any(NUMBER.fullmatch(kind) for kind in kinds)
+    return False
+
+
+def test_no_number_of_a_command_line_is_read_by_guessing():
+    """`node.cli.options` makes them; `ledger.primitives.numerals` reads them."""
+    assert not [
+        place(path, getattr(node, "lineno", 0))
+        for path in sources()
+        for node in ast.walk(tree(path))
+        if guesses_a_number(node)
+    ]
+
+
 def test_every_package_says_that_it_is_typed():
     assert not [name for name in PACKAGES if not (ROOT / name / "py.typed").is_file()]
 

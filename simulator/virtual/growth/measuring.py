@@ -15,6 +15,7 @@ from functools import partial
 from typing import Final
 
 from consensus.leader import Schedule, first_seed
+from ledger.primitives.numerals import read_whole
 from ledger.primitives.scalars import View
 from simulator.virtual.errors import BadRequest
 from simulator.virtual.growth.meter import MessageCounter, Meter
@@ -91,7 +92,7 @@ def middle_and_late(waits: Waits) -> tuple[float, float]:
 def parse_sizes(text: str) -> list[int]:
     """Read `4,16,64` as sizes; raise `BadRequest`."""
     try:
-        sizes = [int(word) for word in text.split(",")]
+        sizes = [read_whole(word) for word in text.split(",")]
     except ValueError:
         raise BadRequest(f"{text!r} are no sizes: write 4,16,64") from None
     if wrong := [size for size in sizes if not 1 < size <= SIZE_MAX]:

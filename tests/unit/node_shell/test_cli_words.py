@@ -74,3 +74,31 @@ def test_a_new_key_is_shown_without_its_secret(tmp_path):
     assert (made.exit_code, made.output) == (0, shown.output)
     assert path.read_text().strip() not in made.output
     assert '"dbill1' in made.output
+
+
+NUMBERS = [
+    "api database --dir db --port {}",
+    "genesis new --out g.json --time-ms {}",
+    "genesis new --out g.json --validators {}",
+    "mint broker --port {}",
+    "proof get ab --out p --from-epoch {}",
+    "sensors replay r.csv --speed {}",
+    "sim replay {}",
+    "sim run --seeds {}",
+    "sim growth --sizes {}",
+    "testnet init --dir net --seed {}",
+    "testnet up --dir net --duration {}",
+    "tx show ab --wait-ms {}",
+    "mint quarantine --home mint --limit {}",
+]
+
+
+@pytest.mark.parametrize("words", NUMBERS)
+@pytest.mark.parametrize("number", ["1_6", "１６", " 16", "+16", "1e1", "nan"])
+def test_a_number_on_the_command_line_is_never_guessed(words, number, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    called = [word.format(number) for word in words.split()]
+    shown = run(build(called), called)
+    assert shown.exit_code == 2
+    assert repr(number)[1:-1] in shown.output
+    assert not list(tmp_path.iterdir())
