@@ -1,6 +1,7 @@
-"""The minting gateway: from a device's signed readings over MQTT to a lot on the chain.
+"""From a device's signed readings to a lot on the chain, a room for each zone of trust.
 
-Pure: `types`, `topics`, `claims`, `registry`, `plausibility`, `policy`, `gateway`, `attest`. They
-take bytes and times and give verdicts, claims and transactions. Shell: `store` (SQLite), `mqtt`,
-`device`, `broker`, `config`, `service`, `cli`. The chain is reached through `node.client` alone.
+`device` measures and signs; `gateway` judges, cuts runs and submits them; `attestor` recomputes
+them apart from whoever claims; `wire` is what device and gateway say to each other. No room but
+the gateway knows another than `wire`, and the gateway knows no device. Beside them: `errors` and
+`even_clock`, which all use, and `cli`, the command.
 """

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from iot_minting.broker import run_broker
-from iot_minting.config import prepare, read_config
 from iot_minting.errors import MintFault, Misconfigured
-from iot_minting.store import STORE_NAME, Store
+from iot_minting.gateway.broker import run_broker
+from iot_minting.gateway.config import prepare, read_config
+from iot_minting.gateway.store import STORE_NAME, Store
 from ledger.errors.base import LedgerFault
 from ledger.primitives.amounts import Units, format_bill
 from node.cli.options import whole_option
@@ -39,7 +39,9 @@ def _fail(fault: BaseException) -> typer.Exit:
 @app.command()
 def run(home: Home) -> None:
     """Run the gateway: ingest readings, cut runs, mint lots. Ends on SIGTERM or Ctrl-C."""
-    from iot_minting.service import serve  # Needs the network's libraries; the others do not.
+    from iot_minting.gateway.service import (
+        serve,  # Needs the network's libraries; the others do not.
+    )
 
     set_up_logs("billcoin-mint")
     faults: list[Exception] = []

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from iot_minting.chain import Chain
+from iot_minting.gateway.chain import Chain
 from ledger.genesis import Genesis
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash

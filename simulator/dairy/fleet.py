@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from iot_minting.device import DeviceSettings, LiveDevice
+from iot_minting.device.live import LiveDevice
+from iot_minting.device.signer import DeviceSettings
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
 from ledger.types.evidence import Instrument

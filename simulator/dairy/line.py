@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from iot_minting.device import LiveDevice
+from iot_minting.device.live import LiveDevice
 from iot_minting.even_clock import EvenClock
 from ledger.types.evidence import Instrument
 

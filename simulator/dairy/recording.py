@@ -20,7 +20,7 @@ from io import StringIO
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from iot_minting.plausibility import METER_RISE_LITRES_MAX
+from iot_minting.gateway.plausibility import METER_RISE_LITRES_MAX
 from ledger.types.reading import Unit
 from simulator.dairy.columns import (
     DECIMALS,

@@ -20,8 +20,8 @@ import msgspec.inspect
 from msgspec.structs import replace
 
 from api.config import prepare as prepare_api
-from iot_minting.config import MintIdentity
-from iot_minting.config import prepare as prepare_mint
+from iot_minting.gateway.config import MintIdentity
+from iot_minting.gateway.config import prepare as prepare_mint
 from ledger.genesis import (
     Genesis,
     GenesisAccount,

@@ -13,8 +13,8 @@ from typing import Final
 
 from api.config import ApiIdentity
 from api.config import prepare as prepare_api
-from iot_minting.config import MintConfig, MintIdentity, write_config
-from iot_minting.config import prepare as prepare_mint
+from iot_minting.gateway.config import MintConfig, MintIdentity, write_config
+from iot_minting.gateway.config import prepare as prepare_mint
 from node.config import NodeConfig, PeerConfig, save_config
 from node.home.key_file import read_key
 from simulator.dairy.setup import DairyConfig

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 
 from iot_minting.even_clock import wall_ms
-from iot_minting.store import Store
+from iot_minting.gateway.store import Store
 from tests.support.minting.parts import (
     IngestProcess,
     registered,

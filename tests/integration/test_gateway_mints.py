@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from iot_minting.claims import build_claim
-from iot_minting.config import MintConfig, MintKeys, write_config
 from iot_minting.errors import MintFault
 from iot_minting.even_clock import wall_ms
-from iot_minting.policy import CutRun
-from iot_minting.service import GatewayService
-from iot_minting.store import OutboxState, Store
+from iot_minting.gateway.claims import build_claim
+from iot_minting.gateway.config import MintConfig, MintKeys, write_config
+from iot_minting.gateway.policy import CutRun
+from iot_minting.gateway.service import GatewayService
+from iot_minting.gateway.store import OutboxState, Store
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from ledger.rules.measure import exact_volume
@@ -223,7 +223,7 @@ def test_the_real_recording_is_claimed_to_the_unit_and_the_ledger_takes_it():
         claim = build_claim(run, line.rules)
         claimed += claim.units
         (signer,) = line.dairy.attestor_keys
-        from iot_minting.attest import attest
+        from iot_minting.attestor.attest import attest
 
         envelopes = [piece.envelope for piece in run.pieces()]
         body = MintLot(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from iot_minting.device import DeviceJournal
+from iot_minting.device.journal import DeviceJournal
 from ledger.primitives.hashing import ZERO_HASH
 from node.errors import HomeTaken
 from node.home.key_file import make_seed

@@ -5,10 +5,10 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
-from iot_minting.device import JOURNAL_MAX, DeviceJournal
+from iot_minting.device.journal import JOURNAL_MAX, DeviceJournal
 from iot_minting.errors import JournalFull
 from iot_minting.even_clock import wall_ms
-from iot_minting.store import Store
+from iot_minting.gateway.store import Store
 from ledger.primitives.codec import encode
 from ledger.types.evidence import Instrument
 from tests.support.ledger.dairy import key

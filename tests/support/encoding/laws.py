@@ -15,8 +15,8 @@ from consensus.errors import CorruptJournal
 from consensus.journal import frame
 from consensus.messages import Vote
 from iot_minting.errors import MintFault
-from iot_minting.topics import readings_topic
-from iot_minting.types import read_receipt, sign_receipt
+from iot_minting.wire.receipts import read_receipt, sign_receipt
+from iot_minting.wire.topics import readings_topic
 from ledger.errors.base import LedgerFault
 from ledger.errors.store import BadGenesis
 from ledger.genesis import format_genesis
@@ -148,9 +148,9 @@ def make_readers() -> dict[str, Reader]:
         reader("node.core.wire.decode_batch", encode(wire.TransactionBatch((paid, paid)))),
         texts("node.shell.p2p.libp2p_host.parse_listen", b"/ip4/127.0.0.1/tcp/26001",
               faults=(BadConfig,)),
-        texts("iot_minting.topics.parse_topic",
+        texts("iot_minting.wire.topics.parse_topic",
               readings_topic("plant", "line", device.public).encode(), faults=(MintFault,)),
-        reader("iot_minting.types.read_receipt", encode(receipt), faults=(MintFault,),
+        reader("iot_minting.wire.receipts.read_receipt", encode(receipt), faults=(MintFault,),
                feed=lambda raw: read_receipt(raw, CHAIN_ID, ingest.public, device.public)),
         *_api_readers(reader, texts),
         reader("node.shell.rpc.bodies.decode_batch", b'{"transactions": ["00ff"]}',

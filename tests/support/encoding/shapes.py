@@ -16,7 +16,7 @@ import msgspec
 
 import consensus.messages as messages
 import node.core.wire as wire
-from iot_minting.types import SignedReceipt
+from iot_minting.wire.receipts import SignedReceipt
 from ledger.genesis import types as genesis
 from ledger.params import HeatRuleSet, Parameters, Pricing, Split, Staking
 from ledger.primitives.committee import Committee, Seat

@@ -11,12 +11,12 @@ import sys
 import time
 from pathlib import Path
 
-from iot_minting.ingest import Ingest
-from iot_minting.mqtt import Subscription
-from iot_minting.registry import Registry
-from iot_minting.store import Store
-from iot_minting.topics import shared_filter
-from iot_minting.types import RegisteredDevice
+from iot_minting.gateway.ingest import Ingest
+from iot_minting.gateway.registry import Registry
+from iot_minting.gateway.store import Store
+from iot_minting.gateway.subscription import Subscription
+from iot_minting.gateway.types import RegisteredDevice
+from iot_minting.wire.topics import shared_filter
 from ledger.primitives.keys import SigningKey
 from ledger.types.evidence import Instrument
 

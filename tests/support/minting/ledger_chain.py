@@ -6,7 +6,7 @@ transactions in and forget them.
 
 import asyncio
 
-from iot_minting.chain import Chain
+from iot_minting.gateway.chain import Chain
 from ledger.errors.base import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.state.tables import account

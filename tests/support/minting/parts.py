@@ -8,9 +8,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from iot_minting.device import DeviceSettings
-from iot_minting.device import LiveDevice as MeasuringDevice
-from iot_minting.types import RegisteredDevice
+from iot_minting.device.live import LiveDevice as MeasuringDevice
+from iot_minting.device.signer import DeviceSettings
+from iot_minting.gateway.types import RegisteredDevice
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import address_of
 from ledger.types.evidence import Instrument

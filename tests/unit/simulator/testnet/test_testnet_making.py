@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.config import load_config as load_api_config
-from iot_minting.config import read_config as read_mint_config
+from iot_minting.gateway.config import read_config as read_mint_config
 from ledger.genesis import parse_genesis
 from ledger.params import Staking
 from ledger.state.records import Role

@@ -13,28 +13,26 @@ from typing import Final
 import structlog
 from prometheus_client import start_http_server
 
-from iot_minting import metrics
-from iot_minting.attest import attest
-from iot_minting.chain import Chain
-from iot_minting.claims import build_claim
-from iot_minting.config import MintConfig, MintKeys, read_config, read_keys
 from iot_minting.errors import Disagreement, MintFault
 from iot_minting.even_clock import EvenClock, steady_ms
-from iot_minting.ingest import Ingest
-from iot_minting.mqtt import Subscription
-from iot_minting.outbox import MintOutbox
-from iot_minting.plausibility import find_outliers
-from iot_minting.policy import CutRules, CutRun, Dropped, MintingPolicy
-from iot_minting.registry import Registry, find_registrations
-from iot_minting.store import STORE_NAME, OutboxRun, OutboxState, Store
-from iot_minting.topics import shared_filter
-from iot_minting.types import RegisteredDevice
+from iot_minting.gateway import metrics
+from iot_minting.gateway.attestations import gather_attestations
+from iot_minting.gateway.chain import Chain
+from iot_minting.gateway.claims import build_claim
+from iot_minting.gateway.config import MintConfig, MintKeys, read_config, read_keys
+from iot_minting.gateway.ingest import Ingest
+from iot_minting.gateway.outbox import MintOutbox, outbox_entry
+from iot_minting.gateway.plausibility import find_outliers
+from iot_minting.gateway.policy import CutRules, CutRun, Dropped, MintingPolicy
+from iot_minting.gateway.registry import Registry, find_registrations
+from iot_minting.gateway.store import STORE_NAME, OutboxState, Store
+from iot_minting.gateway.subscription import Subscription
+from iot_minting.gateway.types import RegisteredDevice
+from iot_minting.wire.topics import shared_filter
 from ledger.genesis import Genesis
 from ledger.primitives.amounts import UNITS_PER_BILL
-from ledger.primitives.codec import encode
 from ledger.primitives.keys import PublicKey
-from ledger.types.milk import MintLot
-from ledger.types.transaction import TRANSACTION_BYTES_MAX
+from ledger.types.milk import Attestation
 from node.client.errors import ClientFault, NodeUnavailable
 from node.home.lock import owned
 
@@ -185,51 +183,36 @@ class GatewayService:
             await asyncio.sleep(0 if len(placed) == READ_MAX else TICK_S)
 
     def _keep(self, decision: CutRun | Dropped) -> None:
-        """Attest a run and put it into the outbox; note what is lost."""
-        if isinstance(decision, Dropped):
-            self._store.drop(decision.pieces, decision.reason)
-            if decision.reason != "idle":
-                count = len(decision.pieces)
-                log.warning("readings are no evidence", reason=decision.reason, count=count)
+        """Put a run into the outbox; note what is lost."""
+        if isinstance(decision, CutRun):
+            self._keep_run(decision)
             return
-        claim = build_claim(decision, self._rules)
-        pieces = list(decision.pieces())
-        mint, state, detail = b"", OutboxState.CUT, ""
+        self._store.drop(decision.pieces, decision.reason)
+        if decision.reason != "idle":
+            count = len(decision.pieces)
+            log.warning("readings are no evidence", reason=decision.reason, count=count)
+
+    def _keep_run(self, run: CutRun) -> None:
+        """Claim what was cut, gather its attestations, and keep it until it is submitted."""
+        claim = build_claim(run, self._rules)
+        attestations: tuple[Attestation, ...] = ()
+        why_held = ""
         try:
-            attestation = attest(
+            attestations = gather_attestations(
+                run,
                 claim,
-                [piece.envelope for piece in pieces],
-                self._genesis.parameters,
-                self._genesis.chain_id,
-                self._flow_max(decision.flow[0].device),
+                self._genesis,
+                self._flow_max(run.flow[0].device),
                 self._keys.attestor,
             )
-            mint = encode(MintLot(claim, (attestation,)))
-            if len(mint) > TRANSACTION_BYTES_MAX - 1024:
-                state, detail = OutboxState.HELD, f"evidence of {len(mint)} bytes is too large"
         except Disagreement as fault:
-            state, detail = OutboxState.HELD, str(fault)
-        if detail:
-            log.error("run held", run=claim.run.hex(), why=detail)
-        self._store.keep_run(
-            OutboxRun(
-                claim.run,
-                claim.plant,
-                claim.line,
-                state,
-                claim.units,
-                mint,
-                b"",
-                b"",
-                0,
-                0,
-                detail,
-                self._clock.now_ms(),
-            ),
-            pieces,
-        )
+            why_held = str(fault)
+        entry = outbox_entry(claim, attestations, why_held, self._clock.now_ms())
+        if entry.detail:
+            log.error("run held", run=claim.run.hex(), why=entry.detail)
+        self._store.keep_run(entry, run.pieces())
         log.info("run cut", run=claim.run.hex(), units=claim.units, plant=claim.plant)
-        _warn_of_outliers(decision)
+        _warn_of_outliers(run)
 
     def _flow_max(self, flow_meter: PublicKey) -> int:
         device = self._registry.find(flow_meter)

@@ -8,25 +8,29 @@ anew. Even then the chain takes a run id, and each reading, once: no run is mint
 One run at a time, so nonces never have gaps.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 import structlog
 
-from iot_minting.chain import Chain
-from iot_minting.store import OutboxRun, OutboxState, Store
+from iot_minting.gateway.chain import Chain
+from iot_minting.gateway.store import OutboxRun, OutboxState, Store
 from ledger.params import Parameters
 from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Policy, SigningKey
 from ledger.rules.fees import price_intent
-from ledger.types.milk import MintLot
+from ledger.types.evidence import RunClaim
+from ledger.types.milk import Attestation, MintLot
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, Intent, sign
 from node.client.views import TransactionState, TransactionView
 
 WAIT_MS: Final = 3_000
 """How long one look at a transaction waits for it to be final."""
+SIGNED_ROOM: Final = 1_024
+"""Bytes that a transaction needs around its mint: intent, policy and signature."""
 LOTS_LOOKED_AT: Final = 1_000
 STALE_CODES: Final = frozenset({"bad_nonce", "transaction_expired"})
 """Refusals after which these very bytes can never become final."""
@@ -36,6 +40,29 @@ PASSING_CODES: Final = frozenset({"future_run"})
 """Failures on the chain that time mends: the run is signed anew."""
 
 log = structlog.get_logger("mint.outbox")
+
+
+def outbox_entry(
+    claim: RunClaim, attestations: Sequence[Attestation], why_held: str, cut_ms: int
+) -> OutboxRun:
+    """Make the entry of a run that was just cut: to be minted, or held and why."""
+    mint = encode(MintLot(claim, tuple(attestations))) if attestations else b""
+    if len(mint) > TRANSACTION_BYTES_MAX - SIGNED_ROOM:
+        why_held = f"evidence of {len(mint)} bytes is too large"
+    return OutboxRun(
+        run=claim.run,
+        plant=claim.plant,
+        line=claim.line,
+        state=OutboxState.HELD if why_held else OutboxState.CUT,
+        units=claim.units,
+        mint=mint,
+        raw=b"",
+        txid=b"",
+        valid_until=0,
+        height=0,
+        detail=why_held,
+        cut_ms=cut_ms,
+    )
 
 
 class MintOutbox:

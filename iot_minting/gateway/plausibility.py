@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from iot_minting.errors import Implausible
-from iot_minting.types import RegisteredDevice
+from iot_minting.gateway.types import RegisteredDevice
 from ledger.rules.evidence import STREAMS
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Reading, Unit

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import floor
 
-from iot_minting.policy import CutRules, CutRun
-from iot_minting.types import Stored
+from iot_minting.gateway.policy import CutRules, CutRun
+from iot_minting.gateway.types import Stored
 from ledger.params import DAY_MS
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode

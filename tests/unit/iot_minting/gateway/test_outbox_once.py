@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from iot_minting.attest import attest
-from iot_minting.claims import build_claim
-from iot_minting.outbox import MintOutbox
-from iot_minting.policy import CutRun
-from iot_minting.store import OutboxRun, OutboxState, Store
+from iot_minting.attestor.attest import attest
+from iot_minting.gateway.claims import build_claim
+from iot_minting.gateway.outbox import MintOutbox
+from iot_minting.gateway.policy import CutRun
+from iot_minting.gateway.store import OutboxRun, OutboxState, Store
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from ledger.state.tables import supply

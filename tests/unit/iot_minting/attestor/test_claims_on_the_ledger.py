@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from iot_minting.attest import SealedMilk, attest, recompute
-from iot_minting.claims import build_claim, readings_root, show
+from iot_minting.attestor.attest import SealedMilk, attest, recompute
 from iot_minting.errors import Disagreement
-from iot_minting.policy import WATCHES, CutRun, MintingPolicy
+from iot_minting.gateway.claims import build_claim, readings_root, show
+from iot_minting.gateway.policy import WATCHES, CutRun, MintingPolicy
 from ledger.params import DAY_MS
 from ledger.primitives.keys import verify_many
 from ledger.primitives.merkle import merkle_root

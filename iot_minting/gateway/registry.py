@@ -6,7 +6,7 @@ that failed on the chain (a receipt with a code) does not count.
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from iot_minting.types import RegisteredDevice
+from iot_minting.gateway.types import RegisteredDevice
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.keys import PublicKey
 from ledger.types.block import Receipt

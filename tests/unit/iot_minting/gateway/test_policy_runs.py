@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iot_minting.claims import build_claim, run_id
-from iot_minting.policy import COLLECTIONS_MAX, IDLE_MS, CutRun, Dropped, MintingPolicy
+from iot_minting.gateway.claims import build_claim, run_id
+from iot_minting.gateway.policy import COLLECTIONS_MAX, IDLE_MS, CutRun, Dropped, MintingPolicy
 from ledger.rules.measure import exact_volume
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Unit

@@ -31,10 +31,10 @@ from iot_minting.errors import (
     WrongSignature,
     WrongTopic,
 )
-from iot_minting.plausibility import Before, check_plausible
-from iot_minting.registry import Registry
-from iot_minting.topics import parse_topic
-from iot_minting.types import Quarantined, RegisteredDevice, Stored
+from iot_minting.gateway.plausibility import Before, check_plausible
+from iot_minting.gateway.registry import Registry
+from iot_minting.gateway.types import Quarantined, RegisteredDevice, Stored
+from iot_minting.wire.topics import parse_topic
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey, verify

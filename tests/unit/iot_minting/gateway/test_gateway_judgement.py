@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from iot_minting.gateway import (
+from iot_minting.gateway.judgement import (
     BACKLOG_MS,
     LIVE_MS,
     WAITING_MAX,

@@ -1,4 +1,4 @@
-"""MQTT 5 by paho: sessions, a subscription with manual acknowledgement, and its two traps.
+"""A gateway's subscription: a session with manual acknowledgement, and paho's two traps.
 
 Measured, both: acknowledge in the order of receipt, or a broker may drop the session; and never
 acknowledge across a reconnect, for packet ids are numbered anew. So every message bears the
@@ -13,25 +13,18 @@ from typing import Final
 
 import paho.mqtt.client as paho
 import structlog
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from iot_minting.even_clock import EvenClock
+from iot_minting.wire.mqtt import KEEPALIVE_S, RESENT, connect_properties, make_client
 
 log = structlog.get_logger("mint.mqtt")
 
-KEEPALIVE_S: Final = 30
 SESSION_S: Final = 72 * 3_600
 """How long a broker keeps a gateway's session: as long as a backlog may be old."""
-RECEIVE_MAX: Final = 2_000
-"""Messages that a broker may send ahead of the acknowledgements."""
 QUEUE_MAX: Final = 65_535
-RESENT: Final = ("resent", "1")
-"""Marks an envelope that is sent again: a courtesy for the logs, no evidence of anything."""
-READING_EXPIRY_S: Final = 72 * 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +38,6 @@ class Message:
     payload: bytes
     arrival_ms: int
     resent: bool = False
-
-
-def make_client(client_id: str, *, manual_ack: bool = False, retry: bool = True) -> paho.Client:
-    """Make a client that speaks MQTT 5."""
-    return paho.Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=client_id,
-        protocol=paho.MQTTv5,
-        manual_ack=manual_ack,
-        reconnect_on_failure=retry,
-    )
-
-
-def connect_properties(session_s: int) -> Properties:
-    """Ask for a session that outlives the connection by so many seconds."""
-    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's
-    properties.SessionExpiryInterval = session_s
-    properties.ReceiveMaximum = RECEIVE_MAX
-    return properties
-
-
-def publish_properties(expiry_s: int, *, resent: bool) -> Properties:
-    """Let a message expire at the broker; mark one that its device sends again."""
-    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho's
-    properties.MessageExpiryInterval = expiry_s
-    if resent:
-        properties.UserProperty = RESENT
-    return properties
 
 
 class Subscription:

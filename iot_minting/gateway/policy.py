@@ -26,7 +26,7 @@ from itertools import pairwise
 from math import floor
 from typing import Final
 
-from iot_minting.types import Stored
+from iot_minting.gateway.types import Stored
 from ledger.params import BASIS_POINTS, WATCH_GAP_MS, Parameters
 from ledger.primitives.keys import PublicKey
 from ledger.rules.measure import exact_volume

@@ -6,7 +6,7 @@ import httpx
 import msgspec
 import pytest
 
-from iot_minting.chain import Chain
+from iot_minting.gateway.chain import Chain
 from ledger.genesis import format_genesis
 from node.client.errors import NodeUnavailable
 from node.client.failover import FailoverTransport

@@ -13,13 +13,14 @@ import structlog
 
 from iot_minting.errors import ReplayedSequence
 from iot_minting.even_clock import EvenClock
-from iot_minting.gateway import Accepted, Gateway, RefusedEnvelope, Repeated, Verdict
-from iot_minting.metrics import ACCEPTED, INGEST_SECONDS, REFUSED, REPEATED
-from iot_minting.mqtt import Message, Subscription
-from iot_minting.registry import Registry
-from iot_minting.store import Store
-from iot_minting.topics import receipt_topic
-from iot_minting.types import Quarantined, sign_receipt
+from iot_minting.gateway.judgement import Accepted, Gateway, RefusedEnvelope, Repeated, Verdict
+from iot_minting.gateway.metrics import ACCEPTED, INGEST_SECONDS, REFUSED, REPEATED
+from iot_minting.gateway.registry import Registry
+from iot_minting.gateway.store import Store
+from iot_minting.gateway.subscription import Message, Subscription
+from iot_minting.gateway.types import Quarantined
+from iot_minting.wire.receipts import sign_receipt
+from iot_minting.wire.topics import receipt_topic
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, SigningKey
