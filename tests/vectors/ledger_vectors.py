@@ -31,8 +31,8 @@ LEAVES = [b"", b"a", b"bc", b"def", b"ghij"]
 ENTRIES = [(b"key", b"value"), (b"k", b"")]
 
 
-def _chain():
-    """Three blocks: a mint, a redeeming payment beside a refused one, and an empty block."""
+def grow():
+    """Grow three blocks: a mint, a redeeming payment beside a refused one, and an empty block."""
     dairy = Dairy()
     chain = Chain(dairy, MemoryStore())
     lot = dairy.claim().lot_id()
@@ -40,23 +40,32 @@ def _chain():
     mint = dairy.transaction(dairy.mint(dairy.claim()), dairy.mmu, 0)
     paid = dairy.transaction(dairy.pay(bob, bill(3), (lot, bill(2))), key("alice"), 0)
     refused = dairy.transaction(dairy.pay(bob, bill(5_000)), key("alice"), 1)
-    blocks = []
     for transactions in ([mint], [paid, refused], []):
         chain.block(*transactions)
-        head = chain.store.head()
-        stored = chain.store.block(head.height)
+    return chain
+
+
+def _chain():
+    chain = grow()
+    dairy = chain.dairy
+    blocks = []
+    for height in range(1, chain.store.head().height + 1):
+        stored = chain.store.block(height)
         header = stored.block.header
         blocks.append(
             {
                 "raw": stored.raw.hex(),
-                "hash": head.hash.hex(),
+                "hash": header.hash().hex(),
                 "transactions_root": header.transactions_root.hex(),
                 "receipts_root": header.receipts_root.hex(),
                 "state_root": header.state_root.hex(),
                 "receipts": [encode(receipt).hex() for receipt in stored.receipts],
-                "transaction_ids": [transaction.id.hex() for transaction in transactions],
+                "transaction_ids": [
+                    decode_transaction(raw).id.hex() for raw in stored.block.transactions
+                ],
             }
         )
+    (mint,) = map(decode_transaction, chain.store.block(1).block.transactions)
     signed = [
         {"key": public.hex(), "message": message.hex(), "signature": signature.hex()}
         for public, message, signature in signature_claims(mint, dairy.chain_id)
@@ -72,7 +81,7 @@ def _chain():
             for name, value in sorted(genesis_state(dairy.genesis).changes.items())
         },
         "mint_signatures": signed,
-        "lot_id": lot.hex(),
+        "lot_id": dairy.claim().lot_id().hex(),
         "blocks": blocks,
     }
 

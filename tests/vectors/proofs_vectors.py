@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from ledger.primitives.codec import encode
+from ledger.types.transfer import Transfer
 from node.lightclient import PROOF_BYTES_MAX, errors, find_fork, format_anchor, verify_proof
 from node.lightclient.verifying import CLOCK_DRIFT_MS, TRUSTING_MS
 from tests.support.lightclient.broken_proofs import BROKEN, ODDLY_SIGNED
@@ -48,23 +49,21 @@ ODD_CHAINS = {
 
 
 def _good(chain, name, place, anchor):
-    return _proven(name, encode(chain.proof(**place)), anchor, chain.anchor(ANCHORS[anchor]))
+    return show_proven(name, encode(chain.proof(**place)), anchor, chain.anchor(ANCHORS[anchor]))
 
 
-def _proven(name, raw, anchor, trusted):
-    proven = verify_proof(raw, trusted, NOW_MS)
-    body = proven.transaction.intent.body
+def show_proven(name, raw, anchor, trusted, now_ms=NOW_MS):
+    """Verify a proof; make a vector of it and of what it proves."""
+    proven = verify_proof(raw, trusted, now_ms)
     return {
         "name": name,
         "anchor": anchor,
-        "now_ms": NOW_MS,
+        "now_ms": now_ms,
         "proof": raw.hex(),
         "proven": {
             "txid": proven.txid.hex(),
             "sender": proven.transaction.sender.hex(),
-            "to": body.to.hex(),
-            "units": body.units,
-            "reference": body.reference.hex(),
+            **_show_body(proven.transaction.intent.body),
             "code": proven.receipt.code,
             "fee_units": proven.receipt.fee_units,
             "height": proven.block.height,
@@ -74,6 +73,12 @@ def _proven(name, raw, anchor, trusted):
         },
         "next_anchor": json.loads(format_anchor(proven.anchor)),
     }
+
+
+def _show_body(body):
+    if not isinstance(body, Transfer):
+        return {"kind": body.__struct_config__.tag}
+    return {"to": body.to.hex(), "units": body.units, "reference": body.reference.hex()}
 
 
 def _misspelt(chain):
@@ -116,10 +121,10 @@ def _also_good(chain):
     """Good proofs that joined the vectors later."""
     for anchor in ("the largest numbers", "two of three keys"):
         odd = ODD_CHAINS[anchor]()
-        yield _proven(anchor, encode(odd.proof(1)), anchor, odd.anchor())
+        yield show_proven(anchor, encode(odd.proof(1)), anchor, odd.anchor())
     raw = encode(_with_unsigned_link(chain.proof(9, 2)))
     name = "a link that is passed over, and would not hold"
-    yield _proven(name, raw, "epoch 2", chain.anchor(2))
+    yield show_proven(name, raw, "epoch 2", chain.anchor(2))
 
 
 def _with_unsigned_link(proof):

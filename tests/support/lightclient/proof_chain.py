@@ -60,6 +60,7 @@ class ProofChain:
     """Blocks from height 1 on. `branch` makes another chain of the same committees."""
 
     branch: int = 0
+    epoch_blocks: int = field(default=EPOCH_BLOCKS, kw_only=True)
     stakes: tuple[tuple[int, ...], ...] = STAKES
     headers: list[Header] = field(default_factory=list)
     bodies: list[tuple[Block, tuple[Receipt, ...]]] = field(default_factory=list)
@@ -85,13 +86,13 @@ class ProofChain:
 
     def anchor(self, epoch: int = 0) -> Anchor:
         """Trust an epoch's committee as of its first block."""
-        time_ms = START_MS + 1_000 * epoch * EPOCH_BLOCKS
+        time_ms = START_MS + 1_000 * epoch * self.epoch_blocks
         return Anchor(CHAIN_ID, "dbill", Epoch(epoch), time_ms, self.committee(epoch))
 
     def add(self, count: int = 1, *, raws=None, receipts=None, **fields) -> int:
         """Add a block of payments; every third one failed. Give its height."""
         height = len(self.headers) + 1
-        epoch = (height - 1) // EPOCH_BLOCKS
+        epoch = (height - 1) // self.epoch_blocks
         if raws is None:
             paid = [payment(self.nonce + i) for i in range(count)]
             self.nonce += count
@@ -100,7 +101,7 @@ class ProofChain:
                 Receipt(each.id, "insufficient_funds" if i % 3 == 2 else "", Units(100))
                 for i, each in enumerate(paid)
             )
-        view = 2 * ((height - 1) % EPOCH_BLOCKS) + 1
+        view = 2 * ((height - 1) % self.epoch_blocks) + 1
         header = Header(
             chain_id=CHAIN_ID,
             epoch=epoch,
@@ -145,7 +146,7 @@ class ProofChain:
 
     def link(self, epoch: int) -> Link:
         """Lead from an epoch to the next by its boundary."""
-        height = (epoch + 1) * EPOCH_BLOCKS
+        height = (epoch + 1) * self.epoch_blocks
         return Link(self.header(height), self.certify(height), self.committee(epoch + 1).seats)
 
     def proof(self, height: int, index: int = 0, head: int | None = None, start: int = 0) -> Proof:

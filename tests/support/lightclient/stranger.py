@@ -220,10 +220,13 @@ def verify(data, anchor_file, now_ms, trusting_ms):
 def read_payment(data):
     """Read a transfer (section 2.5); other kinds are none of this verifier's business."""
     try:
-        intent, _ = msgpack.unpackb(data, raw=False)
+        intent, signatures = msgpack.unpackb(data, raw=False)
         _, (threshold, keys), _, _, _, (kind, to, units, reference, _) = intent
         require(kind == "transfer", "bad_transaction")
-    except (ValueError, TypeError, msgpack.UnpackException) as error:
+        whole(threshold, 16, 1)
+        array(keys, 16, 1)
+        array(signatures, 16, 1)
+    except (ValueError, TypeError, msgpack.UnpackException, Refused) as error:
         raise Refused("bad_transaction") from error
     sender = hashed("address", bytes([threshold, len(keys)]), *keys)
     txid = hashed("tx", packed(intent))

@@ -5,20 +5,24 @@ import json
 
 import pytest
 
+from ledger.primitives.committee import COMMITTEE_MAX
+from ledger.primitives.keys import POLICY_KEYS_MAX
 from node.lightclient import ProofFault, find_fork, parse_anchor, verify_proof
 from node.lightclient.errors import BadAnchor
-from node.lightclient.types import decode_proof
+from node.lightclient.types import LINKS_MAX, PATH_HEADERS_MAX, STEPS_MAX, decode_proof
 from tests.support.ledger.strict_ed25519 import lenient
-from tests.support.lightclient import stranger
-from tests.vectors import proofs_vectors
+from tests.support.lightclient import stranger, stranger_genesis
+from tests.vectors import proofs_edges_vectors, proofs_vectors
 
 VECTORS = json.loads(proofs_vectors.FILE.read_text("utf-8"))
 TRUSTING_MS = VECTORS["trusting_ms"]
-GOOD, BROKEN, FORKS = VECTORS["good"], VECTORS["broken"], VECTORS["forks"]
+EDGES = json.loads(proofs_edges_vectors.FILE.read_text("utf-8"))
+GOOD, BROKEN = (VECTORS[name] + EDGES[name] for name in ("good", "broken"))
+ANCHORS, FORKS = VECTORS["anchors"] | EDGES["anchors"], VECTORS["forks"]
 
 
 def anchor_of(vector):
-    return parse_anchor(json.dumps(VECTORS["anchors"][vector["anchor"]]).encode())
+    return parse_anchor(json.dumps(ANCHORS[vector["anchor"]]).encode())
 
 
 def name_of(vector):
@@ -31,6 +35,8 @@ def hexed(proven):
 
 def test_the_vectors_are_what_the_code_makes():
     assert proofs_vectors.build() == VECTORS
+    assert proofs_edges_vectors.build() == EDGES
+    assert not VECTORS["anchors"].keys() & EDGES["anchors"].keys()
 
 
 @pytest.mark.parametrize("vector", GOOD, ids=name_of)
@@ -85,6 +91,7 @@ def test_forks_are_found_where_they_are(vector):
     fork = find_fork(one, other, anchor_of(vector), vector["now_ms"])
     if vector["height"] is None:
         assert fork is None
+        assert vector["signers"] == vector["slashable"] == []
         return
     assert fork.height == vector["height"]
     assert [key.hex() for key in fork.signers] == vector["signers"]
@@ -95,7 +102,7 @@ def test_forks_are_found_where_they_are(vector):
 def test_a_stranger_believes_the_good_vectors_and_reads_the_same(vector):
     proven, (epoch, time_ms, seats) = stranger.verify(
         bytes.fromhex(vector["proof"]),
-        VECTORS["anchors"][vector["anchor"]],
+        ANCHORS[vector["anchor"]],
         vector["now_ms"],
         TRUSTING_MS,
     )
@@ -109,15 +116,58 @@ def test_a_stranger_refuses_the_broken_vectors_for_the_same_reason(vector):
     with pytest.raises(stranger.Refused) as caught:
         stranger.verify(
             bytes.fromhex(vector["proof"]),
-            VECTORS["anchors"][vector["anchor"]],
+            ANCHORS[vector["anchor"]],
             vector["now_ms"],
             TRUSTING_MS,
         )
     assert caught.value.args == (vector["code"],)
 
 
-def test_the_stranger_shares_no_code_with_the_product():
-    with open(stranger.__file__, encoding="utf-8") as file:
+@pytest.mark.parametrize("vector", EDGES["genesis_anchors"], ids=name_of)
+def test_a_genesis_file_is_the_anchor_that_the_text_says(vector):
+    anchor = ANCHORS[vector["anchor"]]
+    assert parse_anchor(vector["text"].encode()) == anchor_of(vector)
+    read = stranger_genesis.read_genesis(vector["text"])
+    assert read == stranger.read_anchor(anchor)
+    unsorted = [each["vote_key"] for each in json.loads(vector["text"])["validators"]]
+    assert unsorted != sorted(unsorted), "a file's validators may stand in any order"
+
+
+@pytest.mark.parametrize("vector", EDGES["other_kinds"], ids=name_of)
+def test_a_kind_that_a_verifier_does_not_know_proves_nothing_to_it_alone(vector):
+    raw, now_ms = bytes.fromhex(vector["proof"]), vector["now_ms"]
+    proven = verify_proof(raw, anchor_of(vector), now_ms)
+    assert proven.transaction.intent.body.__struct_config__.tag == vector["proven"]["kind"]
+    with pytest.raises(stranger.Refused) as caught:
+        stranger.verify(raw, ANCHORS[vector["anchor"]], now_ms, TRUSTING_MS)
+    assert caught.value.args == ("bad_transaction",)
+
+
+def test_each_list_of_a_proof_is_shown_at_its_bound_and_one_past_it():
+    full = [decode_proof(bytes.fromhex(each["proof"])) for each in GOOD]
+    lengths = [
+        max(len(proof.links) for proof in full),
+        max(len(proof.path) for proof in full),
+        max(len(proof.transaction_steps) for proof in full),
+        max(len(proof.receipt_steps) for proof in full),
+        max(len(link.seats) for proof in full for link in proof.links),
+    ]
+    assert lengths == [LINKS_MAX, PATH_HEADERS_MAX, STEPS_MAX, STEPS_MAX, COMMITTEE_MAX]
+    broken = {each["name"]: each["code"] for each in BROKEN}
+    for bound, what in (
+        (LINKS_MAX, "{} links"),
+        (PATH_HEADERS_MAX, "a path of {} headers"),
+        (STEPS_MAX, "{} steps"),
+        (COMMITTEE_MAX, "{} seats"),
+        (COMMITTEE_MAX, "{} votes"),
+    ):
+        assert broken[what.format(bound + 1)] == "bad_encoding"
+    assert broken[f"{POLICY_KEYS_MAX + 1} keys and signatures"] == "bad_transaction"
+
+
+@pytest.mark.parametrize("one", [stranger, stranger_genesis])
+def test_the_strangers_share_no_code_with_the_product(one):
+    with open(one.__file__, encoding="utf-8") as file:
         tree = ast.parse(file.read())
     imported = {
         alias.name.partition(".")[0]
@@ -127,4 +177,4 @@ def test_the_stranger_shares_no_code_with_the_product():
     } | {
         node.module.partition(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
     }
-    assert imported == {"hashlib", "itertools", "msgpack", "nacl"}
+    assert imported <= {"hashlib", "itertools", "json", "msgpack", "nacl", "pathlib", "re"}
