@@ -131,6 +131,7 @@ async def _serve(service: Service, stop: asyncio.Event) -> None:
         serving = group.create_task(_listen(server, listener, stop))
         await stop.wait()
         service.hub.close()
+        service.waiters.close()
         server.should_exit = True
         await serving
         behind.cancel()

@@ -17,14 +17,15 @@ class Waiters:
     def __init__(self) -> None:
         self._waiting: dict[bytes, set[asyncio.Future[None]]] = {}
         self._count = 0
+        self._closed = False
 
     def __len__(self) -> int:
         """Count those who wait."""
         return self._count
 
     def add(self, tx_hash: bytes) -> asyncio.Future[None] | None:
-        """Begin to wait, before looking whether it is there already; None when too many do."""
-        if self._count >= WAITERS_MAX:
+        """Begin to wait, before looking whether it is there already; None if nobody more may."""
+        if self._closed or self._count >= WAITERS_MAX:
             return None
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(tx_hash, set()).add(future)
@@ -40,9 +41,14 @@ class Waiters:
             if not waiting:
                 del self._waiting[tx_hash]
 
+    def close(self) -> None:
+        """Let nobody wait any longer, for the service ends: who asked is told what is known."""
+        self._closed = True
+        self.wake(self._waiting)
+
     def wake(self, tx_hashes: Iterable[bytes]) -> None:
-        """Tell everyone who waits for these that they are final."""
-        for tx_hash in tx_hashes:
+        """Tell everyone who waits for these to look again: they are final, or no news comes."""
+        for tx_hash in tuple(tx_hashes):
             waiting = self._waiting.pop(tx_hash, set())
             self._count -= len(waiting)
             for future in waiting:

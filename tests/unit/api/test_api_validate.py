@@ -96,6 +96,23 @@ def test_waiting_holds_the_answer_until_finality(database: TestDatabase) -> None
     on_rig(database, act, automatic=False)
 
 
+def test_who_waits_when_the_service_ends_is_told_what_is_known(database: TestDatabase) -> None:
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order()
+        transaction = await rig.signed(order)
+        await rig.post(order, transaction)
+        asked = asyncio.create_task(rig.validate(transaction, wait=10))
+        await until(lambda: len(rig.service.waiters) == 1)
+        rig.service.waiters.close()
+        async with asyncio.timeout(5):
+            assert said(await asked) == (200, False, "TX_UNCONFIRMED")
+            late = await rig.validate(transaction, wait=10)
+        assert said(late) == (200, False, "TX_UNCONFIRMED")
+        assert len(rig.service.waiters) == 0
+
+    on_rig(database, act, automatic=False)
+
+
 def test_a_wait_that_ends_before_finality_is_unconfirmed(database: TestDatabase) -> None:
     async def act(rig: ServiceRig) -> None:
         order = await rig.order()
