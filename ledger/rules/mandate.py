@@ -1,8 +1,9 @@
 """Mandates: a payer lets a merchant deduct once a period, within caps (spec §16).
 
-At a fixed price the charge is known from the start; at market price it follows the oracle, and
-stops while the price is stale. A charge that would pass a cap, or that the payer can't pay, is
-refused whole: nothing is ever overdrawn, and the period stays open. The payer ends it at once.
+In tokens a litre the charge is known from the start; in ringgit a litre its units follow the
+oracle, and it stops while the price is stale. A charge that would pass a cap, or that the payer
+can't pay, is refused whole: nothing is ever overdrawn, and the period stays open. The payer ends
+it at once.
 """
 
 from typing import Final
@@ -72,7 +73,11 @@ def find_mandate(reader: Reader, name: Hash) -> Mandate:
 
 def charge_units(reader: Reader, mandate: Mandate, time_ms: int) -> int:
     """Give what a period costs now, in whole units; raise if there is no price to go by."""
-    per = UNITS_PER_BILL if mandate.mode is PriceMode.FIXED else fresh_price(reader, time_ms)
+    match mandate.mode:
+        case PriceMode.TOKENS_A_LITRE:
+            per = UNITS_PER_BILL
+        case PriceMode.RINGGIT_A_LITRE:
+            per = fresh_price(reader, time_ms)
     return mandate.milk_units * mandate.price // per
 
 

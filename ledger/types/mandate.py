@@ -15,14 +15,15 @@ PeriodMillis = Annotated[int, Meta(ge=3_600_000, le=400 * 86_400_000)]
 
 
 class PriceMode(StrEnum):
-    """What a mandate's `price` means.
+    """What a mandate's `price` counts, and so what moves when the oracle's price does.
 
-    FIXED: units of BILL a litre. MARKET: millionths of a ringgit a litre, paid in BILL at the
-    oracle's price of the day.
+    TOKENS_A_LITRE: units of BILL a litre; they stay, and what they are worth in ringgit follows
+    the market. RINGGIT_A_LITRE: millionths of a ringgit a litre; they stay, and the units that pay
+    them follow the oracle's price of the day.
     """
 
-    FIXED = "fixed"
-    MARKET = "market"
+    TOKENS_A_LITRE = "tokens_a_litre"
+    RINGGIT_A_LITRE = "ringgit_a_litre"
 
 
 class GrantMandate(

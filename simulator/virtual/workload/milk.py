@@ -94,7 +94,14 @@ class MilkWorkload:
         end_ms = BEGIN_MS + DAY_MS
         most = Units(UNITS_PER_BILL)
         body = GrantMandate(
-            self._merchant.address, PERIOD_MS, most, PriceMode.FIXED, price, most, most, end_ms
+            self._merchant.address,
+            PERIOD_MS,
+            most,
+            PriceMode.TOKENS_A_LITRE,
+            price,
+            most,
+            most,
+            end_ms,
         )
         name = Call(self._payer.address, self._granted, FEE_UNITS).name(Domain.MANDATE)
         self._granted += 2  # Each is cancelled with the next nonce.

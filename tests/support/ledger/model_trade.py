@@ -131,7 +131,7 @@ class TradeModel:
         if period in mandate["charged"]:
             return "period_charged"
         per = 10**6
-        if mandate["mode"] == "market":
+        if mandate["mode"] == "ringgit_a_litre":
             if not self.price:
                 return "no_price"
             if self.time - self.price_ms > 2 * DAY:

@@ -96,7 +96,7 @@ def sample_bodies(town: Town) -> list[Body]:
         ConfirmDelivery(NAME),
         DisputeOffer(NAME, NAME),
         RuleDispute(NAME, 5),
-        GrantMandate(alice, 86_400_000, 5, PriceMode.MARKET, 7, 8, 9, until),
+        GrantMandate(alice, 86_400_000, 5, PriceMode.RINGGIT_A_LITRE, 7, 8, 9, until),
         ChargeMandate(NAME, bytes(32), sale),
         CancelMandate(NAME),
         SetParameter("fee_least_units", 5, 100),

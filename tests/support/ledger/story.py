@@ -115,8 +115,8 @@ class Story(Town):
         self.must("carol", RuleDispute(self.deals[3], Units(40)))
         self.mandate = self.name("alice", Domain.MANDATE)
         granted = GrantMandate(
-            self.address("bob"), HOUR_MS, bill(1), PriceMode.FIXED, 10**6, bill(5), bill(100),
-            self.time_ms + 30 * DAY_MS,
+            self.address("bob"), HOUR_MS, bill(1), PriceMode.TOKENS_A_LITRE, 10**6, bill(5),
+            bill(100), self.time_ms + 30 * DAY_MS,
         )  # fmt: skip
         self.must("alice", granted)
         self.time_ms += 5 * HOUR_MS

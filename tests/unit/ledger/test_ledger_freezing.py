@@ -64,7 +64,14 @@ def test_an_account_that_nobody_has_used_can_be_frozen(town):
 def test_a_mandate_of_a_frozen_payer_is_not_charged_and_its_period_stays_open(town):
     grant_role(town.state, Role.MERCHANT, BOB)
     body = GrantMandate(
-        BOB, DAY_MS, bill(2), PriceMode.FIXED, 1_500_000, bill(5), bill(7), NOW_MS + 9 * DAY_MS
+        BOB,
+        DAY_MS,
+        bill(2),
+        PriceMode.TOKENS_A_LITRE,
+        1_500_000,
+        bill(5),
+        bill(7),
+        NOW_MS + 9 * DAY_MS,
     )
     nonce = account(town.state, ALICE).nonce
     assert town.do("alice", body) == ""

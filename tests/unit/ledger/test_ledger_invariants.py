@@ -223,7 +223,7 @@ RELATIONS = {
     "does not decode": lambda s: s.put(LOTS.prefix + bytes(32), b"\xc1"),
 }  # fmt: skip
 MANDATE = Mandate(
-    ALICE, ALICE, 1, Units(1), PriceMode.FIXED, 1, Units(3), Units(9), 1, 9,
+    ALICE, ALICE, 1, Units(1), PriceMode.TOKENS_A_LITRE, 1, Units(3), Units(9), 1, 9,
     Units(4), 1, 1,
 )  # fmt: skip
 

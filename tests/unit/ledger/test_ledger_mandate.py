@@ -6,8 +6,9 @@ from msgspec.structs import replace
 from ledger.params import DAY_MS, HOUR_MS
 from ledger.primitives.hashing import Domain
 from ledger.rules.context import Call
+from ledger.state.market import Price
 from ledger.state.records import Role
-from ledger.state.tables import MANDATES, account, grant_role, revoke_role
+from ledger.state.tables import MANDATES, PRICE, account, grant_role, revoke_role
 from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
 from ledger.types.price import FeedPrice
 from ledger.types.transfer import Redemption
@@ -17,9 +18,12 @@ from tests.support.ledger.town import Town
 NONE = bytes(32)
 SHOP = Town.address("bob")
 # Two litres a day at one and a half tokens a litre.
-FIXED = GrantMandate(
-    SHOP, DAY_MS, bill(2), PriceMode.FIXED, 1_500_000, bill(5), bill(7), NOW_MS + 30 * DAY_MS
-)
+IN_TOKENS = GrantMandate(
+    SHOP, DAY_MS, bill(2), PriceMode.TOKENS_A_LITRE, 1_500_000, bill(5), bill(7),
+    NOW_MS + 30 * DAY_MS,
+)  # fmt: skip
+# Two litres a day at three ringgit a litre, whatever a token is worth.
+IN_RINGGIT = replace(IN_TOKENS, mode=PriceMode.RINGGIT_A_LITRE, price=3_000_000)
 
 
 @pytest.fixture
@@ -29,7 +33,7 @@ def town():
     return town
 
 
-def granted(town, body=FIXED):
+def granted(town, body=IN_TOKENS):
     assert town.do("alice", body) == ""
     nonce = account(town.state, town.address("alice")).nonce - 1
     return Call(town.address("alice"), nonce, 0).name(Domain.MANDATE)
@@ -62,7 +66,7 @@ def test_caps_hold(town):
     for expected in ("", "", "over_total_cap"):
         assert charge(town, mandate) == expected
         town.time_ms += DAY_MS
-    small = granted(town, replace(FIXED, charge_units_max=bill(3) - 1))
+    small = granted(town, replace(IN_TOKENS, charge_units_max=bill(3) - 1))
     assert charge(town, small) == "over_charge_cap"
     town.close()
 
@@ -76,19 +80,40 @@ def test_a_payer_is_never_overdrawn_and_its_period_stays_open(town):
     town.close()
 
 
-def test_market_price_follows_the_oracle_and_stops_when_it_is_stale(town):
-    # Three ringgits a litre, whatever a token is worth.
-    market = granted(town, replace(FIXED, mode=PriceMode.MARKET, price=3_000_000))
-    fixed = granted(town)
-    assert charge(town, market) == "no_price"
+def fed(town, value):
+    """Let the one feeder bring the oracle's price there, a step every 25 hours."""
+    price = PRICE.get(town.state) or Price()
+    while price.value != value:
+        town.time_ms += DAY_MS + HOUR_MS
+        assert town.do("carol", FeedPrice(price.round, value)) == ""
+        price = PRICE.get(town.state)
+
+
+def charged(town, mandate):
+    before = town.units("alice")
+    assert charge(town, mandate) == ""
+    return before - town.units("alice")
+
+
+def test_a_price_that_doubles_moves_the_ringgit_of_one_mode_and_the_tokens_of_the_other(town):
+    grant_role(town.state, Role.ORACLE, town.address("carol"))
+    tokens, ringgit = granted(town, IN_TOKENS), granted(town, IN_RINGGIT)
+    fed(town, 3_000_000)
+    assert (charged(town, tokens), charged(town, ringgit)) == (bill(3), bill(2))
+    fed(town, 6_000_000)
+    assert (charged(town, tokens), charged(town, ringgit)) == (bill(3), bill(1))
+    town.close()
+
+
+def test_a_mandate_in_ringgit_stops_while_the_price_is_stale(town):
+    ringgit, tokens = granted(town, IN_RINGGIT), granted(town)
+    assert charge(town, ringgit) == "no_price"
     grant_role(town.state, Role.ORACLE, town.address("carol"))
     town.do("carol", FeedPrice(0, 6_000_000))
-    before = town.units("alice")
-    assert charge(town, market) == ""
-    assert before - town.units("alice") == bill(1)
+    assert charged(town, ringgit) == bill(1)
     town.time_ms += 49 * HOUR_MS
-    assert charge(town, market) == "stale_price"
-    assert charge(town, fixed) == ""
+    assert charge(town, ringgit) == "stale_price"
+    assert charge(town, tokens) == ""
     town.close()
 
 
@@ -114,17 +139,17 @@ def test_who_may_do_what_with_a_mandate(town):
     again = granted(town)
     revoke_role(town.state, Role.MERCHANT, SHOP)
     assert charge(town, again) == "role_missing"
-    assert town.do("alice", FIXED) == "role_missing"
+    assert town.do("alice", IN_TOKENS) == "role_missing"
 
 
 def test_a_mandate_ends(town):
-    assert town.do("alice", replace(FIXED, milk_units=0)) == "zero_units"
-    assert town.do("alice", replace(FIXED, end_ms=NOW_MS)) == "mandate_over"
+    assert town.do("alice", replace(IN_TOKENS, milk_units=0)) == "zero_units"
+    assert town.do("alice", replace(IN_TOKENS, end_ms=NOW_MS)) == "mandate_over"
     mandate = granted(town)
-    town.time_ms = FIXED.end_ms
+    town.time_ms = IN_TOKENS.end_ms
     assert charge(town, mandate) == "mandate_over"
 
 
 def test_a_charge_of_nothing_is_none(town):
-    tiny = granted(town, replace(FIXED, milk_units=1, price=1))
+    tiny = granted(town, replace(IN_TOKENS, milk_units=1, price=1))
     assert charge(town, tiny) == "zero_units"

@@ -86,7 +86,7 @@ def test_a_seller_may_give_everything_back_where_no_arbiter_rules(town):
 
 def test_a_mandate_that_is_over_is_cleared_away_by_anyone(town):
     body = GrantMandate(
-        town.address("bob"), DAY_MS, bill(2), PriceMode.FIXED, 1_500_000, bill(5), bill(7),
+        town.address("bob"), DAY_MS, bill(2), PriceMode.TOKENS_A_LITRE, 1_500_000, bill(5), bill(7),
         NOW_MS + DAY_MS,
     )  # fmt: skip
     assert town.do("alice", body) == ""
