@@ -24,6 +24,7 @@ from api.node_port import NodePort
 from api.node_watch import NodeWatch
 from api.services.settlement import Observed, Settled, settle
 from api.services.stock import LOTS_MAX, mirror
+from ledger.types.mandate import ChargeMandate
 from ledger.types.milk import MintLot
 from ledger.types.transaction import Transaction, decode_transaction
 from ledger.types.transfer import REFERENCE_BYTES, Transfer
@@ -72,7 +73,7 @@ def observe(
         to=body.to,
         payer=transaction.sender,
         units=body.units,
-        redeem_units=0 if body.redeem is None else body.redeem.units,
+        redeem_units=sum(part.units for part in body.redeem),
         height=height,
         block_hash=block_hash,
         time_ms=time_ms,
@@ -89,11 +90,10 @@ def read_blocks(blocks: Sequence[FinalBlock]) -> BlockPayments:
             body = transaction.intent.body
             if isinstance(body, MintLot):
                 found.minted = found.minted or not receipt.code
-            if not isinstance(body, Transfer):
+            if not isinstance(body, Transfer | ChargeMandate):
                 continue
-            if body.redeem is not None and not receipt.code:
-                lot = body.redeem.lot
-                found.redeemed_units[lot] = found.redeemed_units.get(lot, 0) + body.redeem.units
+            for part in () if receipt.code else body.redeem:
+                found.redeemed_units[part.lot] = found.redeemed_units.get(part.lot, 0) + part.units
             paid = observe(transaction, receipt.code, block.height, block.hash, block.time_ms)
             if paid is not None:
                 found.observed.append(paid)

@@ -30,7 +30,7 @@ Alice pays a shop, in the first block of a chain:
 ...     stock=(GenesisStock("milk", MilkKind.UHT, "plant", 6_000, expires_ms=10**13),),
 ...     roles=(), devices=(),
 ... )
->>> pay = Transfer(shop, 700, reference=bytes(32), redeem=None)
+>>> pay = Transfer(shop, 700, reference=bytes(32), redeem=())
 >>> payment = sign(Intent(genesis.chain_id, alice, 0, 200, 10, pay), key)
 >>> context = BlockContext(genesis.chain_id, height=1, time_ms=2_000, proposer=shop)
 >>> outcome = apply_block(genesis_state(genesis), context, [payment])

@@ -191,7 +191,9 @@ class PaymentLoad:
             to=parse_address(order.pay_to, self._network.prefix),
             units=parse_bill(order.amount.bill),
             reference=bytes.fromhex(order.reference),
-            redeem=Redemption(Hash(bytes.fromhex(order.redeem.lot)), parse_bill(order.redeem.bill)),
+            redeem=(
+                Redemption(Hash(bytes.fromhex(order.redeem.lot)), parse_bill(order.redeem.bill)),
+            ),
         )
         transaction = wallet.sign(transfer)
         posted = b'{"transaction":"%s"}' % encode(transaction).hex().encode()

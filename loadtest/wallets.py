@@ -52,7 +52,7 @@ class LoadWallet:
 
     def transfer(self, to: Address, units: Units = AMOUNT_UNITS) -> tuple[TxId, bytes]:
         """Sign a plain transfer; give its id and its bytes."""
-        transaction = self.sign(Transfer(to, units, NO_REFERENCE, None))
+        transaction = self.sign(Transfer(to, units, NO_REFERENCE, ()))
         return transaction.id, encode(transaction)
 
 

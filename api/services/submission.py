@@ -19,7 +19,7 @@ from api.node_port import NodePort
 from api.services.orders import read_orders
 from api.services.outbox import NewEvent, card, write_events
 from ledger.types.transaction import Transaction
-from ledger.types.transfer import Transfer
+from ledger.types.transfer import Redemption, Transfer
 from node.client.errors import ClientFault, Unanswered
 from node.client.views import Submission, TransactionState
 
@@ -65,8 +65,7 @@ def check_payment(
             f"the order costs {row['amount_units']} units, the transfer pays {body.units}",
             code="AMOUNT_MISMATCH",
         )
-    redeemed = None if body.redeem is None else (body.redeem.lot, body.redeem.units)
-    if redeemed != (row["redeem_lot"], row["redeem_units"]):
+    if body.redeem != (Redemption(row["redeem_lot"], row["redeem_units"]),):
         raise Unprocessable(
             "the transfer does not redeem this order's pack", code="WRONG_REDEMPTION"
         )

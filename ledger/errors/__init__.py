@@ -7,8 +7,8 @@ LedgerFault
 +-- Refused           pays its fee, uses its nonce, and is recorded as failed
 |   +-- CountOverflow
 |   +-- MoneyRefused
-|   |     ZeroUnits, ClosedAccount, TooLittleMoney, RedeemsTooMuch, UnknownLot, ExpiredLot,
-|   |     ShortLot
+|   |     ZeroUnits, ClosedAccount, TooLittleMoney, RedeemsTooMuch, UnorderedBasket, UnknownLot,
+|   |     ExpiredLot, ShortLot
 |   +-- RegistryRefused
 |   |     RoleMissing, KnownDevice, UnknownInstrument, WrongFlowMax, CalibrationOver, OwnRole,
 |   |     OwnAccount, OwnCause, RoleHeld, RoleNotHeld, CountedRoleBounds, DeviceUnregistered,

@@ -37,6 +37,13 @@ class RedeemsTooMuch(MoneyRefused):
     text = "redeems {redeemed} units of a payment of {units}"
 
 
+class UnorderedBasket(MoneyRefused):
+    """The redemptions of a payment do not stand in ascending order of lot, each lot once."""
+
+    code = "unordered_basket"
+    text = "redemptions stand in ascending order of lot, each lot once: {lot} does not"
+
+
 class UnknownLot(MoneyRefused):
     """There is no such lot."""
 

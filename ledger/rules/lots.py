@@ -3,14 +3,18 @@
 A redemption names a lot, of which only loose milk is sold, or a product lot, whose packs are. It
 must be in date and neither frozen nor recalled. Invariant: what a lot has packed and unsold is at
 most what it has left, and the packs sold are at most those filled.
+
+A payment redeems a basket of them, one after another: what is not there for the last leaves the
+first unsold too, since the transaction is rolled back.
 """
 
+import itertools
 from typing import Final
 
 from msgspec.structs import replace
 
 from ledger.errors.milk import ForeignLot, UnsoundLot
-from ledger.errors.money import ExpiredLot, ShortLot, UnknownLot
+from ledger.errors.money import ExpiredLot, ShortLot, UnknownLot, UnorderedBasket, ZeroUnits
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Domain, Hash
 from ledger.rules.books import book_gone
@@ -21,7 +25,7 @@ from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Lot, LotStatus, Reason, Role
 from ledger.state.tables import LOTS, PRODUCTS
 from ledger.types.milk import FreezeLot, PackLot, RecallLot
-from ledger.types.transfer import Redemption
+from ledger.types.transfer import Basket, Redemption
 
 
 def find_lot(reader: Reader, lot_id: Hash) -> Lot:
@@ -32,7 +36,30 @@ def find_lot(reader: Reader, lot_id: Hash) -> Lot:
     return lot
 
 
-def check_redemption(reader: Reader, redeem: Redemption) -> tuple[Hash, Lot, ProductLot | None]:
+def check_basket(reader: Reader, basket: Basket) -> int:
+    """Raise unless a basket is in order and each part of it is there alone; give its units.
+
+    Parts may share what one lot has in packs: that there is enough for all shows as they are taken.
+    """
+    for part in basket:
+        if part.units == 0:
+            raise ZeroUnits
+    for before, part in itertools.pairwise(basket):
+        if part.lot <= before.lot:
+            raise UnorderedBasket(lot=part.lot.hex())
+    for part in basket:
+        _check_redemption(reader, part)
+    return sum(part.units for part in basket)
+
+
+def redeem_basket(overlay: Overlay, context: BlockContext, basket: Basket) -> int:
+    """Take sold milk out of its lots and the books; give its units, which leave an account too."""
+    for part in basket:
+        _redeem(overlay, context, part)
+    return sum(part.units for part in basket)
+
+
+def _check_redemption(reader: Reader, redeem: Redemption) -> tuple[Hash, Lot, ProductLot | None]:
     """Raise unless there is as much to sell; give the lot, and the product lot if one is named."""
     product = PRODUCTS.get(reader, redeem.lot)
     lot_id = Hash(product.lot) if product else Hash(redeem.lot)
@@ -53,9 +80,8 @@ def _check_sellable(context: BlockContext, lot_id: Hash, lot: Lot) -> None:
         raise UnsoundLot(lot=lot_id.hex(), status=lot.status)
 
 
-def redeem_milk(overlay: Overlay, context: BlockContext, redeem: Redemption) -> None:
-    """Take sold milk out of its lot and the books; the caller has debited the same amount."""
-    lot_id, lot, product = check_redemption(overlay, redeem)
+def _redeem(overlay: Overlay, context: BlockContext, redeem: Redemption) -> None:
+    lot_id, lot, product = _check_redemption(overlay, redeem)
     _check_sellable(context, lot_id, lot)
     units = redeem.units
     unsold = lot.packed_unsold_units

@@ -25,7 +25,7 @@ from ledger.primitives.hashing import Domain, Hash
 from ledger.primitives.keys import Address
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.law import Law, require_role
-from ledger.rules.lots import redeem_milk
+from ledger.rules.lots import check_basket, redeem_basket
 from ledger.rules.price import fresh_price
 from ledger.state.market import Mandate
 from ledger.state.overlay import Overlay, Reader
@@ -88,6 +88,7 @@ def check_charge(reader: Reader, call: Call, body: ChargeMandate) -> Mandate:
         raise ForeignMandate(mandate=body.mandate.hex())
     if account(reader, Address(mandate.payer)).frozen:
         raise PayerFrozen(payer=mandate.payer.hex())
+    check_basket(reader, body.redeem)
     return mandate
 
 
@@ -124,13 +125,9 @@ def _check_caps(mandate: Mandate, units: int) -> None:
 def _collect(
     overlay: Overlay, context: BlockContext, mandate: Mandate, body: ChargeMandate, units: int
 ) -> None:
-    burned = body.redeem.units if body.redeem else 0
+    burned = redeem_basket(overlay, context, body.redeem)
     if burned > units:
         raise RedeemsTooMuch(redeemed=burned, units=units)
-    if body.redeem is not None:
-        if burned == 0:
-            raise ZeroUnits
-        redeem_milk(overlay, context, body.redeem)
     pay(overlay, Address(mandate.payer), Address(mandate.merchant), units)
     debit(overlay, Address(mandate.merchant), burned)
 

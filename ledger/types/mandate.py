@@ -9,7 +9,7 @@ from ledger.primitives.amounts import WireUnits
 from ledger.primitives.hashing import WireHash
 from ledger.primitives.keys import WireAddress
 from ledger.primitives.scalars import Millis
-from ledger.types.transfer import Redemption, WireReference
+from ledger.types.transfer import Basket, WireReference
 
 PeriodMillis = Annotated[int, Meta(ge=3_600_000, le=400 * 86_400_000)]
 
@@ -44,11 +44,14 @@ class GrantMandate(
 class ChargeMandate(
     Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="charge_mandate"
 ):
-    """Deduct this period's charge; `redeem` burns its part of it. The sender is the merchant."""
+    """Deduct this period's charge; the basket `redeem` burns its part of it.
+
+    The sender is the merchant.
+    """
 
     mandate: WireHash
     reference: WireReference
-    redeem: Redemption | None
+    redeem: Basket
 
 
 class CancelMandate(

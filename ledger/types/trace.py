@@ -87,20 +87,34 @@ class Pack(Struct, frozen=True):
 
 
 class Sale(Struct, frozen=True):
-    """The payment that redeemed milk."""
+    """The payment that redeemed milk, and how much of all lots together."""
 
     sender: Address
     redeemed_units: Units
     step: TraceStep
 
 
-class Trace(Struct, frozen=True):
-    """Everything behind one id, from the sale to the farms; what does not apply is None."""
+class Provenance(Struct, frozen=True):
+    """One lot's way from its pack to its farms; what does not apply is None.
 
-    sale: Sale | None
+    `redeemed_units` is what the sale redeemed of it, 0 where the trace began at no sale.
+    """
+
+    redeemed_units: Units
     pack: Pack | None
     lot: LotStep
     run: HeatedRun | None
     tank: DrawnTank | None
     farms: tuple[Farm, ...]
+    complete: bool
+
+
+class Trace(Struct, frozen=True):
+    """Everything behind one id: a sale, if it is one, and the ways of all milk that it redeemed.
+
+    Whatever is no sale has one way. `complete` says that every way was walked to its end.
+    """
+
+    sale: Sale | None
+    milk: tuple[Provenance, ...]
     complete: bool

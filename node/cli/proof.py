@@ -172,9 +172,9 @@ def _present(proven: Proven, anchor: Anchor) -> dict[str, Json]:
         shown["to"] = format_address(body.to, anchor.prefix)
         shown["bill"] = format_bill(body.units)
         shown["reference"] = body.reference.hex()
-        if body.redeem is not None:
-            shown["redeemed_bill"] = format_bill(body.redeem.units)
-            shown["redeemed_lot"] = body.redeem.lot.hex()
+        shown["redeemed"] = [
+            {"lot": part.lot.hex(), "bill": format_bill(part.units)} for part in body.redeem
+        ]
     return shown
 
 
@@ -189,8 +189,11 @@ def _lines(proven: Proven, shown: dict[str, Json]) -> str:
     rows = [
         ("proven", "final, and it took effect" if proven.took_effect else f"final, but {failed}")
     ]
-    names = ["txid", "kind", "from", "to", "bill", "redeemed_bill", "redeemed_lot", "reference"]
-    rows += [(name.replace("_", " "), str(shown[name])) for name in names if name in shown]
+    names = ["txid", "kind", "from", "to", "bill", "reference"]
+    rows += [(name, str(shown[name])) for name in names if name in shown]
+    body = proven.transaction.intent.body
+    basket = body.redeem if isinstance(body, Transfer) else ()
+    rows += [("redeemed", f"{format_bill(part.units)} of {part.lot.hex()}") for part in basket]
     rows += [
         ("fee", f"{shown['fee_bill']} BILL"),
         ("block", f"{shown['height']}  {shown['block_hash']}"),

@@ -18,7 +18,7 @@ from ledger.primitives.hashing import HASH_BYTES, Hash
 from ledger.primitives.hexadecimal import parse_hex
 from ledger.primitives.keys import Address, format_address
 from ledger.trace import trace as walk
-from ledger.types.trace import Farm, MeterRange, Trace, TraceStep
+from ledger.types.trace import Farm, MeterRange, Provenance, Trace, TraceStep
 from node.cli.tx import DEFAULT_NODE
 from node.client.http import NodeClient
 from node.client.views import present
@@ -71,12 +71,21 @@ def _look(folder: Path, subject: Hash) -> tuple[Trace, str]:
 
 
 def tell(found: Trace, prefix: str) -> Iterator[str]:
-    """Tell a trace in lines, from the sale to the farms."""
-    lot = found.lot
+    """Tell a trace in lines, from the sale to the farms; a basket's parts one after another."""
     if found.sale is not None:
         sold = format_bill(found.sale.redeemed_units)
         yield f"sale   {sold} litres to {_address(found.sale.sender, prefix)}"
         yield _where(found.sale.step)
+    for way in found.milk:
+        if len(found.milk) > 1:
+            yield f"of it  {format_bill(way.redeemed_units)} litres"
+        yield from _tell_way(way, prefix)
+    if not found.complete:
+        yield "Old blocks are pruned here: a node that keeps them tells the rest."
+
+
+def _tell_way(found: Provenance, prefix: str) -> Iterator[str]:
+    lot = found.lot
     if found.pack is not None:
         pack = found.pack
         yield f"pack   {pack.pack.hex()}: {pack.packs} of {format_bill(pack.pack_units)} litres"
@@ -100,8 +109,6 @@ def tell(found: Trace, prefix: str) -> Iterator[str]:
         yield _where(found.tank.sealed)
     for farm in found.farms:
         yield from _farm(farm, prefix)
-    if not found.complete:
-        yield "Old blocks are pruned here: a node that keeps them tells the rest."
 
 
 def _farm(farm: Farm, prefix: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ Each speaks to one node's HTTP address. What is sent is signed here; a key never
 """
 
 import asyncio
+import itertools
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -27,7 +28,13 @@ from ledger.primitives.keys import (
 )
 from ledger.rules.fees import price_intent
 from ledger.types.transaction import Body, Intent, sign
-from ledger.types.transfer import REFERENCE_BYTES, Redemption, Transfer
+from ledger.types.transfer import (
+    REDEMPTIONS_MAX,
+    REFERENCE_BYTES,
+    Basket,
+    Redemption,
+    Transfer,
+)
 from node.cli.options import whole_option
 from node.cli.tx_bodies import read_body, read_policy
 from node.client.errors import Rejected, Unanswered
@@ -71,9 +78,18 @@ def _read_hex(text: str, name: str, size: int) -> bytes:
         raise BadArgument(f"{name} {fault}") from None
 
 
-def _read_redemption(text: str | None) -> Redemption | None:
-    if text is None:
-        return None
+def _read_basket(texts: Sequence[str]) -> Basket:
+    """Read `--redeem` as often as it was given, in any order: the law wants them by lot."""
+    if len(texts) > REDEMPTIONS_MAX:
+        raise BadArgument(f"{len(texts)} times --redeem, {REDEMPTIONS_MAX} are the most")
+    basket = sorted(map(_read_redemption, texts), key=lambda part: part.lot)
+    for before, part in itertools.pairwise(basket):
+        if before.lot == part.lot:
+            raise BadArgument(f"--redeem names lot {part.lot.hex()} twice: add its amounts up")
+    return tuple(basket)
+
+
+def _read_redemption(text: str) -> Redemption:
     lot, colon, bill = text.partition(":")
     if not colon:
         raise BadArgument(f"--redeem {text[:80]!r} is not LOT:BILL")
@@ -103,7 +119,8 @@ def transfer(
     reference: Annotated[str, typer.Option(help="An order's reference, 64 digits of hex.")] = "00"
     * REFERENCE_BYTES,
     redeem: Annotated[
-        str | None, typer.Option(help="Burn a part with a pack of milk: LOT:BILL.")
+        list[str] | None,
+        typer.Option(help="Burn a part with a pack of milk: LOT:BILL. Repeatable, for a basket."),
     ] = None,
     fee: Annotated[
         str | None, typer.Option(help="The fee in BILL; else the least that is taken.")
@@ -112,7 +129,7 @@ def transfer(
     as_json: AsJson = False,
 ) -> None:
     """Pay an account and wait for the payment to be final. Fails if it did not take effect."""
-    payer, units, burned = read_key(key), parse_bill(bill), _read_redemption(redeem)
+    payer, units, burned = read_key(key), parse_bill(bill), _read_basket(redeem or [])
     tied = _read_hex(reference, "the reference", REFERENCE_BYTES)
 
     def body(status: NodeStatus) -> Body:

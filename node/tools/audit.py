@@ -219,7 +219,7 @@ def _lots(store: ChainStore, findings: Findings) -> None:
         where = f"lot {lot_id.hex()}"
         try:
             owed |= {cell for cell, _ in lot_cells(lot_id, LOTS.decode(raw), store.get)}
-            traced = ORIGINS.get(store, lot_id) is None or trace(store, lot_id).farms
+            traced = ORIGINS.get(store, lot_id) is None or trace(store, lot_id).milk[0].farms
         except (AssertionError, StoreFault, *UNREADABLE) as error:
             findings.tell(where, f"it can't be traced: {error}")
             continue

@@ -103,7 +103,6 @@ def _transfer_rows(store: ChainStore, prefix: str) -> Iterator[Row]:
                 mandate = body.mandate.hex()
             else:
                 continue
-            redeem = body.redeem
             yield (
                 receipt.txid.hex(),
                 height,
@@ -115,8 +114,8 @@ def _transfer_rows(store: ChainStore, prefix: str) -> Iterator[Row]:
                 units,
                 receipt.fee_units,
                 body.reference.hex(),
-                "" if redeem is None else redeem.lot.hex(),
-                0 if redeem is None else redeem.units,
+                " ".join(f"{part.lot.hex()}:{part.units}" for part in body.redeem),
+                sum(part.units for part in body.redeem),
                 receipt.code,
                 mandate,
             )
@@ -158,7 +157,7 @@ TABLES: Final = {
             ("units", NUMBER),
             ("fee_units", NUMBER),
             ("reference", TEXT),
-            ("redeemed_lot", TEXT),
+            ("redeemed", TEXT),
             ("redeemed_units", NUMBER),
             ("code", TEXT),
             ("mandate", TEXT),

@@ -78,7 +78,9 @@ class Wallet:
             to=parse_address(offer.address, offer.prefix),
             units=parse_bill(offer.amount.bill),
             reference=bytes.fromhex(offer.reference),
-            redeem=Redemption(Hash(bytes.fromhex(offer.redeem.lot)), parse_bill(offer.redeem.bill)),
+            redeem=(
+                Redemption(Hash(bytes.fromhex(offer.redeem.lot)), parse_bill(offer.redeem.bill)),
+            ),
         )
         intent = Intent(
             chain_id=Hash(bytes.fromhex(offer.chain_id)),

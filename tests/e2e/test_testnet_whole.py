@@ -73,7 +73,7 @@ def undisturbed(net):
 
 
 def transfer(units=1):
-    return Transfer(Address(bytes(32)), Units(units), bytes(32), None)
+    return Transfer(Address(bytes(32)), Units(units), bytes(32), ())
 
 
 def nonce_of(net, key):

@@ -111,15 +111,17 @@ def test_a_trace_is_the_same_over_http_and_by_the_command(tmp_path, chain):
 
     async def test(client):
         found = await client.trace(sold)
-        assert found.lot.lot == LOT
-        assert FARM in [farm.farm for farm in found.farms]
+        (way,) = found.milk
+        assert way.lot.lot == LOT
+        assert FARM in [farm.farm for farm in way.farms]
         assert found.complete is (chain.store.kept_from == 1)
         words = [sold.hex(), "--node", client.base_url, "--json"]
         told = await asyncio.to_thread(CliRunner().invoke, app, words)
         shown = json.loads(told.stdout)
         assert shown == (await asked(client, f"/v1/trace/{sold.hex()}")).json()
-        assert shown["farms"][0]["farm"].startswith("dbill1")
-        assert format_address(address_of(key("mmu").public), "dbill") == shown["lot"]["mmu"]
+        (told_way,) = shown["milk"]
+        assert told_way["farms"][0]["farm"].startswith("dbill1")
+        assert format_address(address_of(key("mmu").public), "dbill") == told_way["lot"]["mmu"]
         with pytest.raises(Rejected, match="unknown_subject"):
             await client.trace(bytes(32))
 

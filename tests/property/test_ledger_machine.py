@@ -25,6 +25,7 @@ from ledger.state.tables import (
     supply,
 )
 from ledger.store import MemoryStore
+from ledger.types.transfer import REDEMPTIONS_MAX
 from tests.support.ledger.dairy import NOW_MS, Chain, Dairy, bill, key
 
 NAMES = ("alice", "bob", "mmu", "farm-0", "farm-1", "farm-2", "carol")
@@ -35,6 +36,7 @@ names = st.sampled_from(NAMES)
 amounts = st.one_of(
     st.integers(0, 3), st.integers(1, bill(60)), st.integers(bill(900), bill(1_200))
 )
+parts = st.integers(1, bill(5)) | amounts
 
 
 @dataclass
@@ -47,23 +49,26 @@ class Model:
     minted: int = 0
     redeemed: int = 0
 
-    def pay(self, sender, to, units, lot, burned):
+    def pay(self, sender, to, units, basket):
         """Decide on a payment and carry it out; give the code."""
-        if units == 0 or (lot is not None and burned == 0):
+        lots, burned = [lot for lot, _ in basket], sum(part for _, part in basket)
+        if 0 in (units, *(part for _, part in basket)):
             return "zero_units"
-        if lot is not None and burned > units:
-            return "redeems_too_much"
-        if lot is not None and burned > self.remaining[lot]:
+        if lots != sorted(set(lots)):
+            return "unordered_basket"
+        if any(part > self.remaining[lot] for lot, part in basket):
             return "short_lot"
+        if burned > units:
+            return "redeems_too_much"
         if self.units.get(sender, 0) < units:
             return "insufficient_funds"
-        if lot == EXPIRED:
+        if EXPIRED in lots:
             return "expired_lot"
         self.units[sender] -= units
-        self.units[to] = self.units.get(to, 0) + units - (burned if lot else 0)
-        if lot is not None:
-            self.remaining[lot] -= burned
-            self.redeemed += burned
+        self.units[to] = self.units.get(to, 0) + units - burned
+        self.redeemed += burned
+        for lot, part in basket:
+            self.remaining[lot] -= part
         return ""
 
     def mint(self, lot, parts):
@@ -115,21 +120,23 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(sender=names, to=names, units=amounts)
     def transfer(self, sender, to, units):
-        self.send(sender, to, units, None, 0)
+        self.send(sender, to, units, [])
 
     @rule(
-        sender=names, to=names, units=amounts, burned=amounts, number=st.integers(0, 20)
+        sender=names, to=names, units=amounts, tidy=st.booleans(),
+        parts=st.lists(st.tuples(st.integers(0, 20), parts), max_size=REDEMPTIONS_MAX),
     )  # fmt: skip
-    def redeem(self, sender, to, units, burned, number):
+    def redeem(self, sender, to, units, tidy, parts):
         lots = list(self.model.remaining)
-        self.send(sender, to, units, lots[number % len(lots)], burned)
+        basket = [(lots[number % len(lots)], burned) for number, burned in parts]
+        self.send(sender, to, units, sorted(dict(basket).items()) if tidy else basket)
 
-    def send(self, sender, to, units, lot, burned):
+    def send(self, sender, to, units, basket):
         target = address_of(key(to).public)
-        body = DAIRY.pay(target, units, None if lot is None else (lot, burned))
+        body = DAIRY.pay(target, units, *basket)
         transaction = self.charge(sender, body)
         if transaction is not None:
-            code = self.model.pay(address_of(key(sender).public), target, units, lot, burned)
+            code = self.model.pay(address_of(key(sender).public), target, units, basket)
             self.pending.append(transaction)
             self.expected.append(code)
 

@@ -112,16 +112,6 @@ class Programs(MilkPrograms, TradePrograms, RuleBasedStateMachine):
         names = list(table)
         return names[number % len(names)] if names else None
 
-    # Money.
-
-    @rule(who=payers, to=payers, units=amounts, burned=amounts, lot=picks, sells=st.booleans())
-    def pay(self, who, to, units, burned, lot, sells):
-        m = self.model
-        name = self.pick([*m.lots, *m.products], lot) if sells else None
-        burned = burned if name else 0
-        body = DAIRY.pay(ADDRESS[to], units, (name, burned) if name else None)
-        self.send(who, body, lambda: m.pay(who, to, units, name, burned))
-
     # Staking.
 
     @rule(commission=st.sampled_from([0, 1_000, 10_000]))

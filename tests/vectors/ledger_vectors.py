@@ -23,7 +23,7 @@ from ledger.state.tables import MODULE_ACCOUNTS
 from ledger.store import MemoryStore
 from ledger.transition import signature_claims
 from ledger.types.staking import Bond, possession_bytes
-from ledger.types.transaction import Intent
+from ledger.types.transaction import Intent, decode_transaction
 from tests.support.ledger.dairy import Chain, Dairy, bill, key
 from tests.support.ledger.samples import sample_bodies
 from tests.support.ledger.town import Town
@@ -34,13 +34,14 @@ ENTRIES = [(b"key", b"value"), (b"k", b"")]
 
 
 def grow():
-    """Grow three blocks: a mint, a redeeming payment beside a refused one, and an empty block."""
+    """Grow three blocks: a mint, a basket bought beside a refused payment, and an empty block."""
     dairy = Dairy()
     chain = Chain(dairy, MemoryStore())
     lot = dairy.claim().lot_id()
+    basket = sorted([(lot, bill(2)), (dairy.genesis.stock[0].lot_id(), 7)])
     bob = address_of(key("bob").public)
     mint = dairy.transaction(dairy.mint(dairy.claim()), dairy.mmu, 0)
-    paid = dairy.transaction(dairy.pay(bob, bill(3), (lot, bill(2))), key("alice"), 0)
+    paid = dairy.transaction(dairy.pay(bob, bill(3), *basket), key("alice"), 0)
     refused = dairy.transaction(dairy.pay(bob, bill(5_000)), key("alice"), 1)
     for transactions in ([mint], [paid, refused], []):
         chain.block(*transactions)

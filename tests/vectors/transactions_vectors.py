@@ -16,7 +16,7 @@ from ledger.errors.base import BadSignature, LedgerFault
 from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import CodecFault
-from ledger.primitives.hashing import Domain, digest
+from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import (
     POLICY_KEYS_MAX,
     Policy,
@@ -30,7 +30,7 @@ from ledger.state import Overlay
 from ledger.state.tables import credit
 from ledger.transition import check_transaction, signature_claims
 from ledger.types.transaction import Intent, Transaction, decode_transaction, sign
-from ledger.types.transfer import Transfer
+from ledger.types.transfer import REDEMPTIONS_MAX, Redemption, Transfer
 from tests.support.ledger.dairy import Dairy, bill, key
 from tests.support.ledger.odd_signatures import MISSPELT, OddKey, wider
 
@@ -45,7 +45,7 @@ Raws = Iterator[tuple[str, bytes]]
 
 
 def _intent(policy: Policy, **changes: Any) -> Intent:
-    body = Transfer(PAYEE, Units(1_800_000), bytes(range(32)), None)
+    body = Transfer(PAYEE, Units(1_800_000), bytes(range(32)), ())
     plain = Intent(DAIRY.chain_id, policy, 0, FEE, HEIGHT, body)
     return msgspec.structs.replace(plain, **changes)
 
@@ -179,12 +179,35 @@ def _misshapen_bodies() -> Raws:
     yield "a reference of 31 bytes", _change(bytes(31), *body, 3)
     yield "no word of redemption", _change(lambda items: items[:-1], *body)
     yield "a field too many in the body", _change(_longer, *body)
-    yield "a redemption of nothing but a lot", _change([bytes(32)], *body, 4)
+    yield "a redemption of nothing but a lot", _change([[bytes(32)]], *body, 4)
     yield "true for a number", _change(True, *body, 2)
     fee, height = encode(FEE), encode(HEIGHT)
     assert RAW.count(fee + height) == 1, "fee and height stand side by side"
     yield "a fee in two bytes", RAW.replace(fee + height, b"\xcc" + fee + height)
     yield "a key in a longer head", RAW.replace(b"\xc4\x20", b"\xc5\x00\x20", 1)
+
+
+def _baskets() -> Raws:
+    """Redeem: what a basket may be, and what it may not."""
+    lots = sorted(stock.lot_id() for stock in DAIRY.genesis.stock)
+    full = [Redemption(Hash(bytes([i]) * 32), Units(1)) for i in range(REDEMPTIONS_MAX + 1)]
+    for name, basket in (
+        ("a basket of two lots", [(lots[0], 1), (lots[1], 1_799_999)]),
+        ("lots that descend", [(lots[1], 1), (lots[0], 1)]),
+        ("a lot twice", [(lots[0], 1), (lots[0], 1)]),
+        ("a redemption of no units", [(lots[0], 1), (lots[1], 0)]),
+        ("a basket of more than is paid", [(lots[0], 1), (lots[1], 1_800_000)]),
+        ("a basket with a lot that is not there", [(bytes(32), 1), (lots[0], 1)]),
+        ("the largest units, twice", [(lots[0], UNITS_MAX), (lots[1], UNITS_MAX)]),
+    ):
+        redeem = tuple(Redemption(lot, Units(units)) for lot, units in basket)
+        body = msgspec.structs.replace(_single().body, redeem=redeem)
+        yield name, encode(sign(_single(body=body), SIGNER))
+    for count in (REDEMPTIONS_MAX, REDEMPTIONS_MAX + 1):
+        body = msgspec.structs.replace(_single().body, redeem=tuple(full[:count]))
+        yield f"a basket of {count}", encode(sign(_single(body=body), SIGNER))
+    yield "no basket but nil", _change(None, 0, 5, 4)
+    yield "a redemption that stands in no basket", _change([lots[0], 1], 0, 5, 4)
 
 
 def _judge(raw: bytes) -> str:
@@ -204,7 +227,9 @@ def _judge(raw: bytes) -> str:
 
 
 def _cases() -> Iterator[dict[str, str]]:
-    groups = (_holding, _of_other_law, _ill_signed, _oddly_keyed, _misshapen, _misshapen_bodies)
+    groups = (
+        _holding, _of_other_law, _ill_signed, _oddly_keyed, _misshapen, _misshapen_bodies, _baskets,
+    )  # fmt: skip
     for name, raw in (case for group in groups for case in group()):
         code = _judge(raw)
         txid = "" if code == "malformed" else decode_transaction(raw).id.hex()

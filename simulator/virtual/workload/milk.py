@@ -27,7 +27,7 @@ from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, Pri
 from ledger.types.milk import Attestation, MintLot
 from ledger.types.reading import Envelope, Reading, Stream, Unit, sign_reading
 from ledger.types.transaction import Body
-from ledger.types.transfer import Redemption, Transfer
+from ledger.types.transfer import REDEMPTIONS_MAX, Basket, Redemption, Transfer
 from simulator.virtual.topology import (
     ATTESTOR,
     BEGIN_MS,
@@ -77,17 +77,24 @@ class MilkWorkload:
 
     def _mint(self) -> None:
         mint = make_mint(self._chain_id, len(self._minted))
-        self._minted.append(mint.claim.lot_id())
-        self._mmu.spend(mint, self._spend, MINT_FEE_UNITS)
+        self._mmu.spend(mint, partial(self._spend, mint.claim.lot_id()), MINT_FEE_UNITS)
 
-    def _spend(self) -> None:
-        """Spend some of what the farm got, and redeem a part of its milk; then mint again."""
+    def _spend(self, lot: Hash) -> None:
+        """Spend some of what the farm got for a lot, and redeem some milk; then mint again."""
+        self._minted.append(lot)
         units = Units(self._chance.randrange(1, SPENT_MAX))
-        burnt = Units(self._chance.randrange(1, units + 1))
-        redeem = Redemption(self._minted[-1], burnt)
         to = self._chance.choice(self._clients)
-        body = Transfer(to, units, bytes(32), redeem)
+        body = Transfer(to, units, bytes(32), self._basket(units))
         self._farm.spend(body, partial(self._later, self._mint))
+
+    def _basket(self, units: int) -> Basket:
+        """Redeem at most so many units, of some of the newest lots."""
+        newest = self._minted[-REDEMPTIONS_MAX:]
+        lots = sorted(self._chance.sample(newest, self._chance.randrange(len(newest) + 1)))
+        most = units // max(len(lots), 1)
+        if not most:
+            return ()
+        return tuple(Redemption(lot, Units(self._chance.randrange(1, most + 1))) for lot in lots)
 
     def _grant(self) -> None:
         price = self._chance.randrange(1, UNITS_PER_BILL)
@@ -105,10 +112,10 @@ class MilkWorkload:
         )
         name = Call(self._payer.address, self._granted, FEE_UNITS).name(Domain.MANDATE)
         self._granted += 2  # Each is cancelled with the next nonce.
-        self._payer.spend(body, partial(self._charge, name))
+        self._payer.spend(body, partial(self._charge, name, price))
 
-    def _charge(self, name: Hash) -> None:
-        body: Body = ChargeMandate(name, bytes(32), None)
+    def _charge(self, name: Hash, units: int) -> None:
+        body: Body = ChargeMandate(name, bytes(32), self._basket(units))
         self._merchant.spend(body, partial(self._cancel, name))
 
     def _cancel(self, name: Hash) -> None:

@@ -13,7 +13,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Policy, SigningKey, address_of
 from ledger.types.transaction import Body, Intent, Transaction, sign
-from ledger.types.transfer import Redemption, Transfer
+from ledger.types.transfer import Basket, Redemption, Transfer
 from node.core.events import Submit
 from simulator.virtual.oracle.chronicle import Chronicle
 from simulator.virtual.process import Environment, Process
@@ -92,10 +92,11 @@ class Workload:
         self._nonces[client] += 1
         to = address_of(self.chance.choice(clients).public)
         units = Units(self.chance.randrange(1, PAYMENT_UNITS_MAX))
-        redeem = None
+        redeem: Basket = ()
         if self.chance.randrange(10) < REDEEMS_OF_TEN:
             (stock,) = self.env.topology.genesis.stock
-            redeem = Redemption(stock.lot_id(), Units(self.chance.randrange(1, units + 1)))
+            burned = Units(self.chance.randrange(1, units + 1))
+            redeem = (Redemption(stock.lot_id(), burned),)
         body = Transfer(to, units, bytes(32), redeem)
         payment = signed(self.env.topology.chain_id, clients[client], nonce, body)
         self.begun_ms[payment.id] = self.env.world.now_ms

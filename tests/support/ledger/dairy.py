@@ -244,10 +244,10 @@ class Dairy:
         nonce = account(reader, address_of(sender.public)).nonce
         return self.transaction(body, sender, nonce)
 
-    def pay(self, to: Address, units: int, redeem: tuple[Hash, int] | None = None) -> Transfer:
-        """A transfer, with the lot and units that it redeems."""
-        part = None if redeem is None else Redemption(redeem[0], Units(redeem[1]))
-        return Transfer(to, Units(units), bytes(32), part)
+    def pay(self, to: Address, units: int, *redeem: tuple[Hash, int]) -> Transfer:
+        """A transfer, with the lots and units that it redeems, in the order that is given."""
+        basket = tuple(Redemption(lot, Units(burned)) for lot, burned in redeem)
+        return Transfer(to, Units(units), bytes(32), basket)
 
     # Evidence.
 

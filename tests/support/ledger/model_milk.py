@@ -3,6 +3,8 @@
 Part of `tests.support.ledger.model`, which has the money and the clock.
 """
 
+import copy
+
 from tests.support.ledger.dairy import bill
 from tests.support.ledger.model_trade import DAY, shared
 
@@ -35,21 +37,43 @@ class MilkModel:
             lot["unsold"] -= units
             self.products[name][1] -= units
 
-    def pay(self, who, to, units, name=None, burned=0):
-        if units == 0 or (name and not burned):
+    def judge_basket(self, basket):
+        """Say what is wrong with a basket before anything is taken."""
+        names = [name for name, _ in basket]
+        if not all(units for _, units in basket):
             return "zero_units"
-        if name:
-            if burned > units:
-                return "redeems_too_much"
-            code, lot, packed = self.sellable(name, burned)
-            if code:
+        if names != sorted(set(names)):
+            return "unordered_basket"
+        codes = (self.sellable(name, units)[0] for name, units in basket)
+        return next(filter(None, codes), "")
+
+    def sell_basket(self, basket):
+        for name, units in basket:
+            code, lot, packed = self.sellable(name, units)
+            if code := code or self.sale_date(lot):
                 return code
+            self.sell(name, lot, packed, units)
+        return ""
+
+    def wholly(self, act):
+        """Do all of it; what is refused halfway leaves the milk as it was."""
+        kept = copy.deepcopy((self.lots, self.products, self.redeemed))
+        if code := act():
+            self.lots, self.products, self.redeemed = kept
+        return code
+
+    def pay(self, who, to, units, basket=()):
+        burned = sum(part for _, part in basket)
+        if not units:
+            return "zero_units"
+        if code := self.judge_basket(basket):
+            return code
+        if burned > units:
+            return "redeems_too_much"
         if self.units[who] < units:
             return "insufficient_funds"
-        if name:
-            if code := self.sale_date(lot):
-                return code
-            self.sell(name, lot, packed, burned)
+        if code := self.wholly(lambda: self.sell_basket(basket)):
+            return code
         self.units[who] -= units
         self.units[to] += units - burned
         return ""

@@ -119,24 +119,22 @@ class TradeModel:
         self.move("escrow", buyer, units)
         return self.move("escrow", seller, held - units)
 
-    def charge(self, name):
+    def charge(self, name, basket=()):
         mandate = self.mandates.get(name)
         if mandate is None:
             return "unknown_mandate"
         if mandate["payer"] in self.frozen:
             return "payer_frozen"
+        if code := self.judge_basket(basket):
+            return code
         if self.time >= mandate["end"]:
             return "mandate_over"
         period = (self.time - mandate["start"]) // mandate["period"]
         if period in mandate["charged"]:
             return "period_charged"
-        per = 10**6
-        if mandate["mode"] == "ringgit_a_litre":
-            if not self.price:
-                return "no_price"
-            if self.time - self.price_ms > 2 * DAY:
-                return "stale_price"
-            per = self.price
+        code, per = self.price_of_token(mandate["mode"])
+        if code:
+            return code
         units = mandate["milk"] * mandate["price"] // per
         if not units:
             return "zero_units"
@@ -144,7 +142,25 @@ class TradeModel:
             return "over_charge_cap"
         if sum(mandate["charged"].values()) + units > mandate["total"]:
             return "over_total_cap"
-        if code := self.move(mandate["payer"], "bob", units):
+        code = self.wholly(lambda: self.collect_charge(mandate["payer"], units, basket))
+        if not code:
+            mandate["charged"][period] = units
+        return code
+
+    def price_of_token(self, mode):
+        if mode == "tokens_a_litre":
+            return "", 10**6
+        if not self.price:
+            return "no_price", 0
+        return ("stale_price" if self.time - self.price_ms > 2 * DAY else ""), self.price
+
+    def collect_charge(self, payer, units, basket):
+        burned = sum(part for _, part in basket)
+        if code := self.sell_basket(basket):
             return code
-        mandate["charged"][period] = units
+        if burned > units:
+            return "redeems_too_much"
+        if code := self.move(payer, "bob", units):
+            return code
+        self.units["bob"] -= burned
         return ""

@@ -20,6 +20,7 @@ from ledger.types.registry import (
     RegisterDevice,
     RevokeDevice,
 )  # fmt: skip
+from ledger.types.transfer import REDEMPTIONS_MAX
 from tests.support.ledger.dairy import PLANT, Dairy, bill, key
 from tests.support.ledger.model import EPOCH, EVIDENCE, JAIL, UNBONDING
 from tests.support.ledger.model_milk import BOND_LEAST
@@ -77,3 +78,6 @@ BLOCK_MAX = 3
 DEVICE_BODIES = (RegisterDevice, CalibrateDevice, RevokeDevice)
 PROPOSERS = ("owner-0", "alice")
 picks = st.integers(0, 30)
+mostly = st.sampled_from([True] * 7 + [False])
+baskets = st.lists(st.tuples(picks, st.integers(1, bill(3)) | amounts), max_size=REDEMPTIONS_MAX)
+"""Which lots, by their place in the model, and how much of each."""

@@ -29,6 +29,9 @@ from tests.support.ledger.programs import (
     NONE,
     TANK,
     amounts,
+    baskets,
+    mostly,
+    payers,
     people,
     picks,
 )
@@ -39,6 +42,20 @@ RUN_MS = 2_000
 
 class MilkPrograms:
     """Mixed into the machine, which sends and compares."""
+
+    # Sales.
+
+    def fill(self, parts, *, tidy):
+        """Name the lots of a basket; a tidy one has each lot once, in order."""
+        m = self.model
+        basket = [(self.pick([*m.lots, *m.products], lot), units) for lot, units in parts]
+        return sorted(dict(basket).items()) if tidy else basket
+
+    @rule(who=payers, to=payers, units=amounts, parts=baskets, tidy=mostly)
+    def pay(self, who, to, units, parts, tidy):
+        basket = self.fill(parts, tidy=tidy)
+        body = DAIRY.pay(ADDRESS[to], units, *basket)
+        self.send(who, body, lambda: self.model.pay(who, to, units, basket))
 
     # Milk.
 

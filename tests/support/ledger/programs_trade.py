@@ -15,13 +15,16 @@ from ledger.types.market import (
     ServiceKind,
 )  # fmt: skip
 from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
+from ledger.types.transfer import Redemption
 from tests.support.ledger.dairy import bill
 from tests.support.ledger.model_trade import DAY
 from tests.support.ledger.programs import (
     ADDRESS,
     NONE,
     amounts,
+    baskets,
     extremes,
+    mostly,
     people,
     picks,
 )
@@ -99,10 +102,13 @@ class TradePrograms:
 
         self.send(who, body, decide)
 
-    @rule(pick=picks)
-    def charge(self, pick):
+    @rule(pick=picks, parts=baskets, tidy=mostly)
+    def charge(self, pick, parts, tidy):
         name = self.pick(self.model.mandates, pick) or NONE
-        self.send("bob", ChargeMandate(name, NONE, None), lambda: self.model.charge(name))
+        basket = self.fill(parts, tidy=tidy)
+        redeem = tuple(Redemption(lot, units) for lot, units in basket)
+        body = ChargeMandate(name, NONE, redeem)
+        self.send("bob", body, lambda: self.model.charge(name, basket))
 
     @precondition(lambda self: self.model.mandates)
     @rule(who=people, pick=picks)

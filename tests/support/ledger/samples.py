@@ -60,9 +60,9 @@ def sample_bodies(town: Town) -> list[Body]:
     meter = dairy.total(dairy.meter_keys[0], 1_000)
     farm = Address(Town.address("farm-0"))
     until = NOW_MS + 1_000_000
-    sale = Redemption(NAME, 5)
+    sale = (Redemption(NAME, 5), Redemption(NAME[::-1], 3))
     return [
-        dairy.pay(alice, 9, (NAME, 5)),
+        dairy.pay(alice, 9, (NAME, 5), (NAME[::-1], 3)),
         RegisterValidator(vote, key("vrf-new").public, "new", 500, bytes(64)),
         Bond(vote, 7),
         Unbond(vote, 7),

@@ -120,7 +120,7 @@ class Story(Town):
         )  # fmt: skip
         self.must("alice", granted)
         self.time_ms += 5 * HOUR_MS
-        self.must("bob", ChargeMandate(self.mandate, bytes(32), None))
+        self.must("bob", ChargeMandate(self.mandate, bytes(32), ()))
 
     def stakes(self) -> None:
         voted = key("validator-0").public

@@ -84,7 +84,7 @@ def held(keys: int) -> Built:
     """Prove a payment of an account of so many keys, all of which signed."""
     signers = sorted((make_key(f"holder-{n}") for n in range(keys)), key=lambda each: each.public)
     policy = Policy(keys, tuple(each.public for each in signers))
-    body = Transfer(PAYEE, Units(1_800_000), bytes(32), None)
+    body = Transfer(PAYEE, Units(1_800_000), bytes(32), ())
     intent = Intent(CHAIN_ID, policy, 0, Units(100), 1_000_000, body)
     text = intent.signing_bytes()
     signatures = tuple((place, each.sign(text)) for place, each in enumerate(signers))

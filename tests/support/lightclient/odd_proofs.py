@@ -9,6 +9,7 @@ from typing import Final
 
 from ledger.primitives.amounts import UNITS_MAX, Units
 from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Policy, PublicKey, Signature
 from ledger.types.block import Receipt
 from ledger.types.transaction import Intent, Transaction, sign
@@ -92,12 +93,13 @@ def wide_chain() -> ProofChain:
 def joint_chain() -> ProofChain:
     """Grow a chain on which two of three keys paid, and milk left the ledger with the sale."""
     chain = ProofChain()
-    paid = transfer("ann", "ben", "cat", redeem=Redemption(CHAIN_ID, Units(1_000_000)))
+    basket = (Redemption(CHAIN_ID, Units(1_000_000)), Redemption(Hash(b"\xff" * 32), Units(7)))
+    paid = transfer("ann", "ben", "cat", redeem=basket)
     chain.add(raws=(encode(paid),), receipts=(Receipt(paid.id, "", Units(100)),))
     return chain
 
 
-def transfer(*payers: str, nonce=0, units=1_800_000, fee=100, until=1_000_000, redeem=None):
+def transfer(*payers: str, nonce=0, units=1_800_000, fee=100, until=1_000_000, redeem=()):
     """Sign a payment by all but one of the payers, or by a lone one."""
     keys = sorted((make_key(name) for name in payers or ("payer",)), key=lambda key: key.public)
     signers = keys[1:] or keys

@@ -50,7 +50,7 @@ def payment(nonce: int, units: int = 1_800_000) -> Transaction:
         nonce,
         Units(100),
         1_000_000,
-        Transfer(PAYEE, Units(units), bytes([nonce % 256]) * 32, None),
+        Transfer(PAYEE, Units(units), bytes([nonce % 256]) * 32, ()),
     )
     return sign(intent, payer)
 

@@ -332,7 +332,7 @@ def make_transfer(
         units=changes.get("units", parse_bill(amount["bill"])),
         reference=changes.get("reference", bytes.fromhex(str(offer["reference"]))),
         redeem=changes.get(
-            "redeem", Redemption(Hash(bytes.fromhex(redeem["lot"])), parse_bill(redeem["bill"]))
+            "redeem", (Redemption(Hash(bytes.fromhex(redeem["lot"])), parse_bill(redeem["bill"])),)
         ),
     )
     intent = Intent(

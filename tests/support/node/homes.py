@@ -112,6 +112,6 @@ def transfer(homes: Homes, nonce: int, units: int = 1_000_000) -> bytes:
         nonce=nonce,
         fee_units=Units(100),
         valid_until_height=1_000_000,
-        body=Transfer(PAYEE, Units(units), bytes(32), None),
+        body=Transfer(PAYEE, Units(units), bytes(32), ()),
     )
     return encode(sign(intent, homes.payer))

@@ -9,13 +9,20 @@ from sqlalchemy import text
 
 from api.db.session import open_engine
 from api.errors import FollowerFault
-from api.follower import Follower
+from api.follower import Follower, read_blocks
 from api.service import Service, open_service
 from api.services.settlement import Settled, settle
+from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address
+from ledger.types.block import Receipt
+from ledger.types.mandate import ChargeMandate
+from ledger.types.transfer import Transfer
+from node.client.views import FinalBlock
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import ServiceRig, rig_config, running_rig, until
+from tests.support.ledger.dairy import Dairy, key
 from tests.support.node.fake_node import FakeNode
 
 
@@ -105,10 +112,31 @@ def test_redeemed_milk_leaves_the_mirror_and_the_ledger_corrects_it(
     on_rig(database, act)
 
 
+def test_what_baskets_redeemed_is_counted_by_lot_and_a_refused_one_not_at_all() -> None:
+    dairy, (one, two) = Dairy(), (Hash(bytes([number]) * 32) for number in (1, 2))
+
+    def redeeming(*redeem: tuple[Hash, int]) -> Transfer:
+        return dairy.pay(Address(bytes(32)), 9, *redeem)
+
+    charge = ChargeMandate(one, bytes(32), redeeming((two, 5)).redeem)
+    judged = [
+        (redeeming((one, 2)), ""),
+        (redeeming((one, 3), (two, 4)), ""),
+        (redeeming((two, 9)), "short_lot"),
+        (charge, ""),
+        (redeeming(), ""),
+    ]
+    made = [(dairy.transaction(body, key("alice"), 0), code) for body, code in judged]
+    block = FinalBlock(
+        1, one, one, 1, 0, 0, Address(bytes(32)),
+        tuple(encode(transaction) for transaction, _ in made),
+        tuple(Receipt(transaction.id, code, Units(0)) for transaction, code in made),
+    )  # fmt: skip
+    assert read_blocks([block]).redeemed_units == {one: 5, two: 9}
+
+
 def test_settling_in_two_places_at_once_settles_once(database: TestDatabase) -> None:
     async def act(rig: ServiceRig) -> None:
-        from api.follower import read_blocks
-
         order = await rig.order()
         payment = await rig.signed(order)
         await rig.node.submit([encode(payment)])

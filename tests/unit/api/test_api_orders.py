@@ -9,8 +9,10 @@ from ulid import ULID
 
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import address_of, format_address
 from ledger.types.transaction import decode_transaction
+from ledger.types.transfer import Redemption
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import ServiceRig, running_rig
 from tests.support.node.fake_node import CUSTOMER, MERCHANT, OTHER_MERCHANT
@@ -136,12 +138,15 @@ def test_a_transaction_that_could_not_pay_is_refused_before_it_costs_a_fee(
     async def act(rig: ServiceRig) -> None:
         order = await rig.order()
         other = address_of(OTHER_MERCHANT.public)
+        lot = Hash(bytes.fromhex(order["redeem"]["lot"]))
+        basket = (Redemption(lot, Units(200_000)), Redemption(Hash(b"\xff" * 32), Units(1)))
         cases = [
             ({"chain_id": bytes(32)}, 422, "WRONG_CHAIN"),
             ({"reference": bytes([7]) * 32}, 422, "WRONG_REFERENCE"),
             ({"to": other}, 422, "WRONG_PAYEE"),
             ({"units": Units(499_999)}, 422, "AMOUNT_MISMATCH"),
-            ({"redeem": None}, 422, "WRONG_REDEMPTION"),
+            ({"redeem": ()}, 422, "WRONG_REDEMPTION"),
+            ({"redeem": basket}, 422, "WRONG_REDEMPTION"),
             ({"valid_until_height": 0}, 422, "TRANSACTION_EXPIRED"),
         ]
         for changes, status, code in cases:

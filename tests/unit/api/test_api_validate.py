@@ -155,7 +155,9 @@ def test_too_little_or_too_much_is_a_mismatch_with_its_time(
     async def act(rig: ServiceRig) -> None:
         order = await rig.order()
         lot = Hash(bytes.fromhex(order["redeem"]["lot"]))
-        wrong = await rig.signed(order, units=Units(units), redeem=Redemption(lot, Units(redeemed)))
+        wrong = await rig.signed(
+            order, units=Units(units), redeem=(Redemption(lot, Units(redeemed)),)
+        )
         await rig.chain_only(wrong)
         await rig.level()
         answer = await rig.validate(wrong)
@@ -180,7 +182,7 @@ def test_a_transaction_that_failed_on_the_ledger_is_failed(database: TestDatabas
     async def act(rig: ServiceRig) -> None:
         order = await rig.order()
         rich = rig.node.units_of(_customer()) - 100
-        drain = await rig.signed(order, units=Units(rich - 200), reference=bytes(32), redeem=None)
+        drain = await rig.signed(order, units=Units(rich - 200), reference=bytes(32), redeem=())
         paying = await rig.signed(order, nonce=1)
         await rig.node.submit([_raw(drain)])
         # The pool's check looks at the last block; the money is gone when it is executed.
@@ -256,7 +258,7 @@ def test_an_order_tells_of_all_that_came_in_for_it(database: TestDatabase) -> No
         payments = []
         for units, milk in sums:
             lot = Hash(bytes.fromhex(order["redeem"]["lot"]))
-            redeem = Redemption(lot, Units(milk)) if milk else None
+            redeem = (Redemption(lot, Units(milk)),) if milk else ()
             payments.append(await rig.signed(order, units=Units(units), redeem=redeem))
             await rig.chain_only(payments[-1])
             await rig.level()
@@ -286,10 +288,10 @@ def test_two_payments_that_sum_up_pay_the_order_and_neither_alone_is_valid(
     async def act(rig: ServiceRig) -> None:
         order = await rig.order()
         lot = Hash(bytes.fromhex(order["redeem"]["lot"]))
-        first = await rig.signed(order, units=Units(300_000), redeem=None)
+        first = await rig.signed(order, units=Units(300_000), redeem=())
         await rig.chain_only(first)
         second = await rig.signed(
-            order, units=Units(200_000), redeem=Redemption(lot, Units(200_000))
+            order, units=Units(200_000), redeem=(Redemption(lot, Units(200_000)),)
         )
         await rig.chain_only(second)
         await rig.level()

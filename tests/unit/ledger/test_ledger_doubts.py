@@ -19,7 +19,14 @@ from ledger.state.tables import (
     supply,
 )
 from ledger.types.market import AcceptOffer, DisputeOffer, OfferService, RuleDispute, ServiceKind
-from ledger.types.milk import ChallengeLot, LossReason, PostBond, ResolveChallenge, WriteOff
+from ledger.types.milk import (
+    ChallengeLot,
+    LossReason,
+    PackLot,
+    PostBond,
+    ResolveChallenge,
+    WriteOff,
+)
 from tests.support.ledger.dairy import GENESIS_MS, Dairy, bill
 from tests.support.ledger.town import PURSES, Town, parameters
 
@@ -83,6 +90,22 @@ def test_a_lot_is_found_false_once_for_each_of_its_litres(town, lot):
     assert doubt(town, lot, 1) == "false_units_over_lot"
     assert bond - MMUS.get(town.state, MMU).bond_units == bill(100)
     assert LOTS.get(town.state, lot).false_units == bill(100)
+    town.close()
+
+
+def test_packs_that_share_what_a_doubt_left_are_not_sold_twice_over_in_one_basket(town, lot):
+    packs = []
+    for _ in range(2):
+        packs.append(Call(MMU, account(town.state, MMU).nonce, 0).name(Domain.PRODUCT))
+        assert town.do("mmu", PackLot(lot, 50, bill(1))) == ""
+    town.do("mmu", PostBond(bill(300)))
+    assert doubt(town, lot, bill(60)) == ""
+    basket = [(pack, bill(30)) for pack in sorted(packs)]
+    assert town.do("alice", town.dairy.pay(town.address("bob"), bill(60), *basket)) == "short_lot"
+    assert LOTS.get(town.state, lot).packed_unsold_units == bill(40)
+    basket = [(pack, bill(20)) for pack in sorted(packs)]
+    assert town.do("alice", town.dairy.pay(town.address("bob"), bill(60), *basket)) == ""
+    assert LOTS.get(town.state, lot).remaining_units == 0
     town.close()
 
 

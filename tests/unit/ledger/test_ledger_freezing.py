@@ -77,10 +77,10 @@ def test_a_mandate_of_a_frozen_payer_is_not_charged_and_its_period_stays_open(to
     assert town.do("alice", body) == ""
     mandate = Call(ALICE, nonce, 0).name(Domain.MANDATE)
     freeze(town)
-    assert town.do("bob", ChargeMandate(mandate, NONE, None)) == "payer_frozen"
+    assert town.do("bob", ChargeMandate(mandate, NONE, ())) == "payer_frozen"
     assert MANDATES.get(town.state, mandate).charges == 0
     freeze(town, frozen=False)
-    assert town.do("bob", ChargeMandate(mandate, NONE, None)) == ""
+    assert town.do("bob", ChargeMandate(mandate, NONE, ())) == ""
 
 
 def test_what_a_frozen_account_has_at_stake_stays_and_earns(town):

@@ -8,7 +8,7 @@ from ledger.primitives.hashing import Domain
 from ledger.rules.context import Call
 from ledger.state.market import Price
 from ledger.state.records import Role
-from ledger.state.tables import MANDATES, PRICE, account, grant_role, revoke_role
+from ledger.state.tables import LOTS, MANDATES, PRICE, account, grant_role, revoke_role
 from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
 from ledger.types.price import FeedPrice
 from ledger.types.transfer import Redemption
@@ -39,8 +39,9 @@ def granted(town, body=IN_TOKENS):
     return Call(town.address("alice"), nonce, 0).name(Domain.MANDATE)
 
 
-def charge(town, mandate, redeem=None, who="bob"):
-    return town.do(who, ChargeMandate(mandate, NONE, redeem))
+def charge(town, mandate, *redeem, who="bob"):
+    basket = tuple(Redemption(lot, units) for lot, units in redeem)
+    return town.do(who, ChargeMandate(mandate, NONE, basket))
 
 
 def test_a_merchant_charges_once_a_period(town):
@@ -119,12 +120,28 @@ def test_a_mandate_in_ringgit_stops_while_the_price_is_stale(town):
 
 def test_a_charge_sells_milk_as_a_payment_does(town):
     mandate, lot = granted(town), town.dairy.genesis.stock[0].lot_id()
-    assert charge(town, mandate, Redemption(lot, bill(4))) == "redeems_too_much"
-    assert charge(town, mandate, Redemption(lot, 0)) == "zero_units"
-    assert charge(town, mandate, Redemption(NONE, 1)) == "unknown_lot"
+    assert charge(town, mandate, (lot, bill(4))) == "redeems_too_much"
+    assert charge(town, mandate, (lot, 0)) == "zero_units"
+    assert charge(town, mandate, (NONE, 1)) == "unknown_lot"
     before = town.units("bob")
-    assert charge(town, mandate, Redemption(lot, bill(2))) == ""
+    assert charge(town, mandate, (lot, bill(2))) == ""
     assert town.units("bob") - before == bill(1) - FEE
+    town.close()
+
+
+def test_a_charge_buys_a_basket_whole_or_not_at_all(town):
+    mandate = granted(town)
+    claims = [town.dairy.claim(number) for number in range(2)]
+    assert [town.do("mmu", town.dairy.mint(claim)) for claim in claims] == ["", ""]
+    first, second = sorted(claim.lot_id() for claim in claims)
+    assert charge(town, mandate, (second, 1), (first, 1)) == "unordered_basket"
+    assert charge(town, mandate, (first, bill(2)), (second, bill(2))) == "redeems_too_much"
+    assert LOTS.get(town.state, first).remaining_units == claims[0].units
+    before = town.units("alice"), town.units("bob")
+    assert charge(town, mandate, (first, bill(1)), (second, bill(2))) == ""
+    assert (before[0] - town.units("alice"), before[1] - town.units("bob")) == (bill(3), FEE)
+    left = [LOTS.get(town.state, lot).remaining_units for lot in (first, second)]
+    assert left == [claims[0].units - bill(1), claims[1].units - bill(2)]
     town.close()
 
 

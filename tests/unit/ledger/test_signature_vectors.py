@@ -54,9 +54,10 @@ def test_what_passes_a_verifier_with_cofactor_is_among_the_vectors():
     assert {"a small part in R", "a small part in the key"} <= set(refused)
 
 
-def test_transactions_are_refused_by_every_code_that_needs_no_state():
+def test_transactions_are_refused_by_every_code_of_an_envelope_or_a_basket():
     codes = {case["code"] for case in TRANSACTIONS["cases"]}
     assert codes == {
         "", "malformed", "wrong_chain", "bad_policy", "bad_signature_places", "bad_signature",
-        "transaction_expired", "fee_too_low",
+        "transaction_expired", "fee_too_low", "zero_units", "unordered_basket",
+        "redeems_too_much", "unknown_lot", "short_lot",
     }  # fmt: skip

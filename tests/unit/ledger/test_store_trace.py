@@ -1,6 +1,7 @@
 """Traceability: whatever id a buyer has, the walk ends at the farms and names every block."""
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.errors.store import NoMilkBehind, PrunedBlock, UnknownSubject
 from ledger.primitives.hashing import Domain
@@ -62,9 +63,10 @@ def test_a_pack_leads_through_lot_run_and_tank_to_its_farms_and_every_block(chai
     sold, code = chain.do(ALICE, dairy.pay(TO_BOB, bill(3), (pack, bill(2))))
     assert code == ""
 
-    found = trace(chain.store, sold)
-    assert facts(found.sale.step) == chain.step(sold)
-    assert found.sale.redeemed_units == bill(2)
+    whole = trace(chain.store, sold)
+    (found,) = whole.milk
+    assert facts(whole.sale.step) == chain.step(sold)
+    assert whole.sale.redeemed_units == found.redeemed_units == bill(2)
     assert found.pack.pack == pack
     assert facts(found.pack.packed) == chain.step(packed)
     assert facts(found.lot.minted) == chain.step(minted)
@@ -78,7 +80,24 @@ def test_a_pack_leads_through_lot_run_and_tank_to_its_farms_and_every_block(chai
     steps = {meter.step.txid for farm in found.farms for meter in farm.meters}
     assert steps == set(brought)
     assert later not in steps, "what came after the run was sealed is not in it"
-    assert found.complete
+    assert whole.complete
+
+
+def test_a_basket_leads_to_the_farms_of_every_lot_in_it(chain):
+    dairy = chain.dairy
+    claims = [dairy.claim(number, [bill(20)] * (number + 1)) for number in range(3)]
+    for claim in claims:
+        assert chain.do(dairy.mmu, dairy.mint(claim))[1] == ""
+    lots = sorted(claim.lot_id() for claim in claims)
+    basket = [(lot, bill(number + 1)) for number, lot in enumerate(lots)]
+    sold, code = chain.do(ALICE, dairy.pay(TO_BOB, bill(9), *basket))
+    assert code == ""
+    found = trace(chain.store, sold)
+    assert (found.sale.redeemed_units, found.complete) == (bill(6), True)
+    assert [(way.lot.lot, way.redeemed_units) for way in found.milk] == basket
+    for way in found.milk:
+        (alone,) = trace(chain.store, way.lot.lot).milk
+        assert alone == replace(way, redeemed_units=0)
 
 
 def test_dust_paid_to_farm_and_mmu_hides_nothing(chain):
@@ -96,7 +115,7 @@ def test_dust_paid_to_farm_and_mmu_hides_nothing(chain):
     minted = dairy.next(chain.store, dairy.mint(claim), dairy.mmu)
     receipts = chain.block(minted, *dust).receipts
     assert {receipt.code for receipt in receipts} == {""}
-    found = trace(chain.store, claim.lot_id())
+    (found,) = trace(chain.store, claim.lot_id()).milk
     assert facts(found.lot.minted) == chain.step(minted.id)
     assert facts(found.tank.sealed) == chain.step(sealed)
     (farm,) = found.farms
@@ -112,8 +131,8 @@ def test_a_trace_that_looked_at_the_most_that_it_may_is_not_complete(chain, monk
     chain.do(dairy.mmu, SealRun(claim.run, TANK, bill(70)))
     chain.do(dairy.mmu, dairy.mint(claim))
     assert trace(chain.store, claim.lot_id()).complete
-    monkeypatch.setattr("ledger.trace.COLLECTIONS_SEARCHED_MAX", 2)
-    found = trace(chain.store, claim.lot_id())
+    monkeypatch.setattr("ledger.trace.walk.COLLECTIONS_SEARCHED_MAX", 2)
+    (found,) = trace(chain.store, claim.lot_id()).milk
     assert [len(farm.meters) for farm in found.farms] == [2]
     assert not found.complete
 
@@ -123,11 +142,11 @@ def test_every_id_on_the_way_gives_the_same_lot(chain):
     minted, _ = chain.do(dairy.mmu, dairy.mint(claim))
     sold, _ = chain.do(ALICE, dairy.pay(TO_BOB, 10, (claim.lot_id(), 7)))
     traces = [trace(chain.store, each) for each in (minted, sold, claim.lot_id(), claim.run)]
-    assert {each.lot.lot for each in traces} == {claim.lot_id()}
+    assert {way.lot.lot for each in traces for way in each.milk} == {claim.lot_id()}
     assert all(each.complete for each in traces)
     assert [each.sale is None for each in traces] == [True, False, True, True]
     brought = sorted(claim.collections, key=lambda each: each.farm)
-    for farm, collection in zip(traces[0].farms, brought, strict=True):
+    for farm, collection in zip(traces[0].milk[0].farms, brought, strict=True):
         (meter,) = farm.meters
         assert (farm.farm, meter.device) == (collection.farm, collection.meter.device)
         assert facts(meter.step) == chain.step(minted)
@@ -136,7 +155,7 @@ def test_every_id_on_the_way_gives_the_same_lot(chain):
 def test_milk_of_the_opening_stock_says_that_no_readings_are_behind_it(chain):
     stock = chain.dairy.genesis.stock[0].lot_id()
     sold, _ = chain.do(ALICE, chain.dairy.pay(TO_BOB, 10, (stock, 7)))
-    found = trace(chain.store, sold)
+    (found,) = trace(chain.store, sold).milk
     assert found.lot.stock
     assert (found.run, found.tank, found.farms) == (None, None, ())
     assert (found.lot.minted.height, found.lot.minted.txid) == (0, None)
@@ -161,9 +180,10 @@ def test_a_pruned_store_still_names_the_blocks_and_says_that_it_knows_less():
     where = chain.step(minted)
     for _ in range(3):
         chain.block()
-    found = trace(chain.store, claim.lot_id())
+    whole = trace(chain.store, claim.lot_id())
+    (found,) = whole.milk
     assert facts(found.lot.minted) == (*where[:3], None)
-    assert (found.run, found.complete) == (None, False)
+    assert (found.run, found.complete, whole.complete) == (None, False, False)
     assert [farm.farm for farm in found.farms] == sorted(FARMS)
     with pytest.raises(PrunedBlock):
         trace(chain.store, minted)

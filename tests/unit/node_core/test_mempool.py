@@ -17,7 +17,7 @@ KEYS = [SigningKey(Seed(bytes([n]) * 32)) for n in range(1, 5)]
 
 
 def waiting(sender: int, nonce: int, *, units: int = 1, valid_until: int = 100) -> Waiting:
-    body = Transfer(Address(ZERO_HASH), Units(units), bytes(32), None)
+    body = Transfer(Address(ZERO_HASH), Units(units), bytes(32), ())
     policy = Policy.single(KEYS[sender].public)
     transaction = sign(Intent(ZERO_HASH, policy, nonce, Units(1), valid_until, body), KEYS[sender])
     return Waiting(transaction.id, transaction, encode(transaction), transaction.sender, 0)

@@ -65,7 +65,7 @@ def test_every_transfer_is_exported_with_what_it_redeemed(home, tmp_path):
     rows = exported(home, "transfers", tmp_path / "out.csv")
     assert len(rows) == 8
     assert sum(int(row["redeemed_units"]) for row in rows) == 4 * 7
-    assert {row["redeemed_lot"] for row in rows} == {"", CLAIM.lot_id().hex()}
+    assert {row["redeemed"] for row in rows} == {"", f"{CLAIM.lot_id().hex()}:7"}
     assert {row["to"] for row in rows} == {format_address(TO_BOB, "dbill")}
     places = [(int(row["height"]), int(row["index"])) for row in rows]
     assert places == sorted(places)
@@ -73,7 +73,7 @@ def test_every_transfer_is_exported_with_what_it_redeemed(home, tmp_path):
 
 def test_a_charge_is_exported_with_its_mandate():
     dairy, store = Dairy(), MemoryStore()
-    charge = ChargeMandate(Hash(b"\7" * 32), bytes(32), None)
+    charge = ChargeMandate(Hash(b"\7" * 32), bytes(32), ())
     Chain(dairy, store).block(dairy.transaction(charge, key("alice"), 0))
     table = TABLES[ExportSubject.TRANSFERS]
     (row,) = (
@@ -154,7 +154,7 @@ def test_a_trace_is_told_from_the_sale_to_the_farms(home):
         assert format_address(address_of(farm.public), "dbill") in text
     assert CLAIM.readings_root.hex() in text
     shown = json.loads(run(trace, sold.hex(), "--home", home, "--json").stdout)
-    assert shown["lot"]["lot"] == CLAIM.lot_id().hex()
+    assert [way["lot"]["lot"] for way in shown["milk"]] == [CLAIM.lot_id().hex()]
     assert shown["sale"]["redeemed_bill"] == "0.000007"
     assert shown["sale"]["sender"] == format_address(address_of(key("alice").public), "dbill")
     assert shown["complete"]
