@@ -27,14 +27,15 @@ def price_quorum(feeders: int) -> int:
 
 def check_feed(reader: Reader, call: Call, body: FeedPrice) -> None:
     """Raise unless there are enough feeders, and the sender speaks for the open round."""
-    count, least = len(holders(reader, Role.ORACLE)), _feeders_least(reader)
+    count, least = len(holders(reader, Role.ORACLE)), feeders_least(reader)
     if count < least:
         raise TooFewFeeders(count=count, least=least)
     if body.round != (open_round := (PRICE.get(reader) or Price()).round):
         raise WrongRound(got=body.round, open=open_round)
 
 
-def _feeders_least(reader: Reader) -> int:
+def feeders_least(reader: Reader) -> int:
+    """Give how many feeders there must be for any to be listened to."""
     rules = parameters(reader)
     return 1 if rules.development else rules.price.feeders_least
 
@@ -43,7 +44,7 @@ def apply_feed(overlay: Overlay, context: BlockContext, call: Call, body: FeedPr
     """Take a feed; with a quorum's, close the round."""
     check_feed(overlay, call, body)
     found = PRICE.get(overlay) or Price()
-    feeds = _counted(overlay, found, context.time_ms)
+    feeds = counted_feeds(overlay, found, context.time_ms)
     if any(feed.feeder == call.sender for feed in feeds):
         raise FedAlready(round=body.round)
     feed = Feed(call.sender, body.value, context.time_ms)
@@ -51,7 +52,7 @@ def apply_feed(overlay: Overlay, context: BlockContext, call: Call, body: FeedPr
     close_round(overlay, context.time_ms)
 
 
-def _counted(reader: Reader, found: Price, time_ms: int) -> tuple[Feed, ...]:
+def counted_feeds(reader: Reader, found: Price, time_ms: int) -> tuple[Feed, ...]:
     """Give the feeds that have a say: of those who are feeders yet, and fresh."""
     feeders, rules = holders(reader, Role.ORACLE), parameters(reader).price
     return tuple(
@@ -69,8 +70,8 @@ def close_round(overlay: Overlay, time_ms: int) -> None:
     found = PRICE.get(overlay)
     if found is None or not found.feeds:
         return
-    feeds, feeders = _counted(overlay, found, time_ms), len(holders(overlay, Role.ORACLE))
-    if feeders < _feeders_least(overlay) or len(feeds) < price_quorum(feeders) or not feeds:
+    feeds, feeders = counted_feeds(overlay, found, time_ms), len(holders(overlay, Role.ORACLE))
+    if feeders < feeders_least(overlay) or len(feeds) < price_quorum(feeders) or not feeds:
         return
     values = sorted(feed.value for feed in feeds)
     value = values[(len(values) - 1) // 2]
@@ -79,21 +80,33 @@ def close_round(overlay: Overlay, time_ms: int) -> None:
 
 def _moved(found: Price, value: int, rules: Pricing, time_ms: int) -> Price:
     """Begin the next round with a price as near to a value as the last 24 hours allow."""
-    hour = time_ms // HOUR_MS
-    hours = [each for each in found.hours if each.hour + PRICE_HOURS_MAX > hour]
+    hour, hours = time_ms // HOUR_MS, _last_hours(found, time_ms)
     before = found.value or within(value, rules)
-    if found.value:
-        lowest = min(before, *(each.low for each in hours)) if hours else before
-        highest = max(before, *(each.high for each in hours)) if hours else before
-        low, high = step_bounds(lowest, highest, rules)
-        # If the step was made smaller meanwhile, the bounds may leave nothing between them.
-        value = min(max(value, low), high) if low <= high else before
-    value = within(value, rules)
+    least, most = next_bounds(found, rules, time_ms)
+    value = min(max(value, least), most)
     low, high = min(before, value), max(before, value)
     if hours and hours[-1].hour == hour:
         last = hours.pop()
         low, high = min(low, last.low), max(high, last.high)
     return Price(found.round + 1, value, time_ms, (*hours, PriceHour(hour, low, high)), ())
+
+
+def _last_hours(found: Price, time_ms: int) -> list[PriceHour]:
+    """Give the hours that 24 hours before a time touch, in which the price was set."""
+    return [each for each in found.hours if each.hour + PRICE_HOURS_MAX > time_ms // HOUR_MS]
+
+
+def next_bounds(found: Price, rules: Pricing, time_ms: int) -> tuple[int, int]:
+    """Give the least and the most that the open round may make the price at a time."""
+    if not found.value:
+        return rules.floor, rules.ceiling
+    hours = _last_hours(found, time_ms)
+    lowest = min((found.value, *(each.low for each in hours)))
+    highest = max((found.value, *(each.high for each in hours)))
+    low, high = step_bounds(lowest, highest, rules)
+    if low > high:  # The step was made smaller meanwhile, and leaves nothing between them.
+        low = high = found.value
+    return within(low, rules), within(high, rules)
 
 
 def step_bounds(lowest: int, highest: int, rules: Pricing) -> tuple[int, int]:

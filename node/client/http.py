@@ -42,6 +42,7 @@ from node.client.queries import (
     LOTS,
     LOTS_PAGE,
     MSGPACK,
+    PRICE,
     PROOF,
     STATUS,
     SUBMIT,
@@ -59,6 +60,7 @@ from node.client.requests import (
     GetHistory,
     GetHistoryPage,
     GetLots,
+    GetPrice,
     GetProof,
     GetStatus,
     GetSupply,
@@ -73,6 +75,7 @@ from node.client.views import (
     HistoryView,
     LotView,
     NodeStatus,
+    PriceView,
     Submission,
     SupplyView,
     TransactionView,
@@ -212,6 +215,10 @@ class NodeClient:
     async def supply(self) -> SupplyView:
         """Count the tokens, in units, as of the last final block."""
         return await self._ask(SUPPLY, GetSupply())
+
+    async def price(self) -> PriceView:
+        """Ask what a litre costs, and how the open round stands, as of the last final block."""
+        return await self._ask(PRICE, GetPrice())
 
     async def proof(self, txid: bytes, from_epoch: int = 0) -> bytes:
         """Fetch a proof that a transaction is final, for whoever knows that epoch's committee.

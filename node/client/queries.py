@@ -33,6 +33,7 @@ from node.client.requests import (
     GetHistoryPage,
     GetLots,
     GetMetrics,
+    GetPrice,
     GetProof,
     GetStatus,
     GetSupply,
@@ -48,6 +49,7 @@ from node.client.views import (
     HistoryView,
     LotView,
     NodeStatus,
+    PriceView,
     Submission,
     SupplyView,
     TransactionView,
@@ -208,6 +210,13 @@ SUPPLY: Final = Query(
     path="/v1/supply",
     summary="Count the tokens: minted, redeemed, and what there is.",
 )
+PRICE: Final = Query(
+    name="price",
+    request=GetPrice,
+    answer=PriceView,
+    path="/v1/price",
+    summary="Tell what a litre costs, who feeds the price, and what the open round has so far.",
+)
 PROOF: Final = Query(
     name="proof",
     request=GetProof,
@@ -243,6 +252,7 @@ QUERIES: Final[tuple[Query[Request, object], ...]] = (
     BLOCK,
     LOTS,
     SUPPLY,
+    PRICE,
     METRICS,
 )
 BY_REQUEST: Final[dict[type[Request], Query[Request, object]]] = {

@@ -102,6 +102,10 @@ class GetSupply(Request, frozen=True):
     """Ask for `SupplyView`."""
 
 
+class GetPrice(Request, frozen=True):
+    """Ask for `PriceView`."""
+
+
 class GetMetrics(Request, frozen=True):
     """Ask for the node's metrics in Prometheus' text format."""
 

@@ -151,7 +151,47 @@ class SupplyView(Struct, frozen=True):
     ok: bool
 
 
-ADDRESS_NAMES: Final = frozenset({"address", "proposer", "sender", "farm", "mmu"})
+class FeedView(Struct, frozen=True):
+    """What a feeder said in the open round, and when."""
+
+    feeder: Address
+    litre_micro_myr: int
+    fed_ms: int
+
+
+class PriceView(Struct, frozen=True, kw_only=True):
+    """What a litre costs as of the last final block, in millionths of a ringgit, and who says so.
+
+    The price is 0 before the first. What the open round makes it lies from `low` to `high`.
+    """
+
+    round: int
+    """The round that is open: the one that a feed names."""
+    litre_micro_myr: int
+    updated_ms: int
+    """When the last round closed."""
+    time_ms: int
+    """The time of the last final block, by which the law tells the price's age."""
+    fresh_ms: int
+    """How old the price, and a feed, may be."""
+    low_micro_myr: int
+    high_micro_myr: int
+    floor_micro_myr: int
+    ceiling_micro_myr: int
+    quorum: int
+    """How many feeds close a round."""
+    feeders_least: int
+    """With fewer feeders none is listened to."""
+    feeders: tuple[Address, ...]
+    feeds: tuple[FeedView, ...]
+    """Those that count: of feeders, and fresh."""
+    fee_units: Units
+    """What a feed costs at least."""
+
+
+ADDRESS_NAMES: Final = frozenset(
+    {"address", "proposer", "sender", "farm", "mmu", "feeder", "feeders"}
+)
 """Fields whose bytes are an address; all other bytes are shown in hex."""
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]

@@ -33,6 +33,7 @@ from node.client.views import (
     HistoryView,
     LotView,
     NodeStatus,
+    PriceView,
     Submission,
     SupplyView,
     TraceAnswer,
@@ -42,6 +43,7 @@ from node.client.views import (
 from node.core.machine import Machine
 from node.core.proving import ProofAnswer, Prover
 from node.shell.p2p.transport import Transport
+from node.shell.rpc.price import price_view
 from node.shell.telemetry import Telemetry
 
 BLOCKS_KEPT: Final = 64
@@ -243,6 +245,10 @@ class NodeBackend:
         books = supply(self._store)
         ok = books.units == books.remaining_units + books.deficit_units
         return SupplyView(books.minted_units, books.redeemed_units, Units(books.units), ok)
+
+    def price(self) -> PriceView:
+        """Tell what a litre costs, and how the open round stands."""
+        return price_view(self._store, self._head().time_ms)
 
     def proof(self, txid: Hash, from_epoch: int) -> ProofAnswer:
         """Collect the material of a transaction's finality proof."""

@@ -47,11 +47,13 @@ from node.client.views import (
     FinalBlock,
     LotView,
     NodeStatus,
+    PriceView,
     Submission,
     SupplyView,
     TransactionState,
     TransactionView,
 )
+from node.shell.rpc.price import price_view
 
 DAY_MS = 86_400_000
 FEE_UNITS = 100
@@ -181,7 +183,7 @@ class FakeNode:
             chain_id=self.chain.chain_id,
             height=self.height,
             block_hash=Hash(self._tip_hash),
-            block_time_ms=self._blocks[-1].time_ms if self._blocks else self.chain.time_ms,
+            block_time_ms=self._head_ms(),
             view=self.height,
             epoch=0,
             finalized_ms=self.finalized_ms,
@@ -274,6 +276,14 @@ class FakeNode:
         self._speak()
         books = supply(self._state)
         return SupplyView(books.minted_units, books.redeemed_units, books.remaining_units, True)
+
+    async def price(self) -> PriceView:
+        """Tell what a litre costs."""
+        self._speak()
+        return price_view(self._state, self._head_ms())
+
+    def _head_ms(self) -> int:
+        return self._blocks[-1].time_ms if self._blocks else self.chain.time_ms
 
     async def blocks(self, start_height: int) -> AsyncIterator[FinalBlock]:
         """Stream blocks for ever."""

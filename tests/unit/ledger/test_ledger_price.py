@@ -5,7 +5,7 @@ import random
 import pytest
 
 from ledger.params import DAY_MS, HOUR_MS
-from ledger.rules.price import last_price, price_quorum
+from ledger.rules.price import last_price, next_bounds, price_quorum
 from ledger.rules.subsidy import MONTH_MS
 from ledger.state.market import Price
 from ledger.state.records import Role
@@ -95,6 +95,17 @@ def test_no_hour_of_the_day_lets_it_move_further(town):
         seen.append((town.time_ms, price))
     assert len({price for _, price in seen}) > 10
     town.close()
+
+
+def test_a_round_ends_within_the_bounds_that_are_told_before_it_and_reaches_both(town):
+    told = random.Random(6)
+    feed(town, *[10 * RM] * 3)
+    for value in (1, 900 * RM, 900 * RM, 1, 1, 900 * RM):
+        town.time_ms += told.choice((1, HOUR_MS, DAY_MS + HOUR_MS))
+        rules = town.dairy.genesis.parameters.price
+        low, high = next_bounds(PRICE.get(town.state), rules, town.time_ms)
+        feed(town, *[value] * 3)
+        assert last_price(town.state) == (low if value == 1 else high)
 
 
 def test_the_least_step_moves_the_least_price(town):
