@@ -28,7 +28,7 @@ from node.errors import PortTaken
 from node.httpd.admission import Admission
 from node.httpd.limits import HttpLimits, fit_to_files
 from node.httpd.places import StreamPlaces
-from node.httpd.server import GuardedServer, bind
+from node.httpd.server import QuietServer, bind
 from node.logs import set_up_logs
 
 BODY_BYTES_MAX: Final = 1024 * 1024
@@ -42,15 +42,6 @@ STARTING_PATIENCE_S: Final = 300.0
 NOTICE_EVERY_S: Final = 5.0
 
 log = structlog.get_logger("server")
-
-
-class _Server(GuardedServer):
-    """uvicorn without its signal handlers: it re-raises a signal and so would end as killed."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to `serve`."""
-        yield
 
 
 async def serve(config: ApiConfig) -> int:
@@ -123,7 +114,7 @@ async def _serve(service: Service, stop: asyncio.Event) -> None:
     service.hub.places = StreamPlaces(limits.connections_max // PAGES_PART)
     cuts = service.metrics.connections_cut
     admission = Admission(limits, on_cut=lambda reason: cuts.labels(reason).inc())
-    server = _Server(create_app(service), admission, lifespan="off")
+    server = QuietServer(create_app(service), admission, lifespan="off")
     listener = _bind(config)
     tune_collector()
     async with asyncio.TaskGroup() as group:
@@ -146,7 +137,7 @@ def _bind(config: ApiConfig) -> socket.socket:
         raise ConfigFault(f"can't listen on {where}: is the port taken? {fault}") from fault
 
 
-async def _listen(server: _Server, listener: socket.socket, stop: asyncio.Event) -> None:
+async def _listen(server: QuietServer, listener: socket.socket, stop: asyncio.Event) -> None:
     """Serve HTTP until told to stop."""
     with listener:
         try:

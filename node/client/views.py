@@ -170,6 +170,7 @@ class PriceView(Struct, frozen=True, kw_only=True):
     litre_micro_myr: int
     updated_ms: int
     """When the last round closed."""
+    height: int
     time_ms: int
     """The time of the last final block, by which the law tells the price's age."""
     fresh_ms: int

@@ -5,8 +5,10 @@ loop accepts as many as its backlog names before it serves any, which could use 
 it is told of few, while the kernel's queue holds a whole school's break.
 """
 
+import contextlib
 import functools
 import socket
+from collections.abc import Iterator
 from typing import Final, Literal, cast
 
 import uvicorn
@@ -66,3 +68,15 @@ class GuardedServer(uvicorn.Server):
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)
+
+
+class QuietServer(GuardedServer):
+    """A server without uvicorn's signal handlers: who runs other tasks beside it has its own.
+
+    uvicorn raises a signal again after it ended, and the process would end as killed.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever serves."""
+        yield

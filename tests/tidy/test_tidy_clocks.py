@@ -21,6 +21,7 @@ ALLOWED = {
     "node/cli/genesis.py": "the date of a genesis",
     "node/cli/proof.py": "a proof's age in dates: its block's time against ours",
     "node/home/lock.py": "since when a home has its owner",
+    "node/pricefeed/service.py": "ages of quotes, beside the chain's time; waits have a steady one",
     "node/shell/rpc/backend.py": "how far chain time is ahead of this machine's date",
     "node/shell/service.py": "dates of blocks; waits have a clock of their own beside it",
     "simulator/dairy/setup.py": "until when instruments are calibrated",

@@ -248,7 +248,8 @@ class NodeBackend:
 
     def price(self) -> PriceView:
         """Tell what a litre costs, and how the open round stands."""
-        return price_view(self._store, self._head().time_ms)
+        head = self._head()
+        return price_view(self._store, head.height, head.time_ms)
 
     def proof(self, txid: Hash, from_epoch: int) -> ProofAnswer:
         """Collect the material of a transaction's finality proof."""

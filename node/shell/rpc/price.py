@@ -8,8 +8,8 @@ from ledger.state.tables import PRICE, holders, parameters
 from node.client.views import FeedView, PriceView
 
 
-def price_view(reader: Reader, time_ms: int) -> PriceView:
-    """Show the price of a state whose last block is of a time."""
+def price_view(reader: Reader, height: int, time_ms: int) -> PriceView:
+    """Show the price of a state whose last block is of a height and a time."""
     found = PRICE.get(reader) or Price()
     rules = parameters(reader)
     feeders = holders(reader, Role.ORACLE)
@@ -18,6 +18,7 @@ def price_view(reader: Reader, time_ms: int) -> PriceView:
         round=found.round,
         litre_micro_myr=found.value,
         updated_ms=found.updated_ms,
+        height=height,
         time_ms=time_ms,
         fresh_ms=rules.price.fresh_ms,
         low_micro_myr=low,

@@ -280,10 +280,18 @@ class FakeNode:
     async def price(self) -> PriceView:
         """Tell what a litre costs."""
         self._speak()
-        return price_view(self._state, self._head_ms())
+        return price_view(self._state, self.height, self._head_ms())
 
     def _head_ms(self) -> int:
         return self._blocks[-1].time_ms if self._blocks else self.chain.time_ms
+
+    def forget_waiting(self) -> None:
+        """Lose what waits, as a node does that dies."""
+        self._waiting.clear()
+
+    def chain_blocks(self) -> tuple[FinalBlock, ...]:
+        """Give every block that was made."""
+        return tuple(self._blocks)
 
     async def blocks(self, start_height: int) -> AsyncIterator[FinalBlock]:
         """Stream blocks for ever."""

@@ -26,6 +26,8 @@ from tests.support.system.ports import free_port
 
 STAKE = Units(1_000 * UNITS_PER_BILL)
 BALANCE = Units(1_000_000 * UNITS_PER_BILL)
+PURSE = Units(UNITS_PER_BILL)
+"""What each price feeder has for fees."""
 GENESIS_MS = 1_760_000_000_000
 EXPIRES_MS = GENESIS_MS + 100_000_000_000
 
@@ -40,18 +42,25 @@ class Homes:
     configs: tuple[NodeConfig, ...]
     genesis: Genesis
     payer: SigningKey
-    """Holds `BALANCE`."""
+    """Holds `BALANCE`, less a `PURSE` for each price feeder."""
 
 
 def _seed(kind: int, index: int) -> Seed:
     return Seed(bytes([kind]) * 16 + index.to_bytes(16, "big"))
 
 
-def make_genesis(validators: int) -> Genesis:
-    """Make a development genesis with one rich account and one regulator."""
+def oracle_seed(index: int) -> Seed:
+    """Give the seed of a price feeder's key."""
+    return _seed(7, index)
+
+
+def make_genesis(validators: int, oracles: int = 0) -> Genesis:
+    """Make a development genesis with one rich account, one regulator and some price feeders."""
     payer = address_of(SigningKey(_seed(9, 0)).public)
     keys = [SigningKey(_seed(1, i)).public for i in range(validators)]
     attestor = SigningKey(_seed(8, 0)).public
+    feeders = [address_of(SigningKey(oracle_seed(i)).public) for i in range(oracles)]
+    balance = Units(BALANCE - PURSE * oracles)
     return Genesis(
         name="try",
         prefix="dbill",
@@ -61,20 +70,27 @@ def make_genesis(validators: int) -> Genesis:
             GenesisValidator(key, SigningKey(_seed(2, i)).public, STAKE, address_of(key))
             for i, key in enumerate(keys)
         ),
-        accounts=(GenesisAccount(payer, BALANCE),),
+        accounts=(
+            GenesisAccount(payer, balance),
+            *(GenesisAccount(feeder, PURSE) for feeder in feeders),
+        ),
         stock=(
             GenesisStock(
                 "first", MilkKind.UHT, "plant", Units(BALANCE + STAKE * validators), EXPIRES_MS
             ),
         ),
-        roles=(GenesisRole(Role.REGULATOR, payer), GenesisRole(Role.ATTESTOR, attestor)),
+        roles=(
+            GenesisRole(Role.REGULATOR, payer),
+            GenesisRole(Role.ATTESTOR, attestor),
+            *(GenesisRole(Role.ORACLE, feeder) for feeder in feeders),
+        ),
         devices=(),
     )
 
 
-def make_homes(folder: Path, validators: int) -> Homes:
-    """Write the homes of a network under a folder."""
-    genesis = make_genesis(validators)
+def make_homes(folder: Path, validators: int, oracles: int = 0) -> Homes:
+    """Write the homes of a network's nodes under a folder."""
+    genesis = make_genesis(validators, oracles)
     peers = tuple(
         PeerConfig(
             SigningKey(_seed(1, i)).public.hex(),
