@@ -211,7 +211,7 @@ def test_a_feeder_without_money_signs_nothing_until_it_has_some(node):
     ours, customer = feeder_key(0), CUSTOMER
 
     def pay(payer, payee, units):
-        body = Transfer(address_of(payee.public), Units(units), bytes(32), None)
+        body = Transfer(address_of(payee.public), Units(units), bytes(32), ())
         intent = Intent(node.chain.chain_id, Policy.single(payer.public), node.next_nonce(payer),
                         Units(100), FOREVER, body)  # fmt: skip
         assert node.take(encode(sign(intent, payer))).code == ""
