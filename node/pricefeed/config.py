@@ -19,6 +19,7 @@ from node.pricefeed.policy import FeedRules
 from node.pricefeed.sources import check_source
 
 HEAD: Final = "Configuration of a BillCoin price feeder; see docs/operating/oracle.md."
+KEY_FILE: Final = "keys/oracle.key"
 NODES_MAX: Final = 16
 
 Span = Annotated[int, Meta(ge=1_000, le=24 * 3_600_000)]
@@ -34,7 +35,7 @@ class FeederConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Nodes of the network: the one that answered last is asked, then the others."""
     source: str = "file:price.json"
     """`file:PATH`, from the home if relative, or `https://HOST/PATH`."""
-    key_file: str = "keys/oracle.key"
+    key_file: str = KEY_FILE
     feed_every_ms: Span = 3_600_000
     """How old the chain's price may become until this feeder opens its next round."""
     read_every_ms: Span = 60_000

@@ -15,7 +15,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from simulator.testnet.figures import UNITS_PER_LITRE, Figures, format_ms
+from simulator.testnet.figures import UNITS_PER_LITRE, Figures, format_ms, format_price
 from simulator.testnet.layout import ProcessState
 
 MILK: Final = "bright_white"
@@ -223,6 +223,7 @@ def _figures(figures: Figures) -> Grid:
             ("paid→valid p50", format_ms(validate["p50"])),
             ("paid→valid p95", format_ms(validate["p95"])),
             ("paid→valid p99", format_ms(validate["p99"])),
+            ("milk price", format_price(figures.litre_micro_myr)),
         ]
     )
     row = Grid()

@@ -24,7 +24,13 @@ from node.environment import explain_environment, is_environment
 from node.errors import NodeFault
 from simulator.testnet.create import EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX
 from simulator.testnet.errors import NotRunning, TestnetFault
-from simulator.testnet.layout import VALIDATORS_MAX, Layout, RunState
+from simulator.testnet.layout import (
+    ORACLES_MAX,
+    ORACLES_USUAL,
+    VALIDATORS_MAX,
+    Layout,
+    RunState,
+)
 from simulator.testnet.load import ACCOUNTS_MAX
 from simulator.testnet.run import Run, Wishes, ensure_created
 
@@ -33,7 +39,7 @@ DOWN_STEP_S: Final = 0.05
 
 app = typer.Typer(
     name="testnet",
-    help="A whole network on this machine: validators, broker, mint, payments, dairy, shopper.",
+    help="A whole network on this machine: validators, milk, its price, payments, a shopper.",
     no_args_is_help=True,
 )
 
@@ -75,12 +81,19 @@ def init(
             help=f"How many blocks an epoch has; {Staking().epoch_blocks} unless said.",
         ),
     ] = None,
+    oracles: Annotated[
+        int | None,
+        whole_option(
+            most=ORACLES_MAX,
+            help=f"How many processes feed the price of milk; {ORACLES_USUAL} unless said.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a network's keys, genesis and homes, and start nothing. Does nothing if it is made."""
     layout = Layout(directory)
     with _told(), layout.held():
-        made = ensure_created(layout, validators, seed, load_accounts, epoch_blocks)
+        made = ensure_created(layout, validators, seed, load_accounts, epoch_blocks, oracles)
     if as_json:
         typer.echo(
             json.dumps(

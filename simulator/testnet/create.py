@@ -40,12 +40,14 @@ from ledger.types.evidence import MilkKind
 from node.config import JOURNAL_FOLDER
 from node.home.key_file import keep_seed, read_seed
 from node.home.whole_file import write_whole
+from node.pricefeed.config import KEY_FILE, FeederConfig
+from node.pricefeed.config import prepare as prepare_oracle
 from node.shell.disk.journal import begin_journal
 from simulator.dairy.setup import SEED_NAME, DairyIdentity
 from simulator.dairy.setup import prepare as prepare_dairy
 from simulator.dairy.shopper import key_path as shopper_key_path
 from simulator.dairy.shopper import prepare as prepare_shopper
-from simulator.testnet.layout import LAYOUT_VERSION, Description, Layout
+from simulator.testnet.layout import LAYOUT_VERSION, ORACLES_USUAL, Description, Layout
 from simulator.testnet.load import load_accounts, load_meters
 
 NETWORK_NAME: Final = "dev"
@@ -58,6 +60,8 @@ STAKE_UNITS: Final = Units(100_000 * UNITS_PER_BILL)
 """What each validator has at stake; equal, so every one leads as often."""
 BOND_UNITS: Final = Units(10_000 * UNITS_PER_BILL)
 """What the plant vouches with: half of the largest run that it may mint."""
+ORACLE_PURSE_UNITS: Final = Units(100 * UNITS_PER_BILL)
+"""Each oracle's: a million fees."""
 PURSES: Final = {
     "shopper": Units(1_000_000 * UNITS_PER_BILL),
     "mmu": Units(10_000 * UNITS_PER_BILL),
@@ -94,6 +98,7 @@ def create(
     seed: int | None,
     load_count: int = 0,
     epoch_blocks: int | None = None,
+    oracles: int = ORACLES_USUAL,
 ) -> Description:
     """Make everything under the directory that a first start needs, but for ports.
 
@@ -116,19 +121,10 @@ def create(
         "regulator": address_of(regulator.public),
         "treasury": address_of(treasury.public),
     }
+    feeders = [_oracle(layout, name, draw) for name in oracle_names(oracles)]
     accounts = tuple(GenesisAccount(purses[name], units) for name, units in PURSES.items())
-    devices = tuple(
-        # Farms run their own meters; what names no operator is the plant's.
-        GenesisDevice(
-            d.key,
-            d.kind,
-            d.plant,
-            d.operator or mint.mmu_address,
-            d.calibrated_until_ms,
-            d.flow_max_l_per_h,
-        )
-        for d in dairy.devices
-    )
+    accounts += tuple(GenesisAccount(feeder, ORACLE_PURSE_UNITS) for feeder in feeders)
+    devices = _devices(dairy, mint.mmu_address)
     spenders: tuple[GenesisAccount, ...] = ()
     if load_count:
         secret = draw("load")
@@ -137,6 +133,7 @@ def create(
         until_ms = time.time_ns() // 1_000_000 + STOCK_DAYS * DAY_MS
         devices += load_meters(secret, mint.mmu_address, until_ms)
     roles = _roles(mint, dairy, purses, merchant)
+    roles += tuple(GenesisRole(Role.ORACLE, feeder) for feeder in feeders)
     genesis = _genesis(seats, accounts, spenders, roles, devices, mint.mmu_address)
     if epoch_blocks is not None:
         staking = replace(genesis.parameters.staking, epoch_blocks=epoch_blocks)
@@ -152,6 +149,7 @@ def create(
         chain_id=genesis.chain_id.hex(),
         prefix=PREFIX,
         stock_units=sum(stock.units for stock in genesis.stock),
+        oracles=oracles,
     )
     write_whole(layout.description_path, msgspec.json.encode(description) + b"\n")
     return description
@@ -196,6 +194,17 @@ def _mint(home: Path, draw: Draw) -> MintIdentity:
     return prepare_mint(home)
 
 
+def oracle_names(oracles: int) -> list[str]:
+    """Name the oracles' processes and homes."""
+    return [f"oracle-{index}" for index in range(oracles)]
+
+
+def _oracle(layout: Layout, name: str, draw: Draw) -> Address:
+    """Make an oracle's home; its configuration comes with each start."""
+    _plant(layout.home(name) / KEY_FILE, draw(name))
+    return prepare_oracle(layout.home(name), FeederConfig()).address
+
+
 def _merchant(layout: Layout, draw: Draw) -> Address:
     """Make the payments service's home with the merchant's key; its ports come with each start."""
     _plant(layout.home("api") / "payout.key", draw("merchant"))
@@ -208,6 +217,16 @@ def _merchant(layout: Layout, draw: Draw) -> Address:
         prefix=PREFIX,
     )
     return identity.payout_address
+
+
+def _devices(dairy: DairyIdentity, mmu: Address) -> tuple[GenesisDevice, ...]:
+    """List the dairy's devices: farms run their own meters, the plant all others."""
+    return tuple(
+        GenesisDevice(
+            d.key, d.kind, d.plant, d.operator or mmu, d.calibrated_until_ms, d.flow_max_l_per_h
+        )
+        for d in dairy.devices
+    )
 
 
 def _roles(

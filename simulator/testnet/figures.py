@@ -49,6 +49,11 @@ def format_ms(value: float | None) -> str:
     return "–" if value is None else f"{value:,.0f} ms"
 
 
+def format_price(micro_myr: int | None) -> str:
+    """Write a price of a litre, cut to a hundredth of a sen; a dash for none."""
+    return "–" if micro_myr is None else f"RM {micro_myr // 100 / 10_000:.4f}/L"
+
+
 def format_litres(units: int) -> str:
     """Write units as litres with all their digits, so that nothing is rounded away."""
     whole, rest = divmod(abs(units), UNITS_PER_LITRE)
@@ -134,6 +139,8 @@ class Figures:
     validate: Latencies = field(default_factory=Latencies)
     purchases: deque[Purchase] = field(default_factory=lambda: deque(maxlen=PURCHASES_SHOWN_MAX))
     lots: list[LotReport] = field(default_factory=list)
+    litre_micro_myr: int | None = None
+    """The chain's price of a litre in millionths of a ringgit; None before there is one."""
     _heights: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=31))
 
     def take_node(self, name: str, report: NodeReport, passed_ms: int) -> None:

@@ -20,9 +20,14 @@ from node.home.lock import LOCK_FILE, owned
 from node.home.whole_file import write_whole
 from simulator.testnet.errors import AlreadyRunning, LayoutFault, PlaceFault
 
-LAYOUT_VERSION: Final = 2
+LAYOUT_VERSION: Final = 3
 VALIDATORS_MAX: Final = 32
 """More nodes than this on one machine show the machine, not the protocol."""
+
+
+ORACLES_USUAL: Final = 1
+"""A development chain listens to one; four is the least on a real one."""
+ORACLES_MAX: Final = 16
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,6 +39,13 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefix: str
     stock_units: int
     """Litres on record at genesis, in units: what was minted since is the rest."""
+    oracles: int
+
+
+class _Versioned(msgspec.Struct, frozen=True):
+    """The one field that a description of every version has."""
+
+    version: int
 
 
 class ProcessState(msgspec.Struct, frozen=True):
@@ -97,6 +109,11 @@ class Layout:
         """Name the home of one of the other processes."""
         return self.root / name
 
+    @property
+    def market_path(self) -> Path:
+        """Name the file that says what milk costs: the oracles' source."""
+        return self.root / "market" / "price.json"
+
     def log(self, name: str) -> Path:
         """Name a process's log."""
         return self.logs / f"{name}.log"
@@ -112,13 +129,13 @@ class Layout:
         except NotADirectoryError:
             raise LayoutFault(self.root, "it is not a directory") from None
         try:
-            description = msgspec.json.decode(raw, type=Description)
+            version = msgspec.json.decode(raw, type=_Versioned).version
+            if version != LAYOUT_VERSION:  # Another version has other fields.
+                found = f"its layout is version {version}, this is {LAYOUT_VERSION}"
+                raise LayoutFault(self.root, found)
+            return msgspec.json.decode(raw, type=Description)
         except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
             raise LayoutFault(self.description_path, f"it can't be read ({fault})") from None
-        if description.version != LAYOUT_VERSION:
-            found = f"its layout is version {description.version}, this is {LAYOUT_VERSION}"
-            raise LayoutFault(self.root, found)
-        return description
 
     def read_state(self) -> RunState | None:
         """Read the account of the present or last run, if there is one that can be read."""

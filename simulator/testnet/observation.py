@@ -100,7 +100,7 @@ class Observer:
         self.figures.mark(self.passed_ms)
         self.read_purchases()
         if self._rounds % LOTS_EVERY_ROUNDS == 0:
-            await self._ask_lots()
+            await self._ask_market()
         if self._rounds % FORKS_EVERY_ROUNDS == 0:
             await self.compare()
         self._rounds += 1
@@ -144,13 +144,15 @@ class Observer:
             return
         self.figures.take_node(name, _report(status), self.passed_ms)
 
-    async def _ask_lots(self) -> None:
+    async def _ask_market(self) -> None:
+        """Ask the first validator that answers for the newest lots and the price."""
         for name, client in self._clients.items():
             if name in self.figures.silent:
                 continue
             try:
                 async with asyncio.timeout(ASK_TIMEOUT_S):
                     lots = await client.lots(LOTS_SHOWN_MAX + 2)
+                    price = await client.price()
             except (ClientFault, TimeoutError):
                 continue
             self.figures.lots = [
@@ -160,6 +162,7 @@ class Observer:
                 for lot in lots
                 if lot.plant != OPENING_PLANT
             ]
+            self.figures.litre_micro_myr = price.litre_micro_myr or None
             return
 
 

@@ -17,16 +17,23 @@ from iot_minting.gateway.config import MintConfig, MintIdentity, write_config
 from iot_minting.gateway.config import prepare as prepare_mint
 from node.config import NodeConfig, PeerConfig, save_config
 from node.home.key_file import read_key
+from node.pricefeed.config import FeederConfig
+from node.pricefeed.config import prepare as prepare_oracle
 from simulator.dairy.setup import DairyConfig
 from simulator.dairy.shopper import prepare as prepare_shopper
-from simulator.testnet.create import PREFIX, REGULATOR_KEY_FILE
+from simulator.testnet.create import PREFIX, REGULATOR_KEY_FILE, oracle_names
 from simulator.testnet.errors import MissingProgram
-from simulator.testnet.layout import Layout, show_path
+from simulator.testnet.layout import ORACLES_USUAL, Layout, show_path
 from simulator.testnet.supervisor import Program, listens
 
 LOOPBACK: Final = "127.0.0.1"
 NODES_ASKED_MAX: Final = 16
 """The most nodes that one service is told of."""
+MARKET_SOURCE: Final = "file:../market/price.json"
+"""From an oracle's home: the whole folder may be carried elsewhere."""
+FEED_EVERY_MS: Final = 30_000
+READ_EVERY_MS: Final = 10_000
+"""Far more often than in earnest, so that one who looks on sees the price move."""
 HEARTBEAT_MS: Final = 333
 """An empty block this often: shorter than a real network's, so that a board shows life."""
 
@@ -36,18 +43,30 @@ def node_names(validators: int) -> list[str]:
     return [f"node-{index}" for index in range(validators)]
 
 
-def port_uses(validators: int) -> list[str]:
+def port_uses(validators: int, oracles: int = ORACLES_USUAL) -> list[str]:
     """List every port a network needs, the ones that people open first."""
     nodes = node_names(validators)
-    return ["api", *(f"{n} rpc" for n in nodes), "broker", "database", *(f"{n} p2p" for n in nodes)]
+    inner = ["broker", "database", *(f"{n} p2p" for n in nodes), *oracle_names(oracles)]
+    return ["api", *(f"{n} rpc" for n in nodes), *inner]
 
 
-def configure(layout: Layout, validators: int, ports: Mapping[str, int]) -> None:
+def configure(
+    layout: Layout, validators: int, ports: Mapping[str, int], oracles: int = ORACLES_USUAL
+) -> None:
     """Write every home's configuration for these ports."""
     _configure_nodes(layout, validators, ports)
     mint = prepare_mint(layout.home("mint"))
     api = _configure_api(layout, validators, ports)
     _configure_milk(layout, validators, ports, mint, api)
+    for name in oracle_names(oracles):
+        config = FeederConfig(
+            node_urls=tuple(node_urls(ports, validators)),
+            source=MARKET_SOURCE,
+            feed_every_ms=FEED_EVERY_MS,
+            read_every_ms=READ_EVERY_MS,
+            port=ports[name],
+        )
+        prepare_oracle(layout.home(name), config)
 
 
 def _configure_nodes(layout: Layout, validators: int, ports: Mapping[str, int]) -> None:
@@ -128,7 +147,9 @@ def _configure_milk(
     )
 
 
-def programs(layout: Layout, validators: int, ports: Mapping[str, int]) -> list[Program]:
+def programs(
+    layout: Layout, validators: int, ports: Mapping[str, int], oracles: int = ORACLES_USUAL
+) -> list[Program]:
     """List every process: how it starts, what it needs, how to tell that it works."""
     billcoin = _billcoin()
 
@@ -153,6 +174,10 @@ def programs(layout: Layout, validators: int, ports: Mapping[str, int]) -> list[
         run("api", "api", "run", "--home", home("api"), needs=("database",), port="api"),
         run("mint", "mint", "run", "--home", home("mint"), needs=("broker",)),
         run("dairy", "sensors", "run", "--home", home("dairy"), needs=("broker",)),
+        *(
+            run(name, "oracle", "run", "--home", home(name), port=name)
+            for name in oracle_names(oracles)
+        ),
         run("shopper", "sensors", "shop", "--home", home("shopper"), needs=("api",)),
     ]
 
@@ -164,6 +189,7 @@ def addresses(layout: Layout, ports: Mapping[str, int]) -> dict[str, str]:
         "API documents": f"{api_url(ports)}/docs",
         "Node RPC": f"{node_url(ports, 0)}/v1/status",
         "Metrics": f"{node_url(ports, 0)}/metrics",
+        "Milk price": f"{node_url(ports, 0)}/v1/price",
         "MQTT broker": f"mqtt://{LOOPBACK}:{ports['broker']}",
         "Logs": show_path(layout.logs),
     }

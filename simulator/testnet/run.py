@@ -19,14 +19,17 @@ from rich.console import Console
 from rich.live import Live
 
 from ledger.genesis import parse_genesis
+from node.home.whole_file import write_whole
 from node.output import steady
+from node.pricefeed.quotes import format_myr
 from simulator.testnet import plan
 from simulator.testnet.board import Scene, draw
 from simulator.testnet.create import create
 from simulator.testnet.errors import LayoutFault
 from simulator.testnet.figures import Figures
-from simulator.testnet.layout import Description, Layout, RunState, show_path
+from simulator.testnet.layout import ORACLES_USUAL, Description, Layout, RunState, show_path
 from simulator.testnet.leash import last_line
+from simulator.testnet.market import market_file
 from simulator.testnet.observation import Observer
 from simulator.testnet.plain import draw_end, draw_line
 from simulator.testnet.ports import find_ports
@@ -35,6 +38,7 @@ from simulator.testnet.supervisor import Supervisor, end_leftovers, now_ms
 
 DRAW_EVERY_S: Final = 1.0
 OBSERVE_EVERY_S: Final = 1.0
+PRICE_EVERY_S: Final = 5.0
 LINE_EVERY_MS: Final = 5_000
 LEFTOVERS_PATIENCE_S: Final = 3.0
 LAST_LOOK_S: Final = 3.0
@@ -59,11 +63,16 @@ def ensure_created(
     seed: int | None,
     load_count: int = 0,
     epoch_blocks: int | None = None,
+    oracles: int | None = None,
 ) -> Description:
     """Give the network of a directory, made first if there is none; the caller holds it."""
     found = layout.describe()
     if found is None:
-        return create(layout, validators or 4, seed, load_count, epoch_blocks)
+        feeders = ORACLES_USUAL if oracles is None else oracles
+        return create(layout, validators or 4, seed, load_count, epoch_blocks, feeders)
+    if oracles is not None and found.oracles != oracles:
+        what = f"this network was made with {found.oracles} oracles, not {oracles}"
+        raise LayoutFault(layout.root, what)
     if validators is not None and found.validators != validators:
         what = f"this network was made with {found.validators} validators, not {validators}"
         raise LayoutFault(layout.root, what)
@@ -86,11 +95,13 @@ class Run:
         earlier = layout.read_state()
         if earlier is not None:
             end_leftovers(earlier.processes, LEFTOVERS_PATIENCE_S)
-        self._ports = find_ports(plan.port_uses(description.validators), wishes.port_base)
-        plan.configure(layout, description.validators, self._ports)
+        validators, oracles = description.validators, description.oracles
+        self._ports = find_ports(plan.port_uses(validators, oracles), wishes.port_base)
+        plan.configure(layout, validators, self._ports, oracles)
+        self._write_price()
         self._names = plan.node_names(description.validators)
         self._supervisor = Supervisor(
-            plan.programs(layout, description.validators, self._ports),
+            plan.programs(layout, validators, self._ports, oracles),
             layout,
             plan.environment(),
             RestartPolicy(),
@@ -118,6 +129,7 @@ class Run:
                 group.create_task(self._steadily("reading figures", lambda: self._watch(observer))),
                 group.create_task(self._steadily("showing the run", self._show)),
                 group.create_task(self._steadily("writing testnet.json", self._account)),
+                group.create_task(self._steadily("writing the milk's price", self._set_price)),
             ]
             group.create_task(self._until(stop, observer, watching))
             await self._supervisor.run()
@@ -171,6 +183,17 @@ class Run:
         while True:
             self._write_state()
             await asyncio.sleep(DRAW_EVERY_S)
+
+    async def _set_price(self) -> None:
+        while True:
+            self._write_price()
+            await asyncio.sleep(PRICE_EVERY_S)
+
+    def _write_price(self) -> None:
+        """Say what milk costs now, where the oracles read it."""
+        path = self._layout.market_path
+        path.parent.mkdir(exist_ok=True)
+        write_whole(path, market_file(time.time_ns() // 1_000_000))
 
     async def _show(self) -> None:
         """Show the run in the way that the terminal allows."""
@@ -231,7 +254,12 @@ class Run:
         )
 
     def _write_state(self) -> None:
-        figures = {**self.figures.summary(), "height": self.figures.height}
+        litre = self.figures.litre_micro_myr
+        figures = {
+            **self.figures.summary(),
+            "height": self.figures.height,
+            "litre_myr": None if litre is None else format_myr(litre),
+        }
         nodes = {
             name: {"height": node.height, "view": node.view, "peers": node.peers}
             for name, node in self.figures.nodes.items()

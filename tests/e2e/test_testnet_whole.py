@@ -26,6 +26,7 @@ from ledger.types.transfer import Transfer
 from simulator.dairy.setup import FARMS, identify, read_seed
 from simulator.dairy.wallet import PaymentOffer, Wallet
 from simulator.testnet.figures import format_litres
+from simulator.testnet.market import SWING_MICRO_MYR, USUAL_MICRO_MYR
 from tests.support.minting.mqtt_wire import capture, publish
 from tests.support.testnet.running import BILLCOIN, ODD_NAME, RunningTestnet
 
@@ -129,6 +130,18 @@ def test_readings_become_milk_and_an_order_paid_with_it_validates(net):
     supply = net.ask("node-0", lambda client: client.supply())
     assert supply.ok
     assert supply.supply_units == supply.minted_units - supply.redeemed_units
+
+
+def test_the_price_of_milk_is_fed_and_outlives_its_feeder(net):
+    def price():
+        return net.ask("node-0", lambda client: client.price())
+
+    net.until(lambda: price().litre_micro_myr, START_S, "first price")
+    assert abs(price().litre_micro_myr - USUAL_MICRO_MYR) <= SWING_MICRO_MYR
+    net.until(lambda: net.state().figures["litre_myr"], START_S, "price on the board")
+    first = price().round
+    os.kill(net.pid("oracle-0"), signal.SIGKILL)
+    net.until(lambda: price().round > first, CATCH_UP_S, "price after the feeder's death")
 
 
 def test_the_shopper_pays_whatever_proxies_the_environment_names(net):

@@ -50,6 +50,7 @@ HOMES = [
     ("dairy", ("sensors", "run", "--home")),
     ("shopper", ("sensors", "shop", "--home")),
     ("api", ("api", "run", "--home")),
+    ("oracle-0", ("oracle", "run", "--home")),
 ]
 
 

@@ -27,7 +27,7 @@ ALLOWED = {
     "simulator/dairy/setup.py": "until when instruments are calibrated",
     "simulator/dairy/shopper.py": "dates of purchases and log lines",
     "simulator/testnet/create.py": "dates of a genesis and its stock",
-    "simulator/testnet/run.py": "the date of a run's start",
+    "simulator/testnet/run.py": "the dates of a run's start and of its invented prices",
 }
 
 

@@ -59,6 +59,7 @@ def full_figures():
         )
     figures.validate.add(120)
     figures.purchases.appendleft(Purchase("12:00:01", "order …ABC", 120.0))
+    figures.litre_micro_myr = 3_612_345
     figures.lots = [LotReport("ab12cd34", "whole", 200 * BILL, 199 * BILL)]
     return figures
 
@@ -186,7 +187,7 @@ def test_a_hundred_columns_and_thirty_lines_show_everything():
     text = shown(draw(scene(full_figures()), 100, 30), 100, 30)
     for part in (
         "1,203", "23 ms", "killed by SIGKILL", "holds", "✓ Paid", "ab12cd34",
-        "http://127.0.0.1:8080/", "broker",
+        "http://127.0.0.1:8080/", "broker", "RM 3.6123/L",
     ):  # fmt: skip
         assert part in text
 

@@ -12,13 +12,16 @@ from api.config import load_config as load_api_config
 from iot_minting.gateway.config import read_config as read_mint_config
 from ledger.genesis import parse_genesis
 from ledger.params import Staking
+from ledger.primitives.keys import address_of
 from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
 from node.config import JOURNAL_FOLDER
 from node.config import load_config as load_node_config
+from node.pricefeed.config import load_config as load_feeder_config
+from node.pricefeed.config import read_feeder_key
 from node.shell.disk.journal import Journal
 from simulator.testnet.cli import app
-from simulator.testnet.create import EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX, create
+from simulator.testnet.create import EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX, create, oracle_names
 from simulator.testnet.errors import LayoutFault
 from simulator.testnet.layout import Layout, RunState
 from simulator.testnet.plan import configure, environment, node_names, port_uses, programs
@@ -43,7 +46,7 @@ def test_a_made_network_is_described_and_its_genesis_begins_a_chain(layout):
     assert genesis.development
     assert description.stock_units == sum(stock.units for stock in genesis.stock)
     assert {role.role for role in genesis.roles} >= {
-        Role.REGULATOR, Role.MMU, Role.ATTESTOR, Role.MERCHANT, Role.FARMER,
+        Role.REGULATOR, Role.MMU, Role.ATTESTOR, Role.MERCHANT, Role.FARMER, Role.ORACLE,
     }  # fmt: skip
 
 
@@ -86,6 +89,22 @@ def test_a_network_is_made_once(layout):
     assert ensure_created(layout, None, None) == first
     with pytest.raises(LayoutFault, match="3 validators, not 4"):
         ensure_created(layout, 4, None)
+
+
+def test_a_network_has_the_oracles_that_were_asked_for_each_with_a_key_and_money(layout):
+    assert ensure_created(layout, 1, 1, oracles=4).oracles == 4
+    genesis = genesis_of(layout)
+    licensed = {grant.holder for grant in genesis.roles if grant.role is Role.ORACLE}
+    homes = [layout.home(name) for name in oracle_names(4)]
+    configure(layout, 1, dict.fromkeys(port_uses(1, 4), 1), 4)
+    keys = {read_feeder_key(load_feeder_config(home)).public for home in homes}
+    assert licensed == {address_of(key) for key in keys}
+    assert len(licensed) == 4
+    assert licensed <= {account.address for account in genesis.accounts}
+    with pytest.raises(LayoutFault, match="4 oracles, not 1"):
+        ensure_created(layout, None, None, oracles=1)
+    planned = {each.name for each in programs(layout, 1, dict.fromkeys(port_uses(1, 4), 1), 4)}
+    assert planned >= set(oracle_names(4))
 
 
 def test_epochs_have_the_length_that_was_asked_for(layout):
@@ -136,7 +155,7 @@ def test_every_process_of_a_network_is_planned_with_what_it_needs(layout, monkey
     ports = dict.fromkeys(port_uses(4), 1)
     planned = {program.name: program for program in programs(layout, 4, ports)}
     assert set(planned) == {
-        *node_names(4), "broker", "database", "api", "mint", "dairy", "shopper",
+        *node_names(4), "broker", "database", "api", "mint", "dairy", "oracle-0", "shopper",
     }  # fmt: skip
     assert planned["api"].needs == ("database",)
     assert all(planned[name].needs == () for name in node_names(4))

@@ -12,7 +12,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from node.client.http import NodeClient
-from node.client.views import FinalBlock, LotView, NodeStatus
+from node.client.views import FinalBlock, LotView, NodeStatus, PriceView
 from simulator.testnet import plan
 from simulator.testnet.create import create
 from simulator.testnet.figures import Figures
@@ -42,12 +42,21 @@ def lot(number, plant):
     return LotView(name, name, "whole", plant, "line", 1, Units(5), Units(3), 0)
 
 
+def price(litre_micro_myr):
+    return PriceView(
+        round=1, litre_micro_myr=litre_micro_myr, updated_ms=0, height=1, time_ms=0, fresh_ms=1,
+        low_micro_myr=0, high_micro_myr=9, floor_micro_myr=0, ceiling_micro_myr=9, quorum=1,
+        feeders_least=1, feeders=(), feeds=(), fee_units=Units(100),
+    )  # fmt: skip
+
+
 class FakeNodes:
     """Validators that answer from memory; one that is missing does not answer."""
 
     def __init__(self, statuses):
         self.statuses = statuses
         self.salts = dict.fromkeys(statuses, 0)
+        self.litre_micro_myr = 0
         self.lots = [lot(2, OPENING_PLANT), lot(1, "ampang")]
 
     def connect(self, url):
@@ -62,6 +71,8 @@ class FakeNodes:
             found = self.statuses[name]
         elif path == "/v1/lots":
             found = self.lots
+        elif path == "/v1/price":
+            found = price(self.litre_micro_myr)
         else:
             height = int(path.rpartition("/")[2])
             found = block(height, self.salts[name])
@@ -101,6 +112,13 @@ def test_a_silent_validator_is_noted_and_disturbs_no_other(tmp_path):
 def test_only_milk_that_was_minted_is_listed(tmp_path):
     figures = observe(FakeNodes({"n1": status(6)}), tmp_path)
     assert [found.name for found in figures.lots] == ["01010101"]
+
+
+def test_the_price_is_known_once_it_was_fed(tmp_path):
+    nodes = FakeNodes({"n1": status(6)})
+    assert observe(nodes, tmp_path).litre_micro_myr is None
+    nodes.litre_micro_myr = 3_612_345
+    assert observe(nodes, tmp_path).litre_micro_myr == 3_612_345
 
 
 def test_two_hashes_at_one_height_are_a_fork(tmp_path):
