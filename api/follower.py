@@ -24,9 +24,8 @@ from api.node_port import NodePort
 from api.node_watch import NodeWatch
 from api.services.settlement import Observed, Settled, settle
 from api.services.stock import LOTS_MAX, mirror
-from ledger.types.mandate import ChargeMandate
 from ledger.types.milk import MintLot
-from ledger.types.transaction import Transaction, decode_transaction
+from ledger.types.transaction import Transaction, basket_of, decode_transaction
 from ledger.types.transfer import REFERENCE_BYTES, Transfer
 from node.client.errors import ClientFault
 from node.client.views import FinalBlock, LotView
@@ -90,9 +89,7 @@ def read_blocks(blocks: Sequence[FinalBlock]) -> BlockPayments:
             body = transaction.intent.body
             if isinstance(body, MintLot):
                 found.minted = found.minted or not receipt.code
-            if not isinstance(body, Transfer | ChargeMandate):
-                continue
-            for part in () if receipt.code else body.redeem:
+            for part in () if receipt.code else basket_of(body):
                 found.redeemed_units[part.lot] = found.redeemed_units.get(part.lot, 0) + part.units
             paid = observe(transaction, receipt.code, block.height, block.hash, block.time_ms)
             if paid is not None:

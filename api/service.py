@@ -333,6 +333,9 @@ def lot_json(lot: LotView) -> dict[str, object]:
         "height": lot.height,
         "minted": format_bill(Units(lot.minted_units)),
         "remaining": format_bill(Units(lot.remaining_units)),
+        "loose": format_bill(Units(lot.loose_units)),
+        "packedUnsold": format_bill(Units(lot.packed_unsold_units)),
+        "status": lot.status,
         "expiresAt": format_time(lot.expires_ms),
     }
 

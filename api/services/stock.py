@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ledger.state.records import LotStatus
 from node.client.views import LotView
 
 LOTS_MAX: Final = 256
@@ -92,13 +93,16 @@ async def adjust(
 
 
 async def mirror(connection: AsyncConnection, lots: Sequence[LotView], now_ms: int) -> None:
-    """Take the ledger's word for its lots."""
+    """Take the ledger's word for its lots.
+
+    What stands in packs is not sold by the lot's id, what is frozen or recalled not at all.
+    """
     if not lots:
         return
     await connection.execute(
         text("""
             INSERT INTO lots (id, kind, plant, minted_units, remaining_units, expires_ms, seen_ms)
-            VALUES (:id, :kind, :plant, :minted, :remaining, :expires_ms, :seen_ms)
+            VALUES (:id, :kind, :plant, :minted, :for_sale, :expires_ms, :seen_ms)
             ON CONFLICT (id) DO UPDATE SET remaining_units = EXCLUDED.remaining_units
         """),
         [
@@ -107,7 +111,7 @@ async def mirror(connection: AsyncConnection, lots: Sequence[LotView], now_ms: i
                 "kind": str(lot.kind),
                 "plant": lot.plant,
                 "minted": lot.minted_units,
-                "remaining": lot.remaining_units,
+                "for_sale": lot.loose_units if lot.status == LotStatus.SOUND else 0,
                 "expires_ms": lot.expires_ms,
                 "seen_ms": now_ms,
             }

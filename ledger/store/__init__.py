@@ -4,7 +4,13 @@
 `memory` and `disk` where the cells are.
 """
 
-from ledger.store.answers import HistoryEntry, LotEntry, StoredBlock, TransactionRecord
+from ledger.store.answers import (
+    HistoryEntry,
+    LotEntry,
+    ProductEntry,
+    StoredBlock,
+    TransactionRecord,
+)
 from ledger.store.chain import ChainStore
 from ledger.store.memory import MemoryStore
 from ledger.store.schema import Finalized, Head
@@ -16,6 +22,7 @@ __all__ = [
     "HistoryEntry",
     "LotEntry",
     "MemoryStore",
+    "ProductEntry",
     "StoredBlock",
     "TransactionRecord",
 ]

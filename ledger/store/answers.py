@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ledger.primitives.hashing import Hash
+from ledger.state.dairy import ProductLot
 from ledger.state.records import Lot
 from ledger.types.block import Block, Receipt
 from ledger.types.transaction import TxId
@@ -35,6 +36,15 @@ class HistoryEntry:
     height: int
     index: int
     txid: TxId
+
+
+@dataclass(frozen=True, slots=True)
+class ProductEntry:
+    """A product lot, its id, and the lot it is of. (product.height, id) is the cursor."""
+
+    id: Hash
+    product: ProductLot
+    lot: Lot
 
 
 @dataclass(frozen=True, slots=True)

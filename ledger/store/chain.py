@@ -4,6 +4,7 @@ A store offers the committed state as a `Reader`. Where cells are kept is left t
 and `DiskStore`, which offer four methods: get, scan, write, close.
 """
 
+import itertools
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,8 +19,14 @@ from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.state.lattice import EMPTY_ACCUMULATOR, state_root
-from ledger.state.tables import COMMITTEES, LOTS, epoch_name
-from ledger.store.answers import HistoryEntry, LotEntry, StoredBlock, TransactionRecord
+from ledger.state.tables import COMMITTEES, LOTS, PRODUCTS, epoch_name
+from ledger.store.answers import (
+    HistoryEntry,
+    LotEntry,
+    ProductEntry,
+    StoredBlock,
+    TransactionRecord,
+)
 from ledger.store.pruning import FIRST_KEPT, keep_from, pruned_cells
 from ledger.store.schema import (
     ACCUMULATOR_KEY,
@@ -36,6 +43,7 @@ from ledger.store.schema import (
     INDEX_BYTES,
     KEPT_KEY,
     LOT_ORDER,
+    LOT_PRODUCTS,
     RECEIPTS,
     SCHEMA_VERSION,
     STATE,
@@ -301,19 +309,40 @@ class ChainStore(ABC):
         """List the lots that a farm's milk is in, those made last first, below a (height, id)."""
         return self._list_lots(FARM_LOTS + farm, limit, before)
 
+    def lot(self, lot_id: Hash) -> LotEntry | None:
+        """Find a lot."""
+        lot = LOTS.get(self, lot_id)
+        return None if lot is None else LotEntry(lot_id, lot)
+
+    def products(
+        self, lot_id: Hash, limit: int = 100, before: tuple[int, Hash] | None = None
+    ) -> list[ProductEntry]:
+        """List the product lots of a lot, those packed last first, below a (height, id)."""
+        lot, entries = LOTS.get(self, lot_id), []
+        for product_id in self._ids_below(LOT_PRODUCTS + lot_id, limit, before):
+            product = PRODUCTS.get(self, product_id)
+            assert lot is not None, "packs are filled from a lot"
+            assert product is not None, "the index names a product lot that is not there"
+            entries.append(ProductEntry(product_id, product, lot))
+        return entries
+
     def _list_lots(
         self, prefix: bytes, limit: int, before: tuple[int, Hash] | None
     ) -> list[LotEntry]:
-        stop = _after(prefix) if before is None else height_key(prefix, before[0]) + before[1]
         entries: list[LotEntry] = []
-        for key, _ in self._scan(prefix, stop, reverse=True):
-            if len(entries) >= limit:
-                break
-            lot_id = Hash(key[len(prefix) + HEIGHT_BYTES :])
+        for lot_id in self._ids_below(prefix, limit, before):
             lot = LOTS.get(self, lot_id)
             assert lot is not None, "the index names a lot that is not there"
             entries.append(LotEntry(lot_id, lot))
         return entries
+
+    def _ids_below(
+        self, prefix: bytes, limit: int, before: tuple[int, Hash] | None
+    ) -> Iterator[Hash]:
+        """Walk an index by height and id, newest first, below a (height, id)."""
+        stop = _after(prefix) if before is None else height_key(prefix, before[0]) + before[1]
+        for key, _ in itertools.islice(self._scan(prefix, stop, reverse=True), limit):
+            yield Hash(key[len(prefix) + HEIGHT_BYTES :])
 
     # For an audit, which looks at every cell.
 

@@ -16,6 +16,7 @@
 | `w` tank(32) farm(32) height(8) index(4)   | the id of a collection of the farm's milk   |
 | `o` height(8) lot id(32)                   | nothing: lots by the height they were made  |
 | `g` farm(32) height(8) lot id(32)          | nothing: lots by the farms of their milk    |
+| `p` lot id(32) height(8) product id(32)    | nothing: product lots by lot and height     |
 | `m` time in ms(8)                          | the height(8) of the block of that time     |
 | `K`                                        | the lowest height above 0 kept whole(8)     |
 | `e` height(8)                              | the header of a block below that            |
@@ -40,13 +41,14 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash, WireHash
 from ledger.primitives.keys import Address
 from ledger.rules import named_accounts
+from ledger.state.dairy import ProductLot
 from ledger.state.records import Lot
-from ledger.state.tables import COMMITTEES, LOTS, ORIGINS
+from ledger.state.tables import COMMITTEES, LOTS, ORIGINS, PRODUCTS
 from ledger.types.block import Block, Receipt
 from ledger.types.milk import RecordCollection, tank_id
 from ledger.types.transaction import Transaction
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 HEAD_KEY: Final = b"H"
 ACCUMULATOR_KEY: Final = b"A"
@@ -61,6 +63,7 @@ HISTORY: Final = b"h"
 COLLECTED: Final = b"w"
 LOT_ORDER: Final = b"o"
 FARM_LOTS: Final = b"g"
+LOT_PRODUCTS: Final = b"p"
 TIMES: Final = b"m"
 KEPT_KEY: Final = b"K"
 HEADER: Final = b"e"
@@ -166,6 +169,8 @@ def block_cells(step: Finalized) -> Iterator[Cell]:
             yield COMMITTEE + key[1:], value
         if key[:1] == LOTS.prefix and value is not None:
             yield from lot_cells(Hash(key[1:]), LOTS.decode(value), step.changes.get)
+        if key[:1] == PRODUCTS.prefix and value is not None:
+            yield product_cell(Hash(key[1:]), PRODUCTS.decode(value)), b""
 
 
 def lot_cells(
@@ -177,6 +182,11 @@ def lot_cells(
     if origin is not None:
         for farm, _ in ORIGINS.decode(origin).sources:
             yield height_key(FARM_LOTS + farm, lot.height) + lot_id, b""
+
+
+def product_cell(product_id: Hash, product: ProductLot) -> bytes:
+    """Name the cell that indexes a product lot, by its lot."""
+    return height_key(LOT_PRODUCTS + product.lot, product.height) + product_id
 
 
 def head_of(step: Finalized, finalization: bytes) -> Head:

@@ -14,11 +14,9 @@ from ledger.primitives.keys import Address
 from ledger.rules.context import Call
 from ledger.store.chain import ChainStore
 from ledger.types.evidence import RunClaim
-from ledger.types.mandate import ChargeMandate
 from ledger.types.milk import MintLot, PackLot, RollLot, SealRun
 from ledger.types.trace import TraceStep
 from ledger.types.transaction import Transaction, decode_transaction
-from ledger.types.transfer import Basket, Transfer
 
 _PAGE: Final = 64
 """How many entries of a history are read at once; a step looks at its own block's alone."""
@@ -66,15 +64,6 @@ def claim_of(transaction: Transaction) -> RunClaim | None:
             return mint.claim
         case _:
             return None
-
-
-def basket_of(transaction: Transaction) -> Basket:
-    """Give what a transaction redeemed; empty for one that is no sale."""
-    match transaction.intent.body:
-        case Transfer(redeem=basket) | ChargeMandate(redeem=basket):
-            return basket
-        case _:
-            return ()
 
 
 def subject_of(transaction: Transaction) -> Hash:

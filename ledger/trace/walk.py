@@ -22,7 +22,6 @@ from ledger.state.tables import LOTS, ORIGINS, PRODUCTS, RUNS, SEALED, TANKS, ru
 from ledger.store.chain import ChainStore
 from ledger.store.schema import STATE
 from ledger.trace.steps import (
-    basket_of,
     claim_of,
     find_transaction,
     mints,
@@ -48,6 +47,7 @@ from ledger.types.trace import (
     Trace,
     TraceStep,
 )
+from ledger.types.transaction import basket_of
 
 COLLECTIONS_SEARCHED_MAX: Final = 4_096
 """The most collections of one farm's milk in one tank that are looked at; beyond, a trace is not
@@ -62,7 +62,7 @@ def trace(store: ChainStore, subject: Hash) -> Trace:
     starts = [(subject, Units(0))]
     if (found := find_transaction(store, subject)) is not None:
         transaction, step = found
-        if basket := basket_of(transaction):
+        if basket := basket_of(transaction.intent.body):
             redeemed = Units(sum(part.units for part in basket))
             sale = Sale(transaction.sender, redeemed, step)
             starts = [(Hash(part.lot), part.units) for part in basket]

@@ -24,13 +24,13 @@ from ledger.primitives.keys import (
 )
 from ledger.primitives.scalars import Height
 from ledger.types.governance import GovernanceBody
-from ledger.types.mandate import MandateBody
+from ledger.types.mandate import ChargeMandate, MandateBody
 from ledger.types.market import MarketBody
 from ledger.types.milk import MilkBody
 from ledger.types.price import PriceBody
 from ledger.types.registry import RegistryBody
 from ledger.types.staking import StakingBody
-from ledger.types.transfer import TransferBody
+from ledger.types.transfer import Basket, Transfer, TransferBody
 
 TxId = NewType("TxId", Hash)
 """The hash of what a transaction's sender signed."""
@@ -106,3 +106,8 @@ def sign(intent: Intent, *keys: SigningKey) -> Transaction:
 def decode_transaction(raw: bytes) -> Transaction:
     """Decode a transaction; raise a `CodecFault` if it is not canonical or too large."""
     return decode(raw, Transaction, TRANSACTION_BYTES_MAX)
+
+
+def basket_of(body: Body) -> Basket:
+    """Give what a body redeems; empty for one that is no sale."""
+    return body.redeem if isinstance(body, Transfer | ChargeMandate) else ()

@@ -17,6 +17,7 @@ import msgspec
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address
 from ledger.types.trace import Trace
+from node.client import requests
 from node.client.answers import decode_answer, raise_for
 from node.client.errors import NodeUnavailable, Unanswered, WireFault
 from node.client.failover import (
@@ -39,6 +40,8 @@ from node.client.queries import (
     HISTORY,
     HISTORY_PAGE,
     HISTORY_PAGES,
+    LOT,
+    LOT_PRODUCTS,
     LOTS,
     LOTS_PAGE,
     MSGPACK,
@@ -51,24 +54,6 @@ from node.client.queries import (
     TRANSACTION,
 )
 from node.client.query import Query
-from node.client.requests import (
-    GetAccount,
-    GetBlock,
-    GetFarmLots,
-    GetGenesis,
-    GetHeightAt,
-    GetHistory,
-    GetHistoryPage,
-    GetLots,
-    GetPrice,
-    GetProof,
-    GetStatus,
-    GetSupply,
-    GetTrace,
-    GetTransaction,
-    Request,
-    Subscribe,
-)
 from node.client.views import (
     AccountView,
     FinalBlock,
@@ -76,6 +61,7 @@ from node.client.views import (
     LotView,
     NodeStatus,
     PriceView,
+    ProductLotView,
     Submission,
     SupplyView,
     TransactionView,
@@ -93,7 +79,7 @@ LONG_PATIENCE_S: Final = 10.0
 RETRY_FIRST_S: Final = 0.1
 RETRY_MAX_S: Final = 2.0
 
-R = TypeVar("R", bound=Request)
+R = TypeVar("R", bound=requests.Request)
 A = TypeVar("A")
 
 
@@ -135,11 +121,11 @@ class NodeClient:
 
     async def status(self) -> NodeStatus:
         """Ask where the node stands."""
-        return await self._ask(STATUS, GetStatus())
+        return await self._ask(STATUS, requests.GetStatus())
 
     async def genesis(self) -> bytes:
         """Fetch the genesis file, as `parse_genesis` reads it."""
-        return await self._ask(GENESIS, GetGenesis())
+        return await self._ask(GENESIS, requests.GetGenesis())
 
     async def submit(self, raws: Sequence[bytes]) -> list[Submission]:
         """Hand in encoded transactions (at most 5,000); one answer each, in order.
@@ -160,28 +146,28 @@ class NodeClient:
 
     async def account(self, address: Address) -> AccountView:
         """Look an account up, as of the last final block; one that was never used is empty."""
-        return await self._ask(ACCOUNT, GetAccount(address))
+        return await self._ask(ACCOUNT, requests.GetAccount(address))
 
     async def history(
         self, address: Address, *, before: int = NUMBER_MAX, limit: int = HISTORY_PAGE
     ) -> list[Hash]:
         """List the ids of an account's transactions below a height, newest first."""
-        return await self._ask(HISTORY, GetHistory(address, before, limit))
+        return await self._ask(HISTORY, requests.GetHistory(address, before, limit))
 
     async def transaction(self, txid: bytes, wait_ms: int = 0) -> TransactionView:
         """Look a transaction up; wait up to `wait_ms` (at most 10,000) for it to be final."""
         patience_s = PATIENCE_S + wait_ms / 1_000
         return await self._ask(
-            TRANSACTION, GetTransaction(Hash(txid)), wait_ms, patience_s=patience_s
+            TRANSACTION, requests.GetTransaction(Hash(txid)), wait_ms, patience_s=patience_s
         )
 
     async def block(self, height: int) -> FinalBlock:
         """Fetch a finalized block; `Rejected` with `unknown_block` above the head."""
-        return await self._ask(BLOCK, GetBlock(height))
+        return await self._ask(BLOCK, requests.GetBlock(height))
 
     async def block_at(self, time_ms: int) -> FinalBlock:
         """Fetch the last finalized block that is not after a time (UTC milliseconds)."""
-        return await self._ask(BLOCK_AT, GetHeightAt(time_ms))
+        return await self._ask(BLOCK_AT, requests.GetHeightAt(time_ms))
 
     async def history_page(
         self,
@@ -190,7 +176,7 @@ class NodeClient:
         limit: int = HISTORY_PAGE,
     ) -> list[HistoryView]:
         """List an account's transactions below a (height, index), newest first."""
-        return await self._ask(HISTORY_PAGES, GetHistoryPage(address, *before, limit))
+        return await self._ask(HISTORY_PAGES, requests.GetHistoryPage(address, *before, limit))
 
     async def farm_lots(
         self,
@@ -199,33 +185,46 @@ class NodeClient:
         limit: int = LOTS_PAGE,
     ) -> list[LotView]:
         """List the lots with a farm's milk below a (height, lot), newest first."""
-        return await self._ask(FARM_LOTS, GetFarmLots(farm, *before, limit))
+        return await self._ask(FARM_LOTS, requests.GetFarmLots(farm, *before, limit))
 
     async def trace(self, subject: bytes) -> Trace:
         """Walk from a payment, pack, lot or run back to the farms, block by block.
 
         `Rejected` with `unknown_subject`, `no_milk_behind`, or `pruned_block` on a pruned node.
         """
-        return await self._ask(TRACE, GetTrace(Hash(subject)), patience_s=LONG_PATIENCE_S)
+        return await self._ask(TRACE, requests.GetTrace(Hash(subject)), patience_s=LONG_PATIENCE_S)
 
     async def lots(self, limit: int = LOTS_PAGE) -> list[LotView]:
         """List the newest lots, at most `limit`."""
-        return await self._ask(LOTS, GetLots(limit))
+        return await self._ask(LOTS, requests.GetLots(limit))
+
+    async def lot(self, lot: bytes) -> LotView:
+        """Show one lot; `Rejected` with `unknown_lot` if there is none."""
+        return await self._ask(LOT, requests.GetLot(Hash(lot)))
+
+    async def lot_products(
+        self,
+        lot: bytes,
+        before: tuple[int, Hash] = (NUMBER_MAX, ZERO_HASH),
+        limit: int = LOTS_PAGE,
+    ) -> list[ProductLotView]:
+        """List a lot's product lots below a (height, product lot), newest first."""
+        return await self._ask(LOT_PRODUCTS, requests.GetLotProducts(Hash(lot), *before, limit))
 
     async def supply(self) -> SupplyView:
         """Count the tokens, in units, as of the last final block."""
-        return await self._ask(SUPPLY, GetSupply())
+        return await self._ask(SUPPLY, requests.GetSupply())
 
     async def price(self) -> PriceView:
         """Ask what a litre costs, and how the open round stands, as of the last final block."""
-        return await self._ask(PRICE, GetPrice())
+        return await self._ask(PRICE, requests.GetPrice())
 
     async def proof(self, txid: bytes, from_epoch: int = 0) -> bytes:
         """Fetch a proof that a transaction is final, for whoever knows that epoch's committee.
 
         `Rejected` with `not_final`, or with `no_proof` if this node can't make it.
         """
-        asked = GetProof(Hash(txid), from_epoch)
+        asked = requests.GetProof(Hash(txid), from_epoch)
         return await self._ask(PROOF, asked, patience_s=LONG_PATIENCE_S)
 
     async def blocks(self, start_height: int) -> AsyncGenerator[FinalBlock, None]:
@@ -249,7 +248,9 @@ class NodeClient:
         """Read one stream of blocks to its end."""
         decoder = FrameDecoder(BLOCK_BYTES_MAX)
         try:
-            async with self._http.stream(BLOCKS.method, BLOCKS.url(Subscribe(height))) as response:
+            async with self._http.stream(
+                BLOCKS.method, BLOCKS.url(requests.Subscribe(height))
+            ) as response:
                 if response.is_error:
                     await response.aread()
                     raise_for(response, 1)

@@ -31,6 +31,8 @@ from node.client.requests import (
     GetHeightAt,
     GetHistory,
     GetHistoryPage,
+    GetLot,
+    GetLotProducts,
     GetLots,
     GetMetrics,
     GetPrice,
@@ -50,6 +52,7 @@ from node.client.views import (
     LotView,
     NodeStatus,
     PriceView,
+    ProductLotView,
     Submission,
     SupplyView,
     TransactionView,
@@ -203,6 +206,28 @@ LOTS: Final = Query(
     parameters=(Parameter("limit", Whole(1, LOTS_MAX), (LOTS_PAGE,)),),
     under="lots",
 )
+LOT: Final = Query(
+    name="lot",
+    request=GetLot,
+    answer=LotView,
+    path="/v1/lots/{lot}",
+    summary="Show a lot: what of it can still be sold, loose and in packs.",
+    parameters=(Parameter("lot", Id()),),
+    faults=((HTTPStatus.NOT_FOUND, "unknown_lot"),),
+)
+LOT_PRODUCTS: Final = Query(
+    name="lot_products",
+    request=GetLotProducts,
+    answer=list[ProductLotView],
+    path="/v1/lots/{lot}/products",
+    summary="List the product lots of a lot, below HEIGHT.PRODUCT, newest first.",
+    parameters=(
+        Parameter("lot", Id()),
+        Parameter("before", PageStart(Id(), ZERO_HASH), (NUMBER_MAX, ZERO_HASH)),
+        Parameter("limit", Whole(1, LOTS_MAX), (LOTS_PAGE,)),
+    ),
+    under="products",
+)
 SUPPLY: Final = Query(
     name="supply",
     request=GetSupply,
@@ -251,6 +276,8 @@ QUERIES: Final[tuple[Query[Request, object], ...]] = (
     BLOCK_AT,
     BLOCK,
     LOTS,
+    LOT,
+    LOT_PRODUCTS,
     SUPPLY,
     PRICE,
     METRICS,

@@ -98,6 +98,21 @@ class GetLots(Request, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=LOTS_MAX)]
 
 
+class GetLot(Request, frozen=True):
+    """Ask for the `LotView` of a lot, or null if there is none."""
+
+    lot: WireHash
+
+
+class GetLotProducts(Request, frozen=True):
+    """Ask for the `ProductLotView`s of a lot below a height and product lot, newest first."""
+
+    lot: WireHash
+    before: Height
+    product: WireHash
+    limit: Annotated[int, Meta(ge=1, le=LOTS_MAX)]
+
+
 class GetSupply(Request, frozen=True):
     """Ask for `SupplyView`."""
 

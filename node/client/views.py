@@ -128,7 +128,11 @@ class FinalBlock(Struct, frozen=True):
 
 
 class LotView(Struct, frozen=True):
-    """A lot of milk: what was minted on it and what was not sold yet."""
+    """A lot of milk: what was minted on it, and what of it can still be sold, loose or in packs.
+
+    remaining = loose + packed and unsold. Loose milk is redeemed by the lot's id, packs by their
+    product lot's.
+    """
 
     id: Hash
     run: Hash
@@ -139,7 +143,29 @@ class LotView(Struct, frozen=True):
     """The block that minted it."""
     minted_units: Units
     remaining_units: Units
+    loose_units: Units
+    packed_unsold_units: Units
+    reserved_units: Units
+    """Of the loose: what payments redeem that wait in this node's pool, and may yet fail."""
     expires_ms: int
+    status: str
+    """Sound, frozen or recalled: only a sound lot in date is sold."""
+
+
+class ProductLotView(Struct, frozen=True):
+    """A product lot: packs of one size, filled from one lot. `sold_units` are redeemed."""
+
+    id: Hash
+    lot: Hash
+    height: int
+    """The block that packed it."""
+    packs: int
+    pack_units: Units
+    sold_units: Units
+    left_units: Units
+    """What can still be sold: less than was not sold yet where the lot has lost milk since."""
+    reserved_units: Units
+    """Of what is left: what payments redeem that wait in this node's pool, and may yet fail."""
 
 
 class SupplyView(Struct, frozen=True):

@@ -6,12 +6,14 @@ oldest transaction came. Everything is bounded: what does not fit is refused wit
 silently dropped.
 """
 
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
-from ledger.types.transaction import Transaction, TxId
+from ledger.types.transaction import Transaction, TxId, basket_of
 
 COUNT_MAX: Final = 20_000
 BYTES_MAX: Final = 64_000_000
@@ -62,6 +64,7 @@ class Mempool:
         self._ids: dict[TxId, Waiting] = {}
         self._ready: dict[TxId, Waiting] = {}
         self._bytes = 0
+        self._redeemed_units: Counter[Hash] = Counter()
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -77,6 +80,10 @@ class Mempool:
         """Give the nonce that the sender's next transaction should bear."""
         queue = self._queues.get(sender)
         return state_nonce if queue is None else queue.expected()
+
+    def reserved_units(self, lot: Hash) -> int:
+        """Count what waiting transactions would redeem of a lot or product lot, by its own id."""
+        return self._redeemed_units[lot]
 
     def add(self, waiting: Waiting, state_nonce: int) -> None:
         """Take a checked transaction in; raise `PoolFault` if it has no place."""
@@ -95,6 +102,8 @@ class Mempool:
         self._queues.setdefault(waiting.sender, queue).by_nonce[nonce] = waiting
         self._ids[waiting.id] = waiting
         self._bytes += len(waiting.raw)
+        for part in basket_of(waiting.transaction.intent.body):
+            self._redeemed_units[part.lot] += part.units
         if nonce == expected:
             self._note_ready(queue, nonce)
 
@@ -150,3 +159,7 @@ class Mempool:
         del self._ids[waiting.id]
         self._ready.pop(waiting.id, None)
         self._bytes -= len(waiting.raw)
+        for part in basket_of(waiting.transaction.intent.body):
+            self._redeemed_units[part.lot] -= part.units
+            if not self._redeemed_units[part.lot]:
+                del self._redeemed_units[part.lot]

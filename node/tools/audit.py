@@ -26,9 +26,9 @@ from ledger.invariants import Place
 from ledger.invariants import audit as audit_state
 from ledger.primitives.hashing import Hash
 from ledger.state.lattice import state_root
-from ledger.state.tables import LOTS, ORIGINS, parameters
+from ledger.state.tables import LOTS, ORIGINS, PRODUCTS, parameters
 from ledger.store.chain import ChainStore
-from ledger.store.schema import FARM_LOTS, LOT_ORDER, Head, lot_cells
+from ledger.store.schema import FARM_LOTS, LOT_ORDER, LOT_PRODUCTS, Head, lot_cells, product_cell
 from ledger.trace import trace
 from node.errors import NodeFault
 from node.tools.audit_blocks import BlockWalk
@@ -225,11 +225,25 @@ def _lots(store: ChainStore, findings: Findings) -> None:
             continue
         if not traced:
             findings.tell(where, "it leads to no farm")
-    present = {key for prefix in (LOT_ORDER, FARM_LOTS) for key, _ in store.cells(prefix)}
+    owed |= _owed_by_products(store, findings)
+    indexes = (LOT_ORDER, FARM_LOTS, LOT_PRODUCTS)
+    present = {key for prefix in indexes for key, _ in store.cells(prefix)}
     for key in sorted(owed - present):
         findings.tell(f"lot {key[-32:].hex()}", "it is missing in the index of lots")
     for key in sorted(present - owed):
         findings.tell("index of lots", f"it names {key[-32:].hex()}, which is no such lot")
+
+
+def _owed_by_products(store: ChainStore, findings: Findings) -> set[bytes]:
+    """Name the cells that the product lots of the state should have in the index."""
+    owed: set[bytes] = set()
+    for key, raw in store.state():
+        if key[:1] == PRODUCTS.prefix:
+            try:
+                owed.add(product_cell(Hash(key[1:]), PRODUCTS.decode(raw)))
+            except UNREADABLE as error:
+                findings.tell(f"product lot {key[1:].hex()}", f"it can't be read: {error}")
+    return owed
 
 
 def compare(stores: dict[str, ChainStore], findings: Findings) -> int:

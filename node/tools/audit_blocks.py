@@ -36,6 +36,7 @@ from ledger.store.schema import (
     INDEX_BYTES,
     KEPT_KEY,
     LOT_ORDER,
+    LOT_PRODUCTS,
     RECEIPTS,
     STATE,
     TIMES,
@@ -73,6 +74,7 @@ KNOWN_ELSEWHERE: Final = {
     HEAD_KEY,
     KEPT_KEY,
     LOT_ORDER,
+    LOT_PRODUCTS,
     STATE,
     VERSION_KEY,
 }

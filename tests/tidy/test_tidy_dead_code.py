@@ -27,7 +27,7 @@ ALIVE: dict[str, str] = {
     "the database holds them, and hand-written SQL names them": """
         ApiKey LotStock Merchant MilkPrice Order PaymentIntent Payment Product IdempotencyKey
         FollowerCursor RateWindow minute created_ms
-        revoked_ms redeem_lot settlement refunded_units reserved_units""",
+        revoked_ms redeem_lot settlement refunded_units""",
     "states of the payments interface that its next version enters": """
         DRAFT FULFILLED PARTIALLY_REFUNDED REFUNDED CANCELLED SEEN INCLUDED""",
     "a transaction or a stored record may bear these values": """

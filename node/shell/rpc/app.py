@@ -19,6 +19,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from ledger.errors.money import UnknownLot
 from ledger.errors.store import PrunedBlock
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import CodecFault
@@ -31,6 +32,7 @@ from node.client.queries import (
     BLOCK_AT,
     BLOCKS,
     JSON,
+    LOT,
     MSGPACK,
     PROOF,
     QUERIES,
@@ -41,7 +43,7 @@ from node.client.queries import (
 )
 from node.client.query import A_co, Query, R_co
 from node.client.requests import GetStatus, Request
-from node.client.views import FinalBlock, Json, TraceAnswer, present
+from node.client.views import FinalBlock, Json, LotView, TraceAnswer, present
 from node.core.proving import Lack, ProofAnswer
 from node.httpd.places import StreamPlaces
 from node.lightclient import PROOF_BYTES_MAX, Material, make_proof
@@ -69,6 +71,7 @@ class RpcApp:
             SUBMIT.name: self._submit,
             TRANSACTION.name: self._transaction,
             TRACE.name: self._trace,
+            LOT.name: self._lot,
             BLOCKS.name: self._blocks,
             BLOCK_AT.name: self._block_at,
             BLOCK.name: self._block,
@@ -122,6 +125,15 @@ class RpcApp:
             status = HTTPStatus.GONE if pruned else HTTPStatus.NOT_FOUND
             raise Problem(status, answer.code, answer.detail)
         return self._show(http, TRACE, answer.trace)
+
+    async def _lot(self, http: HttpRequest) -> Response:
+        """Show a lot."""
+        asked, _ = self._read(http, LOT)
+        raw = await self._link.ask(asked, msgspec.Raw)
+        view = msgspec.msgpack.decode(raw, type=LotView | None)
+        if view is None:
+            raise Problem(HTTPStatus.NOT_FOUND, UnknownLot.code, "there is no such lot")
+        return self._show(http, LOT, view)
 
     async def _block_at(self, http: HttpRequest) -> Response:
         """Show the last finalized block that is not after a time."""

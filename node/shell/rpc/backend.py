@@ -21,7 +21,6 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.state.tables import account, supply
-from ledger.store.answers import LotEntry
 from ledger.store.chain import ChainStore
 from ledger.store.schema import Finalized, Head
 from ledger.trace import trace
@@ -34,6 +33,7 @@ from node.client.views import (
     LotView,
     NodeStatus,
     PriceView,
+    ProductLotView,
     Submission,
     SupplyView,
     TraceAnswer,
@@ -43,6 +43,7 @@ from node.client.views import (
 from node.core.machine import Machine
 from node.core.proving import ProofAnswer, Prover
 from node.shell.p2p.transport import Transport
+from node.shell.rpc.lots import lot_view, product_view
 from node.shell.rpc.price import price_view
 from node.shell.telemetry import Telemetry
 
@@ -64,20 +65,6 @@ def final_block(block: Block, receipts: Sequence[Receipt]) -> FinalBlock:
         proposer=header.proposer,
         transactions=block.transactions,
         receipts=tuple(receipts),
-    )
-
-
-def _lot_view(entry: LotEntry) -> LotView:
-    return LotView(
-        id=entry.id,
-        run=entry.lot.run,
-        kind=entry.lot.kind,
-        plant=entry.lot.plant,
-        line=entry.lot.line,
-        height=entry.lot.height,
-        minted_units=entry.lot.units,
-        remaining_units=entry.lot.remaining_units,
-        expires_ms=entry.lot.expires_ms,
     )
 
 
@@ -234,11 +221,27 @@ class NodeBackend:
 
     def lots(self, limit: int) -> list[LotView]:
         """List the newest lots."""
-        return [_lot_view(entry) for entry in self._store.lots(limit)]
+        reserved = self._machine.mempool.reserved_units
+        return [lot_view(entry, reserved) for entry in self._store.lots(limit)]
 
     def farm_lots(self, farm: Address, before: int, lot: Hash, limit: int) -> list[LotView]:
         """List the lots with a farm's milk below a height and lot, newest first."""
-        return [_lot_view(entry) for entry in self._store.farm_lots(farm, limit, (before, lot))]
+        reserved = self._machine.mempool.reserved_units
+        entries = self._store.farm_lots(farm, limit, (before, lot))
+        return [lot_view(entry, reserved) for entry in entries]
+
+    def lot(self, lot: Hash) -> LotView | None:
+        """Show a lot; None if there is none."""
+        entry = self._store.lot(lot)
+        return None if entry is None else lot_view(entry, self._machine.mempool.reserved_units)
+
+    def lot_products(
+        self, lot: Hash, before: int, product: Hash, limit: int
+    ) -> list[ProductLotView]:
+        """List a lot's product lots below a height and product lot, newest first."""
+        reserved = self._machine.mempool.reserved_units
+        entries = self._store.products(lot, limit, (before, product))
+        return [product_view(entry, reserved) for entry in entries]
 
     def supply(self) -> SupplyView:
         """Count the tokens; `ok` if minted minus redeemed is what remains in lots or deficit."""

@@ -35,6 +35,7 @@ from ledger.primitives.keys import (
 )
 from ledger.state.records import Role
 from ledger.state.tables import LOTS, account, supply
+from ledger.store.answers import LotEntry
 from ledger.transition import BlockContext, apply_block, check_transaction, signature_claims
 from ledger.types.block import Receipt
 from ledger.types.evidence import MilkKind
@@ -53,6 +54,7 @@ from node.client.views import (
     TransactionState,
     TransactionView,
 )
+from node.shell.rpc.lots import lot_view
 from node.shell.rpc.price import price_view
 
 DAY_MS = 86_400_000
@@ -252,24 +254,10 @@ class FakeNode:
     async def lots(self, limit: int = LOTS_PAGE) -> list[LotView]:
         """List the lots."""
         self._speak()
-        views = []
-        for stock in self.chain.stock[:limit]:
-            lot = LOTS.get(self._state, stock.lot_id())
-            assert lot is not None
-            views.append(
-                LotView(
-                    id=stock.lot_id(),
-                    run=lot.run,
-                    kind=lot.kind,
-                    plant=lot.plant,
-                    line=lot.line,
-                    height=lot.height,
-                    minted_units=lot.units,
-                    remaining_units=lot.remaining_units,
-                    expires_ms=lot.expires_ms,
-                )
-            )
-        return views
+        entries = [(s.lot_id(), LOTS.get(self._state, s.lot_id())) for s in self.chain.stock]
+        return [
+            lot_view(LotEntry(lot_id, lot), lambda _: 0) for lot_id, lot in entries[:limit] if lot
+        ]
 
     async def supply(self) -> SupplyView:
         """Count the tokens."""

@@ -11,6 +11,7 @@ import trio
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address
+from ledger.state.records import LotStatus
 from ledger.types.block import Receipt
 from node.client.views import (
     AccountView,
@@ -28,7 +29,8 @@ CHAIN = Hash(bytes([7]) * 32)
 RICH = Address(bytes([1]) * 32)
 LOT = LotView(
     Hash(bytes([5]) * 32), Hash(bytes([6]) * 32), "whole", "plant", "line", 3,
-    Units(9_000_000), Units(1_500_000), 1_800_000_000_000,
+    Units(9_000_000), Units(1_500_000), Units(1_000_000), Units(500_000), Units(0),
+    1_800_000_000_000, LotStatus.SOUND,
 )  # fmt: skip
 
 

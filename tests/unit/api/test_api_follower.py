@@ -12,6 +12,7 @@ from api.errors import FollowerFault
 from api.follower import Follower, read_blocks
 from api.service import Service, open_service
 from api.services.settlement import Settled, settle
+from api.services.stock import mirror
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
@@ -108,6 +109,23 @@ def test_redeemed_milk_leaves_the_mirror_and_the_ledger_corrects_it(
         await rig.execute("UPDATE lots SET remaining_units = 1")
         await rig.service.follower.mirror_lots()
         assert await rig.scalar("SELECT remaining_units FROM lots") == before - 200_000
+
+    on_rig(database, act)
+
+
+def test_what_is_packed_frozen_or_recalled_is_not_sold_by_the_lot(database: TestDatabase) -> None:
+    async def act(rig: ServiceRig) -> None:
+        (lot,) = await rig.node.lots()
+        packed = Units(lot.remaining_units - 7)
+        loose = msgspec.structs.replace(lot, loose_units=Units(7), packed_unsold_units=packed)
+        for view, units in (
+            (loose, 7),
+            (msgspec.structs.replace(lot, status="frozen"), 0),
+            (lot, lot.remaining_units),
+        ):
+            async with rig.service.engine.begin() as connection:
+                await mirror(connection, [view], 0)
+            assert await rig.scalar("SELECT remaining_units FROM lots") == units
 
     on_rig(database, act)
 

@@ -3,13 +3,16 @@
 import pytest
 
 from ledger.errors.store import DamagedStore, MissingStore, PrunedBlock
+from ledger.primitives.hashing import Domain
 from ledger.primitives.keys import address_of
+from ledger.rules.context import Call
 from ledger.state.tables import account
 from ledger.store import MemoryStore
 from ledger.store.disk import DiskStore
 from ledger.store.pruning import PRUNED_AT_ONCE
 from ledger.store.schema import BLOCK, KEPT_KEY, RECEIPTS, height_key
-from tests.support.ledger.dairy import GENESIS_MS, NOW_MS, Chain, Dairy, key
+from ledger.types.milk import PackLot
+from tests.support.ledger.dairy import GENESIS_MS, NOW_MS, Chain, Dairy, bill, key
 
 ALICE, BOB = key("alice"), key("bob")
 TO_ALICE, TO_BOB = address_of(ALICE.public), address_of(BOB.public)
@@ -63,6 +66,27 @@ def test_lots_are_found_by_every_farm_whose_milk_is_in_them_page_by_page(make_st
     assert chain.store.farm_lots(TO_BOB) == []
     newest = chain.store.lots(1)
     assert [e.id for e in chain.store.lots(2, (newest[0].lot.height, newest[0].id))] == ids[1:]
+
+
+def test_product_lots_are_found_by_their_lot_page_by_page(make_store):
+    chain = Chain(Dairy(), make_store())
+    dairy = chain.dairy
+    for number in (0, 1):
+        chain.block(dairy.transaction(dairy.mint(dairy.claim(number)), dairy.mmu, number))
+    lot, other = (dairy.claim(number).lot_id() for number in (0, 1))
+    packs = []
+    for nonce in range(2, 5):
+        chain.block(dairy.transaction(PackLot(lot, 10, bill(1)), dairy.mmu, nonce))
+        packs.append(Call(address_of(dairy.mmu.public), nonce, 0).name(Domain.PRODUCT))
+    chain.block(dairy.transaction(dairy.pay(TO_BOB, 9, (packs[0], 7)), ALICE, 0))
+    first = chain.store.products(lot, 2)
+    rest = chain.store.products(lot, 2, (first[-1].product.height, first[-1].id))
+    assert [entry.id for entry in (*first, *rest)] == packs[::-1]
+    assert [entry.product.sold_units for entry in (*first, *rest)] == [0, 0, 7]
+    assert {entry.lot.packed_unsold_units for entry in first} == {bill(30) - 7}
+    assert chain.store.products(other) == chain.store.products(packs[0]) == []
+    assert chain.store.lot(lot).lot.packed_units == bill(30)
+    assert chain.store.lot(packs[0]) is None
 
 
 def test_sold_milk_does_not_change_the_order_of_lots(make_store):

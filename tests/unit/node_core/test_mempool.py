@@ -6,18 +6,23 @@ from hypothesis import strategies as st
 
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
-from ledger.primitives.hashing import ZERO_HASH
+from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address, Policy, Seed, SigningKey
 from ledger.types.transaction import Intent, sign
-from ledger.types.transfer import Transfer
+from ledger.types.transfer import Basket, Redemption, Transfer
 from node.core import mempool
 from node.core.mempool import NONCE_AHEAD_MAX, Mempool, PoolFault, Waiting
 
 KEYS = [SigningKey(Seed(bytes([n]) * 32)) for n in range(1, 5)]
 
 
-def waiting(sender: int, nonce: int, *, units: int = 1, valid_until: int = 100) -> Waiting:
-    body = Transfer(Address(ZERO_HASH), Units(units), bytes(32), ())
+LOTS = [Hash(bytes([n]) * 32) for n in (1, 2, 3)]
+
+
+def waiting(
+    sender: int, nonce: int, *, units: int = 1, valid_until: int = 100, redeem: Basket = ()
+) -> Waiting:
+    body = Transfer(Address(ZERO_HASH), Units(units), bytes(32), redeem)
     policy = Policy.single(KEYS[sender].public)
     transaction = sign(Intent(ZERO_HASH, policy, nonce, Units(1), valid_until, body), KEYS[sender])
     return Waiting(transaction.id, transaction, encode(transaction), transaction.sender, 0)
@@ -37,6 +42,27 @@ def test_a_transaction_is_taken_once() -> None:
     assert code_of(pool, entry) == "already_known"
     assert code_of(pool, waiting(0, 0, units=2)) == "nonce_taken"
     assert len(pool) == 1
+
+
+@given(st.data())
+def test_what_waits_to_be_redeemed_is_what_the_waiting_redeem(data: st.DataObject) -> None:
+    pool, kept = Mempool(), list[Waiting]()
+    for nonce in range(data.draw(st.integers(1, 8))):
+        parts = st.dictionaries(st.sampled_from(LOTS), st.integers(1, 9))
+        basket = sorted(data.draw(parts).items())
+        redeem = tuple(Redemption(lot, Units(units)) for lot, units in basket)
+        kept.append(waiting(nonce % 2, nonce // 2, redeem=redeem, valid_until=50 + nonce))
+        pool.add(kept[-1], 0)
+    pool.finalized(kept[0].sender, data.draw(st.integers(0, 3)))
+    pool.drop(data.draw(st.sampled_from(kept)).id)
+    pool.expire(data.draw(st.integers(50, 60)))
+    for lot in LOTS:
+        left = [entry.transaction.intent.body for entry in kept if entry.id in pool]
+        parts = [part for body in left for part in body.redeem if part.lot == lot]
+        assert pool.reserved_units(lot) == sum(part.units for part in parts)
+    for entry in kept:
+        pool.drop(entry.id)
+    assert [pool.reserved_units(lot) for lot in LOTS] == [0, 0, 0]
 
 
 def test_a_nonce_out_of_reach_is_refused_with_the_one_expected() -> None:

@@ -32,6 +32,7 @@ from ledger.store.schema import (
     HISTORY,
     KEPT_KEY,
     LOT_ORDER,
+    LOT_PRODUCTS,
     RECEIPTS,
     STATE,
     TIMES,
@@ -40,7 +41,7 @@ from ledger.store.schema import (
     height_key,
 )
 from ledger.types.block import Block, Receipt
-from ledger.types.milk import RecordCollection, SealRun, tank_id
+from ledger.types.milk import PackLot, RecordCollection, SealRun, tank_id
 from node.cli.audit import audit
 from node.errors import BadArgument
 from node.tools.audit import NodeAudit, audit_homes, audit_store, compare, look_at
@@ -334,6 +335,20 @@ def test_the_index_of_collections_is_checked(tanked):
     other = COLLECTED + bytes(32) + key[33:]
     found, _ = audited({**cells, other: cells[key]}, quick=True)
     assert found == ["index of collections by tank: 1 entries that no block accounts for"]
+
+
+def test_the_index_of_product_lots_is_checked():
+    cells = {}
+    chain = fill(MemoryStore(cells))
+    lot = chain.dairy.claim().lot_id()
+    chain.block(chain.dairy.next(chain.store, PackLot(lot, 5, bill(1)), chain.dairy.mmu))
+    assert audited(cells, quick=True)[0] == []
+    key = first(cells, LOT_PRODUCTS)
+    without = {each: value for each, value in cells.items() if each != key}
+    (missed,) = audited(without, quick=True)[0]
+    assert missed == f"lot {key[-32:].hex()}: it is missing in the index of lots"
+    other = LOT_PRODUCTS + bytes(32) + key[33:]
+    assert audited({**cells, other: b""}, quick=True)[0]
 
 
 def test_unknown_cells_are_told(sound):

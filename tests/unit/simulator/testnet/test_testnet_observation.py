@@ -11,6 +11,7 @@ import pytest
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
+from ledger.state.records import LotStatus
 from node.client.http import NodeClient
 from node.client.views import FinalBlock, LotView, NodeStatus, PriceView
 from simulator.testnet import plan
@@ -39,7 +40,11 @@ def block(height, salt=0):
 
 def lot(number, plant):
     name = Hash(bytes([number]) * 32)
-    return LotView(name, name, "whole", plant, "line", 1, Units(5), Units(3), 0)
+    left = Units(3)
+    return LotView(
+        name, name, "whole", plant, "line", 1, Units(5), left, left, Units(0), Units(0), 0,
+        LotStatus.SOUND,
+    )  # fmt: skip
 
 
 def price(litre_micro_myr):
