@@ -1,10 +1,13 @@
 """When a price is fed, and what becomes of a feed: `handle(event, now_ms) -> effects`. Pure.
 
 A feed is due when the last round closed `feed_every_ms` ago by the chain's own time, or when so
-many others have fed the open round that one of them at least is honest (f + 1). One feed is under
-way at a time. It is kept before it is sent, and the same bytes are sent until they are final, or
-can't take effect any more: its nonce went to another, its height or its round has passed, or the
-law refused it. So a death between any two effects neither feeds twice nor leaves a gap.
+many others have fed the open round that one of them at least is honest (f + 1). Who is not needed
+for a quorum, another each round, waits a while: a feed too many costs its fee and does nothing.
+
+One feed is under way at a time. It is kept before it is sent, and the same bytes are sent until
+they are final, or can't take effect any more: its nonce went to another, its height or its round
+has passed, or the law refused it. So a death between any two effects neither feeds twice nor
+leaves a gap.
 
 Invariants: nothing is signed while the memory holds a pending feed, nor from a quote that was not
 judged at that moment; each effect is answered by one event before the next is asked for. `now_ms`
@@ -51,6 +54,8 @@ LOOK_EVERY_MS: Final = 2_000
 REST_FIRST_MS: Final = 2_000
 """How long nothing is signed after a feed was refused; twice as long each time in a row."""
 REST_MAX_MS: Final = 5 * 60_000
+RESERVE_MS: Final = 30_000
+"""How long who is not needed for a quorum waits for the others, by the chain's time."""
 READ_AGAIN_MS: Final = 5_000
 """A source that failed is read again so soon, or as often as usual if that is sooner."""
 WAITING_CODES: Final = frozenset(
@@ -225,13 +230,24 @@ class FeedPolicy:
         """Tell whether the open round wants our feed now, by the chain's own time."""
         if any(feed.feeder == self._feeder for feed in view.feeds):
             return False
-        age_ms = view.time_ms - view.updated_ms
         others_least = view.quorum // 2 + 1  # Of 2f + 1, f may be false.
-        return (
+        wanted = (
             not view.litre_micro_myr
-            or age_ms >= self._rules.feed_every_ms
+            or view.time_ms - view.updated_ms >= self._rules.feed_every_ms
             or len(view.feeds) >= others_least
         )
+        return wanted and (not self._is_in_reserve(view) or self._is_stuck(view))
+
+    def _is_in_reserve(self, view: PriceView) -> bool:
+        """Tell whether the round can close without us: the turn goes round with the rounds."""
+        turn = (view.feeders.index(self._feeder) + view.round) % len(view.feeders)
+        return turn >= view.quorum
+
+    def _is_stuck(self, view: PriceView) -> bool:
+        """Tell whether those whose turn it is have let the round lie for a while."""
+        due_ms = view.updated_ms + self._rules.feed_every_ms
+        since_ms = max((feed.fed_ms for feed in view.feeds), default=due_ms)
+        return view.time_ms - since_ms >= RESERVE_MS
 
     def _judge(self, quote: Quote, view: PriceView) -> tuple[str, list[FeederEffect]]:
         """Give the code by which a quote is refused, empty if it may be fed."""

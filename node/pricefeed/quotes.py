@@ -31,6 +31,8 @@ SOURCE_BYTES_MAX: Final = 64 * 1024
 MICRO: Final = 1_000_000
 CSV_HEAD: Final = "as_of,myr_per_litre"
 SHOWN_CHARS_MAX: Final = 60
+DETAIL_CHARS_MAX: Final = 300
+"""What is told of a source that is wrong: it may have names as long as itself."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PRICE: Final = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,6}))?", re.ASCII)
 _TIME: Final = re.compile(
@@ -124,4 +126,4 @@ def _read_time(text: str) -> int:
 
 
 def _unreadable(detail: str) -> QuoteRefused:
-    return QuoteRefused("unreadable", detail)
+    return QuoteRefused("unreadable", detail[:DETAIL_CHARS_MAX])

@@ -130,3 +130,24 @@ def test_what_another_chain_or_a_damaged_disk_left_is_told_and_not_used(tmp_path
     (tmp_path / MEMORY_FILE).write_bytes(b'{"half": ')
     with pytest.raises(BadMemory, match="damaged"):
         mine.read()
+
+
+def test_a_feed_that_can_not_be_kept_is_not_sent(tmp_path, ledger):
+    async def run():
+        node = HttpNode(ledger)
+        say(tmp_path, ledger, 4 * RM)
+        async with node.serving():
+            config = FeederConfig(source="file:price.json", home=tmp_path)
+            signer = FeedSigner(feeder_key(0), ledger.chain.chain_id)
+            memory = MemoryFile(tmp_path, ledger.chain.chain_id, signer.feeder)
+            async with (
+                open_source(config.source, tmp_path) as source,
+                NodeClient(node.url) as nodes,
+            ):
+                service = FeederService(config, signer, memory, nodes, source, FeederMetrics())
+                (tmp_path / MEMORY_FILE).mkdir()  # As a disk that refuses what is written.
+                with pytest.raises(OSError, match="directory"):
+                    await service.run()
+
+    run_async(run)
+    assert ledger.submissions == 0

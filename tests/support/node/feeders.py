@@ -176,3 +176,12 @@ def quote(micro: int, as_of_ms: int) -> bytes:
     text = as_of.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     price = f"{micro // RM}.{micro % RM:06d}"
     return f'{{"myr_per_litre": "{price}", "as_of": "{text}"}}'.encode()
+
+
+def run(feeder, steps=1, every_ms=2_000, price=None):
+    """Let a feeder and the chain go on together, a block a step; the source says a price."""
+    for _ in range(steps):
+        if price is not None:
+            feeder.source = quote(price, feeder.clock_ms)
+        feeder.step(every_ms)
+        feeder.node.make_block(feeder.clock_ms)

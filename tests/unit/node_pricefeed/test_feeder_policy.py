@@ -20,24 +20,15 @@ from tests.support.node.feeders import (
     RM,
     DrivenFeeder,
     chain_of_feeders,
-    feed_by_hand,
     feeder_key,
     quote,
+    run,
 )
 
 
 @pytest.fixture
 def node():
     return FakeNode(chain_of_feeders(1), automatic=False)
-
-
-def run(feeder, steps=1, every_ms=2_000, price=None):
-    """Let a feeder and the chain go on together, a block a step; the source says a price."""
-    for _ in range(steps):
-        if price is not None:
-            feeder.source = quote(price, feeder.clock_ms)
-        feeder.step(every_ms)
-        feeder.node.make_block(feeder.clock_ms)
 
 
 def test_the_first_price_is_fed_at_once_and_the_next_when_it_is_an_hour_old(node):
@@ -224,39 +215,6 @@ def test_a_feeder_without_money_signs_nothing_until_it_has_some(node):
     pay(customer, ours, 10_000)
     run(feeder, 4, price=4 * RM)
     assert feeder.policy.problems == {}
-
-
-def test_who_lags_joins_a_round_that_an_honest_one_has_begun():
-    node = FakeNode(chain_of_feeders(4), automatic=False)
-    feeder = DrivenFeeder(node, number=3)
-    for number in range(3):
-        assert feed_by_hand(node, number, 0, 4 * RM) == ""
-    node.make_block(feeder.clock_ms)
-    run(feeder, 3, price=4 * RM)
-    assert feeder.feeds() == [], "the price is minutes old, and nobody has begun the next round"
-    assert feed_by_hand(node, 0, 1, 4 * RM) == ""
-    run(feeder, 3, price=4 * RM)
-    assert feeder.feeds() == [], "one of four may be false"
-    assert feed_by_hand(node, 1, 1, 4 * RM) == ""
-    run(feeder, 3, price=4 * RM)
-    assert [entry[1:] for entry in feeder.feeds()] == [(1, 4 * RM, "")]
-
-
-def test_a_round_that_closed_without_us_costs_no_second_feed():
-    node = FakeNode(chain_of_feeders(4), automatic=False)
-    feeder = DrivenFeeder(node, number=3)
-    feeder.source = quote(4 * RM, feeder.clock_ms)
-    node.mute = True  # Taken, never said: and then the pool is lost with its node.
-    feeder.step()
-    node.mute = False
-    node.forget_waiting()
-    for number in range(3):
-        assert feed_by_hand(node, number, 0, 4 * RM) == ""
-    node.make_block(feeder.clock_ms)
-    run(feeder, 3, price=4 * RM)
-    assert feeder.memory.pending is None
-    assert feeder.feeds() == []
-    assert [told.code for told in feeder.counted] == ["passed"]
 
 
 def test_a_feed_that_nobody_includes_is_signed_anew_when_its_height_has_passed(node):

@@ -83,6 +83,14 @@ def test_what_is_wrong_with_a_source_is_told(raw, told):
         read_quote(raw)
 
 
+def test_what_is_told_of_a_source_is_short_whatever_it_sends():
+    raw = b'{"' + b"x" * 60_000 + b'": 1, "' + b"x" * 60_000 + b'": 2}'
+    for wrong in (raw[:SOURCE_BYTES_MAX], raw[:60_010] + b"}", raw.replace(b"x" * 30_000, b"y")):
+        with pytest.raises(QuoteRefused) as caught:
+            read_quote(wrong)
+        assert len(str(caught.value)) <= 300
+
+
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 @example(b"{" * 10_000)
 @example(b"[" * 10_000)
