@@ -19,7 +19,7 @@ from api.db.address import read_address
 from api.errors import ConfigFault
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import Address, SigningKey, address_of, format_address
-from node.addresses import parse_networks
+from node.addresses import check_url, parse_networks
 from node.errors import BadConfig
 from node.home.key_file import keep_seed
 from node.home.toml_file import CONFIG_FILE, format_toml, read_toml
@@ -166,6 +166,11 @@ def load_config(home: Path) -> ApiConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConfigFault(f"{path}: {where}: {first['msg']}") from error
+    for url in config.node_urls:
+        try:
+            check_url(url)
+        except BadConfig as fault:
+            raise ConfigFault(f"{path}: node_urls: {fault}") from None
     try:
         read_address(config.database_url)
     except ConfigFault as fault:

@@ -3,14 +3,36 @@
 import ipaddress
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import urlsplit
 
 from node.errors import BadConfig
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+SHOWN_CHARS_MAX: Final = 100
 LOOPBACK: Final[tuple[Network, ...]] = (
     ipaddress.IPv4Network("127.0.0.0/8"),
     ipaddress.IPv6Network("::1/128"),
 )
+
+
+def check_url(text: str) -> str:
+    """Give back where an HTTP client can be sent, or raise `BadConfig` that says how to write it.
+
+    >>> check_url("http://127.0.0.1:26002")
+    'http://127.0.0.1:26002'
+    """
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # Its port is no number of one, or its brackets don't match.
+        sound = False
+    if not sound or not text.isprintable() or set(" ?#@") & set(text):
+        shown = text.rpartition("@")[2][:SHOWN_CHARS_MAX]  # What stands before it may be a secret.
+        raise BadConfig(
+            f"{shown!r} is no address of a server: write http://HOST:PORT, with a port from 1 to "
+            f"65535 and no name, password, ? or #"
+        )
+    return text
 
 
 def parse_networks(texts: Sequence[str]) -> tuple[Network, ...]:

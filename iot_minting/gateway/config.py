@@ -3,21 +3,25 @@
 A home holds config.toml, keys/{mmu,attestor,ingest}.key (mode 0600) and mint.sqlite.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from iot_minting.errors import Misconfigured
 from ledger.primitives.keys import Address, PublicKey, SigningKey, address_of
+from ledger.primitives.numerals import read_decimal, read_whole
 from ledger.types.evidence import MilkKind
+from node.addresses import check_url
 from node.errors import BadConfig
 from node.home.key_file import keep_seed, read_key
 from node.home.toml_file import CONFIG_FILE, format_toml, read_toml
@@ -44,6 +48,23 @@ class HomeSettings(BaseSettings):
         del settings_cls, dotenv_settings, file_secret_settings
         assert isinstance(init_settings, InitSettingsSource)
         return env_settings, init_settings
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_numbers(cls, value: object, info: ValidationInfo) -> object:
+        """Read a number that came as text, as all do from the environment: digits alone."""
+        if not isinstance(value, str):
+            return value
+        kind = cls.model_fields[str(info.field_name)].annotation
+        return read_whole(value) if kind is int else read_decimal(value) if kind is float else value
+
+    @field_validator("node_urls", check_fields=False)
+    @classmethod
+    def _check_urls(cls, urls: list[str]) -> list[str]:
+        try:
+            return [check_url(url) for url in urls]
+        except BadConfig as fault:
+            raise ValueError(str(fault)) from None
 
 
 class MintConfig(HomeSettings):
@@ -117,16 +138,20 @@ def write_config(home: Path, config: HomeSettings) -> None:
 
 
 def load_settings(home: Path, model: type[T]) -> T:
-    """Read config.toml as a model; raise `Misconfigured` with what and where."""
+    """Read config.toml, and the environment, as a model; raise `Misconfigured`: what and where."""
     path = home / CONFIG_FILE
     try:
         return model(**read_toml(path))
     except BadConfig as fault:
         raise Misconfigured(str(fault)) from fault
+    except SettingsError as error:
+        raise Misconfigured(f"a variable of the environment: {error}: write it as JSON") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise Misconfigured(f"{path}: {where}: {first['msg']}") from error
+        variable = f"{model.model_config.get('env_prefix', '')}{where.partition('.')[0]}".upper()
+        place = variable if variable in map(str.upper, os.environ) else f"{path}: {where}"
+        raise Misconfigured(f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
 
 
 _KEY_NAMES: Final = ("mmu", "attestor", "ingest")

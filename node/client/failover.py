@@ -18,6 +18,8 @@ from typing import Final
 
 import httpx
 
+from node.addresses import check_url
+
 PATIENCE_S: Final = 2.0
 """How long a node's answer may take to begin before the next is asked, where nothing is said."""
 PATIENCE_DOUBLINGS_MAX: Final = 3
@@ -75,7 +77,7 @@ class FailoverTransport(httpx.AsyncBaseTransport):
         now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         assert base_urls, "there is at least one node"
-        self._origins = [NodeAddress(httpx.URL(url)) for url in base_urls]
+        self._origins = [NodeAddress(httpx.URL(check_url(url))) for url in base_urls]
         self._current = self._origins[0]
         self._now_s = now_s
         self._inner = inner or httpx.AsyncHTTPTransport(

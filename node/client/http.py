@@ -17,6 +17,7 @@ import msgspec
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address
 from ledger.types.trace import Trace
+from node.addresses import check_url
 from node.client import requests
 from node.client.answers import decode_answer, raise_for
 from node.client.errors import NodeUnavailable, Unanswered, WireFault
@@ -90,7 +91,7 @@ class NodeClient:
     """
 
     def __init__(self, *base_urls: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self.base_url = base_urls[0].rstrip("/")
+        self.base_url = check_url(base_urls[0]).rstrip("/")
         self._named = self.base_url if len(base_urls) == 1 else f"{len(base_urls)} nodes"
         if transport is None and len(base_urls) > 1:
             transport = FailoverTransport(base_urls)
@@ -246,11 +247,9 @@ class NodeClient:
 
     async def _stream(self, height: int) -> AsyncGenerator[FinalBlock, None]:
         """Read one stream of blocks to its end."""
-        decoder = FrameDecoder(BLOCK_BYTES_MAX)
+        decoder, url = FrameDecoder(BLOCK_BYTES_MAX), BLOCKS.url(requests.Subscribe(height))
         try:
-            async with self._http.stream(
-                BLOCKS.method, BLOCKS.url(requests.Subscribe(height))
-            ) as response:
+            async with self._http.stream(BLOCKS.method, url) as response:
                 if response.is_error:
                     await response.aread()
                     raise_for(response, 1)

@@ -27,6 +27,7 @@ from ulid import ULID
 
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import Address
+from node.addresses import check_url
 from node.environment import explain_environment, is_environment
 from node.errors import BadConfig, HomeTaken
 from node.home.lock import owned
@@ -298,6 +299,8 @@ def run(home: Path) -> int:
     path = home / CONFIG_FILE
     try:
         config = msgspec.convert(read_toml(path), ShopperConfig)
+        if config.api_url:
+            check_url(config.api_url)
     except BadConfig as fault:
         sys.stderr.write(f"shopper: {fault}\n")
         return 1

@@ -68,6 +68,7 @@ def test_a_home_that_is_prepared_twice_keeps_its_keys_and_takes_new_ports(tmp_pa
         ('node_urls = ["x"]', "database_url"),
         ('node_urls = ["x"]\ndatabase_url = "y"\nport = 0', "port"),
         ('node_urls = ["x"]\ndatabase_url = "y"\nprot = 1', "prot"),
+        ('node_urls = ["http://a:x"]\ndatabase_url = "y"', "node_urls: 'http://a:x' is no address"),
         ('node_urls = ["x"]\ndatabase_url = "y"\nlitre_price_sen = 9999', "cover the milk"),
     ],
 )

@@ -17,7 +17,7 @@ DECORATORS = ["@app.*", "@router.*", "@*.get", "@*.command", "@*.callback", "@*_
 # Who reads them: their names.
 ALIVE: dict[str, str] = {
     "a library calls or reads them (pydantic, alembic, uvicorn, paho, asyncio, httptools, io)": """
-        settings_customise_sources model_config revision down_revision downgrade openapi
+        settings_customise_sources revision down_revision downgrade openapi
         should_exit capture_signals on_connect on_subscribe on_disconnect SessionExpiryInterval
         ReceiveMaximum MessageExpiryInterval data_received writable
         on_response_complete total_requests disconnected keep_alive""",

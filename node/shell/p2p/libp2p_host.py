@@ -36,6 +36,7 @@ from trio import TASK_STATUS_IGNORED
 from trio_typing import TaskStatus
 
 from ledger.primitives.keys import PublicKey, Seed
+from ledger.primitives.numerals import read_whole
 from node.errors import BadConfig, PortTaken
 from node.shell.p2p.half_open import HalfOpenPlaces
 from node.shell.p2p.libp2p_patches import apply_patches
@@ -59,7 +60,7 @@ def parse_listen(text: str) -> tuple[Multiaddr, int]:
     """Read a TCP multiaddress and its port; raise `BadConfig` for anything else."""
     try:
         address = Multiaddr(text)
-        port = int(str(address.value_for_protocol("tcp")))
+        port = read_whole(text.split("/tcp/")[1].split("/")[0], most=65_535)
     except Exception as error:  # The parser raises half a dozen unrelated classes.
         raise BadConfig(f"{text!r} is no TCP multiaddress such as /ip4/127.0.0.1/tcp/26001") from (
             error

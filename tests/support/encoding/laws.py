@@ -125,6 +125,8 @@ def make_readers() -> dict[str, Reader]:
         texts("ledger.primitives.hexadecimal.parse_hex", paid.hex().encode(), faults=(BadHex,)),
         texts("ledger.primitives.keys.parse_address", address, faults=(BadAddress,),
               feed=lambda text: parse_address(text, "dbill")),
+        texts("ledger.primitives.numerals.read_decimal", b"1.5", faults=(ValueError,)),
+        texts("ledger.primitives.numerals.read_whole", b"42", faults=(ValueError,)),
         reader("ledger.primitives.strict_json.decode_json", b'{"a": [1, 2.5, "b"], "c": {}}',
                faults=(BadJson,), feed=lambda raw: decode_json(raw, LIMIT)),
         reader("ledger.state.stakes.read_wide", bytes(40), faults=()),

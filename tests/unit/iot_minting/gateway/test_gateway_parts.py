@@ -105,7 +105,7 @@ def test_a_home_keeps_its_keys_and_its_settings(tmp_path):
     assert config.prepare(tmp_path) == identity
     assert config.read_keys(tmp_path).identity() == identity
     assert (tmp_path / "keys" / "mmu.key").stat().st_mode & 0o777 == 0o600
-    settings = config.MintConfig(node_urls=["http://a", 'http://b"\\'], broker_port=4)
+    settings = config.MintConfig(node_urls=["http://a"], broker_host='b"\\', broker_port=4)
     config.write_config(tmp_path, settings)
     assert config.read_config(tmp_path) == settings
 
@@ -117,6 +117,8 @@ def test_a_home_keeps_its_keys_and_its_settings(tmp_path):
         ("broker_port = 'x'", "broker_port"),
         ("a = [", "not TOML"),
         ("colour = 1", "colour"),
+        ("node_urls = ['http://a:x']", "node_urls.*write http://HOST:PORT"),
+        ("broker_port = '1_0'", "broker_port.*digits 0 to 9"),
     ],
 )
 def test_a_bad_configuration_says_what_and_where(tmp_path, text, told):
@@ -131,6 +133,30 @@ def test_the_environment_overrides_the_file(tmp_path, monkeypatch):
     config.write_config(tmp_path, config.MintConfig())
     monkeypatch.setenv("BILLCOIN_MINT_BROKER_PORT", "77")
     assert config.read_config(tmp_path).broker_port == 77
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("BILLCOIN_MINT_BROKER_PORT", "1_0", "digits 0 to 9"),
+        ("BILLCOIN_MINT_BROKER_PORT", "１２", "digits 0 to 9"),
+        ("BILLCOIN_MINT_BROKER_PORT", "70000", "65535"),
+        ("billcoin_mint_broker_port", "x", "digits 0 to 9"),
+        ("BILLCOIN_MINT_NODE_URLS", '["http://a:x"]', "write http://HOST:PORT"),
+    ],
+)
+def test_a_bad_variable_of_the_environment_is_named(tmp_path, monkeypatch, name, text, told):
+    config.write_config(tmp_path, config.MintConfig())
+    monkeypatch.setenv(name, text)
+    with pytest.raises(Misconfigured, match=f"^{name.upper()}: .*{told}"):
+        config.read_config(tmp_path)
+
+
+def test_a_variable_that_is_no_json_is_told_with_its_field(tmp_path, monkeypatch):
+    config.write_config(tmp_path, config.MintConfig())
+    monkeypatch.setenv("BILLCOIN_MINT_NODE_URLS", "http://a")
+    with pytest.raises(Misconfigured, match=r"environment.*node_urls.*JSON"):
+        config.read_config(tmp_path)
 
 
 @pytest.fixture
