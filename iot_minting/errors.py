@@ -11,11 +11,13 @@ MintFault
 |   |   +-- ReplayedSequence
 |   |   +-- BrokenChain
 |   |   +-- MissingPredecessor
+|   |   +-- OvertakenBoot
 |   +-- Unusable       the device's own, in its place in the chain, but no evidence of milk
 |       +-- NotCalibrated
 |       +-- OutsideTimeWindow
 |       +-- DeviceTampered
 |       +-- Implausible
+|       +-- OvertakenTime
 +-- JournalFull        a device whose readings are not being received: it must stop measuring
 +-- BadReceipt         a receipt that the ingest did not sign
 +-- Disagreement       an attestor that recomputed a run and found something else
@@ -106,6 +108,18 @@ class MissingPredecessor(Inauthentic):
         super().__init__(f"envelope {seq} of boot {boot} came while {expected} is still missing")
 
 
+class OvertakenBoot(Inauthentic):
+    """A further envelope of a boot after which the device has begun another: no evidence now.
+
+    The chain takes a device's readings in their order. The device signs them anew in a later boot.
+    """
+
+    code = "overtaken_boot"
+
+    def __init__(self, boot: int, seq: int, latest: int) -> None:
+        super().__init__(f"envelope {seq} of boot {boot} came after boot {latest} had begun")
+
+
 class Unusable(Refusal):
     """Authentic and in its place, but no evidence of milk."""
 
@@ -144,6 +158,17 @@ class Implausible(Unusable):
     """Values that no such instrument gives: they fall, jump or leave the instrument's range."""
 
     code = "implausible"
+
+
+class OvertakenTime(Unusable):
+    """A reading of a time for which the device has reported already, in whatever boot."""
+
+    code = "overtaken_time"
+
+    def __init__(self, first_ms: int, reported_ms: int) -> None:
+        super().__init__(
+            f"the reading begins at {first_ms} ms, the device has reported until {reported_ms} ms"
+        )
 
 
 class JournalFull(MintFault):

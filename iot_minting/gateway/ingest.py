@@ -11,14 +11,15 @@ from typing import Final
 
 import structlog
 
-from iot_minting.errors import ReplayedSequence
+from iot_minting.errors import OvertakenBoot, ReplayedSequence
 from iot_minting.even_clock import EvenClock
-from iot_minting.gateway.judgement import Accepted, Gateway, RefusedEnvelope, Repeated, Verdict
+from iot_minting.gateway.judgement import Gateway
 from iot_minting.gateway.metrics import ACCEPTED, INGEST_SECONDS, REFUSED, REPEATED
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.store import Store
 from iot_minting.gateway.subscription import Message, Subscription
 from iot_minting.gateway.types import Quarantined
+from iot_minting.gateway.verdicts import Accepted, RefusedEnvelope, Repeated, Verdict
 from iot_minting.wire.receipts import sign_receipt
 from iot_minting.wire.topics import receipt_topic
 from ledger.primitives.codec import encode
@@ -161,12 +162,12 @@ class Ingest:
 
 
 def _overtaken(verdicts: list[Verdict]) -> set[PublicKey]:
-    """Name the devices that gave a used number to another reading: they must learn what is used."""
+    """Name the devices that count from a boot or number that is used: they must learn what is."""
     return {
         verdict.entry.device
         for verdict in verdicts
         if isinstance(verdict, RefusedEnvelope)
-        and verdict.entry.code == ReplayedSequence.code
+        and verdict.entry.code in {ReplayedSequence.code, OvertakenBoot.code}
         and verdict.entry.device is not None
     }
 

@@ -3,7 +3,8 @@
 Pure and synchronous: `judge(topic, raw, arrival_ms)` gives verdicts; the shell makes them
 durable, then acknowledges, then receipts. One `Gateway` holds the head of every device's chain.
 
-Invariant: within one boot of a device, what was settled is the unbroken chain 0..head. An
+Invariant: within one boot of a device, what was settled is the unbroken chain 0..head; boots, and
+the times of what was accepted, only go up, as the chain takes a device's readings. An
 inauthentic envelope moves nothing. An unusable one (tampered, out of its time, implausible) is
 the device's own and settles its number, so that the device is not stuck behind it; it is
 quarantined, and no evidence range reaches across it.
@@ -24,6 +25,8 @@ from iot_minting.errors import (
     MissingPredecessor,
     NotCalibrated,
     OutsideTimeWindow,
+    OvertakenBoot,
+    OvertakenTime,
     Refusal,
     ReplayedSequence,
     UnregisteredDevice,
@@ -34,6 +37,14 @@ from iot_minting.errors import (
 from iot_minting.gateway.plausibility import Before, check_plausible
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.types import Quarantined, RegisteredDevice, Stored
+from iot_minting.gateway.verdicts import (
+    Accepted,
+    Arrival,
+    RefusedEnvelope,
+    Repeated,
+    Verdict,
+    quarantined,
+)
 from iot_minting.wire.topics import parse_topic
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import ZERO_HASH, Hash
@@ -70,39 +81,6 @@ class BootProgress:
     waiting: "dict[int, Arrival]" = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """An envelope as it came."""
-
-    topic: str
-    raw: bytes
-    arrival_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An envelope to be stored."""
-
-    stored: Stored
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedEnvelope:
-    """An envelope to be quarantined. `settled` says that it uses its number up all the same."""
-
-    entry: Quarantined
-    settled: bool
-    digest: Hash | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Repeated:
-    """An envelope that is settled already, byte for byte: sent again, or replayed."""
-
-    entry: Quarantined
-
-
-Verdict = Accepted | RefusedEnvelope | Repeated
 Archive = Callable[[PublicKey, int, int], Hash | None]
 """Gives the digest of a settled envelope by (device, boot, seq)."""
 
@@ -123,8 +101,9 @@ class Gateway:
         self._archive = archive
         self._heads = {(head.device, head.boot): head for head in heads}
         self._boots: dict[PublicKey, int] = {}
+        self._reported_ms: dict[PublicKey, int] = {}
         for head in self._heads.values():
-            self._boots[head.device] = max(head.boot, self._boots.get(head.device, 0))
+            self._note(head)
         self._tampered = {device: (boot, seq) for device, boot, seq in tampered}
 
     def head(self, device: PublicKey, boot: int) -> int:
@@ -146,6 +125,8 @@ class Gateway:
         reading: Reading | None = None
         try:
             envelope, reading, device, line = self._authenticate(arrival)
+            if self.head(device.key, reading.boot) < reading.seq:
+                self._check_boot(reading)
             head = self._heads.setdefault(
                 (device.key, reading.boot), BootProgress(device.key, reading.boot)
             )
@@ -153,7 +134,7 @@ class Gateway:
                 return self._wait(head, reading, arrival)
             verdicts = [self._settle(head, device, line, envelope, reading, arrival)]
         except Refusal as refusal:
-            return [RefusedEnvelope(_quarantine(refusal, arrival, reading), settled=False)]
+            return [RefusedEnvelope(quarantined(refusal, arrival, reading), settled=False)]
         while (following := head.waiting.pop(head.seq + 1, None)) is not None:
             verdicts += self.judge(following.topic, following.raw, arrival_ms)
         return verdicts
@@ -189,6 +170,12 @@ class Gateway:
         if not verify(reading.device, message, envelope.signature):
             raise WrongSignature(reading.device, reading.seq)
         return envelope, reading, device, place.line
+
+    def _check_boot(self, reading: Reading) -> None:
+        """Raise `OvertakenBoot` for what the chain would refuse, and the milk beside it."""
+        latest = self.newest(reading.device)
+        if latest is not None and reading.boot < latest:
+            raise OvertakenBoot(reading.boot, reading.seq, latest)
 
     def _wait(self, head: BootProgress, reading: Reading, arrival: Arrival) -> list[Verdict]:
         if len(head.waiting) >= WAITING_MAX and reading.seq not in head.waiting:
@@ -229,10 +216,10 @@ class Gateway:
             self._check_use(head, device, reading, arrival.arrival_ms)
         except Unusable as refusal:
             self._advance(head, digest, reading)
-            entry = _quarantine(refusal, arrival, reading)
+            entry = quarantined(refusal, arrival, reading)
             return RefusedEnvelope(entry, settled=True, digest=digest)
-        self._advance(head, digest, reading)
         head.before = Before(reading.last_ms, reading.samples[-1][1], reading.stream, reading.unit)
+        self._advance(head, digest, reading)
         return Accepted(
             Stored(
                 device.key,
@@ -255,7 +242,7 @@ class Gateway:
         )
         same = known == digest
         fault = ReplayedSequence(reading.boot, reading.seq, head.seq, same=same)
-        entry = _quarantine(fault, arrival, reading)
+        entry = quarantined(fault, arrival, reading)
         return Repeated(entry) if same else RefusedEnvelope(entry, settled=False)
 
     def _check_use(
@@ -273,6 +260,10 @@ class Gateway:
         late_ms = BACKLOG_MS if known else LIVE_MS
         if not arrival_ms - late_ms <= reading.t0_ms <= reading.last_ms <= arrival_ms + LIVE_MS:
             raise OutsideTimeWindow(reading.t0_ms, arrival_ms, LIVE_MS, late_ms)
+        first_ms = reading.t0_ms + reading.samples[0][0]
+        reported_ms = self._reported_ms.get(device.key, first_ms)
+        if head.before is None and first_ms < reported_ms:
+            raise OvertakenTime(first_ms, reported_ms)
         check_plausible(device, reading, head.before)
 
     def _advance(self, head: BootProgress, digest: Hash, reading: Reading) -> None:
@@ -280,20 +271,11 @@ class Gateway:
         head.recent[reading.seq] = digest
         if len(head.recent) > RECENT_MAX:
             head.recent.popitem(last=False)
+        self._note(head)
+
+    def _note(self, head: BootProgress) -> None:
+        """Note how far a device has come, over all its boots."""
         self._boots[head.device] = max(head.boot, self._boots.get(head.device, 0))
-
-
-def _quarantine(refusal: Refusal, arrival: Arrival, reading: Reading | None) -> Quarantined:
-    device, boot, seq = (
-        (None, None, None) if reading is None else (reading.device, reading.boot, reading.seq)
-    )
-    return Quarantined(
-        refusal.code,
-        str(refusal),
-        arrival.topic,
-        arrival.raw,
-        arrival.arrival_ms,
-        device,
-        boot,
-        seq,
-    )
+        if head.before is not None:
+            last_ms = head.before.last_ms
+            self._reported_ms[head.device] = max(last_ms, self._reported_ms.get(head.device, 0))

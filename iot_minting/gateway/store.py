@@ -15,9 +15,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from iot_minting.gateway.judgement import Accepted, BootProgress, RefusedEnvelope, Repeated, Verdict
+from iot_minting.gateway.judgement import BootProgress
 from iot_minting.gateway.plausibility import Before
 from iot_minting.gateway.types import Quarantined, RegisteredDevice, Stored
+from iot_minting.gateway.verdicts import Accepted, RefusedEnvelope, Repeated, Verdict
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey

@@ -76,3 +76,25 @@ def test_what_was_measured_while_the_broker_was_away_keeps_its_times(tmp_path):
     kept = store.unused(0, 100)
     store.close()
     assert [each.stored.first_ms for each in kept if each.stored.boot == 1] == times
+
+
+def test_a_boot_that_was_overtaken_goes_on_above_the_one_that_overtook_it(tmp_path):
+    """No receipt tells the device, as another broker serves it: the gateway has to."""
+    home, path = tmp_path / "home", tmp_path / "mint.sqlite"
+    home.mkdir()
+    with running_broker() as its_own, running_device(its_own.port, "m", home) as device:
+        shutil.copytree(home, tmp_path / "twin")
+        with running_broker() as other, running_ingest(other.port, path):
+            assert measured(other.port, tmp_path / "twin", 3) == 1
+        times = [wall_ms() + number for number in range(4)]
+        for at_ms in times:
+            device.record([(at_ms, at_ms)])
+        assert device.boot == 0
+        with running_ingest(its_own.port, path):
+            assert device.wait_receipted(40)
+            assert device.boot == 2
+    store = Store(path)
+    kept = [each.stored for each in store.unused(0, 100)]
+    store.close()
+    assert [piece.boot for piece in kept] == [1] * 3 + [2] * 4, "in the order that the chain takes"
+    assert [piece.first_ms for piece in kept[3:]] == times

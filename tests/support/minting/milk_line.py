@@ -7,10 +7,11 @@ and pieces for the policy. Times begin at `START_MS`; nothing is random.
 from dataclasses import dataclass, field
 from random import Random
 
-from iot_minting.gateway.judgement import Accepted, Gateway
+from iot_minting.gateway.judgement import Gateway
 from iot_minting.gateway.policy import CutRules, MintingPolicy
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.types import RegisteredDevice, Stored
+from iot_minting.gateway.verdicts import Accepted
 from iot_minting.wire.topics import readings_topic
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH, Hash

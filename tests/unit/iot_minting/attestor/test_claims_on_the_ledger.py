@@ -14,44 +14,15 @@ from iot_minting.errors import Disagreement
 from iot_minting.gateway.claims import build_claim, readings_root, show
 from iot_minting.gateway.policy import WATCHES, CutRun, MintingPolicy
 from ledger.params import DAY_MS
-from ledger.primitives.keys import verify_many
 from ledger.primitives.merkle import merkle_root
 from ledger.rules.measure import exact_volume
 from ledger.state.tables import supply
-from ledger.transition import apply_block, signature_claims
 from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.milk import MintLot, RecordCollection, SealRun, tank_id
 from ledger.types.reading import Unit
 from tests.support.ledger.dairy import FLOW_MAX_L_PER_H, Dairy
 from tests.support.minting.milk_line import START_MS, MilkLine
-
-LITRE = 1_000_000
-
-
-def one_run(line, amounts=((0, 10_000), (1, 20_000)), units=30 * LITRE):
-    for farm, amount in amounts:
-        line.milk(farm, amount)
-    line.pasteurize(units, 3_000)
-    (run,) = [d for d in line.step(30_000) if isinstance(d, CutRun)]
-    return run
-
-
-def envelopes_of(run):
-    return [piece.envelope for piece in run.pieces()]
-
-
-def mint(line, run):
-    claim = build_claim(run, line.rules)
-    (key,) = line.dairy.attestor_keys
-    law, chain_id = line.rules.law, line.dairy.chain_id
-    return MintLot(claim, (attest(claim, envelopes_of(run), law, chain_id, FLOW_MAX_L_PER_H, key),))
-
-
-def apply(line, overlay, body, nonce=0):
-    transaction = line.dairy.transaction(body, line.dairy.mmu, nonce)
-    assert all(verify_many(signature_claims(transaction, line.dairy.chain_id)))
-    context = line.dairy.context(nonce + 1, line.now_ms)
-    return apply_block(overlay, context, [transaction]).receipts[0].code
+from tests.support.minting.minted import LITRE, apply, envelopes_of, mint, one_run
 
 
 def test_the_ledger_mints_a_claim_to_the_unit_and_once():

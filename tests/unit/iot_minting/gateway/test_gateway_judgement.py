@@ -9,11 +9,12 @@ from iot_minting.gateway.judgement import (
     LIVE_MS,
     WAITING_MAX,
     WAITING_MS,
-    Accepted,
-    RefusedEnvelope,
-    Repeated,
+    BootProgress,
+    Gateway,
 )
-from ledger.primitives.hashing import Hash
+from iot_minting.gateway.plausibility import Before
+from iot_minting.gateway.verdicts import Accepted, RefusedEnvelope, Repeated
+from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.types.evidence import Instrument
 from tests.support.ledger.dairy import LINE, PLANT, key
 from tests.support.minting.milk_line import START_MS, MilkLine, Sensor
@@ -173,6 +174,41 @@ def test_a_new_boot_begins_a_chain_of_its_own(line, meter):
     (verdict,) = line.send(meter, reading())
     assert isinstance(verdict, Accepted)
     assert sorted(line.gateway.heads()) == [(meter.key.public, 1, 0), (meter.key.public, 2, 0)]
+
+
+def test_a_boot_that_was_overtaken_goes_on_in_quarantine_and_is_not_settled(line, meter):
+    """The chain takes a device's readings in order: a run that shows these would fail whole."""
+    first, second = meter.read(reading()), meter.read(reading(START_MS + 1))
+    (before,) = line.deliver(meter, first)
+    meter.reboot()
+    (after,) = line.send(meter, reading(START_MS + 2))
+    verdict = refusal(line.deliver(meter, second))
+    assert (verdict.entry.code, verdict.settled) == ("overtaken_boot", False)
+    assert line.gateway.newest(meter.key.public) == 2
+    (again,) = line.deliver(meter, first)
+    assert isinstance(before, Accepted)
+    assert isinstance(after, Accepted)
+    assert isinstance(again, Repeated), "its device may forget what is stored, of whatever boot"
+
+
+def test_a_reading_of_a_time_reported_before_is_settled_and_counts_once(line, meter):
+    """A device that signs anew does not know which of its readings arrived."""
+    line.send(meter, [(START_MS, 0), (START_MS + 50, 9)])
+    meter.reboot()
+    copy = refusal(line.send(meter, [(START_MS, 0), (START_MS + 50, 9)]))
+    assert (copy.entry.code, copy.settled) == ("overtaken_time", True)
+    (new,) = line.send(meter, [(START_MS + 50, 9), (START_MS + 99, 12)])
+    assert isinstance(new, Accepted)
+
+
+def test_a_gateway_that_restarts_knows_how_far_its_devices_came(line, meter):
+    late, at_ms = meter.read(reading()), START_MS + 50
+    meter.reboot()
+    head = BootProgress(meter.key.public, 2, 0, ZERO_HASH, Before(at_ms, 9, "volume_total", "mL"))
+    line.gateway = Gateway(line.dairy.chain_id, line.registry, lambda *_: None, [head])
+    assert refusal(line.deliver(meter, late)).entry.code == "overtaken_boot"
+    meter.reboot()
+    assert refusal(line.send(meter, reading(at_ms - 1))).entry.code == "overtaken_time"
 
 
 @given(st.permutations(range(8)), st.lists(st.integers(0, 7), max_size=8))

@@ -8,10 +8,10 @@ from typer.testing import CliRunner
 from iot_minting.cli import app
 from iot_minting.errors import Implausible, Misconfigured
 from iot_minting.gateway import config
-from iot_minting.gateway.judgement import RefusedEnvelope
 from iot_minting.gateway.plausibility import Before, check_plausible, find_outliers
 from iot_minting.gateway.registry import Registry, find_registrations
 from iot_minting.gateway.store import Store
+from iot_minting.gateway.verdicts import RefusedEnvelope
 from ledger.primitives.codec import encode
 from ledger.types.block import Receipt
 from ledger.types.evidence import Instrument

@@ -3,9 +3,10 @@
 import pytest
 
 from iot_minting.gateway.claims import build_claim
-from iot_minting.gateway.judgement import Accepted, Gateway
+from iot_minting.gateway.judgement import Gateway
 from iot_minting.gateway.policy import CutRun
 from iot_minting.gateway.store import OutboxRun, OutboxState, Store
+from iot_minting.gateway.verdicts import Accepted
 from tests.support.minting.milk_line import START_MS, MilkLine
 
 
