@@ -25,7 +25,7 @@ from ledger.rules.fees import price_intent
 from ledger.types.evidence import RunClaim
 from ledger.types.milk import Attestation, MintLot
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, Intent, sign
-from node.client.views import TransactionState, TransactionView
+from node.client.views import NodeStatus, TransactionState, TransactionView
 
 WAIT_MS: Final = 3_000
 """How long one look at a transaction waits for it to be final."""
@@ -91,14 +91,17 @@ class MintOutbox:
         if run is None:
             return False
         if run.state is OutboxState.CUT:
-            run = await self._sign(run)
+            body = decode(run.mint, MintLot, TRANSACTION_BYTES_MAX)
+            status = await self._chain.status()
+            # The chain takes a fee for what it refuses: a run of its future waits here.
+            if body.claim.ended_ms > status.block_time_ms + self._law.clock_skew_ms_max:
+                return False
+            run = await self._sign(run, body, status)
         return await self._send(run)
 
-    async def _sign(self, run: OutboxRun) -> OutboxRun:
+    async def _sign(self, run: OutboxRun, body: MintLot, status: NodeStatus) -> OutboxRun:
         """Sign with the account's next nonce, and keep the bytes before anyone sees them."""
         account = await self._chain.account(self._policy.address())
-        status = await self._chain.status()
-        body = decode(run.mint, MintLot, TRANSACTION_BYTES_MAX)
         valid_until = status.height + self._valid_blocks
         intent = Intent(self._chain_id, self._policy, account.nonce, Units(0), valid_until, body)
         transaction = sign(price_intent(intent, self._law), self._mmu)

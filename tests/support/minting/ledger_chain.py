@@ -45,7 +45,8 @@ class LedgerChain(Chain):
     async def status(self):
         self._answer()
         fields = dict.fromkeys(NodeStatus.__struct_fields__, 0)
-        return NodeStatus(**{**fields, "height": self.height})
+        told = {"height": self.height, "block_time_ms": self.now_ms()}
+        return NodeStatus(**{**fields, **told})
 
     async def submit(self, raw):
         self._answer()

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from iot_minting.attestor.attest import attest
@@ -156,11 +157,30 @@ def test_a_run_that_the_chain_refuses_is_recorded_as_failed(line, store, chain, 
     assert minted(chain) == 0
 
 
-def test_a_run_from_the_future_is_tried_again(line, store, chain, outbox):
+def test_a_run_dated_ahead_of_a_creeping_chain_pays_nothing_and_is_minted_in_time(
+    line, store, chain, outbox
+):
+    """A clock went an hour ahead and came back: chain time creeps until real time is there."""
+    ended_ms = keep(line, store).cut_ms
+    line.now_ms -= 3_600_000
+    for _ in range(3):
+        line.now_ms += 1
+        assert not advance(outbox)
+    assert chain.final == [], "the chain takes a fee for each that it refuses"
+    line.now_ms = ended_ms
+    assert advance(outbox)
+    assert store.runs(1)[0].state is OutboxState.FINAL
+    assert minted(chain) == 5_000_000
+
+
+def test_a_run_that_the_chain_finds_too_far_ahead_is_tried_again(line, store, chain):
+    """Its skew was voted lower than the genesis says."""
+    law = msgspec.structs.replace(line.rules.law, clock_skew_ms_max=600_000)
+    outbox = MintOutbox(store, chain, line.dairy.chain_id, line.dairy.mmu, law, 20)
     keep(line, store)
     now_ms, line.now_ms = line.now_ms, line.now_ms - 500_000
     advance(outbox)
-    assert store.runs(1)[0].state is OutboxState.CUT
+    assert (store.runs(1)[0].state, store.runs(1)[0].detail) == (OutboxState.CUT, "future_run")
     line.now_ms = now_ms
     advance(outbox)
     assert minted(chain) == 5_000_000
