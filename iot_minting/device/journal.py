@@ -57,14 +57,24 @@ class DeviceJournal:
         self._db.execute("COMMIT")
         self.value, self.last_ms, self.held = value, last_ms, self.held + len(entries)
 
-    def after(self, cursor: tuple[int, int], limit: int) -> list[tuple[int, int, bytes]]:
-        """List envelopes after a (boot, seq), in order."""
+    def oldest_boot(self) -> int:
+        """Give the oldest boot of which an envelope is held; the running one if there is none."""
+        (oldest,) = self._db.execute("SELECT min(boot) FROM journal").fetchone()
+        return self.boot if oldest is None else int(oldest)
+
+    def sendable(self, cursor: tuple[int, int], limit: int) -> list[tuple[int, int, bytes]]:
+        """List envelopes after a (boot, seq), in order, of the oldest boot alone."""
         rows = self._db.execute(
-            "SELECT boot, seq, raw FROM journal WHERE (boot, seq) > (?, ?) "
-            "ORDER BY boot, seq LIMIT ?",
-            (*cursor, limit),
+            "SELECT boot, seq, raw FROM journal WHERE boot = ? AND (boot, seq) > (?, ?) "
+            "ORDER BY seq LIMIT ?",
+            (self.oldest_boot(), *cursor, limit),
         )
         return rows.fetchall()
+
+    def waiting(self) -> list[bytes]:
+        """List every envelope, in order."""
+        rows = self._db.execute("SELECT raw FROM journal ORDER BY boot, seq")
+        return [raw for (raw,) in rows]
 
     def replace(self, boot: int, entries: Sequence[tuple[int, bytes]]) -> None:
         """Take another boot, and hold these envelopes of it in place of all, in one commit."""

@@ -3,7 +3,8 @@ ingest's signed receipt.
 
 A broker's PUBACK is not durable, so it frees nothing. A reading is on this device's disk before
 it is published, and leaves it only when a receipt covers it. After a reconnect, or when receipts
-stop coming, everything that is not receipted goes out again, in order.
+stop coming, everything that is not receipted goes out again, in order. A boot is sent once all of
+the boots before it are receipted: the chain takes no reading that comes after a later one.
 
 Back-pressure: the journal holds `JOURNAL_MAX` envelopes; beyond, `record` raises `JournalFull`
 and the device must stop measuring (a milk meter: stop the pump) rather than forget.
@@ -124,7 +125,7 @@ class LiveDevice:
     def _rise_above(self, used: SignedReceipt) -> None:
         """Take a boot above one that was used, and sign all that waits anew, with its times."""
         boot = max(used.boot, self._journal.boot) + 1
-        waiting = self._journal.after((-1, -1), JOURNAL_MAX)
+        waiting = self._journal.waiting()
         log.warning(
             "boot was used: a journal from a backup, or a second device with this key",
             device=self.settings.name,
@@ -132,7 +133,7 @@ class LiveDevice:
             boot=boot,
             signed_anew=len(waiting),
         )
-        self._journal.replace(boot, self._signer.sign_anew(boot, [raw for *_, raw in waiting]))
+        self._journal.replace(boot, self._signer.sign_anew(boot, waiting))
         self._cursor = self._farthest = (-1, -1)
         self._sent = 0
 
@@ -143,7 +144,7 @@ class LiveDevice:
         room = WINDOW_MAX - self._sent
         if room <= 0:
             return
-        for boot, seq, raw in self._journal.after(self._cursor, room):
+        for boot, seq, raw in self._journal.sendable(self._cursor, room):
             resent = boot < self._journal.boot or (boot, seq) <= self._farthest
             self._session.publish(raw, resent=resent)
             self._cursor = (boot, seq)
@@ -221,8 +222,9 @@ class LiveDevice:
                 self._pump()
 
     def _take_receipt(self, receipt: SignedReceipt) -> None:
-        """Forget what it covers; one for numbers that were never given tells of an earlier life."""
-        if (receipt.boot, receipt.seq) >= (self._signer.boot, self._signer.seq):
+        """Forget what it covers; one for numbers never sent tells of an earlier life, or a twin."""
+        given = (receipt.boot, receipt.seq) < (self._signer.boot, self._signer.seq)
+        if not given or receipt.boot > self._journal.oldest_boot():
             self._rise_above(receipt)
         elif gone := self._journal.prune(receipt.boot, receipt.seq):
             self._sent = max(0, self._sent - gone)

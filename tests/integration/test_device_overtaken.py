@@ -1,7 +1,7 @@
 """A device that came back from a backup, or whose twin ran, gets above what was used."""
 
 import shutil
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -78,23 +78,30 @@ def test_what_was_measured_while_the_broker_was_away_keeps_its_times(tmp_path):
     assert [each.stored.first_ms for each in kept if each.stored.boot == 1] == times
 
 
-def test_a_boot_that_was_overtaken_goes_on_above_the_one_that_overtook_it(tmp_path):
-    """No receipt tells the device, as another broker serves it: the gateway has to."""
-    home, path = tmp_path / "home", tmp_path / "mint.sqlite"
-    home.mkdir()
-    with running_broker() as its_own, running_device(its_own.port, "m", home) as device:
-        shutil.copytree(home, tmp_path / "twin")
-        with running_broker() as other, running_ingest(other.port, path):
-            assert measured(other.port, tmp_path / "twin", 3) == 1
-        times = [wall_ms() + number for number in range(4)]
-        for at_ms in times:
-            device.record([(at_ms, at_ms)])
-        assert device.boot == 0
-        with running_ingest(its_own.port, path):
+@pytest.mark.parametrize("lives", [[4], [2, 5]], ids=["one-boot", "two-boots"])
+def test_boots_that_were_overtaken_go_on_above_the_one_that_overtook_them(tmp_path, lives):
+    """It measures while its broker is away; its twin uses boot 1 meanwhile, up to number 2."""
+    home, twin, path, times = tmp_path / "home", tmp_path / "twin", tmp_path / "mint.sqlite", []
+    with running_broker() as broker:
+        with running_ingest(broker.port, path):
+            with running_device(broker.port, "m", twin):
+                pass
+            assert measured(broker.port, twin, 3) == 1
+        broker.kill()
+        with ExitStack() as running:
+            for boot, count in enumerate(lives):
+                running.close()
+                device = running.enter_context(running_device(broker.port, "m", home))
+                assert device.boot == boot
+                for _ in range(count):
+                    times.append(wall_ms())
+                    device.record([(times[-1], len(times))])
+            broker.start()
+            running.enter_context(running_ingest(broker.port, path))
             assert device.wait_receipted(40)
             assert device.boot == 2
     store = Store(path)
     kept = [each.stored for each in store.unused(0, 100)]
     store.close()
-    assert [piece.boot for piece in kept] == [1] * 3 + [2] * 4, "in the order that the chain takes"
+    assert [piece.boot for piece in kept] == [1] * 3 + [2] * len(times), "in the chain's order"
     assert [piece.first_ms for piece in kept[3:]] == times

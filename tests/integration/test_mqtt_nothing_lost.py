@@ -137,7 +137,7 @@ def test_a_device_that_restarts_sends_its_journal_first_and_counts_its_boot(brok
         assert (again.boot, again.value, again.held) == (1, 5, 5)
         measure(again, 5)
         assert again.wait_receipted(30)
-    assert sorted(stored(path)) == [(boot, seq) for boot in (0, 1) for seq in range(5)]
+    assert stored(path) == [(boot, seq) for boot in (0, 1) for seq in range(5)]
 
 
 def test_bad_readings_get_their_reasons_and_disturb_nobody(broker, tmp_path):
@@ -207,5 +207,9 @@ def test_a_journal_never_gives_a_number_twice(tmp_path):
     assert (again.boot, again.value, again.held) == (first.boot + 1, 7, 2)
     assert again.last_ms == 1_234
     assert again.prune(first.boot, 0) == 1
-    assert again.after((-1, -1), 9) == [(first.boot, 1, b"b")]
+    again.append([(0, b"c")], 8, 1_235)
+    assert again.sendable((-1, -1), 9) == [(first.boot, 1, b"b")], "a later boot waits"
+    assert again.waiting() == [b"b", b"c"]
+    assert again.prune(first.boot, 1) == 1
+    assert again.sendable((-1, -1), 9) == [(again.boot, 0, b"c")]
     again.close()
