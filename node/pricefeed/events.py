@@ -16,7 +16,6 @@ class SignedFeed(Struct, frozen=True):
     round: int
     litre_micro_myr: int
     nonce: int
-    valid_until: int
     txid: Hash
     raw: bytes
 

@@ -5,8 +5,8 @@ many others have fed the open round that one of them at least is honest (f + 1).
 for a quorum, another each round, waits a while: a feed too many costs its fee and does nothing.
 
 One feed is under way at a time. It is kept before it is sent, and the same bytes are sent until
-they are final, or can't take effect any more: its nonce went to another, its height or its round
-has passed, or the law refused it. So a death between any two effects neither feeds twice nor
+they are final, or can't take effect any more: its nonce went to another, its round has closed, or
+the law refused it. So a death between any two effects neither feeds twice nor
 leaves a gap.
 
 Invariants: nothing is signed while the memory holds a pending feed, nor from a quote that was not
@@ -224,7 +224,7 @@ class FeedPolicy:
         if seen is None:
             return False
         view = seen.view
-        return seen.nonce > feed.nonce or view.round > feed.round or view.height > feed.valid_until
+        return seen.nonce > feed.nonce or view.round > feed.round
 
     def _is_due(self, view: PriceView) -> bool:
         """Tell whether the open round wants our feed now, by the chain's own time."""

@@ -83,7 +83,7 @@ class FeedSigner:
         """Sign one; the same arguments give the same bytes."""
         intent = Intent(self._chain_id, self._policy, nonce, fee, valid_until, body)
         made = sign(intent, self._key)
-        return SignedFeed(body.round, body.value, nonce, valid_until, made.id, encode(made))
+        return SignedFeed(body.round, body.value, nonce, made.id, encode(made))
 
 
 class FeederService:

@@ -149,6 +149,7 @@ class DrivenFeeder:
                 account = await self.node.account(self.signer.feeder)
                 return PriceSeen(view, account.nonce, account.units, self.clock_ms)
             case SubmitFeed(feed):
+                assert self.memory.pending == feed, "what is sent was kept before"
                 [told] = await self.node.submit([feed.raw])
                 return FeedAnswered(told.code, told.detail)
             case AskFate(feed):

@@ -11,6 +11,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.keys import Policy, address_of
 from ledger.types.transaction import Intent, sign
 from ledger.types.transfer import Transfer
+from node.client.views import Submission
 from node.pricefeed.events import FeedOutcome
 from node.pricefeed.policy import LICENCE, NODES, PURSE, QUOTE, REST_MAX_MS, SOURCE
 from tests.support.node.fake_node import CUSTOMER, FOREVER, FakeNode
@@ -24,6 +25,13 @@ from tests.support.node.feeders import (
     quote,
     run,
 )
+
+
+class RefusingNode(FakeNode):
+    """A node that takes nothing in, whatever it is."""
+
+    def take(self, raw):
+        return Submission(None, "sender_frozen", "a regulator has stopped this account")
 
 
 @pytest.fixture
@@ -155,6 +163,38 @@ def test_a_stale_source_is_not_fed_and_one_that_goes_back_neither(node):
     run(feeder, 2, MINUTE_MS)
     assert feeder.quotes[-1] == "went_back"
     assert len(feeder.feeds()) == 1
+
+
+@pytest.mark.parametrize("raw", [b"", b'{"myr_per_litre": 4.0}', b"as_of,myr_per_litre\n"])
+def test_after_a_reading_that_is_no_quote_the_one_before_it_is_not_fed(node, raw):
+    feeder = DrivenFeeder(node)
+    run(feeder, 3, price=4 * RM)
+    feeder.source = raw
+    run(feeder, 70, MINUTE_MS)
+    assert len(feeder.feeds()) == 1
+    assert feeder.policy.problems.keys() == {SOURCE}
+
+
+@pytest.mark.parametrize(("ahead_ms", "feeds"), [(2 * MINUTE_MS, 1), (2 * MINUTE_MS + 1_000, 0)])
+def test_a_source_may_be_two_minutes_ahead_and_no_more(node, ahead_ms, feeds):
+    feeder = DrivenFeeder(node)
+    feeder.source = quote(4 * RM, feeder.clock_ms + 2_000 + ahead_ms)
+    feeder.step()
+    node.make_block(node.chain.time_ms)
+    assert len(feeder.feeds()) == feeds
+    told = [each.code for each in feeder.told if each.part == QUOTE]
+    assert told == ([] if feeds else ["from_the_future"])
+
+
+def test_a_feed_that_is_refused_again_and_again_is_sent_ever_more_rarely():
+    node = RefusingNode(chain_of_feeders(1), automatic=False)
+    feeder = DrivenFeeder(node)
+    run(feeder, 600, 2_000, 4 * RM)
+    assert {(told.outcome, told.code) for told in feeder.counted} == {
+        (FeedOutcome.DROPPED, "sender_frozen")
+    }
+    assert 8 <= len(feeder.counted) <= 12
+    assert feeder.memory.pending is None
 
 
 def test_a_source_that_falls_silent_is_fed_until_it_is_stale(node):

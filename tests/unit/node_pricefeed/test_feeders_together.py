@@ -104,3 +104,13 @@ def test_one_key_in_two_homes_feeds_no_more_often(node):
     taken = [when for when, _, _, code in feeders[0].feeds() if not code]
     assert len(taken) >= 3
     assert all(b - a >= HOUR_MS for a, b in pairwise(taken))
+
+
+def test_who_has_fed_an_open_round_does_not_feed_it_again_until_its_feed_is_too_old():
+    node = FakeNode(chain_of_feeders(4), automatic=False)
+    feeder = DrivenFeeder(node)
+    run(feeder, 47, HOUR_MS, 4 * RM)
+    assert [entry[3] for entry in feeder.feeds()] == [""]
+    run(feeder, 4, HOUR_MS, 4 * RM)
+    assert [entry[3] for entry in feeder.feeds()] == ["", ""]
+    assert feeder.policy.seen.view.round == 0
