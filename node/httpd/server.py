@@ -8,7 +8,7 @@ it is told of few, while the kernel's queue holds a whole school's break.
 import contextlib
 import functools
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Literal, cast
 
 import uvicorn
@@ -39,11 +39,21 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class GuardedServer(uvicorn.Server):
-    """An HTTP server of an ASGI application, for sockets that `bind` made."""
+    """An HTTP server of an ASGI application, for sockets that `bind` made.
+
+    `on_ending` is called when it is told to end, before it waits for answers: to end what else
+    would go on. What is not answered `SHUTDOWN_S` later is cancelled, and logged as a fault.
+    """
 
     def __init__(
-        self, app: ASGIApp, admission: Admission, *, lifespan: Literal["on", "off"]
+        self,
+        app: ASGIApp,
+        admission: Admission,
+        *,
+        lifespan: Literal["on", "off"],
+        on_ending: Callable[[], None] = lambda: None,
     ) -> None:
+        self._on_ending = on_ending
         guarded = functools.partial(GuardedProtocol, admission=admission)
         super().__init__(
             uvicorn.Config(
@@ -68,6 +78,11 @@ class GuardedServer(uvicorn.Server):
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let answers come to their end, and stop."""
+        self._on_ending()
+        await super().shutdown(sockets)
 
 
 class QuietServer(GuardedServer):

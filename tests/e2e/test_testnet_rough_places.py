@@ -60,7 +60,6 @@ def test_a_noexec_temporary_folder_and_a_closed_umask_stop_no_process(tmp_path, 
         assert not open_to_others
         net.interrupt()
         assert {process.restarts for process in net.state().processes} == {0}
-        assert "stack_trace" not in net.layout.log("api").read_text()
     finally:
         net.close()
 

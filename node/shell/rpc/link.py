@@ -58,10 +58,11 @@ class NodeLink:
         self._next_id = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._final: OrderedDict[Hash, TransactionView] = OrderedDict()
-        self._waiters: dict[Hash, list[asyncio.Future[TransactionView]]] = {}
+        self._waiters: dict[Hash, list[asyncio.Future[TransactionView | None]]] = {}
         self._waiting = 0
         self._news = asyncio.Event()
         self._linked = asyncio.Event()
+        self._closed = False
         self._desk = SubmissionDesk(lambda raws: self.ask(SubmitTransactions(raws), SUBMIT.answer))
         self._head: int | None = None
         """The highest final block, while the feed stands: above it the node need not be asked."""
@@ -75,12 +76,25 @@ class NodeLink:
             tasks.create_task(self._keep(self._run_feed))
             tasks.create_task(self._desk.run())
 
+    def close(self) -> None:
+        """Let nobody wait any longer, for the process ends: streams end, waits give what is known.
+
+        What was asked and is not answered is `Unanswered`, as when the node ends.
+        """
+        self._closed = True
+        self._news.set()
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+        self._fail_asked()
+
     async def ask(self, request: Request, kind: type[T]) -> T:
         """Ask the node; raise `NodeUnavailable` if it can't answer now.
 
         Past the moment at which the request has left, that is `Unanswered`.
         """
-        if self._writer is None:
+        if self._writer is None or self._closed:
             raise NodeUnavailable(_LOST)
         if len(self._asked) >= REQUESTS_MAX:
             raise NodeUnavailable("the node is overloaded: try again in a second")
@@ -114,7 +128,7 @@ class NodeLink:
     async def blocks(self, start: int, quiet_s: float) -> AsyncGenerator[bytes, None]:
         """Give every encoded block from a height on; empty bytes after each quiet spell."""
         height = start
-        while True:
+        while not self._closed:
             news = self._news  # Taken before looking: a block that comes meanwhile sets it.
             encoded = await self.block(height)
             if encoded is not None:
@@ -141,16 +155,16 @@ class NodeLink:
                 return view
             try:
                 async with asyncio.timeout(wait_s):
-                    return await final
+                    return await final or view
             except TimeoutError:
                 return view
 
     @contextlib.contextmanager
-    def _waiter(self, txid: Hash) -> Iterator[asyncio.Future[TransactionView]]:
-        """Hold a place among those who wait for a transaction."""
+    def _waiter(self, txid: Hash) -> Iterator[asyncio.Future[TransactionView | None]]:
+        """Hold a place among those who wait for a transaction; None tells that no news comes."""
         if self._waiting >= WAITERS_MAX:
             raise NodeUnavailable("too many wait for transactions here: try again in a second")
-        future: asyncio.Future[TransactionView] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[TransactionView | None] = asyncio.get_running_loop().create_future()
         waiters = self._waiters.setdefault(txid, [])
         waiters.append(future)
         self._waiting += 1
@@ -189,9 +203,12 @@ class NodeLink:
         finally:
             self._writer = None
             self._linked.clear()
-            for future in self._asked.values():
-                if not future.done():
-                    future.set_exception(Unanswered(_LOST))
+            self._fail_asked()
+
+    def _fail_asked(self) -> None:
+        for future in self._asked.values():
+            if not future.done():
+                future.set_exception(Unanswered(_LOST))
 
     def _settle(self, frame: bytes) -> None:
         """Give an answer to whoever asked. One that can't be read is missed by its asker alone."""

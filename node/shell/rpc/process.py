@@ -25,8 +25,8 @@ def make_server(config: NodeConfig) -> GuardedServer:
         per_address_max=config.rpc_connections_per_address_max,
         trusted=LOOPBACK + parse_networks(config.rpc_trusted_proxies),
     )
-    app = make_app(NodeLink(config.socket_path))
-    return GuardedServer(app, Admission(limits), lifespan="on")
+    link = NodeLink(config.socket_path)
+    return GuardedServer(make_app(link), Admission(limits), lifespan="on", on_ending=link.close)
 
 
 def serve_rpc(config: NodeConfig, *, ends_with_parent: bool) -> None:
