@@ -9,7 +9,9 @@ import asyncio
 import os
 import re
 import stat
+import threading
 from collections.abc import AsyncGenerator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -82,9 +84,9 @@ def _is_loopback(host: str) -> bool:
 class FileSource:
     """A file that another program replaces."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._reading: asyncio.Task[bytes] | None = None
+    def __init__(self, path: Path, patience_s: float = READ_S) -> None:
+        self._path, self._patience_s = path, patience_s
+        self._reading: Future[bytes] | None = None
 
     @property
     def shown(self) -> str:
@@ -92,14 +94,29 @@ class FileSource:
         return f"{FILE_SCHEME}{self._path}"
 
     async def read(self) -> bytes:
-        """Read it in a thread: a file on a server that hangs must not hold the process."""
+        """Read it in a thread: a file on a server that hangs must not hold the process.
+
+        Not in asyncio's own threads, whose end is waited for when the process ends.
+        """
         if self._reading is not None and not self._reading.done():
             raise SourceFailed(f"{self._path}: the last reading has not ended yet")
-        self._reading = asyncio.create_task(asyncio.to_thread(_read_file, self._path))
-        done, _ = await asyncio.wait([self._reading], timeout=READ_S)
-        if not done:
-            raise SourceFailed(f"{self._path} could not be read within {READ_S:.0f} s")
-        return self._reading.result()
+        self._reading = reading = Future[bytes]()
+        threading.Thread(target=_fill, args=(reading, self._path), daemon=True).start()
+        try:
+            async with asyncio.timeout(self._patience_s):
+                return await asyncio.wrap_future(reading)
+        except TimeoutError:
+            late = f"{self._path} could not be read within {self._patience_s:g} s"
+            raise SourceFailed(late) from None
+
+
+def _fill(reading: Future[bytes], path: Path) -> None:
+    if not reading.set_running_or_notify_cancel():
+        return
+    try:
+        reading.set_result(_read_file(path))
+    except Exception as fault:  # A bug too is told by whoever waits for the bytes.
+        reading.set_exception(fault)
 
 
 def _read_file(path: Path) -> bytes:

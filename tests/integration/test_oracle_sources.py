@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import errno
 import gzip
 import os
+import threading
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
 
+from node.pricefeed import sources
 from node.pricefeed.errors import BadSource, SourceFailed
 from node.pricefeed.quotes import SOURCE_BYTES_MAX
-from node.pricefeed.sources import UrlSource, check_source, open_source
+from node.pricefeed.sources import FileSource, UrlSource, check_source, open_source
 from tests.support.node.rpc_runs import run_async
 
 BODY = b'{"myr_per_litre": "3.62", "as_of": "2026-11-29T01:00:00Z"}'
@@ -187,3 +190,26 @@ def test_a_pipe_a_folder_and_a_device_are_no_files(tmp_path):
                     await source.read()
 
     run_async(run)
+
+
+def test_a_file_that_hangs_holds_neither_the_feeder_nor_its_end(tmp_path, monkeypatch):
+    released = threading.Event()
+
+    def hang(*_):
+        released.wait()
+        raise OSError(errno.EIO, "the server is gone")
+
+    monkeypatch.setattr(sources.os, "open", hang)
+
+    async def run():
+        source = FileSource(tmp_path / "price.json", patience_s=0.1)
+        with pytest.raises(SourceFailed, match=r"within 0\.1 s"):
+            await source.read()
+        with pytest.raises(SourceFailed, match="has not ended yet"):
+            await source.read()
+
+    try:
+        run_async(run)  # It ends, though the reading has not.
+        assert not released.is_set()
+    finally:
+        released.set()
