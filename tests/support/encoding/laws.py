@@ -33,6 +33,7 @@ from node.core import wire
 from node.errors import BadConfig
 from node.lightclient import ProofFault, format_anchor, verify_proof
 from node.lightclient.errors import BadAnchor
+from node.pricefeed.errors import QuoteRefused
 from node.shell.rpc.bodies import decode_batch
 from node.shell.rpc.problems import Problem
 from tests.support.encoding.types import readers
@@ -148,6 +149,9 @@ def make_readers() -> dict[str, Reader]:
         reader("node.core.wire.decode_consensus", wire.encode_consensus(vote),
                wire.encode_consensus(certificate)),
         reader("node.core.wire.decode_batch", encode(wire.TransactionBatch((paid, paid)))),
+        reader("node.pricefeed.quotes.read_quote",
+               b'{"myr_per_litre": "3.62", "as_of": "2026-11-29T01:00:00Z"}',
+               b"as_of,myr_per_litre\n2026-11-28T09:00:00Z,3.60\n", faults=(QuoteRefused,)),
         texts("node.shell.p2p.libp2p_host.parse_listen", b"/ip4/127.0.0.1/tcp/26001",
               faults=(BadConfig,)),
         texts("iot_minting.wire.topics.parse_topic",
