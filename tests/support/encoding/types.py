@@ -18,7 +18,10 @@ import msgspec
 
 PACKAGES = ("ledger", "consensus", "node", "iot_minting", "api")
 READER_NAMES = ("parse_", "decode_", "read_")
-NOT_ENCODED = {"node.config.NodeConfig": "a form for TOML, which holds paths"}
+NOT_ENCODED = {
+    "node.config.NodeConfig": "a form for TOML, which holds paths",
+    "node.pricefeed.config.FeederConfig": "a form for TOML, which holds paths",
+}
 _DECODING = {"decode", "_decode", "Decoder"}
 
 
