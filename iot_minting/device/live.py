@@ -223,8 +223,10 @@ class LiveDevice:
 
     def _take_receipt(self, receipt: SignedReceipt) -> None:
         """Forget what it covers; one for numbers never sent tells of an earlier life, or a twin."""
-        given = (receipt.boot, receipt.seq) < (self._signer.boot, self._signer.seq)
-        if not given or receipt.boot > self._journal.oldest_boot():
+        # Signed is not sent: what is signed and waits may bear the numbers that a twin used.
+        number = receipt.boot, receipt.seq
+        sent = receipt.boot < self._journal.boot or number <= self._farthest
+        if not sent or receipt.boot > self._journal.oldest_boot():
             self._rise_above(receipt)
         elif gone := self._journal.prune(receipt.boot, receipt.seq):
             self._sent = max(0, self._sent - gone)

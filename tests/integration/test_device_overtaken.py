@@ -58,6 +58,23 @@ def test_a_restored_device_signs_what_waits_above_the_boots_that_were_used(tmp_p
         assert refused == {}, "nothing was sent before the retained receipt was heard"
 
 
+@pytest.mark.parametrize("count", [3, 5, 7], ids=["fewer", "as-many", "more"])
+def test_a_receipt_heard_before_anything_was_sent_covers_nothing_that_waits(tmp_path, count):
+    """Its twin used numbers 0 to 4 of the same boot; it measured before it heard so."""
+    home, twin, path = tmp_path / "home", tmp_path / "twin", tmp_path / "mint.sqlite"
+    with running_broker() as broker, running_ingest(broker.port, path):
+        assert measured(broker.port, twin, 5) == 0
+        times = [wall_ms() + number for number in range(count)]
+        readings = [[(at_ms, number)] for number, at_ms in enumerate(times)]
+        with running_device(broker.port, "m", home, first=readings) as device:
+            assert device.wait_receipted(30)
+            assert device.boot == 1
+    store = Store(path)
+    kept = store.unused(0, 100)
+    store.close()
+    assert [each.stored.first_ms for each in kept if each.stored.boot == 1] == times
+
+
 def test_what_was_measured_while_the_broker_was_away_keeps_its_times(tmp_path):
     home, twin, path = tmp_path / "home", tmp_path / "twin", tmp_path / "mint.sqlite"
     with running_broker() as broker:

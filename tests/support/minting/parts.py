@@ -90,8 +90,8 @@ def registered(name, kind=Instrument.MILK_METER):
 
 
 @contextmanager
-def running_device(port, name, path, *, boots=None):
-    """A real device with its journal; stopped at the end."""
+def running_device(port, name, path, *, first=()):
+    """A real device with its journal, which measured `first` alone; stopped at the end."""
     settings = DeviceSettings(
         name,
         PLANT,
@@ -104,6 +104,7 @@ def running_device(port, name, path, *, boots=None):
         port,
     )
     device = MeasuringDevice(settings, key(name), path / f"{name}.sqlite")
+    device.record_many(first)
     device.start()
     try:
         yield device
