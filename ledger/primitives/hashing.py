@@ -48,6 +48,10 @@ class Domain(Enum):
     OFFER = b"BILLCOIN/offer/1"
     DEAL = b"BILLCOIN/deal/1"
     MANDATE = b"BILLCOIN/mandate/1"
+    LINE = b"BILLCOIN/line/1"
+    WINDOW = b"BILLCOIN/window/1"
+    WITNESS = b"BILLCOIN/witness/1"
+    REFUSAL = b"BILLCOIN/refusal/1"
 
 
 def digest(domain: Domain, *parts: bytes) -> Hash:

@@ -1,0 +1,83 @@
+"""Records of lines: what watches which milk, how far its claims reach, and who consented."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from ledger.primitives.amounts import WireUnits
+from ledger.primitives.hashing import WireHash
+from ledger.primitives.keys import WireAddress, WirePublicKey
+from ledger.primitives.scalars import Height, Millis
+from ledger.types.evidence import HeatProcess
+from ledger.types.line import LINE_DEVICES_MAX, LitresADay
+from ledger.types.registry import FlowMax
+
+FOR_EVER_MS: Final = 2**53
+"""The end of what has none yet."""
+
+PERMIT_DAYS_MAX: Final = 8
+"""Days of which a permit remembers the litres: more than milk is collected late."""
+
+
+class LineDevice(Struct, frozen=True, array_like=True):
+    """When a device watches a line: from a time on, up to another, or `FOR_EVER_MS`."""
+
+    device: WirePublicKey
+    from_ms: Millis
+    until_ms: Millis = FOR_EVER_MS
+
+
+class Line(Struct, frozen=True, array_like=True):
+    """A registered line. Its claims reach to `through_ms`; the next window begins there.
+
+    `devices` has those in force, and those that left and whose last window is open yet. At
+    `through_ms` the total of `flow_device` stood at `flow_value`; zeros before the first claim.
+    """
+
+    mmu: WireAddress
+    plant: str
+    name: str
+    process: HeatProcess
+    flow_max_l_per_h: FlowMax
+    vat_units: WireUnits
+    tank: WireHash
+    devices: Annotated[tuple[LineDevice, ...], Meta(max_length=LINE_DEVICES_MAX)]
+    through_ms: Millis
+    height: Height
+    flow_device: WirePublicKey
+    flow_value: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+
+class Tip(Struct, frozen=True, array_like=True):
+    """Where a device's chain of envelopes stands on the chain: the last that windows are done with.
+
+    `breaks_ms` says when it began anew lately: a third time within 30 days stops the device.
+    """
+
+    digest: WireHash
+    boot: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    seq: Annotated[int, Meta(ge=0, le=2**53)]
+    time_ms: Millis
+    value: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+    breaks_ms: Annotated[tuple[Millis, ...], Meta(max_length=3)] = ()
+
+
+class PermitTerms(Struct, frozen=True, array_like=True):
+    """To whom a farm's milk may go, by metering time."""
+
+    mmu: WireAddress
+    collector: WireAddress
+    litres_a_day: LitresADay
+    from_ms: Millis
+    until_ms: Millis
+
+
+class Permit(Struct, frozen=True, array_like=True):
+    """A farm's consent: the terms now, those before them, and what lately came under it a day.
+
+    `days` are (day since 1970 in UTC, units), ascending.
+    """
+
+    terms: PermitTerms
+    before: PermitTerms | None = None
+    days: Annotated[tuple[tuple[Millis, WireUnits], ...], Meta(max_length=PERMIT_DAYS_MAX)] = ()
