@@ -15,6 +15,7 @@ from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey
 from ledger.state.dairy import Challenge, Mmu, Origin, ProductLot, SealedRun, Tank
+from ledger.state.lines import Line, Permit, Tip
 from ledger.state.market import (
     Changes,
     Deal,
@@ -26,6 +27,7 @@ from ledger.state.market import (
     SubsidyClaim,
 )
 from ledger.state.overlay import Overlay, Reader
+from ledger.state.proven import Proven
 from ledger.state.records import (
     Account,
     Consumed,
@@ -104,6 +106,17 @@ OFFENCES: Final = Table(b"x", Offences)
 """By epoch (8) and vote key."""
 SLASHES: Final = Table(b"b", Slashes)
 """One record: what was slashed."""
+
+LINES: Final = Table(b"L", Line, whose=lambda name, line: (line.mmu,))
+"""By line id."""
+PLANTS: Final = Table(b"N", bytes)
+"""By the digest of a plant's name: the MMU that it belongs to."""
+TIPS: Final = Table(b"T", Tip)
+"""By the device's key."""
+PERMITS: Final = Table(b"I", Permit, whose=lambda name, permit: (Address(name[:_ADDRESS_BYTES]),))
+"""By the farm's address and a meter's key, zeros for all that have none of their own."""
+PROVEN: Final = Table(b"Q", Proven)
+"""By lot id: what proved it. Stock of the genesis has none."""
 
 PRICE: Final = Table(b"P", Price)
 """One record: the price and the open round."""

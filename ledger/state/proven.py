@@ -1,0 +1,69 @@
+"""What stands behind a lot: the window that proved it, who signed for that, and until when.
+
+Doubters and the trace read it: a reading whose number lies in one of its spans was claimed by it.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from ledger.primitives.amounts import Units, WireUnits
+from ledger.primitives.hashing import WireHash
+from ledger.primitives.keys import WireAddress, WirePublicKey
+from ledger.primitives.scalars import Millis
+from ledger.types.line import LINE_DEVICES_MAX
+from ledger.types.window import INTERVALS_MAX, Steps
+
+Boot = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+Seq = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class ProvenInterval(Struct, frozen=True, array_like=True):
+    """A counted interval, and the units that it gave the lot; `void` once it was found false."""
+
+    from_ms: Millis
+    to_ms: Millis
+    steps: Steps
+    units: WireUnits
+    void: bool = False
+
+
+class ClaimedSpan(Struct, frozen=True, array_like=True):
+    """The readings of a device that a window showed: numbers above `after`, up to (boot, seq).
+
+    `after` is None for a device that was never shown before.
+    """
+
+    device: WirePublicKey
+    after: tuple[Boot, Seq] | None
+    boot: Boot
+    seq: Seq
+
+
+class ProvenSource(Struct, frozen=True, array_like=True):
+    """Whose milk a lot is, by which meter."""
+
+    farm: WireAddress
+    device: WirePublicKey
+    units: WireUnits
+
+
+class Proven(Struct, frozen=True, array_like=True):
+    """A lot's evidence. It may be doubted until `contestable_until_ms`, and while one does.
+
+    `locked_units` of the processor's share wait in the law's account until then.
+    """
+
+    line: WireHash
+    mmu: WireAddress
+    tank: WireHash
+    from_ms: Millis
+    to_ms: Millis
+    intervals: Annotated[tuple[ProvenInterval, ...], Meta(max_length=INTERVALS_MAX)]
+    spans: Annotated[tuple[ClaimedSpan, ...], Meta(max_length=LINE_DEVICES_MAX)]
+    readings_root: WireHash
+    readings_count: int
+    attestors: Annotated[tuple[WirePublicKey, ...], Meta(max_length=64)]
+    sources: tuple[ProvenSource, ...]
+    contestable_until_ms: Millis
+    locked_units: WireUnits = Units(0)
