@@ -94,6 +94,13 @@ BATCH_HOLD_MS: Final = 30 * 60_000
 WATCH_GAP_MS: Final = 2_000
 """The longest silence of an instrument that still counts as watching what flows."""
 
+COLD_VOID_MS: Final = 15_000
+"""How long before and after milk was cold with the valve forward no flow counts: what the line
+between holding tube and valve may hold."""
+
+MARGIN_MS: Final = COLD_VOID_MS + WATCH_GAP_MS
+"""How far beyond a window's end its instruments must be heard, to judge what lies in it."""
+
 UHT_KINDS: Final = frozenset({MilkKind.UHT, MilkKind.STERILISED})
 """Kinds that must reach the ultra-high limit. Sterilised milk on a continuous line does too."""
 RICH_KINDS: Final = frozenset({MilkKind.FLAVOURED, MilkKind.BUFFALO})
