@@ -46,12 +46,12 @@ from node.client.requests import GetStatus, Request
 from node.client.views import FinalBlock, Json, LotView, TraceAnswer, present
 from node.core.proving import Lack, ProofAnswer
 from node.httpd.places import StreamPlaces
+from node.httpd.problems import HANDLERS, Problem
 from node.lightclient import PROOF_BYTES_MAX, Material, make_proof
 from node.shell.rpc import wire
 from node.shell.rpc.bodies import read_batch, wants_msgpack
 from node.shell.rpc.link import NodeLink
 from node.shell.rpc.openapi import format_document
-from node.shell.rpc.problems import HANDLERS, Problem
 
 FOLLOWERS_MAX: Final = 512
 QUIET_S: Final = 5.0

@@ -18,7 +18,7 @@ from ledger.primitives.strict_json import decode_json
 from ledger.types.transaction import TRANSACTION_BYTES_MAX
 from node.client.queries import JSON, MSGPACK
 from node.client.requests import SUBMIT_MAX
-from node.shell.rpc.problems import Problem, bad
+from node.httpd.problems import Problem, bad
 
 BODY_BYTES_MAX: Final = 12 * 1024 * 1024
 _FORM: Final = "application/x-www-form-urlencoded"

@@ -18,8 +18,8 @@ from node.client.queries import JSON, MSGPACK, QUERIES, SUBMIT
 from node.client.query import Query
 from node.client.requests import SUBMIT_MAX, Request
 from node.client.views import ADDRESS_NAMES, Json, bill_name
+from node.httpd.problems import PROBLEM
 from node.shell.rpc.bodies import BODY_BYTES_MAX
-from node.shell.rpc.problems import PROBLEM
 
 Object = dict[str, Json]
 _HEX: Final[Object] = {"type": "string", "pattern": "^([0-9a-f]{2})*$"}

@@ -31,11 +31,11 @@ from node.client.errors import FrameTooLong, Unanswered
 from node.client.framing import FrameDecoder, encode_frame
 from node.core import wire
 from node.errors import BadConfig
+from node.httpd.problems import Problem
 from node.lightclient import ProofFault, format_anchor, verify_proof
 from node.lightclient.errors import BadAnchor
 from node.pricefeed.errors import QuoteRefused
 from node.shell.rpc.bodies import decode_batch
-from node.shell.rpc.problems import Problem
 from tests.support.encoding.types import readers
 from tests.support.encoding.values import mutant_of, recast, respelled, value_of, with_a_key_twice
 from tests.support.ledger.dairy import bill, key

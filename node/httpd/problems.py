@@ -9,7 +9,6 @@ from http import HTTPStatus
 from typing import Final
 
 import msgspec
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -19,7 +18,6 @@ from node.client.errors import BadParameter, NodeUnavailable
 from node.client.views import Json
 
 PROBLEM: Final = "application/problem+json"
-_log = structlog.get_logger("billcoin.rpc")
 
 
 class Problem(Exception):
@@ -92,7 +90,7 @@ async def _on_disconnect(_request: Request, _error: Exception) -> Response:
 
 async def _on_bug(_request: Request, _error: Exception) -> Response:
     """Own up to a bug. Starlette raises it on, and the server logs it with its place."""
-    detail = "the request met a bug here: it is in the log of the node"
+    detail = "the request met a bug here: it is in the log of the server"
     return show(Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal", detail))
 
 
