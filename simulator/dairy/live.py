@@ -16,7 +16,7 @@ import structlog
 from iot_minting.device.live import LiveDevice
 from iot_minting.errors import JournalFull
 from iot_minting.even_clock import EvenClock
-from iot_minting.gateway.config import load_settings
+from iot_minting.settings import load_settings
 from ledger.types.evidence import Instrument
 from node.home.lock import owned
 from simulator.dairy.chain import wait_for_chain

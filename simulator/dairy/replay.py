@@ -26,7 +26,7 @@ from iot_minting.device.live import LiveDevice
 from iot_minting.errors import JournalFull
 from iot_minting.even_clock import EvenClock, wall_ms
 from iot_minting.gateway.chain import Chain
-from iot_minting.gateway.config import load_settings
+from iot_minting.settings import load_settings
 from ledger.genesis import Genesis
 from ledger.primitives.keys import address_of
 from ledger.rules.measure import exact_volume

@@ -15,7 +15,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from iot_minting.errors import Misconfigured
-from iot_minting.gateway.config import HomeSettings
+from iot_minting.settings import HomeSettings
 from ledger.primitives.keys import Address, PublicKey, Seed, SigningKey, address_of
 from ledger.types.evidence import Instrument
 from node.home.key_file import keep_seed

@@ -13,8 +13,9 @@ from typing import Final
 
 from api.config import ApiIdentity
 from api.config import prepare as prepare_api
-from iot_minting.gateway.config import MintConfig, MintIdentity, write_config
+from iot_minting.gateway.config import MintConfig, MintIdentity
 from iot_minting.gateway.config import prepare as prepare_mint
+from iot_minting.settings import write_config
 from node.config import NodeConfig, PeerConfig, save_config
 from node.home.key_file import read_key
 from node.pricefeed.config import FeederConfig

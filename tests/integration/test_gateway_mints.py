@@ -10,10 +10,11 @@ import pytest
 from iot_minting.errors import MintFault
 from iot_minting.even_clock import wall_ms
 from iot_minting.gateway.claims import build_claim
-from iot_minting.gateway.config import MintConfig, MintKeys, write_config
+from iot_minting.gateway.config import MintConfig, MintKeys
 from iot_minting.gateway.policy import CutRun
 from iot_minting.gateway.service import GatewayService
 from iot_minting.gateway.store import OutboxState, Store
+from iot_minting.settings import write_config
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from ledger.rules.measure import exact_volume

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from iot_minting.gateway.config import load_settings, write_config
+from iot_minting.settings import load_settings, write_config
 from ledger.primitives.keys import address_of
 from ledger.types.evidence import Instrument
 from simulator.dairy.chain import find_minter
