@@ -21,6 +21,7 @@ MintFault
 +-- JournalFull        a device whose readings are not being received: it must stop measuring
 +-- BadReceipt         a receipt that the ingest did not sign
 +-- Disagreement       an attestor that recomputed a run and found something else
++-- OversizedBundle    a window with more evidence than an attestor reads: cut it shorter
 """
 
 from typing import ClassVar
@@ -190,3 +191,12 @@ class Disagreement(MintFault):
     """An attestor recomputed a run from the raw envelopes and found something else."""
 
     code = "attestor_disagrees"
+
+
+class OversizedBundle(MintFault):
+    """A window with more evidence than an attestor reads. A shorter one is to be cut."""
+
+    code = "oversized_bundle"
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"the evidence has {size} bytes, {limit} are read: cut a shorter window")
