@@ -16,15 +16,18 @@ from ledger.types.evidence import HeatProcess, MilkKind
 BASIS_POINTS: Final = 10_000
 DAY_MS: Final = 86_400_000
 HOUR_MS: Final = 3_600_000
+MINUTE_MS: Final = 60_000
 
 
 EPOCH_BLOCKS_LEAST: Final = 10_000
 EVIDENCE_MS_LEAST: Final = 15 * DAY_MS
 UNBONDING_MS_LEAST: Final = 21 * DAY_MS
+CHALLENGE_WINDOW_MS_LEAST: Final = 14 * DAY_MS
 """What holds where it is about real milk.
 
 A light client trusts a committee for 14 days (proofs, §4), so its members must be punishable for
-longer; and so long a time must not have too many epochs.
+longer; and so long a time must not have too many epochs. A lot is open to doubt for as long as
+most milk keeps.
 """
 
 DAY_STEP_BP_MAX: Final = 500
@@ -220,12 +223,16 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     shelf_days: dict[MilkKind, ShelfDays]
     # The deposit of a challenge: enough to make it expensive to challenge everything.
     challenge_deposit_units: Annotated[int, Meta(ge=0, le=1_000 * UNITS_PER_BILL)]
+    # How long a lot of a window may be refuted, and what was minted counts for its MMU's bond.
+    challenge_window_ms: Annotated[int, Meta(ge=MINUTE_MS, le=28 * DAY_MS)]
     # How long a buyer may dispute before the seller can take the escrow.
     release_ms: Annotated[int, Meta(ge=HOUR_MS, le=30 * DAY_MS)]
     # For so long only its MMU may write an expired lot off, since it may roll it instead.
     roll_grace_ms: Annotated[int, Meta(ge=0, le=30 * DAY_MS)]
     # What an MMU must have at stake to mint: without it there is nothing to slash.
     mmu_bond_least_units: Annotated[int, Meta(ge=UNITS_PER_BILL, le=10_000_000 * UNITS_PER_BILL)]
+    # And for each litre minted within the challenge window.
+    bond_bp: Annotated[int, Meta(ge=1, le=BASIS_POINTS)]
     staking: Staking
     price: Pricing
 
@@ -265,6 +272,11 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
         missing = sorted(set(MilkKind) - set(self.shelf_days))
         if missing:
             return f"shelf_days lacks {', '.join(missing)}"
+        if not self.development and self.challenge_window_ms < CHALLENGE_WINDOW_MS_LEAST:
+            return (
+                f"challenge_window_ms is at least {CHALLENGE_WINDOW_MS_LEAST}, "
+                "but on a development network"
+            )
         return (
             self.split.why_wrong()
             or self.staking.why_wrong(development=self.development)
@@ -274,6 +286,8 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
 
 QUICK_STAKING: Final = Staking(epoch_blocks=1_000, unbonding_ms=0, evidence_ms=0)
 """For development networks, where nothing is at stake: blocks alone count, and no time."""
+QUICK_CHALLENGE_MS: Final = 10 * MINUTE_MS
+"""For them too: a lot is past doubt while one watches."""
 
 
 def default_parameters(*, development: bool) -> Parameters:
@@ -290,9 +304,11 @@ def default_parameters(*, development: bool) -> Parameters:
         clock_skew_ms_max=120_000,
         shelf_days=dict(DEFAULT_SHELF_DAYS),
         challenge_deposit_units=10 * UNITS_PER_BILL,
+        challenge_window_ms=QUICK_CHALLENGE_MS if development else CHALLENGE_WINDOW_MS_LEAST,
         release_ms=72 * HOUR_MS,
         roll_grace_ms=DAY_MS,
         mmu_bond_least_units=1_000 * UNITS_PER_BILL,
+        bond_bp=500,
         staking=QUICK_STAKING if development else Staking(),
         price=Pricing(),
     )

@@ -31,6 +31,11 @@ LedgerFault
 |   |     ForeignRun, ClaimOverSealed, OldMilk, ForeignLot, UnsoundLot, FreshLot, DeficitOpen,
 |   |     LowBond, ShortBond, ShortReserve, LowDeposit, ChallengedAlready, NotChallenged,
 |   |     FalseUnitsOverLot
+|   +-- WindowRefused
+|   |     UnknownLine, ForeignLine, WrongWindow, WrongDevices, BadReading, UnlinkedReading,
+|   |     WrongTip, Unreached, WrongSilence, BadIntervals, UnwatchedInterval, BadSample,
+|   |     TamperedReading, IntervalTooFast, WrongFates, WindowOverFlow, WrongRoot, ShareLocked,
+|   |     NoShare
 |   +-- PriceRefused
 |   |     TooFewFeeders, WrongRound, FedAlready, NoPrice, StalePrice
 |   +-- MarketRefused

@@ -28,9 +28,11 @@ WORDS: Final[dict[type, dict[str, str]]] = {
         "clock_skew_ms_max": "How far a device's clock may be ahead of the block's.",
         "shelf_days": "How long each kind of milk keeps; every kind.",
         "challenge_deposit_units": "What a doubter of a lot puts down at least.",
+        "challenge_window_ms": "How long a lot may be refuted; at least 14 d but in development.",
         "release_ms": "How long a buyer may dispute before the seller can take the escrow.",
         "roll_grace_ms": "How long only its MMU may write an expired lot off.",
         "mmu_bond_least_units": "What an MMU must vouch with to mint.",
+        "bond_bp": "And what part of all that it minted within the challenge window.",
     },
     Split: {
         "processor_bp": "To the MMU.",

@@ -15,8 +15,10 @@ from ledger.state.tables import (
     DEALS,
     DEPOSITS_ACCOUNT,
     ESCROW_ACCOUNT,
+    LOCKED_ACCOUNT,
     MMUS,
     MODULE_ACCOUNTS,
+    PROVEN,
     REWARDS_ACCOUNT,
     STAKE_ACCOUNT,
     SUBSIDY,
@@ -42,6 +44,7 @@ HOLDINGS: Final = (
     Holding(CHALLENGES.prefix, DEPOSITS_ACCOUNT, lambda raw: CHALLENGES.decode(raw).deposit_units),
     Holding(SUBSIDY.prefix, SUBSIDY_ACCOUNT, lambda raw: SUBSIDY.decode(raw).pool_units),
     Holding(DEALS.prefix, ESCROW_ACCOUNT, lambda raw: DEALS.decode(raw).units),
+    Holding(PROVEN.prefix, LOCKED_ACCOUNT, lambda raw: PROVEN.decode(raw).locked_units),
     Holding(VALIDATORS.prefix, REWARDS_ACCOUNT, lambda raw: VALIDATORS.decode(raw).rewards_units),
 )
 """What each account of the law holds, and for whom."""

@@ -2,7 +2,7 @@
 
 Bounds are the types of `params`, so no change can pass them. Numbers that other records count by
 never change on a chain: the length of epochs, how long evidence is kept, how long stake takes to
-leave.
+leave, how long a lot is open to doubt.
 """
 
 from typing import Final
@@ -36,6 +36,7 @@ CHANGEABLE: Final = frozenset(
         "release_ms",
         "roll_grace_ms",
         "mmu_bond_least_units",
+        "bond_bp",
         "staking.committee_max",
         "staking.stake_least_units",
         "staking.jail_epochs",

@@ -139,7 +139,11 @@ def apply_post_bond(overlay: Overlay, context: BlockContext, call: Call, body: P
     if covered:
         debit(overlay, BONDS_ACCOUNT, covered)
         book_covered(overlay, covered)
-    after = Mmu(Units(mmu.bond_units + body.units - covered), Units(mmu.deficit_units - covered))
+    after = replace(
+        mmu,
+        bond_units=Units(mmu.bond_units + body.units - covered),
+        deficit_units=Units(mmu.deficit_units - covered),
+    )
     MMUS.put(overlay, after, call.sender)
 
 

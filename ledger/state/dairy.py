@@ -16,6 +16,9 @@ Source = tuple[WireAddress, WireUnits]
 """A farm, and how much of its milk."""
 Sources = Annotated[tuple[Source, ...], Meta(max_length=SOURCES_MAX)]
 
+MMU_DAYS_MAX: Final = 32
+"""The most days of which an MMU's record remembers what was minted: more than a window has."""
+
 
 class Tank(Struct, frozen=True, array_like=True):
     """Raw milk in an MMU's tank: collected = what stands in it + sealed + lost.
@@ -74,10 +77,15 @@ class ProductLot(Struct, frozen=True, array_like=True):
 
 
 class Mmu(Struct, frozen=True, array_like=True):
-    """What an MMU vouches with, and what it failed to cover: a deficit stops its mints."""
+    """What an MMU vouches with, and what it failed to cover: a deficit stops its mints.
+
+    `days` are what it minted by days of the bond (`rules.vouching`), ascending: units, counted
+    fourfold where its line minted far more than it uses to.
+    """
 
     bond_units: WireUnits = Units(0)
     deficit_units: WireUnits = Units(0)
+    days: Annotated[tuple[tuple[Millis, WireUnits], ...], Meta(max_length=MMU_DAYS_MAX)] = ()
 
 
 class Challenge(Struct, frozen=True, array_like=True):

@@ -18,6 +18,9 @@ FOR_EVER_MS: Final = 2**53
 PERMIT_DAYS_MAX: Final = 8
 """Days of which a permit remembers the litres: more than milk is collected late."""
 
+LINE_DAYS_MAX: Final = 29
+"""Days of which a line remembers what it minted: 28, and today."""
+
 
 class LineDevice(Struct, frozen=True, array_like=True):
     """When a device watches a line: from a time on, up to another, or `FOR_EVER_MS`."""
@@ -60,6 +63,13 @@ class Tip(Struct, frozen=True, array_like=True):
     time_ms: Millis
     value: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
     breaks_ms: Annotated[tuple[Millis, ...], Meta(max_length=3)] = ()
+
+
+class LineMinted(Struct, frozen=True, array_like=True):
+    """What a line minted by days of the bond (`rules.vouching`), ascending, and since which."""
+
+    since_day: Millis
+    days: Annotated[tuple[tuple[Millis, WireUnits], ...], Meta(max_length=LINE_DAYS_MAX)]
 
 
 class PermitTerms(Struct, frozen=True, array_like=True):

@@ -15,7 +15,7 @@ from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey
 from ledger.state.dairy import Challenge, Mmu, Origin, ProductLot, SealedRun, Tank
-from ledger.state.lines import Line, Permit, Tip
+from ledger.state.lines import Line, LineMinted, Permit, Tip
 from ledger.state.market import (
     Changes,
     Deal,
@@ -115,6 +115,8 @@ TIPS: Final = Table(b"T", Tip)
 """By the device's key."""
 PERMITS: Final = Table(b"I", Permit, whose=lambda name, permit: (Address(name[:_ADDRESS_BYTES]),))
 """By the farm's address and a meter's key, zeros for all that have none of their own."""
+LINE_MINTED: Final = Table(b"J", LineMinted)
+"""By line id: what it minted lately."""
 PROVEN: Final = Table(b"Q", Proven)
 """By lot id: what proved it. Stock of the genesis has none."""
 
@@ -162,6 +164,8 @@ SUBSIDY_ACCOUNT: Final = _module("subsidy")
 """Holds the pool that pays farmers."""
 ESCROW_ACCOUNT: Final = _module("escrow")
 """Holds the price of open deals."""
+LOCKED_ACCOUNT: Final = _module("locked")
+"""Holds processors' shares of lots that may yet be refuted."""
 MODULE_ACCOUNTS: Final = {
     "stake": STAKE_ACCOUNT,
     "reserve": RESERVE_ACCOUNT,
@@ -172,6 +176,7 @@ MODULE_ACCOUNTS: Final = {
     "deposits": DEPOSITS_ACCOUNT,
     "subsidy": SUBSIDY_ACCOUNT,
     "escrow": ESCROW_ACCOUNT,
+    "locked": LOCKED_ACCOUNT,
 }
 
 

@@ -41,6 +41,8 @@ def test_the_split_is_ninety_seven_two_one():
         {"collection_age_ms_max": 8 * 86_400_000},
         {"clock_skew_ms_max": 600_001},
         {"mmu_bond_least_units": 999_999},
+        {"bond_bp": 0},
+        {"challenge_window_ms": 28 * 86_400_000 + 1},
         {"roll_grace_ms": 31 * 86_400_000},
         {"split": Split(processor_bp=1_501)},
         {"shelf_days": {MilkKind.WHOLE: 401}},
@@ -80,6 +82,12 @@ def test_only_where_nothing_is_at_stake_are_the_times_short(change, why):
     short = replace(Staking(), **change)
     assert short.why_wrong(development=False).startswith(why)
     assert short.why_wrong(development=True) == ""
+
+
+def test_real_milk_is_open_to_doubt_for_two_weeks():
+    short = replace(DEFAULT, challenge_window_ms=14 * DAY_MS - 1)
+    assert short.why_wrong().startswith("challenge_window_ms")
+    assert replace(short, development=True).why_wrong() == ""
 
 
 def test_nothing_leaves_sooner_than_its_faults_are_too_old():
