@@ -7,16 +7,14 @@ loses nothing (broker or device send again) and stores nothing twice (numbers ar
 
 import logging
 import threading
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 import structlog
 
 from iot_minting.errors import OvertakenBoot, ReplayedSequence
 from iot_minting.even_clock import EvenClock
-from iot_minting.gateway.judgement import Gateway
 from iot_minting.gateway.metrics import ACCEPTED, INGEST_SECONDS, REFUSED, REPEATED
-from iot_minting.gateway.registry import Registry
-from iot_minting.gateway.store import Store
 from iot_minting.gateway.subscription import Message, Subscription
 from iot_minting.gateway.types import Quarantined
 from iot_minting.gateway.verdicts import Accepted, RefusedEnvelope, Repeated, Verdict
@@ -33,18 +31,50 @@ BATCH_S: Final = 0.02
 log = structlog.get_logger("mint.ingest")
 
 
+class Judge(Protocol):
+    """What judges envelopes, and knows how far each device's boots are settled."""
+
+    def judge(self, topic: str, raw: bytes, arrival_ms: int) -> list[Verdict]:
+        """Judge one envelope, and those that waited for it. None at all means that it waits."""
+        ...
+
+    def expire(self, now_ms: int) -> list[Verdict]:
+        """Refuse what has waited too long for an envelope before it."""
+        ...
+
+    def head(self, device: PublicKey, boot: int) -> int:
+        """Give the highest number of a boot up to which everything is settled; -1 if none is."""
+        ...
+
+    def newest(self, device: PublicKey) -> int | None:
+        """Give the highest boot of a device that settled something."""
+        ...
+
+
+class Keeper(Protocol):
+    """What makes verdicts durable."""
+
+    def record(self, verdicts: Iterable[Verdict]) -> None:
+        """Store a batch of verdicts durably: on return it is on the disk."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
 class Ingest:
     """One gateway's ingest loop, on a thread of its own.
 
-    The store is its own: nobody else uses that connection, and `stop` closes it.
+    The store is its own: nobody else but its judge uses that connection, and `stop` closes it.
     """
 
     def __init__(
         self,
         chain_id: Hash,
         key: SigningKey,
-        registry: Registry,
-        store: Store,
+        judge: Judge,
+        store: Keeper,
         subscription: Subscription,
         clock: EvenClock | None = None,
     ) -> None:
@@ -52,13 +82,7 @@ class Ingest:
         self._chain_id = chain_id
         self._key = key
         self._store = store
-        self._gateway = Gateway(
-            chain_id,
-            registry,
-            self._store.digest_of,
-            self._store.heads(),
-            self._store.tampered(),
-        )
+        self._judge = judge
         self._subscription = subscription
         self._refusals = CappedLog(log)
         self._epoch = -1
@@ -98,11 +122,11 @@ class Ingest:
         touched: set[tuple[PublicKey, int]] = set()
         for message in batch:
             self._note_connection(message)
-            for verdict in self._gateway.judge(message.topic, message.payload, message.arrival_ms):
+            for verdict in self._judge.judge(message.topic, message.payload, message.arrival_ms):
                 touched |= _receiptable(verdict)
                 if not self._is_resend(verdict, message):
                     verdicts.append(verdict)
-        verdicts += self._gateway.expire(self._clock.now_ms())
+        verdicts += self._judge.expire(self._clock.now_ms())
         if verdicts:
             self._store.record(verdicts)
         for message in batch:
@@ -111,7 +135,7 @@ class Ingest:
         # Newest boot last: the broker retains the last, and whoever counts below it learns so.
         devices = {device for device, _ in touched} | _overtaken(verdicts)
         for device in devices:
-            if (boot := self._gateway.newest(device)) is not None:
+            if (boot := self._judge.newest(device)) is not None:
                 touched.add((device, boot))
         for device, boot in sorted(touched):
             self._send_receipt(device, boot)
@@ -156,7 +180,7 @@ class Ingest:
         self._refusals.log(logging.WARNING, event, entry.code, code=entry.code, detail=entry.detail)
 
     def _send_receipt(self, device: PublicKey, boot: int) -> None:
-        seq = self._gateway.head(device, boot)
+        seq = self._judge.head(device, boot)
         receipt = sign_receipt(self._chain_id, self._key, device, boot, seq)
         self._subscription.publish(receipt_topic(device), encode(receipt))
 

@@ -21,6 +21,7 @@ from iot_minting.gateway.chain import Chain
 from iot_minting.gateway.claims import build_claim
 from iot_minting.gateway.config import MintConfig, MintKeys, read_config, read_keys
 from iot_minting.gateway.ingest import Ingest
+from iot_minting.gateway.judgement import Gateway
 from iot_minting.gateway.outbox import MintOutbox, outbox_entry
 from iot_minting.gateway.plausibility import find_outliers
 from iot_minting.gateway.policy import CutRules, CutRun, Dropped, MintingPolicy
@@ -84,11 +85,14 @@ class GatewayService:
             persistent=not config.shared_group,
             clock=self._clock,
         )
+        kept = Store(home / STORE_NAME)
         self._ingest = Ingest(
             genesis.chain_id,
             keys.ingest,
-            self._registry,
-            Store(home / STORE_NAME),
+            Gateway(
+                genesis.chain_id, self._registry, kept.digest_of, kept.heads(), kept.tampered()
+            ),
+            kept,
             self._subscription,
             self._clock,
         )

@@ -17,6 +17,7 @@ from typing import Final
 
 from iot_minting.gateway.judgement import BootProgress
 from iot_minting.gateway.plausibility import Before
+from iot_minting.gateway.quarantine import QUARANTINE_SCHEMA, keep_refused
 from iot_minting.gateway.types import Quarantined, RegisteredDevice, Stored
 from iot_minting.gateway.verdicts import Accepted, RefusedEnvelope, Repeated, Verdict
 from ledger.primitives.codec import encode
@@ -26,8 +27,6 @@ from ledger.types.evidence import Instrument
 from ledger.types.reading import decode_envelope
 
 STORE_NAME: Final = "mint.sqlite"
-QUARANTINE_MAX: Final = 100_000
-"""Refused envelopes kept; beyond, the oldest that nothing depends on go first."""
 BUSY_TIMEOUT_S: Final = 10.0
 
 _SCHEMA: Final = """
@@ -46,11 +45,6 @@ CREATE TABLE IF NOT EXISTS heads (
     device BLOB NOT NULL, boot INTEGER NOT NULL, seq INTEGER NOT NULL, digest BLOB NOT NULL,
     last_ms INTEGER, last_value INTEGER, stream TEXT, unit TEXT,
     PRIMARY KEY (device, boot)) STRICT;
-CREATE TABLE IF NOT EXISTS quarantine (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, code TEXT NOT NULL, detail TEXT NOT NULL,
-    topic TEXT NOT NULL, raw BLOB NOT NULL, arrival_ms INTEGER NOT NULL,
-    times INTEGER NOT NULL DEFAULT 1, device BLOB, boot INTEGER, seq INTEGER,
-    settled INTEGER NOT NULL, digest BLOB, UNIQUE (code, topic, raw)) STRICT;
 CREATE TABLE IF NOT EXISTS runs (
     run BLOB PRIMARY KEY, plant TEXT NOT NULL, line TEXT NOT NULL, state TEXT NOT NULL,
     units INTEGER NOT NULL, mint BLOB NOT NULL, raw BLOB NOT NULL, txid BLOB NOT NULL,
@@ -119,7 +113,7 @@ class Store:
         )
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_SCHEMA)
+        self._db.executescript(QUARANTINE_SCHEMA + _SCHEMA)
 
     def close(self) -> None:
         """Close the connection."""
@@ -344,36 +338,13 @@ class Store:
         )
 
     def _refuse(self, entry: Quarantined, *, settled: bool, digest: Hash | None) -> None:
-        self._db.execute(
-            "INSERT INTO quarantine "
-            "(code, detail, topic, raw, arrival_ms, device, boot, seq, settled, digest) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (code, topic, raw) DO UPDATE SET times = times + 1",
-            (
-                entry.code,
-                entry.detail,
-                entry.topic,
-                entry.raw,
-                entry.arrival_ms,
-                entry.device,
-                entry.boot,
-                entry.seq,
-                int(settled),
-                digest,
-            ),
-        )
+        keep_refused(self._db, entry, settled=settled, digest=digest)
         if settled:
             self._db.execute(
                 "INSERT INTO heads (device, boot, seq, digest) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (device, boot) DO UPDATE "
                 "SET seq = excluded.seq, digest = excluded.digest",
                 (entry.device, entry.boot, entry.seq, digest),
-            )
-        else:
-            self._db.execute(
-                "DELETE FROM quarantine WHERE settled = 0 AND id <= "
-                "(SELECT max(id) FROM quarantine) - ?",
-                (QUARANTINE_MAX,),
             )
 
 

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from iot_minting.gateway.ingest import Ingest
+from iot_minting.gateway.judgement import Gateway
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.store import Store
 from iot_minting.gateway.subscription import Subscription
@@ -46,11 +47,14 @@ def main() -> None:
     store.save_registry(known, 0)
     store.close()
     subscription = Subscription("test-ingest", [shared_filter(group)], persistent=not group)
+    kept = FatalStore(Path(path))
     ingest = Ingest(
         bytes.fromhex(chain_id),
         SigningKey(bytes.fromhex(seed)),
-        Registry(known),
-        FatalStore(Path(path)),
+        Gateway(
+            bytes.fromhex(chain_id), Registry(known), kept.digest_of, kept.heads(), kept.tampered()
+        ),
+        kept,
         subscription,
     )
     subscription.start("127.0.0.1", int(port))

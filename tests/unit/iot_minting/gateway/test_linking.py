@@ -1,0 +1,248 @@
+"""Envelopes under the second law: what links is stored, whatever it says; nothing else is."""
+
+from dataclasses import dataclass, field
+from itertools import permutations
+
+import pytest
+
+from iot_minting.gateway.archive import Archive
+from iot_minting.gateway.judgement import WAITING_MAX, WAITING_MS
+from iot_minting.gateway.linking import LinkJudge
+from iot_minting.gateway.registry import Registry
+from iot_minting.gateway.types import RegisteredDevice
+from iot_minting.gateway.verdicts import Accepted, RefusedEnvelope, Repeated
+from iot_minting.wire.topics import readings_topic
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import ZERO_HASH, Hash
+from ledger.primitives.keys import address_of
+from ledger.state.lines import Tip
+from ledger.types.evidence import Instrument
+from ledger.types.reading import Reading, Stream, Unit, sign_reading
+from tests.support.ledger.dairy import key
+
+CHAIN = Hash(b"\x0d" * 32)
+PLANT = "plant-t"
+NOW_MS = 1_700_000_000_000
+DEVICE = key("linked")
+
+
+@dataclass
+class Sensor:
+    """A device that signs linked envelopes; a reboot goes on with the chain."""
+
+    boot: int = 1
+    seq: int = 0
+    previous: Hash = ZERO_HASH
+    made: list = field(default_factory=list)
+
+    def read(self, *, signer=DEVICE, tamper=False, value=None, t0_ms=None, **changes):
+        at = NOW_MS + len(self.made) * 1_000 if t0_ms is None else t0_ms
+        fields = {
+            "version": 2,
+            "device": DEVICE.public,
+            "boot": self.boot,
+            "seq": self.seq,
+            "t0_ms": at,
+            "stream": Stream.VOLUME_TOTAL,
+            "unit": Unit.MILLILITRE,
+            "samples": ((0, len(self.made) if value is None else value),),
+            "calibration": "cal",
+            "firmware": "1",
+            "tamper": tamper,
+            "previous": self.previous,
+        }
+        envelope = sign_reading(Reading(**{**fields, **changes}), CHAIN, signer)
+        self.seq, self.previous = self.seq + 1, envelope.digest()
+        self.made.append(envelope)
+        return envelope
+
+    def reboot(self, *, lost=False):
+        self.boot, self.seq = self.boot + 1, 0
+        self.previous = ZERO_HASH if lost else self.previous
+
+
+class Desk:
+    """A judge over an archive on disk, as the ingest has them."""
+
+    def __init__(self, path, tip=None):
+        self.path, self.tip = path, tip
+        self.archive = Archive(path)
+        self.judge = self._judge()
+
+    def _judge(self):
+        device = RegisteredDevice(
+            DEVICE.public, Instrument.FLOW_METER, PLANT, address_of(DEVICE.public), 0
+        )
+        return LinkJudge(
+            CHAIN, Registry([device]), self.archive, self.archive.ends(), lambda device: self.tip
+        )
+
+    def restart(self):
+        self.archive.close()
+        self.archive = Archive(self.path)
+        self.judge = self._judge()
+
+    def take(self, envelope, *, topic=None, arrival_ms=NOW_MS):
+        raw = envelope if isinstance(envelope, bytes) else encode(envelope)
+        topic = topic or readings_topic(PLANT, "l", DEVICE.public)
+        verdicts = self.judge.judge(topic, raw, arrival_ms)
+        self.archive.record(verdicts)
+        return [code(verdict) for verdict in verdicts]
+
+    def stored(self):
+        return [each for each, _ in self.archive.after(DEVICE.public, (-1, -1), 10_000)]
+
+
+def code(verdict):
+    match verdict:
+        case Accepted():
+            return "stored"
+        case Repeated():
+            return "repeated"
+        case RefusedEnvelope(entry=entry):
+            return entry.code
+
+
+@pytest.fixture
+def desk(tmp_path):
+    desk = Desk(tmp_path / "mint.sqlite")
+    yield desk
+    desk.archive.close()
+
+
+def test_what_links_is_stored_whatever_it_says(desk):
+    sensor = Sensor()
+    assert desk.take(sensor.read()) == ["stored"]
+    assert desk.take(sensor.read(tamper=True)) == ["stored"]
+    assert desk.take(sensor.read(value=-5)) == ["stored"]
+    assert desk.take(sensor.read(t0_ms=17)) == ["stored"], "the law judges time, not the ingest"
+    assert desk.take(sensor.read(stream="anything")) == ["stored"]
+    assert desk.stored() == sensor.made
+
+
+def test_a_chain_goes_on_across_boots_and_a_restart_of_the_gateway(desk):
+    sensor = Sensor()
+    desk.take(sensor.read())
+    sensor.reboot()
+    assert desk.take(sensor.read()) == ["stored"]
+    desk.restart()
+    assert desk.take(sensor.read()) == ["stored"]
+    assert (desk.judge.newest(DEVICE.public), desk.judge.head(DEVICE.public, 2)) == (2, 1)
+    assert desk.judge.head(DEVICE.public, 1) == 0
+
+
+def test_any_order_of_arrival_stores_the_same_chain(tmp_path):
+    sensor = Sensor()
+    for number in range(5):
+        if number == 3:
+            sensor.reboot()
+        sensor.read()
+    desk = Desk(tmp_path / "mint.sqlite")
+    for order in permutations(sensor.made):
+        desk.archive.forget(DEVICE.public, (9, 9), 2**53)
+        desk.restart()
+        for envelope in (*order, *order[:2]):
+            desk.take(envelope)
+        assert desk.stored() == sensor.made, order
+    desk.archive.close()
+
+
+def test_a_missing_envelope_is_waited_for_and_then_its_followers_are_quarantined(desk):
+    sensor = Sensor()
+    first, second, third = sensor.read(), sensor.read(), sensor.read()
+    assert desk.take(first) == ["stored"]
+    assert desk.take(third) == []
+    assert desk.judge.expire(NOW_MS + WAITING_MS - 1) == []
+    assert [code(v) for v in desk.judge.expire(NOW_MS + WAITING_MS)] == ["missing_predecessor"]
+    assert desk.take(second) == ["stored"]
+    assert desk.take(third) == ["stored"], "it is sent again, and has its place"
+
+
+def test_what_waits_is_bounded(desk):
+    sensor = Sensor()
+    sensor.read()
+    waiting = [sensor.read() for _ in range(WAITING_MAX + 1)]
+    assert [desk.take(each) for each in waiting[:-1]] == [[]] * WAITING_MAX
+    assert desk.take(waiting[-1]) == ["missing_predecessor"]
+
+
+def test_a_lost_journal_begins_a_new_chain_in_a_later_boot_alone(desk):
+    sensor = Sensor()
+    desk.take(sensor.read())
+    desk.take(sensor.read())
+    twin = Sensor(boot=1)
+    twin.read()
+    assert desk.take(twin.read(seq=2, previous=ZERO_HASH)) == ["broken_chain"]
+    sensor.reboot(lost=True)
+    assert desk.take(sensor.read()) == ["stored"]
+    assert desk.take(sensor.read()) == ["stored"]
+
+
+def test_a_link_must_bear_the_next_number(desk):
+    sensor = Sensor()
+    desk.take(sensor.read())
+    assert desk.take(sensor.read(seq=2)) == ["broken_chain"]
+    sensor = Sensor(seq=1, previous=desk.stored()[0].digest())
+    assert desk.take(sensor.read(boot=2, seq=1)) == ["broken_chain"]
+    assert desk.take(sensor.read(boot=1, seq=1, previous=Hash(b"\x01" * 32))) == ["broken_chain"]
+
+
+def test_a_follower_under_a_wrong_number_never_gets_its_place(desk):
+    sensor = Sensor()
+    first = sensor.read()
+    wrong = sensor.read(seq=7)
+    assert desk.take(wrong) == []
+    assert desk.take(first) == ["stored", "broken_chain"]
+
+
+def test_a_number_bears_one_reading(desk):
+    sensor, twin = Sensor(), Sensor()
+    desk.take(sensor.read())
+    assert desk.take(sensor.made[0]) == ["repeated"]
+    assert desk.take(twin.read(value=99)) == ["replayed_sequence"]
+    sensor.reboot()
+    desk.take(sensor.read())
+    twin.seq = 4
+    assert desk.take(twin.read()) == ["overtaken_boot"]
+
+
+def test_an_unfit_envelope_moves_nothing(desk):
+    sensor = Sensor()
+    assert desk.take(b"\x00") == ["malformed"]
+    assert desk.take(sensor.read(version=1)) == ["malformed"]
+    sensor = Sensor()
+    assert desk.take(sensor.read(signer=key("thief"))) == ["wrong_signature"]
+    sensor = Sensor()
+    elsewhere = readings_topic("plant-u", "l", DEVICE.public)
+    assert desk.take(sensor.read(), topic=elsewhere) == ["wrong_topic"]
+    stranger = key("stranger")
+    topic = readings_topic(PLANT, "l", stranger.public)
+    sensor = Sensor()
+    envelope = sensor.read(device=stranger.public, signer=stranger)
+    assert desk.take(envelope, topic=topic) == ["unknown_device"]
+    assert desk.judge.newest(DEVICE.public) is None
+    assert desk.stored() == []
+
+
+def test_a_store_that_came_from_a_backup_goes_on_from_the_chains_tip(desk):
+    sensor = Sensor()
+    desk.take(sensor.read())
+    sensor.read()
+    lost = sensor.read()
+    envelope = sensor.read()
+    assert desk.take(envelope) == []
+    desk.judge.expire(NOW_MS + WAITING_MS)
+    desk.tip = Tip(lost.digest(), 1, 2, NOW_MS, 0)
+    assert desk.take(envelope) == ["stored"]
+    desk.tip = Tip(desk.stored()[0].digest(), 1, 0, NOW_MS, 0)
+    assert desk.take(sensor.read()) == ["stored"], "an old tip takes nothing back"
+
+
+def test_what_is_forgotten_leaves_the_end_of_the_chain(desk):
+    sensor = Sensor()
+    for _ in range(4):
+        desk.take(sensor.read())
+    assert desk.archive.forget(DEVICE.public, (1, 3), NOW_MS + 2_000) == 2
+    assert desk.stored() == sensor.made[2:]
+    desk.restart()
+    assert desk.take(sensor.read()) == ["stored"]
