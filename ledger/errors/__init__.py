@@ -46,6 +46,8 @@ LedgerFault
 |   |     OverChargeCap, OverTotalCap
 |   +-- GovernanceRefused
 |   |     UnknownParameter, OutOfBounds, PastHeight, TooManyChanges
++-- BundleFault       readings that do not prove what is claimed of them
+|     BrokenLink, UnsignedEnvelope, UnheardDevice, UnfitWindow, ClaimDiffers, UnreportedTamper
 +-- BadGenesis        a genesis file that can't begin a chain
 +-- StoreFault        a store that can't be used as asked
       ForeignStore, LockedStore, WrongSchema, EmptyStore, MissingStore, DamagedStore,
