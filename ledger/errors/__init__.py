@@ -22,6 +22,11 @@ LedgerFault
 |   |     FlowAgainstTank, TooCold, TooWarm, TooHot, TooFast, ShortHold, WrongProcess,
 |   |     Unwatched, Diverted, UnknownAttestor, UnorderedAttestors, TooFewAttestors,
 |   |     SupplyOverflow
+|   +-- LineRefused
+|   |     ForeignPlant, KnownLine, UnknownLine, FlowOrVat, UnorderedDevices, NoPlace,
+|   |     DeviceTaken, DeviceStopped, WrongPlaces, LineFull, NotOnLine, NothingAmended,
+|   |     FutureStop, StoppedAlready, NotStopped, NoTampering, ClearedReport, NumberBefore,
+|   |     PermitTooLong, NoPermit, TooManyTerms
 |   +-- StakingRefused
 |   |     KnownValidator, KnownOwner, UnsoundKey, UnknownValidator, ForeignValidator, EmptyStake,
 |   |     StakeTooSmall, ShortStake, NothingUnbonded, Immature, NoRewards, NotJailed, StillJailed,

@@ -13,6 +13,7 @@
 | market     | `market`                                           |                               |
 | mandate    | `mandate`                                          |                               |
 | governance | `governance`                                       |                               |
+| line       | `lines`, `devices`, `permits`                      |                               |
 
 A new body stands in its family's union in `ledger.types`, and its law in the family's laws here:
 who may send it, what it does, whom it names, which signatures it shows. A body without a law, or
@@ -26,14 +27,17 @@ from ledger.primitives.keys import Address
 from ledger.rules.challenges import CHALLENGE_LAWS
 from ledger.rules.claims import Claim
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.devices import DEVICE_LAWS
 from ledger.rules.epochs import add_draw, end_epoch
 from ledger.rules.governance import GOVERNANCE_LAWS, enact
 from ledger.rules.law import Law, law_table
+from ledger.rules.lines import LINE_LAWS
 from ledger.rules.losses import LOSS_LAWS
 from ledger.rules.lots import LOT_LAWS
 from ledger.rules.mandate import MANDATE_LAWS
 from ledger.rules.market import MARKET_LAWS
 from ledger.rules.milk import MILK_LAWS
+from ledger.rules.permits import PERMIT_LAWS
 from ledger.rules.price import PRICE_LAWS, close_round
 from ledger.rules.registry import REGISTRY_LAWS
 from ledger.rules.slashing import SLASHING_LAWS
@@ -53,6 +57,7 @@ __all__ = [
     "check_body",
     "end_block",
     "named_accounts",
+    "returns_fee",
 ]
 
 LAWS: Final[dict[type[object], Law]] = law_table(
@@ -72,6 +77,9 @@ LAWS: Final[dict[type[object], Law]] = law_table(
         *MARKET_LAWS,
         *MANDATE_LAWS,
         *GOVERNANCE_LAWS,
+        *LINE_LAWS,
+        *DEVICE_LAWS,
+        *PERMIT_LAWS,
     ),
 )
 """The law of each type of body."""
@@ -95,6 +103,11 @@ def named_accounts(body: object) -> tuple[Address, ...]:
 def body_claims(body: object, sender: Address, chain: Hash) -> list[Claim]:
     """List the signatures of devices, attestors and validators that a body shows."""
     return LAWS[type(body)].claims(body, sender, chain)
+
+
+def returns_fee(reader: Reader, body: object) -> bool:
+    """Tell whether a body's fee comes back if it is carried out on this state."""
+    return LAWS[type(body)].returns_fee(reader, body)
 
 
 def end_block(overlay: Overlay, context: BlockContext) -> None:

@@ -291,6 +291,11 @@ def run_name(run: Hash, mmu: Address) -> bytes:
     return run + mmu
 
 
+def permit_name(farm: Address, meter: PublicKey) -> bytes:
+    """Name a farm's permit for a meter; zeros for all meters that have none of their own."""
+    return farm + meter
+
+
 def epoch_name(epoch: int) -> bytes:
     """Name what is kept by epoch, or by another number that counts up."""
     return epoch.to_bytes(8, "big")

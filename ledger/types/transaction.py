@@ -24,6 +24,7 @@ from ledger.primitives.keys import (
 )
 from ledger.primitives.scalars import Height
 from ledger.types.governance import GovernanceBody
+from ledger.types.line import LineBody
 from ledger.types.mandate import ChargeMandate, MandateBody
 from ledger.types.market import MarketBody
 from ledger.types.milk import MilkBody
@@ -50,6 +51,7 @@ Body = (
     | MarketBody
     | MandateBody
     | GovernanceBody
+    | LineBody
 )
 """What a transaction may carry. Each family lists its own; `ledger.rules` has a law for each."""
 

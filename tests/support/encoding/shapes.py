@@ -23,11 +23,13 @@ from ledger.primitives.committee import Committee, Seat
 from ledger.primitives.keys import Policy
 from ledger.primitives.votes import VoteKind
 from ledger.state import tables
+from ledger.state.lines import LineDevice, PermitTerms
 from ledger.state.market import Change, Feed, PriceHour
 from ledger.state.records import LotStatus, Reason
 from ledger.state.table import Table
 from ledger.types import block, evidence, mandate, market, milk, reading, registry, votes
 from ledger.types.governance import GovernanceBody
+from ledger.types.line import LineBody
 from ledger.types.price import PriceBody
 from ledger.types.staking import StakingBody
 from ledger.types.transaction import Body, Intent, Transaction
@@ -61,6 +63,7 @@ FAMILIES: Final = {
     "market": market.MarketBody,
     "mandate": mandate.MandateBody,
     "governance": GovernanceBody,
+    "line": LineBody,
 }
 
 
@@ -94,7 +97,7 @@ GENESIS: Final[Kinds] = (
     Staking,
     Pricing,
 )
-INSIDE: Final[Kinds] = (Change, Feed, PriceHour)
+INSIDE: Final[Kinds] = (Change, Feed, PriceHour, LineDevice, PermitTerms)
 WORDS: Final[Kinds] = (
     registry.LicensedRole,
     evidence.Instrument,

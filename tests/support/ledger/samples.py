@@ -3,6 +3,13 @@
 from ledger.primitives.keys import Address, PublicKey
 from ledger.state.records import Role
 from ledger.types.governance import SetParameter
+from ledger.types.line import (
+    AmendLine,
+    ClearDevice,
+    PermitCollector,
+    ReportTamper,
+    StopDevice,
+)
 from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
 from ledger.types.market import (
     AcceptOffer,
@@ -46,6 +53,7 @@ from ledger.types.staking import (
 from ledger.types.transaction import Body
 from ledger.types.transfer import Redemption
 from tests.support.ledger.dairy import NOW_MS, PLANT, key
+from tests.support.ledger.lines import register, tampered
 from tests.support.ledger.town import Town
 
 NAME = bytes(range(32))
@@ -100,4 +108,10 @@ def sample_bodies(town: Town) -> list[Body]:
         ChargeMandate(NAME, bytes(32), sale),
         CancelMandate(NAME),
         SetParameter("fee_least_units", 5, 100),
+        register(dairy),
+        AmendLine(NAME, (device,), (vote,)),
+        StopDevice(device, NOW_MS),
+        ReportTamper(tampered(dairy)),
+        ClearDevice(device, 1, 7),
+        PermitCollector(mmu, device, alice, 2_000, until),
     ]

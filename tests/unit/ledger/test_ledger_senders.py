@@ -38,6 +38,9 @@ def test_every_power_over_others_takes_a_licence():
         "RecallLot",
         "ReleaseBond",
         "SetParameter",
+        "RegisterLine",
+        "StopDevice",
+        "ClearDevice",
     }
     assert named["MintLot"] == named["RollLot"] == named["SealRun"] == named["PackLot"] == {"mmu"}
     assert named["ResolveChallenge"] == {"arbiter", "regulator"}
