@@ -12,6 +12,7 @@ all must find. Gateways build claims with it and attestors check them. Pure, lik
 
 from ledger.evidence.facts import Bundle, LineFacts
 from ledger.evidence.windows import (
+    JudgedWindow,
     check_window,
     claim_window,
     claimed_envelopes,
@@ -22,6 +23,7 @@ from ledger.evidence.windows import (
 
 __all__ = [
     "Bundle",
+    "JudgedWindow",
     "LineFacts",
     "check_window",
     "claim_window",

@@ -5,7 +5,7 @@ readings, makes sure that the claim is no more than that (`check_window`). Both 
 both are the law: what differs between them is whom they trust, and neither trusts the other.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor
@@ -58,6 +58,18 @@ class JudgedWindow:
                 joined.append(Interval(step.from_ms, step.to_ms, step.rise))
         return [each for each in joined if each.steps]
 
+    def units(self, steps: int) -> int:
+        """Give what steps of the flow meter are in units, floored once."""
+        if not steps:
+            return 0
+        assert self.flow is not None
+        assert self.flow.track.unit is not None
+        return floor(exact_volume(self.flow.track.unit, steps, self.facts.rules.density_mg_per_l))
+
+
+Chooser = Callable[[JudgedWindow], Sequence[Interval]]
+"""Gives the intervals that are claimed of a window: each within what counts, or less of it."""
+
 
 def claim_window(
     facts: LineFacts,
@@ -67,7 +79,7 @@ def claim_window(
     *,
     silent: Set[PublicKey] = frozenset(),
     cleaning: bool = False,
-    units_max: int | None = None,
+    choose: Chooser | None = None,
 ) -> WindowClaim:
     """Claim the most that a line's readings prove, from where its last claim ended up to `to_ms`.
 
@@ -77,14 +89,13 @@ def claim_window(
     - `to_ms`: the time of a sample of the flow meter, at most `reach(facts, bundle)`.
     - `silent`: devices that will say no more; what they watched from then on does not count.
     - `cleaning`: flow that no gauge saw leave the tank was cleaning, and not lost milk.
-    - `units_max`: claim no more than this, the latest interval first: what the tank has.
+    - `choose`: which intervals to claim of what counts, or the less: what the tank has milk for.
+      By default all, and of more than a claim may list the largest.
 
     Raise a `BundleFault` if the readings are no window.
     """
     window = read_window(facts, _trim(facts, bundle, to_ms, silent), kind, to_ms, silent)
-    intervals = _largest(window.intervals())
-    if units_max is not None:
-        intervals = _clip(window, intervals, units_max)
+    intervals = list(choose(window)) if choose else _largest(window.intervals())
     counted = sum(each.steps for each in intervals)
     total = sum(step.rise for step in window.steps)
     diverted = sum(step.rise for step in window.steps if step.diverted)
@@ -103,7 +114,7 @@ def claim_window(
         diverted_steps=diverted,
         cleaning_steps=cleaned,
         lost_steps=total - counted - diverted - cleaned,
-        units=Units(_units(window, counted)),
+        units=Units(window.units(counted)),
         expires_ms=(intervals[0].from_ms if intervals else to_ms)
         + facts.rules.shelf_days[kind] * DAY_MS,
         devices=devices,
@@ -304,40 +315,10 @@ def _cleans(step: Step) -> bool:
     return step.still and not step.counts and not step.diverted
 
 
-def _units(window: JudgedWindow, steps: int) -> int:
-    """Give what steps of the flow meter are in units, floored once."""
-    if not steps:
-        return 0
-    assert window.flow is not None
-    assert window.flow.track.unit is not None
-    density = window.facts.rules.density_mg_per_l
-    return floor(exact_volume(window.flow.track.unit, steps, density))
-
-
 def _largest(intervals: list[Interval]) -> list[Interval]:
     """Keep as many intervals as a claim may list, the largest."""
     kept = sorted(intervals, key=lambda each: -each.steps)[:INTERVALS_MAX]
     return sorted(kept, key=lambda each: each.from_ms)
-
-
-def _clip(window: JudgedWindow, intervals: list[Interval], units_max: int) -> list[Interval]:
-    """Claim less, from the end, until it is no more than a bound."""
-    kept: list[Interval] = []
-    counted = 0
-    for each in intervals:
-        steps = each.steps
-        if _units(window, counted + steps) > units_max:
-            low, high = 0, steps
-            while low < high:
-                middle = (low + high + 1) // 2
-                fits = _units(window, counted + middle) <= units_max
-                low, high = (middle, high) if fits else (low, middle - 1)
-            steps = low
-        if not steps:
-            break
-        kept.append(Interval(each.from_ms, each.to_ms, steps))
-        counted += steps
-    return kept
 
 
 def _same(what: str, claimed: object, found: object) -> None:
@@ -387,7 +368,7 @@ def _check_fates(window: JudgedWindow, claim: WindowClaim) -> None:
     ):
         if claimed > (found := sum(most)):
             raise ClaimDiffers(what=what, claimed=claimed, found=found)
-    if claim.units > (found := _units(window, claim.counted_steps)):
+    if claim.units > (found := window.units(claim.counted_steps)):
         raise ClaimDiffers(what="units", claimed=claim.units, found=found)
 
 

@@ -14,11 +14,18 @@ from ledger.errors.bundle import (
     UnreportedTamper,
     UnsignedEnvelope,
 )
-from ledger.evidence import check_window, claim_window, evidence_root, reach, trim_bundle
+from ledger.evidence import (
+    JudgedWindow,
+    check_window,
+    claim_window,
+    evidence_root,
+    reach,
+    trim_bundle,
+)
 from ledger.params import MARGIN_MS
 from ledger.state.lines import LineDevice
 from ledger.types.evidence import HeatProcess, Instrument, MilkKind
-from ledger.types.window import WindowClaim
+from ledger.types.window import Interval, WindowClaim
 from tests.support.evidence.rig import START_MS, LineRig, good_value
 
 MILLILITRE = 1_000
@@ -305,9 +312,12 @@ def test_a_claim_of_less_is_good() -> None:
     rig = LineRig()
     rig.run(120)
     facts, bundle = rig.facts, rig.bundle()
-    claim = claim_window(
-        facts, bundle, MilkKind.WHOLE, START_MS + MINUTE, units_max=10_000 * MILLILITRE
-    )
+
+    def less(window: JudgedWindow) -> list[Interval]:
+        (whole,) = window.intervals()
+        return [Interval(whole.from_ms, whole.to_ms, 10_000)]
+
+    claim = claim_window(facts, bundle, MilkKind.WHOLE, START_MS + MINUTE, choose=less)
     check_window(facts, claim, trim_bundle(facts, bundle, claim))
     assert (claim.counted_steps, claim.lost_steps) == (10_000, 50_000)
 
