@@ -43,6 +43,8 @@ class DeviceRig:
     previous: Hash = ZERO_HASH
     carried: tuple[int, int] | None = None
     envelopes: list[Envelope] = field(default_factory=list)
+    chain_id: Hash = CHAIN
+    start_ms: int = START_MS
 
     @property
     def public(self) -> PublicKey:
@@ -51,7 +53,7 @@ class DeviceRig:
 
     def sign(self, samples: Samples, *, tamper: bool = False) -> Envelope:
         """Sign one envelope of samples, after the one that it carries."""
-        absolute = [(START_MS + at, value) for at, value in samples]
+        absolute = [(self.start_ms + at, value) for at, value in samples]
         if self.carried is not None:
             absolute.insert(0, self.carried)
         t0_ms = absolute[0][0]
@@ -70,7 +72,7 @@ class DeviceRig:
             tamper,
             self.previous,
         )
-        envelope = sign_reading(reading, CHAIN, self.key)
+        envelope = sign_reading(reading, self.chain_id, self.key)
         self.envelopes.append(envelope)
         self.seq += 1
         self.previous, self.carried = envelope.digest(), absolute[-1]
