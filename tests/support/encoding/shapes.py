@@ -92,6 +92,8 @@ GENESIS: Final[Kinds] = (
     genesis.GenesisRole,
     genesis.GenesisDevice,
     genesis.GenesisBond,
+    genesis.GenesisLine,
+    genesis.GenesisPermit,
     Parameters,
     Split,
     Staking,

@@ -1,12 +1,17 @@
 """A registered line for tests: the dairy's devices, and readings that tell of tampering."""
 
+from msgspec.structs import replace
+
+from ledger.genesis import Genesis, GenesisLine, GenesisPermit
+from ledger.params import DAY_MS
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, SigningKey
+from ledger.rules.permits import ALL_METERS
 from ledger.types.evidence import HeatProcess
 from ledger.types.line import AmendLine, RegisterLine, line_id
 from ledger.types.reading import Envelope, Stream, Unit
 from ledger.types.registry import RegisterDevice
-from tests.support.ledger.dairy import LINE, PLANT, RUN_STARTED_MS, Dairy, key
+from tests.support.ledger.dairy import GENESIS_MS, LINE, PLANT, RUN_STARTED_MS, Dairy, key
 from tests.support.ledger.town import Town
 
 NAME = line_id(PLANT, LINE)
@@ -30,6 +35,16 @@ def register(dairy: Dairy, **changes: object) -> RegisterLine:
         "devices": line_devices(dairy),
     }
     return RegisterLine(**{**fields, **changes})  # type: ignore[arg-type]  # Fields by name.
+
+
+def with_line(genesis: Genesis) -> Genesis:
+    """The dairy's genesis with its line, and the first farm's permit for all its meters."""
+    body, mmu = register(Dairy()), Town.address("mmu")
+    line = GenesisLine(*(getattr(body, name) for name in body.__struct_fields__))
+    permit = GenesisPermit(
+        Town.address("farm-0"), mmu, ALL_METERS, Town.address("alice"), 2_000, GENESIS_MS + DAY_MS
+    )
+    return replace(genesis, lines=(line,), permits=(permit,))
 
 
 def admit(town: Town, name: str, kind: str, plant: str = PLANT, operator: str = "mmu") -> PublicKey:
