@@ -41,6 +41,9 @@ LedgerFault
 |   |     WrongTip, Unreached, WrongSilence, BadIntervals, UnwatchedInterval, BadSample,
 |   |     TamperedReading, IntervalTooFast, WrongFates, WindowOverFlow, WrongRoot, ShareLocked,
 |   |     NoShare
+|   +-- TankRefused
+|   |     SmallCollection, LongCollection, OutOfForce, NotPermitted, DayFull, TooManyGaps,
+|   |     TooManyPortions, SameTank, RiseUnexplained, LevelAgainstFlow
 |   +-- PriceRefused
 |   |     TooFewFeeders, WrongRound, FedAlready, NoPrice, StalePrice
 |   +-- MarketRefused

@@ -8,6 +8,7 @@
 | registry   | `registry`                                         |                               |
 | milk       | `milk`, `tanks`, `lots`, `losses`, `challenges`    | `proving`, `evidence`, `heat`,|
 |            |                                                    | `measure`, `books`            |
+| tank       | `collecting`                                      | `portions`, `metering`        |
 | staking    | `staking`, `slashing`                              | `epochs`, `rewards`           |
 | price      | `price`, `subsidy`                                 |                               |
 | market     | `market`                                           |                               |
@@ -26,6 +27,7 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.rules.challenges import CHALLENGE_LAWS
 from ledger.rules.claims import Claim
+from ledger.rules.collecting import COLLECTING_LAWS
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.devices import DEVICE_LAWS
 from ledger.rules.epochs import add_draw, end_epoch
@@ -69,6 +71,7 @@ LAWS: Final[dict[type[object], Law]] = law_table(
         *REGISTRY_LAWS,
         *MILK_LAWS,
         *TANK_LAWS,
+        *COLLECTING_LAWS,
         *LOT_LAWS,
         *LOSS_LAWS,
         *CHALLENGE_LAWS,

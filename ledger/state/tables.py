@@ -39,6 +39,7 @@ from ledger.state.records import (
 )
 from ledger.state.stakes import Delegation, Offences, Register, Slashes, Unbonding, Validator
 from ledger.state.table import Table
+from ledger.state.tanks import MeterUse, MilkTank, TankHour
 
 _ADDRESS_BYTES: Final = 32
 
@@ -117,6 +118,12 @@ PERMITS: Final = Table(b"I", Permit, whose=lambda name, permit: (Address(name[:_
 """By the farm's address and a meter's key, zeros for all that have none of their own."""
 LINE_MINTED: Final = Table(b"J", LineMinted)
 """By line id: what it minted lately."""
+MILK_TANKS: Final = Table(b"K", MilkTank, whose=lambda name, tank: (tank.mmu,) if tank.name else ())
+"""By tank id."""
+TANK_HOURS: Final = Table(b"H", TankHour)
+"""By tank id and hour since 1970 (8, `epoch_name`)."""
+METER_USE: Final = Table(b"U", MeterUse)
+"""By the meter's key."""
 PROVEN: Final = Table(b"Q", Proven)
 """By lot id: what proved it. Stock of the genesis has none."""
 

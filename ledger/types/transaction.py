@@ -31,6 +31,7 @@ from ledger.types.milk import MilkBody
 from ledger.types.price import PriceBody
 from ledger.types.registry import RegistryBody
 from ledger.types.staking import StakingBody
+from ledger.types.tank import TankBody
 from ledger.types.transfer import Basket, Transfer, TransferBody
 
 TxId = NewType("TxId", Hash)
@@ -46,6 +47,7 @@ Body = (
     TransferBody
     | RegistryBody
     | MilkBody
+    | TankBody
     | StakingBody
     | PriceBody
     | MarketBody

@@ -27,11 +27,13 @@ from ledger.state.lines import LineDevice, PermitTerms
 from ledger.state.market import Change, Feed, PriceHour
 from ledger.state.records import LotStatus, Reason
 from ledger.state.table import Table
+from ledger.state.tanks import MeterGap, MeterPoint, Portion
 from ledger.types import block, evidence, mandate, market, milk, reading, registry, votes
 from ledger.types.governance import GovernanceBody
 from ledger.types.line import LineBody
 from ledger.types.price import PriceBody
 from ledger.types.staking import StakingBody
+from ledger.types.tank import CondemnReason, TankBody
 from ledger.types.transaction import Body, Intent, Transaction
 from ledger.types.transfer import Redemption, TransferBody
 
@@ -58,6 +60,7 @@ FAMILIES: Final = {
     "transfer": TransferBody,
     "registry": registry.RegistryBody,
     "milk": milk.MilkBody,
+    "tank": TankBody,
     "staking": StakingBody,
     "price": PriceBody,
     "market": market.MarketBody,
@@ -99,8 +102,18 @@ GENESIS: Final[Kinds] = (
     Staking,
     Pricing,
 )
-INSIDE: Final[Kinds] = (Change, Feed, PriceHour, LineDevice, PermitTerms)
+INSIDE: Final[Kinds] = (
+    Change,
+    Feed,
+    PriceHour,
+    LineDevice,
+    PermitTerms,
+    Portion,
+    MeterPoint,
+    MeterGap,
+)
 WORDS: Final[Kinds] = (
+    CondemnReason,
     registry.LicensedRole,
     evidence.Instrument,
     evidence.MilkKind,

@@ -50,8 +50,10 @@ from ledger.types.staking import (
     Unbond,
     Unjail,
 )
+from ledger.types.tank import CondemnMilk, CondemnReason, MoveMilk
 from ledger.types.transaction import Body
 from ledger.types.transfer import Redemption
+from ledger.types.window import CollectMilk
 from tests.support.ledger.dairy import NOW_MS, PLANT, key
 from tests.support.ledger.lines import register, tampered
 from tests.support.ledger.town import Town
@@ -87,6 +89,9 @@ def sample_bodies(town: Town) -> list[Body]:
         mint,
         RecordCollection(mmu, PLANT, "tank-1", farm, 1_000_000, meter),
         SealRun(NAME, NAME, 5),
+        CollectMilk(mmu, PLANT, "tank-1", meter.device, 1_000_000, meter.first, meter.last),
+        MoveMilk(PLANT, "tank-1", "tank-2", 5),
+        CondemnMilk(NAME, 5, CondemnReason.SPOILED),
         PackLot(NAME, 12, 1_000_000),
         RollLot(NAME, mint),
         WriteOff(NAME, 5, LossReason.EXPIRED),
