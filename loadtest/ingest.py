@@ -18,7 +18,14 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
-from ledger.types.reading import FIRST_OF_BOOT, READING_VERSION, Reading, Stream, Unit, sign_reading
+from ledger.types.reading import (
+    FIRST_OF_CHAIN,
+    READING_VERSION,
+    Reading,
+    Stream,
+    Unit,
+    sign_reading,
+)
 from loadtest.wallets import derive
 
 PLANT: Final = "load"
@@ -64,10 +71,11 @@ def _make_meter(seed: bytes, chain: Hash, number: int, each: int, boot: int) -> 
     key = derive(seed, b"load-meter", number)
     name = key.public.hex()
     meter = LoadMeter(f"bc/v1/{PLANT}/{LINE}/{name}/r", f"bc/v1/receipt/{name}", boot, deque())
-    previous, total_ml = FIRST_OF_BOOT, 0
+    previous, total_ml = FIRST_OF_CHAIN, 0
     t0_ms = time.time_ns() // 1_000_000 - 60_000
     for seq in range(each):
-        samples = tuple((STEP_MS * i, total_ml + i) for i in range(SAMPLES))
+        # The first is the sample that ended the envelope before.
+        samples = tuple((STEP_MS * i, total_ml + i) for i in range(SAMPLES + 1))
         total_ml += SAMPLES
         reading = Reading(
             version=READING_VERSION,
@@ -145,7 +153,7 @@ class IngestLoad:
         meter = self._meters.get(message.topic)
         if meter is None:
             return
-        _, boot, seq, _ = msgspec.msgpack.decode(message.payload)
+        _, boot, seq, *_ = msgspec.msgpack.decode(message.payload)
         if boot == meter.boot:
             with self._moved:
                 meter.settled = max(meter.settled, seq + 1)

@@ -6,13 +6,13 @@ it is published, and leaves it only when a receipt covers it. After a reconnect,
 stop coming, everything that is not receipted goes out again, in order. A boot is sent once all of
 the boots before it are receipted: the chain takes no reading that comes after a later one.
 
-Back-pressure: the journal holds `JOURNAL_MAX` envelopes; beyond, `record` raises `JournalFull`
-and the device must stop measuring (a milk meter: stop the pump) rather than forget.
+Back-pressure: a journal holds only so many envelopes (`journal.JOURNAL_MAX`); beyond, `record`
+raises `JournalFull` and the device must stop measuring (a milk meter: stop the pump) rather than
+forget.
 
-Invariant: (boot, seq) is never used twice: the boot is counted up on disk before its first
-reading, and a reading is on disk before anyone sees it. A journal that came back from a backup
-counts a boot that was used; the retained receipt tells, so nothing is sent before it was heard or
-waited for, and what waits is signed anew under a boot above it.
+What is sent and how often is decided here; what is signed and forgotten, in `chain`. Nothing is
+sent before the retained receipt was heard or waited for: it may tell that the chain must begin
+anew.
 """
 
 import logging
@@ -24,11 +24,11 @@ from typing import Final
 
 import structlog
 
-from iot_minting.device.journal import JOURNAL_MAX, DeviceJournal
+from iot_minting.device.chain import DeviceChain, Heard
 from iot_minting.device.session import WINDOW_MAX, DeviceSession, SessionEvents
-from iot_minting.device.signer import DeviceSettings, ReadingSigner, Samples
-from iot_minting.errors import BadReceipt, JournalFull
-from iot_minting.wire.receipts import SignedReceipt, read_receipt
+from iot_minting.device.signer import DeviceSettings, Samples
+from iot_minting.errors import BadReceipt
+from iot_minting.wire.receipts import SettledEnvelope, read_receipt
 from ledger.primitives.keys import SigningKey
 from node.capped_log import CappedLog
 
@@ -48,8 +48,7 @@ class LiveDevice:
     def __init__(self, settings: DeviceSettings, key: SigningKey, journal_path: Path) -> None:
         self.settings = settings
         self.key = key
-        self._journal = DeviceJournal(journal_path)
-        self._signer = ReadingSigner(settings, key, self._journal.boot)
+        self._chain = DeviceChain(settings, key, journal_path)
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._cursor = self._farthest = (-1, -1)
@@ -68,22 +67,22 @@ class LiveDevice:
     @property
     def value(self) -> int:
         """Give the last value that was journaled, over all boots: where a totalizer stands."""
-        return self._journal.value
+        return self._chain.value
 
     @property
     def last_ms(self) -> int:
         """Give the time of the last sample signed, over all boots; 0 if there is none."""
-        return self._journal.last_ms
+        return self._chain.last_ms
 
     @property
     def boot(self) -> int:
         """Give the boot that is running."""
-        return self._journal.boot
+        return self._chain.boot
 
     @property
     def held(self) -> int:
         """Count envelopes that have no receipt yet."""
-        return self._journal.held
+        return self._chain.held
 
     def start(self) -> None:
         """Connect, now or as soon as the broker is there, and stay connected."""
@@ -96,18 +95,13 @@ class LiveDevice:
     def record_many(self, batches: Sequence[Samples], *, tamper: bool = False) -> None:
         """Sign envelopes, journal them in one commit; raise `JournalFull`, keeping none."""
         with self._lock:
-            if self._journal.held + len(batches) > JOURNAL_MAX:
-                raise JournalFull(self._journal.held)
-            entries = [self._signer.sign(samples, tamper=tamper) for samples in batches]
-            if entries:
-                last_ms, value = batches[-1][-1]
-                self._journal.append(entries, value, last_ms)
+            self._chain.record(batches, tamper=tamper)
             self._pump()
 
     def wait_receipted(self, timeout_s: float) -> bool:
         """Wait until everything is receipted; tell whether it is."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._journal.held == 0, timeout_s)
+            return self._changed.wait_for(lambda: self._chain.held == 0, timeout_s)
 
     def begin_stop(self) -> None:
         """Ask for the end without waiting for it, so that many devices end at once."""
@@ -120,22 +114,7 @@ class LiveDevice:
         if self._thread.is_alive():
             self._thread.join(timeout=5)
         with self._lock:
-            self._journal.close()
-
-    def _rise_above(self, used: SignedReceipt) -> None:
-        """Take a boot above one that was used, and sign all that waits anew, with its times."""
-        boot = max(used.boot, self._journal.boot) + 1
-        waiting = self._journal.waiting()
-        log.warning(
-            "boot was used: a journal from a backup, or a second device with this key",
-            device=self.settings.name,
-            used=(used.boot, used.seq),
-            boot=boot,
-            signed_anew=len(waiting),
-        )
-        self._journal.replace(boot, self._signer.sign_anew(boot, waiting))
-        self._cursor = self._farthest = (-1, -1)
-        self._sent = 0
+            self._chain.close()
 
     def _pump(self) -> None:
         """Publish from the journal as far as the window of unreceipted envelopes reaches."""
@@ -144,8 +123,8 @@ class LiveDevice:
         room = WINDOW_MAX - self._sent
         if room <= 0:
             return
-        for boot, seq, raw in self._journal.sendable(self._cursor, room):
-            resent = boot < self._journal.boot or (boot, seq) <= self._farthest
+        for boot, seq, raw in self._chain.sendable(self._cursor, room):
+            resent = boot < self._chain.boot or (boot, seq) <= self._farthest
             self._session.publish(raw, resent=resent)
             self._cursor = (boot, seq)
             self._farthest = max(self._farthest, self._cursor)
@@ -177,6 +156,8 @@ class LiveDevice:
             silent_s = time.monotonic() - self._progress_s
             if self._sent and silent_s > self._stall_s:
                 self._stall_s = min(2 * self._stall_s, STALL_S_MAX)
+                if self._chain.rise_above_loss():
+                    self._farthest = (-1, -1)
                 self._restart_sending()
 
     def _begin_sending(self) -> None:
@@ -188,6 +169,7 @@ class LiveDevice:
         """Announce the device, then send everything without a receipt from the oldest on."""
         assert self._session is not None
         self._cursor, self._sent = (-1, -1), 0
+        self._chain.forget_behind()
         self._progress_s = time.monotonic()
         self._session.announce(self.boot)
         self._pump()
@@ -215,20 +197,20 @@ class LiveDevice:
         with self._changed:
             if self._ending.is_set():
                 return
-            self._take_receipt(receipt)
+            self._take_receipt(receipt.settled)
             if self._session is session and not self._ready:
                 self._begin_sending()
             else:
                 self._pump()
 
-    def _take_receipt(self, receipt: SignedReceipt) -> None:
-        """Forget what it covers; one for numbers never sent tells of an earlier life, or a twin."""
-        # Signed is not sent: what is signed and waits may bear the numbers that a twin used.
-        number = receipt.boot, receipt.seq
-        sent = receipt.boot < self._journal.boot or number <= self._farthest
-        if not sent or receipt.boot > self._journal.oldest_boot():
-            self._rise_above(receipt)
-        elif gone := self._journal.prune(receipt.boot, receipt.seq):
-            self._sent = max(0, self._sent - gone)
-            self._progress_s, self._stall_s = time.monotonic(), STALL_S
-            self._changed.notify_all()
+    def _take_receipt(self, settled: SettledEnvelope) -> None:
+        """Forget what it covers; one for another's envelope tells of an earlier life, or a twin."""
+        held = self._chain.held
+        match self._chain.hear(settled):
+            case Heard.FORGOTTEN:
+                self._sent = max(0, self._sent - (held - self._chain.held))
+                self._progress_s, self._stall_s = time.monotonic(), STALL_S
+                self._changed.notify_all()
+            case Heard.BEGUN_ANEW:
+                self._cursor = self._farthest = (-1, -1)
+                self._sent = 0

@@ -12,13 +12,13 @@ from typing import Final, Protocol
 
 import structlog
 
-from iot_minting.errors import OvertakenBoot, ReplayedSequence
+from iot_minting.errors import BrokenChain, MissingPredecessor, OvertakenBoot, ReplayedSequence
 from iot_minting.even_clock import EvenClock
 from iot_minting.gateway.metrics import ACCEPTED, INGEST_SECONDS, REFUSED, REPEATED
 from iot_minting.gateway.subscription import Message, Subscription
 from iot_minting.gateway.types import Quarantined
 from iot_minting.gateway.verdicts import Accepted, RefusedEnvelope, Repeated, Verdict
-from iot_minting.wire.receipts import sign_receipt
+from iot_minting.wire.receipts import NOTHING_SETTLED, SettledEnvelope, sign_receipt
 from iot_minting.wire.topics import receipt_topic
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
@@ -27,6 +27,10 @@ from node.capped_log import CappedLog
 
 BATCH_MAX: Final = 100
 BATCH_S: Final = 0.02
+
+_ELSEWHERE: Final = frozenset(
+    {ReplayedSequence.code, OvertakenBoot.code, BrokenChain.code, MissingPredecessor.code}
+)
 
 log = structlog.get_logger("mint.ingest")
 
@@ -42,8 +46,8 @@ class Judge(Protocol):
         """Refuse what has waited too long for an envelope before it."""
         ...
 
-    def head(self, device: PublicKey, boot: int) -> int:
-        """Give the highest number of a boot up to which everything is settled; -1 if none is."""
+    def settled(self, device: PublicKey, boot: int) -> SettledEnvelope | None:
+        """Give the last of a boot up to which everything is settled; None if nothing is."""
         ...
 
     def newest(self, device: PublicKey) -> int | None:
@@ -133,10 +137,12 @@ class Ingest:
             self._subscription.ack(message)
         self._report(verdicts)
         # Newest boot last: the broker retains the last, and whoever counts below it learns so.
-        devices = {device for device, _ in touched} | _overtaken(verdicts)
-        for device in devices:
+        elsewhere = _elsewhere(verdicts)
+        for device in elsewhere | {device for device, _ in touched}:
             if (boot := self._judge.newest(device)) is not None:
                 touched.add((device, boot))
+            elif device in elsewhere:
+                self._tell_device(device, NOTHING_SETTLED)
         for device, boot in sorted(touched):
             self._send_receipt(device, boot)
 
@@ -180,18 +186,22 @@ class Ingest:
         self._refusals.log(logging.WARNING, event, entry.code, code=entry.code, detail=entry.detail)
 
     def _send_receipt(self, device: PublicKey, boot: int) -> None:
-        seq = self._judge.head(device, boot)
-        receipt = sign_receipt(self._chain_id, self._key, device, boot, seq)
+        settled = self._judge.settled(device, boot)
+        if settled is not None:
+            self._tell_device(device, settled)
+
+    def _tell_device(self, device: PublicKey, settled: SettledEnvelope) -> None:
+        receipt = sign_receipt(self._chain_id, self._key, device, settled)
         self._subscription.publish(receipt_topic(device), encode(receipt))
 
 
-def _overtaken(verdicts: list[Verdict]) -> set[PublicKey]:
-    """Name the devices that count from a boot or number that is used: they must learn what is."""
+def _elsewhere(verdicts: list[Verdict]) -> set[PublicKey]:
+    """Name the devices that go on from elsewhere than what is settled: they must learn what is."""
     return {
         verdict.entry.device
         for verdict in verdicts
         if isinstance(verdict, RefusedEnvelope)
-        and verdict.entry.code in {ReplayedSequence.code, OvertakenBoot.code}
+        and verdict.entry.code in _ELSEWHERE
         and verdict.entry.device is not None
     }
 

@@ -3,8 +3,9 @@
 Pure and synchronous: `judge(topic, raw, arrival_ms)` gives verdicts; the shell makes them
 durable, then acknowledges, then receipts. One `Gateway` holds the head of every device's chain.
 
-Invariant: within one boot of a device, what was settled is the unbroken chain 0..head; boots, and
-the times of what was accepted, only go up, as the chain takes a device's readings. An
+Invariant: within one boot of a device, what was settled is the unbroken chain 0..head; its first
+envelope names the last of the boot before, or begins a chain anew (zeros: a journal was lost).
+Boots, and the times of what was accepted, only go up, as the chain takes a device's readings. An
 inauthentic envelope moves nothing. An unusable one (tampered, out of its time, implausible) is
 the device's own and settles its number, so that the device is not stuck behind it; it is
 quarantined, and no evidence range reaches across it.
@@ -21,7 +22,6 @@ from typing import Final
 from iot_minting.errors import (
     BrokenChain,
     DeviceTampered,
-    MalformedEnvelope,
     MissingPredecessor,
     NotCalibrated,
     OutsideTimeWindow,
@@ -29,11 +29,9 @@ from iot_minting.errors import (
     OvertakenTime,
     Refusal,
     ReplayedSequence,
-    UnregisteredDevice,
     Unusable,
-    WrongSignature,
-    WrongTopic,
 )
+from iot_minting.gateway.authenticity import check_sender, open_envelope
 from iot_minting.gateway.plausibility import Before, check_plausible
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.types import Quarantined, RegisteredDevice, Stored
@@ -45,16 +43,14 @@ from iot_minting.gateway.verdicts import (
     Verdict,
     quarantined,
 )
-from iot_minting.wire.topics import parse_topic
-from ledger.primitives.errors import CodecFault
+from iot_minting.wire.receipts import SettledEnvelope
 from ledger.primitives.hashing import ZERO_HASH, Hash
-from ledger.primitives.keys import PublicKey, verify
+from ledger.primitives.keys import PublicKey
 from ledger.types.reading import (
+    FIRST_OF_CHAIN,
     READING_VERSION,
     Envelope,
     Reading,
-    decode_envelope,
-    reading_bytes,
 )
 
 LIVE_MS: Final = 120_000
@@ -106,6 +102,15 @@ class Gateway:
             self._note(head)
         self._tampered = {device: (boot, seq) for device, boot, seq in tampered}
 
+    def settled(self, device: PublicKey, boot: int) -> SettledEnvelope | None:
+        """Give the last of a boot up to which everything is settled; None if nothing is."""
+        found = self._heads.get((device, boot))
+        return (
+            None
+            if found is None or found.seq < 0
+            else SettledEnvelope(boot, found.seq, found.digest)
+        )
+
     def head(self, device: PublicKey, boot: int) -> int:
         """Give the highest number of a boot up to which everything is settled; -1 if none is."""
         found = self._heads.get((device, boot))
@@ -151,25 +156,9 @@ class Gateway:
 
     def _authenticate(self, arrival: Arrival) -> tuple[Envelope, Reading, RegisteredDevice, str]:
         """Raise unless a registered device signed it, for this chain and this place."""
-        place = parse_topic(arrival.topic)
-        try:
-            envelope = decode_envelope(arrival.raw)
-            reading = envelope.reading()
-        except CodecFault as fault:
-            raise MalformedEnvelope(str(fault)) from fault
-        if reading.version != READING_VERSION:
-            raise MalformedEnvelope(f"version {reading.version}, this is {READING_VERSION}")
-        device = self._registry.find(reading.device)
-        if device is None:
-            raise UnregisteredDevice(reading.device)
-        if place.device != reading.device or place.plant != device.plant:
-            raise WrongTopic(
-                f"device {reading.device.hex()} of plant {device.plant} on {arrival.topic}"
-            )
-        message = reading_bytes(self._chain_id, envelope.body)
-        if not verify(reading.device, message, envelope.signature):
-            raise WrongSignature(reading.device, reading.seq)
-        return envelope, reading, device, place.line
+        opened = open_envelope(arrival, READING_VERSION)
+        device = check_sender(self._chain_id, self._registry, opened)
+        return opened.envelope, opened.reading, device, opened.place.line
 
     def _check_boot(self, reading: Reading) -> None:
         """Raise `OvertakenBoot` for what the chain would refuse, and the milk beside it."""
@@ -210,8 +199,7 @@ class Gateway:
         digest = envelope.digest()
         if reading.seq <= head.seq:
             return self._repeat(head, digest, reading, arrival)
-        if reading.previous != head.digest:
-            raise BrokenChain(reading.boot, reading.seq, head.digest, reading.previous)
+        self._check_link(head, reading)
         try:
             self._check_use(head, device, reading, arrival.arrival_ms)
         except Unusable as refusal:
@@ -234,6 +222,18 @@ class Gateway:
             )
         )
 
+    def _check_link(self, head: BootProgress, reading: Reading) -> None:
+        """Raise `BrokenChain` unless the envelope names the one before, or may begin a chain."""
+        before = head
+        if reading.seq == 0:
+            latest = self.newest(reading.device)
+            # Of a device that is not known here yet, nobody can tell what came before.
+            if latest is None or reading.previous == FIRST_OF_CHAIN:
+                return
+            before = self._heads[reading.device, latest]
+        if reading.previous != before.digest:
+            raise BrokenChain(reading.boot, reading.seq, before.digest, reading.previous)
+
     def _repeat(
         self, head: BootProgress, digest: Hash, reading: Reading, arrival: Arrival
     ) -> Verdict:
@@ -255,11 +255,12 @@ class Gateway:
             raise DeviceTampered(*self._tampered[device.key])
         if reading.last_ms >= device.calibrated_until_ms:
             raise NotCalibrated(reading.last_ms, device.calibrated_until_ms)
-        # A backlog is believed because it continues what is known; a stranger must be live.
+        # A backlog is believed because it continues what is known; a stranger must be live. Its
+        # first sample may be old: it ended the envelope before, however long the device was off.
         known = head.seq >= 0 or self._boots.get(device.key, reading.boot) != reading.boot
         late_ms = BACKLOG_MS if known else LIVE_MS
-        if not arrival_ms - late_ms <= reading.t0_ms <= reading.last_ms <= arrival_ms + LIVE_MS:
-            raise OutsideTimeWindow(reading.t0_ms, arrival_ms, LIVE_MS, late_ms)
+        if not arrival_ms - late_ms <= reading.last_ms <= arrival_ms + LIVE_MS:
+            raise OutsideTimeWindow(reading.last_ms, arrival_ms, LIVE_MS, late_ms)
         first_ms = reading.t0_ms + reading.samples[0][0]
         reported_ms = self._reported_ms.get(device.key, first_ms)
         if head.before is None and first_ms < reported_ms:

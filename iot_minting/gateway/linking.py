@@ -38,6 +38,7 @@ from iot_minting.gateway.verdicts import (
     Verdict,
     quarantined,
 )
+from iot_minting.wire.receipts import SettledEnvelope
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey
 from ledger.state.lines import Tip
@@ -123,12 +124,14 @@ class LinkJudge:
         chain = self._chains.get(device)
         return None if chain is None or chain.boot < 0 else chain.boot
 
-    def head(self, device: PublicKey, boot: int) -> int:
-        """Give the last number of a boot that is stored; -1 if nothing is."""
+    def settled(self, device: PublicKey, boot: int) -> SettledEnvelope | None:
+        """Give the last envelope of a boot that is stored; None if nothing is."""
         chain = self._chains.get(device)
         if chain is not None and chain.boot == boot:
-            return chain.seq
-        return self._shelf.last_seq(device, boot)
+            return SettledEnvelope(boot, chain.seq, chain.digest)
+        seq = self._shelf.last_seq(device, boot)
+        digest = self._shelf.digest_of(device, boot, seq)
+        return None if digest is None else SettledEnvelope(boot, seq, digest)
 
     def judge(self, topic: str, raw: bytes, arrival_ms: int) -> list[Verdict]:
         """Judge one envelope, and those that waited for it. None at all means that it waits."""

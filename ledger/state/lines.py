@@ -15,9 +15,6 @@ from ledger.types.registry import FlowMax
 FOR_EVER_MS: Final = 2**53
 """The end of what has none yet."""
 
-PERMIT_TERMS_MAX: Final = 8
-"""The most earlier terms of a permit that milk may still be recorded under."""
-
 PERMIT_DAYS_MAX: Final = 8
 """Days of which a permit remembers the litres: more than milk is collected late."""
 
@@ -31,10 +28,6 @@ class LineDevice(Struct, frozen=True, array_like=True):
     device: WirePublicKey
     from_ms: Millis
     until_ms: Millis = FOR_EVER_MS
-
-    def within(self, from_ms: int, to_ms: int) -> bool:
-        """Tell whether it watches at some time between two."""
-        return max(self.from_ms, from_ms) < min(self.until_ms, to_ms)
 
 
 class Line(Struct, frozen=True, array_like=True):
@@ -56,11 +49,6 @@ class Line(Struct, frozen=True, array_like=True):
     height: Height
     flow_device: WirePublicKey
     flow_value: Annotated[int, Meta(ge=0, le=2**53)] = 0
-
-
-def line_devices_within(line: Line, from_ms: int, to_ms: int) -> tuple[LineDevice, ...]:
-    """List the devices that watch a line at some time between two, by ascending key."""
-    return tuple(entry for entry in line.devices if entry.within(from_ms, to_ms))
 
 
 class Tip(Struct, frozen=True, array_like=True):
@@ -97,10 +85,9 @@ class PermitTerms(Struct, frozen=True, array_like=True):
 class Permit(Struct, frozen=True, array_like=True):
     """A farm's consent: the terms now, those before them, and what lately came under it a day.
 
-    `before` are ascending by time, and only such as milk may still be recorded under. `days` are
-    (day since 1970 in UTC, units), ascending.
+    `days` are (day since 1970 in UTC, units), ascending.
     """
 
     terms: PermitTerms
-    before: Annotated[tuple[PermitTerms, ...], Meta(max_length=PERMIT_TERMS_MAX)] = ()
+    before: PermitTerms | None = None
     days: Annotated[tuple[tuple[Millis, WireUnits], ...], Meta(max_length=PERMIT_DAYS_MAX)] = ()

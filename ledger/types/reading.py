@@ -1,6 +1,6 @@
 """Readings: what a measuring device signs.
 
-A device signs `BILLCOIN/reading/1 || chain_id || body` where `body` is the canonical encoding of
+A device signs `BILLCOIN/reading/2 || chain_id || body` where `body` is the canonical encoding of
 a `Reading`; the `Envelope` is the body's bytes and the signature, so a reading is checked over
 the bytes that were signed. A device may write the body with any MessagePack library: it is an
 array of scalars.
@@ -17,10 +17,12 @@ from ledger.primitives.keys import SigningKey, WirePublicKey, WireSignature
 
 ENVELOPE_BYTES_MAX: Final = 4096
 SAMPLES_MAX: Final = 64
-READING_VERSION: Final = 1
+READING_VERSION: Final = 2
+OFFSET_MS_MAX: Final = 2**53
+"""As long as a device may have been off: its next reading begins with its last sample."""
 
 Sample = tuple[
-    Annotated[int, Meta(ge=0, le=86_400_000)], Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+    Annotated[int, Meta(ge=0, le=OFFSET_MS_MAX)], Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 ]
 """Milliseconds after the reading's start, and the value in the reading's unit."""
 
@@ -30,7 +32,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=32)]
 class Stream(StrEnum):
     """What a reading measures, as far as the law knows it; a device may publish others too.
 
-    Totals count volume at 20 degrees C or mass, and only grow within a boot. `TANK_VOLUME` is
+    Totals count volume at 20 degrees C or mass, from 0 to 2^53; a fall is a reset. `TANK_VOLUME` is
     what stands in the tank. `VALVE_FORWARD` is 1 while the diversion valve sends milk forward,
     else 0.
     """
@@ -59,8 +61,9 @@ class Reading(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Up to 64 samples of one stream, numbered without a gap within one boot of the device.
 
     `stream` is what is measured (`volume_total`, `mass_total`, `hold_temperature`, ...), `unit`
-    how (`mL`, `uL`, `g`, `clb`, `mdegC`, ...). Totals only grow within a boot. `previous` is the
-    digest of the envelope before this one, zeros at the first of a boot.
+    how (`mL`, `uL`, `g`, `clb`, `mdegC`, ...). `previous` is the digest of the envelope before this
+    one, of this boot or the one before it, and the first sample repeats the one that ended it.
+    Zeros begin a chain: at a new device's first envelope, or after its journal was lost.
     """
 
     version: Annotated[int, Meta(ge=1, le=255)]
@@ -113,4 +116,4 @@ def decode_envelope(raw: bytes) -> Envelope:
     return decode(raw, Envelope, ENVELOPE_BYTES_MAX)
 
 
-FIRST_OF_BOOT: Final = ZERO_HASH
+FIRST_OF_CHAIN: Final = ZERO_HASH

@@ -1,7 +1,7 @@
 """A pasteurizer line: what its instruments say while it pasteurizes a batch, second by second.
 
 Pure and seeded: `run_readings` gives the samples of one whole run of all five instruments;
-`Line` plays them on real devices over real time. The flow meter counts exactly the batch; the
+`LiveLine` plays them on real devices over real time. The flow meter counts exactly the batch; the
 tank gauge falls by as much. Heat obeys the strictest rule that is in force here: Malaysia, 73
 degrees C in the holding tube with 0.30 of probe uncertainty, 4 at the outlet.
 """
@@ -77,7 +77,7 @@ def run_readings(
     return ticks
 
 
-class Line:
+class LiveLine:
     """The instruments of one line, playing runs as time passes."""
 
     def __init__(

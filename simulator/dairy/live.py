@@ -22,7 +22,7 @@ from node.home.lock import owned
 from simulator.dairy.chain import wait_for_chain
 from simulator.dairy.fleet import run_devices
 from simulator.dairy.herd import Herd, milking_curve
-from simulator.dairy.line import Line, sleeper
+from simulator.dairy.line import LiveLine, sleeper
 from simulator.dairy.setup import (
     DairyConfig,
     DairyIdentity,
@@ -65,7 +65,7 @@ class LiveDairy:
             d.kind: devices[d.name] for d in identity.devices if d.kind is not Instrument.MILK_METER
         }
         random = Random(seed + b"line")  # noqa: S311  # A world, not a key.
-        self._line = Line(instruments, random, self._clock)
+        self._line = LiveLine(instruments, random, self._clock)
         self._last_milk_ms = 0
 
     def run(self) -> None:

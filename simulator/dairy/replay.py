@@ -34,7 +34,7 @@ from ledger.types.evidence import Instrument
 from ledger.types.reading import Unit
 from simulator.dairy.chain import find_minter, minted_units, register
 from simulator.dairy.fleet import run_devices
-from simulator.dairy.line import Line, sleep
+from simulator.dairy.line import LiveLine, sleep
 from simulator.dairy.recording import Milking, Recording
 from simulator.dairy.setup import (
     CALIBRATION_DAYS,
@@ -157,7 +157,7 @@ class Player:
         }
         self._clock = EvenClock()
         random = Random(seed)  # noqa: S311  # Temperatures, not keys.
-        self._line = Line(instruments, random, self._clock)
+        self._line = LiveLine(instruments, random, self._clock)
         self._pause = pause
         self._latest_ms = dict.fromkeys(self._meters, 0)
         self.batch = Batch(density_mg_per_l, recording.unit)

@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
-from iot_minting.device.journal import JOURNAL_MAX, DeviceJournal
+from iot_minting.device.journal import JOURNAL_MAX
 from iot_minting.errors import JournalFull
 from iot_minting.even_clock import wall_ms
 from iot_minting.gateway.store import Store
@@ -197,19 +197,3 @@ def test_a_full_journal_refuses_to_measure_and_forgets_nothing(tmp_path):
             device.record([(now_ms + JOURNAL_MAX, JOURNAL_MAX)])
         assert device.held == JOURNAL_MAX
         assert device.value == JOURNAL_MAX - 1
-
-
-def test_a_journal_never_gives_a_number_twice(tmp_path):
-    first = DeviceJournal(tmp_path / "j.sqlite")
-    first.append([(0, b"a"), (1, b"b")], 7, 1_234)
-    first.close()
-    again = DeviceJournal(tmp_path / "j.sqlite")
-    assert (again.boot, again.value, again.held) == (first.boot + 1, 7, 2)
-    assert again.last_ms == 1_234
-    assert again.prune(first.boot, 0) == 1
-    again.append([(0, b"c")], 8, 1_235)
-    assert again.sendable((-1, -1), 9) == [(first.boot, 1, b"b")], "a later boot waits"
-    assert again.waiting() == [b"b", b"c"]
-    assert again.prune(first.boot, 1) == 1
-    assert again.sendable((-1, -1), 9) == [(again.boot, 0, b"c")]
-    again.close()

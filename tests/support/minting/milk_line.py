@@ -17,7 +17,7 @@ from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import SigningKey
 from ledger.types.evidence import Instrument, MilkKind
-from ledger.types.reading import Envelope, Reading, Stream, Unit, sign_reading
+from ledger.types.reading import READING_VERSION, Envelope, Reading, Stream, Unit, sign_reading
 from simulator.dairy.line import LineTick, run_readings
 from tests.support.ledger.dairy import LINE, PLANT, RUN_STARTED_MS, Dairy
 
@@ -53,7 +53,7 @@ class Sensor:
             stream = Stream.MASS_TOTAL
         t0_ms = samples[0][0]
         fields = {
-            "version": 1,
+            "version": READING_VERSION,
             "device": self.key.public,
             "boot": self.boot,
             "seq": self.seq,

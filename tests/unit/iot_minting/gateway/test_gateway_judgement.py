@@ -16,6 +16,7 @@ from iot_minting.gateway.plausibility import Before
 from iot_minting.gateway.verdicts import Accepted, RefusedEnvelope, Repeated
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.types.evidence import Instrument
+from ledger.types.reading import FIRST_OF_CHAIN
 from tests.support.ledger.dairy import LINE, PLANT, key
 from tests.support.minting.milk_line import START_MS, MilkLine, Sensor
 
@@ -61,7 +62,7 @@ def test_no_bytes_do_more_than_be_refused(raw):
 
 
 def test_a_foreign_version_is_malformed(line, meter):
-    assert refusal(line.send(meter, reading(), version=2)).entry.code == "malformed"
+    assert refusal(line.send(meter, reading(), version=1)).entry.code == "malformed"
 
 
 def test_an_unregistered_device_is_unknown(line):
@@ -105,6 +106,37 @@ def test_an_envelope_that_names_another_before_it_breaks_the_chain(line, meter):
     line.send(meter, reading())
     verdict = refusal(line.send(meter, reading(), previous=Hash(b"\x05" * 32)))
     assert (verdict.entry.code, verdict.settled) == ("broken_chain", False)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_boots_first_envelope_names_the_last_of_the_boot_before_or_begins_a_chain(
+    line, meter, lost
+):
+    line.send(meter, reading())
+    last = meter.previous
+    meter.reboot()
+    previous = FIRST_OF_CHAIN if lost else last
+    (verdict,) = line.send(meter, reading(START_MS + 1), previous=previous)
+    assert isinstance(verdict, Accepted)
+
+
+def test_a_boots_first_envelope_that_names_another_breaks_the_chain(line, meter):
+    line.send(meter, reading())
+    early = meter.previous
+    line.send(meter, reading(START_MS + 1))
+    meter.reboot()
+    verdict = refusal(line.send(meter, reading(START_MS + 2), previous=early))
+    assert (verdict.entry.code, verdict.settled) == ("broken_chain", False)
+
+
+def test_a_device_that_was_off_for_a_week_goes_on_with_its_old_sample(line, meter):
+    line.send(meter, reading())
+    last, week_ms = meter.previous, 7 * 86_400_000
+    meter.reboot()
+    line.now_ms += week_ms
+    samples = [(START_MS, 10), (START_MS + week_ms, 10)]
+    (verdict,) = line.send(meter, samples, previous=last)
+    assert isinstance(verdict, Accepted)
 
 
 def test_an_envelope_ahead_waits_and_follows_its_predecessor(line, meter):

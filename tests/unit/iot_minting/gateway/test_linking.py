@@ -127,8 +127,9 @@ def test_a_chain_goes_on_across_boots_and_a_restart_of_the_gateway(desk):
     assert desk.take(sensor.read()) == ["stored"]
     desk.restart()
     assert desk.take(sensor.read()) == ["stored"]
-    assert (desk.judge.newest(DEVICE.public), desk.judge.head(DEVICE.public, 2)) == (2, 1)
-    assert desk.judge.head(DEVICE.public, 1) == 0
+    assert (desk.judge.newest(DEVICE.public), desk.judge.settled(DEVICE.public, 2).seq) == (2, 1)
+    assert desk.judge.settled(DEVICE.public, 1).number == (1, 0)
+    assert desk.judge.settled(DEVICE.public, 0) is None
 
 
 def test_any_order_of_arrival_stores_the_same_chain(tmp_path):

@@ -1,9 +1,10 @@
 """Topics and receipts: what device and gateway say to each other, and what neither takes."""
 
 import pytest
+from msgspec.structs import replace
 
 from iot_minting.errors import BadReceipt, WrongTopic
-from iot_minting.wire.receipts import read_receipt, sign_receipt
+from iot_minting.wire.receipts import SettledEnvelope, read_receipt, sign_receipt
 from iot_minting.wire.topics import (
     parse_topic,
     readings_topic,
@@ -42,13 +43,16 @@ def test_a_foreign_topic_is_refused(topic):
 
 def test_only_the_ingests_own_receipt_for_this_device_and_chain_counts():
     ingest = key("ingest")
-    raw = encode(sign_receipt(CHAIN, ingest, DEVICE, 3, 9))
-    receipt = read_receipt(raw, CHAIN, ingest.public, DEVICE)
-    assert (receipt.boot, receipt.seq) == (3, 9)
+    settled = SettledEnvelope(3, 9, Hash(b"\x07" * 32))
+    signed = sign_receipt(CHAIN, ingest, DEVICE, settled)
+    raw = encode(signed)
+    assert read_receipt(raw, CHAIN, ingest.public, DEVICE).settled == settled
+    other = encode(replace(signed, digest=bytes(32)))
     for bad in (
         (raw, Hash(bytes(32)), ingest.public, DEVICE),
         (raw, CHAIN, key("other").public, DEVICE),
         (raw, CHAIN, ingest.public, key("other").public),
+        (other, CHAIN, ingest.public, DEVICE),
         (raw[:-1], CHAIN, ingest.public, DEVICE),
         (b"", CHAIN, ingest.public, DEVICE),
     ):
