@@ -91,6 +91,9 @@ HEAT_RULES: Final = {
     ),
 }
 
+OUTLET_UNCERTAINTY_MDEGC: Final = 160
+"""Class A platinum probe at 4 degrees C (IEC 60751: 0.15 + 0.002 t = 0.158)."""
+
 BATCH_HOLD_MS: Final = 30 * 60_000
 """How long a vat is held: every rule set above says 30 minutes."""
 
@@ -101,7 +104,7 @@ COLD_VOID_MS: Final = 15_000
 """How long before and after milk was cold with the valve forward no flow counts: what the line
 between holding tube and valve may hold."""
 
-MARGIN_MS: Final = COLD_VOID_MS + WATCH_GAP_MS
+MARGIN_MS: Final = COLD_VOID_MS + 2 * WATCH_GAP_MS
 """How far beyond a window's end its instruments must be heard, to judge what lies in it."""
 
 UHT_KINDS: Final = frozenset({MilkKind.UHT, MilkKind.STERILISED})
@@ -252,6 +255,11 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     def cooling_mdegc(self) -> int:
         """Give the warmest that milk may leave the line."""
         return HEAT_RULES[self.heat_rules].cooling_mdegc
+
+    @property
+    def outlet_most_mdegc(self) -> int:
+        """Give the warmest reading behind the cooler that counts, uncertainty taken off."""
+        return self.cooling_mdegc - OUTLET_UNCERTAINTY_MDEGC
 
     @property
     def vat_most_mdegc(self) -> int:

@@ -51,14 +51,23 @@ from ledger.errors.base import (
     WrongChain,
 )
 from ledger.invariants import check_block
+from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import BadKey
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.primitives.merkle import merkle_root
-from ledger.rules import BlockContext, Call, apply_body, body_claims, check_body, end_block
+from ledger.rules import (
+    BlockContext,
+    Call,
+    apply_body,
+    body_claims,
+    check_body,
+    end_block,
+    returns_fee,
+)
 from ledger.rules.claims import Claim
-from ledger.rules.fees import charge_fee, check_fee, pay_fees
+from ledger.rules.fees import charge_fee, check_fee, pay_fees, return_fee
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.parties import parties_of
 from ledger.state.tables import chain_id
@@ -167,14 +176,20 @@ class Execution:
     def include(self, transaction: Transaction) -> Receipt:
         """Execute a transaction; raise an `Unincludable` fault and leave no trace if it can't be.
 
-        A body that is refused leaves its fee, its nonce and a receipt with the fault's code.
+        A body that is refused leaves its fee, its nonce and a receipt with the fault's code. The
+        receipt tells the fee that was kept: 0 where the law gives it back.
         """
         intent, sender, context = transaction.intent, transaction.sender, self.context
         _check_envelope(transaction, context.chain_id, context.height)
         savepoint = self.overlay.savepoint()
         charge_fee(self.overlay, sender, intent)
-        receipt = Receipt(transaction.id, self._try_body(sender, intent), intent.fee_units)
-        self._fees_units += intent.fee_units
+        comes_back = returns_fee(self.overlay, intent.body)
+        code, fee_units = self._try_body(sender, intent), intent.fee_units
+        if comes_back and not code:
+            return_fee(self.overlay, sender, intent)
+            fee_units = Units(0)
+        receipt = Receipt(transaction.id, code, fee_units)
+        self._fees_units += fee_units
         self._receipts.append(receipt)
         self._parties.append(parties_of(self.overlay.touched(savepoint)))
         return receipt

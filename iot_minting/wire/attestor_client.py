@@ -17,14 +17,12 @@ import msgspec
 from iot_minting.errors import OversizedBundle
 from iot_minting.wire.windows import (
     REQUEST_BYTES_MAX,
-    Bundle,
     DeviceBundle,
     WindowAnswer,
     WindowRefusal,
     WindowRequest,
-    in_order,
-    witness_root,
 )
+from ledger.evidence import Bundle, claimed_envelopes, evidence_root
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import Hash
@@ -221,7 +219,7 @@ def _check(
     claim, chain_id = question.claim, question.chain_id
     match answer:
         case WindowAnswer(attestation=WindowAttestation() as given, refusal=None):
-            root = witness_root(key, in_order(question.bundle))
+            root = evidence_root(key, claimed_envelopes(claim, question.bundle))
             message = claim.signing_bytes(chain_id, root)
             good = (given.attestor, given.evidence_root) == (key, root)
             signature = given.signature

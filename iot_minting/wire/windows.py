@@ -4,15 +4,13 @@ A request brings a window's claim and all envelopes behind it. The answer is an 
 refusal that bears the attestor's signature too: whoever reads it can show who said what.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
 from ledger.primitives.codec import encode
-from ledger.primitives.hashing import Domain, Hash, WireHash, digest
-from ledger.primitives.keys import PublicKey, SigningKey, WirePublicKey, WireSignature
-from ledger.primitives.merkle import merkle_root
+from ledger.primitives.hashing import Domain, Hash, WireHash
+from ledger.primitives.keys import SigningKey, WirePublicKey, WireSignature
 from ledger.primitives.scalars import Height
 from ledger.state.proven import Boot, Seq
 from ledger.types.line import LINE_DEVICES_MAX
@@ -28,9 +26,6 @@ WINDOW_SAMPLES_MAX: Final = 1_500_000
 KEPT_RANGES_MAX: Final = 64
 """The most ranges that a request names of one device's envelopes in place of sending them."""
 REFUSAL_DETAIL_MAX: Final = 2_000
-
-Bundle = Mapping[PublicKey, Sequence[Envelope]]
-"""Each device's envelopes of a window, in order."""
 
 
 class KeptRange(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -98,13 +93,3 @@ def sign_refusal(
     shown = detail[:REFUSAL_DETAIL_MAX]
     signature = key.sign(refusal_bytes(chain_id, lot, height, code, shown))
     return WindowRefusal(key.public, lot, height, code, shown, signature)
-
-
-def in_order(bundle: Bundle) -> list[Envelope]:
-    """List a bundle's envelopes: devices ascending, each in its own order."""
-    return [envelope for device in sorted(bundle) for envelope in bundle[device]]
-
-
-def witness_root(attestor: PublicKey, envelopes: Sequence[Envelope]) -> Hash:
-    """Commit an attestor to all envelopes by digests that only who has seen them can make."""
-    return merkle_root([digest(Domain.WITNESS, attestor, e.digest()) for e in envelopes])

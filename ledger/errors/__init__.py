@@ -22,6 +22,11 @@ LedgerFault
 |   |     FlowAgainstTank, TooCold, TooWarm, TooHot, TooFast, ShortHold, WrongProcess,
 |   |     Unwatched, Diverted, UnknownAttestor, UnorderedAttestors, TooFewAttestors,
 |   |     SupplyOverflow
+|   +-- LineRefused
+|   |     ForeignPlant, KnownLine, UnknownLine, FlowOrVat, UnorderedDevices, NoPlace,
+|   |     DeviceTaken, DeviceStopped, WrongPlaces, LineFull, NotOnLine, NothingAmended,
+|   |     FutureStop, StoppedAlready, NotStopped, NoTampering, ClearedReport, NumberBefore,
+|   |     PermitTooLong, NoPermit, TooManyTerms
 |   +-- StakingRefused
 |   |     KnownValidator, KnownOwner, UnsoundKey, UnknownValidator, ForeignValidator, EmptyStake,
 |   |     StakeTooSmall, ShortStake, NothingUnbonded, Immature, NoRewards, NotJailed, StillJailed,
@@ -36,6 +41,9 @@ LedgerFault
 |   |     WrongTip, Unreached, WrongSilence, BadIntervals, UnwatchedInterval, BadSample,
 |   |     TamperedReading, IntervalTooFast, WrongFates, WindowOverFlow, WrongRoot, ShareLocked,
 |   |     NoShare
+|   +-- TankRefused
+|   |     SmallCollection, LongCollection, OutOfForce, NotPermitted, DayFull, TooManyGaps,
+|   |     TooManyPortions, SameTank, RiseUnexplained, LevelAgainstFlow
 |   +-- PriceRefused
 |   |     TooFewFeeders, WrongRound, FedAlready, NoPrice, StalePrice
 |   +-- MarketRefused
@@ -46,6 +54,8 @@ LedgerFault
 |   |     OverChargeCap, OverTotalCap
 |   +-- GovernanceRefused
 |   |     UnknownParameter, OutOfBounds, PastHeight, TooManyChanges
++-- BundleFault       readings that do not prove what is claimed of them
+|     BrokenLink, UnsignedEnvelope, UnheardDevice, UnfitWindow, ClaimDiffers, UnreportedTamper
 +-- BadGenesis        a genesis file that can't begin a chain
 +-- StoreFault        a store that can't be used as asked
       ForeignStore, LockedStore, WrongSchema, EmptyStore, MissingStore, DamagedStore,

@@ -6,6 +6,7 @@ their layout; `genesis_state` and `genesis_block` make block 0.
 """
 
 from ledger.genesis.begin import genesis_block, genesis_hash, genesis_state
+from ledger.genesis.lines import GenesisLine, GenesisPermit
 from ledger.genesis.schema import format_schema, genesis_schema
 from ledger.genesis.text import format_genesis, parse_genesis
 from ledger.genesis.types import (
@@ -23,6 +24,8 @@ __all__ = [
     "GenesisAccount",
     "GenesisBond",
     "GenesisDevice",
+    "GenesisLine",
+    "GenesisPermit",
     "GenesisRole",
     "GenesisStock",
     "GenesisValidator",

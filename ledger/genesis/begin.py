@@ -1,5 +1,6 @@
 """Block 0: the state that a genesis makes, and its header, the parent of height 1."""
 
+from ledger.genesis.lines import put_lines, put_permits
 from ledger.genesis.types import Genesis, GenesisStock
 from ledger.invariants import check_block
 from ledger.primitives.amounts import Units
@@ -8,7 +9,7 @@ from ledger.primitives.keys import Address, PublicKey
 from ledger.primitives.merkle import EMPTY_ROOT
 from ledger.state.dairy import Mmu
 from ledger.state.overlay import EMPTY, Overlay
-from ledger.state.records import NOBODY, Device, Lot, Role, Supply
+from ledger.state.records import NOBODY, Lot, Role, Supply
 from ledger.state.stakes import Register, Validator
 from ledger.state.tables import (
     BONDS_ACCOUNT,
@@ -52,14 +53,9 @@ def genesis_state(genesis: Genesis) -> Overlay:
         MMUS.put(overlay, Mmu(bond.units), bond.mmu)
         credit(overlay, BONDS_ACCOUNT, bond.units)
     for device in genesis.devices:
-        admitted = Device(
-            device.instrument,
-            device.plant,
-            device.operator,
-            device.calibrated_until_ms,
-            flow_max_l_per_h=device.flow_max_l_per_h,
-        )
-        DEVICES.put(overlay, admitted, device.key)
+        DEVICES.put(overlay, device.record(), device.key)
+    put_lines(overlay, genesis.lines, genesis.time_ms)
+    put_permits(overlay, genesis.permits, genesis.time_ms)
     check_block(overlay)
     return overlay
 

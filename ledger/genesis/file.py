@@ -12,7 +12,8 @@ from ledger.params import Parameters
 from ledger.primitives.amounts import WireUnits
 from ledger.primitives.scalars import Millis
 from ledger.state.records import Role
-from ledger.types.evidence import Instrument, MilkKind
+from ledger.types.evidence import HeatProcess, Instrument, MilkKind
+from ledger.types.line import LitresADay
 from ledger.types.registry import FlowMax
 
 _KEY: Final = {"pattern": "^[0-9a-f]{64}$"}
@@ -79,7 +80,8 @@ class DeviceLine(Struct, forbid_unknown_fields=True):
     flow_max_l_per_h: Annotated[
         FlowMax,
         Meta(
-            description="The most that a meter's line may carry; 0 behind a vat, and for any other."
+            description="The most that a flow meter's line or a milk meter's pipe may carry; 0 "
+            "behind a vat, for a milk meter without a limit of its own, and for any other."
         ),
     ]
 
@@ -89,6 +91,38 @@ class BondLine(Struct, forbid_unknown_fields=True):
 
     mmu: Annotated[AddressText, Meta(description="A holder of the role mmu; each once.")]
     units: Annotated[WireUnits, Meta(description="How much; above 0.")]
+
+
+class LineOfFile(Struct, forbid_unknown_fields=True):
+    """A line that is registered from the start, by the rules of `RegisterLine`."""
+
+    plant: Annotated[Plant, Meta(description="Where it stands; a plant belongs to one MMU.")]
+    line: Annotated[str, Meta(description="Its name at the plant.", extra_json_schema=_SHORT)]
+    mmu: Annotated[AddressText, Meta(description="Mints on it; holds the role mmu.")]
+    process: Annotated[HeatProcess, Meta(description="How it pasteurizes.")]
+    flow_max_l_per_h: Annotated[
+        FlowMax, Meta(description="The most that its tube may carry; 0 behind a vat.")
+    ]
+    vat_units: Annotated[WireUnits, Meta(description="What its vat holds; 0 without one.")]
+    tank: Annotated[str, Meta(description="The tank that feeds it.", extra_json_schema=_SHORT)]
+    devices: Annotated[list[Key], Meta(description="What watches it, ascending.")]
+
+
+class PermitLine(Struct, forbid_unknown_fields=True):
+    """A farm's consent from the start, by the rules of `PermitCollector`."""
+
+    farm: Annotated[AddressText, Meta(description="Whose milk it is.")]
+    mmu: Annotated[AddressText, Meta(description="May have it; holds the role mmu.")]
+    meter: Annotated[
+        str | None,
+        Meta(description="Of which of its meters; null for all.", extra_json_schema=_KEY),
+    ]
+    collector: Annotated[
+        str | None,
+        Meta(description="May bring it beside the MMU; null for none.", extra_json_schema=_ADDRESS),
+    ]
+    litres_a_day: Annotated[LitresADay, Meta(description="The most of a day.")]
+    until_ms: Annotated[Millis, Meta(description="Its end, at most 400 days after time_ms.")]
 
 
 class GenesisFile(Struct, forbid_unknown_fields=True):
@@ -117,3 +151,5 @@ class GenesisFile(Struct, forbid_unknown_fields=True):
     roles: list[RoleLine]
     devices: list[DeviceLine]
     bonds: list[BondLine]
+    lines: list[LineOfFile]
+    permits: list[PermitLine]

@@ -15,10 +15,13 @@ from ledger.genesis.file import (
     BondLine,
     DeviceLine,
     GenesisFile,
+    LineOfFile,
+    PermitLine,
     RoleLine,
     StockLine,
     ValidatorLine,
 )
+from ledger.genesis.lines import GenesisLine, GenesisPermit
 from ledger.genesis.types import (
     GENESIS_BYTES_MAX,
     Genesis,
@@ -32,7 +35,8 @@ from ledger.genesis.types import (
 from ledger.primitives.errors import BadAddress, BadJson
 from ledger.primitives.keys import Address, PublicKey, format_address, parse_address
 from ledger.primitives.strict_json import decode_json
-from ledger.state.records import Role
+from ledger.rules.permits import ALL_METERS
+from ledger.state.records import NOBODY, Role
 
 _KEY_BYTES = 32
 
@@ -106,6 +110,33 @@ def _convert(file: GenesisFile) -> Genesis:
             GenesisBond(_address(b.mmu, prefix, f"bonds[{i}].mmu"), b.units)
             for i, b in enumerate(file.bonds)
         ),
+        tuple(_line(line, prefix, f"lines[{i}]") for i, line in enumerate(file.lines)),
+        tuple(_permit(each, prefix, f"permits[{i}]") for i, each in enumerate(file.permits)),
+    )
+
+
+def _line(line: LineOfFile, prefix: str, where: str) -> GenesisLine:
+    return GenesisLine(
+        line.plant,
+        line.line,
+        _address(line.mmu, prefix, f"{where}.mmu"),
+        line.process,
+        line.flow_max_l_per_h,
+        line.vat_units,
+        line.tank,
+        tuple(_key(key, f"{where}.devices[{i}]") for i, key in enumerate(line.devices)),
+    )
+
+
+def _permit(permit: PermitLine, prefix: str, where: str) -> GenesisPermit:
+    meter, collector = permit.meter, permit.collector
+    return GenesisPermit(
+        _address(permit.farm, prefix, f"{where}.farm"),
+        _address(permit.mmu, prefix, f"{where}.mmu"),
+        ALL_METERS if meter is None else _key(meter, f"{where}.meter"),
+        NOBODY if collector is None else _address(collector, prefix, f"{where}.collector"),
+        permit.litres_a_day,
+        permit.until_ms,
     )
 
 
@@ -166,6 +197,8 @@ def format_genesis(genesis: Genesis) -> str:
             for d in genesis.devices
         ],
         [BondLine(format_address(b.mmu, prefix), b.units) for b in genesis.bonds],
+        [_line_text(line, prefix) for line in genesis.lines],
+        [_permit_text(permit, prefix) for permit in genesis.permits],
     )
     return json.dumps(msgspec.to_builtins(file), indent=2) + "\n"
 
@@ -174,3 +207,28 @@ def _role_text(role: GenesisRole, prefix: str) -> RoleLine:
     if role.role is Role.ATTESTOR:
         return RoleLine(role.role, key=role.holder.hex())
     return RoleLine(role.role, address=format_address(Address(role.holder), prefix))
+
+
+def _line_text(line: GenesisLine, prefix: str) -> LineOfFile:
+    return LineOfFile(
+        line.plant,
+        line.line,
+        format_address(line.mmu, prefix),
+        line.process,
+        line.flow_max_l_per_h,
+        line.vat_units,
+        line.tank,
+        [key.hex() for key in line.devices],
+    )
+
+
+def _permit_text(permit: GenesisPermit, prefix: str) -> PermitLine:
+    collector = permit.collector
+    return PermitLine(
+        format_address(permit.farm, prefix),
+        format_address(permit.mmu, prefix),
+        None if permit.meter == ALL_METERS else permit.meter.hex(),
+        None if collector == NOBODY else format_address(collector, prefix),
+        permit.litres_a_day,
+        permit.until_ms,
+    )

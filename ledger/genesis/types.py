@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from ledger.errors.money import ClosedAccount
 from ledger.errors.store import BadGenesis
+from ledger.genesis.lines import GenesisLine, GenesisPermit, put_lines, put_permits
 from ledger.params import Parameters
 from ledger.primitives.amounts import UNITS_MAX, WireUnits
 from ledger.primitives.codec import encode
@@ -20,8 +21,9 @@ from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, WireAddress, WirePublicKey, is_sound
 from ledger.primitives.scalars import Millis
 from ledger.rules.registry import may_have_flow_max
-from ledger.state.records import ATTESTORS_LEAST, ATTESTORS_MAX, Role
-from ledger.state.tables import check_open
+from ledger.state.overlay import EMPTY, Overlay
+from ledger.state.records import ATTESTORS_LEAST, ATTESTORS_MAX, Device, Role
+from ledger.state.tables import DEVICES, PARAMETERS, check_open, grant_role
 from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.registry import FlowMax
 
@@ -79,6 +81,16 @@ class GenesisDevice(Struct, frozen=True, array_like=True):
     calibrated_until_ms: Millis
     flow_max_l_per_h: FlowMax = 0
 
+    def record(self) -> Device:
+        """Give the device as the state of block 0 has it."""
+        return Device(
+            self.instrument,
+            self.plant,
+            self.operator,
+            self.calibrated_until_ms,
+            flow_max_l_per_h=self.flow_max_l_per_h,
+        )
+
 
 class GenesisBond(Struct, frozen=True, array_like=True):
     """What an MMU vouches with from the start."""
@@ -100,6 +112,8 @@ class Genesis(Struct, frozen=True, array_like=True):
     roles: tuple[GenesisRole, ...]
     devices: tuple[GenesisDevice, ...]
     bonds: tuple[GenesisBond, ...] = ()
+    lines: tuple[GenesisLine, ...] = ()
+    permits: tuple[GenesisPermit, ...] = ()
 
     @property
     def chain_id(self) -> Hash:
@@ -136,9 +150,12 @@ class Genesis(Struct, frozen=True, array_like=True):
         _check_open("devices", [device.operator for device in self.devices])
         _check_open("roles", [Address(role.holder) for role in self.roles])
         _check_open("bonds", [bond.mmu for bond in self.bonds])
+        _check_unique("permits", [permit.farm + permit.meter for permit in self.permits])
+        _check_open("permits", [permit.farm for permit in self.permits])
         self._check_counted()
         self._check_devices()
         self._check_bonds()
+        self._check_lines()
         self._check_backing()
 
     def _check_counted(self) -> None:
@@ -156,7 +173,7 @@ class Genesis(Struct, frozen=True, array_like=True):
             if not may_have_flow_max(device.instrument, device.flow_max_l_per_h):
                 raise BadGenesis(
                     where=f"devices[{index}].flow_max_l_per_h",
-                    why="only a flow meter's line has a flow limit, write 0 for this instrument",
+                    why="only a meter of flow or of milk has a flow limit, write 0 for this one",
                 )
 
     def _check_bonds(self) -> None:
@@ -166,6 +183,17 @@ class Genesis(Struct, frozen=True, array_like=True):
                 raise BadGenesis(
                     where=f"bonds[{index}]", why="it is empty, or its account has not the role mmu"
                 )
+
+    def _check_lines(self) -> None:
+        """Write lines and permits on a state of devices and licences, by their rules."""
+        overlay = Overlay(EMPTY)
+        PARAMETERS.put(overlay, self.parameters)
+        for device in self.devices:
+            DEVICES.put(overlay, device.record(), device.key)
+        for grant in self.roles:
+            grant_role(overlay, grant.role, Address(grant.holder))
+        put_lines(overlay, self.lines, self.time_ms)
+        put_permits(overlay, self.permits, self.time_ms)
 
     def _check_backing(self) -> None:
         held = sum(account.units for account in self.accounts)

@@ -11,9 +11,19 @@ from ledger.invariants.holdings import ACCOUNT_NAMES, HOLDINGS, HOLDINGS_OF
 from ledger.invariants.moves import why_moved
 from ledger.invariants.records import why_wrong
 from ledger.primitives.amounts import Units
+from ledger.primitives.hashing import ZERO_HASH
 from ledger.state.overlay import Overlay
 from ledger.state.records import Supply
-from ledger.state.tables import ACCOUNTS, LOTS, MMUS, SUPPLY, parameters, supply
+from ledger.state.tables import (
+    ACCOUNTS,
+    LOTS,
+    MILK_TANKS,
+    MMUS,
+    SUPPLY,
+    TANK_HOURS,
+    parameters,
+    supply,
+)
 
 _NO_BOOKS: Final = Supply(Units(0), Units(0), Units(0))
 
@@ -75,6 +85,24 @@ def _check_books(overlay: Overlay) -> None:
             raise InvariantBroken(f"the books gained {booked} units {what}, the records {counted}")
 
 
+def _check_tanks(overlay: Overlay) -> None:
+    """Raise unless each tank holds more, or less, by as much as its portions do."""
+    rose: dict[bytes, int] = {}
+    for key, raw in overlay.changes.items():
+        for sign, found in ((1, raw), (-1, overlay.before(key))):
+            if found is None:
+                continue
+            name = key[1 : 1 + len(ZERO_HASH)]
+            if key[:1] == MILK_TANKS.prefix:
+                rose[name] = rose.get(name, 0) - sign * MILK_TANKS.decode(found).held_units
+            elif key[:1] == TANK_HOURS.prefix:
+                units = sum(portion.units for portion in TANK_HOURS.decode(found).portions)
+                rose[name] = rose.get(name, 0) + sign * units
+    for name, over in rose.items():
+        if over:
+            raise InvariantBroken(f"tank {name.hex()}: its portions hold {over} units too many")
+
+
 def _check_records(overlay: Overlay) -> None:
     """Raise unless each record holds by itself, and can have come from what was there before."""
     rules = parameters(overlay)
@@ -89,4 +117,5 @@ def check_block(overlay: Overlay) -> None:
     """Raise `InvariantBroken` unless what a block changed keeps the books in agreement."""
     _check_books(overlay)
     _check_holdings(overlay)
+    _check_tanks(overlay)
     _check_records(overlay)

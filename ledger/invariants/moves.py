@@ -15,6 +15,8 @@ from ledger.state.tables import (
     DEVICES,
     LOTS,
     MANDATES,
+    METER_USE,
+    MILK_TANKS,
     OFFENCES,
     ORIGINS,
     PRICE,
@@ -81,6 +83,17 @@ _MANDATE_FIXED: Final = (
     "start_ms",
     "end_ms",
 )
+_TANK_RISING: Final = (
+    "height",
+    "collected_units",
+    "arrived_units",
+    "drawn_units",
+    "lost_units",
+    "lapsed_units",
+    "void_units",
+    "moved_units",
+    "gauge_day",
+)
 _MOVES: Final = (
     _Move(CHAIN),
     _Move(COMMITTEES, is_kept=False),
@@ -89,6 +102,8 @@ _MOVES: Final = (
     _Move(DEVICES, ("instrument", "operator", "plant"), ("revoked",)),
     _Move(LOTS, _LOT_FIXED, ("packed_units", "false_units"), ("remaining_units",)),
     _Move(MANDATES, _MANDATE_FIXED, ("charged_units", "charged_ms", "charges"), is_kept=False),
+    _Move(METER_USE, rising=("through",)),
+    _Move(MILK_TANKS, rising=_TANK_RISING),
     _Move(OFFENCES, rising=("paid_units",), is_kept=False),
     _Move(ORIGINS),
     _Move(PRICE, rising=("round", "updated_ms")),

@@ -21,6 +21,8 @@ from ledger.state.tables import (
     DECODERS,
     LOTS,
     MANDATES,
+    METER_USE,
+    MILK_TANKS,
     OFFENCES,
     PARAMETERS,
     PRICE,
@@ -29,10 +31,12 @@ from ledger.state.tables import (
     SLASHES,
     SUBSIDY,
     SUPPLY,
+    TANK_HOURS,
     TANKS,
     UNBONDING,
     VALIDATORS,
 )
+from ledger.state.tanks import MeterUse, MilkTank, TankHour
 
 R = TypeVar("R")
 Rule = Callable[[bytes, Parameters], str]
@@ -76,6 +80,35 @@ def _tank(tank: Tank, rules: Parameters) -> str:
             f"{tank.collected_units} collected, "
             f"but {tank.held_units} + {tank.sealed_units} + {tank.lost_units}"
         )
+    return ""
+
+
+def _milk_tank(tank: MilkTank, rules: Parameters) -> str:
+    if tank.held_units < 0 or (tank.held_units > 0) != bool(tank.hours):
+        return f"{tank.held_units} units held in {len(tank.hours)} hours"
+    times = [at for at, _ in tank.debts]
+    if list(tank.hours) != sorted(set(tank.hours)) or times != sorted(set(times)):
+        return "its hours or debts are not in order"
+    if not all(units for _, units in tank.debts):
+        return "a debt of nothing"
+    return ""
+
+
+def _tank_hour(hour: TankHour, rules: Parameters) -> str:
+    orders = [portion.order for portion in hour.portions]
+    if orders != sorted(orders):
+        return "its portions are not in order of metering"
+    if any(not each.units or each.first_ms > each.last_ms for each in hour.portions):
+        return "a portion holds nothing, or ends before it begins"
+    return ""
+
+
+def _meter_use(use: MeterUse, rules: Parameters) -> str:
+    ends = [point for gap in use.gaps for point in (gap.since, gap.until) if point]
+    if ends != sorted(ends) or any(point > use.through for point in ends):
+        return "its gaps are not in order, or lie beyond what was used"
+    if any(gap.since is None for gap in use.gaps[1:]):
+        return "a gap from the beginning is not the first"
     return ""
 
 
@@ -174,6 +207,8 @@ _RULES: Final[dict[bytes, Rule]] = dict(
         _of(COMMITTEES, _committee),
         _of(LOTS, _lot),
         _of(MANDATES, _mandate),
+        _of(METER_USE, _meter_use),
+        _of(MILK_TANKS, _milk_tank),
         _of(OFFENCES, _offences),
         _of(PARAMETERS, _parameters),
         _of(PRICE, _price),
@@ -182,6 +217,7 @@ _RULES: Final[dict[bytes, Rule]] = dict(
         _of(SLASHES, _slashes),
         _of(SUBSIDY, _subsidy),
         _of(SUPPLY, _supply),
+        _of(TANK_HOURS, _tank_hour),
         _of(TANKS, _tank),
         _of(UNBONDING, _unbonding),
         _of(VALIDATORS, _validator),

@@ -14,6 +14,7 @@ from ledger.invariants.licences import LicenceRelations
 from ledger.invariants.lots import LotRelations
 from ledger.invariants.origins import OriginRelations
 from ledger.invariants.place import Place
+from ledger.invariants.raw_milk import RawMilkRelations
 from ledger.invariants.records import why_wrong
 from ledger.invariants.stake import CommitteeRelations, StakeRelations
 from ledger.invariants.trade import PoolRelations, TradeRelations
@@ -62,6 +63,7 @@ class _Walk:
         self._relations: tuple[_Relations, ...] = (
             lots,
             OriginRelations(lots.lots),
+            RawMilkRelations(),
             StakeRelations(place),
             CommitteeRelations(place),
             TradeRelations(place),

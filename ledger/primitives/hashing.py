@@ -49,6 +49,7 @@ class Domain(Enum):
     DEAL = b"BILLCOIN/deal/1"
     MANDATE = b"BILLCOIN/mandate/1"
     LINE = b"BILLCOIN/line/1"
+    PLANT = b"BILLCOIN/plant/1"
     WINDOW = b"BILLCOIN/window/1"
     WITNESS = b"BILLCOIN/witness/1"
     REFUSAL = b"BILLCOIN/refusal/1"

@@ -8,11 +8,13 @@
 | registry   | `registry`                                         |                               |
 | milk       | `milk`, `tanks`, `lots`, `losses`, `challenges`    | `proving`, `evidence`, `heat`,|
 |            |                                                    | `measure`, `books`            |
+| tank       | `collecting`                                      | `portions`, `metering`        |
 | staking    | `staking`, `slashing`                              | `epochs`, `rewards`           |
 | price      | `price`, `subsidy`                                 |                               |
 | market     | `market`                                           |                               |
 | mandate    | `mandate`                                          |                               |
 | governance | `governance`                                       |                               |
+| line       | `lines`, `devices`, `permits`                      |                               |
 
 A new body stands in its family's union in `ledger.types`, and its law in the family's laws here:
 who may send it, what it does, whom it names, which signatures it shows. A body without a law, or
@@ -25,15 +27,19 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.rules.challenges import CHALLENGE_LAWS
 from ledger.rules.claims import Claim
+from ledger.rules.collecting import COLLECTING_LAWS
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.devices import DEVICE_LAWS
 from ledger.rules.epochs import add_draw, end_epoch
 from ledger.rules.governance import GOVERNANCE_LAWS, enact
 from ledger.rules.law import Law, law_table
+from ledger.rules.lines import LINE_LAWS
 from ledger.rules.losses import LOSS_LAWS
 from ledger.rules.lots import LOT_LAWS
 from ledger.rules.mandate import MANDATE_LAWS
 from ledger.rules.market import MARKET_LAWS
 from ledger.rules.milk import MILK_LAWS
+from ledger.rules.permits import PERMIT_LAWS
 from ledger.rules.price import PRICE_LAWS, close_round
 from ledger.rules.registry import REGISTRY_LAWS
 from ledger.rules.slashing import SLASHING_LAWS
@@ -53,6 +59,7 @@ __all__ = [
     "check_body",
     "end_block",
     "named_accounts",
+    "returns_fee",
 ]
 
 LAWS: Final[dict[type[object], Law]] = law_table(
@@ -64,6 +71,7 @@ LAWS: Final[dict[type[object], Law]] = law_table(
         *REGISTRY_LAWS,
         *MILK_LAWS,
         *TANK_LAWS,
+        *COLLECTING_LAWS,
         *LOT_LAWS,
         *LOSS_LAWS,
         *CHALLENGE_LAWS,
@@ -72,6 +80,9 @@ LAWS: Final[dict[type[object], Law]] = law_table(
         *MARKET_LAWS,
         *MANDATE_LAWS,
         *GOVERNANCE_LAWS,
+        *LINE_LAWS,
+        *DEVICE_LAWS,
+        *PERMIT_LAWS,
     ),
 )
 """The law of each type of body."""
@@ -95,6 +106,11 @@ def named_accounts(body: object) -> tuple[Address, ...]:
 def body_claims(body: object, sender: Address, chain: Hash) -> list[Claim]:
     """List the signatures of devices, attestors and validators that a body shows."""
     return LAWS[type(body)].claims(body, sender, chain)
+
+
+def returns_fee(reader: Reader, body: object) -> bool:
+    """Tell whether a body's fee comes back if it is carried out on this state."""
+    return LAWS[type(body)].returns_fee(reader, body)
 
 
 def end_block(overlay: Overlay, context: BlockContext) -> None:

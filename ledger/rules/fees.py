@@ -1,5 +1,8 @@
 """Fees: charged before the body, whatever becomes of it; never burned.
 
+A law may give the fee back for a body that was carried out (`Law.returns_fee`): then nothing of it
+reaches the proposer.
+
 The least fee counts the kilobytes that are signed: a mint with its readings costs as much as
 payments of the same length together. Fees reach the proposer's owner and its delegators
 (`rewards`).
@@ -19,7 +22,7 @@ from ledger.rules.context import Call
 from ledger.rules.rewards import reward_proposer
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Account
-from ledger.state.tables import ACCOUNTS, account, parameters
+from ledger.state.tables import ACCOUNTS, account, credit, parameters
 from ledger.types.transaction import Intent
 
 
@@ -53,6 +56,11 @@ def charge_fee(overlay: Overlay, sender: Address, intent: Intent) -> None:
     """Take the fee and use the nonce; raise `Unincludable` faults and change nothing otherwise."""
     held = check_fee(overlay, sender, intent, None)
     ACCOUNTS.put(overlay, Account(Units(held.units - intent.fee_units), held.nonce + 1), sender)
+
+
+def return_fee(overlay: Overlay, sender: Address, intent: Intent) -> None:
+    """Give a fee back that was charged; the nonce stays used."""
+    credit(overlay, sender, intent.fee_units)
 
 
 def check_money(reader: Reader, call: Call, units: int) -> None:

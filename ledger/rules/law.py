@@ -8,6 +8,7 @@ Each family's module ends with its laws; `ledger.rules` joins them to one table.
   rest. A body without a check is judged in its block, but for its sender's role.
 - `names` lists the accounts in the body whose history it belongs to, whatever becomes of it.
 - `claims` lists the signatures that it shows beside its sender's.
+- `returns_fee` tells, of the state before it, whether its fee comes back if it is carried out.
 """
 
 from collections.abc import Callable, Iterable
@@ -34,7 +35,7 @@ def require_role(reader: Reader, sender: Address, *roles: Role) -> None:
 class Law:
     """The law of one type of body, `kind`, and of no other."""
 
-    __slots__ = ("_apply", "_check", "_claims", "_names", "by", "kind")
+    __slots__ = ("_apply", "_check", "_claims", "_names", "_returns_fee", "by", "kind")
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Law:
         by: tuple[Role, ...] = (),
         names: Callable[[B], Iterable[Address]] | None = None,
         claims: Callable[[B, Address, Hash], list[Claim]] | None = None,
+        returns_fee: Callable[[Reader, B], bool] | None = None,
     ) -> None:
         self.kind: type[object] = kind
         self.by = by
@@ -53,6 +55,7 @@ class Law:
         self._check = cast(Callable[[Reader, Call, object], object] | None, check)
         self._names = cast(Callable[[object], Iterable[Address]] | None, names)
         self._claims = cast(Callable[[object, Address, Hash], list[Claim]] | None, claims)
+        self._returns_fee = cast(Callable[[Reader, object], bool] | None, returns_fee)
 
     def check(self, reader: Reader, call: Call, body: object) -> None:
         """Raise the `Refused` fault that a body would meet now, as far as no block is needed."""
@@ -76,6 +79,11 @@ class Law:
         """List the signatures of devices, attestors and validators that a body shows."""
         assert isinstance(body, self.kind)
         return [] if self._claims is None else self._claims(body, sender, chain)
+
+    def returns_fee(self, reader: Reader, body: object) -> bool:
+        """Tell whether a body's fee comes back if it is carried out on this state."""
+        assert isinstance(body, self.kind)
+        return self._returns_fee is not None and self._returns_fee(reader, body)
 
     def _check_sender(self, reader: Reader, call: Call) -> None:
         if self.by:

@@ -19,12 +19,14 @@ from ledger.rules.books import book_covered, book_gone
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.law import Law, require_role
 from ledger.rules.lots import find_lot, remove_milk
+from ledger.rules.portions import check_write_off, write_off
 from ledger.rules.tanks import draw, find_tank
 from ledger.state.dairy import Mmu
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Lot, LotStatus, Reason, Role
 from ledger.state.tables import (
     BONDS_ACCOUNT,
+    MILK_TANKS,
     MMUS,
     RESERVE_ACCOUNT,
     TANKS,
@@ -89,6 +91,9 @@ def check_loss(reader: Reader, call: Call, body: WriteOff) -> None:
     """Raise unless there is as much to lose."""
     if body.units == 0:
         raise ZeroUnits
+    if MILK_TANKS.get(reader, body.subject) is not None:
+        check_write_off(reader, call.sender, body.subject, body.units)
+        return
     if TANKS.get(reader, body.subject) is not None:
         find_tank(reader, call.sender, body.subject, body.units)
         return
@@ -104,6 +109,9 @@ def check_loss(reader: Reader, call: Call, body: WriteOff) -> None:
 def apply_loss(overlay: Overlay, context: BlockContext, call: Call, body: WriteOff) -> None:
     """Write milk off: of one's tank or lot, or of any lot, if recalled or expired for long."""
     check_loss(overlay, call, body)
+    if MILK_TANKS.get(overlay, body.subject) is not None:
+        write_off(overlay, call.sender, body.subject, body.units, context.time_ms)
+        return
     if (tank := TANKS.get(overlay, body.subject)) is not None:
         left, _ = draw(tank, body.units)
         TANKS.put(

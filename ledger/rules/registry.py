@@ -25,6 +25,7 @@ from ledger.errors.registry import (
 )
 from ledger.primitives.keys import PublicKey
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.devices import begin_anew
 from ledger.rules.law import Law
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import ATTESTORS_LEAST, ATTESTORS_MAX, Device, Role
@@ -53,8 +54,8 @@ _INSTRUMENTS: Final = frozenset(instrument.value for instrument in Instrument)
 
 
 def may_have_flow_max(kind: Instrument, flow_max_l_per_h: int) -> bool:
-    """Tell whether an instrument may have a flow limit: only a flow meter, behind no vat."""
-    return kind is Instrument.FLOW_METER or flow_max_l_per_h == 0
+    """Tell whether an instrument may have a flow limit: a meter of flow or of a farm's milk."""
+    return kind in {Instrument.FLOW_METER, Instrument.MILK_METER} or flow_max_l_per_h == 0
 
 
 def check_register(reader: Reader, call: Call, body: RegisterDevice) -> None:
@@ -105,17 +106,21 @@ def apply_calibrate(
     if until_ms <= context.time_ms:
         raise CalibrationOver(until_ms=until_ms, time_ms=context.time_ms)
     lapsed = device.calibrated_until_ms <= context.time_ms
-    from_ms = context.time_ms if lapsed else device.calibrated_from_ms
-    changed = replace(device, calibrated_until_ms=until_ms, calibrated_from_ms=from_ms)
+    changed = (
+        begin_anew(device, context.time_ms, until_ms)
+        if lapsed
+        else replace(device, calibrated_until_ms=until_ms)
+    )
     DEVICES.put(overlay, changed, body.device)
 
 
 def apply_revoke_device(
     overlay: Overlay, context: BlockContext, call: Call, body: RevokeDevice
 ) -> None:
-    """Let a device prove nothing any more."""
+    """Let a device prove nothing any more: what it measures from now on counts nowhere."""
     device = _find_device(overlay, body.device)
-    DEVICES.put(overlay, replace(device, revoked=True), body.device)
+    stopped_ms = min(device.stopped_ms, context.time_ms)
+    DEVICES.put(overlay, replace(device, revoked=True, stopped_ms=stopped_ms), body.device)
 
 
 def _check_count(reader: Reader, role: Role, change: int) -> None:

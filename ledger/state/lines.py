@@ -15,6 +15,9 @@ from ledger.types.registry import FlowMax
 FOR_EVER_MS: Final = 2**53
 """The end of what has none yet."""
 
+PERMIT_TERMS_MAX: Final = 8
+"""The most earlier terms of a permit that milk may still be recorded under."""
+
 PERMIT_DAYS_MAX: Final = 8
 """Days of which a permit remembers the litres: more than milk is collected late."""
 
@@ -28,6 +31,10 @@ class LineDevice(Struct, frozen=True, array_like=True):
     device: WirePublicKey
     from_ms: Millis
     until_ms: Millis = FOR_EVER_MS
+
+    def within(self, from_ms: int, to_ms: int) -> bool:
+        """Tell whether it watches at some time between two."""
+        return max(self.from_ms, from_ms) < min(self.until_ms, to_ms)
 
 
 class Line(Struct, frozen=True, array_like=True):
@@ -49,6 +56,11 @@ class Line(Struct, frozen=True, array_like=True):
     height: Height
     flow_device: WirePublicKey
     flow_value: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+
+def line_devices_within(line: Line, from_ms: int, to_ms: int) -> tuple[LineDevice, ...]:
+    """List the devices that watch a line at some time between two, by ascending key."""
+    return tuple(entry for entry in line.devices if entry.within(from_ms, to_ms))
 
 
 class Tip(Struct, frozen=True, array_like=True):
@@ -85,9 +97,10 @@ class PermitTerms(Struct, frozen=True, array_like=True):
 class Permit(Struct, frozen=True, array_like=True):
     """A farm's consent: the terms now, those before them, and what lately came under it a day.
 
-    `days` are (day since 1970 in UTC, units), ascending.
+    `before` are ascending by time, and only such as milk may still be recorded under. `days` are
+    (day since 1970 in UTC, units), ascending.
     """
 
     terms: PermitTerms
-    before: PermitTerms | None = None
+    before: Annotated[tuple[PermitTerms, ...], Meta(max_length=PERMIT_TERMS_MAX)] = ()
     days: Annotated[tuple[tuple[Millis, WireUnits], ...], Meta(max_length=PERMIT_DAYS_MAX)] = ()

@@ -9,9 +9,10 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from ledger.primitives.amounts import Units, WireUnits
-from ledger.primitives.hashing import WireHash
+from ledger.primitives.hashing import ZERO_HASH, WireHash
 from ledger.primitives.keys import Address, WireAddress
 from ledger.primitives.scalars import Height, Millis
+from ledger.state.lines import FOR_EVER_MS
 from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.registry import FlowMax, LicensedRole
 from ledger.types.transaction import Nonce
@@ -25,6 +26,7 @@ ATTESTORS_LEAST = 4
 NOBODY = Address(bytes(32))
 """Stands for nobody: who minted the stock of a genesis, who proposed its block."""
 
+Boot = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Seq = Annotated[int, Meta(ge=0, le=2**53)]
 
 
@@ -74,8 +76,13 @@ class Supply(Struct, frozen=True, array_like=True):
 class Device(Struct, frozen=True, array_like=True):
     """A registered measuring device: `operator` is a meter's farm, an instrument's MMU.
 
-    `flow_max_l_per_h` is the most that a flow meter's line may carry, 0 for one behind a vat and
-    for any other instrument.
+    - `flow_max_l_per_h`: the most that a flow meter's line, or a milk meter's pipe, may carry;
+      0 for one behind a vat, for a milk meter without a limit of its own, and for any other.
+    - `line`: what it watches; `tank`: what a gauge measures, which several lines may share. Zeros
+      for none.
+    - `stopped_ms`: nothing counts that it measured from then on.
+    - `cleared`: the boot and number of the last reading whose tampering was looked into.
+    - `earlier`: the calibration before this one, from when until when.
     """
 
     instrument: Instrument
@@ -85,6 +92,22 @@ class Device(Struct, frozen=True, array_like=True):
     calibrated_from_ms: Millis = 0
     revoked: bool = False
     flow_max_l_per_h: FlowMax = 0
+    line: WireHash = ZERO_HASH
+    tank: WireHash = ZERO_HASH
+    stopped_ms: Millis = FOR_EVER_MS
+    cleared: tuple[Boot, Seq] | None = None
+    earlier: tuple[Millis, Millis] | None = None
+
+
+def in_force(device: Device, from_ms: int, to_ms: int) -> bool:
+    """Tell whether what a device measured from one time to another counts.
+
+    One calibration must hold over all of it, and the device not be stopped before its end.
+    """
+    now = (device.calibrated_from_ms, device.calibrated_until_ms)
+    spans = (now,) if device.earlier is None else (now, device.earlier)
+    calibrated = any(since <= from_ms and to_ms < until for since, until in spans)
+    return calibrated and to_ms < device.stopped_ms
 
 
 class LotStatus(StrEnum):

@@ -39,6 +39,7 @@ from ledger.state.records import (
 )
 from ledger.state.stakes import Delegation, Offences, Register, Slashes, Unbonding, Validator
 from ledger.state.table import Table
+from ledger.state.tanks import MeterUse, MilkTank, TankHour
 
 _ADDRESS_BYTES: Final = 32
 
@@ -117,6 +118,12 @@ PERMITS: Final = Table(b"I", Permit, whose=lambda name, permit: (Address(name[:_
 """By the farm's address and a meter's key, zeros for all that have none of their own."""
 LINE_MINTED: Final = Table(b"J", LineMinted)
 """By line id: what it minted lately."""
+MILK_TANKS: Final = Table(b"K", MilkTank, whose=lambda name, tank: (tank.mmu,) if tank.name else ())
+"""By tank id."""
+TANK_HOURS: Final = Table(b"H", TankHour)
+"""By tank id and hour since 1970 (8, `epoch_name`)."""
+METER_USE: Final = Table(b"U", MeterUse)
+"""By the meter's key."""
 PROVEN: Final = Table(b"Q", Proven)
 """By lot id: what proved it. Stock of the genesis has none."""
 
@@ -289,6 +296,11 @@ def attestors(reader: Reader) -> tuple[PublicKey, ...]:
 def run_name(run: Hash, mmu: Address) -> bytes:
     """Name a run by its id and its MMU: two MMUs may give two runs the same id."""
     return run + mmu
+
+
+def permit_name(farm: Address, meter: PublicKey) -> bytes:
+    """Name a farm's permit for a meter; zeros for all meters that have none of their own."""
+    return farm + meter
 
 
 def epoch_name(epoch: int) -> bytes:

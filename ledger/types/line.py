@@ -33,6 +33,11 @@ def line_id(plant: str, line: str) -> Hash:
     return digest(Domain.LINE, encode((plant, line)))
 
 
+def plant_id(plant: str) -> Hash:
+    """Name a plant: names differ in length, and keys of the state do not."""
+    return digest(Domain.PLANT, plant.encode())
+
+
 class RegisterLine(
     Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="register_line"
 ):

@@ -24,12 +24,14 @@ from ledger.primitives.keys import (
 )
 from ledger.primitives.scalars import Height
 from ledger.types.governance import GovernanceBody
+from ledger.types.line import LineBody
 from ledger.types.mandate import ChargeMandate, MandateBody
 from ledger.types.market import MarketBody
 from ledger.types.milk import MilkBody
 from ledger.types.price import PriceBody
 from ledger.types.registry import RegistryBody
 from ledger.types.staking import StakingBody
+from ledger.types.tank import TankBody
 from ledger.types.transfer import Basket, Transfer, TransferBody
 
 TxId = NewType("TxId", Hash)
@@ -45,11 +47,13 @@ Body = (
     TransferBody
     | RegistryBody
     | MilkBody
+    | TankBody
     | StakingBody
     | PriceBody
     | MarketBody
     | MandateBody
     | GovernanceBody
+    | LineBody
 )
 """What a transaction may carry. Each family lists its own; `ledger.rules` has a law for each."""
 

@@ -31,7 +31,7 @@ ALIVE: dict[str, str] = {
     "states of the payments interface that its next version enters": """
         DRAFT FULFILLED PARTIALLY_REFUNDED REFUNDED CANCELLED SEEN INCLUDED""",
     "a transaction or a stored record may bear these values": """
-        FEED VETERINARY TRANSPORT OTHER LAB RECEIPT""",
+        FEED VETERINARY TRANSPORT OTHER LAB RECEIPT ADULTERATED RESIDUES SPOILED""",
     "they are written out, for people and other programs to read": """
         head_hash python packages memory_mib""",
     "doors of the law that other programs and tests go through": """

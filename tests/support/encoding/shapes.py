@@ -23,13 +23,17 @@ from ledger.primitives.committee import Committee, Seat
 from ledger.primitives.keys import Policy
 from ledger.primitives.votes import VoteKind
 from ledger.state import tables
+from ledger.state.lines import LineDevice, PermitTerms
 from ledger.state.market import Change, Feed, PriceHour
 from ledger.state.records import LotStatus, Reason
 from ledger.state.table import Table
+from ledger.state.tanks import MeterGap, MeterPoint, Portion
 from ledger.types import block, evidence, mandate, market, milk, reading, registry, votes
 from ledger.types.governance import GovernanceBody
+from ledger.types.line import LineBody
 from ledger.types.price import PriceBody
 from ledger.types.staking import StakingBody
+from ledger.types.tank import CondemnReason, TankBody
 from ledger.types.transaction import Body, Intent, Transaction
 from ledger.types.transfer import Redemption, TransferBody
 
@@ -56,11 +60,13 @@ FAMILIES: Final = {
     "transfer": TransferBody,
     "registry": registry.RegistryBody,
     "milk": milk.MilkBody,
+    "tank": TankBody,
     "staking": StakingBody,
     "price": PriceBody,
     "market": market.MarketBody,
     "mandate": mandate.MandateBody,
     "governance": GovernanceBody,
+    "line": LineBody,
 }
 
 
@@ -89,13 +95,25 @@ GENESIS: Final[Kinds] = (
     genesis.GenesisRole,
     genesis.GenesisDevice,
     genesis.GenesisBond,
+    genesis.GenesisLine,
+    genesis.GenesisPermit,
     Parameters,
     Split,
     Staking,
     Pricing,
 )
-INSIDE: Final[Kinds] = (Change, Feed, PriceHour)
+INSIDE: Final[Kinds] = (
+    Change,
+    Feed,
+    PriceHour,
+    LineDevice,
+    PermitTerms,
+    Portion,
+    MeterPoint,
+    MeterGap,
+)
 WORDS: Final[Kinds] = (
+    CondemnReason,
     registry.LicensedRole,
     evidence.Instrument,
     evidence.MilkKind,

@@ -3,6 +3,13 @@
 from ledger.primitives.keys import Address, PublicKey
 from ledger.state.records import Role
 from ledger.types.governance import SetParameter
+from ledger.types.line import (
+    AmendLine,
+    ClearDevice,
+    PermitCollector,
+    ReportTamper,
+    StopDevice,
+)
 from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
 from ledger.types.market import (
     AcceptOffer,
@@ -43,9 +50,12 @@ from ledger.types.staking import (
     Unbond,
     Unjail,
 )
+from ledger.types.tank import CondemnMilk, CondemnReason, MoveMilk
 from ledger.types.transaction import Body
 from ledger.types.transfer import Redemption
+from ledger.types.window import CollectMilk
 from tests.support.ledger.dairy import NOW_MS, PLANT, key
+from tests.support.ledger.lines import register, tampered
 from tests.support.ledger.town import Town
 
 NAME = bytes(range(32))
@@ -79,6 +89,9 @@ def sample_bodies(town: Town) -> list[Body]:
         mint,
         RecordCollection(mmu, PLANT, "tank-1", farm, 1_000_000, meter),
         SealRun(NAME, NAME, 5),
+        CollectMilk(mmu, PLANT, "tank-1", meter.device, 1_000_000, meter.first, meter.last),
+        MoveMilk(PLANT, "tank-1", "tank-2", 5),
+        CondemnMilk(NAME, 5, CondemnReason.SPOILED),
         PackLot(NAME, 12, 1_000_000),
         RollLot(NAME, mint),
         WriteOff(NAME, 5, LossReason.EXPIRED),
@@ -100,4 +113,10 @@ def sample_bodies(town: Town) -> list[Body]:
         ChargeMandate(NAME, bytes(32), sale),
         CancelMandate(NAME),
         SetParameter("fee_least_units", 5, 100),
+        register(dairy),
+        AmendLine(NAME, (device,), (vote,)),
+        StopDevice(device, NOW_MS),
+        ReportTamper(tampered(dairy)),
+        ClearDevice(device, 1, 7),
+        PermitCollector(mmu, device, alice, 2_000, until),
     ]

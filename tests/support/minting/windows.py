@@ -1,86 +1,90 @@
-"""Windows for whoever carries them: real signed envelopes under a claim of their root.
-
-What the envelopes say is no milk; who only carries and keeps them does not look.
-"""
+"""Windows of a line's good readings, as a gateway asks attestors about them."""
 
 from dataclasses import dataclass
 
-from ledger.primitives.hashing import Hash
-from ledger.primitives.merkle import merkle_root
-from ledger.types.evidence import MilkKind
-from ledger.types.line import line_id
-from ledger.types.reading import Envelope, Reading, Stream, Unit, sign_reading
-from ledger.types.window import DeviceWindow, WindowClaim
-from tests.support.ledger.dairy import key
+from msgspec.structs import replace
 
-CHAIN = Hash(b"\x09" * 32)
-LINE = line_id("ampang", "htst-1")
-NAMES = ("window-flow", "window-hold")
-KEYS = tuple(sorted((key(name) for name in NAMES), key=lambda each: each.public))
-MINUTE_MS = 60_000
+from iot_minting.attestor.facts import FinalFacts
+from iot_minting.attestor.judging import judge
+from iot_minting.wire.windows import DeviceBundle, KeptRange, WindowRequest
+from ledger.evidence import Bundle, claim_window, claimed_envelopes, reach, trim_bundle
+from ledger.primitives.codec import encode
+from ledger.types.evidence import MilkKind
+from ledger.types.window import WindowClaim
+from tests.support.evidence.rig import LineRig
 
 
 @dataclass(frozen=True)
 class Window:
     claim: WindowClaim
-    bundle: dict
+    bundle: Bundle
+
+    @property
+    def lot(self):
+        return self.claim.lot_id()
 
     @property
     def envelopes(self):
-        return [envelope for device in sorted(self.bundle) for envelope in self.bundle[device]]
+        return claimed_envelopes(self.claim, self.bundle)
+
+    def but(self, **changes):
+        """Give the window with another claim over the same readings."""
+        return Window(replace(self.claim, **changes), self.bundle)
+
+    def request(self, height=0):
+        return encode(WindowRequest(height, self.claim, devices_of(self.bundle)))
 
 
-def envelopes_of(signer, first, count, *, boot=0, samples=1, chain_id=CHAIN, value=7):
-    """Sign a device's minutes `first`, `first + 1`, ...; each names none before it."""
-    return tuple(
-        sign_reading(
-            Reading(
-                version=1,
-                device=signer.public,
-                boot=boot,
-                seq=seq,
-                t0_ms=seq * MINUTE_MS,
-                stream=Stream.VOLUME_TOTAL,
-                unit=Unit.MILLILITRE,
-                samples=tuple((at, value) for at in range(samples)),
-                calibration="c",
-                firmware="f",
-                tamper=False,
-                previous=Hash(bytes(32)),
-            ),
-            chain_id,
-            signer,
-        )
-        for seq in range(first, first + count)
-    )
+def devices_of(bundle):
+    return tuple(DeviceBundle(key, (), tuple(bundle[key])) for key in sorted(bundle))
 
 
-def make_window(from_ms=0, to_ms=4 * MINUTE_MS, *, bundle=None, line=LINE, **changes):
-    """Claim a window over some minutes of two devices."""
-    first, count = from_ms // MINUTE_MS, (to_ms - from_ms) // MINUTE_MS
-    if bundle is None:
-        bundle = {each.public: envelopes_of(each, first, count) for each in KEYS}
-    shown = [envelope for device in sorted(bundle) for envelope in bundle[device]]
-    fields = {
-        "line": line,
-        "kind": MilkKind.WHOLE,
-        "from_ms": from_ms,
-        "to_ms": to_ms,
-        "intervals": (),
-        "counted_steps": 0,
-        "diverted_steps": 0,
-        "cleaning_steps": 0,
-        "lost_steps": 0,
-        "units": 0,
-        "expires_ms": to_ms,
-        "devices": tuple(_device(device, bundle[device]) for device in sorted(bundle)),
-        "readings_root": merkle_root([envelope.digest() for envelope in shown]),
-        "readings_count": len(shown),
-        **changes,
-    }
-    return Window(WindowClaim(**fields), bundle)
+def named(envelopes):
+    """Name a device's envelopes of one boot in place of sending them."""
+    first, last = envelopes[0].reading(), envelopes[-1].reading()
+    return (KeptRange(first.boot, first.seq, last.seq),)
 
 
-def _device(device, envelopes: tuple[Envelope, ...]):
-    last = envelopes[-1] if envelopes else None
-    return DeviceWindow(device, len(envelopes), None, last, last, False, not envelopes)
+def make_window(rig=None, seconds=60, *, to_ms=None):
+    """Claim all that a line's readings prove; a rig that has measured nothing does so first."""
+    rig = rig or LineRig()
+    if not rig.devices[0].envelopes:
+        rig.run(seconds)
+    facts, bundle = rig.facts, rig.bundle()
+    end_ms = to_ms or reach(facts, bundle)
+    claim = claim_window(facts, bundle, MilkKind.WHOLE, end_ms)
+    return Window(claim, trim_bundle(facts, bundle, claim))
+
+
+class RigFacts:
+    """What a node would say of a rig's line, at a height that a test sets."""
+
+    def __init__(self, rig, height=7):
+        self.rig, self.height = rig, height
+        self.fault = None
+        self.contestable = {}
+
+    async def line(self, line):
+        if self.fault:
+            raise self.fault
+        facts = self.rig.facts
+        return FinalFacts(self.height, facts if line == facts.line_id else None)
+
+    async def contestable_until_ms(self, lot):
+        if self.fault:
+            raise self.fault
+        return self.contestable.get(lot)
+
+
+class InlineJudge:
+    """Judges at once, and counts; or raises what a test wants."""
+
+    def __init__(self):
+        self.judged = 0
+        self.fault = None
+
+    async def judge(self, asked):
+        self.judged += 1
+        if self.fault:
+            raise self.fault
+        return judge(asked)

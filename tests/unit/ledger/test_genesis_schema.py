@@ -10,9 +10,10 @@ from ledger.genesis import format_genesis, format_schema, genesis_schema, parse_
 from ledger.genesis.schema import WORDS
 from tests.support.encoding import json_schema
 from tests.support.ledger.dairy import Dairy
+from tests.support.ledger.lines import with_line
 
 PUBLISHED = Path(__file__).parents[3] / "docs/spec/genesis.schema.json"
-SAMPLE = format_genesis(Dairy().genesis)
+SAMPLE = format_genesis(with_line(Dairy().genesis))
 SCHEMA = genesis_schema()
 
 

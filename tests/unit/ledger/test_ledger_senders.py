@@ -36,8 +36,13 @@ def test_every_power_over_others_takes_a_licence():
         "FreezeAccount",
         "FreezeLot",
         "RecallLot",
+        "CondemnMilk",
         "ReleaseBond",
         "SetParameter",
+        "RegisterLine",
+        "StopDevice",
+        "ClearDevice",
     }
     assert named["MintLot"] == named["RollLot"] == named["SealRun"] == named["PackLot"] == {"mmu"}
+    assert named["MoveMilk"] == {"mmu"}
     assert named["ResolveChallenge"] == {"arbiter", "regulator"}

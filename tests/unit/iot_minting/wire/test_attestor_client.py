@@ -14,13 +14,14 @@ from iot_minting.wire.windows import (
     WindowAnswer,
     WindowRequest,
     sign_refusal,
-    witness_root,
 )
+from ledger.evidence import evidence_root
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.hashing import Hash
 from ledger.types.window import WindowAttestation
+from tests.support.evidence.rig import CHAIN
 from tests.support.ledger.dairy import key
-from tests.support.minting.windows import CHAIN, make_window
+from tests.support.minting.windows import Window, devices_of, make_window
 
 WINDOW = make_window()
 ATTESTORS = {f"attestor-{i}": key(f"attestor-{i}") for i in range(4)}
@@ -29,7 +30,7 @@ ASCENDING = sorted(URLS)
 
 
 def attestation(signer, window=WINDOW, chain_id=CHAIN):
-    root = witness_root(signer.public, window.envelopes)
+    root = evidence_root(signer.public, window.envelopes)
     signature = signer.sign(window.claim.signing_bytes(chain_id, root))
     return WindowAttestation(signer.public, root, signature)
 
@@ -100,7 +101,7 @@ def test_the_whole_window_is_sent_with_the_height_it_was_built_by():
     )
     assert {request.height for request in seen} == {41}
     assert {request.claim for request in seen} == {WINDOW.claim}
-    assert [{d.device: d.envelopes for d in each.devices} for each in seen] == [WINDOW.bundle] * 4
+    assert [each.devices for each in seen] == [devices_of(WINDOW.bundle)] * 4
 
 
 def lie(content, status=200, **headers):
@@ -110,9 +111,9 @@ def lie(content, status=200, **headers):
 LIES = {
     "another's key": lambda _: yes(key("attestor-3")),
     "a stranger's key": lambda _: yes(key("stranger")),
-    "another claim": partial(yes, window=make_window(units=1)),
+    "another claim": partial(yes, window=WINDOW.but(units=1)),
     "another chain": partial(yes, chain_id=Hash(bytes(32))),
-    "envelopes not seen": partial(yes, window=make_window(bundle={}, units=0)),
+    "envelopes not seen": partial(yes, window=Window(WINDOW.claim, {})),
     "a refusal of another lot": partial(no, lot=Hash(bytes(32))),
     "a refusal for another chain": partial(no, chain_id=Hash(bytes(32))),
     "neither": lie(encode(WindowAnswer(None, None))),
@@ -178,6 +179,6 @@ def test_a_window_that_nobody_reads_is_never_sent(monkeypatch):
 
 def test_whoever_has_not_seen_an_envelope_has_another_root():
     signer = ATTESTORS["attestor-0"].public
-    whole = witness_root(signer, WINDOW.envelopes)
-    assert whole != witness_root(signer, WINDOW.envelopes[:-1])
-    assert whole != witness_root(ATTESTORS["attestor-1"].public, WINDOW.envelopes)
+    whole = evidence_root(signer, WINDOW.envelopes)
+    assert whole != evidence_root(signer, WINDOW.envelopes[:-1])
+    assert whole != evidence_root(ATTESTORS["attestor-1"].public, WINDOW.envelopes)

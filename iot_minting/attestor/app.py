@@ -1,0 +1,259 @@
+"""The attestor's HTTP interface: windows in, answers out, and the evidence for whoever doubts.
+
+Bodies are canonical MessagePack. What can't be answered is a problem (RFC 9457) that says why; a
+refusal is an answer, with a signature.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+import msgspec
+from fastapi import APIRouter, FastAPI, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
+from prometheus_client import generate_latest
+from starlette.responses import JSONResponse, Response
+
+from iot_minting.attestor.desk import AttestorDesk
+from iot_minting.attestor.errors import MissingEnvelopes, Unanswered
+from iot_minting.attestor.metrics import AttestorMetrics
+from iot_minting.attestor.store import AttestorStore
+from iot_minting.wire.windows import REQUEST_BYTES_MAX
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Hash
+from ledger.primitives.hexadecimal import parse_hex
+from ledger.primitives.keys import PublicKey
+from node.client.queries import MSGPACK
+from node.client.views import Json
+from node.httpd.places import StreamPlaces
+from node.httpd.problems import HANDLERS, PROBLEM, Problem, bad, show
+
+METRICS_MEDIA: Final = "text/plain; version=0.0.4; charset=utf-8"
+STREAMS_MAX: Final = 16
+"""Bundles that are sent at once."""
+REFUSALS_PAGE: Final = 100
+REFUSALS_MAX: Final = 1_000
+NUMBER_MAX: Final = 2**53
+
+Hex = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="32 bytes in hex.")]
+Whole = Annotated[int, Path(ge=0, le=NUMBER_MAX)]
+
+_PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": text, "content": {PROBLEM: {"schema": {"type": "object"}}}}
+    for status, text in (
+        (400, "`bad_request`: no canonical request, or more than is looked at."),
+        (404, "`unknown_line`: the chain knows no such line."),
+        (
+            409,
+            "`passed_window`: the line has gone on. `missing_envelopes`: named envelopes are not "
+            "kept here; `missing` lists [device, boot, seq].",
+        ),
+        (413, "`body_too_large`."),
+        (415, "`unsupported_media_type`."),
+        (422, "`wrong_bundle`: not the claim's envelopes. `too_hard`: cut a shorter window."),
+        (503, "`queue_full`, `node_behind`, `store_full`: ask again after `retry-after` seconds."),
+    )
+}
+_PACKED_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "description": "A WindowRequest (docs/spec/encoding.md): height, claim, and each device's "
+        f"envelopes; at most {REQUEST_BYTES_MAX} bytes.",
+        "content": {MSGPACK: {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+def _packed(description: str) -> dict[int | str, dict[str, Any]]:
+    content = {MSGPACK: {"schema": {"type": "string", "format": "binary"}}}
+    return {200: {"description": description, "content": content}}
+
+
+def _missing(description: str) -> dict[int | str, dict[str, Any]]:
+    return {404: {"description": description, "content": {PROBLEM: {"schema": {"type": "object"}}}}}
+
+
+class _Doors:
+    """The routes over one desk."""
+
+    def __init__(
+        self, desk: AttestorDesk, metrics: AttestorMetrics, problems: Mapping[str, str]
+    ) -> None:
+        self._desk, self._metrics, self._problems = desk, metrics, problems
+        self._streams = StreamPlaces(STREAMS_MAX)
+
+    @property
+    def _store(self) -> AttestorStore:
+        return self._desk.store
+
+    def router(self) -> APIRouter:
+        """Make the routes."""
+        router = APIRouter()
+        router.add_api_route(
+            "/v1/windows",
+            self.attest,
+            methods=["POST"],
+            responses={**_packed("A WindowAnswer: an attestation or a refusal."), **_PROBLEMS},
+            openapi_extra=_PACKED_BODY,
+            response_class=Response,
+        )
+        router.add_api_route(
+            "/v1/evidence/{root}",
+            self.evidence,
+            responses={
+                **_packed("An array of envelopes, in the order of the claim's root."),
+                **_missing("`unknown_evidence`: nothing is kept under this root."),
+            },
+            response_class=Response,
+        )
+        router.add_api_route(
+            "/v1/envelopes/{device}/{boot}/{seq}",
+            self.envelopes,
+            responses={
+                **_packed("An array of envelopes: several if the device signed several."),
+                **_missing("`unknown_envelope`: none of this number is kept."),
+            },
+            response_class=Response,
+        )
+        router.add_api_route("/v1/refusals", self.refusals)
+        router.add_api_route("/healthz", self.healthz)
+        router.add_api_route("/readyz", self.readyz)
+        router.add_api_route("/metrics", self.metrics, response_class=Response)
+        return router
+
+    async def attest(self, request: Request) -> Response:
+        """Judge a window by all its envelopes: an attestation, or a signed refusal."""
+        try:
+            answer = await self._desk.answer(await _read_body(request))
+        except Unanswered as fault:
+            self._metrics.answers.labels(fault.code).inc()
+            raise
+        return Response(encode(answer), media_type=MSGPACK)
+
+    async def evidence(self, request: Request, root: Hex) -> Response:
+        """Send the envelopes of a claim by its `readings_root`."""
+        wanted = Hash(parse_hex(root))
+        count = self._store.bundle_count(wanted)
+        if not count:
+            detail = "nothing is kept under this root"
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown_evidence", detail)
+        host = request.client.host if request.client else ""
+        if not self._streams.free(host):
+            detail = f"{STREAMS_MAX} bundles are being sent already"
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", detail)
+        return StreamingResponse(self._bundle(wanted, count, host), media_type=MSGPACK)
+
+    async def _bundle(self, root: Hash, count: int, host: str) -> AsyncIterator[bytes]:
+        """Write an array of envelopes page by page. Its head says how many will come."""
+        held = self._streams.take(host)
+        try:
+            yield array_head(count)
+            sent = 0
+            while page := await asyncio.to_thread(self._store.bundle_page, root, sent):
+                sent += len(page)
+                yield b"".join(page)
+        finally:
+            if held:
+                self._streams.give_back(host)
+
+    async def envelopes(self, device: Hex, boot: Whole, seq: Whole) -> Response:
+        """Send what is kept of one number of a device."""
+        found = self._store.numbered(PublicKey(parse_hex(device)), boot, seq)
+        if not found:
+            detail = "no envelope of this number is kept"
+            raise Problem(HTTPStatus.NOT_FOUND, "unknown_envelope", detail)
+        return Response(encode(found), media_type=MSGPACK)
+
+    async def refusals(
+        self,
+        before: Annotated[int, Query(ge=0, le=NUMBER_MAX)] = NUMBER_MAX,
+        limit: Annotated[int, Query(ge=1, le=REFUSALS_MAX)] = REFUSALS_PAGE,
+    ) -> dict[str, list[dict[str, str | int]]]:
+        """List what was refused, newest first; the next page is `before` the last `number`."""
+        return {
+            "refusals": [
+                {
+                    "number": number,
+                    "attestor": refused.attestor.hex(),
+                    "lot": refused.lot.hex(),
+                    "height": refused.height,
+                    "code": refused.code,
+                    "detail": refused.detail,
+                    "signature": refused.signature.hex(),
+                }
+                for number, refused in self._store.refusals(before, limit)
+            ]
+        }
+
+    async def healthz(self) -> dict[str, str]:
+        """Tell that the process lives."""
+        return {"status": "alive"}
+
+    async def readyz(self) -> Response:
+        """Tell whether a claim would be judged now, and what is in the way."""
+        found = dict(sorted(self._problems.items()))
+        status = HTTPStatus.SERVICE_UNAVAILABLE if found else HTTPStatus.OK
+        body = {"status": "not_ready" if found else "ready", "parts": found}
+        return JSONResponse(body, status, headers={"cache-control": "no-store"})
+
+    async def metrics(self) -> Response:
+        """Show the metrics to Prometheus."""
+        self._desk.measure(ready=not self._problems)
+        return Response(generate_latest(self._metrics.registry), media_type=METRICS_MEDIA)
+
+
+def array_head(count: int) -> bytes:
+    """Write the head of a MessagePack array, in its shortest form."""
+    return msgspec.msgpack.encode([None] * count)[:-count] if count else b"\x90"
+
+
+def make_app(desk: AttestorDesk, metrics: AttestorMetrics, problems: Mapping[str, str]) -> FastAPI:
+    """Make the application. `problems` tells what is in the way now, by part; it may change."""
+    app = FastAPI(
+        title="A BillCoin attestor",
+        version="v1",
+        description="Judges windows of milk by all their envelopes, signs what holds, and keeps "
+        "the evidence for whoever doubts it.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+    app.add_exception_handler(Unanswered, _on_unanswered)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.include_router(_Doors(desk, metrics, problems).router())
+    return app
+
+
+async def _read_body(request: Request) -> bytes:
+    """Read a body, giving up as soon as it is too large."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if media != MSGPACK or encoding != "identity":
+        detail = f"send {MSGPACK}, as it is"
+        headers = {"accept": MSGPACK, "accept-encoding": "identity"}
+        status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+        raise Problem(status, "unsupported_media_type", detail, headers)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > REQUEST_BYTES_MAX:
+            detail = f"a body has at most {REQUEST_BYTES_MAX} bytes: cut a shorter window"
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", detail)
+    return bytes(body)
+
+
+async def _on_unanswered(_request: Request, fault: Exception) -> Response:
+    assert isinstance(fault, Unanswered)
+    more: dict[str, Json] = {}
+    if isinstance(fault, MissingEnvelopes):
+        more["missing"] = [[device.hex(), boot, seq] for device, boot, seq in fault.missing]
+    return show(Problem(fault.status, fault.code, str(fault), more=more))
+
+
+async def _on_invalid(_request: Request, fault: Exception) -> Response:
+    assert isinstance(fault, RequestValidationError)
+    first = fault.errors()[0]
+    return show(bad(f"bad_{first['loc'][-1]}", str(first["msg"])))

@@ -1,0 +1,34 @@
+"""The law of evidence over raw readings: what a line's instruments prove, sample by sample.
+
+Validators see three envelopes of each instrument (`ledger.rules`); here is what whoever has them
+all must find. Gateways build claims with it and attestors check them. Pure, like all law.
+
+    facts     what final blocks say of a line
+    tracks    one device's linked envelopes, sample by sample
+    limits    which sample lets milk count
+    judging   what became of each step of the flow
+    windows   from readings to a claim, and from a claim back to its readings
+"""
+
+from ledger.evidence.facts import Bundle, LineFacts
+from ledger.evidence.windows import (
+    JudgedWindow,
+    check_window,
+    claim_window,
+    claimed_envelopes,
+    evidence_root,
+    reach,
+    trim_bundle,
+)
+
+__all__ = [
+    "Bundle",
+    "JudgedWindow",
+    "LineFacts",
+    "check_window",
+    "claim_window",
+    "claimed_envelopes",
+    "evidence_root",
+    "reach",
+    "trim_bundle",
+]

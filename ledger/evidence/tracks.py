@@ -1,0 +1,169 @@
+"""Tracks: what one device's linked envelopes show, sample by sample.
+
+A device's chain can't be cut: each envelope names the one before and begins with its last sample.
+So nothing between two envelopes is unseen, and what a claimant would rather not show breaks the
+link. What a device signed can't be unsigned either: an envelope that says nothing usable (another
+unit, falling times) is no fault of the claim, it only leaves a gap in which nothing counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from ledger.errors.bundle import BrokenLink, UnsignedEnvelope
+from ledger.primitives.errors import CodecFault
+from ledger.primitives.hashing import ZERO_HASH, Hash
+from ledger.primitives.keys import PublicKey, verify
+from ledger.rules.evidence import STREAMS
+from ledger.state.lines import Tip
+from ledger.types.evidence import Instrument
+from ledger.types.reading import READING_VERSION, Envelope, Reading, Unit, reading_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEnvelope:
+    """An envelope that was read: its content, and what names it."""
+
+    envelope: Envelope
+    reading: Reading
+    digest: Hash
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """Give boot and seq."""
+        return self.reading.boot, self.reading.seq
+
+
+@dataclass(slots=True)
+class Track:
+    """All samples of a device, in order of time.
+
+    `joined[i]` says that sample i follows the one before without a gap in the chain: whoever looks
+    at the pair knows what was between, if it is short. `broken`: the device lost its journal.
+    """
+
+    device: PublicKey
+    instrument: Instrument
+    shown: list[ReadEnvelope]
+    broken: bool = False
+    unit: Unit | None = None
+    times: list[int] = field(default_factory=list)
+    values: list[int] = field(default_factory=list)
+    joined: list[bool] = field(default_factory=list)
+
+    @property
+    def heard_ms(self) -> int:
+        """Give the time of the last sample, 0 if there is none."""
+        return self.times[-1] if self.times else 0
+
+    def last_before(self, time_ms: int) -> int | None:
+        """Give the place of the last envelope before the first that ends after a time."""
+        place = None
+        for i, each in enumerate(self.shown):
+            if each.reading.last_ms > time_ms:
+                break
+            place = i
+        return place
+
+    def first_reaching(self, time_ms: int) -> int | None:
+        """Give the place of the first envelope that reaches a time."""
+        for i, each in enumerate(self.shown):
+            if each.reading.last_ms >= time_ms:
+                return i
+        return None
+
+
+def read_track(
+    device: PublicKey,
+    instrument: Instrument,
+    tip: Tip | None,
+    envelopes: Sequence[Envelope],
+    chain_id: Hash,
+) -> Track:
+    """Read a device's envelopes after its tip; raise a `BundleFault` if they are not its own.
+
+    Every signature is checked here. A device without a tip may begin anywhere: it was never shown.
+    """
+    shown = [_read(device, index, each, chain_id) for index, each in enumerate(envelopes)]
+    track = Track(device, instrument, shown)
+    track.broken = _check_links(device, tip, shown)
+    carried = None if tip is None or track.broken else (tip.time_ms, tip.value)
+    for each in shown:
+        carried = _append(track, each.reading, carried)
+    return track
+
+
+def _read(device: PublicKey, index: int, envelope: Envelope, chain_id: Hash) -> ReadEnvelope:
+    try:
+        reading = envelope.reading()
+    except CodecFault as fault:
+        raise UnsignedEnvelope(device=device.hex(), index=index, why=str(fault)) from fault
+    message = reading_bytes(chain_id, envelope.body)
+    if reading.device != device or not verify(device, message, envelope.signature):
+        raise UnsignedEnvelope(device=device.hex(), index=index, why="the signature is not its own")
+    return ReadEnvelope(envelope, reading, envelope.digest())
+
+
+def _check_links(device: PublicKey, tip: Tip | None, shown: Sequence[ReadEnvelope]) -> bool:
+    """Raise unless the envelopes follow the tip and each other; tell whether the first breaks."""
+    broken = False
+    if shown and tip is not None:
+        first = shown[0].reading
+        broken = first.previous == ZERO_HASH and first.seq == 0 and first.boot > tip.boot
+        if not broken:
+            _check_link(device, tip.digest, (tip.boot, tip.seq), shown[0])
+    for before, after in pairwise(shown):
+        _check_link(device, before.digest, before.number, after)
+    return broken
+
+
+def _check_link(
+    device: PublicKey, digest: Hash, number: tuple[int, int], after: ReadEnvelope
+) -> None:
+    boot, seq = after.number
+    follows = (boot, seq) == (number[0], number[1] + 1) or (boot > number[0] and seq == 0)
+    if not follows or after.reading.previous != digest:
+        raise BrokenLink(device=device.hex(), boot=boot, seq=seq)
+
+
+def _append(
+    track: Track, reading: Reading, carried: tuple[int, int] | None
+) -> tuple[int, int] | None:
+    """Take in an envelope's samples; give the sample that the next must begin with."""
+    samples = [(reading.t0_ms + offset, value) for offset, value in reading.samples]
+    if not _usable(track, reading):
+        return None
+    if carried is not None and samples[0] == carried:
+        if track.times and track.times[-1] == carried[0] and track.values[-1] == carried[1]:
+            samples.pop(0)
+            joined = True
+        else:
+            joined = not track.times
+    else:
+        joined = False
+    for time_ms, value in samples:
+        # A clock that was set back: what is measured until it is where it was stands at that time.
+        back = bool(track.times) and time_ms < track.times[-1]
+        track.times.append(track.times[-1] if back else time_ms)
+        track.values.append(value)
+        track.joined.append(joined and not back)
+        joined = True
+    return (reading.last_ms, reading.samples[-1][1])
+
+
+def _usable(track: Track, reading: Reading) -> bool:
+    """Tell whether an envelope is a measurement at all, of what its instrument measures."""
+    units = {stream.value: units for stream, units in STREAMS[track.instrument].items()}
+    offsets = [offset for offset, _ in reading.samples]
+    unit = reading.unit if reading.unit in {each.value for each in Unit} else None
+    sound = (
+        reading.version == READING_VERSION
+        and not reading.tamper
+        and unit is not None
+        and Unit(unit) in units.get(reading.stream, frozenset())
+        and offsets == sorted(offsets)
+        and (track.unit is None or track.unit == unit)
+    )
+    if sound and track.unit is None:
+        track.unit = Unit(reading.unit)
+    return sound

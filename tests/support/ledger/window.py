@@ -1,0 +1,167 @@
+"""A dairy's line on a state: its devices measure, its windows are claimed, attested and minted.
+
+`WindowLine` has a line with any devices, their signed and linked envelopes, and claims that hold;
+a test breaks what it is about. Times of samples are milliseconds after the dairy's first run.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from ledger.evidence import LineFacts, claim_window, evidence_root, reach, trim_bundle
+from ledger.primitives.amounts import Units
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import PublicKey, address_of
+from ledger.state.lines import Line, LineDevice
+from ledger.state.overlay import Overlay, Reader
+from ledger.state.records import Device
+from ledger.state.tables import DEVICES, LINES, TIPS, parameters
+from ledger.types.evidence import HeatProcess, Instrument, MilkKind
+from ledger.types.line import line_id
+from ledger.types.milk import tank_id
+from ledger.types.reading import Envelope
+from ledger.types.window import MintWindow, WindowAttestation, WindowClaim
+from tests.support.evidence.rig import DeviceRig, good_value
+from tests.support.ledger.dairy import GENESIS_MS, LINE, PLANT, RUN_STARTED_MS, Dairy, key
+
+PLACES: Final = (
+    Instrument.FLOW_METER,
+    Instrument.HOLD_THERMOMETER,
+    Instrument.OUTLET_THERMOMETER,
+    Instrument.DIVERSION_VALVE,
+)
+TANK: Final = "tank-1"
+START_MS: Final = RUN_STARTED_MS
+"""When the line was registered, and the first sample of all its devices may be."""
+FOREVER_MS: Final = GENESIS_MS * 2
+
+Bundle = Mapping[PublicKey, Sequence[Envelope]]
+
+
+class WindowLine:
+    """A line of a dairy, its devices, and what they signed."""
+
+    def __init__(
+        self,
+        dairy: Dairy,
+        kinds: Sequence[Instrument] = PLACES,
+        *,
+        name: str = LINE,
+        process: HeatProcess = HeatProcess.CONTINUOUS,
+        flow_max_l_per_h: int = 10_000,
+        vat_units: int = 0,
+    ) -> None:
+        self.dairy, self.mmu = dairy, address_of(dairy.mmu.public)
+        self.line_id = line_id(PLANT, name)
+        self.tank_id = tank_id(self.mmu, PLANT, TANK)
+        self.devices = [
+            DeviceRig(
+                key(f"{name} {number} {kind.value}"),
+                kind,
+                chain_id=dairy.chain_id,
+                start_ms=START_MS,
+            )
+            for number, kind in enumerate(kinds)
+        ]
+        entries = (LineDevice(device.public, START_MS) for device in self.devices)
+        self.line = Line(
+            mmu=self.mmu,
+            plant=PLANT,
+            name=name,
+            process=process,
+            flow_max_l_per_h=flow_max_l_per_h,
+            vat_units=Units(vat_units),
+            tank=self.tank_id,
+            devices=tuple(sorted(entries, key=lambda entry: entry.device)),
+            through_ms=START_MS,
+            height=1,
+            flow_device=PublicKey(bytes(32)),
+        )
+
+    def register(self, overlay: Overlay) -> None:
+        """Write line and devices, as if a regulator had admitted them at the line's start."""
+        for device in self.devices:
+            record = Device(
+                device.instrument, PLANT, self.mmu, FOREVER_MS, START_MS, line=self.line_id
+            )
+            DEVICES.put(overlay, record, device.public)
+        LINES.put(overlay, self.line, self.line_id)
+
+    def of(self, kind: Instrument) -> DeviceRig:
+        """Give the first device of a kind."""
+        return next(each for each in self.devices if each.instrument is kind)
+
+    def run(
+        self, seconds: int, begin: int = 0, size: int = 60, **values: Mapping[int, int] | None
+    ) -> None:
+        """Let every device measure once a second from `begin` on, good milk at 3,600 L/h.
+
+        `values` say by an instrument's name what it shows at which second instead.
+        """
+        for device in self.devices:
+            other = values.get(device.instrument.value) or {}
+            device.measure(
+                [
+                    (at * 1_000, other.get(at, good_value(device.instrument, at * 1_000)))
+                    for at in range(begin, begin + seconds + 1)
+                ],
+                size,
+            )
+
+    def facts(self, reader: Reader) -> LineFacts:
+        """Give what a state says of the line."""
+        line = LINES.get(reader, self.line_id)
+        assert line is not None
+        devices = {each.device: DEVICES.get(reader, each.device) for each in line.devices}
+        tips = {each.device: TIPS.get(reader, each.device) for each in line.devices}
+        return LineFacts(
+            self.line_id,
+            line,
+            {name: device for name, device in devices.items() if device},
+            {name: tip for name, tip in tips.items() if tip},
+            parameters(reader),
+            self.dairy.chain_id,
+        )
+
+    def bundle(self, reader: Reader) -> Bundle:
+        """Give every device's envelopes after its tip."""
+        bundle = {}
+        for device in self.devices:
+            tip = TIPS.get(reader, device.public)
+            number = (tip.boot, tip.seq) if tip else (-1, -1)
+            bundle[device.public] = [
+                each
+                for each in device.envelopes
+                if (each.reading().boot, each.reading().seq) > number
+            ]
+        return bundle
+
+    def claim(
+        self,
+        reader: Reader,
+        until: int | None = None,
+        kind: MilkKind = MilkKind.WHOLE,
+        silent: Sequence[PublicKey] = (),
+        **changes: object,
+    ) -> WindowClaim:
+        """Claim all that counts up to a second, or as far as can be; `changes` replace fields."""
+        facts, bundle = self.facts(reader), self.bundle(reader)
+        still = frozenset(silent)
+        to_ms = START_MS + until * 1_000 if until else reach(facts, bundle, still)
+        return replace(claim_window(facts, bundle, kind, to_ms, silent=still), **changes)
+
+    def mint(self, reader: Reader, claim: WindowClaim, signers: int | None = None) -> MintWindow:
+        """Attest a claim, by all attestors or the first few, whatever is in it."""
+        envelopes = [
+            envelope
+            for shown in trim_bundle(self.facts(reader), self.bundle(reader), claim).values()
+            for envelope in shown
+        ]
+        keys = self.dairy.attestor_keys[: self.dairy.attestors if signers is None else signers]
+        given = []
+        for attestor in keys:
+            root: Hash = evidence_root(attestor.public, envelopes)
+            signature = attestor.sign(claim.signing_bytes(self.dairy.chain_id, root))
+            given.append(WindowAttestation(attestor.public, root, signature))
+        return MintWindow(claim, tuple(given))
