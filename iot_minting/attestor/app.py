@@ -6,6 +6,7 @@ refusal is an answer, with a signature.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -37,11 +38,17 @@ REFUSALS_PAGE: Final = 100
 REFUSALS_MAX: Final = 1_000
 NUMBER_MAX: Final = 2**53
 
+router = APIRouter()
+
 Hex = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="32 bytes in hex.")]
 Whole = Annotated[int, Path(ge=0, le=NUMBER_MAX)]
 
+_PROBLEM: Final[dict[str, Any]] = {PROBLEM: {"schema": {"type": "object"}}}
+_OTHERWISE: Final[dict[int | str, dict[str, Any]]] = {
+    "default": {"description": "A problem (RFC 9457): see its `code`.", "content": _PROBLEM}
+}
 _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
-    status: {"description": text, "content": {PROBLEM: {"schema": {"type": "object"}}}}
+    status: {"description": text, "content": _PROBLEM}
     for status, text in (
         (400, "`bad_request`: no canonical request, or more than is looked at."),
         (404, "`unknown_line`: the chain knows no such line."),
@@ -72,136 +79,144 @@ def _packed(description: str) -> dict[int | str, dict[str, Any]]:
 
 
 def _missing(description: str) -> dict[int | str, dict[str, Any]]:
-    return {404: {"description": description, "content": {PROBLEM: {"schema": {"type": "object"}}}}}
+    return {404: {"description": description, "content": _PROBLEM}, **_OTHERWISE}
 
 
-class _Doors:
-    """The routes over one desk."""
+@dataclass(frozen=True, slots=True)
+class AppParts:
+    """What the routes stand on. `problems` tells what is in the way now, by part; it may change."""
 
-    def __init__(
-        self, desk: AttestorDesk, metrics: AttestorMetrics, problems: Mapping[str, str]
-    ) -> None:
-        self._desk, self._metrics, self._problems = desk, metrics, problems
-        self._streams = StreamPlaces(STREAMS_MAX)
+    desk: AttestorDesk
+    metrics: AttestorMetrics
+    problems: Mapping[str, str]
+    streams: StreamPlaces = field(default_factory=lambda: StreamPlaces(STREAMS_MAX))
 
     @property
-    def _store(self) -> AttestorStore:
-        return self._desk.store
+    def store(self) -> AttestorStore:
+        """Give what the desk keeps."""
+        return self.desk.store
 
-    def router(self) -> APIRouter:
-        """Make the routes."""
-        router = APIRouter()
-        router.add_api_route(
-            "/v1/windows",
-            self.attest,
-            methods=["POST"],
-            responses={**_packed("A WindowAnswer: an attestation or a refusal."), **_PROBLEMS},
-            openapi_extra=_PACKED_BODY,
-            response_class=Response,
-        )
-        router.add_api_route(
-            "/v1/evidence/{root}",
-            self.evidence,
-            responses={
-                **_packed("An array of envelopes, in the order of the claim's root."),
-                **_missing("`unknown_evidence`: nothing is kept under this root."),
-            },
-            response_class=Response,
-        )
-        router.add_api_route(
-            "/v1/envelopes/{device}/{boot}/{seq}",
-            self.envelopes,
-            responses={
-                **_packed("An array of envelopes: several if the device signed several."),
-                **_missing("`unknown_envelope`: none of this number is kept."),
-            },
-            response_class=Response,
-        )
-        router.add_api_route("/v1/refusals", self.refusals)
-        router.add_api_route("/healthz", self.healthz)
-        router.add_api_route("/readyz", self.readyz)
-        router.add_api_route("/metrics", self.metrics, response_class=Response)
-        return router
 
-    async def attest(self, request: Request) -> Response:
-        """Judge a window by all its envelopes: an attestation, or a signed refusal."""
-        try:
-            answer = await self._desk.answer(await _read_body(request))
-        except Unanswered as fault:
-            self._metrics.answers.labels(fault.code).inc()
-            raise
-        return Response(encode(answer), media_type=MSGPACK)
+def _parts(request: Request) -> AppParts:
+    found = request.app.state.parts
+    assert isinstance(found, AppParts)
+    return found
 
-    async def evidence(self, request: Request, root: Hex) -> Response:
-        """Send the envelopes of a claim by its `readings_root`."""
-        wanted = Hash(parse_hex(root))
-        count = self._store.bundle_count(wanted)
-        if not count:
-            detail = "nothing is kept under this root"
-            raise Problem(HTTPStatus.NOT_FOUND, "unknown_evidence", detail)
-        host = request.client.host if request.client else ""
-        if not self._streams.free(host):
-            detail = f"{STREAMS_MAX} bundles are being sent already"
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", detail)
-        return StreamingResponse(self._bundle(wanted, count, host), media_type=MSGPACK)
 
-    async def _bundle(self, root: Hash, count: int, host: str) -> AsyncIterator[bytes]:
-        """Write an array of envelopes page by page. Its head says how many will come."""
-        held = self._streams.take(host)
-        try:
-            yield array_head(count)
-            sent = 0
-            while page := await asyncio.to_thread(self._store.bundle_page, root, sent):
-                sent += len(page)
-                yield b"".join(page)
-        finally:
-            if held:
-                self._streams.give_back(host)
+@router.post(
+    "/v1/windows",
+    responses={**_packed("A WindowAnswer: an attestation or a refusal."), **_PROBLEMS},
+    openapi_extra=_PACKED_BODY,
+    response_class=Response,
+)
+async def attest_window(request: Request) -> Response:
+    """Judge a window by all its envelopes: an attestation, or a signed refusal."""
+    parts = _parts(request)
+    try:
+        answer = await parts.desk.answer(await _read_body(request))
+    except Unanswered as fault:
+        parts.metrics.answers.labels(fault.code).inc()
+        raise
+    return Response(encode(answer), media_type=MSGPACK)
 
-    async def envelopes(self, device: Hex, boot: Whole, seq: Whole) -> Response:
-        """Send what is kept of one number of a device."""
-        found = self._store.numbered(PublicKey(parse_hex(device)), boot, seq)
-        if not found:
-            detail = "no envelope of this number is kept"
-            raise Problem(HTTPStatus.NOT_FOUND, "unknown_envelope", detail)
-        return Response(encode(found), media_type=MSGPACK)
 
-    async def refusals(
-        self,
-        before: Annotated[int, Query(ge=0, le=NUMBER_MAX)] = NUMBER_MAX,
-        limit: Annotated[int, Query(ge=1, le=REFUSALS_MAX)] = REFUSALS_PAGE,
-    ) -> dict[str, list[dict[str, str | int]]]:
-        """List what was refused, newest first; the next page is `before` the last `number`."""
-        return {
-            "refusals": [
-                {
-                    "number": number,
-                    "attestor": refused.attestor.hex(),
-                    "lot": refused.lot.hex(),
-                    "height": refused.height,
-                    "code": refused.code,
-                    "detail": refused.detail,
-                    "signature": refused.signature.hex(),
-                }
-                for number, refused in self._store.refusals(before, limit)
-            ]
-        }
+@router.get(
+    "/v1/evidence/{root}",
+    responses={
+        **_packed("An array of envelopes, in the order of the claim's root."),
+        **_missing("`unknown_evidence`: nothing is kept under this root."),
+    },
+    response_class=Response,
+)
+async def send_evidence(request: Request, root: Hex) -> Response:
+    """Send the envelopes of a claim by its `readings_root`."""
+    parts, wanted = _parts(request), Hash(parse_hex(root))
+    count = parts.store.bundle_count(wanted)
+    if not count:
+        detail = "nothing is kept under this root"
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown_evidence", detail)
+    host = request.client.host if request.client else ""
+    if not parts.streams.free(host):
+        detail = f"{STREAMS_MAX} bundles are being sent already"
+        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "too_many_streams", detail)
+    return StreamingResponse(_bundle(parts, wanted, count, host), media_type=MSGPACK)
 
-    async def healthz(self) -> dict[str, str]:
-        """Tell that the process lives."""
-        return {"status": "alive"}
 
-    async def readyz(self) -> Response:
-        """Tell whether a claim would be judged now, and what is in the way."""
-        found = dict(sorted(self._problems.items()))
-        status = HTTPStatus.SERVICE_UNAVAILABLE if found else HTTPStatus.OK
-        body = {"status": "not_ready" if found else "ready", "parts": found}
-        return JSONResponse(body, status, headers={"cache-control": "no-store"})
+async def _bundle(parts: AppParts, root: Hash, count: int, host: str) -> AsyncIterator[bytes]:
+    """Write an array of envelopes page by page. Its head says how many will come."""
+    held = parts.streams.take(host)
+    try:
+        yield array_head(count)
+        sent = 0
+        while page := await asyncio.to_thread(parts.store.bundle_page, root, sent):
+            sent += len(page)
+            yield b"".join(page)
+    finally:
+        if held:
+            parts.streams.give_back(host)
 
-    async def metrics(self) -> Response:
-        """Show the metrics to Prometheus."""
-        self._desk.measure(ready=not self._problems)
-        return Response(generate_latest(self._metrics.registry), media_type=METRICS_MEDIA)
+
+@router.get(
+    "/v1/envelopes/{device}/{boot}/{seq}",
+    responses={
+        **_packed("An array of envelopes: several if the device signed several."),
+        **_missing("`unknown_envelope`: none of this number is kept."),
+    },
+    response_class=Response,
+)
+async def send_envelopes(request: Request, device: Hex, boot: Whole, seq: Whole) -> Response:
+    """Send what is kept of one number of a device."""
+    found = _parts(request).store.numbered(PublicKey(parse_hex(device)), boot, seq)
+    if not found:
+        detail = "no envelope of this number is kept"
+        raise Problem(HTTPStatus.NOT_FOUND, "unknown_envelope", detail)
+    return Response(encode(found), media_type=MSGPACK)
+
+
+@router.get("/v1/refusals", responses=_OTHERWISE)
+async def list_refusals(
+    request: Request,
+    before: Annotated[int, Query(ge=0, le=NUMBER_MAX)] = NUMBER_MAX,
+    limit: Annotated[int, Query(ge=1, le=REFUSALS_MAX)] = REFUSALS_PAGE,
+) -> dict[str, list[dict[str, str | int]]]:
+    """List what was refused, newest first; the next page is `before` the last `number`."""
+    return {
+        "refusals": [
+            {
+                "number": number,
+                "attestor": refused.attestor.hex(),
+                "lot": refused.lot.hex(),
+                "height": refused.height,
+                "code": refused.code,
+                "detail": refused.detail,
+                "signature": refused.signature.hex(),
+            }
+            for number, refused in _parts(request).store.refusals(before, limit)
+        ]
+    }
+
+
+@router.get("/healthz")
+async def tell_health() -> dict[str, str]:
+    """Tell that the process lives."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", response_class=Response)
+async def tell_readiness(request: Request) -> Response:
+    """Tell whether a claim would be judged now, and what is in the way."""
+    found = dict(sorted(_parts(request).problems.items()))
+    status = HTTPStatus.SERVICE_UNAVAILABLE if found else HTTPStatus.OK
+    body = {"status": "not_ready" if found else "ready", "parts": found}
+    return JSONResponse(body, status, headers={"cache-control": "no-store"})
+
+
+@router.get("/metrics", response_class=Response)
+async def show_metrics(request: Request) -> Response:
+    """Show the metrics to Prometheus."""
+    parts = _parts(request)
+    parts.desk.measure(ready=not parts.problems)
+    return Response(generate_latest(parts.metrics.registry), media_type=METRICS_MEDIA)
 
 
 def array_head(count: int) -> bytes:
@@ -209,8 +224,8 @@ def array_head(count: int) -> bytes:
     return msgspec.msgpack.encode([None] * count)[:-count] if count else b"\x90"
 
 
-def make_app(desk: AttestorDesk, metrics: AttestorMetrics, problems: Mapping[str, str]) -> FastAPI:
-    """Make the application. `problems` tells what is in the way now, by part; it may change."""
+def describe_app() -> FastAPI:
+    """Make the application without what it stands on: enough for its description."""
     app = FastAPI(
         title="A BillCoin attestor",
         version="v1",
@@ -223,7 +238,14 @@ def make_app(desk: AttestorDesk, metrics: AttestorMetrics, problems: Mapping[str
         app.add_exception_handler(kind, handler)
     app.add_exception_handler(Unanswered, _on_unanswered)
     app.add_exception_handler(RequestValidationError, _on_invalid)
-    app.include_router(_Doors(desk, metrics, problems).router())
+    app.include_router(router)
+    return app
+
+
+def make_app(parts: AppParts) -> FastAPI:
+    """Make the application over its parts."""
+    app = describe_app()
+    app.state.parts = parts
     return app
 
 

@@ -27,7 +27,7 @@ class JudgeProcess:
     """The parent's end. One judgement at a time: whoever comes meanwhile waits."""
 
     def __init__(self, limit_s: float = JUDGE_S) -> None:
-        self._limit_s = limit_s
+        self.limit_s = limit_s
         self._alone = asyncio.Lock()
         self._child: asyncio.subprocess.Process | None = None
 
@@ -36,11 +36,11 @@ class JudgeProcess:
         raw = await asyncio.to_thread(msgspec.msgpack.encode, asked)
         async with self._alone:
             try:
-                async with asyncio.timeout(self._limit_s):
+                async with asyncio.timeout(self.limit_s):
                     return await self._ask(raw)
             except TimeoutError:
                 await self.end()
-                raise TooHard(self._limit_s) from None
+                raise TooHard(self.limit_s) from None
             except (OSError, asyncio.IncompleteReadError, msgspec.MsgspecError) as fault:
                 await self.end()
                 raise JudgeFailed(f"the judge ended: {fault!r}") from fault
