@@ -129,6 +129,12 @@ class ChainStore(ABC):
         for key, value in self._scan(STATE, _after(STATE)):
             yield key[1:], value
 
+    def records(self, prefix: bytes, after: bytes, limit: int) -> Iterator[tuple[bytes, bytes]]:
+        """List records whose keys begin so, in order of key, beyond a rest of the key."""
+        start = STATE + prefix + (after + b"\0" if after else b"")
+        for key, value in itertools.islice(self._scan(start, _after(STATE + prefix)), limit):
+            yield key[1:], value
+
     # Beginning and committing.
 
     def init_genesis(self, genesis: Genesis) -> Head:

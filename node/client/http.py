@@ -8,29 +8,23 @@ elsewhere) or `Rejected` (do not). Tests give it another `httpx.AsyncBaseTranspo
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
-from types import TracebackType
-from typing import Final, TypeVar, cast
+from typing import Final
 
 import httpx
 import msgspec
 
 from ledger.primitives.hashing import ZERO_HASH, Hash
-from ledger.primitives.keys import Address
+from ledger.primitives.keys import Address, PublicKey
 from ledger.types.trace import Trace
-from node.addresses import check_url
 from node.client import requests
 from node.client.answers import decode_answer, raise_for
-from node.client.errors import NodeUnavailable, Unanswered, WireFault
-from node.client.failover import (
-    PATIENCE,
-    PATIENCE_S,
-    REACHED,
-    REPEATABLE,
-    UNREACHED,
-    FailoverTransport,
-)
+from node.client.asking import Asker
+from node.client.errors import NodeUnavailable, WireFault
+from node.client.failover import PATIENCE_S
 from node.client.framing import FrameDecoder
-from node.client.parameters import NUMBER_MAX, Value
+from node.client.line_queries import DEVICE, LINE, LINES, LINES_PAGE, PERMITS
+from node.client.line_views import DeviceView, LineSummary, LineView, PermitView
+from node.client.parameters import NUMBER_MAX
 from node.client.queries import (
     ACCOUNT,
     BLOCK,
@@ -45,7 +39,6 @@ from node.client.queries import (
     LOT_PRODUCTS,
     LOTS,
     LOTS_PAGE,
-    MSGPACK,
     PRICE,
     PROOF,
     STATUS,
@@ -54,7 +47,6 @@ from node.client.queries import (
     TRACE,
     TRANSACTION,
 )
-from node.client.query import Query
 from node.client.views import (
     AccountView,
     FinalBlock,
@@ -68,11 +60,7 @@ from node.client.views import (
     TransactionView,
 )
 
-TIMEOUT_S: Final = 15.0
-"""Also how long a stream of blocks may be silent: the node shows life every 5 s."""
 BLOCK_BYTES_MAX: Final = 16 * 1024 * 1024
-AT_ONCE_MAX: Final = 32
-"""Requests under way; more wait here, since a queue in the HTTP pool costs its square in CPU."""
 SUBMISSIONS_A_SECOND: Final = 1_000
 """What the slowest node of use verifies: a large batch is given time in proportion."""
 LONG_PATIENCE_S: Final = 10.0
@@ -80,45 +68,12 @@ LONG_PATIENCE_S: Final = 10.0
 RETRY_FIRST_S: Final = 0.1
 RETRY_MAX_S: Final = 2.0
 
-R = TypeVar("R", bound=requests.Request)
-A = TypeVar("A")
 
-
-class NodeClient:
+class NodeClient(Asker):
     """A connection pool to a node, or to the first of several that answers.
 
     Use as an async context, or `aclose` it. The package's head has examples, and says what raises.
     """
-
-    def __init__(self, *base_urls: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self.base_url = check_url(base_urls[0]).rstrip("/")
-        self._named = self.base_url if len(base_urls) == 1 else f"{len(base_urls)} nodes"
-        if transport is None and len(base_urls) > 1:
-            transport = FailoverTransport(base_urls)
-        self._free = asyncio.Semaphore(AT_ONCE_MAX)
-        self._http = httpx.AsyncClient(
-            base_url=self.base_url,
-            transport=transport,
-            timeout=httpx.Timeout(TIMEOUT_S, connect=3.0),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=AT_ONCE_MAX),
-            headers={"accept": MSGPACK},
-            trust_env=False,
-        )
-
-    async def __aenter__(self) -> "NodeClient":
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the pool."""
-        await self._http.aclose()
 
     async def status(self) -> NodeStatus:
         """Ask where the node stands."""
@@ -212,6 +167,25 @@ class NodeClient:
         """List a lot's product lots below a (height, product lot), newest first."""
         return await self._ask(LOT_PRODUCTS, requests.GetLotProducts(Hash(lot), *before, limit))
 
+    async def line(self, line: bytes) -> LineView:
+        """Show a line with its devices, tips and the rules, all of one final state.
+
+        `ledger.types.line.line_id` names a line. `Rejected` with `unknown_line` if there is none.
+        """
+        return await self._ask(LINE, requests.GetLine(Hash(line)))
+
+    async def lines(self, after: bytes = ZERO_HASH, limit: int = LINES_PAGE) -> list[LineSummary]:
+        """List the lines of all plants by ascending id, after an id."""
+        return await self._ask(LINES, requests.GetLines(Hash(after), limit))
+
+    async def device(self, device: bytes) -> DeviceView:
+        """Show a device; `Rejected` with `device_unregistered` if nobody admitted it."""
+        return await self._ask(DEVICE, requests.GetDevice(PublicKey(device)))
+
+    async def permits(self, farm: Address, limit: int = LINES_PAGE) -> list[PermitView]:
+        """List a farm's permits by ascending meter, that for all meters first."""
+        return await self._ask(PERMITS, requests.GetPermits(farm, limit))
+
     async def supply(self) -> SupplyView:
         """Count the tokens, in units, as of the last final block."""
         return await self._ask(SUPPLY, requests.GetSupply())
@@ -259,41 +233,3 @@ class NodeClient:
                             yield decode_answer(frame, BLOCKS.answer)
         except (httpx.HTTPError, WireFault) as error:
             raise NodeUnavailable(f"the stream of {self._named} ended: {error!r}") from error
-
-    async def _ask(
-        self, query: Query[R, A], request: R, *more: Value, patience_s: float = PATIENCE_S
-    ) -> A:
-        """Ask what a row of the table says; `more` is what the HTTP process heeds by itself."""
-        url = query.url(request, *more)
-        response = await self._request(query.method, url, patience_s=patience_s)
-        if query.media:
-            return cast("A", response.content)
-        return decode_answer(response.content, query.answer)
-
-    async def _request(
-        self,
-        method: str,
-        url: str,
-        *,
-        content: bytes | None = None,
-        patience_s: float = PATIENCE_S,
-        repeatable: bool = False,
-    ) -> httpx.Response:
-        """Ask once; raise a `ClientFault` for anything but success."""
-        reached: list[httpx.URL] = []
-        extensions = {
-            PATIENCE: patience_s,
-            REPEATABLE: repeatable or method == "GET",
-            REACHED: reached,
-        }
-        headers = None if content is None else {"content-type": MSGPACK}
-        try:
-            async with self._free:
-                response = await self._http.request(
-                    method, url, content=content, headers=headers, extensions=extensions
-                )
-        except httpx.HTTPError as error:
-            kind = NodeUnavailable if isinstance(error, UNREACHED) and not reached else Unanswered
-            raise kind(f"no answer from {self._named}: {error!r}") from error
-        raise_for(response, len(reached))
-        return response

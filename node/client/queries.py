@@ -12,6 +12,7 @@ from typing import Final
 
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.types.trace import Trace
+from node.client.line_queries import LINE_QUERIES
 from node.client.parameters import (
     NUMBER_MAX,
     AddressText,
@@ -278,6 +279,7 @@ QUERIES: Final[tuple[Query[Request, object], ...]] = (
     LOTS,
     LOT,
     LOT_PRODUCTS,
+    *LINE_QUERIES,
     SUPPLY,
     PRICE,
     METRICS,

@@ -9,13 +9,14 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from ledger.primitives.hashing import WireHash
-from ledger.primitives.keys import WireAddress
+from ledger.primitives.keys import WireAddress, WirePublicKey
 from ledger.primitives.scalars import Height
 from ledger.types.block import RawTransaction
 
 SUBMIT_MAX: Final = 5_000
 LOTS_MAX: Final = 1_000
 HISTORY_MAX: Final = 1_000
+LINES_MAX: Final = 1_000
 
 
 class Request(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
@@ -111,6 +112,32 @@ class GetLotProducts(Request, frozen=True):
     before: Height
     product: WireHash
     limit: Annotated[int, Meta(ge=1, le=LOTS_MAX)]
+
+
+class GetLine(Request, frozen=True):
+    """Ask for the `LineView` of a line, or null if there is none."""
+
+    line: WireHash
+
+
+class GetLines(Request, frozen=True):
+    """Ask for `LineSummary`s after an id, ascending."""
+
+    after: WireHash
+    limit: Annotated[int, Meta(ge=1, le=LINES_MAX)]
+
+
+class GetDevice(Request, frozen=True):
+    """Ask for the `DeviceView` of a device, or null if there is none."""
+
+    device: WirePublicKey
+
+
+class GetPermits(Request, frozen=True):
+    """Ask for a farm's `PermitView`s by ascending meter."""
+
+    farm: WireAddress
+    limit: Annotated[int, Meta(ge=1, le=LINES_MAX)]
 
 
 class GetSupply(Request, frozen=True):

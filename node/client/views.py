@@ -217,7 +217,17 @@ class PriceView(Struct, frozen=True, kw_only=True):
 
 
 ADDRESS_NAMES: Final = frozenset(
-    {"address", "proposer", "sender", "farm", "mmu", "feeder", "feeders"}
+    {
+        "address",
+        "collector",
+        "farm",
+        "feeder",
+        "feeders",
+        "mmu",
+        "operator",
+        "proposer",
+        "sender",
+    }
 )
 """Fields whose bytes are an address; all other bytes are shown in hex."""
 

@@ -19,13 +19,16 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from ledger.errors.line import UnknownLine
 from ledger.errors.money import UnknownLot
+from ledger.errors.registry import DeviceUnregistered
 from ledger.errors.store import PrunedBlock
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import CodecFault
 from ledger.types.transaction import decode_transaction
 from node.client.errors import NodeUnavailable, Unanswered
 from node.client.framing import HEARTBEAT, encode_frame
+from node.client.line_queries import DEVICE, LINE
 from node.client.parameters import Value
 from node.client.queries import (
     BLOCK,
@@ -43,7 +46,7 @@ from node.client.queries import (
 )
 from node.client.query import A_co, Query, R_co
 from node.client.requests import GetStatus, Request
-from node.client.views import FinalBlock, Json, LotView, TraceAnswer, present
+from node.client.views import FinalBlock, Json, TraceAnswer, present
 from node.core.proving import Lack, ProofAnswer
 from node.httpd.places import StreamPlaces
 from node.httpd.problems import HANDLERS, Problem
@@ -72,6 +75,8 @@ class RpcApp:
             TRANSACTION.name: self._transaction,
             TRACE.name: self._trace,
             LOT.name: self._lot,
+            LINE.name: self._line,
+            DEVICE.name: self._device,
             BLOCKS.name: self._blocks,
             BLOCK_AT.name: self._block_at,
             BLOCK.name: self._block,
@@ -128,12 +133,25 @@ class RpcApp:
 
     async def _lot(self, http: HttpRequest) -> Response:
         """Show a lot."""
-        asked, _ = self._read(http, LOT)
+        return await self._one(http, LOT, UnknownLot.code, "there is no such lot")
+
+    async def _line(self, http: HttpRequest) -> Response:
+        """Show a line."""
+        return await self._one(http, LINE, UnknownLine.code, "there is no such line")
+
+    async def _device(self, http: HttpRequest) -> Response:
+        """Show a device."""
+        return await self._one(http, DEVICE, DeviceUnregistered.code, "nobody admitted this device")
+
+    async def _one(
+        self, http: HttpRequest, query: Query[R_co, A_co], code: str, lack: str
+    ) -> Response:
+        """Show one thing, or say that there is none."""
+        asked, _ = self._read(http, query)
         raw = await self._link.ask(asked, msgspec.Raw)
-        view = msgspec.msgpack.decode(raw, type=LotView | None)
-        if view is None:
-            raise Problem(HTTPStatus.NOT_FOUND, UnknownLot.code, "there is no such lot")
-        return self._show(http, LOT, view)
+        if msgspec.msgpack.decode(raw) is None:
+            raise Problem(HTTPStatus.NOT_FOUND, code, lack)
+        return self._show(http, query, msgspec.msgpack.decode(raw, type=query.answer))
 
     async def _block_at(self, http: HttpRequest) -> Response:
         """Show the last finalized block that is not after a time."""

@@ -19,13 +19,14 @@ from ledger.errors.store import PrunedBlock, StoreFault
 from ledger.genesis import Genesis
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import Address
+from ledger.primitives.keys import Address, PublicKey
 from ledger.state.tables import account, supply
 from ledger.store.chain import ChainStore
 from ledger.store.schema import Finalized, Head
 from ledger.trace import trace
 from ledger.types.block import Block, Receipt
 from ledger.types.transaction import TxId
+from node.client.line_views import DeviceView, LineSummary, LineView, PermitView
 from node.client.views import (
     AccountView,
     FinalBlock,
@@ -43,6 +44,7 @@ from node.client.views import (
 from node.core.machine import Machine
 from node.core.proving import ProofAnswer, Prover
 from node.shell.p2p.transport import Transport
+from node.shell.rpc.lines import device_view, line_summaries, line_view, permit_views
 from node.shell.rpc.lots import lot_view, product_view
 from node.shell.rpc.price import price_view
 from node.shell.telemetry import Telemetry
@@ -242,6 +244,22 @@ class NodeBackend:
         reserved = self._machine.mempool.reserved_units
         entries = self._store.products(lot, limit, (before, product))
         return [product_view(entry, reserved) for entry in entries]
+
+    def line(self, line: Hash) -> LineView | None:
+        """Show a line with what judges its next window; None if there is none."""
+        return line_view(self._store, line)
+
+    def lines(self, after: Hash, limit: int) -> list[LineSummary]:
+        """List lines by ascending id, after an id."""
+        return line_summaries(self._store, after, limit)
+
+    def device(self, device: PublicKey) -> DeviceView | None:
+        """Show a device; None if there is none."""
+        return device_view(self._store, device)
+
+    def permits(self, farm: Address, limit: int) -> list[PermitView]:
+        """List a farm's permits by ascending meter."""
+        return permit_views(self._store, farm, limit)
 
     def supply(self) -> SupplyView:
         """Count the tokens; `ok` if minted minus redeemed is what remains in lots or deficit."""

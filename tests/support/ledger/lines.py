@@ -1,5 +1,7 @@
 """A registered line for tests: the dairy's devices, and readings that tell of tampering."""
 
+from functools import cached_property
+
 from msgspec.structs import replace
 
 from ledger.genesis import Genesis, GenesisLine, GenesisPermit
@@ -45,6 +47,15 @@ def with_line(genesis: Genesis) -> Genesis:
         Town.address("farm-0"), mmu, ALL_METERS, Town.address("alice"), 2_000, GENESIS_MS + DAY_MS
     )
     return replace(genesis, lines=(line,), permits=(permit,))
+
+
+class LinedDairy(Dairy):
+    """A dairy whose chain begins with its line."""
+
+    @cached_property
+    def genesis(self) -> Genesis:
+        """The genesis with a line and a permit."""
+        return with_line(super().genesis)
 
 
 def admit(town: Town, name: str, kind: str, plant: str = PLANT, operator: str = "mmu") -> PublicKey:

@@ -1,0 +1,80 @@
+"""What a node shows of lines, devices and permits, as of its last final block.
+
+A program that judges windows needs the records whole: each view has its record's canonical bytes as
+the state holds them (docs/spec/encoding.md §7), beside what people look for first.
+"""
+
+from msgspec import Struct
+
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address, PublicKey
+
+
+class DeviceView(Struct, frozen=True, kw_only=True):
+    """A registered device, and where the chain stands with its envelopes."""
+
+    key: PublicKey
+    instrument: str
+    plant: str
+    operator: Address
+    calibrated_from_ms: int
+    calibrated_until_ms: int
+    stopped_ms: int
+    """Nothing counts that it measured from then on."""
+    line: Hash
+    """Zeros: it watches none."""
+    tank: Hash
+    """What a gauge measures; zeros for any other."""
+    record: bytes
+    """The `Device`."""
+    tip: bytes
+    """The `Tip`; empty if no window has shown it yet."""
+
+
+class LineView(Struct, frozen=True, kw_only=True):
+    """A line with all that judges its next window: one state, after the block of `as_of_height`."""
+
+    id: Hash
+    plant: str
+    name: str
+    mmu: Address
+    through_ms: int
+    """Up to where its claims reach: the next window begins there."""
+    as_of_height: int
+    as_of_ms: int
+    chain_id: Hash
+    record: bytes
+    """The `Line`."""
+    rules: bytes
+    """The `Parameters` in force."""
+    devices: tuple[DeviceView, ...]
+    """Those of the line, by ascending key; from when until when each watches is in the record."""
+
+
+class LineSummary(Struct, frozen=True, kw_only=True):
+    """A line in a list; its id is the cursor to go on from."""
+
+    id: Hash
+    plant: str
+    name: str
+    mmu: Address
+    process: str
+    tank: Hash
+    through_ms: int
+    height: int
+    """The block that registered it."""
+
+
+class PermitView(Struct, frozen=True, kw_only=True):
+    """What a farm consents to now, for a meter of its own, or for all that have none of theirs."""
+
+    meter: PublicKey
+    """Zeros for all."""
+    mmu: Address
+    collector: Address
+    """Zeros: nobody but the MMU."""
+    litres_a_day: int
+    from_ms: int
+    until_ms: int
+    record: bytes
+    """The `Permit`, with the terms before."""

@@ -1,0 +1,96 @@
+"""Lines, devices and permits as a node shows them: the records as they are, and what they say."""
+
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address, PublicKey
+from ledger.state.overlay import Reader
+from ledger.state.tables import (
+    DEVICES,
+    LINES,
+    PARAMETERS,
+    PERMITS,
+    TIPS,
+    chain_id,
+)
+from ledger.store.chain import ChainStore
+from node.client.line_views import DeviceView, LineSummary, LineView, PermitView
+
+
+def device_view(reader: Reader, key: PublicKey) -> DeviceView | None:
+    """Show a device; None if there is none."""
+    device = DEVICES.get(reader, key)
+    if device is None:
+        return None
+    return DeviceView(
+        key=key,
+        instrument=device.instrument,
+        plant=device.plant,
+        operator=device.operator,
+        calibrated_from_ms=device.calibrated_from_ms,
+        calibrated_until_ms=device.calibrated_until_ms,
+        stopped_ms=device.stopped_ms,
+        line=device.line,
+        tank=device.tank,
+        record=reader.get(DEVICES.prefix + key) or b"",
+        tip=reader.get(TIPS.prefix + key) or b"",
+    )
+
+
+def line_view(store: ChainStore, line_id: Hash) -> LineView | None:
+    """Show a line as of the last final block; None if there is none."""
+    line, head = LINES.get(store, line_id), store.head()
+    if line is None or head is None:
+        return None
+    devices = (device_view(store, entry.device) for entry in line.devices)
+    return LineView(
+        id=line_id,
+        plant=line.plant,
+        name=line.name,
+        mmu=line.mmu,
+        through_ms=line.through_ms,
+        as_of_height=head.height,
+        as_of_ms=head.time_ms,
+        chain_id=chain_id(store),
+        record=store.get(LINES.prefix + line_id) or b"",
+        rules=store.get(PARAMETERS.prefix) or b"",
+        devices=tuple(device for device in devices if device is not None),
+    )
+
+
+def line_summaries(store: ChainStore, after: Hash, limit: int) -> list[LineSummary]:
+    """List lines by ascending id, after an id."""
+    cells = store.records(LINES.prefix, after, limit)
+    found = ((Hash(key[1:]), LINES.decode(raw)) for key, raw in cells)
+    return [
+        LineSummary(
+            id=name,
+            plant=line.plant,
+            name=line.name,
+            mmu=line.mmu,
+            process=line.process,
+            tank=line.tank,
+            through_ms=line.through_ms,
+            height=line.height,
+        )
+        for name, line in found
+    ]
+
+
+def permit_views(store: ChainStore, farm: Address, limit: int) -> list[PermitView]:
+    """List a farm's permits by ascending meter, that for all meters first."""
+    prefix = PERMITS.prefix + farm
+    found = [
+        (PublicKey(key.removeprefix(prefix)), raw, PERMITS.decode(raw).terms)
+        for key, raw in store.records(prefix, b"", limit)
+    ]
+    return [
+        PermitView(
+            meter=meter,
+            mmu=terms.mmu,
+            collector=terms.collector,
+            litres_a_day=terms.litres_a_day,
+            from_ms=terms.from_ms,
+            until_ms=terms.until_ms,
+            record=raw,
+        )
+        for meter, raw, terms in found
+    ]

@@ -1,0 +1,120 @@
+"""Lines, devices and permits, asked of a node over its socket and over HTTP: whole and final."""
+
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from ledger.params import Parameters
+from ledger.primitives.codec import decode
+from ledger.primitives.hashing import ZERO_HASH
+from ledger.primitives.keys import PublicKey, address_of
+from ledger.rules.permits import ALL_METERS
+from ledger.state import Overlay
+from ledger.state.lines import Line, Permit, Tip
+from ledger.state.records import Device
+from ledger.state.tables import DEVICES, LINES, PERMITS, TIPS, permit_name
+from ledger.store.memory import MemoryStore
+from node.client.errors import Rejected
+from node.core.mempool import Mempool
+from node.shell.rpc.backend import NodeBackend
+from node.shell.rpc.lines import device_view
+from tests.support.ledger.dairy import LINE, PLANT, Chain, key
+from tests.support.ledger.lines import NAME, LinedDairy
+from tests.support.node.rpc_runs import rpc_app, run_async
+from tests.support.node.toy_backend import ToyBackend, toy_node
+
+FARM = address_of(key("farm-0").public)
+ALL_BYTES = 64 * 1024
+
+
+class LineBackend(ToyBackend):
+    """A toy that answers of lines from a store."""
+
+    def __init__(self, store, genesis) -> None:
+        super().__init__()
+        machine = SimpleNamespace(mempool=Mempool())
+        answers = NodeBackend("n", genesis, b"", store, machine, None, None, None)
+        for name in ("line", "lines", "device", "permits"):
+            setattr(self, name, getattr(answers, name))
+
+
+@pytest.fixture(scope="module")
+def chain():
+    chain = Chain(LinedDairy(), MemoryStore())
+    chain.block()
+    return chain
+
+
+def served(folder, chain, test):
+    async def whole():
+        backend = LineBackend(chain.store, chain.dairy.genesis)
+        with toy_node(folder / "rpc.sock", backend):
+            async with rpc_app(folder) as client:
+                await test(client)
+
+    run_async(whole)
+
+
+def test_a_line_is_shown_with_all_that_judges_its_window(tmp_path, chain):
+    async def test(client):
+        store, head = chain.store, chain.store.head()
+        shown = await client.line(NAME)
+        assert (shown.plant, shown.name, shown.chain_id) == (PLANT, LINE, head.chain_id)
+        assert (shown.as_of_height, shown.as_of_ms) == (head.height, head.time_ms)
+        line = decode(shown.record, Line, ALL_BYTES)
+        assert line == LINES.get(store, NAME)
+        assert decode(shown.rules, Parameters, ALL_BYTES) == chain.dairy.genesis.parameters
+        assert [each.key for each in shown.devices] == [each.device for each in line.devices]
+        for each in shown.devices:
+            assert decode(each.record, Device, ALL_BYTES) == DEVICES.get(store, each.key)
+            assert each.tip == b""
+        with pytest.raises(Rejected, match="no such line"):
+            await client.line(bytes(32))
+
+    served(tmp_path, chain, test)
+
+
+def test_lines_are_listed_after_an_id(tmp_path, chain):
+    async def test(client):
+        (found,) = await client.lines()
+        assert (found.id, found.plant, found.name) == (NAME, PLANT, LINE)
+        assert await client.lines(NAME) == []
+        before = (int.from_bytes(NAME, "big") - 1).to_bytes(32, "big")
+        assert await client.lines(before, 1) == [found]
+        async with httpx.AsyncClient(base_url=client.base_url, trust_env=False) as http:
+            shown = (await http.get("/v1/lines")).json()["lines"]
+        assert shown[0]["id"] == NAME.hex()
+        assert shown[0]["mmu"].startswith("dbill1")
+
+    served(tmp_path, chain, test)
+
+
+def test_a_device_is_shown_with_its_tip(tmp_path, chain):
+    flow = PublicKey(key("flow_meter").public)
+
+    async def test(client):
+        shown = await client.device(flow)
+        assert (shown.instrument, shown.line) == ("flow_meter", NAME)
+        with pytest.raises(Rejected, match="nobody admitted"):
+            await client.device(bytes(32))
+
+    served(tmp_path, chain, test)
+
+
+def test_a_tip_is_shown_as_the_state_holds_it(chain):
+    flow, overlay = PublicKey(key("flow_meter").public), Overlay(chain.store)
+    tip = Tip(ZERO_HASH, 1, 7, 5, 6)
+    TIPS.put(overlay, tip, flow)
+    assert decode(device_view(overlay, flow).tip, Tip, ALL_BYTES) == tip
+
+
+def test_a_farms_permits_are_listed(tmp_path, chain):
+    async def test(client):
+        (shown,) = await client.permits(FARM)
+        held = PERMITS.get(chain.store, permit_name(FARM, ALL_METERS))
+        assert (shown.meter, shown.litres_a_day) == (ALL_METERS, 2_000)
+        assert decode(shown.record, Permit, ALL_BYTES) == held
+        assert await client.permits(address_of(key("farm-1").public)) == []
+
+    served(tmp_path, chain, test)
