@@ -11,6 +11,7 @@ all must find. Gateways build claims with it and attestors check them. Pure, lik
 """
 
 from ledger.evidence.facts import Bundle, LineFacts
+from ledger.evidence.showing import tip_after
 from ledger.evidence.windows import (
     JudgedWindow,
     check_window,
@@ -30,5 +31,6 @@ __all__ = [
     "claimed_envelopes",
     "evidence_root",
     "reach",
+    "tip_after",
     "trim_bundle",
 ]

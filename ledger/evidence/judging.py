@@ -37,7 +37,7 @@ class Watch:
 
     - `from_ms`, `until_ms`: when it stands on the line.
     - `force`: when it is calibrated and not stopped.
-    - `linked`: it was shown before this window, so no silence of its own is excused.
+    - `linked`: it spoke before this window's readings, so no silence of its own is excused.
     - `silent`: it is not heard past the window, so what it would say next is unknown.
     """
 

@@ -274,8 +274,8 @@ def _watch(
         (shown.reading.last_ms for shown in track.shown), default=tip.time_ms if tip else 0
     )
     needed_ms = _needed_ms(each, to_ms)
-    linked, quiet = tip is not None, each.device in silent
-    if (linked or track.shown) and not quiet and heard_ms < needed_ms:
+    linked, quiet = tip is not None and not tip.again, each.device in silent
+    if (tip or track.shown) and not quiet and heard_ms < needed_ms:
         raise UnheardDevice(device=each.device.hex(), heard_ms=heard_ms, needed_ms=needed_ms)
     return Watch(track, each.from_ms, each.until_ms, force_spans(device), linked, quiet)
 

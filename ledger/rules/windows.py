@@ -159,7 +159,8 @@ def _check_chain(part: DevicePart) -> None:
             raise BadReading(device=name, why="another is shown under the same number")
     _check_count(part)
     for place, each in enumerate(shown):
-        begins = place == 0 and (part.tip is None or part.claimed.broken)
+        new = part.tip is None or part.tip.again
+        begins = place == 0 and (new or part.claimed.broken)
         if each.reading.previous == ZERO_HASH and not begins:
             raise _unlinked(part, each, "it begins a chain of its own")
     if shown:
@@ -173,18 +174,17 @@ def _check_chain(part: DevicePart) -> None:
 def _check_first(part: DevicePart, first: ShownReading) -> None:
     """Raise unless the earliest that is shown can follow the device's tip."""
     tip, broken = part.tip, part.claimed.broken
-    if broken and (tip is None or first.number[0] <= tip.boot):
+    if broken and (tip is None or tip.again or first.number[0] <= tip.boot):
         raise _unlinked(part, first, "no boot after the last begins a chain")
     if tip is None:
         return
     boot, seq = first.number
-    if (boot, seq) <= (tip.boot, tip.seq):
+    next_seq = tip.seq if tip.again else tip.seq + 1
+    if (boot, seq) < (tip.boot, next_seq):
         raise _unlinked(part, first, "a window was done with it before")
-    if not broken and (boot, seq) == (tip.boot, tip.seq + 1):
-        if first.reading.previous != tip.digest:
-            raise _unlinked(part, first, "it names another than the last")
-        if first.samples()[0] != (tip.time_ms, tip.value):
-            raise _unlinked(part, first, "it does not begin with the sample that ended the last")
+    follows = not broken and (boot, seq) == (tip.boot, next_seq)
+    if follows and first.reading.previous != tip.digest:
+        raise _unlinked(part, first, "it names another than the last")
 
 
 def _check_count(part: DevicePart) -> None:
@@ -194,7 +194,7 @@ def _check_count(part: DevicePart) -> None:
         least, most = 0, 0
     else:
         boot, seq = end.number
-        since = tip.seq if tip is not None and tip.boot == boot else -1
+        since = tip.seq - tip.again if tip is not None and tip.boot == boot else -1
         least, most = (seq - since if tip is not None else 1), count
     if not least <= count <= most:
         raise WrongRoot(got=count, needed=least)
@@ -208,7 +208,8 @@ def _check_reach(part: DevicePart, to_ms: int) -> None:
     """
     name, claimed, end = part.key.hex(), part.claimed, part.end
     latest_ms = to_ms - MARGIN_MS
-    if part.last and part.tip and part.last.reading.last_ms > latest_ms:
+    new = part.tip is None or part.tip.again
+    if part.last and not new and part.last.reading.last_ms > latest_ms:
         raise WrongTip(device=name, last_ms=part.last.reading.last_ms, latest_ms=latest_ms)
     if claimed.silent:
         if end and end.reading.last_ms >= to_ms + MARGIN_MS:

@@ -66,7 +66,9 @@ def line_devices_within(line: Line, from_ms: int, to_ms: int) -> tuple[LineDevic
 class Tip(Struct, frozen=True, array_like=True):
     """Where a device's chain of envelopes stands on the chain: the last that windows are done with.
 
-    `breaks_ms` says when it began anew lately: a third time within 30 days stops the device.
+    `breaks_ms` says when it began anew lately: a third time within 30 days stops the device. With
+    `again` the device was shown for the first time, by an envelope that is to be shown again: boot,
+    number, first sample are that one's, and `digest` names the one before it.
     """
 
     digest: WireHash
@@ -75,6 +77,7 @@ class Tip(Struct, frozen=True, array_like=True):
     time_ms: Millis
     value: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
     breaks_ms: Annotated[tuple[Millis, ...], Meta(max_length=3)] = ()
+    again: bool = False
 
 
 class LineMinted(Struct, frozen=True, array_like=True):

@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ledger.evidence import LineFacts
+from msgspec.structs import replace
+
+from ledger.evidence import LineFacts, tip_after
 from ledger.params import Parameters, default_parameters
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address, PublicKey, Seed, SigningKey
@@ -156,24 +158,19 @@ class LineRig:
         tip = self.tips.get(device.public)
         if tip is None:
             return list(device.envelopes)
+        after = (tip.boot, tip.seq) if not tip.again else (tip.boot, tip.seq - 1)
         numbers = [(r.boot, r.seq) for r in (e.reading() for e in device.envelopes)]
         return [
             envelope
             for number, envelope in zip(numbers, device.envelopes, strict=True)
-            if number > (tip.boot, tip.seq)
+            if number > after
         ]
 
     def accept(self, claim: WindowClaim) -> None:
         """Do what the chain does with a claim that holds: move the line and the tips on."""
-        from msgspec.structs import replace
-
         for shown in claim.devices:
             if shown.last is not None:
-                reading = shown.last.reading()
-                at, value = reading.last_ms, reading.samples[-1][1]
-                self.tips[shown.device] = Tip(
-                    shown.last.digest(), reading.boot, reading.seq, at, value
-                )
+                self.tips[shown.device] = tip_after(shown.last, claim.to_ms)
         self.line = replace(self.line, through_ms=claim.to_ms)
 
     def run(
