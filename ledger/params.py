@@ -204,6 +204,30 @@ class Pricing(Struct, frozen=True, forbid_unknown_fields=True):
         return "price.floor is at most price.ceiling" if self.floor > self.ceiling else ""
 
 
+ANSWER_MS_LEAST: Final = HOUR_MS
+"""The least time to answer a question where it is about real milk."""
+
+
+class Doubting(Struct, frozen=True, forbid_unknown_fields=True):
+    """What attestors have at stake, what a false word costs them, how long a question waits.
+
+    `refuter_bp` is the refuter's part of what is slashed; the reserve gets the rest.
+    """
+
+    attestor_bond_least_units: Annotated[int, Meta(ge=0, le=10_000_000 * UNITS_PER_BILL)] = (
+        100 * UNITS_PER_BILL
+    )
+    attest_slash_bp: Annotated[int, Meta(ge=100, le=BASIS_POINTS)] = 2_000
+    refuter_bp: Annotated[int, Meta(ge=0, le=5_000)] = 1_000
+    answer_ms: Annotated[int, Meta(ge=0, le=7 * DAY_MS)] = DAY_MS
+
+    def why_wrong(self, *, development: bool) -> str:
+        """Say which bound is passed, or give an empty text."""
+        if not development and self.answer_ms < ANSWER_MS_LEAST:
+            return f"answer_ms is at least {ANSWER_MS_LEAST}, but on a development network"
+        return ""
+
+
 class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     """The numbers of the law on one chain."""
 
@@ -238,6 +262,7 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
     bond_bp: Annotated[int, Meta(ge=1, le=BASIS_POINTS)]
     staking: Staking
     price: Pricing
+    doubt: Doubting
 
     def least_fee(self, signed_bytes: int) -> Units:
         """Give the least fee of a transaction whose intent is encoded in so many bytes."""
@@ -289,6 +314,7 @@ class Parameters(Struct, frozen=True, forbid_unknown_fields=True):
             self.split.why_wrong()
             or self.staking.why_wrong(development=self.development)
             or self.price.why_wrong()
+            or self.doubt.why_wrong(development=self.development)
         )
 
 
@@ -296,6 +322,10 @@ QUICK_STAKING: Final = Staking(epoch_blocks=1_000, unbonding_ms=0, evidence_ms=0
 """For development networks, where nothing is at stake: blocks alone count, and no time."""
 QUICK_CHALLENGE_MS: Final = 10 * MINUTE_MS
 """For them too: a lot is past doubt while one watches."""
+
+
+QUICK_DOUBTING: Final = Doubting(attestor_bond_least_units=0, answer_ms=60_000)
+"""For development networks, whose attestors need no stake."""
 
 
 def default_parameters(*, development: bool) -> Parameters:
@@ -319,4 +349,5 @@ def default_parameters(*, development: bool) -> Parameters:
         bond_bp=500,
         staking=QUICK_STAKING if development else Staking(),
         price=Pricing(),
+        doubt=QUICK_DOUBTING if development else Doubting(),
     )

@@ -44,6 +44,10 @@ LedgerFault
 |   +-- TankRefused
 |   |     SmallCollection, LongCollection, OutOfForce, NotPermitted, DayFull, TooManyGaps,
 |   |     TooManyPortions, SameTank, RiseUnexplained, LevelAgainstFlow
+|   +-- DoubtRefused
+|   |     UnprovenLot, WindowOver, UnknownInterval, VoidInterval, UnclaimedReading,
+|   |     NothingRefuted, OpenQuestion, TooManyQuestions, UnknownQuestion, NoAnswer,
+|   |     AnswerPending, BoundBond
 |   +-- PriceRefused
 |   |     TooFewFeeders, WrongRound, FedAlready, NoPrice, StalePrice
 |   +-- MarketRefused

@@ -136,17 +136,17 @@ class LowDeposit(MilkRefused):
 
 
 class ChallengedAlready(MilkRefused):
-    """A challenge of the lot is open."""
+    """The sender's challenge of the lot is open."""
 
     code = "challenged_already"
-    text = "lot {lot} is challenged already"
+    text = "the sender challenged lot {lot} already"
 
 
 class NotChallenged(MilkRefused):
-    """No challenge of the lot is open."""
+    """No such challenge of the lot is open."""
 
     code = "not_challenged"
-    text = "no challenge of lot {lot} is open"
+    text = "no challenge of lot {lot} by {challenger} is open"
 
 
 class FalseUnitsOverLot(MilkRefused):

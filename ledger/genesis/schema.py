@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from ledger.genesis.file import GenesisFile, RoleLine
-from ledger.params import Parameters, Pricing, Split, Staking
+from ledger.params import Doubting, Parameters, Pricing, Split, Staking
 from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
 
@@ -58,6 +58,12 @@ WORDS: Final[dict[type, dict[str, str]]] = {
         "day_step_bp": "How far the price moves within 24 hours.",
         "fresh_ms": "How long a price, or a feed, is good.",
         "feeders_least": "How many feeders there must be for a price.",
+    },
+    Doubting: {
+        "attestor_bond_least_units": "What an attestor must vouch with for its word to count.",
+        "attest_slash_bp": "What a false window costs who signed it, of the bond.",
+        "refuter_bp": "The refuter's part of that.",
+        "answer_ms": "How long a question may wait; at least an hour but in development.",
     },
 }
 """What the fields of the parameters are for."""

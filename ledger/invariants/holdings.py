@@ -10,6 +10,7 @@ from typing import Final
 
 from ledger.primitives.keys import Address
 from ledger.state.tables import (
+    ATTESTOR_BONDS,
     BONDS_ACCOUNT,
     CHALLENGES,
     DEALS,
@@ -19,6 +20,7 @@ from ledger.state.tables import (
     MMUS,
     MODULE_ACCOUNTS,
     PROVEN,
+    QUESTIONS,
     REWARDS_ACCOUNT,
     STAKE_ACCOUNT,
     SUBSIDY,
@@ -41,6 +43,10 @@ HOLDINGS: Final = (
     Holding(VALIDATORS.prefix, STAKE_ACCOUNT, lambda raw: VALIDATORS.decode(raw).stake_units),
     Holding(UNBONDING.prefix, STAKE_ACCOUNT, lambda raw: UNBONDING.decode(raw).units),
     Holding(MMUS.prefix, BONDS_ACCOUNT, lambda raw: MMUS.decode(raw).bond_units),
+    Holding(
+        ATTESTOR_BONDS.prefix, BONDS_ACCOUNT, lambda raw: ATTESTOR_BONDS.decode(raw).bond_units
+    ),
+    Holding(QUESTIONS.prefix, DEPOSITS_ACCOUNT, lambda raw: QUESTIONS.decode(raw).deposit_units),
     Holding(CHALLENGES.prefix, DEPOSITS_ACCOUNT, lambda raw: CHALLENGES.decode(raw).deposit_units),
     Holding(SUBSIDY.prefix, SUBSIDY_ACCOUNT, lambda raw: SUBSIDY.decode(raw).pool_units),
     Holding(DEALS.prefix, ESCROW_ACCOUNT, lambda raw: DEALS.decode(raw).units),

@@ -11,9 +11,24 @@ from typing import Final
 from ledger.invariants.place import Place
 from ledger.params import DAY_MS
 from ledger.state.dairy import Challenge, ProductLot
+from ledger.state.doubt import AskedReading, Doubts
+from ledger.state.proven import Proven
 from ledger.state.records import Lot, Reason, Supply
-from ledger.state.tables import CHALLENGES, LOTS, MMUS, PRODUCTS, RUNS, SUPPLY, run_name
+from ledger.state.tables import (
+    CHALLENGES,
+    DOUBTED,
+    DOUBTS,
+    LOTS,
+    MMUS,
+    PRODUCTS,
+    PROVEN,
+    QUESTIONS,
+    RUNS,
+    SUPPLY,
+    run_name,
+)
 
+_ID_BYTES: Final = 32
 SHELF_MS_MAX: Final = 401 * DAY_MS
 """The longest that any kind may keep (`ShelfDays`), and how far a run's end may be ahead."""
 
@@ -27,6 +42,10 @@ class LotRelations:
         self._runs: dict[bytes, bytes] = {}
         self._products: list[ProductLot] = []
         self._challenges: dict[bytes, Challenge] = {}
+        self._questions: dict[bytes, AskedReading] = {}
+        self._doubts: dict[bytes, Doubts] = {}
+        self._held: dict[bytes, int] = {}
+        self._proven: dict[bytes, Proven] = {}
         self._deficit = 0
         self._books: Supply | None = None
 
@@ -40,6 +59,14 @@ class LotRelations:
             self._products.append(PRODUCTS.decode(raw))
         elif prefix == CHALLENGES.prefix:
             self._challenges[name] = CHALLENGES.decode(raw)
+        elif prefix == QUESTIONS.prefix:
+            self._questions[name] = QUESTIONS.decode(raw)
+        elif prefix == DOUBTS.prefix:
+            self._doubts[name] = DOUBTS.decode(raw)
+        elif prefix == DOUBTED.prefix:
+            self._held[name] = DOUBTED.decode(raw)
+        elif prefix == PROVEN.prefix:
+            self._proven[name] = PROVEN.decode(raw)
         elif prefix == MMUS.prefix:
             self._deficit += MMUS.decode(raw).deficit_units
         elif prefix == SUPPLY.prefix:
@@ -49,14 +76,43 @@ class LotRelations:
         """Say what does not agree."""
         if {run_name(lot.run, lot.mmu): name for name, lot in self.lots.items()} != self._runs:
             yield "runs and lots do not name each other one to one"
-        for name in self._challenges:
-            if name not in self.lots:
-                yield f"lot {name.hex()} is doubted and is not there"
+        yield from self._doubted()
         if self._books is not None:
             yield from self._booked(self._books)
         yield from self._packs()
+        yield from self._proofs()
         if self._place is not None:
             yield from self._placed(self._place)
+
+    def _doubted(self) -> Iterator[str]:
+        """Doubts are counted by lot, and what they hold by MMU."""
+        counted: defaultdict[bytes, list[int]] = defaultdict(lambda: [0, 0])
+        for name in self._challenges:
+            counted[name[:_ID_BYTES]][0] += 1
+        for name in self._questions:
+            counted[name[:_ID_BYTES]][1] += 1
+        told = {name: [each.challenges, each.questions] for name, each in self._doubts.items()}
+        if told != counted:
+            yield "lots do not count the doubts about them"
+        held: defaultdict[bytes, int] = defaultdict(int)
+        for name, doubts in self._doubts.items():
+            if name not in self.lots:
+                yield f"lot {name.hex()} is doubted and is not there"
+            if doubts.held_units:
+                held[doubts.mmu] += doubts.held_units
+        if held != self._held:
+            yield "what doubts hold of MMUs' bonds is not what is in doubt"
+
+    def _proofs(self) -> Iterator[str]:
+        """A lot was minted for its intervals, and those that are void were found false."""
+        for name, proven in self._proven.items():
+            lot = self.lots.get(name)
+            if lot is None:
+                yield f"lot {name.hex()} is proven and is not there"
+                continue
+            void = sum(each.units for each in proven.intervals if each.void)
+            if lot.false_units < min(void, lot.units):
+                yield f"lot {name.hex()}: {void} units void, {lot.false_units} found false"
 
     def _booked(self, books: Supply) -> Iterator[str]:
         minted = sum(lot.units for lot in self.lots.values())
@@ -100,6 +156,8 @@ class LotRelations:
         for product in self._products:
             if product.height > place.height:
                 yield f"a pack of lot {product.lot.hex()} is of a block to come"
-        for name, doubt in self._challenges.items():
-            if doubt.opened_ms > place.time_ms:
-                yield f"lot {name.hex()} was doubted at a time to come"
+        opened = {name: doubt.opened_ms for name, doubt in self._challenges.items()}
+        opened |= {name: question.asked_ms for name, question in self._questions.items()}
+        for name, opened_ms in opened.items():
+            if opened_ms > place.time_ms:
+                yield f"lot {name[:_ID_BYTES].hex()} was doubted at a time to come"

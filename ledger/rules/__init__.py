@@ -9,6 +9,7 @@
 | milk       | `milk`, `tanks`, `lots`, `losses`, `challenges`    | `proving`, `evidence`, `heat`,|
 |            |                                                    | `measure`, `books`            |
 | tank       | `collecting`                                      | `portions`, `metering`        |
+| doubt      | `refuting`, `questions`                            | `doubts`, `fraud`, `vouchers` |
 | staking    | `staking`, `slashing`                              | `epochs`, `rewards`           |
 | price      | `price`, `subsidy`                                 |                               |
 | market     | `market`                                           |                               |
@@ -41,6 +42,8 @@ from ledger.rules.market import MARKET_LAWS
 from ledger.rules.milk import MILK_LAWS
 from ledger.rules.permits import PERMIT_LAWS
 from ledger.rules.price import PRICE_LAWS, close_round
+from ledger.rules.questions import QUESTION_LAWS
+from ledger.rules.refuting import REFUTATION_LAWS
 from ledger.rules.registry import REGISTRY_LAWS
 from ledger.rules.slashing import SLASHING_LAWS
 from ledger.rules.staking import STAKING_LAWS
@@ -75,6 +78,8 @@ LAWS: Final[dict[type[object], Law]] = law_table(
         *LOT_LAWS,
         *LOSS_LAWS,
         *CHALLENGE_LAWS,
+        *REFUTATION_LAWS,
+        *QUESTION_LAWS,
         *PRICE_LAWS,
         *SUBSIDY_LAWS,
         *MARKET_LAWS,

@@ -47,6 +47,10 @@ CHANGEABLE: Final = frozenset(
         "price.day_step_bp",
         "price.fresh_ms",
         "price.feeders_least",
+        "doubt.attestor_bond_least_units",
+        "doubt.attest_slash_bp",
+        "doubt.refuter_bp",
+        "doubt.answer_ms",
     }
 )
 """The parameters that may change, a part's by a point."""

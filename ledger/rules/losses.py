@@ -10,6 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from ledger.errors.doubt import BoundBond
 from ledger.errors.milk import ForeignLot, FreshLot, ShortBond, ShortReserve
 from ledger.errors.money import ShortLot, ZeroUnits
 from ledger.primitives.amounts import Units
@@ -17,14 +18,18 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.rules.books import book_covered, book_gone
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.doubts import doubted_units
 from ledger.rules.law import Law, require_role
 from ledger.rules.lots import find_lot, remove_milk
 from ledger.rules.portions import check_write_off, write_off
 from ledger.rules.tanks import draw, find_tank
+from ledger.rules.vouchers import add_bond, is_attestors_account, release_bond
+from ledger.rules.vouching import bond_bound
 from ledger.state.dairy import Mmu
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Lot, LotStatus, Reason, Role
 from ledger.state.tables import (
+    ATTESTOR_BONDS,
     BONDS_ACCOUNT,
     MILK_TANKS,
     MMUS,
@@ -32,6 +37,7 @@ from ledger.state.tables import (
     TANKS,
     account,
     debit,
+    has_role,
     parameters,
     pay,
 )
@@ -136,8 +142,14 @@ def apply_loss(overlay: Overlay, context: BlockContext, call: Call, body: WriteO
 
 
 def apply_post_bond(overlay: Overlay, context: BlockContext, call: Call, body: PostBond) -> None:
-    """Cover the sender's deficit, and vouch with the rest."""
+    """Cover the sender's deficit, and vouch with the rest: as an MMU, or else as an attestor."""
     mmu = mmu_of(overlay, call.sender)
+    is_mmu = mmu.deficit_units or has_role(overlay, Role.MMU, call.sender)
+    if not is_mmu and is_attestors_account(overlay, call.sender):
+        if body.units == 0:
+            raise ZeroUnits
+        add_bond(overlay, call.sender, body.units)
+        return
     if not mmu.deficit_units:
         require_role(overlay, call.sender, Role.MMU)  # Debts are paid with a licence or without.
     if body.units == 0:
@@ -158,12 +170,19 @@ def apply_post_bond(overlay: Overlay, context: BlockContext, call: Call, body: P
 def apply_release_bond(
     overlay: Overlay, context: BlockContext, call: Call, body: ReleaseBond
 ) -> None:
-    """Give a bond back, at the regulator's word."""
+    """Give a bond back at the regulator's word, but what is bound; an attestor's first."""
     if body.units == 0:
         raise ZeroUnits
+    if ATTESTOR_BONDS.get(overlay, body.mmu) is not None:
+        release_bond(overlay, body.mmu, body.units, context.time_ms)
+        return
     mmu = mmu_of(overlay, body.mmu)
     if mmu.bond_units < body.units:
         raise ShortBond(bond=mmu.bond_units, units=body.units)
+    bound = bond_bound(parameters(overlay), mmu, context.time_ms)
+    needed = bound + doubted_units(overlay, body.mmu)
+    if mmu.bond_units - body.units < needed:
+        raise BoundBond(bond=mmu.bond_units, needed=needed)
     MMUS.put(overlay, replace(mmu, bond_units=Units(mmu.bond_units - body.units)), body.mmu)
     pay(overlay, BONDS_ACCOUNT, body.mmu, body.units)
 

@@ -40,6 +40,16 @@ def bond_needed(rules: Parameters, mmu: Mmu, time_ms: int) -> int:
     return max(rules.mmu_bond_least_units, -(-minted * rules.bond_bp // BASIS_POINTS))
 
 
+def bond_bound(rules: Parameters, mmu: Mmu, time_ms: int) -> int:
+    """Give what of a bond can't be given back: what it needs, while any of its milk is contestable.
+
+    Who has minted nothing within the challenge window may leave with all of it.
+    """
+    since = bond_day(rules, time_ms) - WINDOW_DAYS
+    minted = any(units for day, units in mmu.days if day >= since)
+    return bond_needed(rules, mmu, time_ms) if minted else 0
+
+
 def vouch(overlay: Overlay, address: Address, line: Hash, units: int, time_ms: int) -> None:
     """Count a line's new units against its MMU's bond; raise `LowBond` if that is too small."""
     rules = parameters(overlay)

@@ -15,6 +15,7 @@ from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey
 from ledger.state.dairy import Challenge, Mmu, Origin, ProductLot, SealedRun, Tank
+from ledger.state.doubt import AskedReading, AttestorBond, Doubts
 from ledger.state.lines import Line, LineMinted, Permit, Tip
 from ledger.state.market import (
     Changes,
@@ -74,7 +75,7 @@ PRODUCTS: Final = Table(b"f", ProductLot)
 MMUS: Final = Table(b"j", Mmu, whose=_named)
 """By the MMU's address."""
 CHALLENGES: Final = Table(b"h", Challenge, whose=lambda name, doubt: (doubt.challenger,))
-"""By lot id: one open challenge a lot."""
+"""By lot id and challenger: open ones."""
 PARAMETERS: Final = Table(b"p", Parameters)
 """One record: the parameters in force."""
 ROLES: Final = Table(b"r", bool, whose=_named)
@@ -126,6 +127,14 @@ METER_USE: Final = Table(b"U", MeterUse)
 """By the meter's key."""
 PROVEN: Final = Table(b"Q", Proven)
 """By lot id: what proved it. Stock of the genesis has none."""
+QUESTIONS: Final = Table(b"V", AskedReading, whose=lambda name, question: (question.asker,))
+"""By lot id, device, boot (4) and number (8): open ones."""
+DOUBTS: Final = Table(b"W", Doubts)
+"""By lot id: how many stand. None where none does."""
+DOUBTED: Final = Table(b"R", int, whose=_named)
+"""By the MMU's address: units of its lots about which a doubt stands."""
+ATTESTOR_BONDS: Final = Table(b"X", AttestorBond, whose=_named)
+"""By the address of the attestor's key."""
 
 PRICE: Final = Table(b"P", Price)
 """One record: the price and the open round."""
@@ -164,9 +173,9 @@ ATTESTORS_ACCOUNT: Final = _module("attestors")
 REWARDS_ACCOUNT: Final = _module("rewards")
 """Holds delegators' rewards until they take them."""
 BONDS_ACCOUNT: Final = _module("bonds")
-"""Holds what MMUs vouch with."""
+"""Holds what MMUs and attestors vouch with."""
 DEPOSITS_ACCOUNT: Final = _module("deposits")
-"""Holds the deposits of open challenges."""
+"""Holds the deposits of open challenges and questions."""
 SUBSIDY_ACCOUNT: Final = _module("subsidy")
 """Holds the pool that pays farmers."""
 ESCROW_ACCOUNT: Final = _module("escrow")
@@ -301,6 +310,11 @@ def run_name(run: Hash, mmu: Address) -> bytes:
 def permit_name(farm: Address, meter: PublicKey) -> bytes:
     """Name a farm's permit for a meter; zeros for all meters that have none of their own."""
     return farm + meter
+
+
+def question_name(lot: Hash, device: PublicKey, boot: int, seq: int) -> bytes:
+    """Name a question: which reading of which device, for which lot."""
+    return lot + device + boot.to_bytes(4, "big") + seq.to_bytes(8, "big")
 
 
 def epoch_name(epoch: int) -> bytes:

@@ -106,12 +106,13 @@ class ChallengeLot(
 class ResolveChallenge(
     Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="resolve_challenge"
 ):
-    """Rule on a challenge: how many units of the lot were never there; 0 rejects it.
+    """Rule on somebody's challenge: how many units of the lot were never there; 0 rejects it.
 
     The sender is an arbiter or a regulator.
     """
 
     lot: WireHash
+    challenger: WireAddress
     false_units: WireUnits
 
 
@@ -129,7 +130,10 @@ class RecallLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
 
 
 class PostBond(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="post_bond"):
-    """Vouch for one's lots with units; they cover the sender's deficit first."""
+    """Vouch for one's lots with units, as an MMU, or for what one signs, as an attestor.
+
+    They cover the sender's deficit first.
+    """
 
     units: WireUnits
 
@@ -137,7 +141,7 @@ class PostBond(Struct, frozen=True, array_like=True, forbid_unknown_fields=True,
 class ReleaseBond(
     Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="release_bond"
 ):
-    """Give an MMU units of its bond back. The sender is a regulator."""
+    """Give an MMU, or an attestor, units of its bond back. The sender is a regulator."""
 
     mmu: WireAddress
     units: WireUnits

@@ -23,6 +23,7 @@ from ledger.primitives.keys import (
     WireSignature,
 )
 from ledger.primitives.scalars import Height
+from ledger.types.doubt import DoubtBody
 from ledger.types.governance import GovernanceBody
 from ledger.types.line import LineBody
 from ledger.types.mandate import ChargeMandate, MandateBody
@@ -48,6 +49,7 @@ Body = (
     | RegistryBody
     | MilkBody
     | TankBody
+    | DoubtBody
     | StakingBody
     | PriceBody
     | MarketBody

@@ -18,17 +18,19 @@ import consensus.messages as messages
 import node.core.wire as wire
 from iot_minting.wire.receipts import SignedReceipt
 from ledger.genesis import types as genesis
-from ledger.params import HeatRuleSet, Parameters, Pricing, Split, Staking
+from ledger.params import Doubting, HeatRuleSet, Parameters, Pricing, Split, Staking
 from ledger.primitives.committee import Committee, Seat
 from ledger.primitives.keys import Policy
 from ledger.primitives.votes import VoteKind
 from ledger.state import tables
 from ledger.state.lines import LineDevice, PermitTerms
 from ledger.state.market import Change, Feed, PriceHour
+from ledger.state.proven import ClaimedSpan, JudgedBy, ProvenInterval, ProvenSource
 from ledger.state.records import LotStatus, Reason
 from ledger.state.table import Table
 from ledger.state.tanks import MeterGap, MeterPoint, Portion
 from ledger.types import block, evidence, mandate, market, milk, reading, registry, votes
+from ledger.types.doubt import DoubtBody
 from ledger.types.governance import GovernanceBody
 from ledger.types.line import LineBody
 from ledger.types.price import PriceBody
@@ -61,6 +63,7 @@ FAMILIES: Final = {
     "registry": registry.RegistryBody,
     "milk": milk.MilkBody,
     "tank": TankBody,
+    "doubt": DoubtBody,
     "staking": StakingBody,
     "price": PriceBody,
     "market": market.MarketBody,
@@ -101,13 +104,18 @@ GENESIS: Final[Kinds] = (
     Split,
     Staking,
     Pricing,
+    Doubting,
 )
 INSIDE: Final[Kinds] = (
     Change,
     Feed,
     PriceHour,
-    LineDevice,
     PermitTerms,
+    LineDevice,
+    ProvenInterval,
+    ClaimedSpan,
+    ProvenSource,
+    JudgedBy,
     Portion,
     MeterPoint,
     MeterGap,

@@ -50,7 +50,7 @@ class Model(MilkModel, TradeModel):
         self.lots, self.products, self.runs = {}, {}, set()
         self.tank, self.tank_sealed, self.tank_lost = {}, 0, 0
         self.oldest = 0
-        self.sealed, self.challenges = {}, {}
+        self.sealed, self.challenges, self.held = {}, {}, {}
         self.deficit = self.minted = self.redeemed = 0
         self.bond = self.units["bonds"] = bond
         self.price = self.price_ms = self.round = 0

@@ -219,20 +219,26 @@ class MilkModel:
     def challenge(self, who, lot_name, deposit):
         if self.lots[lot_name]["mmu"] == who:
             return "own_cause"
-        if lot_name in self.challenges:
+        if (lot_name, who) in self.challenges:
             return "challenged_already"
         if deposit < self.deposit:
             return "low_deposit"
         if code := self.move(who, "deposits", deposit):
             return code
-        self.challenges[lot_name] = (who, deposit)
+        lot = self.lots[lot_name]
+        if lot["mmu"] == "mmu" and not self.doubters(lot_name):
+            self.held[lot_name] = lot["units"] - lot["false"]
+        self.challenges[lot_name, who] = deposit
         return ""
 
-    def resolve(self, judge, lot_name, false_units):
-        if lot_name not in self.challenges:
+    def doubters(self, lot_name):
+        return [who for lot, who in self.challenges if lot == lot_name]
+
+    def resolve(self, judge, lot_name, who, false_units):
+        if (lot_name, who) not in self.challenges:
             return "not_challenged"
         lot = self.lots[lot_name]
-        who, deposit = self.challenges[lot_name]
+        deposit = self.challenges[lot_name, who]
         if who == judge:
             return "own_cause"
         if false_units > lot["units"] - lot["false"]:
@@ -240,7 +246,9 @@ class MilkModel:
         gone = min(false_units, lot["left"])
         if code := self.burn(lot, gone, blamed=True):
             return code
-        del self.challenges[lot_name]
+        del self.challenges[lot_name, who]
+        if not self.doubters(lot_name):
+            self.held.pop(lot_name, None)
         if not false_units:
             return self.move("deposits", "reserve", deposit)
         self.move("deposits", who, deposit)

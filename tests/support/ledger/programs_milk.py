@@ -4,6 +4,7 @@ import hypothesis.strategies as st
 from hypothesis.stateful import precondition, rule
 
 from ledger.primitives.hashing import Domain
+from ledger.types.doubt import AskEvidence, RefuteLot, ShowEvidence, VoidUnanswered
 from ledger.types.evidence import COLLECTION_UNITS_MAX
 from ledger.types.milk import (
     ChallengeLot,
@@ -162,6 +163,8 @@ class MilkPrograms:
         def decide():
             if not units or units > m.bond:
                 return "short_bond" if units else "zero_units"
+            if m.bond - units < sum(m.held.values()):
+                return "bound_bond"
             m.bond -= units
             return m.move("bonds", "mmu", units)
 
@@ -173,9 +176,20 @@ class MilkPrograms:
         body = ChallengeLot(lot, deposit, NONE)
         self.send(who, body, lambda: self.model.challenge(who, lot, deposit))
 
-    @rule(pick=picks, units=amounts)
-    def resolve(self, pick, units):
+    @rule(who=people, lot=picks, kind=st.integers(0, 3))
+    def doubt_what_no_window_proved(self, who, lot, kind):
+        lot, meter = self.pick(self.model.lots, lot), DAIRY.total(DAIRY.meter_keys[0], 1)
+        body, code = (
+            (RefuteLot(lot, 0, meter.device, (meter.first,)), "unproven_lot"),
+            (AskEvidence(lot, meter.device, 0, 0, bill(10)), "unproven_lot"),
+            (ShowEvidence(lot, meter.device, 0, 0, (meter.first,)), "unknown_question"),
+            (VoidUnanswered(lot, meter.device, 0, 0), "unknown_question"),
+        )[kind]
+        self.send(who, body, lambda: code)
+
+    @rule(pick=picks, who=people, units=amounts)
+    def resolve(self, pick, who, units):
         m = self.model
-        lot = self.pick(m.challenges, pick) or self.pick(m.lots, pick)
-        body = ResolveChallenge(lot, units)
-        self.send("carol", body, lambda: m.resolve("carol", lot, units))
+        lot, doubter = self.pick(m.challenges, pick) or (self.pick(m.lots, pick), who)
+        body = ResolveChallenge(lot, ADDRESS[doubter], units)
+        self.send("carol", body, lambda: m.resolve("carol", lot, doubter, units))

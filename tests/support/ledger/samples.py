@@ -2,6 +2,7 @@
 
 from ledger.primitives.keys import Address, PublicKey
 from ledger.state.records import Role
+from ledger.types.doubt import AskEvidence, RefuteLot, ShowEvidence, VoidUnanswered
 from ledger.types.governance import SetParameter
 from ledger.types.line import (
     AmendLine,
@@ -96,7 +97,11 @@ def sample_bodies(town: Town) -> list[Body]:
         RollLot(NAME, mint),
         WriteOff(NAME, 5, LossReason.EXPIRED),
         ChallengeLot(NAME, 10_000_000, NAME),
-        ResolveChallenge(NAME, 5),
+        ResolveChallenge(NAME, alice, 5),
+        RefuteLot(NAME, 1, meter.device, (meter.first, meter.last)),
+        AskEvidence(NAME, device, 1, 5, 10_000_000),
+        ShowEvidence(NAME, meter.device, 1, 5, (meter.first,)),
+        VoidUnanswered(NAME, device, 1, 5),
         FreezeLot(NAME, True),
         RecallLot(NAME),
         PostBond(5),

@@ -95,12 +95,12 @@ class Story(Town):
         doubted = dairy.claim(4)
         self.lots.append(doubted.lot_id())
         self.must("mmu", dairy.mint(doubted))
-        self.must("alice", ChallengeLot(self.lots[0], bill(10), bytes(32)))
-        self.must("alice", ChallengeLot(self.lots[3], bill(10), bytes(32)))
         # What it vouches with yet does not reach for what was false.
         bond = t.MMUS.get(self.state, mmu).bond_units
         self.must("regulator", ReleaseBond(mmu, Units(bond - bill(10))))
-        self.must("carol", ResolveChallenge(self.lots[3], bill(90)))
+        self.must("alice", ChallengeLot(self.lots[0], bill(10), bytes(32)))
+        self.must("alice", ChallengeLot(self.lots[3], bill(10), bytes(32)))
+        self.must("carol", ResolveChallenge(self.lots[3], self.address("alice"), bill(90)))
 
     def trade(self) -> None:
         offer = self.name("bob", Domain.OFFER)

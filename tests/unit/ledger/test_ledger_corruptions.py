@@ -168,7 +168,11 @@ LIES = {
         both(change(t.DEALS, S.deals[0], units=up(-50)),
              change(t.DEALS, S.deals[1], units=up(50))), "not at its offer's price"),
     "a deposit on no lot": (
-        elsewhere(t.CHALLENGES, S.lots[0], bytes(32)), "is doubted and is not there"),
+        elsewhere(
+            t.CHALLENGES,
+            S.lots[0] + S.address("alice"),
+            bytes(32) + S.address("alice"),
+        ), "do not count the doubts about them"),
     "a lot that keeps for ever": (
         change(t.LOTS, S.lots[0], expires_ms=2**53), "keeps for longer than any milk"),
     "a lot of a block to come": (change(t.LOTS, S.lots[0], height=9_999), "which is to come"),

@@ -42,6 +42,7 @@ from tests.support.ledger.dairy import NOW_MS, PLANT, Dairy, bill, key
 from tests.support.ledger.town import PURSES, Town, parameters
 
 MMU = Town.address("mmu")
+ALICE = Town.address("alice")
 TANK = tank_id(MMU, PLANT, "tank-1")
 NONE = bytes(32)
 MINUTE_MS = 60_000
@@ -425,16 +426,16 @@ def test_a_challenge_upheld_is_fraud(town):
     assert town.do("alice", ChallengeLot(NONE, bill(10), NONE)) == "unknown_lot"
     before = town.units("alice")
     assert town.do("alice", ChallengeLot(lot, bill(10), NONE)) == ""
-    assert town.do("bob", ChallengeLot(lot, bill(10), NONE)) == "challenged_already"
-    assert town.do("bob", ResolveChallenge(lot, 1)) == "role_missing"
-    assert town.do("carol", ResolveChallenge(lot, bill(101))) == "false_units_over_lot"
-    assert town.do("carol", ResolveChallenge(lot, bill(25))) == ""
-    assert town.units("alice") == before - 100
+    assert town.do("alice", ChallengeLot(lot, bill(10), NONE)) == "challenged_already"
+    assert town.do("bob", ResolveChallenge(lot, ALICE, 1)) == "role_missing"
+    assert town.do("carol", ResolveChallenge(lot, ALICE, bill(101))) == "false_units_over_lot"
+    assert town.do("carol", ResolveChallenge(lot, ALICE, bill(25))) == ""
+    assert town.units("alice") == before - 200
     # Ten litres were unsold yet and are burned from the bond; fifteen more go to the reserve.
     assert MMUS.get(town.state, MMU).bond_units == bill(6)
     assert supply(town.state).by_reason_units[4] == bill(10)
     assert account(town.state, RESERVE_ACCOUNT).units == bill(16)
-    assert town.do("carol", ResolveChallenge(lot, 0)) == "not_challenged"
+    assert town.do("carol", ResolveChallenge(lot, ALICE, 0)) == "not_challenged"
     town.close()
 
 
@@ -443,13 +444,13 @@ def test_a_challenge_rejected_costs_its_deposit(town):
     town.do("alice", ChallengeLot(lot, bill(10), NONE))
     before = town.units("mmu")
     reserve = account(town.state, RESERVE_ACCOUNT).units
-    assert town.do("regulator", ResolveChallenge(lot, 0)) == ""
+    assert town.do("regulator", ResolveChallenge(lot, ALICE, 0)) == ""
     assert account(town.state, RESERVE_ACCOUNT).units - reserve == bill(10)
     assert town.units("mmu") == before
     stock = town.dairy.genesis.stock[0].lot_id()
     town.do("alice", ChallengeLot(stock, bill(10), NONE))
     reserve = account(town.state, RESERVE_ACCOUNT).units
-    assert town.do("regulator", ResolveChallenge(stock, 0)) == ""
+    assert town.do("regulator", ResolveChallenge(stock, ALICE, 0)) == ""
     assert account(town.state, RESERVE_ACCOUNT).units - reserve == bill(10)
     assert town.do("alice", ChallengeLot(lot, bill(10_000), NONE)) == "insufficient_funds"
     town.close()

@@ -4,6 +4,7 @@ import pytest
 
 from ledger.params import DAY_MS
 from ledger.primitives.hashing import Domain
+from ledger.rules.challenges import challenge_name
 from ledger.rules.context import Call
 from ledger.state.records import Role
 from ledger.state.tables import (
@@ -32,6 +33,7 @@ from tests.support.ledger.town import PURSES, Town, parameters
 
 NONE = bytes(32)
 MMU = Town.address("mmu")
+ALICE = Town.address("alice")
 
 
 @pytest.fixture
@@ -51,20 +53,20 @@ def lot(town):
 
 def doubt(town, lot, false_units, who="alice"):
     assert town.do(who, ChallengeLot(lot, bill(10), NONE)) == ""
-    return town.do("carol", ResolveChallenge(lot, false_units))
+    return town.do("carol", ResolveChallenge(lot, town.address(who), false_units))
 
 
 def test_who_doubts_a_lot_does_not_rule_on_it(town, lot):
     assert doubt(town, lot, bill(1), "carol") == "own_cause"
-    assert town.do("regulator", ResolveChallenge(lot, bill(1))) == ""
+    assert town.do("regulator", ResolveChallenge(lot, Town.address("carol"), bill(1))) == ""
     town.close()
 
 
 def test_who_minted_a_lot_does_not_rule_on_it(town, lot):
     grant_role(town.state, Role.ARBITER, MMU)
     assert town.do("alice", ChallengeLot(lot, bill(10), NONE)) == ""
-    assert town.do("mmu", ResolveChallenge(lot, 0)) == "own_cause"
-    assert CHALLENGES.get(town.state, lot) is not None
+    assert town.do("mmu", ResolveChallenge(lot, ALICE, 0)) == "own_cause"
+    assert CHALLENGES.get(town.state, challenge_name(lot, ALICE)) is not None
 
 
 def test_an_mmu_does_not_keep_doubters_away_by_doubting_its_own_lot(town, lot):
@@ -86,7 +88,7 @@ def test_a_lot_is_found_false_once_for_each_of_its_litres(town, lot):
     bond = MMUS.get(town.state, MMU).bond_units
     assert doubt(town, lot, bill(60)) == ""
     assert doubt(town, lot, bill(41)) == "false_units_over_lot"
-    assert town.do("carol", ResolveChallenge(lot, bill(40))) == ""
+    assert town.do("carol", ResolveChallenge(lot, ALICE, bill(40))) == ""
     assert doubt(town, lot, 1) == "false_units_over_lot"
     assert bond - MMUS.get(town.state, MMU).bond_units == bill(100)
     assert LOTS.get(town.state, lot).false_units == bill(100)
@@ -145,7 +147,7 @@ def test_of_stock_that_nobody_vouches_for_as_much_goes_as_the_reserve_pays(town,
 
 def test_a_doubt_of_stock_is_upheld_as_far_as_the_reserve_pays(town, stock):
     assert doubt(town, stock, bill(2)) == "short_reserve"
-    assert CHALLENGES.get(town.state, stock) is not None
-    assert town.do("carol", ResolveChallenge(stock, bill(1))) == ""
+    assert CHALLENGES.get(town.state, challenge_name(stock, ALICE)) is not None
+    assert town.do("carol", ResolveChallenge(stock, ALICE, bill(1))) == ""
     assert supply(town.state).deficit_units == 0
     town.close()

@@ -218,7 +218,7 @@ RELATIONS = {
     ),
     "account bonds": lambda s: MMUS.put(s, Mmu(Units(1)), ALICE),
     "account deposits": lambda s: CHALLENGES.put(
-        s, Challenge(ALICE, Units(1), bytes(32), 1), bytes(32)
+        s, Challenge(ALICE, Units(1), bytes(32), 1), bytes(32) + ALICE
     ),
     "does not decode": lambda s: s.put(LOTS.prefix + bytes(32), b"\xc1"),
 }  # fmt: skip

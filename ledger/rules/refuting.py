@@ -1,0 +1,238 @@
+"""Refutation: a reading that a window claimed speaks against what the window counted (spec §12.6).
+
+Anyone shows it, and nobody rules on it. What an honest device signed about honestly counted milk
+refutes nothing: only such samples are bad here as bar the milk from being counted at all.
+
+- It reports tampering, at or before the interval's end. What was before the device was admitted,
+  or before the regulator cleared it for what came after, does not matter.
+- A sample in the interval breaks its instrument's limit; or two that stand next to each other leave
+  a silence, a rate over the line's or a fall of the total within the interval; or its times fall,
+  or it measures something else.
+- It is another than the device signed under the same number.
+
+The first two void the interval and cost everyone who signed the window; the third voids it alone,
+since who saw one of the two could not know of the other.
+"""
+
+from itertools import pairwise
+from typing import Final
+
+from msgspec.structs import replace
+
+from ledger.errors.doubt import NothingRefuted, UnclaimedReading, UnknownInterval, VoidInterval
+from ledger.errors.evidence import BadEnvelope, ForeignEnvelope, UnknownDevice
+from ledger.params import HOUR_MS, WATCH_GAP_MS
+from ledger.primitives.amounts import UNITS_PER_BILL
+from ledger.primitives.errors import CodecFault
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import Address, PublicKey
+from ledger.rules.claims import Claim
+from ledger.rules.context import BlockContext, Call
+from ledger.rules.doubts import check_contestable, find_proven
+from ledger.rules.evidence import STREAMS
+from ledger.rules.fraud import find_false
+from ledger.rules.law import Law
+from ledger.rules.measure import exact_volume
+from ledger.rules.vouchers import slash_attestors
+from ledger.state.overlay import Overlay, Reader
+from ledger.state.proven import ClaimedSpan, JudgedBy, Proven, ProvenInterval
+from ledger.state.records import Device
+from ledger.state.tables import DEVICES, PROVEN
+from ledger.types.doubt import RefuteLot
+from ledger.types.evidence import Instrument
+from ledger.types.reading import READING_VERSION, Envelope, Reading, Unit, reading_bytes
+
+PHYSICAL_LEAST_MDEGC: Final = -2_000
+"""Colder than that milk is frozen, and a probe that says so is broken."""
+PHYSICAL_MOST_MDEGC: Final = 160_000
+"""Hotter than any line makes milk."""
+_FORWARD: Final = 1
+
+Sample = tuple[int, int]
+"""A time and a value."""
+
+
+def read_claimed(
+    lot: Hash, proven: Proven, device: PublicKey, envelopes: tuple[Envelope, ...]
+) -> tuple[ClaimedSpan, list[Reading]]:
+    """Give a device's span in a lot's window, and what is shown of it; raise unless it claims it.
+
+    Signatures are checked outside.
+    """
+    readings = [read_shown(device, envelope) for envelope in envelopes]
+    for span in proven.spans:
+        if span.device == device and all(span.has(each.boot, each.seq) for each in readings):
+            return span, readings
+    raise UnclaimedReading(
+        lot=lot.hex(), device=device.hex(), boot=readings[0].boot, seq=readings[0].seq
+    )
+
+
+def read_shown(device: PublicKey, envelope: Envelope) -> Reading:
+    """Read what is shown of a device; raise unless it is a reading, and the device's."""
+    try:
+        reading = envelope.reading()
+    except CodecFault as fault:
+        raise BadEnvelope(device=device.hex(), why=str(fault)) from fault
+    if reading.device != device:
+        raise ForeignEnvelope(device=device.hex(), boot=reading.boot)
+    return reading
+
+
+def check_refutation(reader: Reader, call: Call, body: RefuteLot) -> bool:
+    """Raise unless what is shown speaks against the interval; tell whether who signed could know.
+
+    Whether the window is open is not asked here.
+    """
+    proven = find_proven(reader, body.lot)
+    if body.interval >= len(proven.intervals):
+        raise UnknownInterval(
+            lot=body.lot.hex(), count=len(proven.intervals), interval=body.interval
+        )
+    interval = proven.intervals[body.interval]
+    if interval.void:
+        raise VoidInterval(lot=body.lot.hex(), interval=body.interval)
+    span, readings = read_claimed(body.lot, proven, body.device, body.envelopes)
+    device = DEVICES.get(reader, body.device)
+    if device is None:
+        raise UnknownDevice(device=body.device.hex())
+    if any(
+        _tells_of_tampering(device, interval, each)
+        or _is_bad(device, interval, span, proven.judged_by, each)
+        for each in readings
+    ):
+        return True
+    if _is_double(body.envelopes, readings):
+        return False
+    raise NothingRefuted(device=body.device.hex(), interval=body.interval)
+
+
+def _is_double(envelopes: tuple[Envelope, ...], readings: list[Reading]) -> bool:
+    if len(readings) < 2:
+        return False
+    one, other = readings
+    # A device may sign the same bytes twice; they are one reading.
+    different = envelopes[0].body != envelopes[1].body
+    return different and (one.boot, one.seq) == (other.boot, other.seq)
+
+
+def _tells_of_tampering(device: Device, interval: ProvenInterval, reading: Reading) -> bool:
+    if not reading.tamper or reading.t0_ms + reading.samples[0][0] > interval.to_ms:
+        return False
+    begun = [since for since in (device.calibrated_from_ms,) if since <= interval.from_ms]
+    return not begun or reading.last_ms >= max(begun)
+
+
+def _is_bad(
+    device: Device,
+    interval: ProvenInterval,
+    span: ClaimedSpan,
+    limits: JudgedBy,
+    reading: Reading,
+) -> bool:
+    if not _watches(device.instrument, limits):
+        return False
+    samples = [(reading.t0_ms + offset, value) for offset, value in reading.samples]
+    judged = [sample for sample in samples if span.from_ms <= sample[0] <= span.until_ms]
+    if not _is_sound(device.instrument, reading):
+        return len(judged) == len(samples) and _meets(interval, samples[0], samples[-1])
+    if any(
+        interval.from_ms <= time_ms <= interval.to_ms
+        and not _allows(device.instrument, limits, value)
+        for time_ms, value in judged
+    ):
+        return True
+    unit = Unit(reading.unit) if device.instrument is Instrument.FLOW_METER else None
+    return any(
+        _meets(interval, since, until) and _is_gap(interval, limits, unit, since, until)
+        for since, until in pairwise(judged)
+    )
+
+
+def _watches(instrument: Instrument, limits: JudgedBy) -> bool:
+    """Tell whether an instrument must be heard, and good, all the while that milk counts."""
+    match instrument:
+        case Instrument.HOLD_THERMOMETER:
+            return limits.hold_least_mdegc is not None
+        case Instrument.TANK_GAUGE | Instrument.MILK_METER:
+            return False
+        case _:
+            return True
+
+
+def _is_sound(instrument: Instrument, reading: Reading) -> bool:
+    """Tell whether a reading measures what its instrument does, in order of time."""
+    units = {stream.value: units for stream, units in STREAMS[instrument].items()}
+    offsets = [offset for offset, _ in reading.samples]
+    fits = reading.unit in {unit.value for unit in units.get(reading.stream, frozenset())}
+    return fits and reading.version == READING_VERSION and offsets == sorted(offsets)
+
+
+def _meets(interval: ProvenInterval, since: Sample, until: Sample) -> bool:
+    """Tell whether there is a time between two samples that lies in the interval."""
+    return since[0] < interval.to_ms and interval.from_ms < until[0]
+
+
+def _allows(instrument: Instrument, limits: JudgedBy, value: int) -> bool:
+    match instrument:
+        case Instrument.HOLD_THERMOMETER:
+            least = limits.hold_least_mdegc
+            return least is None or least <= value <= PHYSICAL_MOST_MDEGC
+        case Instrument.OUTLET_THERMOMETER:
+            return PHYSICAL_LEAST_MDEGC <= value <= limits.outlet_most_mdegc
+        case Instrument.DIVERSION_VALVE:
+            return value == _FORWARD
+        case _:
+            return value >= 0
+
+
+def _is_gap(
+    interval: ProvenInterval, limits: JudgedBy, unit: Unit | None, since: Sample, until: Sample
+) -> bool:
+    """Tell whether what lies between two samples can't count: silence; of a total, a fall too.
+
+    Or a rise beyond the line's limit and one step more, if it lies in the interval whole.
+    """
+    if until[0] - since[0] > WATCH_GAP_MS:
+        return True
+    if unit is None:
+        return False
+    rise = until[1] - since[1]
+    inside = interval.from_ms <= since[0] and until[0] <= interval.to_ms
+    if rise <= 1 or limits.flow_max_l_per_h == 0 or not inside:
+        return rise < 0
+    units = exact_volume(unit, rise - 1, limits.density_mg_per_l)
+    return units * HOUR_MS > limits.flow_max_l_per_h * UNITS_PER_BILL * (until[0] - since[0])
+
+
+def apply_refutation(overlay: Overlay, context: BlockContext, call: Call, body: RefuteLot) -> None:
+    """Void the interval, and slash who signed what they could have known."""
+    proven = find_proven(overlay, body.lot)
+    check_contestable(overlay, body.lot, proven, context.time_ms)
+    could_know = check_refutation(overlay, call, body)
+    found = void_intervals(overlay, body.lot, (body.interval,))
+    if could_know:
+        slash_attestors(overlay, proven.attestors, call.sender, found)
+
+
+def void_intervals(overlay: Overlay, lot: Hash, numbers: tuple[int, ...]) -> int:
+    """Void intervals of a lot as fraud; give how many units of it were not found false before."""
+    proven = find_proven(overlay, lot)
+    intervals = tuple(
+        replace(each, void=True) if number in numbers else each
+        for number, each in enumerate(proven.intervals)
+    )
+    PROVEN.put(overlay, replace(proven, intervals=intervals), lot)
+    return find_false(overlay, lot, sum(proven.intervals[number].units for number in numbers))
+
+
+def shown_claims(device: PublicKey, envelopes: tuple[Envelope, ...], chain: Hash) -> list[Claim]:
+    """List a device's signatures under what is shown of it."""
+    return [(device, reading_bytes(chain, each.body), each.signature) for each in envelopes]
+
+
+def _claims(body: RefuteLot, sender: Address, chain: Hash) -> list[Claim]:
+    return shown_claims(body.device, body.envelopes, chain)
+
+
+REFUTATION_LAWS: Final = (Law(RefuteLot, apply_refutation, check_refutation, claims=_claims),)
