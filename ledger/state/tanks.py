@@ -55,9 +55,10 @@ class MilkTank(Struct, frozen=True, array_like=True):
     - `hours` names the hours of which it holds milk, ascending.
     - `debts` are (time, units) that flow took and the tank did not hold, ascending: milk that was
       metered up to that time pays them as it comes in.
-    - The gauge's last level, and of its day (since 1970 in UTC) what came in, what flowed out and
-      how far both are from what the level did. `gauge_credit_units` came in by the chain's account
-      and were not seen to rise yet, `gauge_due_units` left by it and were not seen to fall.
+    - The gauge's last level, and of its day (since 1970 in UTC) what was seen to come in, what
+      flowed out and how far both are from what the level did. `gauge_credit_units` came in by the
+      chain's account and were not seen to rise yet, `gauge_due_units` left by it and were not seen
+      to fall; `gauge_pending_units` flowed out since that level.
 
     A tank that a line draws from before anything came in has no name yet.
     """
@@ -83,6 +84,7 @@ class MilkTank(Struct, frozen=True, array_like=True):
     gauge_drift_units: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] = 0
     gauge_credit_units: WireUnits = Units(0)
     gauge_due_units: WireUnits = Units(0)
+    gauge_pending_units: WireUnits = Units(0)
 
     @property
     def gone_units(self) -> int:

@@ -16,32 +16,12 @@ LITRE = 1_000
 """Steps of a total in mL."""
 
 
-class CollectingTown(Town):
-    """A town with tanks of portions. Unless told otherwise each farm permits the MMU everything."""
+class MeteredTown(Town):
+    """A town whose meters write envelopes, for collections into tanks of portions."""
 
-    def __init__(self, *, litres_a_day: int = 10**6, **parts: object) -> None:
-        super().__init__(**parts)
-        self.mmu = self.address("mmu")
-        self.tank = tank_id(self.mmu, PLANT, "raw")
-        for number in range(len(self.dairy.farm_keys)):
-            self.permit(f"farm-{number}", litres_a_day=litres_a_day)
-
-    def permit(
-        self,
-        farm: str,
-        *,
-        mmu: str = "mmu",
-        collector: str = "carol",
-        litres_a_day: int = 10**6,
-        from_ms: int = 0,
-        until_ms: int = 2**53,
-        meter: bytes = ZERO_HASH,
-    ) -> None:
-        """Write a farm's consent as the law of permits would."""
-        terms = PermitTerms(
-            self.address(mmu), self.address(collector), litres_a_day, from_ms, until_ms
-        )
-        PERMITS.put(self.state, Permit(terms), self.address(farm) + meter)
+    def raw(self, tank: str = "raw") -> bytes:
+        """Name a tank of the MMU's."""
+        return tank_id(self.address("mmu"), PLANT, tank)
 
     def envelope(
         self,
@@ -109,7 +89,7 @@ class CollectingTown(Town):
 
     def portions(self, tank: str = "raw") -> list[tuple[str, int]]:
         """What stands in a tank, oldest first: farms and whole litres."""
-        name = tank_id(self.mmu, PLANT, tank)
+        name = self.raw(tank)
         record = MILK_TANKS.get(self.state, name)
         farms = {self.address(f"farm-{i}"): f"farm-{i}" for i in range(3)}
         return [
@@ -117,3 +97,30 @@ class CollectingTown(Town):
             for hour in (record.hours if record else ())
             for portion in TANK_HOURS.get(self.state, name + epoch_name(hour)).portions
         ]
+
+
+class CollectingTown(MeteredTown):
+    """A town whose farms permit the MMU everything, unless told otherwise."""
+
+    def __init__(self, *, litres_a_day: int = 10**6, **parts: object) -> None:
+        super().__init__(**parts)
+        self.mmu, self.tank = self.address("mmu"), self.raw()
+        for number in range(len(self.dairy.farm_keys)):
+            self.permit(f"farm-{number}", litres_a_day=litres_a_day)
+
+    def permit(
+        self,
+        farm: str,
+        *,
+        mmu: str = "mmu",
+        collector: str = "carol",
+        litres_a_day: int = 10**6,
+        from_ms: int = 0,
+        until_ms: int = 2**53,
+        meter: bytes = ZERO_HASH,
+    ) -> None:
+        """Write a farm's consent as the law of permits would."""
+        terms = PermitTerms(
+            self.address(mmu), self.address(collector), litres_a_day, from_ms, until_ms
+        )
+        PERMITS.put(self.state, Permit(terms), self.address(farm) + meter)

@@ -11,6 +11,7 @@ from ledger.primitives.hashing import Domain, Hash
 from ledger.rules.context import Call
 from ledger.state import tables as t
 from ledger.state.records import Role
+from ledger.types.line import PermitCollector
 from ledger.types.mandate import ChargeMandate, GrantMandate, PriceMode
 from ledger.types.market import (
     AcceptOffer,
@@ -22,20 +23,23 @@ from ledger.types.market import (
 )
 from ledger.types.milk import (
     ChallengeLot,
+    LossReason,
     PackLot,
     PostBond,
     RecordCollection,
     ReleaseBond,
     ResolveChallenge,
     SealRun,
+    WriteOff,
     tank_id,
 )
 from ledger.types.price import FeedPrice, SetSubsidy
 from ledger.types.registry import GrantRole
 from ledger.types.staking import Bond, Unbond
+from ledger.types.tank import MoveMilk
 from ledger.types.transaction import Body
 from tests.support.ledger.dairy import PLANT, bill, key
-from tests.support.ledger.town import Town
+from tests.support.ledger.metering import MINUTE_MS, MeteredTown
 
 LITRES = bill(20)
 LICENCES = {
@@ -48,7 +52,7 @@ LICENCES = {
 }
 
 
-class Story(Town):
+class Story(MeteredTown):
     """A town in which milk was tanked, minted, packed, sold, doubted; stake bonded and slashed."""
 
     def __init__(self) -> None:
@@ -58,6 +62,7 @@ class Story(Town):
             self.must("regulator", GrantRole(role, self.address(who)))
         self.milk()
         self.trade()
+        self.raw_milk()
         self.stakes()
         self.wait(3)
         self.close()
@@ -121,6 +126,19 @@ class Story(Town):
         self.must("alice", granted)
         self.time_ms += 5 * HOUR_MS
         self.must("bob", ChargeMandate(self.mandate, bytes(32), ()))
+
+    def raw_milk(self) -> None:
+        """Collect two farms' milk with their consent, passing some over, and move a part of it."""
+        until_ms = self.time_ms + 30 * DAY_MS
+        permit = PermitCollector(self.address("mmu"), bytes(32), bytes(32), 2_000, until_ms)
+        for farm in ("farm-0", "farm-1"):
+            self.must(farm, permit)
+        self.time_ms += HOUR_MS
+        self.must("mmu", self.collection(litres=60, ago_ms=50 * MINUTE_MS))
+        self.must("mmu", self.collection("meter-1", litres=40, ago_ms=40 * MINUTE_MS))
+        self.must("mmu", self.collection(litres=70, seq=20, start=90_000, ago_ms=20 * MINUTE_MS))
+        self.must("mmu", MoveMilk(PLANT, "raw", "silo", bill(90)))
+        self.must("mmu", WriteOff(self.raw(), bill(5), LossReason.SPILLED))
 
     def stakes(self) -> None:
         voted = key("validator-0").public

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 import ledger
 from ledger.errors.base import InvariantBroken
-from ledger.invariants import audit, check_block
+from ledger.invariants import check_block
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.committee import Committee
@@ -22,33 +22,11 @@ from ledger.state.market import Feed
 from ledger.state.records import Holders, Reason
 from node.tools.audit_records import TABLE_NAMES
 from tests.support.ledger.dairy import bill, key
+from tests.support.ledger.lies import audited, both, change, elsewhere, up
 from tests.support.ledger.story import LITRES, Story
 
 S = Story()
 VALIDATORS = [key(f"validator-{number}").public for number in range(4)]
-
-
-def change(table, name, **fields):
-    """Make a lie that changes some fields of a record; a function is given what a field holds."""
-
-    def lie(o):
-        was = table.get(o, name)
-        given = {k: v(getattr(was, k)) if callable(v) else v for k, v in fields.items()}
-        table.put(o, replace(was, **given), name)
-
-    return lie
-
-
-def up(units):
-    return lambda held: held + units
-
-
-def both(*lies):
-    def lie(o):
-        for each in lies:
-            each(o)
-
-    return lie
 
 
 def reasons(**moved):
@@ -90,16 +68,6 @@ def posing(o):
     t.RUNS.put(o, lot_id, t.run_name(lot_id, lot.mmu))
     t.LOTS.put(o, replace(lot, run=lot_id), lot_id)
     t.ORIGINS.remove(o, lot_id)
-
-
-def elsewhere(table, name, other):
-    """Put a record under another name."""
-
-    def lie(o):
-        table.put(o, table.get(o, name), other)
-        table.remove(o, name)
-
-    return lie
 
 
 def doubled_feed(o):
@@ -219,14 +187,8 @@ RECORDED_ONLY = {
 """Lies that only the whole state, or the chain, gives away."""
 
 
-def audited(state):
-    entries = dict(S.entries()) | dict(state.changes)
-    whole = [(k, v) for k, v in sorted(entries.items()) if v is not None]
-    return audit(whole, state.accumulator, t.parameters(S.state), S.place).findings
-
-
 def test_the_story_itself_holds():
-    assert audited(Overlay(S.state)) == []
+    assert audited(S, Overlay(S.state)) == []
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -234,7 +196,7 @@ def test_an_audit_finds_every_lie_and_says_which(lie):
     state = Overlay(S.state)
     tell, words = LIES[lie]
     tell(state)
-    found = audited(state)
+    found = audited(S, state)
     assert any(words in each for each in found), found
     assert "the state root is not the hash over the records" not in found
 
