@@ -97,13 +97,16 @@ class Archive:
         return ChainEnd(device, boot, seq, Hash(digest))
 
     def after(
-        self, device: PublicKey, number: tuple[int, int], limit: int
+        self, device: PublicKey, number: tuple[int, int], limit: int, since_ms: int = 0
     ) -> list[tuple[Envelope, int]]:
-        """List a device's envelopes after a (boot, number), in order, with their arrivals."""
+        """List a device's envelopes after a (boot, number), in order, with their arrivals.
+
+        Those that ended before a time are left out.
+        """
         rows = self._db.execute(
             "SELECT raw, arrival_ms FROM readings WHERE device = ? AND (boot, seq) > (?, ?) "
-            "ORDER BY boot, seq LIMIT ?",
-            (device, *number, limit),
+            "AND last_ms >= ? ORDER BY boot, seq LIMIT ?",
+            (device, *number, since_ms, limit),
         )
         return [(decode_envelope(raw), arrival_ms) for raw, arrival_ms in rows]
 
@@ -118,6 +121,14 @@ class Archive:
                 "FROM readings WHERE device = ? AND (boot, seq) < (?, ?) AND last_ms < ? LIMIT ?)",
                 (device, *number, before_ms, FORGET_MAX),
             ).rowcount
+
+    def last_arrival_ms(self, device: PublicKey) -> int:
+        """Tell when a device's last envelope came; 0 if none did."""
+        found = self._db.execute(
+            "SELECT arrival_ms FROM readings WHERE device = ? ORDER BY boot DESC, seq DESC LIMIT 1",
+            (device,),
+        ).fetchone()
+        return 0 if found is None else int(found[0])
 
     def envelope_count(self) -> int:
         """Count stored envelopes."""

@@ -43,14 +43,12 @@ class LetterState(StrEnum):
     FAILED = "failed"
 
 
-OPEN: Final = (LetterState.WRITTEN, LetterState.SIGNED, LetterState.SENT)
-
-
 class What(StrEnum):
     """What a letter brings."""
 
     COLLECTION = "collection"
     WINDOW = "window"
+    TAMPERING = "tampering"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,22 +112,23 @@ class Letters:
                 (OLD_LETTERS_MAX,),
             )
 
-    def update(self, letter: Letter) -> None:
-        """Keep what became of a letter, durably."""
+    def update(self, *letters: Letter) -> None:
+        """Keep what became of letters, durably and together."""
         with self._file.transaction() as db:
-            db.execute(
-                "UPDATE letters SET state = ?, raw = ?, txid = ?, valid_until = ?, height = ?, "
-                "detail = ? WHERE number = ?",
-                (
-                    letter.state,
-                    letter.raw,
-                    letter.txid,
-                    letter.valid_until,
-                    letter.height,
-                    letter.detail,
-                    letter.number,
-                ),
-            )
+            for letter in letters:
+                db.execute(
+                    "UPDATE letters SET state = ?, raw = ?, txid = ?, valid_until = ?, "
+                    "height = ?, detail = ? WHERE number = ?",
+                    (
+                        letter.state,
+                        letter.raw,
+                        letter.txid,
+                        letter.valid_until,
+                        letter.height,
+                        letter.detail,
+                        letter.number,
+                    ),
+                )
 
     def open(self) -> list[Letter]:
         """List the letters that are not done with, oldest first."""

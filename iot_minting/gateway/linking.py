@@ -42,10 +42,8 @@ from iot_minting.wire.receipts import SettledEnvelope
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey
 from ledger.state.lines import Tip
-from ledger.types.reading import Reading
+from ledger.types.reading import READING_VERSION, Reading
 
-LINKED_VERSION: Final = 2
-"""The version of readings whose link goes across boots."""
 RECENT_MAX: Final = 1_024
 """Digests of a device kept in memory; the archive knows the older ones."""
 
@@ -138,7 +136,7 @@ class LinkJudge:
         arrival = Arrival(topic, raw, arrival_ms)
         reading: Reading | None = None
         try:
-            opened = open_envelope(arrival, LINKED_VERSION)
+            opened = open_envelope(arrival, READING_VERSION)
             reading = opened.reading
             device = check_sender(self._chain_id, self._registry, opened)
             chain = self._chains.setdefault(device.key, _Chain())

@@ -1,0 +1,197 @@
+"""Cutting: when a line's next window can end, and what is claimed of it (spec §8).
+
+Pure. A window is cut from the envelopes after each device's tip on the chain, so that what is cut
+depends on final blocks and stored envelopes alone: kill the gateway at any point, and it cuts
+again. Any cutting of the same readings counts the same steps; what is chosen here is only when.
+
+- It ends at a sample of the flow meter that every device was heard `MARGIN_MS` past.
+- It is at least `window_ms` long, unless its evidence fills a claim or a device lost its journal.
+- A device that sent nothing for `silence_ms` is declared silent: nothing counts where it alone
+  would have watched, and the line goes on.
+- It waits as long, and no longer, for milk that flowed and is not in the tank on the chain yet.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from iot_minting.gateway.drawing import Drawing, Milk
+from iot_minting.gateway.pieces import Piece
+from ledger.errors.bundle import BundleFault, UnreportedTamper
+from ledger.evidence import Bundle, LineFacts, claim_window, reach, trim_bundle
+from ledger.primitives.hashing import ZERO_HASH
+from ledger.primitives.keys import PublicKey
+from ledger.types.evidence import Instrument, MilkKind
+from ledger.types.reading import Envelope
+from ledger.types.window import INTERVALS_MAX, WindowClaim
+
+Pieces = Mapping[PublicKey, Sequence[Piece]]
+"""By device: its envelopes after its tip, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutRules:
+    """When a window is cut."""
+
+    kind: MilkKind
+    window_ms: int
+    silence_ms: int
+    envelopes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineNow:
+    """A line as the gateway sees it.
+
+    `quiet_ms` says for how long nothing came of a device while the gateway listened, and
+    `short_ms` for how long its window has waited for milk.
+    """
+
+    facts: LineFacts
+    pieces: Pieces
+    tank: Sequence[Milk]
+    quiet_ms: Mapping[PublicKey, int]
+    short_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A claim, and exactly the envelopes behind it."""
+
+    claim: WindowClaim
+    bundle: Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing can be claimed now, and why; `short` if all it waits for is milk in the tank."""
+
+    reason: str
+    detail: str
+    short: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tampering:
+    """A device says that it was tampered with: the chain must hear of it before a window can."""
+
+    envelope: Envelope
+
+
+def cut_window(now: LineNow, rules: CutRules) -> Cut | Wait | Tampering:
+    """Decide on a line's next window."""
+    facts = now.facts
+    bundle, forced = _bundle(now)
+    silent = _silent(now, rules, bundle)
+    to_ms = reach(facts, bundle, silent)
+    through_ms = facts.line.through_ms
+    if to_ms <= through_ms:
+        return _whom_it_waits_for(now, bundle, silent)
+    count = sum(len(envelopes) for envelopes in bundle.values())
+    if to_ms - through_ms < rules.window_ms and count < rules.envelopes_max and not forced:
+        return Wait("young", f"the window has {to_ms - through_ms} ms of {rules.window_ms}")
+    try:
+        return _claim(now, rules, bundle, silent, to_ms)
+    except UnreportedTamper as fault:
+        return Tampering(_tampered(bundle, fault))
+    except BundleFault as fault:
+        return Wait(fault.code, str(fault))
+
+
+def _claim(
+    now: LineNow, rules: CutRules, bundle: Bundle, silent: Set[PublicKey], to_ms: int
+) -> Cut | Wait:
+    facts = now.facts
+    while True:
+        drawing = Drawing(now.tank)
+        claim = claim_window(facts, bundle, rules.kind, to_ms, silent=silent, choose=drawing.choose)
+        if drawing.missing_units and now.short_ms < rules.silence_ms:
+            why = f"{drawing.missing_units} units flowed that are not collected yet"
+            return Wait("short_tank", why, short=True)
+        fits = len(claim.intervals) <= INTERVALS_MAX
+        if fits and claim.readings_count <= rules.envelopes_max:
+            return Cut(claim, trim_bundle(facts, bundle, claim))
+        earlier_ms = _flow_sample_by(facts, bundle, (facts.line.through_ms + to_ms) // 2)
+        if earlier_ms is None:
+            return Wait("too_large", f"no window of {claim.readings_count} envelopes can be shown")
+        to_ms = earlier_ms
+
+
+def _bundle(now: LineNow) -> tuple[Bundle, bool]:
+    """Give the envelopes of the next window; tell whether it must end before a break of a chain.
+
+    A window may begin with a device's new chain, never hold one in its middle.
+    """
+    before = {key: _unbroken(pieces) for key, pieces in now.pieces.items()}
+    if all(len(before[key]) == len(pieces) for key, pieces in now.pieces.items()):
+        return _envelopes(before), False
+    if reach(now.facts, _envelopes(before)) > now.facts.line.through_ms:
+        return _envelopes(before), True
+    after = {
+        key: _unbroken(pieces[len(before[key]) :] or pieces) for key, pieces in now.pieces.items()
+    }
+    return _envelopes(after), False
+
+
+def _envelopes(pieces: Pieces) -> dict[PublicKey, list[Envelope]]:
+    return {key: [piece.envelope for piece in each] for key, each in pieces.items()}
+
+
+def _unbroken(pieces: Sequence[Piece]) -> Sequence[Piece]:
+    """Give a device's pieces up to where it lost its journal."""
+    for place, piece in enumerate(pieces):
+        if place and piece.reading.previous == ZERO_HASH:
+            return pieces[:place]
+    return pieces
+
+
+def _silent(now: LineNow, rules: CutRules, bundle: Bundle) -> frozenset[PublicKey]:
+    """Name the devices that the window is not kept waiting for: none if all of them are quiet."""
+    facts = now.facts
+    expected = {
+        each.device
+        for each in facts.within(facts.line.through_ms, 2**63)
+        if each.device in facts.tips or bundle.get(each.device)
+    }
+    quiet = {key for key in expected if now.quiet_ms.get(key, 0) >= rules.silence_ms}
+    return frozenset() if quiet == expected else frozenset(quiet)
+
+
+def _whom_it_waits_for(now: LineNow, bundle: Bundle, silent: Set[PublicKey]) -> Wait:
+    facts = now.facts
+    heard = {}
+    for each in facts.within(facts.line.through_ms, 2**63):
+        tip, pieces = facts.tips.get(each.device), bundle.get(each.device, ())
+        if (tip is None and not pieces) or each.device in silent:
+            continue
+        last_ms = pieces[-1].reading().last_ms if pieces else 0
+        heard[max(last_ms, tip.time_ms if tip else 0), each.device] = each.device
+    if not heard:
+        return Wait("unheard", "no device was heard yet")
+    (last_ms, _), device = min(heard.items())
+    kind = facts.devices[device].instrument
+    if kind is Instrument.FLOW_METER and not bundle.get(device):
+        return Wait("silent", f"the flow meter {device.hex()} says nothing")
+    return Wait("silent", f"{kind} {device.hex()} was last heard at {last_ms} ms")
+
+
+def _flow_sample_by(facts: LineFacts, bundle: Bundle, by_ms: int) -> int | None:
+    """Give the last sample of the flow meter up to a time, within the window; None if none is."""
+    meter = facts.flow_at(facts.line.through_ms)
+    found = None
+    for envelope in bundle.get(meter.device, ()) if meter else ():
+        reading = envelope.reading()
+        for offset_ms, _ in reading.samples:
+            at_ms = reading.t0_ms + offset_ms
+            if facts.line.through_ms < at_ms <= by_ms:
+                found = at_ms
+    return found
+
+
+def _tampered(bundle: Bundle, fault: UnreportedTamper) -> Envelope:
+    """Find the envelope that a fault names."""
+    number = fault.numbers["boot"], fault.numbers["seq"]
+    for envelope in bundle[PublicKey(bytes.fromhex(str(fault.numbers["device"])))]:
+        reading = envelope.reading()
+        if (reading.boot, reading.seq) == number:
+            return envelope
+    raise AssertionError("the judge names an envelope of the bundle")

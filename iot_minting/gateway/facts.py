@@ -1,0 +1,36 @@
+"""Facts: what final blocks say that the gateway acts by."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from iot_minting.gateway.collecting import Meter
+from iot_minting.gateway.drawing import Milk
+from ledger.evidence import LineFacts
+from ledger.params import Parameters
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFacts:
+    """All that concerns one MMU, as of the final block of a height or a later one.
+
+    `tanks` holds what each of its tanks may still give, `meters` those of its plants.
+    """
+
+    height: int
+    time_ms: int
+    rules: Parameters
+    lines: Mapping[Hash, LineFacts]
+    tanks: Mapping[Hash, Sequence[Milk]]
+    meters: Mapping[PublicKey, Meter]
+    attestors: tuple[PublicKey, ...]
+
+
+class FactsSource(Protocol):
+    """Where facts come from. It raises a `ClientFault` if no node answers."""
+
+    async def fetch(self) -> ChainFacts:
+        """Give the facts as of the last final block."""
+        ...

@@ -1,0 +1,181 @@
+"""The minter's core: from final blocks and stored envelopes to what is brought onto the chain.
+
+Pure. `step` is given all there is and says what to do; what it remembers (pauses, when it last
+looked) only spares work, so a restart forgets nothing that counts.
+
+- Of each meter what rose is brought into the tank every `collect_ms`.
+- Of each line the next window is claimed as soon as it can be (`cutting`).
+- What the chain or the attestors refuse is built anew from the same readings, after a pause that
+  doubles up to `PAUSE_MAX_MS`.
+"""
+
+from collections.abc import Callable, Set
+from dataclasses import dataclass, field
+from typing import Final
+
+from iot_minting.gateway.collecting import (
+    Collection,
+    CollectRules,
+    Meter,
+    plan_collection,
+    why_not,
+)
+from iot_minting.gateway.cutting import Cut, CutRules, LineNow, Tampering, Wait, cut_window
+from iot_minting.gateway.facts import ChainFacts
+from iot_minting.gateway.pieces import Piece
+from ledger.evidence import LineFacts
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import PublicKey
+from ledger.types.reading import Envelope
+
+PAUSE_MS: Final = 2_000
+PAUSE_MAX_MS: Final = 120_000
+LOOK_MS: Final = 1_000
+"""How often a line is looked at: to judge a window takes its time."""
+LATE_ROOM_MS: Final = 600_000
+"""Milk is brought so long before the law has it too late at least."""
+BEGINNING: Final = (-1, -1)
+"""Before a device's first envelope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Have a window attested, and bring it onto the chain."""
+
+    line: Hash
+    cut: Cut
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tell the chain that a device says that it was tampered with."""
+
+    device: PublicKey
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """A line or a meter waits for something, for people to know."""
+
+    subject: str
+    reason: str
+    detail: str
+
+
+Action = Collection | Claim | Report | Waits
+
+FindPieces = Callable[[PublicKey, tuple[int, int], int], list[Piece]]
+"""Gives a device's pieces after a number that did not end before a time."""
+LastArrival = Callable[[PublicKey], int]
+
+
+@dataclass(slots=True)
+class _Pace:
+    """How fast a subject goes."""
+
+    next_ms: int = 0
+    pause_ms: int = PAUSE_MS
+
+
+@dataclass(slots=True)
+class MinterCore:
+    """Decides for all lines and meters of one MMU. `started_ms`: since when it listens."""
+
+    cut: CutRules
+    collect_ms: int
+    started_ms: int
+    _paces: dict[bytes, _Pace] = field(default_factory=dict)
+    _short_ms: dict[Hash, int] = field(default_factory=dict)
+
+    def step(
+        self,
+        now_ms: int,
+        facts: ChainFacts,
+        pieces: FindPieces,
+        arrival: LastArrival,
+        busy: Set[bytes],
+    ) -> list[Action]:
+        """Decide what can be decided by now; `busy` subjects have something under way."""
+        actions: list[Action] = []
+        for key, meter in sorted(facts.meters.items()):
+            if self._may_go(key, now_ms, busy):
+                actions += self._collect(now_ms, facts, meter, pieces)
+        for name, line in sorted(facts.lines.items()):
+            if self._may_go(name, now_ms, busy):
+                self._pace(name).next_ms = now_ms + LOOK_MS
+                actions += self._look(now_ms, facts, line, pieces, arrival, busy)
+        return actions
+
+    def refused(self, subject: bytes, now_ms: int) -> None:
+        """Let a subject pause: what it brought was refused."""
+        pace = self._pace(subject)
+        pace.next_ms = now_ms + pace.pause_ms
+        pace.pause_ms = min(2 * pace.pause_ms, PAUSE_MAX_MS)
+
+    def brought(self, subject: bytes) -> None:
+        """Note that what a subject brought is final."""
+        self._pace(subject).pause_ms = PAUSE_MS
+
+    def _pace(self, subject: bytes) -> _Pace:
+        return self._paces.setdefault(subject, _Pace())
+
+    def _may_go(self, subject: bytes, now_ms: int, busy: Set[bytes]) -> bool:
+        return subject not in busy and now_ms >= self._pace(subject).next_ms
+
+    def _collect(
+        self, now_ms: int, facts: ChainFacts, meter: Meter, pieces: FindPieces
+    ) -> list[Action]:
+        rules = CollectRules(
+            facts.rules.density_mg_per_l,
+            facts.time_ms - facts.rules.collection_late_ms_max + LATE_ROOM_MS,
+            facts.time_ms + facts.rules.clock_skew_ms_max,
+        )
+        after = min(stretch.after for stretch in meter.open)
+        held = pieces(meter.key, after, rules.earliest_ms)
+        self._pace(meter.key).next_ms = now_ms + self.collect_ms
+        if (found := plan_collection(meter, held, rules, due=True)) is not None:
+            return [found]
+        why = why_not(meter, held)
+        return [Waits(f"meter {meter.key.hex()}", "not_collected", why)] if why else []
+
+    def _look(
+        self,
+        now_ms: int,
+        facts: ChainFacts,
+        line: LineFacts,
+        pieces: FindPieces,
+        arrival: LastArrival,
+        busy: Set[bytes],
+    ) -> list[Action]:
+        name, devices = line.line_id, [each.device for each in line.line.devices]
+        now = LineNow(
+            line,
+            {key: pieces(key, _tip(line, key), 0) for key in devices},
+            facts.tanks.get(Hash(line.line.tank), ()),
+            {key: now_ms - max(arrival(key), self.started_ms) for key in devices},
+            now_ms - self._short_ms.get(name, now_ms),
+        )
+        match cut_window(now, self.cut):
+            case Cut() as cut if cut.claim.to_ms > facts.time_ms + facts.rules.clock_skew_ms_max:
+                return [Waits(_named(line), "future", "its instruments are ahead of the chain")]
+            case Cut() as cut:
+                self._short_ms.pop(name, None)
+                return [Claim(name, cut)]
+            case Tampering(envelope=envelope):
+                device = PublicKey(envelope.reading().device)
+                may = self._may_go(device, now_ms, busy)
+                return [Report(device, envelope)] if may else []
+            case Wait() as wait:
+                if wait.short:
+                    self._short_ms.setdefault(name, now_ms)
+                return [Waits(_named(line), wait.reason, wait.detail)]
+
+
+def _tip(line: LineFacts, device: PublicKey) -> tuple[int, int]:
+    tip = line.tips.get(device)
+    return BEGINNING if tip is None else (tip.boot, tip.seq)
+
+
+def _named(line: LineFacts) -> str:
+    return f"line {line.line.plant}/{line.line.name}"

@@ -1,0 +1,51 @@
+"""Pieces: stored envelopes as the minter's cores look at them."""
+
+from dataclasses import dataclass
+
+from ledger.types.reading import Envelope, Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """An envelope of a device's chain, read, and when it came."""
+
+    envelope: Envelope
+    reading: Reading
+    arrival_ms: int
+
+    @classmethod
+    def of(cls, envelope: Envelope, arrival_ms: int) -> "Piece":
+        """Read a stored envelope."""
+        return cls(envelope, envelope.reading(), arrival_ms)
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """Give its place in its device's order: boot and number."""
+        return self.reading.boot, self.reading.seq
+
+    @property
+    def first_ms(self) -> int:
+        """Give the time of the first sample."""
+        return self.reading.t0_ms + self.reading.samples[0][0]
+
+    @property
+    def last_ms(self) -> int:
+        """Give the time of the last sample."""
+        return self.reading.last_ms
+
+    @property
+    def first_value(self) -> int:
+        """Give the first sample's value."""
+        return self.reading.samples[0][1]
+
+    @property
+    def last_value(self) -> int:
+        """Give the last sample's value."""
+        return self.reading.samples[-1][1]
+
+    def start(self) -> tuple[int, int]:
+        """Give time and value of the first sample after the last fall of a total."""
+        samples = self.reading.samples
+        falls = [i for i in range(1, len(samples)) if samples[i][1] < samples[i - 1][1]]
+        offset_ms, value = samples[falls[-1] if falls else 0]
+        return self.reading.t0_ms + offset_ms, value

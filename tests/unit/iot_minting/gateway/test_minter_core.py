@@ -1,0 +1,95 @@
+"""The minter's core: it acts once a subject, pauses when refused, and says what it waits for."""
+
+import pytest
+
+from iot_minting.gateway.collecting import Collection
+from iot_minting.gateway.minting import PAUSE_MAX_MS, PAUSE_MS, Claim, Report, Waits
+from ledger.params import MARGIN_MS
+from ledger.types.evidence import Instrument
+from tests.support.evidence.rig import START_MS, good_value
+from tests.support.minting.model_plant import ModelPlant
+
+NOW_MS = START_MS + 1_000_000
+
+
+@pytest.fixture
+def plant(tmp_path):
+    plant = ModelPlant(tmp_path / "mint.sqlite")
+    yield plant
+    plant.archive.close()
+
+
+def run(plant, seconds=100):
+    plant.rig.run(seconds)
+    plant.meter.measure([(at, at) for at in range(0, seconds * 1_000 + 1, 1_000)])
+    for device in plant.devices:
+        for envelope in device.envelopes:
+            plant.deliver(envelope)
+
+
+def kinds(actions):
+    return [type(each) for each in actions]
+
+
+def test_a_meter_and_a_line_are_brought_onto_the_chain(plant):
+    run(plant)
+    assert kinds(plant.step(NOW_MS)) == [Collection, Claim]
+    assert (plant.collected, plant.counted) == (100_000_000, 100_000 - MARGIN_MS)
+    assert kinds(plant.step(NOW_MS + 60_000)) == [Waits], "all of it is brought"
+
+
+def test_a_busy_subject_is_left_alone(plant):
+    run(plant)
+    (name,) = plant.facts(NOW_MS).lines
+    busy = frozenset({name, plant.meter.public})
+    actions = plant.core.step(
+        NOW_MS, plant.facts(NOW_MS), plant.shelf.after, plant.archive.last_arrival_ms, busy
+    )
+    assert actions == []
+
+
+def test_what_is_refused_is_built_anew_after_a_pause_that_doubles(plant):
+    run(plant)
+    plant.refuse = lambda action: True
+    now_ms, pause_ms = NOW_MS, PAUSE_MS
+    for _ in range(12):
+        (claim,) = [each for each in plant.step(now_ms) if isinstance(each, Claim)]
+        plant.core.refused(claim.line, now_ms)
+        assert not [e for e in plant.step(now_ms + pause_ms - 1) if isinstance(e, Claim)]
+        now_ms, pause_ms = now_ms + pause_ms, min(2 * pause_ms, PAUSE_MAX_MS)
+    plant.refuse = lambda action: False
+    plant.core.brought(claim.line)
+    plant.settle(now_ms)
+    assert plant.counted == 100_000 - MARGIN_MS
+
+
+def test_tampering_is_reported_once_a_pause(plant):
+    run(plant)
+    hold = plant.rig.of(Instrument.HOLD_THERMOMETER)
+    plant.deliver(hold.sign([(101_000, 75_000)], tamper=True))
+    for device in plant.rig.devices:
+        device.measure(
+            [(at, good_value(device.instrument, at)) for at in range(102_000, 200_000, 1_000)]
+        )
+        for envelope in device.envelopes:
+            plant.deliver(envelope)
+    found = [each for each in plant.step(NOW_MS) if isinstance(each, Report)]
+    assert [each.device for each in found] == [hold.public]
+    plant.core.refused(hold.public, NOW_MS)
+    assert not [e for e in plant.step(NOW_MS + 1_500) if isinstance(e, Report)]
+
+
+def test_milk_that_is_short_is_waited_for_no_longer_than_a_silence(plant):
+    plant.tank = []
+    run(plant)
+    (waits,) = [each for each in plant.step(NOW_MS) if isinstance(each, Waits)]
+    assert waits.reason == "short_tank"
+    assert not [e for e in plant.step(NOW_MS + 590_000) if isinstance(e, Claim)]
+    (claim,) = [e for e in plant.step(NOW_MS + 600_000) if isinstance(e, Claim)]
+    assert claim.cut.claim.units == 0
+
+
+def test_a_window_ahead_of_the_chain_waits(plant):
+    run(plant, seconds=300)
+    actions = plant.step(START_MS + 10_000)
+    assert [e.reason for e in actions if isinstance(e, Waits)] == ["future"]
