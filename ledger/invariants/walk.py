@@ -11,6 +11,7 @@ import msgspec
 
 from ledger.invariants.holdings import ACCOUNT_NAMES, HOLDINGS, HOLDINGS_OF
 from ledger.invariants.licences import LicenceRelations
+from ledger.invariants.lines import LineRelations
 from ledger.invariants.lots import LotRelations
 from ledger.invariants.origins import OriginRelations
 from ledger.invariants.place import Place
@@ -69,6 +70,7 @@ class _Walk:
             TradeRelations(place),
             PoolRelations(),
             LicenceRelations(place),
+            LineRelations(),
         )
         self._books: Supply | None = None
         self._sums: dict[bytes, Callable[[bytes, bytes], None]] = {

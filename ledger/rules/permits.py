@@ -33,9 +33,7 @@ PERMIT_MS_MAX: Final = 400 * DAY_MS
 
 
 def check_permit(reader: Reader, farm: Address, body: PermitCollector) -> None:
-    """Raise unless the farm may permit this: its own meter, and a licensed MMU."""
-    if not has_role(reader, Role.MMU, body.mmu):
-        raise RoleNotHeld(holder=body.mmu.hex(), role=Role.MMU)
+    """Raise unless the farm may decide on this: all its meters, or one of its own."""
     if body.meter == ALL_METERS:
         return
     meter = DEVICES.get(reader, body.meter)
@@ -56,6 +54,9 @@ def write_permit(overlay: Overlay, farm: Address, body: PermitCollector, now_ms:
         raise PermitTooLong(until_ms=body.until_ms, latest_ms=now_ms + PERMIT_MS_MAX)
     name = permit_name(farm, body.meter)
     held, over = PERMITS.get(overlay, name), body.until_ms <= now_ms
+    # A permit is withdrawn from an MMU that has lost its licence, too.
+    if not over and not has_role(overlay, Role.MMU, body.mmu):
+        raise RoleNotHeld(holder=body.mmu.hex(), role=Role.MMU)
     until_ms = max(now_ms, body.until_ms)
     terms = PermitTerms(body.mmu, body.collector, body.litres_a_day, now_ms, until_ms)
     if held is None:

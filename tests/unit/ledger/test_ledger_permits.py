@@ -9,7 +9,7 @@ from ledger.state.lines import PERMIT_TERMS_MAX
 from ledger.state.records import NOBODY, Role
 from ledger.state.tables import PERMITS, permit_name
 from ledger.types.line import PermitCollector
-from ledger.types.registry import GrantRole
+from ledger.types.registry import GrantRole, RevokeRole
 from tests.support.ledger.dairy import NOW_MS, Dairy, bill, key
 from tests.support.ledger.town import PURSES, Town
 
@@ -129,6 +129,13 @@ def test_a_farm_permits_its_own_meters_alone(town, meter, who, code):
 
 def test_milk_goes_to_a_licensed_mmu(town):
     assert permit(town, mmu=town.address("bob")) == "role_not_held"
+
+
+def test_a_permit_is_withdrawn_from_who_lost_the_licence(town):
+    assert permit(town, mmu=OTHER) == ""
+    assert town.do("regulator", RevokeRole(Role.MMU, OTHER)) == ""
+    assert permit(town, mmu=OTHER) == "role_not_held"
+    assert permit(town, mmu=OTHER, until_ms=0) == ""
 
 
 def test_consent_is_renewed_within_400_days(town):
