@@ -6,21 +6,21 @@ all must find. Gateways build claims with it and attestors check them. Pure, lik
     facts     what final blocks say of a line
     tracks    one device's linked envelopes, sample by sample
     limits    which sample lets milk count
-    judging   what became of each step of the flow
-    windows   from readings to a claim, and from a claim back to its readings
+    watching  a device in its place on the line
+    flowing, vats, judging    what became of each step of the flow
+    windows   a line's readings of one window, read and judged
+    claims    from readings to a claim, and from a claim back to its readings
 """
 
-from ledger.evidence.facts import Bundle, LineFacts
-from ledger.evidence.showing import tip_after
-from ledger.evidence.windows import (
-    JudgedWindow,
+from ledger.evidence.claims import (
     check_window,
     claim_window,
     claimed_envelopes,
     evidence_root,
-    reach,
-    trim_bundle,
 )
+from ledger.evidence.facts import Bundle, LineFacts
+from ledger.evidence.showing import tip_after
+from ledger.evidence.windows import JudgedWindow, reach, trim_bundle
 
 __all__ = [
     "Bundle",

@@ -10,54 +10,17 @@ nothing, and what a claimant may still choose (to wait, to cut, to call a device
 less) never adds a drop.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
+from ledger.evidence.flowing import near_pairs, pairs_of
 from ledger.evidence.limits import DIVERTED, WATCHERS, Limits
 from ledger.evidence.spans import Spans, clip, covers, intersect, merge, subtract
-from ledger.evidence.tracks import Track
-from ledger.params import (
-    BATCH_HOLD_MS,
-    COLD_VOID_MS,
-    HOUR_MS,
-    MARGIN_MS,
-    WATCH_GAP_MS,
-    Parameters,
-)
-from ledger.primitives.amounts import UNITS_PER_BILL
-from ledger.rules.measure import exact_volume
-from ledger.state.lines import FOR_EVER_MS, Line
+from ledger.evidence.vats import keep_drains
+from ledger.evidence.watching import Watch
+from ledger.params import COLD_VOID_MS, WATCH_GAP_MS, Parameters
+from ledger.state.lines import Line
 from ledger.types.evidence import HeatProcess, Instrument
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """A device's part in a window: its samples, and when they may serve.
-
-    - `from_ms`, `until_ms`: when it stands on the line.
-    - `force`: when it is calibrated and not stopped.
-    - `linked`: it spoke before this window's readings, so no silence of its own is excused.
-    - `silent`: it is not heard past the window, so what it would say next is unknown.
-    """
-
-    track: Track
-    from_ms: int
-    until_ms: int
-    force: Spans
-    linked: bool
-    silent: bool
-
-    def duty(self) -> tuple[int, int]:
-        """Give the time in which it must see all that counts; none before it is first heard."""
-        times = self.track.times
-        first_ms = 0 if self.linked else (times[0] if times else FOR_EVER_MS)
-        return max(self.from_ms, first_ms), self.until_ms
-
-    def serving(self) -> Spans:
-        """Give when what it shows may serve."""
-        served = clip(self.force, self.from_ms, self.until_ms)
-        return clip(served, 0, self.track.heard_ms - MARGIN_MS) if self.silent else served
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +33,12 @@ class Step:
     counts: bool
     diverted: bool
     still: bool
-    """No gauge of the line fell: it may have been cleaning."""
+    """No gauge of the line fell."""
+
+    @property
+    def cleans(self) -> bool:
+        """Tell whether it may have been cleaning: it neither counts nor flows back."""
+        return self.still and not self.counts and not self.diverted
 
 
 def judge_steps(
@@ -84,13 +52,13 @@ def judge_steps(
     diverted = _all_diverted(places[Instrument.DIVERSION_VALVE])
     good = {kind: [_good_spans(each, limits) for each in places[kind]] for kind in WATCHERS}
     if line.process is HeatProcess.BATCH:
-        _keep_drains(line, rules, limits, places, good, flow)
+        keep_drains(line, rules, places, good, flow)
     else:
         _void_cold(places[Instrument.HOLD_THERMOMETER], good, limits, diverted)
     level = [_level_spans(each) for each in places[Instrument.TANK_GAUGE]]
-    serving, near = flow.serving(), _flow_near(flow.track, line, rules)
+    serving, near = flow.serving(), near_pairs(flow.track, line, rules)
     steps = []
-    for (begin, end, rise), sound in zip(_pairs(flow.track), near, strict=True):
+    for (begin, end, rise), sound in zip(pairs_of(flow.track), near, strict=True):
         counts = (
             sound
             and begin < end
@@ -108,13 +76,6 @@ def judge_steps(
             )
         )
     return steps
-
-
-def _pairs(track: Track) -> Iterable[tuple[int, int, int]]:
-    """List (from, to, rise): a total that fell was reset, and counts from its first sample."""
-    times, values = track.times, track.values
-    for i in range(1, len(times)):
-        yield times[i - 1], times[i], max(0, values[i] - values[i - 1])
 
 
 def _watched(devices: Sequence[Watch], good: Sequence[Spans], begin: int, end: int) -> bool:
@@ -203,105 +164,3 @@ def _level_spans(gauge: Watch) -> Spans:
         for i in range(1, len(track.times))
         if track.joined[i] and track.values[i] >= track.values[i - 1]
     )
-
-
-def _flow_near(track: Track, line: Line, rules: Parameters) -> list[bool]:
-    """Tell of each pair whether the flow meter is good itself: near samples, no reset, not fast.
-
-    Over any stretch it may rise by the limit times the time, and one step of its own. What goes
-    beyond voids the stretch from where it began to run ahead.
-    """
-    times, values = track.times, track.values
-    near = [
-        track.joined[i]
-        and values[i] >= values[i - 1] >= 0
-        and times[i] - times[i - 1] <= WATCH_GAP_MS
-        for i in range(1, len(times))
-    ]
-    if line.process is HeatProcess.CONTINUOUS and track.unit is not None:
-        _void_fast(track, line, rules, near)
-    return near
-
-
-def _void_fast(track: Track, line: Line, rules: Parameters, near: list[bool]) -> None:
-    assert track.unit is not None
-    a_step = exact_volume(track.unit, 1, rules.density_mg_per_l) * HOUR_MS
-    per_ms = line.flow_max_l_per_h * UNITS_PER_BILL
-    ahead, begun = Fraction(0), 1
-    for i in range(1, len(track.times)):
-        rise = max(0, track.values[i] - track.values[i - 1])
-        if ahead == 0:
-            begun = i
-        ahead += rise * a_step - per_ms * (track.times[i] - track.times[i - 1])
-        if ahead > a_step:
-            near[begun - 1 : i] = [False] * (i - begun + 1)
-            ahead = Fraction(0)
-        ahead = max(ahead, Fraction(0))
-
-
-def _keep_drains(
-    line: Line,
-    rules: Parameters,
-    limits: Limits,
-    places: Mapping[Instrument, list[Watch]],
-    good: Mapping[Instrument, list[Spans]],
-    flow: Watch,
-) -> None:
-    """Let a vat's hold thermometers be good while what it held drains, and at no other time.
-
-    One hold serves one drain: it begins once every thermometer of the vat was good for its half
-    hour, with nothing flowing; it ends when a gauge rises, or before more than the vat's litres
-    have drained. A hold and its drain stand in one window.
-    """
-    holds = good[Instrument.HOLD_THERMOMETER]
-    on_duty = [
-        spans
-        for watch, spans in zip(places[Instrument.HOLD_THERMOMETER], holds, strict=True)
-        if watch.linked or watch.track.times
-    ]
-    hot = on_duty[0] if on_duty else []
-    for spans in on_duty[1:]:
-        hot = intersect(hot, spans)
-    rises = [
-        track.times[i - 1]
-        for track in (each.track for each in places[Instrument.TANK_GAUGE])
-        for i in range(1, len(track.times))
-        if track.values[i] > track.values[i - 1]
-    ]
-    pairs = [pair for pair in _pairs(flow.track) if pair[2]]
-    drains = []
-    held = [(begin, end) for begin, end in hot if end - begin >= BATCH_HOLD_MS]
-    for number, (begin, _) in enumerate(held):
-        ready_ms = begin + BATCH_HOLD_MS
-        if any(first < ready_ms and last > begin for first, last, _ in pairs):
-            continue
-        stop_ms = min((at for at in rises if at >= begin), default=FOR_EVER_MS)
-        if number + 1 < len(held):
-            stop_ms = min(stop_ms, held[number + 1][0])
-        if places[Instrument.TANK_GAUGE] and stop_ms > ready_ms:
-            drains.append((ready_ms, _drained_by(line, rules, pairs, flow, ready_ms, stop_ms)))
-    kept = merge(drain for drain in drains if drain[1] > drain[0])
-    holds[:] = [kept for _ in holds]
-
-
-def _drained_by(
-    line: Line,
-    rules: Parameters,
-    pairs: Sequence[tuple[int, int, int]],
-    flow: Watch,
-    ready_ms: int,
-    stop_ms: int,
-) -> int:
-    """Give until when a drain stays within the vat's litres."""
-    if flow.track.unit is None:
-        return ready_ms
-    drained, until_ms = 0, ready_ms
-    for first, last, rise in pairs:
-        if first < ready_ms:
-            continue
-        drained += rise
-        over = exact_volume(flow.track.unit, drained, rules.density_mg_per_l) > line.vat_units
-        if last > stop_ms or over:
-            break
-        until_ms = last
-    return until_ms

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
-from ledger.evidence.judging import Watch
 from ledger.evidence.tracks import ReadEnvelope
+from ledger.evidence.watching import Watch
 from ledger.params import MARGIN_MS
 from ledger.state.lines import Tip
 from ledger.types.evidence import Instrument

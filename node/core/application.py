@@ -44,7 +44,7 @@ from ledger.transition import (
 from ledger.types.block import BLOCK_BYTES_MAX, Block, Header, decode_block
 from ledger.types.staking import SubmitEvidence
 from ledger.types.transaction import Transaction, TxId, decode_transaction
-from node.core.blocktree import BlockTree, Executed, Tip
+from node.core.blocktree import BlockTree, ChainHead, Executed
 from node.core.draws import Drawer, Vrf
 from node.core.mempool import Mempool
 from node.core.plans import plan_after
@@ -103,7 +103,7 @@ class Application:
         self.chain_id = chain_id
         self.store = store
         self._vrf = vrf
-        self._tree = BlockTree(Tip(Hash(head.hash), head.height, head.time_ms), store)
+        self._tree = BlockTree(ChainHead(Hash(head.hash), head.height, head.time_ms), store)
         self.plan = plan_after(store, head.height)
 
     @property
@@ -112,7 +112,7 @@ class Application:
         return self._tree.tip.height
 
     @property
-    def tip(self) -> Tip:
+    def tip(self) -> ChainHead:
         """Give hash, height and time of the last final block."""
         return self._tree.tip
 
@@ -326,7 +326,7 @@ class Application:
         executed = self._tree.get(parsed.hash)
         return executed is not None and executed.raw == parsed.raw
 
-    def _check_commitments(self, header: Header, parsed: Parsed, parent: Tip) -> None:
+    def _check_commitments(self, header: Header, parsed: Parsed, parent: ChainHead) -> None:
         """Raise `BlockFault` unless what the header says without execution holds."""
         plan = self.plan
         if header.chain_id != self.chain_id or header.epoch != plan.epoch:

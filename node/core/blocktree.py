@@ -34,7 +34,7 @@ class Executed:
 
 
 @dataclass(frozen=True, slots=True)
-class Tip:
+class ChainHead:
     """The last final block, as far as its children need to know it."""
 
     hash: Hash
@@ -45,7 +45,7 @@ class Tip:
 class BlockTree:
     """Executed blocks above the final one."""
 
-    def __init__(self, tip: Tip, stored: Reader) -> None:
+    def __init__(self, tip: ChainHead, stored: Reader) -> None:
         self.tip = tip
         self._stored = stored
         self._blocks: dict[Hash, Executed] = {}
@@ -67,7 +67,7 @@ class BlockTree:
         """Give the state after the last final block."""
         return self._stored if self._unsettled is None else self._unsettled.overlay
 
-    def header_facts(self, block_hash: Hash) -> Tip | None:
+    def header_facts(self, block_hash: Hash) -> ChainHead | None:
         """Give height and time of a possible parent, or None if it isn't known."""
         if block_hash == self.tip.hash:
             return self.tip
@@ -75,7 +75,7 @@ class BlockTree:
         if executed is None:
             return None
         header = executed.block.header
-        return Tip(block_hash, header.height, header.time_ms)
+        return ChainHead(block_hash, header.height, header.time_ms)
 
     def add(self, executed: Executed) -> None:
         """Keep a block whose parent is here."""
@@ -97,7 +97,7 @@ class BlockTree:
             return []
         chain.reverse()
         last = chain[-1]
-        self.tip = Tip(last.hash, last.block.header.height, last.block.header.time_ms)
+        self.tip = ChainHead(last.hash, last.block.header.height, last.block.header.time_ms)
         self._unsettled = last
         self._prune()
         return chain

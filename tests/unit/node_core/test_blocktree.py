@@ -10,11 +10,11 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.scalars import View
 from ledger.state import Overlay
 from ledger.types.block import Block, decode_block
-from node.core.blocktree import BLOCKS_MAX, BlockTree, Executed, Tip
+from node.core.blocktree import BLOCKS_MAX, BlockTree, ChainHead, Executed
 from tests.support.ledger.dairy import Dairy
 from tests.support.node.cluster import Cluster
 
-ROOT = Tip(Hash(bytes(32)), 0, 0)
+ROOT = ChainHead(Hash(bytes(32)), 0, 0)
 
 
 def sample() -> Executed:

@@ -1,0 +1,52 @@
+"""Flow: what a flow meter's total rose between its samples, and where it ran too fast."""
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from ledger.evidence.tracks import Track
+from ledger.params import HOUR_MS, WATCH_GAP_MS, Parameters
+from ledger.primitives.amounts import UNITS_PER_BILL
+from ledger.rules.measure import exact_volume
+from ledger.state.lines import Line
+from ledger.types.evidence import HeatProcess
+
+
+def pairs_of(track: Track) -> Iterable[tuple[int, int, int]]:
+    """List (from, to, rise): a total that fell was reset, and counts from its first sample."""
+    times, values = track.times, track.values
+    for i in range(1, len(times)):
+        yield times[i - 1], times[i], max(0, values[i] - values[i - 1])
+
+
+def near_pairs(track: Track, line: Line, rules: Parameters) -> list[bool]:
+    """Tell of each pair whether the flow meter is good itself: near samples, no reset, not fast.
+
+    Over any stretch it may rise by the limit times the time, and one step of its own. What goes
+    beyond voids the stretch from where it began to run ahead.
+    """
+    times, values = track.times, track.values
+    near = [
+        track.joined[i]
+        and values[i] >= values[i - 1] >= 0
+        and times[i] - times[i - 1] <= WATCH_GAP_MS
+        for i in range(1, len(times))
+    ]
+    if line.process is HeatProcess.CONTINUOUS and track.unit is not None:
+        _void_fast(track, line, rules, near)
+    return near
+
+
+def _void_fast(track: Track, line: Line, rules: Parameters, near: list[bool]) -> None:
+    assert track.unit is not None
+    a_step = exact_volume(track.unit, 1, rules.density_mg_per_l) * HOUR_MS
+    per_ms = line.flow_max_l_per_h * UNITS_PER_BILL
+    ahead, begun = Fraction(0), 1
+    for i in range(1, len(track.times)):
+        rise = max(0, track.values[i] - track.values[i - 1])
+        if ahead == 0:
+            begun = i
+        ahead += rise * a_step - per_ms * (track.times[i] - track.times[i - 1])
+        if ahead > a_step:
+            near[begun - 1 : i] = [False] * (i - begun + 1)
+            ahead = Fraction(0)
+        ahead = max(ahead, Fraction(0))

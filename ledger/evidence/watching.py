@@ -1,0 +1,37 @@
+"""Watching: a device of the line, its samples, and when they may serve."""
+
+from dataclasses import dataclass
+
+from ledger.evidence.spans import Spans, clip
+from ledger.evidence.tracks import Track
+from ledger.params import MARGIN_MS
+from ledger.state.lines import FOR_EVER_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A device's part in a window: its samples, and when they may serve.
+
+    - `from_ms`, `until_ms`: when it stands on the line.
+    - `force`: when it is calibrated and not stopped.
+    - `linked`: it spoke before this window's readings, so no silence of its own is excused.
+    - `silent`: it is not heard past the window, so what it would say next is unknown.
+    """
+
+    track: Track
+    from_ms: int
+    until_ms: int
+    force: Spans
+    linked: bool
+    silent: bool
+
+    def duty(self) -> tuple[int, int]:
+        """Give the time in which it must see all that counts; none before it is first heard."""
+        times = self.track.times
+        first_ms = 0 if self.linked else (times[0] if times else FOR_EVER_MS)
+        return max(self.from_ms, first_ms), self.until_ms
+
+    def serving(self) -> Spans:
+        """Give when what it shows may serve."""
+        served = clip(self.force, self.from_ms, self.until_ms)
+        return clip(served, 0, self.track.heard_ms - MARGIN_MS) if self.silent else served
