@@ -60,6 +60,7 @@ class Model(MilkModel, TradeModel):
         self.offers, self.deals, self.mandates = {}, {}, {}
         self.deposit, self.changes = bill(10), []
         self.roles, self.devices, self.frozen = set(), {}, set()
+        self.line, self.stops, self.cleared, self.permits = {}, {}, {}, {}
 
     # Money and blocks.
 
