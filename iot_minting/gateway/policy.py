@@ -134,6 +134,8 @@ class MintingPolicy:
         """Take in an accepted envelope; envelopes of one device come in order."""
         line = self._lines.setdefault((piece.plant, piece.line), _Line())
         match piece.kind:
+            case Instrument.MILK_METER if piece.last_value == piece.first_value:
+                return [Dropped((piece,), "idle")]
             case Instrument.MILK_METER:
                 held = line.tank
             case Instrument.FLOW_METER:
@@ -182,8 +184,10 @@ class _LineStep:
         """Decide the next run or loss; None if nothing can be decided now."""
         if not self.line.flow:
             return None
-        if self._see(self.line.flow[0]) is _Seen.BAD:
-            return self._drop([self.line.flow[0]], "diverted")
+        first = self.line.flow[0]
+        if self._see(first) is _Seen.BAD:
+            stood = first.last_value == first.first_value
+            return self._drop([first], "idle" if stood else "diverted")
         run = self._find_run()
         if not run:
             return None
@@ -312,7 +316,7 @@ class _LineStep:
     ) -> str:
         """Say why a run can't be minted, or give an empty text."""
         if floor(flowed) == 0:
-            return "no_flow"
+            return "idle"
         if floor(brought) == 0:
             return "flow_without_milk"
         if not self._is_watched(run, watched):

@@ -20,7 +20,6 @@ from simulator.dairy.setup import DairyConfig, DeviceIdentity, device_key
 MEASURES: Final = {
     Instrument.MILK_METER: (Stream.VOLUME_TOTAL, Unit.MILLILITRE),
     Instrument.FLOW_METER: (Stream.VOLUME_TOTAL, Unit.MICROLITRE),
-    Instrument.TANK_GAUGE: (Stream.TANK_VOLUME, Unit.MICROLITRE),
     Instrument.HOLD_THERMOMETER: (Stream.HOLD_TEMPERATURE, Unit.MILLIDEGREE),
     Instrument.OUTLET_THERMOMETER: (Stream.OUTLET_TEMPERATURE, Unit.MILLIDEGREE),
     Instrument.DIVERSION_VALVE: (Stream.VALVE_FORWARD, Unit.FLAG),

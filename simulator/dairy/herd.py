@@ -1,4 +1,4 @@
-"""A herd: which cow is milked next, and how much she gives. Pure and seeded.
+"""A herd: which cow is milked next, how much she gives, and what a meter says of it. Seeded.
 
 A cow gives about as much each time; herds differ. Volumes are whole millilitres, as a milk meter
 with temperature compensation counts them.
@@ -8,10 +8,14 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from iot_minting.device.live import LiveDevice
+
 YIELD_ML: Final = (6_000, 18_000)
 """What a cow gives at one of two milkings a day: 12 to 36 litres daily, tropical crossbred."""
 SPREAD: Final = 0.12
 SAMPLES: Final = 10
+METER_IDLE_S: Final = 10.0
+"""How long a meter is silent where nobody milks; a device is never silent for a minute."""
 
 
 @dataclass(slots=True)
@@ -53,3 +57,9 @@ def milking_curve(total: int, amount: int, start_ms: int, end_ms: int) -> list[t
         value = total + (amount if step == steps else int(amount * done))
         samples.append((start_ms + (end_ms - start_ms) * step // steps, value))
     return samples
+
+
+def say_idle(meter: LiveDevice, now_ms: int) -> None:
+    """Let a meter repeat its total if it has been silent for long."""
+    if now_ms - meter.last_ms >= METER_IDLE_S * 1_000:
+        meter.record([(now_ms, meter.value)])

@@ -21,8 +21,8 @@ from ledger.types.evidence import Instrument
 from node.home.lock import owned
 from simulator.dairy.chain import wait_for_chain
 from simulator.dairy.fleet import run_devices
-from simulator.dairy.herd import Herd, milking_curve
-from simulator.dairy.line import LiveLine, sleeper
+from simulator.dairy.herd import METER_IDLE_S, Herd, milking_curve, say_idle
+from simulator.dairy.line import IDLE_S, LiveLine, sleeper
 from simulator.dairy.setup import (
     DairyConfig,
     DairyIdentity,
@@ -88,22 +88,39 @@ class LiveDairy:
         herd = Herd(farm.cows, Random(self._seed + farm.name.encode()))  # noqa: S311  # Cows.
         mean_s = self._run_s / 2
         pause_s = herd.pause_s(mean_s) / 4  # Someone always stands ready when the day begins.
-        while not self._ending.wait(pause_s):
-            amount = herd.milk()
-            with self._lock:
-                end_ms = max(self._clock.now_ms(), self._last_milk_ms + 1)
-                try:
-                    meter.record(milking_curve(meter.value, amount, end_ms - MILKING_MS, end_ms))
-                    self._last_milk_ms = end_ms
-                except JournalFull as fault:
-                    log.warning("milking waits", farm=farm.name, why=str(fault))
+        while not self._wait_idle(meter, pause_s):
+            try:
+                self._milk_one(meter, herd.milk())
+            except JournalFull as fault:
+                log.warning("milking waits", farm=farm.name, why=str(fault))
             pause_s = max(herd.pause_s(mean_s), MILKING_MS / 1_000 + 0.05)
+
+    def _milk_one(self, meter: LiveDevice, amount: int) -> None:
+        """Meter one milking; where the meter spoke within it, from there on."""
+        with self._lock:
+            end_ms = max(self._clock.now_ms(), self._last_milk_ms + 1, meter.last_ms + 1)
+            start_ms = max(end_ms - MILKING_MS, meter.last_ms)
+            meter.record(milking_curve(meter.value, amount, start_ms, end_ms))
+            self._last_milk_ms = end_ms
+
+    def _wait_idle(self, meter: LiveDevice, pause_s: float) -> bool:
+        """Let a meter say that it is on while it waits; tell whether the dairy ends."""
+        while True:
+            try:
+                say_idle(meter, self._clock.now_ms())
+            except JournalFull as fault:
+                log.warning("meter waits", device=meter.settings.name, why=str(fault))
+            if self._ending.wait(min(pause_s, METER_IDLE_S)):
+                return True
+            pause_s -= METER_IDLE_S
+            if pause_s <= 0:
+                return False
 
     def _pasteurize(self) -> None:
         """Empty the tank at the line's pace."""
         pause = sleeper(self._ending.wait)
         wait_s = FIRST_RUN_S
-        while not self._ending.wait(wait_s):
+        while not self._circulate(wait_s):
             with self._lock:
                 units, after_ms = self._tank_units(), self._last_milk_ms
             wait_s = self._run_s * (1 - RUN_SHARE)
@@ -118,6 +135,18 @@ class LiveDairy:
                 continue
             if done:
                 log.info("pasteurized", units=units)
+
+    def _circulate(self, wait_s: float) -> bool:
+        """Let the line idle for so long; tell whether the dairy ends."""
+        while not self._ending.wait(min(wait_s, IDLE_S)):
+            try:
+                self._line.idle()
+            except JournalFull as fault:
+                log.warning("line waits", why=str(fault))
+            wait_s -= IDLE_S
+            if wait_s <= 0:
+                return False
+        return True
 
     def _tank_units(self) -> int:
         meters = (self._devices[f"meter-{farm.name}"] for farm in self._identity.farms)

@@ -28,18 +28,21 @@ from iot_minting.even_clock import EvenClock, wall_ms
 from iot_minting.gateway.chain import Chain
 from iot_minting.settings import load_settings
 from ledger.genesis import Genesis
+from ledger.params import MARGIN_MS
 from ledger.primitives.keys import address_of
 from ledger.rules.measure import exact_volume
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Unit
 from simulator.dairy.chain import find_minter, minted_units, register
 from simulator.dairy.fleet import run_devices
-from simulator.dairy.line import LiveLine, sleep
+from simulator.dairy.herd import say_idle
+from simulator.dairy.line import IDLE_S, LiveLine, sleep
 from simulator.dairy.recording import Milking, Recording
 from simulator.dairy.setup import (
     CALIBRATION_DAYS,
     DAY_MS,
     LINE,
+    LINE_INSTRUMENTS,
     REPLAY_PLANT,
     DairyConfig,
     DeviceIdentity,
@@ -56,6 +59,8 @@ RUN_UNITS_MAX: Final = 15_000 * 1_000_000
 """A run's milk at most; below the gateway's own limit, so that it never cuts one."""
 SETTLE_S: Final = 1.0
 """From the registration's finality to the first reading: the gateway follows the chain too."""
+REST_S: Final = MARGIN_MS / 1_000 + 5
+"""How long the plant stays on after the last run: the law hears it out before that run counts."""
 RECEIPTS_S: Final = 120.0
 WAIT_S: Final = 120.0
 POLL_S: Final = 0.5
@@ -151,15 +156,12 @@ class Player:
             name: devices[meter_name(index)] for index, name in enumerate(recording.meters)
         }
         instruments: dict[Instrument, LiveDevice] = {
-            kind: devices[f"{LINE}-{kind.value}"]
-            for kind in Instrument
-            if kind is not Instrument.MILK_METER
+            kind: devices[f"{LINE}-{kind.value}"] for kind in LINE_INSTRUMENTS
         }
         self._clock = EvenClock()
         random = Random(seed)  # noqa: S311  # Temperatures, not keys.
         self._line = LiveLine(instruments, random, self._clock)
         self._pause = pause
-        self._latest_ms = dict.fromkeys(self._meters, 0)
         self.batch = Batch(density_mg_per_l, recording.unit)
 
     def play(self, speed: float, tell: Callable[[int], None]) -> None:
@@ -170,12 +172,28 @@ class Player:
         times = schedule(milkings, speed)
         for played, (milking, at_s) in enumerate(zip(milkings, times, strict=True)):
             while (ahead_s := start_s + at_s - time.monotonic()) > 0:
-                self._pause(max(0.0, min(ahead_s, run_s - time.monotonic())))
+                self._wait(max(0.0, min(ahead_s, run_s - time.monotonic())))
                 run_s = self._maybe_run(run_s)
             run_s = self._maybe_run(run_s)
             self._meter(milking)
             tell(played + 1)
         self._run()
+
+    def stay_on(self, seconds: float) -> None:
+        """Keep every instrument speaking after the last run, while nothing flows."""
+        until_s = time.monotonic() + seconds
+        while (left_s := until_s - time.monotonic()) > 0:
+            self._wait(left_s)
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for a moment at most, and let every instrument say that it is on."""
+        self._pause(min(seconds, IDLE_S))
+        self._patiently(self._idle)
+
+    def _idle(self) -> None:
+        self._line.idle()
+        for meter in self._meters.values():
+            say_idle(meter, self._clock.now_ms())
 
     def _maybe_run(self, run_s: float) -> float:
         if time.monotonic() < run_s and self.batch.volume < RUN_UNITS_MAX:
@@ -186,10 +204,9 @@ class Player:
     def _meter(self, milking: Milking) -> None:
         """Meter one milking: the total before, then the total after."""
         meter = self._meters[milking.device]
-        end_ms = max(self._clock.now_ms(), self._latest_ms[milking.device] + 2)
+        end_ms = max(self._clock.now_ms(), meter.last_ms + 2)
         samples = [(end_ms - 1, meter.value), (end_ms, meter.value + milking.steps)]
         self._patiently(lambda: meter.record(samples))
-        self._latest_ms[milking.device] = end_ms
         self.batch.add(milking.steps, max(end_ms, self.batch.last_ms))
 
     def _run(self) -> None:
@@ -229,6 +246,7 @@ def replay(
     with run_devices(home, config, genesis.chain_id, seed, identities, meter_unit) as devices:
         player = Player(recording, devices, genesis.parameters.density_mg_per_l, seed)
         player.play(speed, _every(200, len(recording.milkings), tell))
+        player.stay_on(REST_S)
         deadline = time.monotonic() + RECEIPTS_S
         for device in devices.values():
             if not device.wait_receipted(max(0.0, deadline - time.monotonic())):

@@ -38,8 +38,8 @@ LINE_INSTRUMENTS: Final = (
     Instrument.HOLD_THERMOMETER,
     Instrument.OUTLET_THERMOMETER,
     Instrument.DIVERSION_VALVE,
-    Instrument.TANK_GAUGE,
 )
+"""Without a tank gauge (`simulator.dairy.line`)."""
 
 
 class DairyConfig(HomeSettings):
@@ -78,8 +78,9 @@ class DeviceIdentity:
 
     @property
     def flow_max_l_per_h(self) -> int:
-        """Give the most that a flow meter's line may carry, and 0 for any other instrument."""
-        return FLOW_MAX_L_PER_H if self.kind is Instrument.FLOW_METER else 0
+        """Give the most that a meter may count an hour, and 0 for any other instrument."""
+        counts = self.kind in {Instrument.FLOW_METER, Instrument.MILK_METER}
+        return FLOW_MAX_L_PER_H if counts else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,11 @@ class MilkLine:
     def ticks(self, units: int, duration_ms: int = 2_000) -> list[LineTick]:
         """Make the readings of a run that begins now."""
         total = self.line[Instrument.FLOW_METER].value
-        return run_readings(units, total, self.now_ms + 20, duration_ms, self.random)
+        ticks = run_readings(units, total, self.now_ms + 20, duration_ms, self.random)
+        for tick in ticks:
+            flow = tick.readings[Instrument.FLOW_METER]
+            tick.readings[Instrument.TANK_GAUGE] = [(at, units - v + total) for at, v in flow]
+        return ticks
 
     def play(self, ticks: list[LineTick], *, close: bool = True) -> None:
         """Let the line's instruments report a run, and the valve close after it."""
