@@ -18,7 +18,7 @@ from ledger.evidence.watching import Watch
 from ledger.params import MARGIN_MS
 from ledger.primitives.keys import PublicKey
 from ledger.rules.measure import exact_volume
-from ledger.state.lines import LineDevice
+from ledger.state.lines import FOR_EVER_MS, LineDevice
 from ledger.state.records import Device
 from ledger.types.evidence import MilkKind
 from ledger.types.reading import Envelope
@@ -84,7 +84,7 @@ def read_window(
         if step.from_ms >= from_ms
         else Step(step.from_ms, step.to_ms, step.rise, counts=False, diverted=False, still=False)
         for step in judge_steps(line, facts.rules, limits, list(watches.values()), flow)
-        if from_ms < step.to_ms <= to_ms
+        if max(from_ms, flow.from_ms) < step.to_ms <= to_ms
     ]
     return JudgedWindow(facts, from_ms, to_ms, watches, flow, steps)
 
@@ -92,30 +92,43 @@ def read_window(
 def reach(facts: LineFacts, bundle: Bundle, silent: Set[PublicKey] = frozenset()) -> int:
     """Give the latest time that a window can end at by what is at hand, else `through_ms`.
 
-    It is a sample of the flow meter, `MARGIN_MS` before the time up to which every device that was
-    ever heard is heard; those that left, or are called silent, are not waited for.
+    Up to `MARGIN_MS` past it every device that was ever heard is heard; those that left, or are
+    called silent, are not waited for. It is a sample of the flow meter, or when that left; where
+    the flow meter is called silent, any time will do.
     """
     from_ms = facts.line.through_ms
     meter = facts.flow_at(from_ms)
-    if meter is None:
+    seen_ms = _seen_by_all(facts, bundle, silent)
+    if meter is None or seen_ms is None or seen_ms <= from_ms:
         return from_ms
-    heard_ms = meter.until_ms + MARGIN_MS
-    for each in facts.within(from_ms, 2**63):
+    if seen_ms >= meter.until_ms:
+        return meter.until_ms
+    if meter.device in silent:
+        return seen_ms
+    return max((at for at in _flow_times(bundle, meter, seen_ms) if at > from_ms), default=from_ms)
+
+
+def _seen_by_all(facts: LineFacts, bundle: Bundle, silent: Set[PublicKey]) -> int | None:
+    """Give until when all that must be heard were, less the margin; None if nobody must be."""
+    heard = []
+    for each in facts.within(facts.line.through_ms, FOR_EVER_MS):
         envelopes = bundle.get(each.device, ())
         expected = each.device in facts.tips or envelopes
         if expected and each.device not in silent:
             last_ms = _heard(facts, each.device, envelopes)
-            if last_ms < each.until_ms + MARGIN_MS:
-                heard_ms = min(heard_ms, last_ms)
-    latest_ms = from_ms
+            left = last_ms >= each.until_ms + MARGIN_MS
+            heard.append(FOR_EVER_MS if left else last_ms - MARGIN_MS)
+    return min(heard, default=None)
+
+
+def _flow_times(bundle: Bundle, meter: LineDevice, most_ms: int) -> list[int]:
+    """List the flow meter's sample times up to a time, of the newest envelope that has some."""
     for envelope in reversed(bundle.get(meter.device, ())):
         reading = envelope.reading()
         times = [reading.t0_ms + offset for offset, _ in reading.samples]
-        fit = [at for at in times if from_ms < at <= heard_ms - MARGIN_MS]
-        if fit:
-            latest_ms = max(latest_ms, *fit)
-            break
-    return latest_ms
+        if found := [at for at in times if at <= most_ms]:
+            return found
+    return []
 
 
 def _heard(facts: LineFacts, device: PublicKey, envelopes: Sequence[Envelope]) -> int:
