@@ -22,8 +22,16 @@ from node.client.asking import Asker
 from node.client.errors import NodeUnavailable, WireFault
 from node.client.failover import PATIENCE_S
 from node.client.framing import FrameDecoder
-from node.client.line_queries import DEVICE, LINE, LINES, LINES_PAGE, PERMITS
-from node.client.line_views import DeviceView, LineSummary, LineView, PermitView
+from node.client.line_queries import (
+    DEVICE,
+    LINE,
+    LINES,
+    LINES_PAGE,
+    MILK_TANK,
+    PERMITS,
+    PORTIONS_PAGE,
+)
+from node.client.line_views import DeviceView, LineSummary, LineView, MilkTankView, PermitView
 from node.client.parameters import NUMBER_MAX
 from node.client.queries import (
     ACCOUNT,
@@ -185,6 +193,10 @@ class NodeClient(Asker):
     async def permits(self, farm: Address, limit: int = LINES_PAGE) -> list[PermitView]:
         """List a farm's permits by ascending meter, that for all meters first."""
         return await self._ask(PERMITS, requests.GetPermits(farm, limit))
+
+    async def milk_tank(self, tank: bytes, limit: int = PORTIONS_PAGE) -> MilkTankView:
+        """Show a tank of raw milk with its oldest portions; raise `Rejected` if none ever came."""
+        return await self._ask(MILK_TANK, requests.GetMilkTank(Hash(tank), limit))
 
     async def supply(self) -> SupplyView:
         """Count the tokens, in units, as of the last final block."""

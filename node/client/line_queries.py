@@ -4,12 +4,21 @@ from http import HTTPStatus
 from typing import Final
 
 from ledger.primitives.hashing import ZERO_HASH
-from node.client.line_views import DeviceView, LineSummary, LineView, PermitView
+from node.client.line_views import DeviceView, LineSummary, LineView, MilkTankView, PermitView
 from node.client.parameters import AddressText, Id, Parameter, Whole
 from node.client.query import Query
-from node.client.requests import LINES_MAX, GetDevice, GetLine, GetLines, GetPermits
+from node.client.requests import (
+    LINES_MAX,
+    PORTIONS_SHOWN_MAX,
+    GetDevice,
+    GetLine,
+    GetLines,
+    GetMilkTank,
+    GetPermits,
+)
 
 LINES_PAGE: Final = 100
+PORTIONS_PAGE: Final = 1_000
 
 _LIMIT: Final = Parameter("limit", Whole(1, LINES_MAX), (LINES_PAGE,))
 
@@ -50,4 +59,17 @@ PERMITS: Final = Query(
     under="permits",
 )
 
-LINE_QUERIES: Final = (LINE, LINES, DEVICE, PERMITS)
+MILK_TANK: Final = Query(
+    name="milk_tank",
+    request=GetMilkTank,
+    answer=MilkTankView,
+    path="/v1/milk_tanks/{tank}",
+    summary="Show a tank of raw milk, and what each meter brought of what it holds.",
+    parameters=(
+        Parameter("tank", Id()),
+        Parameter("limit", Whole(1, PORTIONS_SHOWN_MAX), (PORTIONS_PAGE,)),
+    ),
+    faults=((HTTPStatus.NOT_FOUND, "unknown_tank"),),
+)
+
+LINE_QUERIES: Final = (LINE, LINES, DEVICE, PERMITS, MILK_TANK)

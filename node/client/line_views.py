@@ -6,6 +6,7 @@ the state holds them (docs/spec/encoding.md §7), beside what people look for fi
 
 from msgspec import Struct
 
+from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey
 
@@ -29,6 +30,8 @@ class DeviceView(Struct, frozen=True, kw_only=True):
     """The `Device`."""
     tip: bytes
     """The `Tip`; empty if no window has shown it yet."""
+    use: bytes
+    """The `MeterUse` of a farm's meter; empty if nothing was collected of it yet."""
 
 
 class LineView(Struct, frozen=True, kw_only=True):
@@ -47,6 +50,8 @@ class LineView(Struct, frozen=True, kw_only=True):
     """The `Line`."""
     rules: bytes
     """The `Parameters` in force."""
+    attestors: tuple[PublicKey, ...]
+    """All that are registered, ascending: a quorum of them must agree."""
     devices: tuple[DeviceView, ...]
     """Those of the line, by ascending key; from when until when each watches is in the record."""
 
@@ -63,6 +68,32 @@ class LineSummary(Struct, frozen=True, kw_only=True):
     through_ms: int
     height: int
     """The block that registered it."""
+
+
+class PortionView(Struct, frozen=True, kw_only=True):
+    """Milk in a tank that one meter counted, and what is left of it."""
+
+    farm: Address
+    device: PublicKey
+    first_ms: int
+    last_ms: int
+    units: Units
+
+
+class MilkTankView(Struct, frozen=True, kw_only=True):
+    """A tank of raw milk, as of the block of `as_of_height`: its milk in order of metering."""
+
+    id: Hash
+    mmu: Address
+    plant: str
+    name: str
+    held_units: Units
+    as_of_height: int
+    as_of_ms: int
+    record: bytes
+    """The `MilkTank`."""
+    portions: tuple[PortionView, ...]
+    """At most so many as were asked for, the oldest."""
 
 
 class PermitView(Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ SUBMIT_MAX: Final = 5_000
 LOTS_MAX: Final = 1_000
 HISTORY_MAX: Final = 1_000
 LINES_MAX: Final = 1_000
+PORTIONS_SHOWN_MAX: Final = 20_000
 
 
 class Request(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=True):
@@ -138,6 +139,13 @@ class GetPermits(Request, frozen=True):
 
     farm: WireAddress
     limit: Annotated[int, Meta(ge=1, le=LINES_MAX)]
+
+
+class GetMilkTank(Request, frozen=True):
+    """Ask for the `MilkTankView` of a tank with its oldest portions, or null if there is none."""
+
+    tank: WireHash
+    limit: Annotated[int, Meta(ge=1, le=PORTIONS_SHOWN_MAX)]
 
 
 class GetSupply(Request, frozen=True):

@@ -5,20 +5,23 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from ledger.params import Parameters
+from ledger.params import HOUR_MS, Parameters
 from ledger.primitives.codec import decode
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import PublicKey, address_of
 from ledger.rules.permits import ALL_METERS
+from ledger.rules.portions import put
 from ledger.state import Overlay
 from ledger.state.lines import Line, Permit, Tip
 from ledger.state.records import Device
-from ledger.state.tables import DEVICES, LINES, PERMITS, TIPS, permit_name
+from ledger.state.tables import DEVICES, LINES, METER_USE, PERMITS, TIPS, permit_name
+from ledger.state.tanks import MeterPoint, MeterUse, MilkTank, Portion
 from ledger.store.memory import MemoryStore
+from ledger.types.milk import tank_id
 from node.client.errors import Rejected
 from node.core.mempool import Mempool
 from node.shell.rpc.backend import NodeBackend
-from node.shell.rpc.lines import device_view
+from node.shell.rpc.lines import device_view, milk_tank_view
 from tests.support.ledger.dairy import LINE, PLANT, Chain, key
 from tests.support.ledger.lines import NAME, LinedDairy
 from tests.support.node.rpc_runs import rpc_app, run_async
@@ -35,7 +38,7 @@ class LineBackend(ToyBackend):
         super().__init__()
         machine = SimpleNamespace(mempool=Mempool())
         answers = NodeBackend("n", genesis, b"", store, machine, None, None, None)
-        for name in ("line", "lines", "device", "permits"):
+        for name in ("line", "lines", "device", "permits", "milk_tank"):
             setattr(self, name, getattr(answers, name))
 
 
@@ -65,6 +68,7 @@ def test_a_line_is_shown_with_all_that_judges_its_window(tmp_path, chain):
         line = decode(shown.record, Line, ALL_BYTES)
         assert line == LINES.get(store, NAME)
         assert decode(shown.rules, Parameters, ALL_BYTES) == chain.dairy.genesis.parameters
+        assert shown.attestors == tuple(k.public for k in chain.dairy.attestor_keys)
         assert [each.key for each in shown.devices] == [each.device for each in line.devices]
         for each in shown.devices:
             assert decode(each.record, Device, ALL_BYTES) == DEVICES.get(store, each.key)
@@ -116,5 +120,33 @@ def test_a_farms_permits_are_listed(tmp_path, chain):
         assert (shown.meter, shown.litres_a_day) == (ALL_METERS, 2_000)
         assert decode(shown.record, Permit, ALL_BYTES) == held
         assert await client.permits(address_of(key("farm-1").public)) == []
+
+    served(tmp_path, chain, test)
+
+
+def test_a_tank_is_shown_with_its_milk_oldest_first(tmp_path, chain):
+    dairy, meter = chain.dairy, PublicKey(key("meter-0").public)
+    mmu = address_of(dairy.mmu.public)
+    name, point = tank_id(mmu, PLANT, "raw"), MeterPoint(1, 2, 3, 4)
+    overlay = Overlay(chain.store)
+    tank = MilkTank(mmu, PLANT, "raw", 1, collected_units=3_000_000)
+    late, early = (Portion(FARM, meter, at, at, units) for at, units in ((2 * HOUR_MS, 1), (7, 2)))
+    put(overlay, name, tank, [late, early])
+    METER_USE.put(overlay, MeterUse(point), meter)
+    store = SimpleNamespace(get=overlay.get, head=chain.store.head)
+
+    shown = milk_tank_view(store, name, 10)
+    assert (shown.name, shown.held_units, shown.as_of_height) == ("raw", 3_000_000, 1)
+    assert [(each.device, each.last_ms, each.units) for each in shown.portions] == [
+        (meter, 7, 2),
+        (meter, 2 * HOUR_MS, 1),
+    ]
+    assert len(milk_tank_view(store, name, 1).portions) == 1
+    assert decode(shown.record, MilkTank, ALL_BYTES).name == "raw"
+    assert decode(device_view(overlay, meter).use, MeterUse, ALL_BYTES).through == point
+
+    async def test(client):
+        with pytest.raises(Rejected, match="no milk ever came"):
+            await client.milk_tank(name)
 
     served(tmp_path, chain, test)

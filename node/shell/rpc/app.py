@@ -20,6 +20,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from ledger.errors.line import UnknownLine
+from ledger.errors.milk import UnknownTank
 from ledger.errors.money import UnknownLot
 from ledger.errors.registry import DeviceUnregistered
 from ledger.errors.store import PrunedBlock
@@ -28,7 +29,7 @@ from ledger.primitives.errors import CodecFault
 from ledger.types.transaction import decode_transaction
 from node.client.errors import NodeUnavailable, Unanswered
 from node.client.framing import HEARTBEAT, encode_frame
-from node.client.line_queries import DEVICE, LINE
+from node.client.line_queries import DEVICE, LINE, MILK_TANK
 from node.client.parameters import Value
 from node.client.queries import (
     BLOCK,
@@ -77,6 +78,7 @@ class RpcApp:
             LOT.name: self._lot,
             LINE.name: self._line,
             DEVICE.name: self._device,
+            MILK_TANK.name: self._milk_tank,
             BLOCKS.name: self._blocks,
             BLOCK_AT.name: self._block_at,
             BLOCK.name: self._block,
@@ -142,6 +144,12 @@ class RpcApp:
     async def _device(self, http: HttpRequest) -> Response:
         """Show a device."""
         return await self._one(http, DEVICE, DeviceUnregistered.code, "nobody admitted this device")
+
+    async def _milk_tank(self, http: HttpRequest) -> Response:
+        """Show a tank of raw milk."""
+        return await self._one(
+            http, MILK_TANK, UnknownTank.code, "no milk ever came into this tank"
+        )
 
     async def _one(
         self, http: HttpRequest, query: Query[R_co, A_co], code: str, lack: str

@@ -26,7 +26,7 @@ from ledger.store.schema import Finalized, Head
 from ledger.trace import trace
 from ledger.types.block import Block, Receipt
 from ledger.types.transaction import TxId
-from node.client.line_views import DeviceView, LineSummary, LineView, PermitView
+from node.client.line_views import DeviceView, LineSummary, LineView, MilkTankView, PermitView
 from node.client.views import (
     AccountView,
     FinalBlock,
@@ -44,7 +44,13 @@ from node.client.views import (
 from node.core.machine import Machine
 from node.core.proving import ProofAnswer, Prover
 from node.shell.p2p.transport import Transport
-from node.shell.rpc.lines import device_view, line_summaries, line_view, permit_views
+from node.shell.rpc.lines import (
+    device_view,
+    line_summaries,
+    line_view,
+    milk_tank_view,
+    permit_views,
+)
 from node.shell.rpc.lots import lot_view, product_view
 from node.shell.rpc.price import price_view
 from node.shell.telemetry import Telemetry
@@ -260,6 +266,10 @@ class NodeBackend:
     def permits(self, farm: Address, limit: int) -> list[PermitView]:
         """List a farm's permits by ascending meter."""
         return permit_views(self._store, farm, limit)
+
+    def milk_tank(self, tank: Hash, limit: int) -> MilkTankView | None:
+        """Show a tank with its oldest portions; None if there is none."""
+        return milk_tank_view(self._store, tank, limit)
 
     def supply(self) -> SupplyView:
         """Count the tokens; `ok` if minted minus redeemed is what remains in lots or deficit."""

@@ -1,18 +1,35 @@
 """Lines, devices and permits as a node shows them: the records as they are, and what they say."""
 
+from collections.abc import Iterator
+from itertools import islice
+
+from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey
 from ledger.state.overlay import Reader
 from ledger.state.tables import (
     DEVICES,
     LINES,
+    METER_USE,
+    MILK_TANKS,
     PARAMETERS,
     PERMITS,
+    TANK_HOURS,
     TIPS,
+    attestors,
     chain_id,
+    epoch_name,
 )
+from ledger.state.tanks import MilkTank
 from ledger.store.chain import ChainStore
-from node.client.line_views import DeviceView, LineSummary, LineView, PermitView
+from node.client.line_views import (
+    DeviceView,
+    LineSummary,
+    LineView,
+    MilkTankView,
+    PermitView,
+    PortionView,
+)
 
 
 def device_view(reader: Reader, key: PublicKey) -> DeviceView | None:
@@ -32,6 +49,7 @@ def device_view(reader: Reader, key: PublicKey) -> DeviceView | None:
         tank=device.tank,
         record=reader.get(DEVICES.prefix + key) or b"",
         tip=reader.get(TIPS.prefix + key) or b"",
+        use=reader.get(METER_USE.prefix + key) or b"",
     )
 
 
@@ -52,6 +70,7 @@ def line_view(store: ChainStore, line_id: Hash) -> LineView | None:
         chain_id=chain_id(store),
         record=store.get(LINES.prefix + line_id) or b"",
         rules=store.get(PARAMETERS.prefix) or b"",
+        attestors=attestors(store),
         devices=tuple(device for device in devices if device is not None),
     )
 
@@ -94,3 +113,35 @@ def permit_views(store: ChainStore, farm: Address, limit: int) -> list[PermitVie
         )
         for meter, raw, terms in found
     ]
+
+
+def milk_tank_view(store: ChainStore, name: Hash, limit: int) -> MilkTankView | None:
+    """Show a tank with its oldest portions, as of the last final block; None if there is none."""
+    tank, head = MILK_TANKS.get(store, name), store.head()
+    if tank is None or head is None:
+        return None
+    return MilkTankView(
+        id=name,
+        mmu=tank.mmu,
+        plant=tank.plant,
+        name=tank.name,
+        held_units=Units(tank.held_units),
+        as_of_height=head.height,
+        as_of_ms=head.time_ms,
+        record=store.get(MILK_TANKS.prefix + name) or b"",
+        portions=tuple(islice(_portions(store, name, tank), limit)),
+    )
+
+
+def _portions(reader: Reader, name: Hash, tank: MilkTank) -> Iterator[PortionView]:
+    """Give a tank's portions in order of metering; a tank may hold many, so as they are asked."""
+    for hour in tank.hours:
+        found = TANK_HOURS.get(reader, name + epoch_name(hour))
+        for portion in found.portions if found else ():
+            yield PortionView(
+                farm=portion.farm,
+                device=portion.device,
+                first_ms=portion.first_ms,
+                last_ms=portion.last_ms,
+                units=portion.units,
+            )

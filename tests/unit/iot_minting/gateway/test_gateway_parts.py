@@ -12,6 +12,7 @@ from iot_minting.gateway.plausibility import Before, check_plausible, find_outli
 from iot_minting.gateway.registry import Registry, find_registrations
 from iot_minting.gateway.store import Store
 from iot_minting.gateway.verdicts import RefusedEnvelope
+from iot_minting.settings import write_config
 from ledger.primitives.codec import encode
 from ledger.types.block import Receipt
 from ledger.types.evidence import Instrument
@@ -106,7 +107,7 @@ def test_a_home_keeps_its_keys_and_its_settings(tmp_path):
     assert config.read_keys(tmp_path).identity() == identity
     assert (tmp_path / "keys" / "mmu.key").stat().st_mode & 0o777 == 0o600
     settings = config.MintConfig(node_urls=["http://a"], broker_host='b"\\', broker_port=4)
-    config.write_config(tmp_path, settings)
+    write_config(tmp_path, settings)
     assert config.read_config(tmp_path) == settings
 
 
@@ -130,7 +131,7 @@ def test_a_bad_configuration_says_what_and_where(tmp_path, text, told):
 
 
 def test_the_environment_overrides_the_file(tmp_path, monkeypatch):
-    config.write_config(tmp_path, config.MintConfig())
+    write_config(tmp_path, config.MintConfig())
     monkeypatch.setenv("BILLCOIN_MINT_BROKER_PORT", "77")
     assert config.read_config(tmp_path).broker_port == 77
 
@@ -146,14 +147,14 @@ def test_the_environment_overrides_the_file(tmp_path, monkeypatch):
     ],
 )
 def test_a_bad_variable_of_the_environment_is_named(tmp_path, monkeypatch, name, text, told):
-    config.write_config(tmp_path, config.MintConfig())
+    write_config(tmp_path, config.MintConfig())
     monkeypatch.setenv(name, text)
     with pytest.raises(Misconfigured, match=f"^{name.upper()}: .*{told}"):
         config.read_config(tmp_path)
 
 
 def test_a_variable_that_is_no_json_is_told_with_its_field(tmp_path, monkeypatch):
-    config.write_config(tmp_path, config.MintConfig())
+    write_config(tmp_path, config.MintConfig())
     monkeypatch.setenv("BILLCOIN_MINT_NODE_URLS", "http://a")
     with pytest.raises(Misconfigured, match=r"environment.*node_urls.*JSON"):
         config.read_config(tmp_path)
@@ -162,7 +163,7 @@ def test_a_variable_that_is_no_json_is_told_with_its_field(tmp_path, monkeypatch
 @pytest.fixture
 def home(tmp_path):
     config.prepare(tmp_path)
-    config.write_config(tmp_path, config.MintConfig())
+    write_config(tmp_path, config.MintConfig())
     store = Store(tmp_path / "mint.sqlite")
     line = MilkLine()
     store.save_registry(line.registry, 0)
