@@ -11,7 +11,8 @@ refutes nothing: only such samples are bad here as bar the milk from being count
 - It is another than the device signed under the same number.
 
 The first two void the interval and cost everyone who signed the window; the third voids it alone,
-since who saw one of the two could not know of the other.
+since who saw one of the two could not know of the other. Tampering stops the device, as a report
+of it would.
 """
 
 from itertools import pairwise
@@ -119,8 +120,15 @@ def _is_double(envelopes: tuple[Envelope, ...], readings: list[Reading]) -> bool
 def _tells_of_tampering(device: Device, interval: ProvenInterval, reading: Reading) -> bool:
     if not reading.tamper or reading.t0_ms + reading.samples[0][0] > interval.to_ms:
         return False
-    begun = [since for since in (device.calibrated_from_ms,) if since <= interval.from_ms]
-    return not begun or reading.last_ms >= max(begun)
+    earlier = () if device.earlier is None else (device.earlier[0],)
+    begun: list[int] = [s for s in (device.calibrated_from_ms, *earlier) if s <= interval.from_ms]
+    if begun:
+        return reading.last_ms >= max(begun)
+    return not _is_cleared(device, reading)
+
+
+def _is_cleared(device: Device, reading: Reading) -> bool:
+    return device.cleared is not None and (reading.boot, reading.seq) <= device.cleared
 
 
 def _is_bad(
@@ -206,13 +214,25 @@ def _is_gap(
 
 
 def apply_refutation(overlay: Overlay, context: BlockContext, call: Call, body: RefuteLot) -> None:
-    """Void the interval, and slash who signed what they could have known."""
+    """Void the interval, slash who could have known, and stop what was tampered with."""
     proven = find_proven(overlay, body.lot)
     check_contestable(overlay, body.lot, proven, context.time_ms)
     could_know = check_refutation(overlay, call, body)
     found = void_intervals(overlay, body.lot, (body.interval,))
+    for envelope in body.envelopes:
+        _stop_tampered(overlay, context, read_shown(body.device, envelope))
     if could_know:
         slash_attestors(overlay, proven.attestors, call.sender, found)
+
+
+def _stop_tampered(overlay: Overlay, context: BlockContext, reading: Reading) -> None:
+    """Let nothing count from the reading on that a device calls tampered with, as a report does."""
+    device = DEVICES.get(overlay, reading.device)
+    if device is None or not reading.tamper or _is_cleared(device, reading):
+        return
+    first_ms = min(reading.t0_ms + reading.samples[0][0], context.time_ms)
+    stopped = replace(device, stopped_ms=min(device.stopped_ms, first_ms))
+    DEVICES.put(overlay, stopped, reading.device)
 
 
 def void_intervals(overlay: Overlay, lot: Hash, numbers: tuple[int, ...]) -> int:

@@ -1,0 +1,372 @@
+"""Refutation: readings that a window claimed void what they speak against, and nothing else."""
+
+import pytest
+from msgspec.structs import replace
+
+from ledger.params import HOUR_MS
+from ledger.primitives.keys import verify
+from ledger.state.records import Reason
+from ledger.state.tables import (
+    DEVICES,
+    LOCKED_ACCOUNT,
+    LOTS,
+    MMUS,
+    RESERVE_ACCOUNT,
+    account,
+    supply,
+)
+from ledger.transition import signature_claims
+from ledger.types.doubt import RefuteLot
+from ledger.types.milk import ChallengeLot, ReleaseBond, ResolveChallenge
+from ledger.types.reading import Stream, Unit
+from tests.support.ledger.dairy import NOW_MS, bill, key
+from tests.support.ledger.doubted import (
+    BOOT,
+    FIRST,
+    FLOW,
+    FROM_MS,
+    GAUGE,
+    HOLD,
+    LAST,
+    MEASURES,
+    OPEN_UNTIL_MS,
+    OUTLET,
+    SECOND,
+    TO_MS,
+    VALVE,
+    Doubted,
+)
+
+INSIDE_MS = FIRST[0] + 10_000
+
+
+@pytest.fixture
+def town():
+    return Doubted()
+
+
+BAD = {
+    "cold": (HOLD, lambda t: t.envelope(HOLD, INSIDE_MS, 75_000, 73_299)),
+    "no working probe": (HOLD, lambda t: t.envelope(HOLD, INSIDE_MS, 160_001)),
+    "warm": (OUTLET, lambda t: t.envelope(OUTLET, INSIDE_MS, 3_841)),
+    "a broken outlet": (OUTLET, lambda t: t.envelope(OUTLET, INSIDE_MS, -2_001)),
+    "diverted": (VALVE, lambda t: t.envelope(VALVE, INSIDE_MS, 1, 0)),
+    "below zero": (FLOW, lambda t: t.envelope(FLOW, INSIDE_MS, -1)),
+    "too fast": (FLOW, lambda t: t.envelope(FLOW, INSIDE_MS, 0, 3_335)),
+    "a total that falls": (FLOW, lambda t: t.envelope(FLOW, INSIDE_MS, 9, 8)),
+    "silence": (VALVE, lambda t: t.envelope(VALVE, INSIDE_MS, 1, 1, every_ms=2_001)),
+    "a silent flow meter": (FLOW, lambda t: t.envelope(FLOW, INSIDE_MS, 5, 5, every_ms=2_001)),
+    "silence into it": (
+        HOLD, lambda t: t.envelope(HOLD, FIRST[0] - 2_000, 75_000, 75_000, every_ms=2_001)),
+    "times that fall": (
+        HOLD, lambda t: t.envelope(HOLD, INSIDE_MS, 75_000, 75_000, 75_000, offsets=(0, 9, 8))),
+    "another stream": (
+        HOLD, lambda t: t.envelope(HOLD, INSIDE_MS, stream=Stream.OUTLET_TEMPERATURE)),
+    "another unit": (HOLD, lambda t: t.envelope(HOLD, INSIDE_MS, unit=Unit.FLAG)),
+    "another version": (HOLD, lambda t: t.envelope(HOLD, INSIDE_MS, version=9)),
+    "tampering": (GAUGE, lambda t: t.envelope(GAUGE, INSIDE_MS, tamper=True)),
+    "tampering before": (FLOW, lambda t: t.envelope(FLOW, FROM_MS, tamper=True)),
+    "tampering at the end": (FLOW, lambda t: t.envelope(FLOW, FIRST[1], tamper=True)),
+}  # fmt: skip
+"""Readings that refute the first interval."""
+GOOD = {
+    "hot enough": (HOLD, lambda t: t.envelope(HOLD, INSIDE_MS, 73_300)),
+    "cold enough": (OUTLET, lambda t: t.envelope(OUTLET, INSIDE_MS, 3_840)),
+    "fast enough": (FLOW, lambda t: t.envelope(FLOW, INSIDE_MS, 0, 3_334)),
+    "near enough": (VALVE, lambda t: t.envelope(VALVE, INSIDE_MS, 1, 1, every_ms=2_000)),
+    "cold before": (HOLD, lambda t: t.envelope(HOLD, FIRST[0] - 1, 60_000)),
+    "cold after": (HOLD, lambda t: t.envelope(HOLD, FIRST[1] + 1, 60_000)),
+    "silence that ends with it": (
+        HOLD, lambda t: t.envelope(HOLD, FIRST[1], 75_000, 75_000, every_ms=9_000)),
+    "fast, half of it before": (FLOW, lambda t: t.envelope(FLOW, FIRST[0] - 500, 0, 9_999)),
+    "falling times after": (
+        HOLD, lambda t: t.envelope(HOLD, FIRST[1], 75_000, 75_000, 75_000, offsets=(0, 9, 8))),
+    "tampering after": (FLOW, lambda t: t.envelope(FLOW, FIRST[1] + 1, tamper=True)),
+    "a gauge's silence": (GAUGE, lambda t: t.envelope(GAUGE, INSIDE_MS, 5, 5, every_ms=30_000)),
+    "a gauge that falls": (GAUGE, lambda t: t.envelope(GAUGE, INSIDE_MS, 5, 4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("why", BAD)
+def test_a_claimed_reading_that_speaks_against_an_interval_voids_it(town, why):
+    kind, make = BAD[why]
+    assert town.refute(kind, make(town)) == ""
+    assert [each.void for each in town.proven.intervals] == [True, False]
+    assert LOTS.get(town.state, town.lot).false_units == bill(40)
+    town.close()
+
+
+@pytest.mark.parametrize("why", GOOD)
+def test_a_reading_that_lets_milk_count_refutes_nothing(town, why):
+    kind, make = GOOD[why]
+    assert town.refute(kind, make(town)) == "nothing_refuted"
+
+
+@pytest.mark.parametrize("why", [why for why in BAD if not why.startswith("tampering")])
+def test_what_speaks_against_one_interval_leaves_the_other(town, why):
+    kind, make = BAD[why]
+    assert town.refute(kind, make(town), interval=1) == "nothing_refuted"
+
+
+def test_tampering_voids_all_that_follows(town):
+    for interval in (0, 1):
+        assert town.refute(FLOW, town.envelope(FLOW, FROM_MS, tamper=True), interval=interval) == ""
+    assert LOTS.get(town.state, town.lot).remaining_units == 0
+    town.close()
+
+
+@pytest.mark.parametrize(("seq", "boot", "code"), [
+    (10, BOOT, ""), (LAST, BOOT, ""), (9, BOOT, "unclaimed_reading"),
+    (LAST + 1, BOOT, "unclaimed_reading"), (20, BOOT - 1, "unclaimed_reading"),
+    (20, BOOT + 1, "unclaimed_reading"),
+])  # fmt: skip
+def test_only_a_claimed_number_refutes(town, seq, boot, code):
+    cold = town.envelope(HOLD, INSIDE_MS, 60_000, seq=seq, boot=boot)
+    assert town.refute(HOLD, cold) == code
+
+
+def test_a_device_that_was_not_claimed_refutes_nothing(town):
+    cold = town.envelope(HOLD, INSIDE_MS, 60_000)
+    town.change(spans=tuple(s for s in town.proven.spans if s.device != town.key(HOLD).public))
+    assert town.refute(HOLD, cold) == "unclaimed_reading"
+
+
+def test_a_reading_shown_for_another_device_refutes_nothing(town):
+    cold = town.envelope(HOLD, INSIDE_MS, 60_000, signer=town.key(VALVE))
+    assert town.refute(VALVE, cold) == "foreign_envelope"
+
+
+def test_what_is_no_reading_refutes_nothing(town):
+    assert town.refute(HOLD, town.raw(HOLD, b"")) == "bad_envelope"
+
+
+def test_every_reading_shown_must_be_signed_by_its_device(town):
+    true = town.envelope(HOLD, INSIDE_MS)
+    forged = town.envelope(HOLD, INSIDE_MS, 60_000, signer=key("alice"))
+    body = RefuteLot(town.lot, 0, town.key(HOLD).public, (true, forged))
+    transaction = town.dairy.next(town.state, body, key("alice"))
+    claims = signature_claims(transaction, town.dairy.chain_id)
+    assert [verify(*claim) for claim in claims] == [True, True, False]
+
+
+def test_an_interval_is_refuted_once(town):
+    cold = town.envelope(HOLD, INSIDE_MS, 60_000)
+    assert town.refute(HOLD, cold) == ""
+    assert town.refute(HOLD, cold, who="bob") == "void_interval"
+
+
+def test_no_interval_is_refuted_that_is_not_there(town):
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 1), interval=2) == "unknown_interval"
+
+
+def test_a_lot_without_a_window_is_not_refuted(town):
+    town.lot = town.dairy.genesis.stock[0].lot_id()
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == "unproven_lot"
+    town.lot = bytes(32)
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == "unknown_lot"
+
+
+def test_a_lot_past_doubt_stays(town):
+    town.time_ms = OPEN_UNTIL_MS
+    tampered = town.envelope(HOLD, FROM_MS, tamper=True)
+    assert town.refute(HOLD, tampered) == ""
+    town.time_ms += 1
+    assert town.refute(HOLD, tampered, interval=1) == "window_over"
+
+
+@pytest.mark.parametrize("doubt", ["question", "challenge"])
+def test_a_doubt_that_stands_keeps_the_window_open(town, doubt):
+    town.time_ms = OPEN_UNTIL_MS
+    if doubt == "question":
+        assert town.ask(HOLD, 30) == ""
+    else:
+        town.must("alice", ChallengeLot(town.lot, bill(10), bytes(32)))
+    town.time_ms += 1
+    cold = town.envelope(HOLD, INSIDE_MS, 60_000)
+    assert town.refute(HOLD, cold) == ""
+    town.time_ms += HOUR_MS
+    if doubt == "question":
+        assert town.show(HOLD, 30, town.envelope(HOLD, INSIDE_MS, seq=30)) == ""
+    else:
+        town.must("carol", ResolveChallenge(town.lot, town.address("alice"), 0))
+    tampered = town.envelope(HOLD, FROM_MS, tamper=True)
+    assert town.refute(HOLD, tampered, interval=1) == "window_over"
+    town.close()
+
+
+def test_what_a_device_measured_before_it_joined_or_after_it_left_was_not_judged(town):
+    cold = town.envelope(HOLD, INSIDE_MS, 60_000)
+    silent = town.envelope(HOLD, INSIDE_MS, 75_000, 75_000, every_ms=5_000)
+    junk = town.envelope(HOLD, INSIDE_MS, unit=Unit.FLAG)
+    for fields in ({"from_ms": INSIDE_MS + 5_001}, {"until_ms": INSIDE_MS - 1}):
+        town.change(spans=town.spans(HOLD, **{"from_ms": 0, "until_ms": 2**53, **fields}))
+        for shown in (cold, silent, junk):
+            assert town.refute(HOLD, shown) == "nothing_refuted"
+    town.change(spans=town.spans(HOLD, from_ms=INSIDE_MS + 1, until_ms=2**53))
+    assert town.refute(HOLD, silent) == "nothing_refuted"
+    town.change(spans=town.spans(HOLD, from_ms=INSIDE_MS, until_ms=INSIDE_MS))
+    assert town.refute(HOLD, cold) == ""
+
+
+def test_a_vats_thermometer_is_not_judged_while_it_drains(town):
+    limits = replace(town.proven.judged_by, hold_least_mdegc=None, flow_max_l_per_h=0)
+    town.change(judged_by=limits)
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 20_000)) == "nothing_refuted"
+    assert town.refute(FLOW, town.envelope(FLOW, INSIDE_MS, 0, 10**9)) == "nothing_refuted"
+    assert town.refute(OUTLET, town.envelope(OUTLET, INSIDE_MS, 20_000)) == ""
+
+
+def test_limits_are_those_of_the_mint(town):
+    limits = replace(town.proven.judged_by, hold_least_mdegc=72_000)
+    town.change(judged_by=limits)
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 72_000)) == "nothing_refuted"
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 71_999)) == ""
+
+
+def admitted(town, kind, **fields):
+    device = town.key(kind).public
+    DEVICES.put(town.state, replace(DEVICES.get(town.state, device), **fields), device)
+
+
+def test_tampering_from_before_the_device_was_admitted_is_nobodys_matter(town):
+    early = town.envelope(HOLD, FROM_MS, tamper=True)
+    admitted(town, HOLD, calibrated_from_ms=FROM_MS + 9_001)
+    assert town.refute(HOLD, early) == "nothing_refuted"
+    admitted(town, HOLD, calibrated_from_ms=FROM_MS + 9_000)
+    assert town.refute(HOLD, early) == ""
+
+
+def test_tampering_that_was_cleared_refutes_what_was_counted_before_the_clearing(town):
+    tampered = town.envelope(HOLD, FROM_MS, tamper=True)
+    cleared_ms = FIRST[1] + 1_000
+    admitted(town, HOLD, earlier=(0, FROM_MS), calibrated_from_ms=cleared_ms, cleared=(BOOT, 20))
+    assert town.refute(HOLD, tampered, interval=1) == "nothing_refuted"
+    assert town.refute(HOLD, tampered) == ""
+
+
+def test_tampering_before_all_calibrations_on_record_counts_unless_it_was_cleared(town):
+    tampered = town.envelope(HOLD, FROM_MS, tamper=True)
+    admitted(town, HOLD, earlier=None, calibrated_from_ms=TO_MS, cleared=(BOOT, 20))
+    assert town.refute(HOLD, tampered) == "nothing_refuted"
+    admitted(town, HOLD, cleared=(BOOT, 19))
+    assert town.refute(HOLD, tampered) == ""
+
+
+def test_tampering_stops_the_device_and_nothing_else_does(town):
+    device = town.key(HOLD).public
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    assert DEVICES.get(town.state, device).stopped_ms > NOW_MS
+    tampered = town.envelope(HOLD, INSIDE_MS, tamper=True)
+    assert town.refute(HOLD, tampered, interval=1) == ""
+    assert DEVICES.get(town.state, device).stopped_ms == INSIDE_MS
+
+
+# Two readings of one number.
+
+
+def test_two_readings_of_one_number_void_the_interval_and_cost_no_attestor(town):
+    one, other = (town.envelope(HOLD, TO_MS, 75_000 + i) for i in (0, 1))
+    assert town.refute(HOLD, one, other) == ""
+    assert town.proven.intervals[0].void
+    assert town.bond("attestor-0") == bill(50)
+    town.close()
+
+
+def test_one_reading_twice_and_two_of_two_numbers_are_nothing(town):
+    one = town.envelope(HOLD, INSIDE_MS)
+    assert town.refute(HOLD, one, one) == "nothing_refuted"
+    other = town.envelope(HOLD, INSIDE_MS, seq=21)
+    assert town.refute(HOLD, one, other) == "nothing_refuted"
+    again = replace(one, signature=key("alice").sign(b""))
+    body = RefuteLot(town.lot, 0, town.key(HOLD).public, (one, again))
+    with pytest.raises(AssertionError):
+        town.do("alice", body)
+
+
+# Who pays.
+
+
+def test_false_milk_is_paid_by_the_locked_share_and_the_bond(town):
+    bond = MMUS.get(town.state, town.address("mmu")).bond_units
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    assert town.proven.locked_units == account(town.state, LOCKED_ACCOUNT).units == 0
+    assert MMUS.get(town.state, town.address("mmu")).bond_units == bond + bill(5) - bill(40)
+    assert supply(town.state).by_reason_units[Reason.FRAUD] == bill(40)
+    assert LOTS.get(town.state, town.lot).remaining_units == bill(60)
+    town.close()
+
+
+def test_no_more_of_the_share_is_taken_than_was_false(town):
+    town.change(
+        intervals=(replace(town.proven.intervals[0], units=bill(1)), town.proven.intervals[1])
+    )
+    bond = MMUS.get(town.state, town.address("mmu")).bond_units
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    assert town.proven.locked_units == bill(4)
+    assert MMUS.get(town.state, town.address("mmu")).bond_units == bond
+
+
+def test_what_was_sold_of_false_milk_is_fined(town):
+    town.must("alice", town.dairy.pay(town.address("bob"), bill(90), (town.lot, bill(90))))
+    before = account(town.state, RESERVE_ACCOUNT).units
+    town.change(attestors=())
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    assert account(town.state, RESERVE_ACCOUNT).units - before == bill(30)
+    assert supply(town.state).by_reason_units[Reason.FRAUD] == bill(10)
+    town.close()
+
+
+def test_what_a_ruling_found_false_is_not_found_false_again(town):
+    town.must("alice", ChallengeLot(town.lot, bill(10), bytes(32)))
+    town.must("carol", ResolveChallenge(town.lot, town.address("alice"), bill(80)))
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    cold = town.envelope(HOLD, SECOND[0], 60_000)
+    assert LOTS.get(town.state, town.lot).false_units == bill(100)
+    assert town.refute(HOLD, cold, interval=1) == ""
+    assert LOTS.get(town.state, town.lot).false_units == bill(100)
+    town.close()
+
+
+def test_everyone_who_signed_is_slashed_and_nobody_else(town):
+    reserve, alice = account(town.state, RESERVE_ACCOUNT).units, town.units("alice")
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    # A fifth of each bond, and a tenth of that to who showed it.
+    assert [town.bond(f"attestor-{i}") for i in range(3)] == [bill(40), bill(40), bill(50)]
+    fee = town.dairy.genesis.parameters.least_fee(1)
+    assert town.units("alice") == alice + bill(2) - fee
+    assert account(town.state, RESERVE_ACCOUNT).units == reserve + bill(18)
+    town.close()
+
+
+def test_who_refutes_gets_no_more_than_half_of_what_was_false():
+    town = Doubted(attestors_bond=bill(100))
+    tiny = replace(town.proven.intervals[0], units=1_001)
+    town.change(intervals=(tiny, town.proven.intervals[1]))
+    alice = town.units("alice")
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    fee = town.dairy.genesis.parameters.least_fee(1)
+    assert town.units("alice") == alice + 500 - fee
+    town.close()
+
+
+def test_an_attestor_without_a_bond_loses_none():
+    town = Doubted(attestors_bond=0)
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    town.close()
+
+
+def test_a_deficit_is_what_neither_share_nor_bond_nor_reserve_could_pay():
+    town = Doubted(attestors_bond=0)
+    mmu = town.address("mmu")
+    held = MMUS.get(town.state, mmu).bond_units
+    town.must("regulator", ReleaseBond(mmu, held - bill(10)))
+    reserve = account(town.state, RESERVE_ACCOUNT).units
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    owed = bill(40) - bill(5) - bill(10) - reserve
+    assert MMUS.get(town.state, mmu).deficit_units == supply(town.state).deficit_units == owed
+    town.close()
+
+
+def test_every_instrument_of_the_builder_is_good(town):
+    for kind in MEASURES:
+        assert town.refute(kind, town.envelope(kind, INSIDE_MS)) == "nothing_refuted"
