@@ -37,10 +37,9 @@ LedgerFault
 |   |     LowBond, ShortBond, ShortReserve, LowDeposit, ChallengedAlready, NotChallenged,
 |   |     FalseUnitsOverLot
 |   +-- WindowRefused
-|   |     UnknownLine, ForeignLine, WrongWindow, WrongDevices, BadReading, UnlinkedReading,
-|   |     WrongTip, Unreached, WrongSilence, BadIntervals, UnwatchedInterval, BadSample,
-|   |     TamperedReading, IntervalTooFast, WrongFates, WindowOverFlow, WrongRoot, ShareLocked,
-|   |     NoShare
+|   |     ForeignLine, WrongWindow, WrongDevices, BadReading, UnlinkedReading, WrongTip,
+|   |     Unreached, WrongSilence, BadIntervals, UnwatchedInterval, BadSample, TamperedReading,
+|   |     IntervalTooFast, WrongFates, WindowOverFlow, WrongRoot, ShareLocked, NoShare
 |   +-- TankRefused
 |   |     SmallCollection, LongCollection, OutOfForce, NotPermitted, DayFull, TooManyGaps,
 |   |     TooManyPortions, SameTank, RiseUnexplained, LevelAgainstFlow

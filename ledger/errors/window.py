@@ -13,13 +13,6 @@ class WindowRefused(Refused):
     code = "window_refused"
 
 
-class UnknownLine(WindowRefused):
-    """There is no such line."""
-
-    code = "unknown_line"
-    text = "there is no line {line}"
-
-
 class ForeignLine(WindowRefused):
     """The line is another's."""
 

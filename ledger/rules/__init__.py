@@ -10,6 +10,8 @@
 |            |                                                    | `measure`, `books`            |
 | tank       | `collecting`                                      | `portions`, `metering`        |
 | doubt      | `refuting`, `questions`                            | `doubts`, `fraud`, `vouchers` |
+| window     | `minting`                                          | `windows`, `intervals`,       |
+|            |                                                    | `window_lots`, `vouching`     |
 | staking    | `staking`, `slashing`                              | `epochs`, `rewards`           |
 | price      | `price`, `subsidy`                                 |                               |
 | market     | `market`                                           |                               |
@@ -40,6 +42,7 @@ from ledger.rules.lots import LOT_LAWS
 from ledger.rules.mandate import MANDATE_LAWS
 from ledger.rules.market import MARKET_LAWS
 from ledger.rules.milk import MILK_LAWS
+from ledger.rules.minting import WINDOW_LAWS
 from ledger.rules.permits import PERMIT_LAWS
 from ledger.rules.price import PRICE_LAWS, close_round
 from ledger.rules.questions import QUESTION_LAWS
@@ -74,6 +77,7 @@ LAWS: Final[dict[type[object], Law]] = law_table(
         *REGISTRY_LAWS,
         *MILK_LAWS,
         *TANK_LAWS,
+        *WINDOW_LAWS,
         *COLLECTING_LAWS,
         *LOT_LAWS,
         *LOSS_LAWS,

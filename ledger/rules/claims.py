@@ -10,6 +10,7 @@ from ledger.primitives.keys import PublicKey, Signature
 from ledger.types.evidence import DeviceEvidence
 from ledger.types.milk import MintLot
 from ledger.types.reading import reading_bytes
+from ledger.types.window import MintWindow
 
 Claim = tuple[PublicKey, bytes, Signature]
 """A key, a message, and the signature that must hold."""
@@ -34,3 +35,21 @@ def device_claims(shown: Iterable[DeviceEvidence], chain: Hash) -> list[Claim]:
         for envelope in (evidence.first, evidence.worst, evidence.last)
     }
     return [(key, reading_bytes(chain, raw), sig) for key, raw, sig in sorted(envelopes)]
+
+
+def window_claims(body: MintWindow, chain: Hash) -> list[Claim]:
+    """List the devices' and the attestors' signatures of a window, each envelope's once."""
+    claim = body.claim
+    envelopes = {
+        (shown.device, envelope.body, envelope.signature)
+        for shown in claim.devices
+        for envelope in (shown.last, shown.end, shown.worst)
+        if envelope is not None
+    }
+    return [
+        *((key, reading_bytes(chain, raw), sig) for key, raw, sig in sorted(envelopes)),
+        *(
+            (given.attestor, claim.signing_bytes(chain, given.evidence_root), given.signature)
+            for given in body.attestations
+        ),
+    ]

@@ -7,6 +7,7 @@ attestors recomputed it. What is shown is used up here; what it is worth is `mil
 
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
@@ -30,7 +31,7 @@ from ledger.errors.evidence import (
 from ledger.errors.milk import ClaimOverSealed, ForeignRun, NoMilk, OldMilk, TwoSources
 from ledger.params import BASIS_POINTS, DAY_MS, Parameters
 from ledger.primitives.hashing import ZERO_HASH, Hash
-from ledger.primitives.keys import Address
+from ledger.primitives.keys import Address, PublicKey
 from ledger.rules.context import BlockContext
 from ledger.rules.evidence import EvidenceScope, Shown, check_evidence, registered_kind
 from ledger.rules.heat import check_heat
@@ -73,7 +74,7 @@ def prove_run(overlay: Overlay, context: BlockContext, mmu: Address, body: MintL
     """Raise unless a claim holds whole; use its readings up, and say whose milk it is."""
     rules, claim = parameters(overlay), body.claim
     _check_times(rules, context, claim)
-    _check_quorum(overlay, rules, body)
+    check_quorum(overlay, [attestation.attestor for attestation in body.attestations])
     milk = _find_milk(overlay, rules, mmu, claim)
     _check_line(rules, claim, _check_instruments(overlay, mmu, claim))
     return milk
@@ -116,16 +117,16 @@ def _check_times(rules: Parameters, context: BlockContext, claim: RunClaim) -> N
         )
 
 
-def _check_quorum(reader: Reader, rules: Parameters, body: MintLot) -> None:
+def check_quorum(reader: Reader, signers: Sequence[PublicKey]) -> None:
+    """Raise unless signers stand in order, are registered, and enough."""
     registered = attestors(reader)
-    signers = [attestation.attestor for attestation in body.attestations]
     if any(a >= b for a, b in itertools.pairwise(signers)):
         raise UnorderedAttestors
     for signer in signers:
         if signer not in registered:
             raise UnknownAttestor(attestor=signer.hex())
     needed = attestor_quorum(len(registered))
-    if not rules.development:
+    if not parameters(reader).development:
         # One attestor is no quorum outside of a development network.
         needed = max(needed, 2)
     if len(signers) < needed:

@@ -28,7 +28,7 @@ from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import PublicKey
 from ledger.rules.evidence import STREAMS
-from ledger.state.lines import Line, LineDevice, Tip
+from ledger.state.lines import Line, LineDevice, Tip, line_devices_within
 from ledger.state.overlay import Reader
 from ledger.state.records import Device
 from ledger.state.tables import DEVICES, TIPS
@@ -109,11 +109,7 @@ class DevicePart:
 
 def read_parts(reader: Reader, line: Line, claim: WindowClaim) -> list[DevicePart]:
     """Raise unless what a claim shows of each device follows and reaches; give it, read."""
-    watching = [
-        entry
-        for entry in line.devices
-        if entry.from_ms < claim.to_ms and entry.until_ms > claim.from_ms
-    ]
+    watching = line_devices_within(line, claim.from_ms, claim.to_ms)
     shown = [each.device for each in claim.devices]
     if shown != sorted(entry.device for entry in watching):
         raise WrongDevices(got=len(shown), needed=len(watching))

@@ -58,7 +58,7 @@ class Origin(Struct, frozen=True, array_like=True):
     """Where a lot's milk came from: the tank (zeros if straight from meters) and the farms."""
 
     tank: WireHash
-    sources: Sources
+    sources: tuple[Source, ...]
 
 
 class ProductLot(Struct, frozen=True, array_like=True):

@@ -34,6 +34,7 @@ from ledger.types.registry import RegistryBody
 from ledger.types.staking import StakingBody
 from ledger.types.tank import TankBody
 from ledger.types.transfer import Basket, Transfer, TransferBody
+from ledger.types.window import WindowBody
 
 TxId = NewType("TxId", Hash)
 """The hash of what a transaction's sender signed."""
@@ -56,6 +57,7 @@ Body = (
     | MandateBody
     | GovernanceBody
     | LineBody
+    | WindowBody
 )
 """What a transaction may carry. Each family lists its own; `ledger.rules` has a law for each."""
 

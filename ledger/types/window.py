@@ -115,6 +115,27 @@ class MintWindow(
     attestations: Annotated[tuple[WindowAttestation, ...], Meta(min_length=1, max_length=64)]
 
 
+class RollWindow(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="roll_window"
+):
+    """Back an expired lot's tokens with the milk of a line's window. The sender is the lot's MMU.
+
+    The window is proven as for a mint. Tokens are issued only for what the old lot does not need;
+    the MMU pays the farmers for the rest out of its own account.
+    """
+
+    lot: WireHash
+    mint: MintWindow
+
+
+class ReleaseShare(
+    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="release_share"
+):
+    """Pay a lot's processor its share, once the lot is past doubt. Anyone may send it."""
+
+    lot: WireHash
+
+
 class CollectMilk(
     Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="collect_milk"
 ):
@@ -131,3 +152,7 @@ class CollectMilk(
     units: CollectedUnits
     first: Envelope
     last: Envelope
+
+
+WindowBody = MintWindow | RollWindow | ReleaseShare
+"""What a transaction of this family carries; `types.tank` has `CollectMilk`."""

@@ -29,7 +29,7 @@ from ledger.state.proven import ClaimedSpan, JudgedBy, ProvenInterval, ProvenSou
 from ledger.state.records import LotStatus, Reason
 from ledger.state.table import Table
 from ledger.state.tanks import MeterGap, MeterPoint, Portion
-from ledger.types import block, evidence, mandate, market, milk, reading, registry, votes
+from ledger.types import block, evidence, mandate, market, milk, reading, registry, votes, window
 from ledger.types.doubt import DoubtBody
 from ledger.types.governance import GovernanceBody
 from ledger.types.line import LineBody
@@ -38,6 +38,7 @@ from ledger.types.staking import StakingBody
 from ledger.types.tank import CondemnReason, TankBody
 from ledger.types.transaction import Body, Intent, Transaction
 from ledger.types.transfer import Redemption, TransferBody
+from ledger.types.window import WindowBody
 
 SPEC: Final = Path(__file__).parents[3] / "docs/spec"
 Kinds = tuple[type, ...]
@@ -70,6 +71,7 @@ FAMILIES: Final = {
     "mandate": mandate.MandateBody,
     "governance": GovernanceBody,
     "line": LineBody,
+    "window": WindowBody,
 }
 
 
@@ -87,6 +89,10 @@ WITHIN: Final[Kinds] = (
     reading.Envelope,
     reading.Reading,
     milk.Attestation,
+    window.WindowClaim,
+    window.Interval,
+    window.DeviceWindow,
+    window.WindowAttestation,
     votes.SignedVote,
 )
 BLOCKS: Final[Kinds] = (block.Block, block.Header, block.Receipt, Seat)
@@ -119,6 +125,9 @@ INSIDE: Final[Kinds] = (
     Portion,
     MeterPoint,
     MeterGap,
+    ProvenInterval,
+    ClaimedSpan,
+    ProvenSource,
 )
 WORDS: Final[Kinds] = (
     CondemnReason,

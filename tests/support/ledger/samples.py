@@ -54,13 +54,22 @@ from ledger.types.staking import (
 from ledger.types.tank import CondemnMilk, CondemnReason, MoveMilk
 from ledger.types.transaction import Body
 from ledger.types.transfer import Redemption
-from ledger.types.window import CollectMilk
-from tests.support.ledger.dairy import NOW_MS, PLANT, key
+from ledger.types.window import CollectMilk, MintWindow, ReleaseShare, RollWindow
+from tests.support.ledger.dairy import NOW_MS, PLANT, Dairy, key
 from tests.support.ledger.lines import register, tampered
 from tests.support.ledger.town import Town
+from tests.support.ledger.window import WindowLine
 
 NAME = bytes(range(32))
 """A hash of something."""
+
+
+def sample_window(dairy: Dairy) -> MintWindow:
+    """A window of a minute's good milk, attested."""
+    line, state = WindowLine(dairy), dairy.state()
+    line.register(state)
+    line.run(60)
+    return line.mint(state, line.claim(state))
 
 
 def sample_bodies(town: Town) -> list[Body]:
@@ -69,6 +78,7 @@ def sample_bodies(town: Town) -> list[Body]:
     vote, device = PublicKey(key("vote-new").public), key("new").public
     mint = dairy.mint(dairy.claim())
     meter = dairy.total(dairy.meter_keys[0], 1_000)
+    window = sample_window(dairy)
     farm = Address(Town.address("farm-0"))
     until = NOW_MS + 1_000_000
     sale = (Redemption(NAME, 5), Redemption(NAME[::-1], 3))
@@ -90,6 +100,9 @@ def sample_bodies(town: Town) -> list[Body]:
         mint,
         RecordCollection(mmu, PLANT, "tank-1", farm, 1_000_000, meter),
         SealRun(NAME, NAME, 5),
+        window,
+        RollWindow(NAME, window),
+        ReleaseShare(NAME),
         CollectMilk(mmu, PLANT, "tank-1", meter.device, 1_000_000, meter.first, meter.last),
         MoveMilk(PLANT, "tank-1", "tank-2", 5),
         CondemnMilk(NAME, 5, CondemnReason.SPOILED),

@@ -13,10 +13,12 @@ from ledger.evidence import LineFacts, claim_window, evidence_root, reach, trim_
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, address_of
+from ledger.rules.portions import put, tank_of
 from ledger.state.lines import Line, LineDevice
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Device
-from ledger.state.tables import DEVICES, LINES, TIPS, parameters
+from ledger.state.tables import DEVICES, LINES, METER_USE, TIPS, parameters
+from ledger.state.tanks import MeterPoint, MeterUse, Portion
 from ledger.types.evidence import HeatProcess, Instrument, MilkKind
 from ledger.types.line import line_id
 from ledger.types.milk import tank_id
@@ -87,6 +89,24 @@ class WindowLine:
             )
             DEVICES.put(overlay, record, device.public)
         LINES.put(overlay, self.line, self.line_id)
+
+    def fill(
+        self, overlay: Overlay, *units: int, first_ms: int = START_MS - 7_200_000, last_ms: int = 0
+    ) -> None:
+        """Let each farm's milk stand in the line's tank, metered two hours before the line began.
+
+        It ended within an hour, or at `last_ms`.
+        """
+        last_ms = last_ms or first_ms + 3_600_000
+        for farm, meter, part in zip(
+            self.dairy.farm_keys, self.dairy.meter_keys, units, strict=False
+        ):
+            tank = replace(tank_of(overlay, self.tank_id), mmu=self.mmu, plant=PLANT, name=TANK)
+            tank = replace(tank, collected_units=Units(tank.collected_units + part))
+            address = address_of(farm.public)
+            portion = Portion(address, meter.public, first_ms, last_ms, Units(part))
+            put(overlay, self.tank_id, tank, [portion])
+            METER_USE.put(overlay, MeterUse(MeterPoint(1, 1, last_ms, 0)), meter.public)
 
     def of(self, kind: Instrument) -> DeviceRig:
         """Give the first device of a kind."""

@@ -44,5 +44,5 @@ def test_every_power_over_others_takes_a_licence():
         "ClearDevice",
     }
     assert named["MintLot"] == named["RollLot"] == named["SealRun"] == named["PackLot"] == {"mmu"}
-    assert named["MoveMilk"] == {"mmu"}
+    assert named["MoveMilk"] == named["MintWindow"] == named["RollWindow"] == {"mmu"}
     assert named["ResolveChallenge"] == {"arbiter", "regulator"}
