@@ -111,7 +111,7 @@ class WrongFates(WindowRefused):
     """Counted, diverted, cleaning and lost are not together what the flow meter's total rose."""
 
     code = "wrong_fates"
-    text = "{steps} steps have a fate, the flow meter's total rose by {rose}"
+    text = "{steps} steps have a fate, the flow meter's total rose by {rise}"
 
 
 class WindowOverFlow(WindowRefused):

@@ -19,8 +19,8 @@ from ledger.evidence.claims import (
     evidence_root,
 )
 from ledger.evidence.facts import Bundle, LineFacts
-from ledger.evidence.showing import tip_after
 from ledger.evidence.windows import JudgedWindow, reach, trim_bundle
+from ledger.state.lines import tip_after
 
 __all__ = [
     "Bundle",

@@ -6,7 +6,6 @@ from fractions import Fraction
 from ledger.evidence.tracks import ReadEnvelope
 from ledger.evidence.watching import Watch
 from ledger.params import MARGIN_MS
-from ledger.state.lines import Tip
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Envelope
 from ledger.types.window import DeviceWindow, Interval
@@ -82,19 +81,3 @@ def _goodness(instrument: Instrument, samples: Sequence[tuple[int, int]]) -> Fra
         case _:
             span_ms = samples[-1][0] - samples[0][0]
             return Fraction(values[0] - values[-1], span_ms) if span_ms else None
-
-
-def tip_after(last: Envelope, to_ms: int, breaks_ms: tuple[int, ...] = ()) -> Tip:
-    """Give where a device's chain stands after a window up to `to_ms` that shows `last` of it.
-
-    One that ends within the margin is the first of a new device: it is to be shown again, since the
-    next window needs what it says of its own time.
-    """
-    reading = last.reading()
-    if reading.last_ms > to_ms - MARGIN_MS:
-        value = reading.samples[0][1]
-        first_ms = reading.t0_ms + reading.samples[0][0]
-        name = (reading.previous, reading.boot, reading.seq)
-        return Tip(*name, first_ms, value, breaks_ms, again=True)
-    value = reading.samples[-1][1]
-    return Tip(last.digest(), reading.boot, reading.seq, reading.last_ms, value, breaks_ms)

@@ -23,6 +23,7 @@ from ledger.state.tables import (
     PLANTS,
     PRICE,
     PRODUCTS,
+    PROVEN,
     RUNS,
     SEALED,
     SLASHES,
@@ -106,6 +107,18 @@ _TANK_RISING: Final = (
     "moved_units",
     "gauge_day",
 )
+_PROVEN_FIXED: Final = (
+    "line",
+    "mmu",
+    "tank",
+    "from_ms",
+    "to_ms",
+    "spans",
+    "readings_root",
+    "readings_count",
+    "attestors",
+    "sources",
+)
 _MOVES: Final = (
     _Move(CHAIN),
     _Move(COMMITTEES, is_kept=False),
@@ -123,6 +136,7 @@ _MOVES: Final = (
     _Move(PRICE, rising=("round", "updated_ms")),
     _Move(PRODUCTS, ("lot", "packs", "pack_units", "height"), ("sold_units",)),
     _Move(RUNS),
+    _Move(PROVEN, _PROVEN_FIXED, falling=("locked_units",)),
     _Move(SEALED),
     _Move(SLASHES, rising=("slashed_units", "reserve_units", "reporters_units")),
     _Move(SUBSIDY, rising=("funded_units", "paid_units", "head", "tail", "claimed_units")),

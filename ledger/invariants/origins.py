@@ -6,13 +6,27 @@ counted anew without the blocks; but every farm that is named must have a meter 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.state.dairy import Origin, SealedRun, Source, Tank
 from ledger.state.records import NOBODY, Device, Lot
-from ledger.state.tables import CONSUMED, DEVICES, ORIGINS, SEALED, TANKS, run_name
+from ledger.state.tables import (
+    CONSUMED,
+    DEVICES,
+    METER_USE,
+    ORIGINS,
+    PROVEN,
+    SEALED,
+    TANKS,
+    TIPS,
+    run_name,
+)
 from ledger.types.evidence import Instrument
 from ledger.types.milk import tank_id
+
+_READ: Final = frozenset({CONSUMED.prefix, METER_USE.prefix, TIPS.prefix})
+"""Tables that name the devices whose readings were used."""
 
 
 class OriginRelations:
@@ -25,6 +39,7 @@ class OriginRelations:
         self._origins: dict[bytes, Origin] = {}
         self._devices: dict[bytes, Device] = {}
         self._used: set[bytes] = set()
+        self._proven: set[bytes] = set()
 
     def take(self, prefix: bytes, name: bytes, raw: bytes) -> None:
         """Remember a record, if it is one of milk's way."""
@@ -36,8 +51,10 @@ class OriginRelations:
             self._origins[name] = ORIGINS.decode(raw)
         elif prefix == DEVICES.prefix:
             self._devices[name] = DEVICES.decode(raw)
-        elif prefix == CONSUMED.prefix:
+        elif prefix in _READ:
             self._used.add(name)
+        elif prefix == PROVEN.prefix:
+            self._proven.add(name)
 
     def findings(self) -> Iterator[str]:
         """Say what does not agree."""
@@ -45,7 +62,8 @@ class OriginRelations:
         for name, lot in self._lots.items():
             if lot.height == 0 and lot.mmu == NOBODY and lot.run == name:
                 continue  # Stock of the genesis stands for its own run.
-            yield from self._origin(name, lot)
+            if name not in self._proven:  # What windows proved is told of in `windows`.
+                yield from self._origin(name, lot)
         for name in self._origins:
             if name not in self._lots:
                 yield f"lot {name.hex()} has an origin and is not there"

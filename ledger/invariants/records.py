@@ -11,22 +11,27 @@ import msgspec
 
 from ledger.params import BASIS_POINTS, DAY_STEP_BP_MAX, Parameters
 from ledger.primitives.committee import Committee
-from ledger.state.dairy import ProductLot, SealedRun, Tank
+from ledger.state.dairy import Mmu, ProductLot, SealedRun, Tank
+from ledger.state.lines import LineMinted
 from ledger.state.market import Mandate, Price, Subsidy
+from ledger.state.proven import Proven
 from ledger.state.records import Lot, Supply
 from ledger.state.stakes import Offences, Slashes, Unbonding, Validator
 from ledger.state.table import Table
 from ledger.state.tables import (
     COMMITTEES,
     DECODERS,
+    LINE_MINTED,
     LOTS,
     MANDATES,
     METER_USE,
     MILK_TANKS,
+    MMUS,
     OFFENCES,
     PARAMETERS,
     PRICE,
     PRODUCTS,
+    PROVEN,
     SEALED,
     SLASHES,
     SUBSIDY,
@@ -101,6 +106,30 @@ def _tank_hour(hour: TankHour, rules: Parameters) -> str:
     if any(not each.units or each.first_ms > each.last_ms for each in hour.portions):
         return "a portion holds nothing, or ends before it begins"
     return ""
+
+
+def _proven(proven: Proven, rules: Parameters) -> str:
+    counted = sum(interval.units for interval in proven.intervals)
+    drawn = sum(source.units for source in proven.sources)
+    if counted != drawn:
+        return f"its intervals count {counted} units, its sources are {drawn}"
+    if proven.locked_units > counted:
+        return f"{proven.locked_units} of {counted} units are locked"
+    edges = [edge for each in proven.intervals for edge in (each.from_ms, each.to_ms)]
+    inside = [proven.from_ms, *edges, proven.to_ms]
+    return "" if inside == sorted(inside) else "its intervals are not in order"
+
+
+def _line_minted(minted: LineMinted, rules: Parameters) -> str:
+    return _days([day for day, _ in minted.days])
+
+
+def _mmu(mmu: Mmu, rules: Parameters) -> str:
+    return _days([day for day, _ in mmu.days])
+
+
+def _days(days: list[int]) -> str:
+    return "" if days == sorted(set(days)) else "its days are not in order"
 
 
 def _meter_use(use: MeterUse, rules: Parameters) -> str:
@@ -205,14 +234,17 @@ def _subsidy(subsidy: Subsidy, rules: Parameters) -> str:
 _RULES: Final[dict[bytes, Rule]] = dict(
     (
         _of(COMMITTEES, _committee),
+        _of(LINE_MINTED, _line_minted),
         _of(LOTS, _lot),
         _of(MANDATES, _mandate),
         _of(METER_USE, _meter_use),
         _of(MILK_TANKS, _milk_tank),
+        _of(MMUS, _mmu),
         _of(OFFENCES, _offences),
         _of(PARAMETERS, _parameters),
         _of(PRICE, _price),
         _of(PRODUCTS, _product),
+        _of(PROVEN, _proven),
         _of(SEALED, _sealed),
         _of(SLASHES, _slashes),
         _of(SUBSIDY, _subsidy),

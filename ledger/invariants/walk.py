@@ -19,6 +19,7 @@ from ledger.invariants.raw_milk import RawMilkRelations
 from ledger.invariants.records import why_wrong
 from ledger.invariants.stake import CommitteeRelations, StakeRelations
 from ledger.invariants.trade import PoolRelations, TradeRelations
+from ledger.invariants.windows import WindowRelations
 from ledger.params import Parameters, default_parameters
 from ledger.primitives.keys import Address
 from ledger.state.lattice import EMPTY_ACCUMULATOR, accumulate
@@ -65,6 +66,7 @@ class _Walk:
             lots,
             OriginRelations(lots.lots),
             RawMilkRelations(),
+            WindowRelations(lots.lots),
             StakeRelations(place),
             CommitteeRelations(place),
             TradeRelations(place),

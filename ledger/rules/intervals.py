@@ -103,7 +103,7 @@ def _check_order(claim: WindowClaim) -> None:
 
 def _duty(part: DevicePart) -> tuple[int, int] | None:
     """Give when a device must see all that counts; None if it was never heard."""
-    if part.tip is not None:
+    if part.is_linked:
         return part.entry.from_ms, part.entry.until_ms
     shown = part.shown()
     if not shown:

@@ -21,7 +21,7 @@ from ledger.errors.window import ForeignLine, WrongWindow
 from ledger.params import DAY_MS, Parameters
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import Address
+from ledger.primitives.keys import Address, PublicKey
 from ledger.rules.books import book_gone
 from ledger.rules.claims import window_claims
 from ledger.rules.context import BlockContext, Call
@@ -32,6 +32,7 @@ from ledger.rules.losses import mmu_of
 from ledger.rules.lots import find_lot, remove_milk
 from ledger.rules.portions import draw, draw_lost
 from ledger.rules.proving import check_quorum
+from ledger.rules.vouchers import attestor_stands
 from ledger.rules.vouching import vouch
 from ledger.rules.window_lots import (
     WindowMilk,
@@ -43,7 +44,7 @@ from ledger.rules.window_lots import (
     write_lot,
 )
 from ledger.rules.windows import DevicePart, flow_part, flow_value, read_parts
-from ledger.state.lines import Line, Tip
+from ledger.state.lines import Line, tip_after
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.proven import ProvenSource
 from ledger.state.records import Lot, Reason, Role
@@ -140,7 +141,7 @@ def _prove(overlay: Overlay, context: BlockContext, line: Line, body: MintWindow
             through_ms=line.through_ms,
             latest_ms=latest_ms,
         )
-    check_quorum(overlay, [given.attestor for given in body.attestations])
+    _check_attestors(overlay, [PublicKey(given.attestor) for given in body.attestations])
     parts = read_parts(overlay, line, claim)
     flow = flow_part(parts, claim.from_ms)
     check_intervals(rules, line, claim, parts)
@@ -151,6 +152,12 @@ def _prove(overlay: Overlay, context: BlockContext, line: Line, body: MintWindow
     sources = _draw(overlay, rules, line, claim, flow)
     _move_on(overlay, line, claim, parts, flow)
     return WindowMilk(parts, sources)
+
+
+def _check_attestors(reader: Reader, signers: list[PublicKey]) -> None:
+    """Raise unless a quorum signed; only who has enough at stake counts."""
+    check_quorum(reader, signers)
+    check_quorum(reader, [each for each in signers if attestor_stands(reader, each)])
 
 
 def _check_expiry(rules: Parameters, context: BlockContext, claim: WindowClaim) -> None:
@@ -212,7 +219,6 @@ def _move_on(
 
 def _move_tip(overlay: Overlay, part: DevicePart, claim: WindowClaim) -> None:
     assert part.last is not None
-    reading = part.last.reading
     breaks = part.tip.breaks_ms if part.tip else ()
     if part.claimed.broken:
         recent = (each for each in breaks if each > claim.to_ms - BREAKS_WITHIN_MS)
@@ -221,14 +227,7 @@ def _move_tip(overlay: Overlay, part: DevicePart, claim: WindowClaim) -> None:
             device = part.device
             stopped = replace(device, stopped_ms=min(device.stopped_ms, claim.to_ms))
             DEVICES.put(overlay, stopped, part.key)
-    tip = Tip(
-        digest=part.last.envelope.digest(),
-        boot=reading.boot,
-        seq=reading.seq,
-        time_ms=reading.last_ms,
-        value=reading.samples[-1][1],
-        breaks_ms=breaks,
-    )
+    tip = tip_after(part.last.envelope, claim.to_ms, breaks)
     TIPS.put(overlay, tip, part.key)
 
 

@@ -17,9 +17,11 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.keys import Address
 from ledger.rules.books import book_minted
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.doubts import is_contestable, judged_by
 from ledger.rules.measure import apportion
 from ledger.rules.milk import MintSplit, split_mint
 from ledger.rules.subsidy import claim_subsidies
+from ledger.rules.vouchers import bind_attestors
 from ledger.rules.windows import DevicePart
 from ledger.state.dairy import Origin
 from ledger.state.lines import Line
@@ -28,7 +30,6 @@ from ledger.state.proven import ClaimedSpan, Proven, ProvenInterval, ProvenSourc
 from ledger.state.records import Lot
 from ledger.state.tables import (
     ATTESTORS_ACCOUNT,
-    CHALLENGES,
     LOCKED_ACCOUNT,
     LOTS,
     ORIGINS,
@@ -111,6 +112,7 @@ def write_lot(
     ORIGINS.put(overlay, Origin(line.tank, farms), lot_id)
     proven = _proven(overlay, context, line, body, milk)
     PROVEN.put(overlay, replace(proven, locked_units=Units(locked)), lot_id)
+    bind_attestors(overlay, proven.attestors, proven.contestable_until_ms)
     book_minted(overlay, claim.units)
     claim_subsidies(overlay, context, farms)
 
@@ -134,13 +136,15 @@ def _proven(
         readings_count=claim.readings_count,
         attestors=tuple(given.attestor for given in body.attestations),
         sources=tuple(milk.sources),
+        judged_by=judged_by(rules, line, claim.kind),
         contestable_until_ms=context.time_ms + rules.challenge_window_ms,
     )
 
 
 def _span(part: DevicePart, number: tuple[int, int]) -> ClaimedSpan:
-    after = (part.tip.boot, part.tip.seq) if part.tip else None
-    return ClaimedSpan(part.key, after, *number)
+    tip = part.tip if part.is_linked else None
+    after = (tip.boot, tip.seq) if tip else None
+    return ClaimedSpan(part.key, after, *number, part.entry.from_ms, part.entry.until_ms)
 
 
 def check_release(reader: Reader, call: Call, body: ReleaseShare) -> Proven:
@@ -154,8 +158,7 @@ def check_release(reader: Reader, call: Call, body: ReleaseShare) -> Proven:
 def apply_release(overlay: Overlay, context: BlockContext, call: Call, body: ReleaseShare) -> None:
     """Pay the share to the lot's MMU, once the lot is past doubt."""
     proven = check_release(overlay, call, body)
-    doubted = CHALLENGES.get(overlay, body.lot) is not None
-    if doubted or context.time_ms < proven.contestable_until_ms:
+    if is_contestable(overlay, body.lot, proven, context.time_ms):
         raise ShareLocked(lot=body.lot.hex(), until_ms=proven.contestable_until_ms)
     PROVEN.put(overlay, replace(proven, locked_units=Units(0)), body.lot)
     pay(overlay, LOCKED_ACCOUNT, Address(proven.mmu), proven.locked_units)

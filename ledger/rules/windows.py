@@ -79,6 +79,11 @@ class DevicePart:
         return PublicKey(self.entry.device)
 
     @property
+    def is_linked(self) -> bool:
+        """Tell whether an earlier window was done with something that the device said."""
+        return self.tip is not None and not self.tip.again
+
+    @property
     def instrument(self) -> Instrument:
         """Give what the device measures."""
         return self.device.instrument
@@ -155,8 +160,7 @@ def _check_chain(part: DevicePart) -> None:
             raise BadReading(device=name, why="another is shown under the same number")
     _check_count(part)
     for place, each in enumerate(shown):
-        new = part.tip is None or part.tip.again
-        begins = place == 0 and (new or part.claimed.broken)
+        begins = place == 0 and (not part.is_linked or part.claimed.broken)
         if each.reading.previous == ZERO_HASH and not begins:
             raise _unlinked(part, each, "it begins a chain of its own")
     if shown:
@@ -204,8 +208,7 @@ def _check_reach(part: DevicePart, to_ms: int) -> None:
     """
     name, claimed, end = part.key.hex(), part.claimed, part.end
     latest_ms = to_ms - MARGIN_MS
-    new = part.tip is None or part.tip.again
-    if part.last and not new and part.last.reading.last_ms > latest_ms:
+    if part.last and part.is_linked and part.last.reading.last_ms > latest_ms:
         raise WrongTip(device=name, last_ms=part.last.reading.last_ms, latest_ms=latest_ms)
     if claimed.silent:
         if end and end.reading.last_ms >= to_ms + MARGIN_MS:

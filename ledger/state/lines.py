@@ -4,12 +4,14 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from ledger.params import MARGIN_MS
 from ledger.primitives.amounts import WireUnits
 from ledger.primitives.hashing import WireHash
 from ledger.primitives.keys import WireAddress, WirePublicKey
 from ledger.primitives.scalars import Height, Millis
 from ledger.types.evidence import HeatProcess
 from ledger.types.line import LINE_DEVICES_MAX, LitresADay
+from ledger.types.reading import Envelope
 from ledger.types.registry import FlowMax
 
 FOR_EVER_MS: Final = 2**53
@@ -78,6 +80,22 @@ class Tip(Struct, frozen=True, array_like=True):
     value: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
     breaks_ms: Annotated[tuple[Millis, ...], Meta(max_length=3)] = ()
     again: bool = False
+
+
+def tip_after(last: Envelope, to_ms: int, breaks_ms: tuple[int, ...] = ()) -> Tip:
+    """Give where a device's chain stands after a window up to `to_ms` that shows `last` of it.
+
+    One that ends within the margin is the first of a new device: it is to be shown again, since the
+    next window needs what it says of its own time.
+    """
+    reading = last.reading()
+    if reading.last_ms > to_ms - MARGIN_MS:
+        value = reading.samples[0][1]
+        first_ms = reading.t0_ms + reading.samples[0][0]
+        name = (reading.previous, reading.boot, reading.seq)
+        return Tip(*name, first_ms, value, breaks_ms, again=True)
+    value = reading.samples[-1][1]
+    return Tip(last.digest(), reading.boot, reading.seq, reading.last_ms, value, breaks_ms)
 
 
 class LineMinted(Struct, frozen=True, array_like=True):

@@ -25,7 +25,16 @@ from ledger.types.milk import tank_id
 from ledger.types.reading import Envelope
 from ledger.types.window import MintWindow, WindowAttestation, WindowClaim
 from tests.support.evidence.rig import DeviceRig, good_value
-from tests.support.ledger.dairy import GENESIS_MS, LINE, PLANT, RUN_STARTED_MS, Dairy, key
+from tests.support.ledger.dairy import (
+    GENESIS_MS,
+    LINE,
+    PLANT,
+    RUN_STARTED_MS,
+    Dairy,
+    bill,
+    key,
+)
+from tests.support.ledger.town import Town
 
 PLACES: Final = (
     Instrument.FLOW_METER,
@@ -113,7 +122,7 @@ class WindowLine:
         return next(each for each in self.devices if each.instrument is kind)
 
     def run(
-        self, seconds: int, begin: int = 0, size: int = 60, **values: Mapping[int, int] | None
+        self, seconds: int, begin: int = 0, size: int = 10, **values: Mapping[int, int] | None
     ) -> None:
         """Let every device measure once a second from `begin` on, good milk at 3,600 L/h.
 
@@ -185,3 +194,36 @@ class WindowLine:
             signature = attestor.sign(claim.signing_bytes(self.dairy.chain_id, root))
             given.append(WindowAttestation(attestor.public, root, signature))
         return MintWindow(claim, tuple(given))
+
+
+class WindowTown(Town):
+    """A town with a line, whose tank holds milk of each farm, metered before the line began."""
+
+    def __init__(
+        self,
+        kinds: Sequence[Instrument] = PLACES,
+        *,
+        litres: Sequence[int] = (200, 150, 100),
+        dairy: Dairy | None = None,
+        **parts: dict[str, object],
+    ) -> None:
+        super().__init__(dairy, **parts)
+        self.line = WindowLine(self.dairy, kinds)
+        self.line.register(self.state)
+        self.line.fill(self.state, *(bill(whole) for whole in litres))
+
+    def run(self, seconds: int, begin: int = 0, **values: Mapping[int, int] | None) -> None:
+        """Let the line's devices measure, and the time pass."""
+        self.line.run(seconds, begin, **values)
+        self.time_ms = START_MS + (begin + seconds) * 1_000
+
+    def claim(self, until: int | None = None, **changes: object) -> WindowClaim:
+        """Claim all that counts, as the line's gateway would; `changes` replace fields."""
+        return self.line.claim(self.state, until, **changes)
+
+    def mint(
+        self, claim: WindowClaim | None = None, signers: int | None = None, who: str = "mmu"
+    ) -> str:
+        """Send a window, attested whatever is in it; give the receipt's code."""
+        whole = self.claim() if claim is None else claim
+        return self.do(who, self.line.mint(self.state, whole, signers))

@@ -1,0 +1,74 @@
+"""What must hold between lots, the windows that proved them, and the tanks that fed their lines.
+
+Only the audit looks at this, since it needs the whole state.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+from ledger.state.dairy import Origin
+from ledger.state.lines import Line
+from ledger.state.proven import Proven
+from ledger.state.records import Lot
+from ledger.state.tables import LINES, MILK_TANKS, ORIGINS, PROVEN
+
+
+class WindowRelations:
+    """Proofs of lots, lines and their tanks. `lots` fills as the walk goes."""
+
+    def __init__(self, lots: Mapping[bytes, Lot]) -> None:
+        self._lots = lots
+        self._proven: dict[bytes, Proven] = {}
+        self._origins: dict[bytes, Origin] = {}
+        self._lines: dict[bytes, Line] = {}
+        self._drawn: dict[bytes, int] = {}
+
+    def take(self, prefix: bytes, name: bytes, raw: bytes) -> None:
+        """Remember a record, if it is one of windows."""
+        if prefix == PROVEN.prefix:
+            self._proven[name] = PROVEN.decode(raw)
+        elif prefix == ORIGINS.prefix:
+            self._origins[name] = ORIGINS.decode(raw)
+        elif prefix == LINES.prefix:
+            self._lines[name] = LINES.decode(raw)
+        elif prefix == MILK_TANKS.prefix:
+            self._drawn[name] = MILK_TANKS.decode(raw).drawn_units
+
+    def findings(self) -> Iterator[str]:
+        """Say what does not agree."""
+        minted: defaultdict[bytes, int] = defaultdict(int)
+        windows: defaultdict[bytes, list[tuple[int, int]]] = defaultdict(list)
+        for name, proven in self._proven.items():
+            yield from self._proof(f"lot {name.hex()}", name, proven)
+            minted[proven.tank] += sum(source.units for source in proven.sources)
+            windows[proven.line].append((proven.from_ms, proven.to_ms))
+        for tank, units in self._drawn.items():
+            if units != minted.pop(tank, 0):
+                yield f"tank {tank.hex()}: {units} units drawn, its lots are of others"
+        for tank in minted:
+            yield f"tank {tank.hex()} was drawn from and is not there"
+        for line, spans in windows.items():
+            yield from self._tiles(line, spans)
+
+    def _proof(self, where: str, name: bytes, proven: Proven) -> Iterator[str]:
+        lot, origin = self._lots.get(name), self._origins.get(name)
+        if lot is None or origin is None:
+            yield f"{where} is proven and is not there"
+            return
+        by_farm: defaultdict[bytes, int] = defaultdict(int)
+        for source in proven.sources:
+            by_farm[source.farm] += source.units
+        if dict(origin.sources) != by_farm or origin.tank != proven.tank:
+            yield f"{where} names other farms, or another tank, than its proof"
+        if sum(by_farm.values()) != lot.units or lot.mmu != proven.mmu:
+            yield f"{where} has {lot.units} units, its proof others"
+
+    def _tiles(self, name: bytes, spans: list[tuple[int, int]]) -> Iterator[str]:
+        """Say where two windows of a line overlap, or lie beyond what it has claimed."""
+        line, until_ms = self._lines.get(name), 0
+        for from_ms, to_ms in sorted(spans):
+            if from_ms < until_ms:
+                yield f"line {name.hex()}: two windows at {from_ms} ms"
+            until_ms = to_ms
+        if line is None or line.through_ms < until_ms:
+            yield f"line {name.hex()} has minted beyond its windows"
