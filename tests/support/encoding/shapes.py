@@ -125,9 +125,6 @@ INSIDE: Final[Kinds] = (
     Portion,
     MeterPoint,
     MeterGap,
-    ProvenInterval,
-    ClaimedSpan,
-    ProvenSource,
 )
 WORDS: Final[Kinds] = (
     CondemnReason,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import ledger.errors
 from ledger.errors.base import LedgerFault
+from ledger.errors.bundle import BundleFault
 from ledger.errors.store import BadGenesis, StoreFault
 
 SPECIFICATION = Path(__file__).parents[3] / "docs/spec/ledger.md"
@@ -53,4 +54,6 @@ def test_every_code_that_a_transaction_can_meet_stands_in_the_specification():
     rows = "".join(line for line in table.splitlines() if line.startswith("|"))
     told = set(re.findall(r"`([a-z_]+)`", rows))
     ends = {kind.code for kind in family(LedgerFault) if not kind.__subclasses__()}
-    assert told == ends - {kind.code for kind in (*family(StoreFault), BadGenesis)}
+    assert told == ends - {
+        kind.code for kind in (*family(StoreFault), *family(BundleFault), BadGenesis)
+    }
