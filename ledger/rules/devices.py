@@ -56,6 +56,10 @@ def apply_stop(overlay: Overlay, context: BlockContext, call: Call, body: StopDe
     _stop(overlay, body.device, body.since_ms)
 
 
+def _first_ms(reading: Reading) -> int:
+    return reading.t0_ms + reading.samples[0][0]
+
+
 def check_report(reader: Reader, call: Call, body: ReportTamper) -> Reading:
     """Raise unless a registered device tells of tampering that nobody cleared; give its reading."""
     try:
@@ -68,14 +72,16 @@ def check_report(reader: Reader, call: Call, body: ReportTamper) -> Reading:
         raise NoTampering(device=name, boot=boot, seq=seq)
     if device.cleared is not None and (boot, seq) <= device.cleared:
         raise ClearedReport(device=name, boot=boot, seq=seq)
+    first_ms = _first_ms(reading)
+    if device.stopped_ms != FOR_EVER_MS and device.stopped_ms <= first_ms:
+        raise StoppedAlready(device=name, stopped_ms=device.stopped_ms)
     return reading
 
 
 def apply_report(overlay: Overlay, context: BlockContext, call: Call, body: ReportTamper) -> None:
     """Stop the device from the reading's first sample on, and from now on if that lies ahead."""
     reading = check_report(overlay, call, body)
-    first_ms = reading.t0_ms + reading.samples[0][0]
-    _stop(overlay, reading.device, min(first_ms, context.time_ms))
+    _stop(overlay, reading.device, min(_first_ms(reading), context.time_ms))
 
 
 def _is_news(reader: Reader, body: ReportTamper) -> bool:

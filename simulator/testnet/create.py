@@ -48,6 +48,7 @@ from simulator.dairy.setup import prepare as prepare_dairy
 from simulator.dairy.shopper import key_path as shopper_key_path
 from simulator.dairy.shopper import prepare as prepare_shopper
 from simulator.testnet.layout import LAYOUT_VERSION, ORACLES_USUAL, Description, Layout
+from simulator.testnet.lines import dairy_line, dairy_permits
 from simulator.testnet.load import load_accounts, load_meters
 
 NETWORK_NAME: Final = "dev"
@@ -135,6 +136,11 @@ def create(
     roles = _roles(mint, dairy, purses, merchant)
     roles += tuple(GenesisRole(Role.ORACLE, feeder) for feeder in feeders)
     genesis = _genesis(seats, accounts, spenders, roles, devices, mint.mmu_address)
+    genesis = replace(
+        genesis,
+        lines=(dairy_line(dairy, mint.mmu_address),),
+        permits=dairy_permits(dairy, mint.mmu_address, genesis.time_ms),
+    )
     if epoch_blocks is not None:
         staking = replace(genesis.parameters.staking, epoch_blocks=epoch_blocks)
         genesis = replace(genesis, parameters=replace(genesis.parameters, staking=staking))

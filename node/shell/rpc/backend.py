@@ -24,12 +24,10 @@ from ledger.state.tables import account, supply
 from ledger.store.chain import ChainStore
 from ledger.store.schema import Finalized, Head
 from ledger.trace import trace
-from ledger.types.block import Block, Receipt
 from ledger.types.transaction import TxId
 from node.client.line_views import DeviceView, LineSummary, LineView, MilkTankView, PermitView
 from node.client.views import (
     AccountView,
-    FinalBlock,
     HistoryView,
     LotView,
     NodeStatus,
@@ -44,6 +42,7 @@ from node.client.views import (
 from node.core.machine import Machine
 from node.core.proving import ProofAnswer, Prover
 from node.shell.p2p.transport import Transport
+from node.shell.rpc.blocks import final_block
 from node.shell.rpc.lines import (
     device_view,
     line_summaries,
@@ -58,22 +57,6 @@ from node.shell.telemetry import Telemetry
 BLOCKS_KEPT: Final = 64
 VERSION: Final = version("billcoin")
 _encode = msgspec.msgpack.Encoder().encode
-
-
-def final_block(block: Block, receipts: Sequence[Receipt]) -> FinalBlock:
-    """Show a block with its receipts."""
-    header = block.header
-    return FinalBlock(
-        height=header.height,
-        hash=header.hash(),
-        parent_hash=header.parent_hash,
-        view=header.view,
-        epoch=header.epoch,
-        time_ms=header.time_ms,
-        proposer=header.proposer,
-        transactions=block.transactions,
-        receipts=tuple(receipts),
-    )
 
 
 class NodeBackend:

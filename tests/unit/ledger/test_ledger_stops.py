@@ -3,7 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
+from ledger.errors.line import StoppedAlready
 from ledger.primitives.keys import PublicKey, Signature, verify
+from ledger.rules.context import Call
+from ledger.rules.devices import check_report
 from ledger.state.lines import FOR_EVER_MS
 from ledger.state.records import in_force
 from ledger.state.tables import DEVICES
@@ -128,6 +131,13 @@ def test_an_envelope_that_is_no_reading_is_refused(town):
 def test_a_report_that_changes_nothing_is_refused(town):
     assert report(town) == ""
     assert report(town) == "stopped_already"
+
+
+def test_a_report_that_comes_too_late_is_told_so_before_it_costs_a_fee(town):
+    assert report(town) == ""
+    body = ReportTamper(tampered(town.dairy, t0_ms=BEFORE_MS))
+    with pytest.raises(StoppedAlready):
+        check_report(town.state, Call(town.address("bob"), 0, 0), body)
 
 
 def test_a_report_shows_the_signature_of_the_device_that_it_names(town):

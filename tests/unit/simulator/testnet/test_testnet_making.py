@@ -20,6 +20,7 @@ from node.config import load_config as load_node_config
 from node.pricefeed.config import load_config as load_feeder_config
 from node.pricefeed.config import read_feeder_key
 from node.shell.disk.journal import Journal
+from simulator.dairy.setup import LINE, LINE_INSTRUMENTS, PLANT
 from simulator.testnet.cli import app
 from simulator.testnet.create import EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX, create, oracle_names
 from simulator.testnet.errors import LayoutFault
@@ -48,6 +49,17 @@ def test_a_made_network_is_described_and_its_genesis_begins_a_chain(layout):
     assert {role.role for role in genesis.roles} >= {
         Role.REGULATOR, Role.MMU, Role.ATTESTOR, Role.MERCHANT, Role.FARMER, Role.ORACLE,
     }  # fmt: skip
+
+
+def test_a_made_network_begins_with_its_line_and_every_farms_consent(layout):
+    create(layout, 1, seed=1)
+    genesis = genesis_of(layout)
+    (line,) = genesis.lines
+    assert (line.plant, line.line) == (PLANT, LINE)
+    assert len(line.devices) == len(LINE_INSTRUMENTS)
+    farmers = {role.holder for role in genesis.roles if role.role is Role.FARMER}
+    assert {permit.farm for permit in genesis.permits} == farmers
+    assert {permit.mmu for permit in genesis.permits} == {line.mmu}
 
 
 def test_every_validator_begins_with_an_empty_journal(layout):
