@@ -35,7 +35,7 @@ class AttestorConfig(HomeSettings):
     """How long evidence is kept at most; a lot may be doubted for 14 days."""
     store_bytes_max: int = Field(default=16 * 1024**3, ge=64 * 1024**2)
     """Above this size of the store nothing more is judged."""
-    log_level: str = Field(default="info", pattern=r"^(debug|info|warning|error)\Z")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @field_validator("trusted_proxies")
     @classmethod

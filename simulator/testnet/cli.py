@@ -25,6 +25,8 @@ from node.errors import NodeFault
 from simulator.testnet.create import EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX
 from simulator.testnet.errors import NotRunning, TestnetFault
 from simulator.testnet.layout import (
+    ATTESTORS_MAX,
+    ATTESTORS_USUAL,
     ORACLES_MAX,
     ORACLES_USUAL,
     VALIDATORS_MAX,
@@ -88,12 +90,21 @@ def init(
             help=f"How many processes feed the price of milk; {ORACLES_USUAL} unless said.",
         ),
     ] = None,
+    attestors: Annotated[
+        int | None,
+        whole_option(
+            most=ATTESTORS_MAX,
+            help=f"How many processes attest milk; {ATTESTORS_USUAL} unless said.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a network's keys, genesis and homes, and start nothing. Does nothing if it is made."""
     layout = Layout(directory)
     with _told(), layout.held():
-        made = ensure_created(layout, validators, seed, load_accounts, epoch_blocks, oracles)
+        made = ensure_created(
+            layout, validators, seed, load_accounts, epoch_blocks, oracles, attestors
+        )
     if as_json:
         typer.echo(
             json.dumps(

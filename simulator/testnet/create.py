@@ -20,6 +20,8 @@ import msgspec.inspect
 from msgspec.structs import replace
 
 from api.config import prepare as prepare_api
+from iot_minting.attestor.config import KEY_FILE as ATTESTOR_KEY_FILE
+from iot_minting.attestor.config import prepare as prepare_attestor
 from iot_minting.gateway.config import MintIdentity
 from iot_minting.gateway.config import prepare as prepare_mint
 from ledger.genesis import (
@@ -34,7 +36,7 @@ from ledger.genesis import (
 )
 from ledger.params import Staking, default_parameters
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
-from ledger.primitives.keys import Address, Seed, SigningKey, address_of
+from ledger.primitives.keys import Address, PublicKey, Seed, SigningKey, address_of
 from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
 from node.config import JOURNAL_FOLDER
@@ -47,7 +49,13 @@ from simulator.dairy.setup import SEED_NAME, DairyIdentity
 from simulator.dairy.setup import prepare as prepare_dairy
 from simulator.dairy.shopper import key_path as shopper_key_path
 from simulator.dairy.shopper import prepare as prepare_shopper
-from simulator.testnet.layout import LAYOUT_VERSION, ORACLES_USUAL, Description, Layout
+from simulator.testnet.layout import (
+    ATTESTORS_USUAL,
+    LAYOUT_VERSION,
+    ORACLES_USUAL,
+    Description,
+    Layout,
+)
 from simulator.testnet.lines import dairy_line, dairy_permits
 from simulator.testnet.load import load_accounts, load_meters
 
@@ -100,11 +108,13 @@ def create(
     load_count: int = 0,
     epoch_blocks: int | None = None,
     oracles: int = ORACLES_USUAL,
+    attestors: int = ATTESTORS_USUAL,
 ) -> Description:
     """Make everything under the directory that a first start needs, but for ports.
 
     `load_count` accounts beside the people's have money for measurements (`testnet.load`). Without
-    `epoch_blocks` epochs are as long as usual.
+    `epoch_blocks` epochs are as long as usual. If there are `attestors` they are the chain's, and the
+    gateway's own is not.
     """
     draw = _drawing(seed)
     layout.logs.mkdir(parents=True, exist_ok=True)
@@ -133,7 +143,8 @@ def create(
         spenders = load_accounts(secret, load_count)
         until_ms = time.time_ns() // 1_000_000 + STOCK_DAYS * DAY_MS
         devices += load_meters(secret, mint.mmu_address, until_ms)
-    roles = _roles(mint, dairy, purses, merchant)
+    judges = tuple(_attestor(layout, name, draw) for name in attestor_names(attestors))
+    roles = _roles(mint, dairy, purses, merchant, judges or (mint.attestor_key,))
     roles += tuple(GenesisRole(Role.ORACLE, feeder) for feeder in feeders)
     genesis = _genesis(seats, accounts, spenders, roles, devices, mint.mmu_address)
     genesis = replace(
@@ -156,6 +167,7 @@ def create(
         prefix=PREFIX,
         stock_units=sum(stock.units for stock in genesis.stock),
         oracles=oracles,
+        attestors=attestors,
     )
     write_whole(layout.description_path, msgspec.json.encode(description) + b"\n")
     return description
@@ -200,6 +212,17 @@ def _mint(home: Path, draw: Draw) -> MintIdentity:
     return prepare_mint(home)
 
 
+def attestor_names(attestors: int) -> list[str]:
+    """Name the attestors' processes and homes."""
+    return [f"attestor-{index}" for index in range(attestors)]
+
+
+def _attestor(layout: Layout, name: str, draw: Draw) -> PublicKey:
+    """Make an attestor's home; its configuration comes with each start."""
+    _plant(layout.home(name) / ATTESTOR_KEY_FILE, draw(name))
+    return prepare_attestor(layout.home(name))
+
+
 def oracle_names(oracles: int) -> list[str]:
     """Name the oracles' processes and homes."""
     return [f"oracle-{index}" for index in range(oracles)]
@@ -236,13 +259,17 @@ def _devices(dairy: DairyIdentity, mmu: Address) -> tuple[GenesisDevice, ...]:
 
 
 def _roles(
-    mint: MintIdentity, dairy: DairyIdentity, purses: dict[str, Address], merchant: Address
+    mint: MintIdentity,
+    dairy: DairyIdentity,
+    purses: dict[str, Address],
+    merchant: Address,
+    attestors: tuple[PublicKey, ...],
 ) -> tuple[GenesisRole, ...]:
     return (
         GenesisRole(Role.REGULATOR, purses["regulator"]),
         GenesisRole(Role.TREASURY, purses["treasury"]),
         GenesisRole(Role.MMU, mint.mmu_address),
-        GenesisRole(Role.ATTESTOR, mint.attestor_key),
+        *(GenesisRole(Role.ATTESTOR, attestor) for attestor in attestors),
         GenesisRole(Role.MERCHANT, merchant),
         *(GenesisRole(Role.FARMER, farm.address) for farm in dairy.farms),
     )

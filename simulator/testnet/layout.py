@@ -28,6 +28,9 @@ VALIDATORS_MAX: Final = 32
 ORACLES_USUAL: Final = 1
 """A development chain listens to one; four is the least on a real one."""
 ORACLES_MAX: Final = 16
+ATTESTORS_USUAL: Final = 0
+"""Without any the gateway's own attestor is the one that the chain knows."""
+ATTESTORS_MAX: Final = 16
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +43,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stock_units: int
     """Litres on record at genesis, in units: what was minted since is the rest."""
     oracles: int
+    attestors: int = 0
 
 
 class _Versioned(msgspec.Struct, frozen=True):

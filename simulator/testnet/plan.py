@@ -13,6 +13,8 @@ from typing import Final
 
 from api.config import ApiIdentity
 from api.config import prepare as prepare_api
+from iot_minting.attestor.config import AttestorConfig
+from iot_minting.attestor.config import prepare as prepare_attestor
 from iot_minting.gateway.config import MintConfig, MintIdentity
 from iot_minting.gateway.config import prepare as prepare_mint
 from iot_minting.settings import write_config
@@ -22,9 +24,9 @@ from node.pricefeed.config import FeederConfig
 from node.pricefeed.config import prepare as prepare_oracle
 from simulator.dairy.setup import DairyConfig
 from simulator.dairy.shopper import prepare as prepare_shopper
-from simulator.testnet.create import PREFIX, REGULATOR_KEY_FILE, oracle_names
+from simulator.testnet.create import PREFIX, REGULATOR_KEY_FILE, attestor_names, oracle_names
 from simulator.testnet.errors import MissingProgram
-from simulator.testnet.layout import ORACLES_USUAL, Layout, show_path
+from simulator.testnet.layout import ATTESTORS_USUAL, ORACLES_USUAL, Layout, show_path
 from simulator.testnet.supervisor import Program, listens
 
 LOOPBACK: Final = "127.0.0.1"
@@ -44,15 +46,21 @@ def node_names(validators: int) -> list[str]:
     return [f"node-{index}" for index in range(validators)]
 
 
-def port_uses(validators: int, oracles: int = ORACLES_USUAL) -> list[str]:
+def port_uses(
+    validators: int, oracles: int = ORACLES_USUAL, attestors: int = ATTESTORS_USUAL
+) -> list[str]:
     """List every port a network needs, the ones that people open first."""
     nodes = node_names(validators)
     inner = ["broker", "database", *(f"{n} p2p" for n in nodes), *oracle_names(oracles)]
-    return ["api", *(f"{n} rpc" for n in nodes), *inner]
+    return ["api", *(f"{n} rpc" for n in nodes), *inner, *attestor_names(attestors)]
 
 
 def configure(
-    layout: Layout, validators: int, ports: Mapping[str, int], oracles: int = ORACLES_USUAL
+    layout: Layout,
+    validators: int,
+    ports: Mapping[str, int],
+    oracles: int = ORACLES_USUAL,
+    attestors: int = ATTESTORS_USUAL,
 ) -> None:
     """Write every home's configuration for these ports."""
     _configure_nodes(layout, validators, ports)
@@ -68,6 +76,18 @@ def configure(
             port=ports[name],
         )
         prepare_oracle(layout.home(name), config)
+    for index, name in enumerate(attestor_names(attestors)):
+        prepare_attestor(
+            layout.home(name),
+            AttestorConfig(node_urls=_nodes_from(index, ports, validators), port=ports[name]),
+        )
+
+
+def _nodes_from(index: int, ports: Mapping[str, int], validators: int) -> list[str]:
+    """List the nodes that an attestor asks: each a first one of its own, as far as there are."""
+    urls = node_urls(ports, validators)
+    first = index % len(urls)
+    return urls[first:] + urls[:first]
 
 
 def _configure_nodes(layout: Layout, validators: int, ports: Mapping[str, int]) -> None:
@@ -149,7 +169,11 @@ def _configure_milk(
 
 
 def programs(
-    layout: Layout, validators: int, ports: Mapping[str, int], oracles: int = ORACLES_USUAL
+    layout: Layout,
+    validators: int,
+    ports: Mapping[str, int],
+    oracles: int = ORACLES_USUAL,
+    attestors: int = ATTESTORS_USUAL,
 ) -> list[Program]:
     """List every process: how it starts, what it needs, how to tell that it works."""
     billcoin = _billcoin()
@@ -178,6 +202,10 @@ def programs(
         *(
             run(name, "oracle", "run", "--home", home(name), port=name)
             for name in oracle_names(oracles)
+        ),
+        *(
+            run(name, "attest", "run", "--home", home(name), port=name)
+            for name in attestor_names(attestors)
         ),
         run("shopper", "sensors", "shop", "--home", home("shopper"), needs=("api",)),
     ]

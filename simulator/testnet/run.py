@@ -27,7 +27,14 @@ from simulator.testnet.board import Scene, draw
 from simulator.testnet.create import create
 from simulator.testnet.errors import LayoutFault
 from simulator.testnet.figures import Figures
-from simulator.testnet.layout import ORACLES_USUAL, Description, Layout, RunState, show_path
+from simulator.testnet.layout import (
+    ATTESTORS_USUAL,
+    ORACLES_USUAL,
+    Description,
+    Layout,
+    RunState,
+    show_path,
+)
 from simulator.testnet.leash import last_line
 from simulator.testnet.market import market_file
 from simulator.testnet.observation import Observer
@@ -64,12 +71,17 @@ def ensure_created(
     load_count: int = 0,
     epoch_blocks: int | None = None,
     oracles: int | None = None,
+    attestors: int | None = None,
 ) -> Description:
     """Give the network of a directory, made first if there is none; the caller holds it."""
     found = layout.describe()
     if found is None:
         feeders = ORACLES_USUAL if oracles is None else oracles
-        return create(layout, validators or 4, seed, load_count, epoch_blocks, feeders)
+        judges = ATTESTORS_USUAL if attestors is None else attestors
+        return create(layout, validators or 4, seed, load_count, epoch_blocks, feeders, judges)
+    if attestors is not None and found.attestors != attestors:
+        what = f"this network was made with {found.attestors} attestors, not {attestors}"
+        raise LayoutFault(layout.root, what)
     if oracles is not None and found.oracles != oracles:
         what = f"this network was made with {found.oracles} oracles, not {oracles}"
         raise LayoutFault(layout.root, what)
@@ -95,13 +107,14 @@ class Run:
         earlier = layout.read_state()
         if earlier is not None:
             end_leftovers(earlier.processes, LEFTOVERS_PATIENCE_S)
-        validators, oracles = description.validators, description.oracles
-        self._ports = find_ports(plan.port_uses(validators, oracles), wishes.port_base)
-        plan.configure(layout, validators, self._ports, oracles)
+        validators = description.validators
+        others = description.oracles, description.attestors
+        self._ports = find_ports(plan.port_uses(validators, *others), wishes.port_base)
+        plan.configure(layout, validators, self._ports, *others)
         self._write_price()
         self._names = plan.node_names(description.validators)
         self._supervisor = Supervisor(
-            plan.programs(layout, validators, self._ports, oracles),
+            plan.programs(layout, validators, self._ports, *others),
             layout,
             plan.environment(),
             RestartPolicy(),

@@ -9,6 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from api.config import load_config as load_api_config
+from iot_minting.attestor.config import read_attestor_key
+from iot_minting.attestor.config import read_config as read_attestor_config
 from iot_minting.gateway.config import read_config as read_mint_config
 from ledger.genesis import parse_genesis
 from ledger.params import Staking
@@ -17,15 +19,29 @@ from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
 from node.config import JOURNAL_FOLDER
 from node.config import load_config as load_node_config
+from node.home.key_file import read_key
 from node.pricefeed.config import load_config as load_feeder_config
 from node.pricefeed.config import read_feeder_key
 from node.shell.disk.journal import Journal
 from simulator.dairy.setup import LINE, LINE_INSTRUMENTS, PLANT
 from simulator.testnet.cli import app
-from simulator.testnet.create import EPOCH_BLOCKS_LEAST, EPOCH_BLOCKS_MAX, create, oracle_names
+from simulator.testnet.create import (
+    EPOCH_BLOCKS_LEAST,
+    EPOCH_BLOCKS_MAX,
+    attestor_names,
+    create,
+    oracle_names,
+)
 from simulator.testnet.errors import LayoutFault
 from simulator.testnet.layout import Layout, RunState
-from simulator.testnet.plan import configure, environment, node_names, port_uses, programs
+from simulator.testnet.plan import (
+    configure,
+    environment,
+    node_names,
+    node_urls,
+    port_uses,
+    programs,
+)
 from simulator.testnet.run import ensure_created
 
 
@@ -101,6 +117,35 @@ def test_a_network_is_made_once(layout):
     assert ensure_created(layout, None, None) == first
     with pytest.raises(LayoutFault, match="3 validators, not 4"):
         ensure_created(layout, 4, None)
+
+
+def attestors_of(layout):
+    return {role.holder for role in genesis_of(layout).roles if role.role is Role.ATTESTOR}
+
+
+def test_a_network_has_the_attestors_that_were_asked_for_each_with_a_key_and_a_node(layout):
+    made = ensure_created(layout, 2, 1, attestors=4)
+    assert made.attestors == 4
+    names = attestor_names(4)
+    ports = {use: 9_000 + i for i, use in enumerate(port_uses(2, 1, 4))}
+    configure(layout, 2, ports, 1, 4)
+    keys = {read_attestor_key(layout.home(name)).public for name in names}
+    assert attestors_of(layout) == keys, "the gateway's own is not one of them"
+    assert len(keys) == 4
+    configs = [read_attestor_config(layout.home(name)) for name in names]
+    assert [config.port for config in configs] == [ports[name] for name in names]
+    urls = node_urls(ports, 2)
+    assert [config.node_urls for config in configs] == [urls, urls[::-1]] * 2
+    started = {p.name: p.argv for p in programs(layout, 2, ports, 1, 4)}
+    assert all(started[name][1:3] == ("attest", "run") for name in names)
+    with pytest.raises(LayoutFault, match="4 attestors, not 3"):
+        ensure_created(layout, None, None, attestors=3)
+
+
+def test_without_attestors_the_gateway_s_own_is_the_chain_s(layout):
+    ensure_created(layout, 1, 1, attestors=0)
+    own = read_key(layout.home("mint") / "keys" / "attestor.key").public
+    assert attestors_of(layout) == {own}
 
 
 def test_a_network_has_the_oracles_that_were_asked_for_each_with_a_key_and_money(layout):
