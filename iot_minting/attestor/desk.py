@@ -22,7 +22,7 @@ from iot_minting.attestor.errors import (
     StoreFull,
     UnknownLineHere,
 )
-from iot_minting.attestor.facts import FactsSource
+from iot_minting.attestor.facts import LineSource
 from iot_minting.attestor.judging import (
     Finding,
     Judgement,
@@ -77,7 +77,7 @@ class AttestorDesk:
         self,
         key: SigningKey,
         store: AttestorStore,
-        facts: FactsSource,
+        facts: LineSource,
         judge: Judge,
         metrics: AttestorMetrics,
         *,

@@ -30,8 +30,16 @@ from node.client.line_queries import (
     MILK_TANK,
     PERMITS,
     PORTIONS_PAGE,
+    PROVEN,
 )
-from node.client.line_views import DeviceView, LineSummary, LineView, MilkTankView, PermitView
+from node.client.line_views import (
+    DeviceView,
+    LineSummary,
+    LineView,
+    MilkTankView,
+    PermitView,
+    ProvenView,
+)
 from node.client.parameters import NUMBER_MAX
 from node.client.queries import (
     ACCOUNT,
@@ -185,6 +193,10 @@ class NodeClient(Asker):
     async def lines(self, after: bytes = ZERO_HASH, limit: int = LINES_PAGE) -> list[LineSummary]:
         """List the lines of all plants by ascending id, after an id."""
         return await self._ask(LINES, requests.GetLines(Hash(after), limit))
+
+    async def proven(self, lot: bytes) -> ProvenView:
+        """Show what proved a lot; `Rejected` with `unproven_lot` if no window did."""
+        return await self._ask(PROVEN, requests.GetProven(Hash(lot)))
 
     async def device(self, device: bytes) -> DeviceView:
         """Show a device; `Rejected` with `device_unregistered` if nobody admitted it."""

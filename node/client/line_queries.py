@@ -4,7 +4,14 @@ from http import HTTPStatus
 from typing import Final
 
 from ledger.primitives.hashing import ZERO_HASH
-from node.client.line_views import DeviceView, LineSummary, LineView, MilkTankView, PermitView
+from node.client.line_views import (
+    DeviceView,
+    LineSummary,
+    LineView,
+    MilkTankView,
+    PermitView,
+    ProvenView,
+)
 from node.client.parameters import AddressText, Id, Parameter, Whole
 from node.client.query import Query
 from node.client.requests import (
@@ -15,6 +22,7 @@ from node.client.requests import (
     GetLines,
     GetMilkTank,
     GetPermits,
+    GetProven,
 )
 
 LINES_PAGE: Final = 100
@@ -58,6 +66,15 @@ PERMITS: Final = Query(
     parameters=(Parameter("address", AddressText()), _LIMIT),
     under="permits",
 )
+PROVEN: Final = Query(
+    name="proven",
+    request=GetProven,
+    answer=ProvenView,
+    path="/v1/lots/{lot}/proven",
+    summary="Show what proved a lot: its window, its attestors, and until when it may be doubted.",
+    parameters=(Parameter("lot", Id()),),
+    faults=((HTTPStatus.NOT_FOUND, "unproven_lot"),),
+)
 
 MILK_TANK: Final = Query(
     name="milk_tank",
@@ -72,4 +89,4 @@ MILK_TANK: Final = Query(
     faults=((HTTPStatus.NOT_FOUND, "unknown_tank"),),
 )
 
-LINE_QUERIES: Final = (LINE, LINES, DEVICE, PERMITS, MILK_TANK)
+LINE_QUERIES: Final = (LINE, LINES, DEVICE, PERMITS, MILK_TANK, PROVEN)

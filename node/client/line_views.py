@@ -56,6 +56,26 @@ class LineView(Struct, frozen=True, kw_only=True):
     """Those of the line, by ascending key; from when until when each watches is in the record."""
 
 
+class ProvenView(Struct, frozen=True, kw_only=True):
+    """What proved a lot, who attested it, and until when anyone may doubt it."""
+
+    lot: Hash
+    line: Hash
+    mmu: Address
+    from_ms: int
+    to_ms: int
+    readings_root: Hash
+    """By which attestors serve the readings."""
+    readings_count: int
+    attestors: tuple[PublicKey, ...]
+    contestable_until_ms: int
+    doubted: bool
+    """A doubt stands, and may be answered later than that."""
+    as_of_ms: int
+    record: bytes
+    """The `Proven`, with its intervals and spans."""
+
+
 class LineSummary(Struct, frozen=True, kw_only=True):
     """A line in a list; its id is the cursor to go on from."""
 

@@ -128,6 +128,12 @@ class GetLines(Request, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=LINES_MAX)]
 
 
+class GetProven(Request, frozen=True):
+    """Ask for the `ProvenView` of a lot, or null if no window proved it."""
+
+    lot: WireHash
+
+
 class GetDevice(Request, frozen=True):
     """Ask for the `DeviceView` of a device, or null if there is none."""
 

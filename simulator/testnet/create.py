@@ -113,8 +113,8 @@ def create(
     """Make everything under the directory that a first start needs, but for ports.
 
     `load_count` accounts beside the people's have money for measurements (`testnet.load`). Without
-    `epoch_blocks` epochs are as long as usual. If there are `attestors` they are the chain's, and the
-    gateway's own is not.
+    `epoch_blocks` epochs are as long as usual. `attestors`, if any, take the place of the gateway's
+    own.
     """
     draw = _drawing(seed)
     layout.logs.mkdir(parents=True, exist_ok=True)

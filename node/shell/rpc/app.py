@@ -19,6 +19,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from ledger.errors.doubt import UnprovenLot
 from ledger.errors.line import UnknownLine
 from ledger.errors.milk import UnknownTank
 from ledger.errors.money import UnknownLot
@@ -29,7 +30,7 @@ from ledger.primitives.errors import CodecFault
 from ledger.types.transaction import decode_transaction
 from node.client.errors import NodeUnavailable, Unanswered
 from node.client.framing import HEARTBEAT, encode_frame
-from node.client.line_queries import DEVICE, LINE, MILK_TANK
+from node.client.line_queries import DEVICE, LINE, MILK_TANK, PROVEN
 from node.client.parameters import Value
 from node.client.queries import (
     BLOCK,
@@ -79,6 +80,7 @@ class RpcApp:
             LINE.name: self._line,
             DEVICE.name: self._device,
             MILK_TANK.name: self._milk_tank,
+            PROVEN.name: self._proven,
             BLOCKS.name: self._blocks,
             BLOCK_AT.name: self._block_at,
             BLOCK.name: self._block,
@@ -150,6 +152,10 @@ class RpcApp:
         return await self._one(
             http, MILK_TANK, UnknownTank.code, "no milk ever came into this tank"
         )
+
+    async def _proven(self, http: HttpRequest) -> Response:
+        """Show what proved a lot."""
+        return await self._one(http, PROVEN, UnprovenLot.code, "no window proved such a lot")
 
     async def _one(
         self, http: HttpRequest, query: Query[R_co, A_co], code: str, lack: str

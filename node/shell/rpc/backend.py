@@ -25,7 +25,14 @@ from ledger.store.chain import ChainStore
 from ledger.store.schema import Finalized, Head
 from ledger.trace import trace
 from ledger.types.transaction import TxId
-from node.client.line_views import DeviceView, LineSummary, LineView, MilkTankView, PermitView
+from node.client.line_views import (
+    DeviceView,
+    LineSummary,
+    LineView,
+    MilkTankView,
+    PermitView,
+    ProvenView,
+)
 from node.client.views import (
     AccountView,
     HistoryView,
@@ -49,6 +56,7 @@ from node.shell.rpc.lines import (
     line_view,
     milk_tank_view,
     permit_views,
+    proven_view,
 )
 from node.shell.rpc.lots import lot_view, product_view
 from node.shell.rpc.price import price_view
@@ -241,6 +249,10 @@ class NodeBackend:
     def lines(self, after: Hash, limit: int) -> list[LineSummary]:
         """List lines by ascending id, after an id."""
         return line_summaries(self._store, after, limit)
+
+    def proven(self, lot: Hash) -> ProvenView | None:
+        """Show what proved a lot; None if no window did."""
+        return proven_view(self._store, lot)
 
     def device(self, device: PublicKey) -> DeviceView | None:
         """Show a device; None if there is none."""

@@ -9,11 +9,13 @@ from ledger.primitives.keys import Address, PublicKey
 from ledger.state.overlay import Reader
 from ledger.state.tables import (
     DEVICES,
+    DOUBTS,
     LINES,
     METER_USE,
     MILK_TANKS,
     PARAMETERS,
     PERMITS,
+    PROVEN,
     TANK_HOURS,
     TIPS,
     attestors,
@@ -29,6 +31,7 @@ from node.client.line_views import (
     MilkTankView,
     PermitView,
     PortionView,
+    ProvenView,
 )
 
 
@@ -72,6 +75,27 @@ def line_view(store: ChainStore, line_id: Hash) -> LineView | None:
         rules=store.get(PARAMETERS.prefix) or b"",
         attestors=attestors(store),
         devices=tuple(device for device in devices if device is not None),
+    )
+
+
+def proven_view(store: ChainStore, lot: Hash) -> ProvenView | None:
+    """Show what proved a lot as of the last final block; None if no window did."""
+    proven, head = PROVEN.get(store, lot), store.head()
+    if proven is None or head is None:
+        return None
+    return ProvenView(
+        lot=lot,
+        line=proven.line,
+        mmu=proven.mmu,
+        from_ms=proven.from_ms,
+        to_ms=proven.to_ms,
+        readings_root=proven.readings_root,
+        readings_count=proven.readings_count,
+        attestors=proven.attestors,
+        contestable_until_ms=proven.contestable_until_ms,
+        doubted=DOUBTS.get(store, lot) is not None,
+        as_of_ms=head.time_ms,
+        record=store.get(PROVEN.prefix + lot) or b"",
     )
 
 

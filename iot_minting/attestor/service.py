@@ -1,0 +1,131 @@
+"""The attestor as a process: its desk, its HTTP server, its judge, and the sweep of its store."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from iot_minting.attestor.app import AppParts, make_app
+from iot_minting.attestor.config import AttestorConfig
+from iot_minting.attestor.desk import AttestorDesk
+from iot_minting.attestor.facts import NodeLines, find_chain
+from iot_minting.attestor.judge_process import JudgeProcess
+from iot_minting.attestor.metrics import AttestorMetrics
+from iot_minting.attestor.store import STORE_NAME, AttestorStore
+from iot_minting.wire.windows import REQUEST_BYTES_MAX
+from ledger.params import DAY_MS
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import SigningKey
+from node.addresses import LOOPBACK, parse_networks
+from node.client.errors import ClientFault
+from node.client.http import NodeClient
+from node.collector import tune_collector
+from node.home.lock import owned
+from node.httpd.admission import Admission
+from node.httpd.limits import HttpLimits, fit_to_files
+from node.httpd.server import QuietServer, bind
+
+CONNECTIONS_MAX: Final = 1_024
+BODIES_BYTES_MAX: Final = 8 * REQUEST_BYTES_MAX
+"""What requests that are read or wait hold in all; past it the largest unfinished one is cut."""
+SWEEP_S: Final = 600.0
+LOOK_S: Final = 2.0
+"""How often the node is asked whether it is there."""
+NODE: Final = "node"
+STORE: Final = "store"
+
+log = structlog.get_logger("attest")
+
+
+def wall_ms() -> int:
+    """Read the wall clock: how long evidence is kept goes by it, and nothing else."""
+    return time.time_ns() // 1_000_000
+
+
+class AttestorService:
+    """One attestor over one home, some nodes, and a port."""
+
+    def __init__(
+        self, home: Path, config: AttestorConfig, key: SigningKey, chain_id: Hash, nodes: NodeClient
+    ) -> None:
+        self._config, self._nodes = config, nodes
+        self._store = AttestorStore(home / STORE_NAME)
+        self._store.bind_chain(chain_id)
+        self._judge, self._metrics = JudgeProcess(), AttestorMetrics()
+        self._desk = AttestorDesk(
+            key,
+            self._store,
+            NodeLines(nodes, chain_id),
+            self._judge,
+            self._metrics,
+            now_ms=wall_ms,
+            retention_ms=config.retention_days * DAY_MS,
+            store_bytes_max=config.store_bytes_max,
+        )
+        self._problems: dict[str, str] = {}
+
+    async def run(self, ended: asyncio.Event) -> None:
+        """Serve until told to end; raise `PortTaken`."""
+        limits = HttpLimits(
+            connections_max=fit_to_files(CONNECTIONS_MAX),
+            trusted=LOOPBACK + parse_networks(self._config.trusted_proxies),
+            body_bytes_max=REQUEST_BYTES_MAX + 1,  # The route refuses in its own words.
+            bodies_bytes_max=BODIES_BYTES_MAX,
+        )
+        cuts = self._metrics.cut
+        admission = Admission(limits, on_cut=lambda reason: cuts.labels(reason).inc())
+        app = make_app(AppParts(self._desk, self._metrics, self._problems))
+        server = QuietServer(app, admission, lifespan="off")
+        tune_collector()
+        try:
+            with bind(self._config.host, self._config.port) as listener:
+                async with asyncio.TaskGroup() as group:
+                    behind = [group.create_task(each) for each in (self._look(), self._sweep())]
+                    serving = group.create_task(server.serve(sockets=[listener]))
+                    await ended.wait()
+                    server.should_exit = True
+                    await serving
+                    for task in behind:
+                        task.cancel()
+        finally:
+            await self._judge.end()
+            self._store.close()
+
+    async def _look(self) -> None:
+        """Note whether a claim would be judged now."""
+        while True:
+            try:
+                await self._nodes.status()
+                self._problems.pop(NODE, None)
+            except ClientFault as fault:
+                self._problems[NODE] = str(fault)
+            if self._store.size_bytes() >= self._config.store_bytes_max:
+                self._problems[STORE] = f"it holds {self._config.store_bytes_max} bytes"
+            else:
+                self._problems.pop(STORE, None)
+            await asyncio.sleep(LOOK_S)
+
+    async def _sweep(self) -> None:
+        """Forget what need not be kept."""
+        while True:
+            try:
+                await self._desk.tidy_up()
+            except ClientFault as fault:
+                log.info("evidence is kept until a node answers", why=str(fault))
+            await asyncio.sleep(SWEEP_S)
+
+
+async def serve(home: Path, config: AttestorConfig, key: SigningKey) -> None:
+    """Run the attestor of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does."""
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    with owned(home):
+        async with NodeClient(*config.node_urls) as nodes:
+            chain_id = await find_chain(nodes, ended)
+            if chain_id is not None:
+                log.info("attesting", attestor=key.public.hex()[:16], chain=chain_id.hex()[:16])
+                await AttestorService(home, config, key, chain_id, nodes).run(ended)
