@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from ledger.genesis import Genesis, parse_genesis
 from ledger.primitives.keys import Address
 from node.client.http import NodeClient
+from node.client.line_views import PermitView
 from node.client.views import (
     AccountView,
     FinalBlock,
@@ -54,6 +55,10 @@ class Chain:
     async def lots(self, limit: int) -> list[LotView]:
         """List the newest lots."""
         return await self._client.lots(limit)
+
+    async def permits(self, farm: Address) -> list[PermitView]:
+        """List what a farm consents to."""
+        return await self._client.permits(farm)
 
     async def submit(self, raw: bytes) -> Submission:
         """Hand one transaction in."""

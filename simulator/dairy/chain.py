@@ -1,5 +1,5 @@
 """What the dairy asks of the chain: which one it is, who mints, what was minted; and it
-registers meters where it holds the regulator's key (a development network).
+registers meters and their line where it holds the regulator's key (a development network).
 """
 
 import asyncio
@@ -12,22 +12,30 @@ import structlog
 
 from iot_minting.gateway.chain import Chain
 from ledger.genesis import Genesis
+from ledger.params import DAY_MS
+from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import Address, Policy
+from ledger.primitives.keys import Address, Policy, SigningKey, address_of
+from ledger.rules.fees import price_intent
+from ledger.rules.permits import ALL_METERS
 from ledger.state.records import Role
 from ledger.types.registry import RegisterDevice
-from ledger.types.transaction import Intent, sign
+from ledger.types.transaction import Body, Intent, sign
+from ledger.types.transfer import Transfer
 from node.client.errors import NodeUnavailable
 from node.client.views import TransactionState
 from node.home.key_file import read_key
-from simulator.dairy.errors import NoMinter, NotRegistered
+from simulator.dairy.errors import NoMinter, NotCarriedOut, NotRegistered
+from simulator.dairy.lines import line_of, permit_for
 from simulator.dairy.setup import DeviceIdentity
 
 RETRY_S: Final = 0.3
 VALID_BLOCKS: Final = 1_000
 FINAL_WAIT_MS: Final = 10_000
 LOTS_MAX: Final = 1_000
+_PERMIT_PURSE_UNITS: Final = Units(UNITS_PER_BILL // 100)
+"""What a farm is given for the fee of its permit."""
 
 log = structlog.get_logger("dairy")
 
@@ -64,44 +72,70 @@ async def register(
     genesis: Genesis,
     key_file: Path | None,
     devices: Sequence[DeviceIdentity],
-    minter: Address,
+    farm: SigningKey,
 ) -> None:
-    """Register devices as the regulator; raise `NotRegistered` if that can't be done here."""
+    """Register devices and the line that they are of, as the regulator; let the farm consent.
+
+    Raise `NotRegistered` if that can't be done here.
+    """
     if key_file is None:
         raise NotRegistered("this home has no regulator_key_file in its config.toml", devices)
-    key = read_key(key_file)
+    regulator, mmu = read_key(key_file), find_minter(genesis)
+    bodies: list[Body] = [
+        RegisterDevice(
+            device.key,
+            device.kind.value,
+            device.plant,
+            device.operator or mmu,
+            device.calibrated_until_ms,
+            device.flow_max_l_per_h,
+        )
+        for device in devices
+    ]
+    bodies.append(line_of(devices, mmu))
+    farmer = address_of(farm.public)
+    consents = await _consents(chain, farmer, mmu)
+    if not consents:
+        # A farm has nothing before its first milk is minted, and consent costs a fee.
+        bodies.append(Transfer(farmer, _PERMIT_PURSE_UNITS, bytes(32), ()))
+    try:
+        await _carry_out(chain, genesis, regulator, bodies)
+        if not consents:
+            until_ms = min(device.calibrated_until_ms for device in devices)
+            await _carry_out(chain, genesis, farm, [permit_for(mmu, until_ms)])
+    except NotCarriedOut as fault:
+        raise NotRegistered(str(fault), devices) from fault
+
+
+async def _consents(chain: Chain, farm: Address, mmu: Address) -> bool:
+    """Tell whether a farm lets milk of all its meters go to this MMU, for a day yet."""
+    until_ms = (await chain.status()).block_time_ms + DAY_MS
+    return any(
+        permit.meter == ALL_METERS and permit.mmu == mmu and permit.until_ms > until_ms
+        for permit in await chain.permits(farm)
+    )
+
+
+async def _carry_out(
+    chain: Chain, genesis: Genesis, key: SigningKey, bodies: Sequence[Body]
+) -> None:
+    """Bring bodies onto the chain, one after another; raise `NotCarriedOut` if one fails."""
     policy = Policy.single(key.public)
     nonce = (await chain.account(policy.address())).nonce
-    height = (await chain.status()).height
-    transactions = [
-        sign(
-            Intent(
-                genesis.chain_id,
-                policy,
-                nonce + index,
-                genesis.parameters.fee_least_units,
-                height + VALID_BLOCKS,
-                RegisterDevice(
-                    device.key,
-                    device.kind.value,
-                    device.plant,
-                    device.operator or minter,
-                    device.calibrated_until_ms,
-                    device.flow_max_l_per_h,
-                ),
-            ),
-            key,
-        )
-        for index, device in enumerate(devices)
+    valid_until = (await chain.status()).height + VALID_BLOCKS
+    intents = [
+        Intent(genesis.chain_id, policy, nonce + index, Units(0), valid_until, body)
+        for index, body in enumerate(bodies)
     ]
+    transactions = [sign(price_intent(intent, genesis.parameters), key) for intent in intents]
     for transaction in transactions:
         answer = await chain.submit(encode(transaction))
         if answer.code:
-            raise NotRegistered(f"{answer.code}: {answer.detail}", devices)
+            raise NotCarriedOut(f"{answer.code}: {answer.detail}")
     for transaction in transactions:
         view = await chain.transaction(transaction.id, FINAL_WAIT_MS)
         if view.state is not TransactionState.FINAL or view.code:
-            raise NotRegistered(view.code or "it did not become final in time", devices)
+            raise NotCarriedOut(view.code or "it did not become final in time")
 
 
 async def minted_units(chain: Chain, plant: str) -> tuple[int, int]:

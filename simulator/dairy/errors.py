@@ -5,6 +5,7 @@ DairyFault
 +-- BadMap            a --map that does not say what it must
 +-- NotRegistered     meters that the chain does not know and that can't be registered here
 +-- NoMinter          a chain on which nobody mints
++-- NotCarriedOut     a transaction of a registration that took no effect
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,10 @@ class BadMap(DairyFault):
 
 class NoMinter(DairyFault):
     """A chain on which nobody mints."""
+
+
+class NotCarriedOut(DairyFault):
+    """A transaction of a registration that took no effect."""
 
 
 class NotRegistered(DairyFault):

@@ -13,36 +13,27 @@ what an earlier one left unpasteurized is not mixed in.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from dataclasses import replace as changed
-from datetime import datetime
-from fractions import Fraction
-from math import floor
 from pathlib import Path
-from random import Random
 from typing import Final
 
-from iot_minting.device.live import LiveDevice
-from iot_minting.errors import JournalFull
-from iot_minting.even_clock import EvenClock, wall_ms
+from iot_minting.even_clock import wall_ms
 from iot_minting.gateway.chain import Chain
 from iot_minting.settings import load_settings
 from ledger.genesis import Genesis
 from ledger.params import MARGIN_MS
-from ledger.primitives.keys import address_of
-from ledger.rules.measure import exact_volume
+from ledger.primitives.keys import SigningKey, address_of
 from ledger.types.evidence import Instrument
-from ledger.types.reading import Unit
-from simulator.dairy.chain import find_minter, minted_units, register
+from simulator.dairy.chain import minted_units, register
 from simulator.dairy.fleet import run_devices
-from simulator.dairy.herd import say_idle
-from simulator.dairy.line import IDLE_S, LiveLine, sleep
-from simulator.dairy.recording import Milking, Recording
+from simulator.dairy.line import IDLE_ENVELOPE_MS, sleep
+from simulator.dairy.player import Player, meter_name
+from simulator.dairy.recording import Recording
 from simulator.dairy.setup import (
     CALIBRATION_DAYS,
     DAY_MS,
     LINE,
-    LINE_INSTRUMENTS,
     REPLAY_PLANT,
     DairyConfig,
     DeviceIdentity,
@@ -52,14 +43,9 @@ from simulator.dairy.setup import (
     read_seed,
 )
 
-BATCH_S: Final = 2.5
-"""How often the line pasteurizes what was collected."""
-RUN_MS: Final = 1_000
-RUN_UNITS_MAX: Final = 15_000 * 1_000_000
-"""A run's milk at most; below the gateway's own limit, so that it never cuts one."""
 SETTLE_S: Final = 1.0
 """From the registration's finality to the first reading: the gateway follows the chain too."""
-REST_S: Final = MARGIN_MS / 1_000 + 5
+REST_S: Final = (MARGIN_MS + 2 * IDLE_ENVELOPE_MS) / 1_000
 """How long the plant stays on after the last run: the law hears it out before that run counts."""
 RECEIPTS_S: Final = 120.0
 WAIT_S: Final = 120.0
@@ -82,52 +68,11 @@ class ReplayReport:
     lots: int | None = None
 
 
-@dataclass(slots=True)
-class Batch:
-    """What was collected since the last run, exactly."""
-
-    density_mg_per_l: int
-    unit: Unit
-    steps: int = 0
-    last_ms: int = 0
-    expected: list[int] = field(default_factory=list)
-
-    def add(self, steps: int, at_ms: int) -> None:
-        """Collect one milking."""
-        self.steps += steps
-        self.last_ms = at_ms
-
-    @property
-    def volume(self) -> Fraction:
-        """Give what stands in the tank."""
-        return exact_volume(self.unit, self.steps, self.density_mg_per_l)
-
-    def close(self) -> int:
-        """Give the run's units, floored once, and begin the next batch."""
-        units = floor(self.volume)
-        self.steps = 0
-        if units:
-            self.expected.append(units)
-        return units
-
-
-def schedule(milkings: Sequence[Milking], speed: float) -> list[float]:
-    """Give each milking's second after the start; ones without a time follow at once."""
-    first = next((m.begin for m in milkings if m.begin is not None), None)
-    if first is None or speed == 0:
-        return [0.0] * len(milkings)
-    return [_seconds(first, m.begin) / speed for m in milkings]
-
-
-def _seconds(first: datetime, begin: datetime | None) -> float:
-    return 0.0 if begin is None else (begin - first).total_seconds()
-
-
 def replay_identities(
     seed: bytes, plant: str, recording: Recording, until_ms: int
 ) -> list[DeviceIdentity]:
     """Name the meters of a recording, which belong to one farm, and the line they feed."""
-    farm = address_of(derive_key(seed, f"{REPLAY_PLANT}/farm").public)
+    farm = address_of(farm_key(seed).public)
     meters = [
         device_identity(seed, name, Instrument.MILK_METER, farm, until_ms, (plant, LINE))
         for name in (meter_name(index) for index in range(len(recording.meters)))
@@ -135,96 +80,9 @@ def replay_identities(
     return [*meters, *line_identities(seed, plant, LINE, until_ms)]
 
 
-def meter_name(index: int) -> str:
-    """Name the meter of the recording's nth device: file names must not be recorded ones."""
-    return f"meter-{index + 1}"
-
-
-class Player:
-    """Plays milkings onto real devices, and lets the line empty the tank after them."""
-
-    def __init__(
-        self,
-        recording: Recording,
-        devices: dict[str, LiveDevice],
-        density_mg_per_l: int,
-        seed: bytes,
-        pause: Callable[[float], bool] = sleep,
-    ) -> None:
-        self._recording = recording
-        self._meters = {
-            name: devices[meter_name(index)] for index, name in enumerate(recording.meters)
-        }
-        instruments: dict[Instrument, LiveDevice] = {
-            kind: devices[f"{LINE}-{kind.value}"] for kind in LINE_INSTRUMENTS
-        }
-        self._clock = EvenClock()
-        random = Random(seed)  # noqa: S311  # Temperatures, not keys.
-        self._line = LiveLine(instruments, random, self._clock)
-        self._pause = pause
-        self.batch = Batch(density_mg_per_l, recording.unit)
-
-    def play(self, speed: float, tell: Callable[[int], None]) -> None:
-        """Play everything; `tell` hears how many milkings were played so far."""
-        start_s = time.monotonic()
-        run_s = start_s + BATCH_S
-        milkings = self._recording.milkings
-        times = schedule(milkings, speed)
-        for played, (milking, at_s) in enumerate(zip(milkings, times, strict=True)):
-            while (ahead_s := start_s + at_s - time.monotonic()) > 0:
-                self._wait(max(0.0, min(ahead_s, run_s - time.monotonic())))
-                run_s = self._maybe_run(run_s)
-            run_s = self._maybe_run(run_s)
-            self._meter(milking)
-            tell(played + 1)
-        self._run()
-
-    def stay_on(self, seconds: float) -> None:
-        """Keep every instrument speaking after the last run, while nothing flows."""
-        until_s = time.monotonic() + seconds
-        while (left_s := until_s - time.monotonic()) > 0:
-            self._wait(left_s)
-
-    def _wait(self, seconds: float) -> None:
-        """Wait for a moment at most, and let every instrument say that it is on."""
-        self._pause(min(seconds, IDLE_S))
-        self._patiently(self._idle)
-
-    def _idle(self) -> None:
-        self._line.idle()
-        for meter in self._meters.values():
-            say_idle(meter, self._clock.now_ms())
-
-    def _maybe_run(self, run_s: float) -> float:
-        if time.monotonic() < run_s and self.batch.volume < RUN_UNITS_MAX:
-            return run_s
-        self._run()
-        return time.monotonic() + BATCH_S
-
-    def _meter(self, milking: Milking) -> None:
-        """Meter one milking: the total before, then the total after."""
-        meter = self._meters[milking.device]
-        end_ms = max(self._clock.now_ms(), meter.last_ms + 2)
-        samples = [(end_ms - 1, meter.value), (end_ms, meter.value + milking.steps)]
-        self._patiently(lambda: meter.record(samples))
-        self.batch.add(milking.steps, max(end_ms, self.batch.last_ms))
-
-    def _run(self) -> None:
-        """Pasteurize all that was collected."""
-        units = self.batch.close()
-        if units:
-            after_ms = self.batch.last_ms
-            self._patiently(lambda: self._line.pasteurize(units, after_ms, RUN_MS, self._pause))
-
-    def _patiently(self, act: Callable[[], object]) -> None:
-        """Do it; while a journal is full, wait for receipts, as a real milking would."""
-        while True:
-            try:
-                act()
-            except JournalFull:
-                self._pause(POLL_S)
-            else:
-                return
+def farm_key(seed: bytes) -> SigningKey:
+    """Make the key of the farm that owns the meters of every recording."""
+    return derive_key(seed, f"{REPLAY_PLANT}/farm")
 
 
 def replay(
@@ -239,7 +97,7 @@ def replay(
     config, seed = load_settings(home, DairyConfig), read_seed(home)
     plant = f"{REPLAY_PLANT}-{wall_ms() // 1_000}"
     identities = replay_identities(seed, plant, recording, wall_ms() + CALIBRATION_DAYS * DAY_MS)
-    genesis = asyncio.run(_register(home, config, identities))
+    genesis = asyncio.run(_register(home, config, identities, farm_key(seed)))
     tell(f"registered {len(identities)} devices of plant {plant}")
     sleep(SETTLE_S)
     meter_unit = recording.unit
@@ -265,14 +123,14 @@ def replay(
 
 
 async def _register(
-    home: Path, config: DairyConfig, identities: Sequence[DeviceIdentity]
+    home: Path, config: DairyConfig, identities: Sequence[DeviceIdentity], farm: SigningKey
 ) -> Genesis:
     chain = Chain.of_urls(config.node_urls)
     try:
         genesis = await chain.genesis()
         name = config.regulator_key_file
         key_file = home / name if name else None
-        await register(chain, genesis, key_file, identities, find_minter(genesis))
+        await register(chain, genesis, key_file, identities, farm)
         return genesis
     finally:
         await chain.aclose()

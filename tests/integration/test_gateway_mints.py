@@ -27,8 +27,9 @@ from ledger.types.registry import RegisterDevice
 from simulator.dairy.fleet import run_devices
 from simulator.dairy.line import sleep
 from simulator.dairy.live import LiveDairy
+from simulator.dairy.player import Player
 from simulator.dairy.recording import decode_text, read_recording
-from simulator.dairy.replay import Player, replay_identities
+from simulator.dairy.replay import replay_identities
 from simulator.dairy.setup import LINE, DairyConfig, identify
 from tests.support.ledger.dairy import FOREVER, Dairy, key
 from tests.support.minting.ledger_chain import LedgerChain

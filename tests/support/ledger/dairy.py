@@ -67,7 +67,12 @@ _SEQ_STEPS = 10**9
 
 def key(name: str) -> SigningKey:
     """Make the key that a name always gives."""
-    return SigningKey(Seed(blake2b(name.encode(), digest_size=32, person=b"test-key").digest()))
+    return SigningKey(seed_of(name))
+
+
+def seed_of(name: str) -> Seed:
+    """Make the secret seed that a name always gives."""
+    return Seed(blake2b(name.encode(), digest_size=32, person=b"test-key").digest())
 
 
 def span_of(first_seq: int, last_seq: int) -> tuple[int, int]:

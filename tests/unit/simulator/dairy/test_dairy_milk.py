@@ -15,8 +15,9 @@ from simulator.dairy.cli import app
 from simulator.dairy.errors import NoMinter
 from simulator.dairy.herd import YIELD_ML, Herd, milking_curve
 from simulator.dairy.line import HOLD_MDEGC, OUTLET_MDEGC, run_readings
+from simulator.dairy.player import Batch, schedule
 from simulator.dairy.recording import read_recording
-from simulator.dairy.replay import Batch, replay_identities, schedule
+from simulator.dairy.replay import replay_identities
 from simulator.dairy.setup import (
     LINE_INSTRUMENTS,
     DairyConfig,
