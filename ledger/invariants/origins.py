@@ -6,7 +6,6 @@ counted anew without the blocks; but every farm that is named must have a meter 
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
 
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.state.dairy import Origin, SealedRun, Source, Tank
@@ -14,19 +13,14 @@ from ledger.state.records import NOBODY, Device, Lot
 from ledger.state.tables import (
     CONSUMED,
     DEVICES,
-    METER_USE,
     ORIGINS,
     PROVEN,
     SEALED,
     TANKS,
-    TIPS,
     run_name,
 )
 from ledger.types.evidence import Instrument
 from ledger.types.milk import tank_id
-
-_READ: Final = frozenset({CONSUMED.prefix, METER_USE.prefix, TIPS.prefix})
-"""Tables that name the devices whose readings were used."""
 
 
 class OriginRelations:
@@ -51,7 +45,7 @@ class OriginRelations:
             self._origins[name] = ORIGINS.decode(raw)
         elif prefix == DEVICES.prefix:
             self._devices[name] = DEVICES.decode(raw)
-        elif prefix in _READ:
+        elif prefix == CONSUMED.prefix:
             self._used.add(name)
         elif prefix == PROVEN.prefix:
             self._proven.add(name)
@@ -116,7 +110,7 @@ class OriginRelations:
                 if farm not in milked:
                     yield f"{where} names farm {farm.hex()}, no meter of which was read"
         for name, lot in self._lots.items():
-            if lot.mmu != NOBODY and lot.mmu not in minting:
+            if lot.mmu != NOBODY and name not in self._proven and lot.mmu not in minting:
                 yield f"lot {name.hex()} is of an MMU of which no flow meter was read"
 
     def _sources(self) -> Iterator[tuple[str, Iterable[Source]]]:
@@ -125,4 +119,5 @@ class OriginRelations:
         for name, run in self._sealed.items():
             yield f"run {name.hex()}", run.sources
         for name, origin in self._origins.items():
-            yield f"lot {name.hex()}", origin.sources
+            if name not in self._proven:
+                yield f"lot {name.hex()}", origin.sources

@@ -10,7 +10,7 @@ from ledger.state.dairy import Origin
 from ledger.state.lines import Line
 from ledger.state.proven import Proven
 from ledger.state.records import Lot
-from ledger.state.tables import LINES, MILK_TANKS, ORIGINS, PROVEN
+from ledger.state.tables import LINES, METER_USE, MILK_TANKS, ORIGINS, PROVEN, TIPS
 
 
 class WindowRelations:
@@ -22,6 +22,7 @@ class WindowRelations:
         self._origins: dict[bytes, Origin] = {}
         self._lines: dict[bytes, Line] = {}
         self._drawn: dict[bytes, int] = {}
+        self._read: set[bytes] = set()
 
     def take(self, prefix: bytes, name: bytes, raw: bytes) -> None:
         """Remember a record, if it is one of windows."""
@@ -33,6 +34,8 @@ class WindowRelations:
             self._lines[name] = LINES.decode(raw)
         elif prefix == MILK_TANKS.prefix:
             self._drawn[name] = MILK_TANKS.decode(raw).drawn_units
+        elif prefix in {METER_USE.prefix, TIPS.prefix}:
+            self._read.add(name)
 
     def findings(self) -> Iterator[str]:
         """Say what does not agree."""
@@ -62,6 +65,10 @@ class WindowRelations:
             yield f"{where} names other farms, or another tank, than its proof"
         if sum(by_farm.values()) != lot.units or lot.mmu != proven.mmu:
             yield f"{where} has {lot.units} units, its proof others"
+        meters = (source.device for source in proven.sources)
+        for device in (*meters, *(span.device for span in proven.spans)):
+            if device not in self._read:
+                yield f"{where} rests on device {device.hex()}, of which nothing was read"
 
     def _tiles(self, name: bytes, spans: list[tuple[int, int]]) -> Iterator[str]:
         """Say where two windows of a line overlap, or lie beyond what it has claimed."""

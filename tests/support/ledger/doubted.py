@@ -2,23 +2,29 @@
 
 from msgspec.structs import replace
 
-from ledger.primitives.amounts import UNITS_PER_BILL, Units
+from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import address_of
 from ledger.rules.doubts import judged_by
-from ledger.state.lines import Line
+from ledger.rules.portions import draw
+from ledger.state.dairy import Origin
+from ledger.state.lines import Tip
 from ledger.state.proven import ClaimedSpan, Proven, ProvenInterval, ProvenSource
 from ledger.state.records import Role
 from ledger.state.tables import (
     ATTESTOR_BONDS,
+    LINES,
     LOCKED_ACCOUNT,
+    ORIGINS,
     PROVEN,
+    TIPS,
     credit,
     debit,
     grant_role,
 )
 from ledger.types.doubt import AskEvidence, RefuteLot, ShowEvidence, VoidUnanswered
-from ledger.types.evidence import HeatProcess, Instrument, MilkKind
+from ledger.types.evidence import Instrument, MilkKind
+from ledger.types.line import line_id
 from ledger.types.milk import PostBond
 from ledger.types.reading import (
     READING_VERSION,
@@ -31,6 +37,7 @@ from ledger.types.reading import (
 )
 from tests.support.ledger.dairy import NOW_MS, RUN_STARTED_MS, Dairy, bill, key
 from tests.support.ledger.town import PURSES, Town, parameters
+from tests.support.ledger.window import WindowLine
 
 FLOW, HOLD, OUTLET, VALVE, GAUGE = (
     Instrument.FLOW_METER,
@@ -86,10 +93,7 @@ class Doubted(Town):
     def prove(self, locked, **fields):
         """Say what proved the lot; the MMU's own units stand for what is locked of its share."""
         mmu = self.address("mmu")
-        line = Line(
-            mmu, "plant-1", "line-1", HeatProcess.CONTINUOUS, FLOW_MAX_L_PER_H, Units(0), ZERO_HASH,
-            (), TO_MS, 1, bytes(32),
-        )  # fmt: skip
+        line = self.window()
         debit(self.state, mmu, locked)
         credit(self.state, LOCKED_ACCOUNT, locked)
         spans = tuple(
@@ -97,10 +101,11 @@ class Doubted(Town):
             for each in sorted((self.key(kind) for kind in MEASURES), key=lambda k: k.public)
         )
         farm, meter = self.address("farm-0"), self.dairy.meter_keys[0].public
+        ORIGINS.put(self.state, Origin(line.tank, ((farm, bill(100)),)), self.lot)
         proven = Proven(
-            line=ZERO_HASH,
+            line=line_id(line.plant, line.name),
             mmu=mmu,
-            tank=ZERO_HASH,
+            tank=line.tank,
             from_ms=FROM_MS,
             to_ms=TO_MS,
             intervals=(
@@ -118,11 +123,26 @@ class Doubted(Town):
         )
         PROVEN.put(self.state, replace(proven, **fields), self.lot)
 
+    def window(self):
+        """Let a line have claimed all that its tank had, up to the lot's end; give the line."""
+        placed = WindowLine(self.dairy, (), flow_max_l_per_h=FLOW_MAX_L_PER_H)
+        line = replace(placed.line, through_ms=TO_MS)
+        placed.register(self.state)
+        placed.fill(self.state, bill(100))
+        draw(self.state, placed.tank_id, bill(100), FROM_MS, 0)
+        LINES.put(self.state, line, placed.line_id)
+        for kind in MEASURES:
+            TIPS.put(self.state, Tip(ZERO_HASH, BOOT, LAST, TO_MS, 0), self.key(kind).public)
+        return line
+
     def key(self, kind):
         return self.dairy.line_keys[kind]
 
     def change(self, **fields):
-        """Change what proved the lot."""
+        """Change what proved the lot; its sources are what its intervals count."""
+        if "intervals" in fields:
+            units = sum(each.units for each in fields["intervals"])
+            fields["sources"] = (replace(self.proven.sources[0], units=units),)
         PROVEN.put(self.state, replace(self.proven, **fields), self.lot)
 
     @property

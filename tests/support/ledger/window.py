@@ -17,10 +17,10 @@ from ledger.rules.portions import put, tank_of
 from ledger.state.lines import Line, LineDevice
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Device
-from ledger.state.tables import DEVICES, LINES, METER_USE, TIPS, parameters
+from ledger.state.tables import DEVICES, LINES, METER_USE, PLANTS, TIPS, parameters
 from ledger.state.tanks import MeterPoint, MeterUse, Portion
 from ledger.types.evidence import HeatProcess, Instrument, MilkKind
-from ledger.types.line import line_id
+from ledger.types.line import line_id, plant_id
 from ledger.types.milk import tank_id
 from ledger.types.reading import Envelope
 from ledger.types.window import MintWindow, WindowAttestation, WindowClaim
@@ -93,11 +93,12 @@ class WindowLine:
     def register(self, overlay: Overlay) -> None:
         """Write line and devices, as if a regulator had admitted them at the line's start."""
         for device in self.devices:
-            record = Device(
-                device.instrument, PLANT, self.mmu, FOREVER_MS, START_MS, line=self.line_id
-            )
-            DEVICES.put(overlay, record, device.public)
+            record = Device(device.instrument, PLANT, self.mmu, FOREVER_MS, START_MS)
+            gauges = device.instrument is Instrument.TANK_GAUGE
+            stands = {"tank": self.tank_id} if gauges else {"line": self.line_id}
+            DEVICES.put(overlay, replace(record, **stands), device.public)
         LINES.put(overlay, self.line, self.line_id)
+        PLANTS.put(overlay, self.mmu, plant_id(PLANT))
 
     def fill(
         self, overlay: Overlay, *units: int, first_ms: int = START_MS - 7_200_000, last_ms: int = 0

@@ -340,8 +340,10 @@ def test_everyone_who_signed_is_slashed_and_nobody_else(town):
 
 def test_who_refutes_gets_no_more_than_half_of_what_was_false():
     town = Doubted(attestors_bond=bill(100))
-    tiny = replace(town.proven.intervals[0], units=1_001)
-    town.change(intervals=(tiny, town.proven.intervals[1]))
+    first, second = town.proven.intervals
+    rest = first.units - 1_001
+    halves = (replace(first, units=1_001), replace(second, units=second.units + rest))
+    town.change(intervals=halves)
     alice = town.units("alice")
     assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
     fee = town.dairy.genesis.parameters.least_fee(1)
