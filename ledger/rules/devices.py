@@ -129,7 +129,7 @@ def begin_anew(device: Device, from_ms: int, until_ms: int) -> Device:
     """
     current = (device.calibrated_from_ms, device.calibrated_until_ms)
     spans = [current, *([device.earlier] if device.earlier else [])]
-    ended = [(since, min(until, device.stopped_ms, from_ms)) for since, until in spans]
+    ended = [(since, min(until, device.stopped_ms)) for since, until in spans]
     kept = next((span for span in ended if span[0] < span[1]), None)
     return replace(device, calibrated_from_ms=from_ms, calibrated_until_ms=until_ms, earlier=kept)
 

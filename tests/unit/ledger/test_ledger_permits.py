@@ -107,6 +107,13 @@ def test_a_meters_own_permit_rules_alone_from_its_first_on(town):
     assert names == [permit_name(FARM, ALL_METERS), permit_name(FARM, METER)]
 
 
+def test_milk_may_lie_under_the_permit_for_all_and_then_the_meters_own(town):
+    assert permit(town) == ""
+    town.time_ms += HOUR_MS
+    assert permit(town, meter=METER) == ""
+    assert may(town, NOW_MS, town.time_ms)
+
+
 def test_a_meter_is_taken_out_of_the_permit_for_all(town):
     assert permit(town) == ""
     town.time_ms += HOUR_MS
