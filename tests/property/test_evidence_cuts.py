@@ -5,8 +5,6 @@ times that cross every limit of the law, by instruments out of step that cut the
 its own way.
 """
 
-from dataclasses import dataclass
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,69 +13,10 @@ from ledger.errors.bundle import BundleFault
 from ledger.evidence import check_window, claim_window, reach, trim_bundle
 from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.window import WindowClaim
-from tests.support.evidence.rig import START_MS, LineRig, good_value
+from tests.support.evidence.rig import START_MS, LineRig
+from tests.support.evidence.troubles import KINDS, Trouble, build, shapes, troubles
 
-LENGTH_MS = 100_000
-BAD = {
-    Instrument.HOLD_THERMOMETER: 60_000,
-    Instrument.OUTLET_THERMOMETER: 9_000,
-    Instrument.DIVERSION_VALVE: 0,
-}
-KINDS = (
-    Instrument.FLOW_METER,
-    Instrument.HOLD_THERMOMETER,
-    Instrument.HOLD_THERMOMETER,
-    Instrument.OUTLET_THERMOMETER,
-    Instrument.DIVERSION_VALVE,
-)
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """One device shows something bad, or nothing, for a time."""
-
-    device: int
-    from_ms: int
-    length_ms: int
-    silent: bool
-
-
-troubles = st.lists(
-    st.builds(
-        Trouble,
-        st.integers(0, len(KINDS) - 1),
-        st.integers(0, LENGTH_MS),
-        st.sampled_from([0, 500, 1_900, 2_100, 4_000, 12_000, 30_000]),
-        st.booleans(),
-    ),
-    max_size=5,
-)
-shapes = st.lists(
-    st.tuples(st.sampled_from([700, 1_000, 1_900]), st.integers(3, 20), st.integers(0, 900)),
-    min_size=len(KINDS),
-    max_size=len(KINDS),
-)
 cuts = st.lists(st.floats(0.02, 0.9), max_size=5)
-
-
-def build(shape: list[tuple[int, int, int]], bad: list[Trouble]) -> LineRig:
-    """Let a line measure for `LENGTH_MS`, each device in its own rhythm."""
-    rig = LineRig(*KINDS)
-    for number, (device, (every_ms, size, shift)) in enumerate(
-        zip(rig.devices, shape, strict=True)
-    ):
-        samples = []
-        for at in range(shift, LENGTH_MS + 1, every_ms):
-            value = good_value(device.instrument, at)
-            mine = [t for t in bad if t.device == number]
-            inside = [t for t in mine if t.from_ms <= at < t.from_ms + t.length_ms]
-            if any(t.silent for t in inside):
-                continue
-            if inside and device.instrument in BAD:
-                value = BAD[device.instrument]
-            samples.append((at, value))
-        device.measure(samples, size)
-    return rig
 
 
 def claim_up_to(rig: LineRig, to_ms: int) -> WindowClaim:
