@@ -18,7 +18,7 @@ from prometheus_client import generate_latest
 from starlette.responses import JSONResponse, Response
 
 from iot_minting.attestor.desk import AttestorDesk
-from iot_minting.attestor.errors import MissingEnvelopes, Unanswered
+from iot_minting.attestor.errors import MissingEnvelopes, Unjudged
 from iot_minting.attestor.metrics import AttestorMetrics
 from iot_minting.attestor.store import AttestorStore
 from iot_minting.wire.windows import REQUEST_BYTES_MAX
@@ -114,7 +114,7 @@ async def attest_window(request: Request) -> Response:
     parts = _parts(request)
     try:
         answer = await parts.desk.answer(await _read_body(request))
-    except Unanswered as fault:
+    except Unjudged as fault:
         parts.metrics.answers.labels(fault.code).inc()
         raise
     return Response(encode(answer), media_type=MSGPACK)
@@ -236,7 +236,7 @@ def describe_app() -> FastAPI:
     )
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)
-    app.add_exception_handler(Unanswered, _on_unanswered)
+    app.add_exception_handler(Unjudged, _on_unanswered)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.include_router(router)
     return app
@@ -268,7 +268,7 @@ async def _read_body(request: Request) -> bytes:
 
 
 async def _on_unanswered(_request: Request, fault: Exception) -> Response:
-    assert isinstance(fault, Unanswered)
+    assert isinstance(fault, Unjudged)
     more: dict[str, Json] = {}
     if isinstance(fault, MissingEnvelopes):
         more["missing"] = [[device.hex(), boot, seq] for device, boot, seq in fault.missing]

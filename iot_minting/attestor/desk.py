@@ -14,23 +14,23 @@ from typing import Final, Protocol
 import structlog
 
 from iot_minting.attestor.errors import (
-    BadRequest,
     MissingEnvelopes,
     NodeBehind,
     PassedWindow,
     QueueFull,
     StoreFull,
+    UnfitRequest,
     UnknownLineHere,
 )
 from iot_minting.attestor.facts import LineSource
 from iot_minting.attestor.judging import (
-    Finding,
     Judgement,
+    WindowFinding,
     check_devices,
     number_envelopes,
 )
 from iot_minting.attestor.metrics import AttestorMetrics
-from iot_minting.attestor.store import AttestorStore, Judged, Numbered
+from iot_minting.attestor.store import AttestorStore, KeptAnswer, Numbered
 from iot_minting.wire.windows import (
     ENVELOPES_MAX,
     REQUEST_BYTES_MAX,
@@ -63,11 +63,11 @@ FORGOTTEN_AT_ONCE: Final = 100
 log = structlog.get_logger("attest")
 
 
-class Judge(Protocol):
+class WindowJudge(Protocol):
     """Who judges."""
 
-    async def judge(self, asked: Judgement) -> Finding:
-        """Give what came out, or raise an `Unanswered`."""
+    async def judge(self, asked: Judgement) -> WindowFinding:
+        """Give what came out, or raise an `Unjudged`."""
 
 
 class AttestorDesk:
@@ -78,7 +78,7 @@ class AttestorDesk:
         key: SigningKey,
         store: AttestorStore,
         facts: LineSource,
-        judge: Judge,
+        judge: WindowJudge,
         metrics: AttestorMetrics,
         *,
         now_ms: Callable[[], int],
@@ -93,7 +93,7 @@ class AttestorDesk:
         """Held by the one request that is read from its bytes or judged."""
 
     async def answer(self, raw: bytes) -> WindowAnswer:
-        """Judge a request and sign what comes out; raise an `Unanswered` if nothing does."""
+        """WindowJudge a request and sign what comes out; raise an `Unjudged` if nothing does."""
         async with self._place():
             request = await self._read(raw)
             given = self._kept(request)
@@ -119,7 +119,7 @@ class AttestorDesk:
             try:
                 request = await asyncio.to_thread(decode, raw, WindowRequest, REQUEST_BYTES_MAX)
             except CodecFault as fault:
-                raise BadRequest(str(fault)) from fault
+                raise UnfitRequest(str(fault)) from fault
         check_devices(request)
         return request
 
@@ -157,7 +157,7 @@ class AttestorDesk:
     async def _judge_once(
         self, request: WindowRequest, height: int, facts: LineFacts
     ) -> WindowAnswer:
-        """Judge alone, unless it was done while we waited; keep the answer, and give it."""
+        """WindowJudge alone, unless it was done while we waited; keep the answer, and give it."""
         async with self._alone:
             given = self._kept(request)
             if given is not None:
@@ -191,7 +191,9 @@ class AttestorDesk:
         """Put named envelopes and sent ones together; raise if some are not kept here."""
         named = sum(k.last - k.first + 1 for each in request.devices for k in each.kept)
         if named > ENVELOPES_MAX or any(k.last < k.first for d in request.devices for k in d.kept):
-            raise BadRequest(f"a range is named backwards, or more than {ENVELOPES_MAX} envelopes")
+            raise UnfitRequest(
+                f"a range is named backwards, or more than {ENVELOPES_MAX} envelopes"
+            )
         missing: list[tuple[PublicKey, int, int]] = []
         bundle = {
             each.device: (*self._named(each, missing), *each.envelopes) for each in request.devices
@@ -215,7 +217,7 @@ class AttestorDesk:
         return found
 
     def _sign(
-        self, claim: WindowClaim, found: Finding, height: int, chain_id: Hash
+        self, claim: WindowClaim, found: WindowFinding, height: int, chain_id: Hash
     ) -> WindowAttestation | WindowRefusal:
         key, lot, root = self._key, claim.lot_id(), found.evidence_root
         if found.code:
@@ -236,7 +238,9 @@ class AttestorDesk:
         now_ms = self._now_ms()
         refused = isinstance(answer, WindowRefusal)
         until_ms = now_ms + (self._retention_ms if refused else LOOK_AGAIN_MS)
-        await asyncio.to_thread(self.store.keep, Judged(claim, answer, evidence, now_ms, until_ms))
+        await asyncio.to_thread(
+            self.store.keep, KeptAnswer(claim, answer, evidence, now_ms, until_ms)
+        )
 
     async def tidy_up(self) -> None:
         """Forget evidence of lots that can't be doubted any longer; raise a `ClientFault`."""

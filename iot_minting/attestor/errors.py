@@ -1,7 +1,7 @@
 """Why an attestor gives no verdict: nothing is signed, and nothing is kept.
 
-Unanswered
-+-- BadRequest          the body is no request, or too much of one
+Unjudged
++-- UnfitRequest        the body is no request, or too much of one
 +-- WrongBundle         the envelopes are not those of the claim
 +-- MissingEnvelopes    envelopes that were only named are not kept here: send them
 +-- UnknownLineHere     the chain knows no such line
@@ -24,27 +24,27 @@ from ledger.primitives.keys import PublicKey
 MISSING_SHOWN_MAX: Final = 1_000
 
 
-class Unanswered(MintFault):
+class Unjudged(MintFault):
     """No verdict. `status` is HTTP's."""
 
     code = "unanswered"
     status: ClassVar[HTTPStatus] = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-class BadRequest(Unanswered):
+class UnfitRequest(Unjudged):
     """A body that is no canonical request, or brings more than is looked at."""
 
     code = "bad_request"
     status = HTTPStatus.BAD_REQUEST
 
 
-class WrongBundle(Unanswered):
+class WrongBundle(Unjudged):
     """Envelopes that are not those of the claim's root: they say nothing of it either way."""
 
     code = "wrong_bundle"
 
 
-class MissingEnvelopes(Unanswered):
+class MissingEnvelopes(Unjudged):
     """Named envelopes that are not kept here, as (device, boot, seq); at most the first 1,000."""
 
     code = "missing_envelopes"
@@ -55,7 +55,7 @@ class MissingEnvelopes(Unanswered):
         self.missing = tuple(missing[:MISSING_SHOWN_MAX])
 
 
-class UnknownLineHere(Unanswered):
+class UnknownLineHere(Unjudged):
     """The chain knows no such line."""
 
     code = "unknown_line"
@@ -65,7 +65,7 @@ class UnknownLineHere(Unanswered):
         super().__init__(f"there is no line {line.hex()} on this chain")
 
 
-class PassedWindow(Unanswered):
+class PassedWindow(Unjudged):
     """A window that does not begin where the line's final claims end, or before one signed here."""
 
     code = "passed_window"
@@ -77,7 +77,7 @@ class PassedWindow(Unanswered):
         )
 
 
-class TooHard(Unanswered):
+class TooHard(Unjudged):
     """A judgement that did not come to its end in time: cut a shorter window."""
 
     code = "too_hard"
@@ -86,7 +86,7 @@ class TooHard(Unanswered):
         super().__init__(f"it was not judged within {limit_s:g} s: cut a shorter window")
 
 
-class NotNow(Unanswered):
+class NotNow(Unjudged):
     """Nothing is wrong with the request: ask again soon."""
 
     code = "not_now"

@@ -1,9 +1,9 @@
 """The judge: a process of its own, so that a hard claim stops nothing else, and can be ended.
 
 The parent (`JudgeProcess`) writes one `Judgement` at a time to its standard input, as a frame of
-four bytes of length and MessagePack; a `Finding` comes back the same way. Who is slower than a
-limit is killed, and the next judgement begins with a new process. It ends with its parent: the
-kernel closes its input whatever way that dies.
+four bytes of length and MessagePack; a `WindowFinding` comes back the same way. A judge that is
+slower than a limit is killed, and the next judgement begins with a new process. It ends with its
+parent: the kernel closes its input whatever way that dies.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from iot_minting.attestor.errors import JudgeFailed, TooHard
-from iot_minting.attestor.judging import Finding, Judgement, judge
+from iot_minting.attestor.judging import Judgement, WindowFinding, judge
 
 JUDGE_S: Final = 60.0
 """How long one judgement may take: a day of a full line takes some seconds."""
@@ -31,7 +31,7 @@ class JudgeProcess:
         self._alone = asyncio.Lock()
         self._child: asyncio.subprocess.Process | None = None
 
-    async def judge(self, asked: Judgement) -> Finding:
+    async def judge(self, asked: Judgement) -> WindowFinding:
         """Judge a claim; raise `TooHard` after the limit, `JudgeFailed` for a judge that died."""
         raw = await asyncio.to_thread(msgspec.msgpack.encode, asked)
         async with self._alone:
@@ -48,7 +48,7 @@ class JudgeProcess:
                 await self.end()  # Its answer would be taken for the next one's.
                 raise
 
-    async def _ask(self, raw: bytes) -> Finding:
+    async def _ask(self, raw: bytes) -> WindowFinding:
         child = self._child
         if child is None or child.returncode is not None:
             child = self._child = await asyncio.create_subprocess_exec(
@@ -64,7 +64,7 @@ class JudgeProcess:
         size = int.from_bytes(await child.stdout.readexactly(HEAD_BYTES), "big")
         if size > FINDING_BYTES_MAX:
             raise OSError(f"a finding of {size} bytes")
-        return msgspec.msgpack.decode(await child.stdout.readexactly(size), type=Finding)
+        return msgspec.msgpack.decode(await child.stdout.readexactly(size), type=WindowFinding)
 
     async def end(self) -> None:
         """Kill the child, if there is one, and wait for its end."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from iot_minting.attestor.errors import BadRequest, WrongBundle
+from iot_minting.attestor.errors import UnfitRequest, WrongBundle
 from iot_minting.wire.windows import ENVELOPES_MAX, WINDOW_SAMPLES_MAX, WindowRequest
 from ledger.errors.base import LedgerFault
 from ledger.evidence import Bundle, LineFacts, check_window, claimed_envelopes, evidence_root
@@ -30,7 +30,7 @@ class Judgement(Struct, frozen=True, array_like=True):
     bundle: dict[WirePublicKey, tuple[Envelope, ...]]
 
 
-class Finding(Struct, frozen=True, array_like=True):
+class WindowFinding(Struct, frozen=True, array_like=True):
     """What came out. Without `code` the claim holds, and `evidence_root` is to be signed.
 
     `authentic`: every envelope is signed by its device, so that it is worth keeping whatever it
@@ -43,15 +43,15 @@ class Finding(Struct, frozen=True, array_like=True):
     authentic: bool
 
 
-def judge(asked: Judgement) -> Finding:
+def judge(asked: Judgement) -> WindowFinding:
     """Judge a claim; every fault of the law is a finding, anything else that is raised a bug."""
     facts, claim, bundle = asked.facts, asked.claim, asked.bundle
     root = evidence_root(asked.attestor, claimed_envelopes(claim, bundle))
     try:
         check_window(facts, claim, bundle)
     except LedgerFault as fault:
-        return Finding(fault.code, str(fault), root, _all_signed(bundle, facts.chain_id))
-    return Finding("", "", root, authentic=True)
+        return WindowFinding(fault.code, str(fault), root, _all_signed(bundle, facts.chain_id))
+    return WindowFinding("", "", root, authentic=True)
 
 
 def _all_signed(bundle: Bundle, chain_id: Hash) -> bool:
@@ -68,7 +68,7 @@ def number_envelopes(
     """List a bundle's envelopes by device, boot and seq, in the order of the claim's root.
 
     Raise `WrongBundle` unless they are exactly those that the claim's root is over, each under its
-    own device: other envelopes say nothing of the claim. Raise `BadRequest` for too many of them.
+    own device: other envelopes say nothing of the claim. Raise `UnfitRequest` for too many of them.
     """
     numbered, samples = [], 0
     envelopes = [(device, each) for device in sorted(bundle) for each in bundle[device]]
@@ -82,14 +82,14 @@ def number_envelopes(
             raise WrongBundle(f"an envelope of {reading.device.hex()} stands under {device.hex()}")
         samples += len(reading.samples)
         if samples > WINDOW_SAMPLES_MAX:
-            raise BadRequest(f"more than {WINDOW_SAMPLES_MAX} samples: cut a shorter window")
+            raise UnfitRequest(f"more than {WINDOW_SAMPLES_MAX} samples: cut a shorter window")
         numbered.append((device, reading.boot, reading.seq, envelope))
     return numbered
 
 
 def _check_root(claim: WindowClaim, envelopes: Sequence[Envelope]) -> None:
     if len(envelopes) > ENVELOPES_MAX:
-        raise BadRequest(f"more than {ENVELOPES_MAX} envelopes: cut a shorter window")
+        raise UnfitRequest(f"more than {ENVELOPES_MAX} envelopes: cut a shorter window")
     shown = (len(envelopes), merkle_root([envelope.digest() for envelope in envelopes]))
     if shown != (claim.readings_count, claim.readings_root):
         raise WrongBundle(
@@ -99,7 +99,7 @@ def _check_root(claim: WindowClaim, envelopes: Sequence[Envelope]) -> None:
 
 
 def check_devices(request: WindowRequest) -> None:
-    """Raise `BadRequest` unless the devices of a request stand in ascending order, each once."""
+    """Raise `UnfitRequest` unless the devices of a request stand in ascending order, each once."""
     keys = [each.device for each in request.devices]
     if any(a >= b for a, b in pairwise(keys)):
-        raise BadRequest("the devices of a request stand in ascending order, each once")
+        raise UnfitRequest("the devices of a request stand in ascending order, each once")

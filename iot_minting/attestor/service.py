@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from iot_minting.attestor.facts import NodeLines, find_chain
 from iot_minting.attestor.judge_process import JudgeProcess
 from iot_minting.attestor.metrics import AttestorMetrics
 from iot_minting.attestor.store import STORE_NAME, AttestorStore
+from iot_minting.even_clock import EvenClock
 from iot_minting.wire.windows import REQUEST_BYTES_MAX
 from ledger.params import DAY_MS
 from ledger.primitives.hashing import Hash
@@ -40,11 +40,6 @@ STORE: Final = "store"
 log = structlog.get_logger("attest")
 
 
-def wall_ms() -> int:
-    """Read the wall clock: how long evidence is kept goes by it, and nothing else."""
-    return time.time_ns() // 1_000_000
-
-
 class AttestorService:
     """One attestor over one home, some nodes, and a port."""
 
@@ -61,7 +56,7 @@ class AttestorService:
             NodeLines(nodes, chain_id),
             self._judge,
             self._metrics,
-            now_ms=wall_ms,
+            now_ms=EvenClock().now_ms,
             retention_ms=config.retention_days * DAY_MS,
             store_bytes_max=config.store_bytes_max,
         )

@@ -58,7 +58,7 @@ Numbered = tuple[PublicKey, int, int, Envelope]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class KeptAnswer:
     """A claim that was judged by blocks up to a height, and its answer.
 
     `evidence` is what is kept behind it: none for envelopes that no device signed. At `until_ms` it
@@ -110,7 +110,7 @@ class AttestorStore:
                 f"{chain_id.hex()}: use a home of its own for each chain"
             )
 
-    def keep(self, judged: Judged) -> None:
+    def keep(self, judged: KeptAnswer) -> None:
         """Keep an answer and its evidence, durably."""
         claim, answer = judged.claim, judged.answer
         lot, root, raw = claim.lot_id(), claim.readings_root, encode(answer)

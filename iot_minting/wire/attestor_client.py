@@ -111,19 +111,26 @@ async def ask(
         trust_env=False,
     ) as http:
         going = {asyncio.create_task(_talk(http, question, talk)) for talk in talks}
-        try:
-            async with asyncio.timeout(deadline_s):
-                while going and not _decided(talks, len(going), quorum):
-                    done, going = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
-                    for each in done:
-                        each.result()  # A bug of ours is not an attestor's silence.
-        except TimeoutError:
-            pass
-        finally:
-            for task in going:
-                task.cancel()
-            await asyncio.gather(*going, return_exceptions=True)
+        await _wait(going, talks, quorum, deadline_s)
     return _gather(talks)
+
+
+async def _wait(
+    going: set[asyncio.Task[None]], talks: list[_Talk], quorum: int, deadline_s: float
+) -> None:
+    """Let attestors answer until it is decided, or time is up; end the others."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            while going and not _decided(talks, len(going), quorum):
+                done, going = await asyncio.wait(going, return_when=asyncio.FIRST_COMPLETED)
+                for each in done:
+                    each.result()  # A bug of ours is not an attestor's silence.
+    except TimeoutError:
+        pass
+    finally:
+        for task in going:
+            task.cancel()
+        await asyncio.gather(*going, return_exceptions=True)
 
 
 def _decided(talks: list[_Talk], going: int, quorum: int) -> bool:

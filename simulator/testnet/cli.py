@@ -53,6 +53,20 @@ Validators = Annotated[
 Seed = Annotated[
     int | None, whole_option(help="Make all keys from this number. For tests: it owns the network.")
 ]
+Oracles = Annotated[
+    int | None,
+    whole_option(
+        most=ORACLES_MAX,
+        help=f"How many processes feed the price of milk; {ORACLES_USUAL} unless said.",
+    ),
+]
+Attestors = Annotated[
+    int | None,
+    whole_option(
+        most=ATTESTORS_MAX,
+        help=f"How many processes attest milk; {ATTESTORS_USUAL} unless said.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -83,20 +97,8 @@ def init(
             help=f"How many blocks an epoch has; {Staking().epoch_blocks} unless said.",
         ),
     ] = None,
-    oracles: Annotated[
-        int | None,
-        whole_option(
-            most=ORACLES_MAX,
-            help=f"How many processes feed the price of milk; {ORACLES_USUAL} unless said.",
-        ),
-    ] = None,
-    attestors: Annotated[
-        int | None,
-        whole_option(
-            most=ATTESTORS_MAX,
-            help=f"How many processes attest milk; {ATTESTORS_USUAL} unless said.",
-        ),
-    ] = None,
+    oracles: Oracles = None,
+    attestors: Attestors = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a network's keys, genesis and homes, and start nothing. Does nothing if it is made."""

@@ -8,10 +8,7 @@ Whole milk is not in the opening stock: what a shopper buys was minted from read
 for measurements is the exception (`testnet.load`).
 """
 
-import os
 import time
-from collections.abc import Callable
-from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -36,11 +33,10 @@ from ledger.genesis import (
 )
 from ledger.params import Staking, default_parameters
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
-from ledger.primitives.keys import Address, PublicKey, Seed, SigningKey, address_of
+from ledger.primitives.keys import Address, PublicKey, address_of
 from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
 from node.config import JOURNAL_FOLDER
-from node.home.key_file import keep_seed, read_seed
 from node.home.whole_file import write_whole
 from node.pricefeed.config import KEY_FILE, FeederConfig
 from node.pricefeed.config import prepare as prepare_oracle
@@ -58,6 +54,7 @@ from simulator.testnet.layout import (
 )
 from simulator.testnet.lines import dairy_line, dairy_permits
 from simulator.testnet.load import load_accounts, load_meters
+from simulator.testnet.planting import Draw, drawing, plant, planted
 
 NETWORK_NAME: Final = "dev"
 PREFIX: Final = "dbill"
@@ -81,9 +78,6 @@ PURSES: Final = {
 
 REGULATOR_KEY_FILE: Final = "../keys/regulator.key"
 """From the dairy's home: the whole folder may be carried elsewhere, whatever its name."""
-
-Draw = Callable[[str], Seed]
-"""Gives the secret seed of a name."""
 
 
 def _staking_bounds(name: str) -> tuple[int, int]:
@@ -116,16 +110,16 @@ def create(
     `epoch_blocks` epochs are as long as usual. `attestors`, if any, take the place of the gateway's
     own.
     """
-    draw = _drawing(seed)
+    draw = drawing(seed)
     layout.logs.mkdir(parents=True, exist_ok=True)
     seats = tuple(_validator(layout.node(index), draw) for index in range(validators))
     mint = _mint(layout.home("mint"), draw)
-    dairy = prepare_dairy(layout.home("dairy"), _planted(layout, f"dairy/{SEED_NAME}", draw))
+    dairy = prepare_dairy(layout.home("dairy"), planted(layout, f"dairy/{SEED_NAME}", draw))
     merchant = _merchant(layout, draw)
-    _plant(shopper_key_path(layout.home("shopper"), 0), draw("shopper"))
+    plant(shopper_key_path(layout.home("shopper"), 0), draw("shopper"))
     shopper = prepare_shopper(layout.home("shopper"), prefix=PREFIX)
-    regulator = _plant(regulator_key_file(layout), draw("regulator"))
-    treasury = _plant(layout.root / "keys" / "treasury.key", draw("treasury"))
+    regulator = plant(regulator_key_file(layout), draw("regulator"))
+    treasury = plant(layout.root / "keys" / "treasury.key", draw("treasury"))
     purses = {
         "shopper": shopper.address,
         "mmu": mint.mmu_address,
@@ -139,7 +133,7 @@ def create(
     spenders: tuple[GenesisAccount, ...] = ()
     if load_count:
         secret = draw("load")
-        _plant(layout.root / "keys" / "load.key", secret)
+        plant(layout.root / "keys" / "load.key", secret)
         spenders = load_accounts(secret, load_count)
         until_ms = time.time_ns() // 1_000_000 + STOCK_DAYS * DAY_MS
         devices += load_meters(secret, mint.mmu_address, until_ms)
@@ -178,27 +172,9 @@ def regulator_key_file(layout: Layout) -> Path:
     return layout.home("dairy") / REGULATOR_KEY_FILE
 
 
-def _drawing(seed: int | None) -> Draw:
-    if seed is None:
-        return lambda _: Seed(os.urandom(32))
-    root = blake2b(f"billcoin testnet {seed}".encode(), digest_size=32).digest()
-    return lambda name: Seed(blake2b(name.encode(), key=root, digest_size=32).digest())
-
-
-def _plant(path: Path, seed: Seed) -> SigningKey:
-    """Give the key of a file, and make the file first if there is none."""
-    return SigningKey(keep_seed(path, lambda: seed))
-
-
-def _planted(layout: Layout, name: str, draw: Draw) -> bytes:
-    """Give the bytes of a seed that a package writes to its home by itself."""
-    path = layout.root / name
-    return read_seed(path) if path.exists() else draw(name)
-
-
 def _validator(home: Path, draw: Draw) -> GenesisValidator:
     vote, vrf, _, owner = (
-        _plant(home / "keys" / f"{name}.key", draw(f"{home.name}/{name}"))
+        plant(home / "keys" / f"{name}.key", draw(f"{home.name}/{name}"))
         for name in ("validator", "vrf", "network", "owner")
     )
     # The chain is new, so the key has never voted on it: without a journal it would keep silent.
@@ -208,7 +184,7 @@ def _validator(home: Path, draw: Draw) -> GenesisValidator:
 
 def _mint(home: Path, draw: Draw) -> MintIdentity:
     for name in ("mmu", "attestor", "ingest"):
-        _plant(home / "keys" / f"{name}.key", draw(f"mint/{name}"))
+        plant(home / "keys" / f"{name}.key", draw(f"mint/{name}"))
     return prepare_mint(home)
 
 
@@ -219,7 +195,7 @@ def attestor_names(attestors: int) -> list[str]:
 
 def _attestor(layout: Layout, name: str, draw: Draw) -> PublicKey:
     """Make an attestor's home; its configuration comes with each start."""
-    _plant(layout.home(name) / ATTESTOR_KEY_FILE, draw(name))
+    plant(layout.home(name) / ATTESTOR_KEY_FILE, draw(name))
     return prepare_attestor(layout.home(name))
 
 
@@ -230,13 +206,13 @@ def oracle_names(oracles: int) -> list[str]:
 
 def _oracle(layout: Layout, name: str, draw: Draw) -> Address:
     """Make an oracle's home; its configuration comes with each start."""
-    _plant(layout.home(name) / KEY_FILE, draw(name))
+    plant(layout.home(name) / KEY_FILE, draw(name))
     return prepare_oracle(layout.home(name), FeederConfig()).address
 
 
 def _merchant(layout: Layout, draw: Draw) -> Address:
     """Make the payments service's home with the merchant's key; its ports come with each start."""
-    _plant(layout.home("api") / "payout.key", draw("merchant"))
+    plant(layout.home("api") / "payout.key", draw("merchant"))
     identity = prepare_api(
         layout.home("api"),
         node_urls=["http://127.0.0.1:1"],

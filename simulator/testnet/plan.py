@@ -177,6 +177,7 @@ def programs(
 ) -> list[Program]:
     """List every process: how it starts, what it needs, how to tell that it works."""
     billcoin = _billcoin()
+    others = {"oracle": oracle_names(oracles), "attest": attestor_names(attestors)}
 
     def run(name: str, *arguments: str, needs: tuple[str, ...] = (), port: str = "") -> Program:
         probe = listens(ports[port]) if port else None
@@ -200,12 +201,9 @@ def programs(
         run("mint", "mint", "run", "--home", home("mint"), needs=("broker",)),
         run("dairy", "sensors", "run", "--home", home("dairy"), needs=("broker",)),
         *(
-            run(name, "oracle", "run", "--home", home(name), port=name)
-            for name in oracle_names(oracles)
-        ),
-        *(
-            run(name, "attest", "run", "--home", home(name), port=name)
-            for name in attestor_names(attestors)
+            run(name, command, "run", "--home", home(name), port=name)
+            for command, names in others.items()
+            for name in names
         ),
         run("shopper", "sensors", "shop", "--home", home("shopper"), needs=("api",)),
     ]

@@ -19,11 +19,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from ledger.errors.doubt import UnprovenLot
-from ledger.errors.line import UnknownLine
-from ledger.errors.milk import UnknownTank
-from ledger.errors.money import UnknownLot
-from ledger.errors.registry import DeviceUnregistered
 from ledger.errors.store import PrunedBlock
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import CodecFault
@@ -62,6 +57,15 @@ FOLLOWERS_MAX: Final = 512
 QUIET_S: Final = 5.0
 """A stream of blocks shows a sign of life at least this often."""
 
+LACKS: Final = {
+    LOT.name: "there is no such lot",
+    LINE.name: "there is no such line",
+    DEVICE.name: "nobody admitted this device",
+    MILK_TANK.name: "no milk ever came into this tank",
+    PROVEN.name: "no window proved such a lot",
+}
+"""Queries of one thing, and what is said if there is none."""
+
 
 class RpcApp:
     """The endpoints, over one link: a row of `QUERIES` each."""
@@ -76,11 +80,6 @@ class RpcApp:
             SUBMIT.name: self._submit,
             TRANSACTION.name: self._transaction,
             TRACE.name: self._trace,
-            LOT.name: self._lot,
-            LINE.name: self._line,
-            DEVICE.name: self._device,
-            MILK_TANK.name: self._milk_tank,
-            PROVEN.name: self._proven,
             BLOCKS.name: self._blocks,
             BLOCK_AT.name: self._block_at,
             BLOCK.name: self._block,
@@ -89,7 +88,8 @@ class RpcApp:
         return [
             Route(
                 query.path,
-                more.get(query.name, partial(self._plain, query)),
+                more.get(query.name)
+                or partial(self._one if query.name in LACKS else self._plain, query),
                 methods=[query.method],
                 name=query.name,
             )
@@ -135,36 +135,13 @@ class RpcApp:
             raise Problem(status, answer.code, answer.detail)
         return self._show(http, TRACE, answer.trace)
 
-    async def _lot(self, http: HttpRequest) -> Response:
-        """Show a lot."""
-        return await self._one(http, LOT, UnknownLot.code, "there is no such lot")
-
-    async def _line(self, http: HttpRequest) -> Response:
-        """Show a line."""
-        return await self._one(http, LINE, UnknownLine.code, "there is no such line")
-
-    async def _device(self, http: HttpRequest) -> Response:
-        """Show a device."""
-        return await self._one(http, DEVICE, DeviceUnregistered.code, "nobody admitted this device")
-
-    async def _milk_tank(self, http: HttpRequest) -> Response:
-        """Show a tank of raw milk."""
-        return await self._one(
-            http, MILK_TANK, UnknownTank.code, "no milk ever came into this tank"
-        )
-
-    async def _proven(self, http: HttpRequest) -> Response:
-        """Show what proved a lot."""
-        return await self._one(http, PROVEN, UnprovenLot.code, "no window proved such a lot")
-
-    async def _one(
-        self, http: HttpRequest, query: Query[R_co, A_co], code: str, lack: str
-    ) -> Response:
+    async def _one(self, query: Query[Request, object], http: HttpRequest) -> Response:
         """Show one thing, or say that there is none."""
         asked, _ = self._read(http, query)
         raw = await self._link.ask(asked, msgspec.Raw)
         if msgspec.msgpack.decode(raw) is None:
-            raise Problem(HTTPStatus.NOT_FOUND, code, lack)
+            ((status, code),) = query.faults
+            raise Problem(status, code, LACKS[query.name])
         return self._show(http, query, msgspec.msgpack.decode(raw, type=query.answer))
 
     async def _block_at(self, http: HttpRequest) -> Response:

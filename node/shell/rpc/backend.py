@@ -19,20 +19,12 @@ from ledger.errors.store import PrunedBlock, StoreFault
 from ledger.genesis import Genesis
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import Address, PublicKey
+from ledger.primitives.keys import Address
 from ledger.state.tables import account, supply
 from ledger.store.chain import ChainStore
 from ledger.store.schema import Finalized, Head
 from ledger.trace import trace
 from ledger.types.transaction import TxId
-from node.client.line_views import (
-    DeviceView,
-    LineSummary,
-    LineView,
-    MilkTankView,
-    PermitView,
-    ProvenView,
-)
 from node.client.views import (
     AccountView,
     HistoryView,
@@ -50,14 +42,7 @@ from node.core.machine import Machine
 from node.core.proving import ProofAnswer, Prover
 from node.shell.p2p.transport import Transport
 from node.shell.rpc.blocks import final_block
-from node.shell.rpc.lines import (
-    device_view,
-    line_summaries,
-    line_view,
-    milk_tank_view,
-    permit_views,
-    proven_view,
-)
+from node.shell.rpc.lines import LineAnswers
 from node.shell.rpc.lots import lot_view, product_view
 from node.shell.rpc.price import price_view
 from node.shell.telemetry import Telemetry
@@ -67,7 +52,7 @@ VERSION: Final = version("billcoin")
 _encode = msgspec.msgpack.Encoder().encode
 
 
-class NodeBackend:
+class NodeBackend(LineAnswers):
     """The backend of the RPC: one node's answers."""
 
     def __init__(
@@ -81,9 +66,10 @@ class NodeBackend:
         telemetry: Telemetry,
         submit: Callable[[tuple[bytes, ...]], Awaitable[Sequence[Submission]]],
     ) -> None:
+        super().__init__(store)
         self._name = name
         self._genesis, self._genesis_text = genesis, genesis_text
-        self._store, self._machine = store, machine
+        self._machine = machine
         self._transport, self._telemetry = transport, telemetry
         self._submit = submit
         self._prover = Prover(store)
@@ -241,30 +227,6 @@ class NodeBackend:
         reserved = self._machine.mempool.reserved_units
         entries = self._store.products(lot, limit, (before, product))
         return [product_view(entry, reserved) for entry in entries]
-
-    def line(self, line: Hash) -> LineView | None:
-        """Show a line with what judges its next window; None if there is none."""
-        return line_view(self._store, line)
-
-    def lines(self, after: Hash, limit: int) -> list[LineSummary]:
-        """List lines by ascending id, after an id."""
-        return line_summaries(self._store, after, limit)
-
-    def proven(self, lot: Hash) -> ProvenView | None:
-        """Show what proved a lot; None if no window did."""
-        return proven_view(self._store, lot)
-
-    def device(self, device: PublicKey) -> DeviceView | None:
-        """Show a device; None if there is none."""
-        return device_view(self._store, device)
-
-    def permits(self, farm: Address, limit: int) -> list[PermitView]:
-        """List a farm's permits by ascending meter."""
-        return permit_views(self._store, farm, limit)
-
-    def milk_tank(self, tank: Hash, limit: int) -> MilkTankView | None:
-        """Show a tank with its oldest portions; None if there is none."""
-        return milk_tank_view(self._store, tank, limit)
 
     def supply(self) -> SupplyView:
         """Count the tokens; `ok` if minted minus redeemed is what remains in lots or deficit."""

@@ -35,6 +35,37 @@ from node.client.line_views import (
 )
 
 
+class LineAnswers:
+    """What a node answers of lines, devices, permits, tanks and proofs, from its store."""
+
+    def __init__(self, store: ChainStore) -> None:
+        self._store = store
+
+    def line(self, line: Hash) -> LineView | None:
+        """Show a line with what judges its next window; None if there is none."""
+        return line_view(self._store, line)
+
+    def lines(self, after: Hash, limit: int) -> list[LineSummary]:
+        """List lines by ascending id, after an id."""
+        return line_summaries(self._store, after, limit)
+
+    def proven(self, lot: Hash) -> ProvenView | None:
+        """Show what proved a lot; None if no window did."""
+        return proven_view(self._store, lot)
+
+    def device(self, device: PublicKey) -> DeviceView | None:
+        """Show a device; None if there is none."""
+        return device_view(self._store, device)
+
+    def permits(self, farm: Address, limit: int) -> list[PermitView]:
+        """List a farm's permits by ascending meter."""
+        return permit_views(self._store, farm, limit)
+
+    def milk_tank(self, tank: Hash, limit: int) -> MilkTankView | None:
+        """Show a tank with its oldest portions; None if there is none."""
+        return milk_tank_view(self._store, tank, limit)
+
+
 def device_view(reader: Reader, key: PublicKey) -> DeviceView | None:
     """Show a device; None if there is none."""
     device = DEVICES.get(reader, key)

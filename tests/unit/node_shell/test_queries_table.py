@@ -27,7 +27,7 @@ from node.client.queries import (
     SUBMIT,
     TRANSACTION,
 )
-from node.shell.rpc.app import RpcApp
+from node.shell.rpc.app import LACKS, RpcApp
 from node.shell.rpc.backend import NodeBackend
 from tests.support.encoding.values import value_of
 from tests.support.node.fake_node import FakeNode
@@ -138,7 +138,8 @@ def test_the_node_has_a_method_for_every_row_that_takes_the_fields_of_its_reques
     assert list(inspect.signature(method).parameters)[1:] == list(query.request.__struct_fields__)
     shown = query.answer == get_type_hints(method)["return"]
     routes = {route.name: route.endpoint for route in RpcApp(None).routes()}
-    assert shown or inspect.ismethod(routes[query.name]), "who shows another answer has a method"
+    own = query.name in LACKS or inspect.ismethod(routes[query.name])
+    assert shown or own, "who shows another answer has a method"
 
 
 @ROWS

@@ -7,81 +7,28 @@ import pytest
 from msgspec.structs import replace
 
 from iot_minting.attestor import desk as desk_module
-from iot_minting.attestor import judging
-from iot_minting.attestor.desk import BEHIND_BLOCKS_MAX, LOOK_AGAIN_MS, WAITING_MAX, AttestorDesk
+from iot_minting.attestor.desk import BEHIND_BLOCKS_MAX, WAITING_MAX
 from iot_minting.attestor.errors import (
-    BadRequest,
     JudgeFailed,
-    MissingEnvelopes,
     NodeBehind,
     PassedWindow,
     QueueFull,
-    StoreFull,
     TooHard,
     UnknownLineHere,
     WrongBundle,
 )
-from iot_minting.attestor.metrics import AttestorMetrics
-from iot_minting.attestor.store import AttestorStore
-from iot_minting.wire.windows import DeviceBundle, KeptRange, WindowRequest
 from ledger.evidence import evidence_root
-from ledger.params import DAY_MS
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import verify
 from ledger.primitives.merkle import merkle_root
 from node.client.errors import NodeUnavailable
-from tests.support.evidence.rig import CHAIN, START_MS, LineRig
-from tests.support.ledger.dairy import key
+from tests.support.evidence.rig import CHAIN, START_MS
+from tests.support.minting.desks import ATTESTOR, Bench
 from tests.support.minting.windows import (
-    InlineJudge,
-    RigFacts,
     Window,
-    devices_of,
     make_window,
-    named,
 )
-
-ATTESTOR = key("attestor-0")
-RETENTION_MS = 30 * DAY_MS
-NOW_MS = START_MS + DAY_MS
-
-
-class Bench:
-    """A desk over a real store, with a judge that can be watched."""
-
-    def __init__(self, home, rig=None, store_bytes_max=2**40):
-        self.rig = rig or LineRig()
-        self.store = AttestorStore(home / "attestor.sqlite")
-        self.store_bytes_max = store_bytes_max
-        self.facts, self.judge, self.now_ms = RigFacts(self.rig), InlineJudge(), NOW_MS
-        self.desk = AttestorDesk(
-            ATTESTOR,
-            self.store,
-            self.facts,
-            self.judge,
-            AttestorMetrics(),
-            now_ms=lambda: self.now_ms,
-            retention_ms=RETENTION_MS,
-            store_bytes_max=store_bytes_max,
-        )
-
-    def answer(self, window, height=0):
-        raw = window if isinstance(window, bytes) else window.request(height)
-        return asyncio.run(self.desk.answer(raw))
-
-    def sign(self, window, height=0):
-        given = self.answer(window, height)
-        assert given.refusal is None, given.refusal
-        return given.attestation
-
-    def refuse(self, window, height=0):
-        given = self.answer(window, height)
-        assert given.attestation is None
-        return given.refusal
-
-    def tidy_up(self):
-        asyncio.run(self.desk.tidy_up())
 
 
 @pytest.fixture
@@ -279,90 +226,6 @@ def test_an_attestor_never_goes_back_even_if_its_node_does(bench, window):
         bench.answer(window)
 
 
-def test_named_envelopes_are_taken_from_what_is_kept(bench):
-    rig = bench.rig
-    rig.run(60)
-    first = make_window(rig, to_ms=START_MS + 20_000)
-    bench.sign(first)
-    longer = make_window(rig)
-    devices = []
-    for device in sorted(longer.bundle):
-        held = len(first.bundle[device])
-        assert 0 < held < len(longer.bundle[device])
-        parts = longer.bundle[device]
-        devices.append(DeviceBundle(device, named(parts[:held]), tuple(parts[held:])))
-    request = WindowRequest(0, longer.claim, tuple(devices))
-    assert bench.answer(encode(request)).attestation
-
-
-def test_named_envelopes_that_are_not_kept_are_told_by_number(bench, window):
-    device, *others = devices_of(window.bundle)
-    cut = DeviceBundle(device.device, named(device.envelopes), ())
-    request = WindowRequest(0, window.claim, (cut, *others))
-    with pytest.raises(MissingEnvelopes) as told:
-        bench.answer(encode(request))
-    assert told.value.missing == tuple(
-        (device.device, 0, seq) for seq in range(len(device.envelopes))
-    )
-
-
-@pytest.mark.parametrize("kept", [KeptRange(0, 5, 4), KeptRange(0, 0, 2**53)])
-def test_ranges_that_run_backwards_or_for_ever_are_refused(bench, window, kept):
-    part = DeviceBundle(min(window.bundle), (kept,), ())
-    with pytest.raises(BadRequest):
-        bench.answer(encode(WindowRequest(0, window.claim, (part,))))
-
-
-def test_of_a_number_that_a_device_signed_twice_neither_is_meant(bench, window):
-    bench.sign(window)
-    twin = make_window(LineRig(), seconds=61)
-    device = min(window.bundle)
-    again = [e for e in twin.bundle[device] if e not in window.bundle[device]]
-    assert again, "the last envelope has a second more"
-    reading = again[0].reading()
-    bench.refuse(twin.but(units=0, expires_ms=0))
-    assert len(bench.store.numbered(device, reading.boot, reading.seq)) == 2
-    part = DeviceBundle(device, (KeptRange(reading.boot, reading.seq, reading.seq),), ())
-    with pytest.raises(MissingEnvelopes):
-        bench.answer(encode(WindowRequest(0, window.but(units=1).claim, (part,))))
-
-
-@pytest.mark.parametrize("raw", [b"", b"\xc1", b"\x93\x00\x01\x02", bytes(1_000), b"\xdd" * 40])
-def test_garbage_is_no_request(bench, raw):
-    with pytest.raises(BadRequest):
-        bench.answer(raw)
-
-
-def test_a_request_has_one_spelling(bench, window):
-    raw = window.request()
-    assert raw[1] == 0, "the height"
-    with pytest.raises(BadRequest):
-        bench.answer(raw[:1] + b"\xcc\x00" + raw[2:])
-
-
-def test_devices_stand_in_order_each_once(bench, window):
-    devices = devices_of(window.bundle)
-    for wrong in (devices[::-1], (devices[0], devices[0])):
-        with pytest.raises(BadRequest):
-            bench.answer(encode(WindowRequest(0, window.claim, wrong)))
-
-
-def test_a_bomb_of_samples_is_not_judged(bench, window, monkeypatch):
-    shown = sum(len(each.reading().samples) for each in window.envelopes)
-    monkeypatch.setattr(judging, "WINDOW_SAMPLES_MAX", shown - 1)
-    with pytest.raises(BadRequest):
-        bench.answer(window)
-    monkeypatch.setattr(judging, "WINDOW_SAMPLES_MAX", shown)
-    assert bench.sign(window)
-
-
-def test_a_bomb_of_envelopes_is_not_judged(bench, window, monkeypatch):
-    monkeypatch.setattr(judging, "ENVELOPES_MAX", window.claim.readings_count - 1)
-    with pytest.raises(BadRequest):
-        bench.answer(window)
-    assert bench.judge.judged == 0
-
-
 @pytest.mark.parametrize("fault", [TooHard(60), JudgeFailed("it died")])
 def test_without_a_verdict_nothing_is_signed_or_kept(bench, window, fault):
     bench.judge.fault = fault
@@ -371,78 +234,3 @@ def test_without_a_verdict_nothing_is_signed_or_kept(bench, window, fault):
     assert set(bench.store.counts().values()) == {0}
     bench.judge.fault = None
     assert bench.sign(window)
-
-
-def test_a_full_store_takes_nothing_more_and_forgets_nothing(tmp_path):
-    full = Bench(tmp_path, store_bytes_max=1)
-    with pytest.raises(StoreFull):
-        full.answer(make_window(full.rig))
-    full.store.close()
-
-
-def test_evidence_is_kept_as_long_as_its_lot_may_be_doubted(bench, window):
-    bench.sign(window)
-    contestable_ms = NOW_MS + 14 * DAY_MS
-    bench.facts.contestable[window.lot] = contestable_ms
-    for bench.now_ms in (NOW_MS, NOW_MS + LOOK_AGAIN_MS, contestable_ms - 1):
-        bench.tidy_up()
-        assert bench.store.attestation(window.lot)
-        assert bench.store.bundle_count(window.claim.readings_root)
-    bench.now_ms = contestable_ms
-    bench.tidy_up()
-    assert bench.store.attestation(window.lot) is None
-    assert set(bench.store.counts().values()) == {0}
-
-
-def test_a_doubt_that_is_open_keeps_the_evidence(bench, window):
-    bench.sign(window)
-    bench.facts.contestable[window.lot] = NOW_MS + 14 * DAY_MS
-    bench.now_ms = NOW_MS + LOOK_AGAIN_MS
-    bench.tidy_up()
-    bench.facts.contestable[window.lot] = NOW_MS + 20 * DAY_MS
-    bench.now_ms = NOW_MS + 14 * DAY_MS
-    bench.tidy_up()
-    assert bench.store.attestation(window.lot)
-
-
-def test_nothing_is_kept_longer_than_the_bound(bench, window):
-    bench.sign(window)
-    bench.refuse(window.but(units=window.claim.units + 1))
-    bench.facts.contestable[window.lot] = 2**53
-    bench.now_ms = NOW_MS + LOOK_AGAIN_MS
-    bench.tidy_up()
-    bench.now_ms = NOW_MS + RETENTION_MS
-    bench.tidy_up()
-    assert set(bench.store.counts().values()) == {0}
-
-
-def test_evidence_of_a_lost_claim_goes_at_the_bound(bench, window):
-    bench.sign(window)
-    for day in range(1, 30):
-        bench.now_ms = NOW_MS + day * DAY_MS
-        bench.tidy_up()
-        assert bench.store.attestation(window.lot)
-    bench.now_ms = NOW_MS + RETENTION_MS
-    bench.tidy_up()
-    assert bench.store.attestation(window.lot) is None
-
-
-def test_without_a_node_all_evidence_stays(bench, window):
-    bench.sign(window)
-    bench.now_ms, bench.facts.fault = NOW_MS + 2 * RETENTION_MS, NodeUnavailable("away")
-    with pytest.raises(NodeUnavailable):
-        bench.tidy_up()
-    assert bench.store.attestation(window.lot)
-
-
-def test_evidence_that_two_windows_share_goes_with_the_last(bench):
-    rig = bench.rig
-    rig.run(60)
-    first, longer = make_window(rig, to_ms=START_MS + 20_000), make_window(rig)
-    bench.sign(first)
-    bench.sign(longer)
-    bench.facts.contestable = {first.lot: NOW_MS + 14 * DAY_MS, longer.lot: NOW_MS + 15 * DAY_MS}
-    for bench.now_ms in (NOW_MS + LOOK_AGAIN_MS, NOW_MS + 14 * DAY_MS):
-        bench.tidy_up()
-    assert bench.store.bundle_count(first.claim.readings_root) == 0
-    assert bench.store.bundle_count(longer.claim.readings_root) == longer.claim.readings_count

@@ -63,7 +63,9 @@ class Door:
 
     @asynccontextmanager
     async def http(self):
-        async with httpx.AsyncClient(transport=self.transport, base_url=URL) as client:
+        async with httpx.AsyncClient(
+            transport=self.transport, base_url=URL, trust_env=False
+        ) as client:
             yield client
 
     def send(self, method, path, **more):
