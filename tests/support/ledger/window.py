@@ -22,8 +22,8 @@ from ledger.state.tanks import MeterPoint, MeterUse, Portion
 from ledger.types.evidence import HeatProcess, Instrument, MilkKind
 from ledger.types.line import line_id, plant_id
 from ledger.types.milk import tank_id
-from ledger.types.reading import Envelope
-from ledger.types.window import MintWindow, WindowAttestation, WindowClaim
+from ledger.types.reading import Envelope, sign_reading
+from ledger.types.window import Interval, MintWindow, WindowAttestation, WindowClaim
 from tests.support.evidence.rig import DeviceRig, good_value
 from tests.support.ledger.dairy import (
     GENESIS_MS,
@@ -159,7 +159,7 @@ class WindowLine:
         bundle = {}
         for device in self.devices:
             tip = TIPS.get(reader, device.public)
-            number = (tip.boot, tip.seq) if tip else (-1, -1)
+            number = (tip.boot, tip.seq - tip.again) if tip else (-1, -1)
             bundle[device.public] = [
                 each
                 for each in device.envelopes
@@ -228,3 +228,59 @@ class WindowTown(Town):
         """Send a window, attested whatever is in it; give the receipt's code."""
         whole = self.claim() if claim is None else claim
         return self.do(who, self.line.mint(self.state, whole, signers))
+
+
+class Counted(WindowTown):
+    """Two minutes of good milk, and their claim."""
+
+    def __init__(self, kinds: Sequence[Instrument] = PLACES) -> None:
+        super().__init__(kinds)
+        self.run(120)
+        self.good = self.claim()
+
+    def worst(self, kind: Instrument, place: int = 5, **changes: object) -> str:
+        """Show another envelope of an instrument, one that it signed otherwise."""
+        device = self.line.of(kind)
+        reading = replace(device.envelopes[place].reading(), **changes)
+        shown = sign_reading(reading, self.dairy.chain_id, device.key)
+        return self.mint(with_device(self.good, device.public, worst=shown))
+
+    def samples(self, kind: Instrument, *values: int, place: int = 5) -> str:
+        """Show another envelope whose samples have other values from the second on."""
+        before = self.line.of(kind).envelopes[place].reading().samples
+        changed = tuple(
+            (offset, value) for (offset, _), value in zip(before[1:], values, strict=False)
+        )
+        return self.worst(kind, place, samples=(before[0], *changed))
+
+    def device(self, kind: Instrument, **fields: object) -> None:
+        """Change what is registered of a device."""
+        key = self.line.of(kind).public
+        DEVICES.put(self.state, replace(DEVICES.get(self.state, key), **fields), key)
+
+    def amend(self, **fields: object) -> None:
+        """Change the line."""
+        line = LINES.get(self.state, self.line.line_id)
+        LINES.put(self.state, replace(line, **fields), self.line.line_id)
+
+    def entry(self, kind: Instrument, **fields: object) -> None:
+        """Change when a device stands on the line."""
+        key = self.line.of(kind).public
+        line = LINES.get(self.state, self.line.line_id)
+        self.amend(
+            devices=tuple(
+                replace(each, **fields) if each.device == key else each for each in line.devices
+            )
+        )
+
+    def counting(self, *intervals: Interval, **fields: object) -> str:
+        """Claim other intervals; give the receipt's code."""
+        return self.mint(replace(self.good, intervals=intervals, **fields))
+
+
+def with_device(claim: WindowClaim, device: PublicKey, **fields: object) -> WindowClaim:
+    """Give a claim with one device shown otherwise, and as many readings as that makes."""
+    devices = tuple(
+        replace(each, **fields) if each.device == device else each for each in claim.devices
+    )
+    return replace(claim, devices=devices, readings_count=sum(each.count for each in devices))
