@@ -78,7 +78,7 @@ def read_meter(device: PublicKey, first: Envelope, last: Envelope) -> Metered:
     offset_ms, value = one.samples[fell]
     start = MeterPoint(one.boot, one.seq, one.t0_ms + offset_ms, value, fell > 0)
     end = MeterPoint(other.boot, other.seq, other.last_ms, other.samples[-1][1])
-    if end.value < start.value or (first != last and _falls(one, other)):
+    if first != last and _falls(one, other):
         raise FallingTotal(device=device.hex(), first=start.value, last=end.value)
     if end.time_ms - start.time_ms > COLLECTION_MS_MAX:
         raise LongCollection(from_ms=start.time_ms, to_ms=end.time_ms, most_ms=COLLECTION_MS_MAX)

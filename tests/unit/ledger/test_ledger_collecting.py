@@ -252,3 +252,32 @@ def test_a_later_boot_goes_on_and_what_lies_between_stays_open(town):
     assert stretch(town, 2, boot=1) == ""
     assert stretch(town, 2, boot=2, seq=1, start=0, ago_ms=HOUR_MS - 5 * MINUTE_MS) == ""
     town.close()
+
+
+def test_a_boot_that_begins_where_the_last_one_ended_leaves_no_gap(town):
+    assert stretch(town, 1) == ""
+    ended_ms = HOUR_MS - 3 * MINUTE_MS
+    assert stretch(town, 2, boot=2, seq=0, ago_ms=ended_ms) == ""
+    assert len(METER_USE.get(town.state, key("meter-0").public).gaps) == 1
+
+
+def test_a_gap_with_a_restart_in_it_stays_open_however_little_the_total_rose(town):
+    """Between the boots it may have been reset: 10 L lie in a gap of half a litre."""
+    assert stretch(town, 1) == ""
+    assert stretch(town, 4, boot=2, seq=9, start=20 * LITRE + 500) == ""
+    assert stretch(town, 2, boot=2, seq=1, start=3 * LITRE) == ""
+    town.close()
+
+
+def test_a_gap_that_ends_with_a_reset_stays_open(town):
+    assert stretch(town, 1) == ""
+    fell_ms = town.time_ms - HOUR_MS + 8 * MINUTE_MS
+    fell = town.envelope("meter-0", 60, fell_ms, [30 * LITRE, 0, 10 * LITRE])
+    assert collect(town, litres=10, first=fell, last=fell) == ""
+    assert stretch(town, 2) == ""
+    town.close()
+
+
+def test_earlier_numbers_of_later_times_are_refused(town):
+    assert stretch(town, 5) == ""
+    assert stretch(town, 6, seq=4, start=60 * LITRE) == "used_readings"

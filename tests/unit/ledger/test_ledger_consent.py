@@ -3,7 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
+from ledger.errors.milk import ShortTank
 from ledger.params import DAY_MS
+from ledger.rules import Call, check_body
 from ledger.rules.collecting import day_left
 from ledger.state.lines import Permit
 from ledger.state.records import Role
@@ -117,6 +119,38 @@ def test_milk_moves_and_keeps_its_origin(town):
     assert town.portions() == [("farm-1", 70)]
     assert town.portions("silo") == [("farm-0", 100), ("farm-1", 30)]
     town.close()
+
+
+def account_of(town, tank="raw"):
+    """How much of a tank may rise, and fall, without flow: in litres."""
+    found = MILK_TANKS.get(town.state, town.raw(tank))
+    return found.gauge_credit_units // bill(1), found.gauge_due_units // bill(1)
+
+
+def test_what_comes_and_goes_may_rise_and_fall(town):
+    assert collect(town) == ""
+    assert account_of(town) == (100, 0)
+    assert town.do("mmu", MoveMilk(PLANT, "raw", "silo", bill(40))) == ""
+    assert account_of(town) == (100, 40)
+    assert account_of(town, "silo") == (40, 0)
+    body = CondemnMilk(town.tank, bill(30), CondemnReason.SPOILED)
+    assert town.do("regulator", body) == ""
+    assert account_of(town) == (100, 70)
+
+
+def test_a_tank_stands_since_its_first_milk(town):
+    assert collect(town) == ""
+    height = MILK_TANKS.get(town.state, town.tank).height
+    assert height == town.height
+    assert collect(town, meter="meter-1") == ""
+    assert MILK_TANKS.get(town.state, town.tank).height == height
+
+
+def test_a_mempool_knows_that_a_tank_holds_less(town):
+    assert collect(town) == ""
+    short = MoveMilk(PLANT, "raw", "silo", bill(101))
+    with pytest.raises(ShortTank):
+        check_body(town.state, Call(town.mmu, 0, 0), short)
 
 
 @pytest.mark.parametrize(

@@ -133,10 +133,22 @@ def test_noise_does_not_add_up(gauge):
     assert gauge.tank.gauge_drift_units == 0
 
 
+def test_a_fall_takes_back_a_rise_before_what_was_written_off(gauge):
+    gauge.note(500, out=500)
+    write_off(gauge.state, gauge.town.mmu, gauge.name, bill(100), NOW_MS)
+    for _ in range(50):
+        gauge.note(504)
+        gauge.note(500)
+    gauge.note(400)
+    assert gauge.tank.gauge_drift_units == gauge.tank.gauge_due_units == 0
+
+
 def test_flow_waits_for_a_line_that_is_behind(gauge):
     """Two lines draw 100 L each; the first to claim does not know of the other's."""
     note_level(gauge.state, gauge.name, None, bill(100))
     gauge.note(800, out=100)
+    assert gauge.tank.gauge_drift_units == 0
+    gauge.note(700, out=100)
     assert gauge.tank.gauge_drift_units == 0
 
 

@@ -157,6 +157,15 @@ def test_what_a_draw_does_not_reach_is_not_void_yet(raw):
     assert raw.draw(6) == {1: 6}
 
 
+def test_what_is_void_or_lapsed_may_leave_the_tank(raw):
+    """Its level may fall by as much without flow."""
+    raw.put(raw.portion(5, at=10, number=1), raw.portion(6, at=20), raw.portion(7, at=30))
+    raw.stop(1, START_MS)
+    raw.draw(6)
+    assert raw.tank.gauge_due_units == 5
+    assert lapse(raw.state, raw.name, START_MS + 97 * HOUR_MS).gauge_due_units == 12
+
+
 # Lost flow and debts.
 
 
@@ -239,12 +248,12 @@ def test_neighbours_of_a_meter_merge_when_an_hour_is_full(raw):
         raw.put(Portion(raw.farm(0), raw.meter(0), last_ms - 10, last_ms, 2))
     assert len(raw.held()) == PORTIONS_MAX
     last_ms = START_MS + 10_001
-    raw.put(Portion(raw.farm(0), raw.meter(0), last_ms - 20, last_ms, 3))
+    raw.put(Portion(raw.farm(0), raw.meter(0), last_ms - 1, last_ms, 3))
     assert len(raw.held()) == PORTIONS_MAX
     assert raw.held()[:3] == [2, 5, 2]
     (_, merged, *_) = TANK_HOURS.get(raw.state, raw.name + epoch_name(START_MS // HOUR_MS)).portions
     # As late as the later, as old as the older: never easier to draw.
-    assert (merged.first_ms, merged.last_ms) == (START_MS + 10_000 - 19, START_MS + 10_001)
+    assert (merged.first_ms, merged.last_ms) == (START_MS + 9_990, START_MS + 10_001)
     assert raw.tank.held_units == sum(raw.held())
 
 
