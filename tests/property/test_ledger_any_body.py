@@ -169,7 +169,7 @@ def test_the_least_fee_is_for_every_kilobyte_that_is_begun():
         body for body in BODIES if dairy.transaction(body, key("bob"), 0).intent.fee_units == FEE
     ]
     shown = {type(body).__name__ for body in BODIES if body not in small}
-    assert shown == {"MintLot", "RollLot"}
+    assert shown == {"MintLot", "RollLot", "MintWindow", "RollWindow"}
 
 
 def test_every_code_of_a_refusal_is_known():
