@@ -73,15 +73,16 @@ def slash_attestors(
 ) -> None:
     """Take their part from all who signed what is false; pay the refuter and the reserve.
 
-    The refuter never gets more than half of what was false: else a plant could sign two readings
-    of one number, refute its own milk with the second, and live off the attestors' bonds.
+    A plant can sign two readings of one number, show attestors one, and refute its own milk with
+    the other. So nobody loses more than what was false, which costs the plant as much; and the
+    refuter gets at most half of it, so that no plant lives off the attestors' bonds.
     """
     rules = parameters(overlay).doubt
     slashed = 0
     for address in map(address_of, keys):
         held = ATTESTOR_BONDS.get(overlay, address)
         if held is not None:
-            cut = -(-held.bond_units * rules.attest_slash_bp // BASIS_POINTS)
+            cut = min(-(-held.bond_units * rules.attest_slash_bp // BASIS_POINTS), false_units)
             left = replace(held, bond_units=Units(held.bond_units - cut))
             ATTESTOR_BONDS.put(overlay, left, address)
             slashed += cut

@@ -68,9 +68,9 @@ class Doubted(Town):
     """A town with a lot of two intervals, 40 and 60 litres, that two attestors signed for."""
 
     def __init__(
-        self, *, locked=5 * UNITS_PER_BILL, attestors_bond=50 * UNITS_PER_BILL, answer_ms=60_000
+        self, *, locked=5 * UNITS_PER_BILL, attestors_bond=50 * UNITS_PER_BILL, refuter_bp=1_000
     ):
-        rules = parameters(mmu_bond_least_units=bill(1), doubt={"answer_ms": answer_ms})
+        rules = parameters(mmu_bond_least_units=bill(1), doubt={"refuter_bp": refuter_bp})
         names = [f"attestor-{i}" for i in range(4)]
         super().__init__(
             Dairy(

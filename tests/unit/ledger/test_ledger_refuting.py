@@ -338,17 +338,29 @@ def test_everyone_who_signed_is_slashed_and_nobody_else(town):
     town.close()
 
 
-def test_who_refutes_gets_no_more_than_half_of_what_was_false():
-    town = Doubted(attestors_bond=bill(100))
-    first, second = town.proven.intervals
-    rest = first.units - 1_001
-    halves = (replace(first, units=1_001), replace(second, units=second.units + rest))
-    town.change(intervals=halves)
+def refuted_of(town, units):
+    """Refute an interval of so many units; give what the refuter got."""
+    one, other = town.proven.intervals
+    rest = bill(100) - units
+    town.change(intervals=(replace(one, units=units), replace(other, units=rest)))
     alice = town.units("alice")
     assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
-    fee = town.dairy.genesis.parameters.least_fee(1)
-    assert town.units("alice") == alice + 500 - fee
     town.close()
+    return town.units("alice") - alice + town.dairy.genesis.parameters.least_fee(1)
+
+
+def test_who_signed_loses_no_more_than_was_false(town):
+    refuted_of(town, 1_001)
+    assert [town.bond(f"attestor-{i}") for i in range(3)] == [
+        bill(50) - 1_001,
+        bill(50) - 1_001,
+        bill(50),
+    ]
+
+
+def test_who_refutes_gets_no_more_than_half_of_what_was_false():
+    assert refuted_of(Doubted(refuter_bp=5_000), 1_001) == 500
+    assert refuted_of(Doubted(refuter_bp=1_000), 1_001) == 200
 
 
 def test_an_attestor_without_a_bond_loses_none():
