@@ -18,6 +18,7 @@ from node.home.toml_file import CONFIG_FILE
 
 KEY_FILE: Final = "keys/attestor.key"
 PORT: Final = 8_650
+STORE_BYTES: Final = 16 * 1024**3
 
 
 class AttestorConfig(HomeSettings):
@@ -33,7 +34,7 @@ class AttestorConfig(HomeSettings):
     """Addresses and networks whose X-Forwarded-For is believed."""
     retention_days: int = Field(default=30, ge=15, le=3_650)
     """How long evidence is kept at most; a lot may be doubted for 14 days."""
-    store_bytes_max: int = Field(default=16 * 1024**3, ge=64 * 1024**2)
+    store_bytes_max: int = Field(default=STORE_BYTES, ge=64 * 1024**2)
     """Above this size of the store nothing more is judged."""
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
