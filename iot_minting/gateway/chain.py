@@ -7,9 +7,12 @@ on with the next. Nothing is cached.
 from collections.abc import AsyncIterator, Sequence
 
 from ledger.genesis import Genesis, parse_genesis
-from ledger.primitives.keys import Address
+from ledger.primitives.hashing import ZERO_HASH, Hash
+from ledger.primitives.keys import Address, PublicKey
+from node.client.errors import Rejected
 from node.client.http import NodeClient
-from node.client.line_views import PermitView
+from node.client.line_views import DeviceView, LineView, MilkTankView, PermitView
+from node.client.requests import LINES_MAX, PORTIONS_SHOWN_MAX
 from node.client.views import (
     AccountView,
     FinalBlock,
@@ -56,9 +59,33 @@ class Chain:
         """List the newest lots."""
         return await self._client.lots(limit)
 
+    async def lines_of(self, mmu: Address) -> list[Hash]:
+        """List the lines of an MMU."""
+        found: list[Hash] = []
+        after = ZERO_HASH
+        while page := await self._client.lines(after):
+            found += [line.id for line in page if line.mmu == mmu]
+            after = page[-1].id
+        return found
+
+    async def line(self, line: Hash) -> LineView:
+        """Show a line with what judges its next window."""
+        return await self._client.line(line)
+
+    async def device(self, device: PublicKey) -> DeviceView:
+        """Show a device."""
+        return await self._client.device(device)
+
     async def permits(self, farm: Address) -> list[PermitView]:
-        """List what a farm consents to."""
-        return await self._client.permits(farm)
+        """List a farm's permits."""
+        return await self._client.permits(farm, LINES_MAX)
+
+    async def milk_tank(self, tank: Hash) -> MilkTankView | None:
+        """Show a tank with its milk; None if none ever came into it."""
+        try:
+            return await self._client.milk_tank(tank, PORTIONS_SHOWN_MAX)
+        except Rejected:
+            return None
 
     async def submit(self, raw: bytes) -> Submission:
         """Hand one transaction in."""

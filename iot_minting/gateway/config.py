@@ -7,17 +7,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from iot_minting.settings import HomeSettings, load_settings
+from ledger.params import HOUR_MS
 from ledger.primitives.keys import Address, PublicKey, SigningKey, address_of
 from ledger.types.evidence import MilkKind
+from node.addresses import check_url
+from node.errors import BadConfig
 from node.home.key_file import keep_seed, read_key
 
 
+class KnownAttestor(BaseModel):
+    """An attestor that is asked: its key in hex, and where it listens."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str = Field(pattern=r"^[0-9a-f]{64}$")
+    url: str
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        try:
+            return check_url(url)
+        except BadConfig as fault:
+            raise ValueError(str(fault)) from None
+
+
+class MeterTank(BaseModel):
+    """Into which tank a meter's milk flows, where its plant has several."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    meter: str = Field(pattern=r"^[0-9a-f]{64}$")
+    tank: str = Field(min_length=1, max_length=64)
+
+
 class MintConfig(HomeSettings):
-    """Where the gateway finds broker and nodes, and when it cuts a run."""
+    """Where the gateway finds broker and nodes, and when it cuts a run or a window."""
 
     model_config = SettingsConfigDict(extra="forbid", env_prefix="BILLCOIN_MINT_")
 
@@ -35,6 +64,20 @@ class MintConfig(HomeSettings):
     """How long a run whose milk has not been metered yet is waited for before it is held."""
     valid_blocks: int = Field(default=200, ge=10)
     """How many blocks a mint transaction stays valid before it is signed anew."""
+    law: int = Field(default=1, ge=1, le=2)
+    """Mint runs by the first law of evidence, or windows by the second."""
+    window_ms: int = Field(default=2 * HOUR_MS, ge=1_000, le=24 * HOUR_MS)
+    """How long a line's window is at least."""
+    window_envelopes_max: int = Field(default=20_000, ge=100, le=60_000)
+    """With more envelopes a window is cut before it is so long."""
+    collect_ms: int = Field(default=60_000, ge=1_000, le=HOUR_MS)
+    """How often a meter's milk is brought into its tank."""
+    silence_ms: int = Field(default=HOUR_MS // 2, ge=30_000, le=24 * HOUR_MS)
+    """How long a window waits for a device that says nothing, or for milk that flowed."""
+    attest_ms: int = Field(default=60_000, ge=1_000, le=600_000)
+    """How long attestors are waited for."""
+    attestors: list[KnownAttestor] = Field(default=[], max_length=64)
+    meter_tanks: list[MeterTank] = Field(default=[], max_length=10_000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from iot_minting.errors import (
 )
 from iot_minting.gateway.authenticity import Opened, check_sender, open_envelope
 from iot_minting.gateway.judgement import WAITING_MAX, WAITING_MS
+from iot_minting.gateway.pieces import done_with
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.types import RegisteredDevice
 from iot_minting.gateway.verdicts import (
@@ -187,7 +188,7 @@ class LinkJudge:
         return (
             tip is not None
             and tip.digest == reading.previous
-            and chain.number < (tip.boot, tip.seq) < (reading.boot, reading.seq)
+            and chain.number < done_with(tip) < (reading.boot, reading.seq)
         )
 
     def _repeat(self, chain: _Chain, opened: Opened) -> Verdict:

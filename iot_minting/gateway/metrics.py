@@ -16,3 +16,5 @@ MINTED_LITRES = Gauge("billcoin_mint_litres", "Litres that are final on the chai
 RUNS = Gauge("billcoin_mint_runs", "Runs by what became of them", ["state"])
 TANK_LITRES = Gauge("billcoin_mint_tank_litres", "Milk metered and not yet in a run", ["line"])
 DEVICES = Gauge("billcoin_mint_devices", "Devices registered on the chain")
+WAITING = Gauge("billcoin_mint_waiting", "Lines and meters that wait, by what for", ["reason"])
+LETTERS = Gauge("billcoin_mint_letters", "Letters to the chain", ["what", "state"])

@@ -22,7 +22,7 @@ from iot_minting.gateway.collecting import (
 )
 from iot_minting.gateway.cutting import Cut, CutRules, LineNow, Tampering, Wait, cut_window
 from iot_minting.gateway.facts import ChainFacts
-from iot_minting.gateway.pieces import Piece
+from iot_minting.gateway.pieces import Piece, done_with
 from ledger.evidence import LineFacts
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
@@ -34,8 +34,6 @@ LOOK_MS: Final = 1_000
 """How often a line is looked at: to judge a window takes its time."""
 LATE_ROOM_MS: Final = 600_000
 """Milk is brought so long before the law has it too late at least."""
-BEGINNING: Final = (-1, -1)
-"""Before a device's first envelope."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +96,10 @@ class MinterCore:
     ) -> list[Action]:
         """Decide what can be decided by now; `busy` subjects have something under way."""
         actions: list[Action] = []
-        for key, meter in sorted(facts.meters.items()):
+        for key, meter in sorted(facts.meters.items(), key=lambda each: each[0]):
             if self._may_go(key, now_ms, busy):
                 actions += self._collect(now_ms, facts, meter, pieces)
-        for name, line in sorted(facts.lines.items()):
+        for name, line in sorted(facts.lines.items(), key=lambda each: each[0]):
             if self._may_go(name, now_ms, busy):
                 self._pace(name).next_ms = now_ms + LOOK_MS
                 actions += self._look(now_ms, facts, line, pieces, arrival, busy)
@@ -134,6 +132,9 @@ class MinterCore:
         after = min(stretch.after for stretch in meter.open)
         held = pieces(meter.key, after, rules.earliest_ms)
         self._pace(meter.key).next_ms = now_ms + self.collect_ms
+        if not meter.tank:
+            why = "into which tank its milk flows is not known: see meter_tanks of config.toml"
+            return [Waits(f"meter {meter.key.hex()}", "no_tank", why)]
         if (found := plan_collection(meter, held, rules, due=True)) is not None:
             return [found]
         why = why_not(meter, held)
@@ -151,7 +152,7 @@ class MinterCore:
         name, devices = line.line_id, [each.device for each in line.line.devices]
         now = LineNow(
             line,
-            {key: pieces(key, _tip(line, key), 0) for key in devices},
+            {key: pieces(key, done_with(line.tips.get(key)), 0) for key in devices},
             facts.tanks.get(Hash(line.line.tank), ()),
             {key: now_ms - max(arrival(key), self.started_ms) for key in devices},
             now_ms - self._short_ms.get(name, now_ms),
@@ -170,11 +171,6 @@ class MinterCore:
                 if wait.short:
                     self._short_ms.setdefault(name, now_ms)
                 return [Waits(_named(line), wait.reason, wait.detail)]
-
-
-def _tip(line: LineFacts, device: PublicKey) -> tuple[int, int]:
-    tip = line.tips.get(device)
-    return BEGINNING if tip is None else (tip.boot, tip.seq)
 
 
 def _named(line: LineFacts) -> str:

@@ -1,8 +1,20 @@
 """Pieces: stored envelopes as the minter's cores look at them."""
 
 from dataclasses import dataclass
+from typing import Final
 
+from ledger.state.lines import Tip
 from ledger.types.reading import Envelope, Reading
+
+BEGINNING: Final = (-1, -1)
+"""Before a device's first envelope."""
+
+
+def done_with(tip: Tip | None) -> tuple[int, int]:
+    """Give the last number of a device that windows need no more; the next shows what follows."""
+    if tip is None:
+        return BEGINNING
+    return (tip.boot, tip.seq - 1) if tip.again else (tip.boot, tip.seq)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,14 +22,13 @@ from iot_minting.gateway.claims import build_claim
 from iot_minting.gateway.config import MintConfig, MintKeys, read_config, read_keys
 from iot_minting.gateway.ingest import Ingest
 from iot_minting.gateway.judgement import Gateway
+from iot_minting.gateway.line_service import LineService
 from iot_minting.gateway.outbox import MintOutbox, outbox_entry
 from iot_minting.gateway.plausibility import find_outliers
 from iot_minting.gateway.policy import CutRules, CutRun, Dropped, MintingPolicy
-from iot_minting.gateway.registry import Registry, find_registrations
+from iot_minting.gateway.registry import find_registrations
+from iot_minting.gateway.starting import bind_chain, load_registry, subscribe
 from iot_minting.gateway.store import STORE_NAME, OutboxState, Store
-from iot_minting.gateway.subscription import Subscription
-from iot_minting.gateway.types import RegisteredDevice
-from iot_minting.wire.topics import shared_filter
 from ledger.genesis import Genesis
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import PublicKey
@@ -43,9 +42,9 @@ SAVE_EVERY_BLOCKS: Final = 20
 READ_MAX: Final = 2_000
 """Envelopes that the policy takes in between two decisions."""
 MEASURE_MS: Final = 1_000
+SECOND_LAW: Final = 2
 USUAL_LEAST: Final = 10
 """Milkings of one farm in a run that it takes to say what is usual there."""
-CHAIN_META: Final = "chain_id"
 
 log = structlog.get_logger("mint")
 
@@ -65,8 +64,8 @@ class GatewayService:
         self._keys = keys
         self._genesis = genesis
         self._store = Store(home / STORE_NAME)
-        self._check_chain()
-        self._registry = self._load_registry()
+        bind_chain(self._store, genesis)
+        self._registry = load_registry(self._store, genesis)
         self._chain = chain or Chain.of_urls(config.node_urls)
         self._rules = CutRules(
             genesis.parameters,
@@ -78,13 +77,7 @@ class GatewayService:
         self._clock = EvenClock()
         self._policy = MintingPolicy(self._rules, self._clock.now_ms())
         self._read_place = 0
-        self._subscription = Subscription(
-            f"mmu-{keys.ingest.public.hex()[:16]}-{config.shared_group}",
-            [shared_filter(config.shared_group)],
-            # A shared subscription in a persistent session kills rumqttd: see `broker`.
-            persistent=not config.shared_group,
-            clock=self._clock,
-        )
+        self._subscription = subscribe(config, keys, self._clock)
         kept = Store(home / STORE_NAME)
         self._ingest = Ingest(
             genesis.chain_id,
@@ -104,35 +97,6 @@ class GatewayService:
             genesis.parameters,
             config.valid_blocks,
         )
-
-    def _check_chain(self) -> None:
-        """Refuse a store that served another chain: its evidence means nothing here."""
-        known = self._store.meta(CHAIN_META)
-        if known is None:
-            self._store.put_meta(CHAIN_META, self._genesis.chain_id)
-        elif known != self._genesis.chain_id:
-            raise MintFault(
-                f"{self._store.path} belongs to chain {known.hex()[:16]}, the node is on "
-                f"{self._genesis.chain_id.hex()[:16]}: use another home, or move the file away"
-            )
-
-    def _load_registry(self) -> Registry:
-        height = self._store.followed_height()
-        if height is None:
-            devices = [
-                RegisteredDevice(
-                    d.key,
-                    d.instrument,
-                    d.plant,
-                    d.operator,
-                    d.calibrated_until_ms,
-                    d.flow_max_l_per_h,
-                )
-                for d in self._genesis.devices
-            ]
-            self._store.save_registry(devices, 0)
-            height = 0
-        return Registry(self._store.devices(), height)
 
     async def run(self, ended: asyncio.Event) -> None:
         """Work until `ended`, or until a part fails (then it raises)."""
@@ -282,4 +246,5 @@ async def _serve(home: Path, config: MintConfig, keys: MintKeys) -> None:
     genesis = await fetch_genesis(config, ended)
     if genesis is None:
         return
-    await GatewayService(home, config, keys, genesis).run(ended)
+    service = LineService if config.law == SECOND_LAW else GatewayService
+    await service(home, config, keys, genesis).run(ended)

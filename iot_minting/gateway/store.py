@@ -300,6 +300,13 @@ class Store:
         found = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if found is None else bytes(found[0])
 
+    def metas(self, prefix: str) -> list[tuple[str, bytes]]:
+        """List the named values whose names begin so."""
+        rows = self._db.execute(
+            "SELECT name, value FROM meta WHERE substr(name, 1, ?) = ?", (len(prefix), prefix)
+        )
+        return [(name, bytes(value)) for name, value in rows]
+
     def put_meta(self, name: str, value: bytes) -> None:
         """Set a named value, durably."""
         with self.transaction():

@@ -5,12 +5,15 @@ transactions in and forget them.
 """
 
 import asyncio
+from types import SimpleNamespace
 
 from iot_minting.gateway.chain import Chain
 from ledger.errors.base import LedgerFault
 from ledger.primitives.codec import encode
-from ledger.state.tables import account
+from ledger.primitives.keys import PublicKey
+from ledger.state.tables import LINES, account
 from ledger.transition import apply_block, check_transaction
+from ledger.types.line import line_id
 from ledger.types.milk import MintLot
 from ledger.types.transaction import decode_transaction
 from node.client.errors import NodeUnavailable
@@ -23,6 +26,7 @@ from node.client.views import (
     TransactionState,
     TransactionView,
 )
+from node.shell.rpc.lines import device_view, line_view, milk_tank_view, permit_views
 
 
 class LedgerChain(Chain):
@@ -93,6 +97,38 @@ class LedgerChain(Chain):
         self._answer()
         fields = dict.fromkeys(LotView.__struct_fields__, 0)
         return [LotView(**{**fields, "run": run}) for run in self.lot_runs]
+
+    def _store(self):
+        """Give the state as a store that a node's views read."""
+        head = SimpleNamespace(height=self.height, time_ms=self.now_ms())
+        return SimpleNamespace(get=self.overlay.get, head=lambda: head, records=self._records)
+
+    def _records(self, prefix, after, limit):
+        """List a farm's permits: an overlay can't be walked, but for names that are known."""
+        meters = [PublicKey(bytes(32)), *(k.key for k in self.dairy.genesis.devices)]
+        names = sorted(prefix + meter for meter in meters)
+        return [(name, raw) for name in names if (raw := self.overlay.get(name))][:limit]
+
+    async def lines_of(self, mmu):
+        self._answer()
+        lines = [line_id(line.plant, line.line) for line in self.dairy.genesis.lines]
+        return [name for name in lines if LINES.get(self.overlay, name).mmu == mmu]
+
+    async def line(self, line):
+        self._answer()
+        return line_view(self._store(), line)
+
+    async def device(self, device):
+        self._answer()
+        return device_view(self.overlay, device)
+
+    async def permits(self, farm):
+        self._answer()
+        return permit_views(self._store(), farm, 100)
+
+    async def milk_tank(self, tank):
+        self._answer()
+        return milk_tank_view(self._store(), tank, 10_000)
 
     async def genesis(self):
         self._answer()
