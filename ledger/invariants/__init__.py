@@ -15,6 +15,7 @@
 | 11 | the price is inside its bounds, of feeders who spoke once | `records` | `trade` |
 | 12 | a replay from genesis gives the same state root | | `ledger.replay` |
 | 13 | every lot and pack leads to a tank, if any, and to farms | `moves` | `lots`, `origins` |
+| 15 | proofs are their lots, tanks and windows | `records`, `moves` | `windows` |
 
 `check_block` looks at what a block touched and costs no more than that; `audit` walks every record,
 and asks `records` and `holdings` too. Two laws have no number, and only the audit checks them:

@@ -10,7 +10,7 @@ from ledger.state.dairy import Origin
 from ledger.state.lines import Line
 from ledger.state.proven import Proven
 from ledger.state.records import Lot
-from ledger.state.tables import LINES, METER_USE, MILK_TANKS, ORIGINS, PROVEN, TIPS
+from ledger.state.tables import LINES, METER_USE, MILK_TANKS, ORIGINS, PROVEN, TANK_LINES, TIPS
 
 
 class WindowRelations:
@@ -22,6 +22,7 @@ class WindowRelations:
         self._origins: dict[bytes, Origin] = {}
         self._lines: dict[bytes, Line] = {}
         self._drawn: dict[bytes, int] = {}
+        self._fed: dict[bytes, tuple[bytes, ...]] = {}
         self._read: set[bytes] = set()
 
     def take(self, prefix: bytes, name: bytes, raw: bytes) -> None:
@@ -34,6 +35,8 @@ class WindowRelations:
             self._lines[name] = LINES.decode(raw)
         elif prefix == MILK_TANKS.prefix:
             self._drawn[name] = MILK_TANKS.decode(raw).drawn_units
+        elif prefix == TANK_LINES.prefix:
+            self._fed[name] = TANK_LINES.decode(raw).lines
         elif prefix in {METER_USE.prefix, TIPS.prefix}:
             self._read.add(name)
 
@@ -50,6 +53,9 @@ class WindowRelations:
                 yield f"tank {tank.hex()}: {units} units drawn, its lots are of others"
         for tank in minted:
             yield f"tank {tank.hex()} was drawn from and is not there"
+        fed = {name: line.tank for name, line in self._lines.items()}
+        if fed != {line: tank for tank, lines in self._fed.items() for line in lines}:
+            yield "the lines that tanks feed are not those that say so"
         for line, spans in windows.items():
             yield from self._tiles(line, spans)
 

@@ -2,7 +2,7 @@
 
 They stand in order within the window; in each, every place of the line was watched by devices in
 force, every sample that is shown is good, and no more flowed than the line may carry. What the
-flow meter's total rose has one fate each step (spec §7.5).
+flow meter's total rose has one fate each step (spec §20.2).
 """
 
 import itertools

@@ -33,10 +33,10 @@ from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.law import Law, require_role
-from ledger.state.lines import FOR_EVER_MS, Line, LineDevice
+from ledger.state.lines import FOR_EVER_MS, Line, LineDevice, TankLines
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Device, Role
-from ledger.state.tables import DEVICES, LINES, PLANTS, has_role
+from ledger.state.tables import DEVICES, LINES, PLANTS, TANK_LINES, has_role
 from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.line import (
     LINE_DEVICES_MAX,
@@ -147,6 +147,8 @@ def register_line(overlay: Overlay, body: RegisterLine, time_ms: int, height: in
     check_line(overlay, body)
     name, line = line_id(body.plant, body.line), _new_line(body, time_ms, height)
     PLANTS.put(overlay, body.mmu, plant_id(body.plant))
+    listed = TANK_LINES.get(overlay, line.tank) or TankLines(())
+    TANK_LINES.put(overlay, TankLines((*listed.lines, name)), line.tank)
     LINES.put(overlay, _join(overlay, name, line, body.devices, time_ms), name)
 
 

@@ -1,4 +1,4 @@
-"""Minting: a window moves its line on, and what counted in it becomes a lot (spec §7.5).
+"""Minting: a window moves its line on, and what counted in it becomes a lot (spec §20).
 
 The milk is drawn from the line's tank, interval by interval: what was metered before it flowed and
 is not too old. What flowed and did not count leaves the tank as lost. The tokens are split as those
@@ -25,6 +25,7 @@ from ledger.primitives.keys import Address, PublicKey
 from ledger.rules.books import book_gone
 from ledger.rules.claims import window_claims
 from ledger.rules.context import BlockContext, Call
+from ledger.rules.gauges import note_gauge
 from ledger.rules.intervals import check_flow, check_intervals, flow_unit, volume_of
 from ledger.rules.law import Law
 from ledger.rules.lines import release_left
@@ -149,7 +150,10 @@ def _prove(overlay: Overlay, context: BlockContext, line: Line, body: MintWindow
     if claim.units:
         _check_expiry(rules, context, claim)
         vouch(overlay, Address(line.mmu), Hash(claim.line), claim.units, context.time_ms)
-    sources = _draw(overlay, rules, line, claim, flow)
+    unit = flow_unit(flow) if flow else None
+    out_units = volume_of(rules, unit, claim.counted_steps + claim.lost_steps)
+    sources = _draw(overlay, rules, line, claim, out_units)
+    note_gauge(overlay, line, claim, parts, out_units)
     _move_on(overlay, line, claim, parts, flow)
     return WindowMilk(parts, sources)
 
@@ -176,7 +180,7 @@ def _draw(
     rules: Parameters,
     line: Line,
     claim: WindowClaim,
-    flow: DevicePart | None,
+    out_units: int,
 ) -> list[ProvenSource]:
     """Take out of the tank what counted, each interval's by itself, and what was lost."""
     tank = Hash(line.tank)
@@ -188,11 +192,9 @@ def _draw(
         for source in draw(overlay, tank, units, interval.from_ms, oldest_ms):
             origin = source.farm, source.device
             sums[origin] = sums.get(origin, 0) + source.units
-    unit = flow_unit(flow) if flow else None
     # What is counted and not claimed is lost too: a part of a unit may be.
-    flowed = volume_of(rules, unit, claim.counted_steps + claim.lost_steps)
-    if flowed > claim.units:
-        draw_lost(overlay, tank, flowed - claim.units, claim.to_ms)
+    if out_units > claim.units:
+        draw_lost(overlay, tank, out_units - claim.units, claim.to_ms)
     return [
         ProvenSource(Address(farm), device, Units(units))  # type: ignore[arg-type]  # A key.
         for (farm, device), units in sorted(sums.items())

@@ -1,4 +1,4 @@
-"""Vouching: what an MMU must have at stake grows with what it mints (spec §7.6).
+"""Vouching: what an MMU must have at stake grows with what it mints (spec §20.5).
 
 The bond is at least a part (`bond_bp`) of all that was minted within the challenge window, and
 never below the floor. What a line mints in a day beyond twice its mean of the 28 days before counts

@@ -1,4 +1,4 @@
-"""Lots of windows: what counted becomes a lot, its proof and its tokens (spec §7.5).
+"""Lots of windows: what counted becomes a lot, its proof and its tokens (spec §20.3).
 
 The tokens are split as those of any lot, but the processor's share waits in the law's account until
 the lot is past doubt; subsidies are claimed at once, since the farms' meters stand behind them.

@@ -1,4 +1,4 @@
-"""Windows: what is shown of a line's window holds, or the claim is refused (spec §7.5).
+"""Windows: what is shown of a line's window holds, or the claim is refused (spec §20.1).
 
 A claim shows three envelopes of each device that watched the line. Every validator checks whose
 they are, that they follow what the chain has seen of the device, and that they reach the window's

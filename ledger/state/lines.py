@@ -23,6 +23,9 @@ PERMIT_TERMS_MAX: Final = 8
 PERMIT_DAYS_MAX: Final = 8
 """Days of which a permit remembers the litres: more than milk is collected late."""
 
+TANK_LINES_MAX: Final = 16
+"""The most lines that draw from one tank."""
+
 LINE_DAYS_MAX: Final = 29
 """Days of which a line remembers what it minted: 28, and today."""
 
@@ -63,6 +66,12 @@ class Line(Struct, frozen=True, array_like=True):
 def line_devices_within(line: Line, from_ms: int, to_ms: int) -> tuple[LineDevice, ...]:
     """List the devices that watch a line at some time between two, by ascending key."""
     return tuple(entry for entry in line.devices if entry.within(from_ms, to_ms))
+
+
+class TankLines(Struct, frozen=True, array_like=True):
+    """The lines that draw from a tank."""
+
+    lines: Annotated[tuple[WireHash, ...], Meta(max_length=TANK_LINES_MAX)]
 
 
 class Tip(Struct, frozen=True, array_like=True):

@@ -16,7 +16,7 @@ from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey
 from ledger.state.dairy import Challenge, Mmu, Origin, ProductLot, SealedRun, Tank
 from ledger.state.doubt import AskedReading, AttestorBond, Doubts
-from ledger.state.lines import Line, LineMinted, Permit, Tip
+from ledger.state.lines import Line, LineMinted, Permit, TankLines, Tip
 from ledger.state.market import (
     Changes,
     Deal,
@@ -113,6 +113,8 @@ LINES: Final = Table(b"L", Line, whose=lambda name, line: (line.mmu,))
 """By line id."""
 PLANTS: Final = Table(b"N", bytes)
 """By the digest of a plant's name: the MMU that it belongs to."""
+TANK_LINES: Final = Table(b"Y", TankLines)
+"""By tank id: the lines that draw from it."""
 TIPS: Final = Table(b"T", Tip)
 """By the device's key."""
 PERMITS: Final = Table(b"I", Permit, whose=lambda name, permit: (Address(name[:_ADDRESS_BYTES]),))

@@ -14,10 +14,10 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, address_of
 from ledger.rules.portions import put, tank_of
-from ledger.state.lines import Line, LineDevice
+from ledger.state.lines import Line, LineDevice, TankLines
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Device
-from ledger.state.tables import DEVICES, LINES, METER_USE, PLANTS, TIPS, parameters
+from ledger.state.tables import DEVICES, LINES, METER_USE, PLANTS, TANK_LINES, TIPS, parameters
 from ledger.state.tanks import MeterPoint, MeterUse, Portion
 from ledger.types.evidence import HeatProcess, Instrument, MilkKind
 from ledger.types.line import line_id, plant_id
@@ -98,6 +98,8 @@ class WindowLine:
             stands = {"tank": self.tank_id} if gauges else {"line": self.line_id}
             DEVICES.put(overlay, replace(record, **stands), device.public)
         LINES.put(overlay, self.line, self.line_id)
+        listed = TANK_LINES.get(overlay, self.tank_id) or TankLines(())
+        TANK_LINES.put(overlay, TankLines((*listed.lines, self.line_id)), self.tank_id)
         PLANTS.put(overlay, self.mmu, plant_id(PLANT))
 
     def fill(

@@ -1,0 +1,65 @@
+"""Gauges: a window tells the level of its line's tank where it ends (spec §20.4).
+
+The level is told once every line that draws from the tank has claimed as far: until then the flow
+is kept. It is told a day later at the latest, so that nobody waits for ever.
+"""
+
+from ledger.errors.window import UnwatchedInterval
+from ledger.params import DAY_MS
+from ledger.primitives.hashing import Hash
+from ledger.rules.levels import Level, note_level
+from ledger.rules.portions import tank_of
+from ledger.rules.windows import DevicePart
+from ledger.state.lines import Line
+from ledger.state.overlay import Overlay, Reader
+from ledger.state.records import in_force
+from ledger.state.tables import LINES, TANK_LINES
+from ledger.state.tanks import NO_DEVICE, MilkTank
+from ledger.types.evidence import Instrument
+from ledger.types.reading import Unit
+from ledger.types.window import WindowClaim
+
+
+def note_gauge(
+    overlay: Overlay, line: Line, claim: WindowClaim, parts: list[DevicePart], out_units: int
+) -> None:
+    """Note what a window took out of its tank, and the tank's level at its end if it is due.
+
+    Raises `UnwatchedInterval` for litres that count when a tank's gauge was not heard for a day.
+    """
+    name = Hash(line.tank)
+    tank = tank_of(overlay, name)
+    gauges = [part for part in parts if part.instrument is Instrument.TANK_GAUGE]
+    if not gauges and tank.gauge_device == NO_DEVICE:
+        return
+    overdue = tank.gauge_device != NO_DEVICE and tank.gauge_day + 1 < claim.to_ms // DAY_MS
+    level = None
+    if overdue or not _is_ahead(overlay, line, claim):
+        level = _level(tank, claim, gauges)
+    if overdue and level is None and claim.units:
+        raise UnwatchedInterval(
+            kind=Instrument.TANK_GAUGE, from_ms=claim.from_ms, to_ms=claim.to_ms
+        )
+    note_level(overlay, name, level, out_units)
+
+
+def _is_ahead(reader: Reader, line: Line, claim: WindowClaim) -> bool:
+    """Tell whether another line of the tank has yet to claim as far."""
+    listed = TANK_LINES.get(reader, line.tank)
+    others = (LINES.get(reader, name) for name in (listed.lines if listed else ()))
+    return any(
+        other is not None and other.name != line.name and other.through_ms < claim.to_ms
+        for other in others
+    )
+
+
+def _level(tank: MilkTank, claim: WindowClaim, gauges: list[DevicePart]) -> Level | None:
+    """Give the level at the window's end, by the gauge that told the last one if it was heard."""
+    for part in sorted(gauges, key=lambda each: (each.key != tank.gauge_device, each.key)):
+        if part.end is None or part.claimed.silent or not part.is_measurement(part.end):
+            continue
+        before = [sample for sample in part.end.samples() if sample[0] <= claim.to_ms]
+        if before and in_force(part.device, before[-1][0], before[-1][0]):
+            at_ms, value = before[-1]
+            return Level(part.key, Unit(part.end.reading.unit), value, at_ms)
+    return None
