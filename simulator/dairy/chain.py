@@ -92,7 +92,6 @@ async def register(
         )
         for device in devices
     ]
-    bodies.append(line_of(devices, mmu))
     farmer = address_of(farm.public)
     consents = await _consents(chain, farmer, mmu)
     if not consents:
@@ -100,6 +99,8 @@ async def register(
         bodies.append(Transfer(farmer, _PERMIT_PURSE_UNITS, bytes(32), ()))
     try:
         await _carry_out(chain, genesis, regulator, bodies)
+        # A pool takes a line in only when its devices are final.
+        await _carry_out(chain, genesis, regulator, [line_of(devices, mmu)])
         if not consents:
             until_ms = min(device.calibrated_until_ms for device in devices)
             await _carry_out(chain, genesis, farm, [permit_for(mmu, until_ms)])

@@ -21,7 +21,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address, Seed, SigningKey, address_of
-from ledger.types.reading import Reading, sign_reading
+from ledger.types.reading import READING_VERSION, Reading, sign_reading
 from ledger.types.transfer import Transfer
 from simulator.dairy.setup import FARMS, identify, read_seed
 from simulator.dairy.wallet import PaymentOffer, Wallet
@@ -220,7 +220,18 @@ def quarantined(net):
 def reading_of(device, seq):
     samples = ((0, 1),)
     return Reading(
-        1, device, 4_000_000, seq, 1, "mass_total", "g", samples, "c", "f", False, ZERO_HASH
+        READING_VERSION,
+        device,
+        4_000_000,
+        seq,
+        1,
+        "mass_total",
+        "g",
+        samples,
+        "c",
+        "f",
+        False,
+        ZERO_HASH,
     )
 
 

@@ -25,7 +25,7 @@ from ledger.types.evidence import (
 )
 from ledger.types.mandate import CancelMandate, ChargeMandate, GrantMandate, PriceMode
 from ledger.types.milk import Attestation, MintLot
-from ledger.types.reading import Envelope, Reading, Stream, Unit, sign_reading
+from ledger.types.reading import READING_VERSION, Envelope, Reading, Stream, Unit, sign_reading
 from ledger.types.transaction import Body
 from ledger.types.transfer import REDEMPTIONS_MAX, Basket, Redemption, Transfer
 from simulator.virtual.topology import (
@@ -200,6 +200,17 @@ def _envelope(
 ) -> Envelope:
     samples = ((0, value), (1_000, value))
     reading = Reading(
-        1, device.public, 1, seq, time_ms, stream, unit, samples, "cal-1", "fw-1", False, ZERO_HASH
-    )  # fmt: skip
+        READING_VERSION,
+        device.public,
+        1,
+        seq,
+        time_ms,
+        stream,
+        unit,
+        samples,
+        "cal-1",
+        "fw-1",
+        False,
+        ZERO_HASH,
+    )
     return sign_reading(reading, chain_id, device)

@@ -47,7 +47,7 @@ from ledger.types.evidence import (
     RunClaim,
 )
 from ledger.types.milk import Attestation, MintLot
-from ledger.types.reading import Envelope, Reading, Stream, Unit, sign_reading
+from ledger.types.reading import READING_VERSION, Envelope, Reading, Stream, Unit, sign_reading
 from ledger.types.transaction import Body, Intent, Transaction, sign
 from ledger.types.transfer import Redemption, Transfer
 
@@ -272,7 +272,7 @@ class Dairy:
         """A signed reading with a sample a second, or as often as is said."""
         samples = tuple((i * step_ms, value) for i, value in enumerate(values))
         reading = Reading(
-            1,
+            READING_VERSION,
             device.public,
             boot,
             seq,
