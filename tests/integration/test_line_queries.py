@@ -6,22 +6,34 @@ import httpx
 import pytest
 
 from ledger.params import HOUR_MS, Parameters
+from ledger.primitives.amounts import Units
 from ledger.primitives.codec import decode
-from ledger.primitives.hashing import ZERO_HASH
+from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey, address_of
 from ledger.rules.permits import ALL_METERS
 from ledger.rules.portions import put
 from ledger.state import Overlay
+from ledger.state.doubt import Doubts
 from ledger.state.lines import Line, Permit, Tip
+from ledger.state.proven import JudgedBy, Proven
 from ledger.state.records import Device
-from ledger.state.tables import DEVICES, LINES, METER_USE, PERMITS, TIPS, permit_name
+from ledger.state.tables import (
+    DEVICES,
+    DOUBTS,
+    LINES,
+    METER_USE,
+    PERMITS,
+    PROVEN,
+    TIPS,
+    permit_name,
+)
 from ledger.state.tanks import MeterPoint, MeterUse, MilkTank, Portion
 from ledger.store.memory import MemoryStore
 from ledger.types.milk import tank_id
 from node.client.errors import Rejected
 from node.core.mempool import Mempool
 from node.shell.rpc.backend import NodeBackend
-from node.shell.rpc.lines import device_view, milk_tank_view
+from node.shell.rpc.lines import device_view, milk_tank_view, proven_view
 from tests.support.ledger.dairy import LINE, PLANT, Chain, key
 from tests.support.ledger.lines import NAME, LinedDairy
 from tests.support.node.rpc_runs import rpc_app, run_async
@@ -38,7 +50,7 @@ class LineBackend(ToyBackend):
         super().__init__()
         machine = SimpleNamespace(mempool=Mempool())
         answers = NodeBackend("n", genesis, b"", store, machine, None, None, None)
-        for name in ("line", "lines", "device", "permits", "milk_tank"):
+        for name in ("line", "lines", "device", "permits", "milk_tank", "proven"):
             setattr(self, name, getattr(answers, name))
 
 
@@ -148,5 +160,30 @@ def test_a_tank_is_shown_with_its_milk_oldest_first(tmp_path, chain):
     async def test(client):
         with pytest.raises(Rejected, match="no milk ever came"):
             await client.milk_tank(name)
+
+    served(tmp_path, chain, test)
+
+
+def test_what_proved_a_lot_is_shown_with_its_attestors_and_its_time(tmp_path, chain):
+    lot, root, mmu = Hash(b"l" * 32), Hash(b"r" * 32), address_of(chain.dairy.mmu.public)
+    signer, overlay = PublicKey(key("attestor-0").public), Overlay(chain.store)
+    proven = Proven(
+        line=NAME, mmu=mmu, tank=ZERO_HASH, from_ms=1, to_ms=2, intervals=(), spans=(),
+        readings_root=root, readings_count=3, attestors=(signer,), sources=(),
+        judged_by=JudgedBy(None, 0, 0, 0), contestable_until_ms=4,
+    )  # fmt: skip
+    PROVEN.put(overlay, proven, lot)
+    store = SimpleNamespace(get=overlay.get, head=chain.store.head)
+
+    shown = proven_view(store, lot)
+    assert (shown.line, shown.readings_root, shown.attestors) == (NAME, root, (signer,))
+    assert (shown.contestable_until_ms, shown.doubted) == (4, False)
+    assert decode(shown.record, Proven, ALL_BYTES) == proven
+    DOUBTS.put(overlay, Doubts(mmu, 1, 0, Units(1)), lot)
+    assert proven_view(store, lot).doubted
+
+    async def test(client):
+        with pytest.raises(Rejected, match="no window proved"):
+            await client.proven(lot)
 
     served(tmp_path, chain, test)

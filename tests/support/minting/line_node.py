@@ -44,6 +44,7 @@ def line_view(facts, height):
         chain_id=facts.chain_id,
         record=encode(line),
         rules=encode(facts.rules),
+        attestors=(),
         devices=tuple(
             DeviceView(
                 key=key,
@@ -57,6 +58,7 @@ def line_view(facts, height):
                 tank=device.tank,
                 record=encode(device),
                 tip=encode(facts.tips[key]) if key in facts.tips else b"",
+                use=b"",
             )
             for key, device in sorted(facts.devices.items())
         ),
