@@ -17,6 +17,7 @@ from ledger.types.evidence import RunClaim
 from ledger.types.milk import MintLot, PackLot, RollLot, SealRun
 from ledger.types.trace import TraceStep
 from ledger.types.transaction import Transaction, decode_transaction
+from ledger.types.window import MintWindow, RollWindow, WindowClaim
 
 _PAGE: Final = 64
 """How many entries of a history are read at once; a step looks at its own block's alone."""
@@ -39,7 +40,7 @@ def mints(lot_id: Hash) -> Wanted:
     """Want the transaction that minted a lot."""
 
     def wanted(transaction: Transaction) -> bool:
-        claim = claim_of(transaction)
+        claim = claim_of(transaction) or window_of(transaction)
         return claim is not None and claim.lot_id() == lot_id
 
     return wanted
@@ -66,6 +67,17 @@ def claim_of(transaction: Transaction) -> RunClaim | None:
             return None
 
 
+def window_of(transaction: Transaction) -> WindowClaim | None:
+    """Give the claim of a transaction that mints a line's window; None for any other."""
+    match transaction.intent.body:
+        case MintWindow(claim=claim):
+            return claim
+        case RollWindow(mint=mint):
+            return mint.claim
+        case _:
+            return None
+
+
 def subject_of(transaction: Transaction) -> Hash:
     """Say what the trace of a transaction that is no sale goes on from."""
     match transaction.intent.body:
@@ -73,6 +85,10 @@ def subject_of(transaction: Transaction) -> Hash:
             claim = claim_of(transaction)
             assert claim is not None
             return claim.lot_id()
+        case MintWindow() | RollWindow():
+            window = window_of(transaction)
+            assert window is not None
+            return window.lot_id()
         case PackLot():
             return _pack_id(transaction)
         case SealRun(run=run):

@@ -17,8 +17,9 @@ from ledger.errors.store import UnknownSubject
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address
+from ledger.state.proven import ClaimedSpan, Proven
 from ledger.state.records import Lot
-from ledger.state.tables import LOTS, ORIGINS, PRODUCTS, RUNS, SEALED, TANKS, run_name
+from ledger.state.tables import LOTS, ORIGINS, PRODUCTS, PROVEN, RUNS, SEALED, TANKS, run_name
 from ledger.store.chain import ChainStore
 from ledger.store.schema import STATE
 from ledger.trace.steps import (
@@ -118,6 +119,8 @@ def _from_lot(
     )
     if origin is None:
         return Provenance(redeemed_units, pack, shown, None, None, (), complete=True)
+    if (proven := PROVEN.get(store, lot_id)) is not None:
+        return _from_window(redeemed_units, pack, shown, proven)
     claim = None if minted is None else claim_of(minted[0])
     run = None if claim is None or minted is None else _run(claim, minted[1])
     tank = _tank(store, lot) if origin.tank != ZERO_HASH else None
@@ -131,6 +134,34 @@ def _from_lot(
     sealed = tank is None or tank.sealed.txid is not None
     whole = walked and packed and sealed
     return Provenance(redeemed_units, pack, shown, run, tank, farms, complete=whole)
+
+
+def _from_window(
+    redeemed_units: Units, pack: Pack | None, shown: LotStep, proven: Proven
+) -> Provenance:
+    """Walk on from a lot that a window proved, to its instruments and its farms.
+
+    Which of a farm's collections fed the tank is not sought, so the way is not complete.
+    """
+    instruments = tuple(
+        MeterRange(span.device, span.boot, _first_seq(span), span.seq, shown.minted)
+        for span in proven.spans
+    )
+    run = HeatedRun(
+        shown.run, shown.line, proven.from_ms, proven.to_ms, proven.readings_count, instruments
+    )
+    by_farm: dict[Address, int] = {}
+    for source in proven.sources:
+        farm = Address(source.farm)
+        by_farm[farm] = by_farm.get(farm, 0) + source.units
+    farms = tuple(Farm(farm, Units(units), ()) for farm, units in by_farm.items())
+    return Provenance(redeemed_units, pack, shown, run, None, farms, complete=False)
+
+
+def _first_seq(span: ClaimedSpan) -> int:
+    """Give the first number of a span's last boot."""
+    after = span.after
+    return after[1] + 1 if after is not None and after[0] == span.boot else 0
 
 
 def _run(claim: RunClaim, step: TraceStep) -> HeatedRun:
