@@ -4,10 +4,14 @@ Pure. A collection is a stretch of one boot in which the total never falls, at m
 at least a litre, wholly in force and permitted. What can't be collected (a tampered reading, one
 from before the permit) parts two stretches; it is passed over and harms none of its neighbours.
 
+The chain lets milk flow only after all of its collection was metered. So a collection ends where a
+line begins to draw from the tank, and none is planned before the line's flow meter was heard.
+
 Will not: decide what counts. The chain judges each collection anew; what it refuses is tried again
 from the same readings, since nothing is used up here.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -30,6 +34,8 @@ LONGEST_MS: Final = HOUR_MS
 METER_L_PER_H_MAX: Final = 60_000
 """What a meter without a limit of its own may count."""
 VALUE_MAX: Final = 2**53
+STILL_MS: Final = 500
+"""A line that drew nothing for so long begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +69,15 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class CollectRules:
-    """What the law says of all meters at a time."""
+    """What the law says of all meters at a time.
+
+    `starts` are the times at which lines begin to draw from the meter's tank, ascending.
+    """
 
     density_mg_per_l: int
     earliest_ms: int
     latest_ms: int
+    starts: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,8 @@ def _runs(
     for piece in pieces:
         if piece.last_ms > rules.latest_ms:
             break  # Its time has not come: as if it had not arrived yet.
-        if run and _joins(run, piece) and _fits(meter, piece, rules):
+        parted = run and _draws_between(run[-1], piece, rules) and _worth(meter, run, rules)
+        if run and not parted and _joins(run, piece) and _fits(meter, piece, rules):
             run.append(piece)
             continue
         if run:
@@ -132,6 +143,28 @@ def _runs(
         run = [piece] if _fits(meter, piece, rules) else []
     if run:
         yield run, False
+
+
+def _draws_between(before: Piece, piece: Piece, rules: CollectRules) -> bool:
+    """Tell whether a line begins to draw after one piece, and before the next has ended."""
+    place = bisect_left(rules.starts, before.last_ms)
+    return place < len(rules.starts) and rules.starts[place] < piece.last_ms
+
+
+def flow_starts(pieces: Sequence[Piece]) -> list[int]:
+    """List when a flow meter's total begins to rise, after it stood still for `STILL_MS`."""
+    starts: list[int] = []
+    still_ms = 0
+    at_ms, total = None, 0
+    for piece in pieces:
+        for offset_ms, value in piece.reading.samples:
+            next_ms = piece.reading.t0_ms + offset_ms
+            if at_ms is not None and value > total:
+                if at_ms - still_ms >= STILL_MS:
+                    starts.append(at_ms)
+                still_ms = next_ms
+            at_ms, total = next_ms, value
+    return starts
 
 
 def _fits(meter: Meter, piece: Piece, rules: CollectRules) -> bool:

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from iot_minting.gateway.collecting import Meter
 from iot_minting.gateway.drawing import Milk
 from ledger.evidence import LineFacts
 from ledger.params import Parameters
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import PublicKey
+from ledger.primitives.keys import Address, PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +18,7 @@ class ChainFacts:
     `tanks` holds what each of its tanks may still give, `meters` those of its plants.
     """
 
+    mmu: Address
     height: int
     time_ms: int
     rules: Parameters
@@ -26,11 +26,3 @@ class ChainFacts:
     tanks: Mapping[Hash, Sequence[Milk]]
     meters: Mapping[PublicKey, Meter]
     attestors: tuple[PublicKey, ...]
-
-
-class FactsSource(Protocol):
-    """Where facts come from. It raises a `ClientFault` if no node answers."""
-
-    async def fetch(self) -> ChainFacts:
-        """Give the facts as of the last final block."""
-        ...

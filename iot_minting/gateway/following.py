@@ -130,6 +130,7 @@ class Following:
         elif self._stale_meters:
             await self._fetch_meters(set(self._stale_meters))
         return ChainFacts(
+            self._mmu,
             height,
             self._time_ms,
             self._rules,

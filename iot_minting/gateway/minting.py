@@ -17,6 +17,7 @@ from iot_minting.gateway.collecting import (
     Collection,
     CollectRules,
     Meter,
+    flow_starts,
     plan_collection,
     why_not,
 )
@@ -26,6 +27,7 @@ from iot_minting.gateway.pieces import Piece, done_with
 from ledger.evidence import LineFacts
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
+from ledger.types.milk import tank_id
 from ledger.types.reading import Envelope
 
 PAUSE_MS: Final = 2_000
@@ -85,6 +87,8 @@ class MinterCore:
     started_ms: int
     _paces: dict[bytes, _Pace] = field(default_factory=dict)
     _short_ms: dict[Hash, int] = field(default_factory=dict)
+    _draws: dict[Hash, tuple[list[int], int]] = field(default_factory=dict)
+    """By tank, for one step: when lines begin to draw from it, until when that is known."""
 
     def step(
         self,
@@ -96,9 +100,10 @@ class MinterCore:
     ) -> list[Action]:
         """Decide what can be decided by now; `busy` subjects have something under way."""
         actions: list[Action] = []
+        self._draws.clear()
         for key, meter in sorted(facts.meters.items(), key=lambda each: each[0]):
             if self._may_go(key, now_ms, busy):
-                actions += self._collect(now_ms, facts, meter, pieces)
+                actions += self._collect(now_ms, facts, meter, pieces, arrival)
         for name, line in sorted(facts.lines.items(), key=lambda each: each[0]):
             if self._may_go(name, now_ms, busy):
                 self._pace(name).next_ms = now_ms + LOOK_MS
@@ -122,23 +127,58 @@ class MinterCore:
         return subject not in busy and now_ms >= self._pace(subject).next_ms
 
     def _collect(
-        self, now_ms: int, facts: ChainFacts, meter: Meter, pieces: FindPieces
+        self,
+        now_ms: int,
+        facts: ChainFacts,
+        meter: Meter,
+        pieces: FindPieces,
+        arrival: LastArrival,
     ) -> list[Action]:
-        rules = CollectRules(
-            facts.rules.density_mg_per_l,
-            facts.time_ms - facts.rules.collection_late_ms_max + LATE_ROOM_MS,
-            facts.time_ms + facts.rules.clock_skew_ms_max,
-        )
-        after = min(stretch.after for stretch in meter.open)
-        held = pieces(meter.key, after, rules.earliest_ms)
         self._pace(meter.key).next_ms = now_ms + self.collect_ms
         if not meter.tank:
             why = "into which tank its milk flows is not known: see meter_tanks of config.toml"
             return [Waits(f"meter {meter.key.hex()}", "no_tank", why)]
+        tank = tank_id(facts.mmu, meter.plant, meter.tank)
+        if tank not in self._draws:
+            self._draws[tank] = self._look_at_flow(now_ms, facts, tank, pieces, arrival)
+        starts, heard_ms = self._draws[tank]
+        rules = CollectRules(
+            facts.rules.density_mg_per_l,
+            facts.time_ms - facts.rules.collection_late_ms_max + LATE_ROOM_MS,
+            min(heard_ms, facts.time_ms + facts.rules.clock_skew_ms_max),
+            starts,
+        )
+        after = min(stretch.after for stretch in meter.open)
+        held = pieces(meter.key, after, rules.earliest_ms)
         if (found := plan_collection(meter, held, rules, due=True)) is not None:
             return [found]
         why = why_not(meter, held)
         return [Waits(f"meter {meter.key.hex()}", "not_collected", why)] if why else []
+
+    def _look_at_flow(
+        self,
+        now_ms: int,
+        facts: ChainFacts,
+        tank: Hash,
+        pieces: FindPieces,
+        arrival: LastArrival,
+    ) -> tuple[list[int], int]:
+        """Give when lines begin to draw from a tank, and until when that is known.
+
+        A flow meter from which nothing comes any more is not waited for.
+        """
+        starts: list[int] = []
+        known_ms = 2**53
+        for line in facts.lines.values():
+            flow = line.flow_at(line.line.through_ms)
+            if flow is None or line.line.tank != tank:
+                continue
+            held = pieces(flow.device, done_with(line.tips.get(flow.device)), 0)
+            starts += flow_starts(held)
+            quiet_ms = now_ms - max(arrival(flow.device), self.started_ms)
+            if quiet_ms < self.cut.silence_ms:
+                known_ms = min(known_ms, held[-1].last_ms if held else line.line.through_ms)
+        return sorted(starts), known_ms
 
     def _look(
         self,

@@ -11,6 +11,7 @@ from iot_minting.even_clock import wall_ms
 from iot_minting.gateway.config import MintConfig, MintKeys
 from iot_minting.gateway.letters import Letters, LetterState, What
 from iot_minting.gateway.line_service import LineService
+from iot_minting.gateway.posting import read_body
 from iot_minting.settings import write_config
 from iot_minting.wire.attestor_client import Asked
 from ledger.evidence import check_window, claimed_envelopes, evidence_root
@@ -159,6 +160,7 @@ def test_a_live_dairys_windows_are_minted(tmp_path, broker, gateway):
     flowed, metered = asyncio.run(gateway.during(live))
     assert 1_000_000 <= gateway.minted() <= flowed <= metered
     assert failed(gateway) == []
+    assert all(each.lost_steps == 0 for each in claims(gateway)[1:])
     assert LINES.get(gateway.chain.overlay, NAME).through_ms > gateway.dairy.genesis.time_ms
 
 
@@ -183,3 +185,12 @@ def test_a_gateway_that_was_killed_goes_on_where_the_chain_stands(tmp_path, brok
 def failed(gateway):
     """List why letters were refused."""
     return [each.detail for each in gateway.letters() if each.state is LetterState.FAILED]
+
+
+def claims(gateway):
+    """List the windows that are final, oldest first."""
+    return [
+        read_body(each).claim
+        for each in reversed(gateway.letters())
+        if each.what is What.WINDOW and each.state is LetterState.FINAL
+    ]

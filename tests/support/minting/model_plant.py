@@ -80,7 +80,7 @@ class ModelPlant:
         )
         tanks = {line.line.tank: tuple(self.tank)}
         return ChainFacts(
-            1, now_ms, self.rig.rules, {line.line_id: line}, tanks, {meter.key: meter}, ()
+            MMU, 1, now_ms, self.rig.rules, {line.line_id: line}, tanks, {meter.key: meter}, ()
         )
 
     def step(self, now_ms):

@@ -9,6 +9,7 @@ from iot_minting.gateway.collecting import (
     Meter,
     Stretch,
     consent_spans,
+    flow_starts,
     plan_collection,
     why_not,
 )
@@ -197,3 +198,27 @@ def test_a_meter_says_what_it_waits_for(changes, why):
 def test_terms_for_one_mmu_that_follow_each_other_are_one_time():
     terms = [(0, 10, True), (10, 20, True), (20, 30, False), (30, 40, True), (40, 40, True)]
     assert consent_spans(terms) == [(0, 20), (30, 40)]
+
+
+def test_a_collection_ends_where_a_line_begins_to_draw():
+    milking = Milking().minutes(6)
+    at = START_MS + 3 * MINUTE_MS
+    for start_ms, until in ((at, 2), (at + 1, 2), (at - 1, 1)):
+        part = CollectRules(1_030_000, 0, 2**52, (start_ms,))
+        brought = all_of(a_meter(), milking.pieces, part)
+        assert [last for _, last, _ in brought] == [until, 5]
+        assert sum(units for _, _, units in brought) == 300
+
+
+def test_what_is_less_than_a_litre_is_not_parted():
+    milking = Milking().minutes(1, litres=0).minutes(3)
+    part = CollectRules(1_030_000, 0, 2**52, (START_MS + MINUTE_MS,))
+    assert all_of(a_meter(), milking.pieces, part) == [(0, 3, 180)]
+
+
+def test_a_flow_starts_where_its_total_rises_after_a_rest():
+    flow = DeviceRig(key("starting"), Instrument.FLOW_METER)
+    flow.sign([(0, 0), (1_000, 0), (1_500, 5), (2_000, 9), (2_300, 9), (2_600, 12)])
+    flow.sign([(3_000, 12), (3_400, 12), (3_800, 15)])
+    pieces = [Piece.of(each, 0) for each in flow.envelopes]
+    assert [at - START_MS for at in flow_starts(pieces)] == [1_000, 3_400]
