@@ -8,6 +8,7 @@ from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address, PublicKey
 from ledger.primitives.merkle import EMPTY_ROOT
 from ledger.state.dairy import Mmu
+from ledger.state.names import epoch_name
 from ledger.state.overlay import EMPTY, Overlay
 from ledger.state.records import NOBODY, Lot, Role, Supply
 from ledger.state.stakes import Register, Validator
@@ -26,7 +27,6 @@ from ledger.state.tables import (
     SUPPLY,
     VALIDATORS,
     credit,
-    epoch_name,
     grant_role,
     run_name,
 )

@@ -10,8 +10,9 @@ from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import Address, PublicKey
 from ledger.rules.permits import ALL_METERS
 from ledger.state.lines import Line, Permit
+from ledger.state.names import permit_name
 from ledger.state.records import Device
-from ledger.state.tables import DEVICES, LINES, PERMITS, PLANTS, permit_name
+from ledger.state.tables import DEVICES, LINES, PERMITS, PLANTS
 from ledger.types.evidence import Instrument
 from ledger.types.line import line_id, plant_id
 

@@ -10,7 +10,7 @@ from ledger.state.dairy import Origin
 from ledger.state.lines import Line
 from ledger.state.proven import Proven
 from ledger.state.records import Lot
-from ledger.state.tables import LINES, METER_USE, MILK_TANKS, ORIGINS, PROVEN, TANK_LINES, TIPS
+from ledger.state.tables import DEVICES, LINES, METER_USE, MILK_TANKS, ORIGINS, PROVEN, TANK_LINES
 
 
 class WindowRelations:
@@ -23,7 +23,8 @@ class WindowRelations:
         self._lines: dict[bytes, Line] = {}
         self._drawn: dict[bytes, int] = {}
         self._fed: dict[bytes, tuple[bytes, ...]] = {}
-        self._read: set[bytes] = set()
+        self._used: set[bytes] = set()
+        self._devices: set[bytes] = set()
 
     def take(self, prefix: bytes, name: bytes, raw: bytes) -> None:
         """Remember a record, if it is one of windows."""
@@ -37,8 +38,10 @@ class WindowRelations:
             self._drawn[name] = MILK_TANKS.decode(raw).drawn_units
         elif prefix == TANK_LINES.prefix:
             self._fed[name] = TANK_LINES.decode(raw).lines
-        elif prefix in {METER_USE.prefix, TIPS.prefix}:
-            self._read.add(name)
+        elif prefix == METER_USE.prefix:
+            self._used.add(name)
+        elif prefix == DEVICES.prefix:
+            self._devices.add(name)
 
     def findings(self) -> Iterator[str]:
         """Say what does not agree."""
@@ -71,10 +74,12 @@ class WindowRelations:
             yield f"{where} names other farms, or another tank, than its proof"
         if sum(by_farm.values()) != lot.units or lot.mmu != proven.mmu:
             yield f"{where} has {lot.units} units, its proof others"
-        meters = (source.device for source in proven.sources)
-        for device in (*meters, *(span.device for span in proven.spans)):
-            if device not in self._read:
-                yield f"{where} rests on device {device.hex()}, of which nothing was read"
+        unused = {source.device for source in proven.sources} - self._used
+        for device in sorted(unused):
+            yield f"{where} rests on device {device.hex()}, of which nothing was read"
+        # A tip may be gone: who joins a line again begins there anew.
+        for device in sorted({span.device for span in proven.spans} - self._devices):
+            yield f"{where} rests on device {device.hex()}, which nobody registered"
 
     def _tiles(self, name: bytes, spans: list[tuple[int, int]]) -> Iterator[str]:
         """Say where two windows of a line overlap, or lie beyond what it has claimed."""

@@ -18,6 +18,7 @@ from ledger.primitives.keys import PublicKey, address_of
 from ledger.rules.context import BlockContext
 from ledger.rules.measure import apportion
 from ledger.rules.rewards import reward_validator
+from ledger.state.names import epoch_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.stakes import Register
 from ledger.state.tables import (
@@ -35,7 +36,6 @@ from ledger.state.tables import (
     chain_id,
     credit,
     debit,
-    epoch_name,
     parameters,
 )
 

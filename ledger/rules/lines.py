@@ -34,9 +34,10 @@ from ledger.primitives.keys import PublicKey
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.law import Law, require_role
 from ledger.state.lines import FOR_EVER_MS, Line, LineDevice, TankLines
+from ledger.state.names import tip_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Device, Role
-from ledger.state.tables import DEVICES, LINES, PLANTS, TANK_LINES, has_role
+from ledger.state.tables import DEVICES, LINES, PLANTS, TANK_LINES, TIPS, has_role
 from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.line import (
     LINE_DEVICES_MAX,
@@ -161,6 +162,8 @@ def _join(
         gauges = device.instrument is Instrument.TANK_GAUGE
         stands = replace(device, tank=line.tank) if gauges else replace(device, line=name)
         DEVICES.put(overlay, stands, key)
+        # What it said since it stood here last is no matter of this line's windows.
+        TIPS.remove(overlay, tip_name(name, key))
     entries = (*line.devices, *(LineDevice(key, time_ms) for key in keys))
     if len(entries) > LINE_DEVICES_MAX:
         raise LineFull(count=len(entries), most=LINE_DEVICES_MAX)

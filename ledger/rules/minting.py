@@ -46,6 +46,7 @@ from ledger.rules.window_lots import (
 )
 from ledger.rules.windows import DevicePart, flow_part, flow_value, read_parts
 from ledger.state.lines import Line, tip_after
+from ledger.state.names import tip_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.proven import ProvenSource
 from ledger.state.records import Lot, Reason, Role
@@ -230,7 +231,7 @@ def _move_tip(overlay: Overlay, part: DevicePart, claim: WindowClaim) -> None:
             stopped = replace(device, stopped_ms=min(device.stopped_ms, claim.to_ms))
             DEVICES.put(overlay, stopped, part.key)
     tip = tip_after(part.last.envelope, claim.to_ms, breaks)
-    TIPS.put(overlay, tip, part.key)
+    TIPS.put(overlay, tip, tip_name(Hash(claim.line), part.key))
 
 
 WINDOW_LAWS: Final = (

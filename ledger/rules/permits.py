@@ -19,9 +19,10 @@ from ledger.primitives.keys import Address, PublicKey
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.law import Law
 from ledger.state.lines import PERMIT_TERMS_MAX, Permit, PermitTerms
+from ledger.state.names import permit_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Role
-from ledger.state.tables import DEVICES, PERMITS, has_role, parameters, permit_name
+from ledger.state.tables import DEVICES, PERMITS, has_role, parameters
 from ledger.types.evidence import Instrument
 from ledger.types.line import PermitCollector
 

@@ -19,10 +19,11 @@ from ledger.params import DAY_MS, HOUR_MS, Parameters
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey
+from ledger.state.names import epoch_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.proven import ProvenSource
 from ledger.state.records import NOBODY, Device, in_force
-from ledger.state.tables import DEVICES, MILK_TANKS, TANK_HOURS, epoch_name, parameters
+from ledger.state.tables import DEVICES, MILK_TANKS, TANK_HOURS, parameters
 from ledger.state.tanks import DEBTS_MAX, PORTIONS_MAX, MilkTank, Portion, TankHour
 
 LAPSE_GRACE_MS: Final = DAY_MS

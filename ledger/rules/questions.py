@@ -27,16 +27,10 @@ from ledger.rules.fees import check_money
 from ledger.rules.law import Law
 from ledger.rules.refuting import read_claimed, read_shown, shown_claims, void_intervals
 from ledger.state.doubt import AskedReading
+from ledger.state.names import question_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.proven import Proven
-from ledger.state.tables import (
-    DEPOSITS_ACCOUNT,
-    QUESTIONS,
-    RESERVE_ACCOUNT,
-    parameters,
-    pay,
-    question_name,
-)
+from ledger.state.tables import DEPOSITS_ACCOUNT, QUESTIONS, RESERVE_ACCOUNT, parameters, pay
 from ledger.types.doubt import AskEvidence, ShowEvidence, VoidUnanswered
 
 QUESTIONS_MAX: Final = 64

@@ -24,6 +24,7 @@ from ledger.rules.context import BlockContext, Call
 from ledger.rules.epochs import committee_of, first_epoch
 from ledger.rules.law import Law
 from ledger.rules.staking import epoch_now, find_validator
+from ledger.state.names import epoch_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.stakes import Offences, Slashes
 from ledger.state.tables import (
@@ -36,7 +37,6 @@ from ledger.state.tables import (
     VALIDATORS,
     credit,
     debit,
-    epoch_name,
     parameters,
 )
 from ledger.types.staking import SubmitEvidence

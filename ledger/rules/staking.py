@@ -36,6 +36,7 @@ from ledger.rules.epochs import committee_of, epoch_of, share_levy
 from ledger.rules.fees import check_money
 from ledger.rules.law import Law
 from ledger.rules.rewards import NO_DELEGATION, settle, take_rewards
+from ledger.state.names import epoch_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.stakes import VALIDATORS_REGISTERED_MAX, Register, Unbonding, Validator
 from ledger.state.tables import (
@@ -48,7 +49,6 @@ from ledger.state.tables import (
     VALIDATORS,
     credit,
     debit,
-    epoch_name,
     parameters,
     pay,
 )

@@ -19,17 +19,10 @@ from ledger.rules.context import BlockContext, Call
 from ledger.rules.law import Law
 from ledger.rules.price import last_price
 from ledger.state.market import FarmMonth, Subsidy, SubsidyClaim
+from ledger.state.names import epoch_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Role
-from ledger.state.tables import (
-    CLAIMS,
-    FARM_MONTHS,
-    SUBSIDY,
-    SUBSIDY_ACCOUNT,
-    epoch_name,
-    has_role,
-    pay,
-)
+from ledger.state.tables import CLAIMS, FARM_MONTHS, SUBSIDY, SUBSIDY_ACCOUNT, has_role, pay
 from ledger.types.price import FundSubsidy, SetSubsidy
 
 MONTH_MS: Final = 30 * DAY_MS

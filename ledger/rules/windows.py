@@ -25,10 +25,11 @@ from ledger.errors.window import (
 )
 from ledger.params import MARGIN_MS
 from ledger.primitives.errors import CodecFault
-from ledger.primitives.hashing import ZERO_HASH
+from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey
 from ledger.rules.evidence import STREAMS
 from ledger.state.lines import Line, LineDevice, Tip, line_devices_within
+from ledger.state.names import tip_name
 from ledger.state.overlay import Reader
 from ledger.state.records import Device
 from ledger.state.tables import DEVICES, TIPS
@@ -121,21 +122,24 @@ def read_parts(reader: Reader, line: Line, claim: WindowClaim) -> list[DevicePar
     if (count := sum(each.count for each in claim.devices)) != claim.readings_count:
         raise WrongRoot(got=claim.readings_count, needed=count)
     entries = {entry.device: entry for entry in watching}
-    parts = [_read_part(reader, entries[each.device], each) for each in claim.devices]
+    parts = [_read_part(reader, claim, entries[each.device], each) for each in claim.devices]
     for part in parts:
         _check_chain(part)
         _check_reach(part, claim.to_ms)
     return parts
 
 
-def _read_part(reader: Reader, entry: LineDevice, claimed: DeviceWindow) -> DevicePart:
+def _read_part(
+    reader: Reader, claim: WindowClaim, entry: LineDevice, claimed: DeviceWindow
+) -> DevicePart:
     device = DEVICES.get(reader, entry.device)
     assert device is not None, "a line's devices are registered"
     last, end, worst = (
         None if envelope is None else _read(entry.device, envelope)
         for envelope in (claimed.last, claimed.end, claimed.worst)
     )
-    return DevicePart(entry, device, TIPS.get(reader, entry.device), claimed, last, end, worst)
+    tip = TIPS.get(reader, tip_name(Hash(claim.line), PublicKey(entry.device)))
+    return DevicePart(entry, device, tip, claimed, last, end, worst)
 
 
 def _read(device: bytes, envelope: Envelope) -> ShownReading:

@@ -116,7 +116,7 @@ PLANTS: Final = Table(b"N", bytes)
 TANK_LINES: Final = Table(b"Y", TankLines)
 """By tank id: the lines that draw from it."""
 TIPS: Final = Table(b"T", Tip)
-"""By the device's key."""
+"""By line id and the device's key: a gauge may stand on several lines (`names.tip_name`)."""
 PERMITS: Final = Table(b"I", Permit, whose=lambda name, permit: (Address(name[:_ADDRESS_BYTES]),))
 """By the farm's address and a meter's key, zeros for all that have none of their own."""
 LINE_MINTED: Final = Table(b"J", LineMinted)
@@ -124,7 +124,7 @@ LINE_MINTED: Final = Table(b"J", LineMinted)
 MILK_TANKS: Final = Table(b"K", MilkTank, whose=lambda name, tank: (tank.mmu,) if tank.name else ())
 """By tank id."""
 TANK_HOURS: Final = Table(b"H", TankHour)
-"""By tank id and hour since 1970 (8, `epoch_name`)."""
+"""By tank id and hour since 1970 (8, `names.epoch_name`)."""
 METER_USE: Final = Table(b"U", MeterUse)
 """By the meter's key."""
 PROVEN: Final = Table(b"Q", Proven)
@@ -307,21 +307,6 @@ def attestors(reader: Reader) -> tuple[PublicKey, ...]:
 def run_name(run: Hash, mmu: Address) -> bytes:
     """Name a run by its id and its MMU: two MMUs may give two runs the same id."""
     return run + mmu
-
-
-def permit_name(farm: Address, meter: PublicKey) -> bytes:
-    """Name a farm's permit for a meter; zeros for all meters that have none of their own."""
-    return farm + meter
-
-
-def question_name(lot: Hash, device: PublicKey, boot: int, seq: int) -> bytes:
-    """Name a question: which reading of which device, for which lot."""
-    return lot + device + boot.to_bytes(4, "big") + seq.to_bytes(8, "big")
-
-
-def epoch_name(epoch: int) -> bytes:
-    """Name what is kept by epoch, or by another number that counts up."""
-    return epoch.to_bytes(8, "big")
 
 
 _TABLES: Final = [table for table in tuple(globals().values()) if isinstance(table, Table)]

@@ -19,7 +19,8 @@ from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from ledger.state.lattice import EMPTY_ACCUMULATOR, state_root
-from ledger.state.tables import COMMITTEES, LOTS, PRODUCTS, epoch_name
+from ledger.state.names import epoch_name
+from ledger.state.tables import COMMITTEES, LOTS, PRODUCTS
 from ledger.store.answers import (
     HistoryEntry,
     LotEntry,

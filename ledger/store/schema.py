@@ -48,7 +48,7 @@ from ledger.types.block import Block, Receipt
 from ledger.types.milk import RecordCollection, tank_id
 from ledger.types.transaction import Transaction
 
-SCHEMA_VERSION: Final = 6
+SCHEMA_VERSION: Final = 7
 
 HEAD_KEY: Final = b"H"
 ACCUMULATOR_KEY: Final = b"A"

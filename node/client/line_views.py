@@ -29,7 +29,7 @@ class DeviceView(Struct, frozen=True, kw_only=True):
     record: bytes
     """The `Device`."""
     tip: bytes
-    """The `Tip`; empty if no window has shown it yet."""
+    """The `Tip` of the line; empty if none of its windows has shown it, or no line is asked for."""
     use: bytes
     """The `MeterUse` of a farm's meter; empty if nothing was collected of it yet."""
 

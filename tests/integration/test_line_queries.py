@@ -15,6 +15,7 @@ from ledger.rules.portions import put
 from ledger.state import Overlay
 from ledger.state.doubt import Doubts
 from ledger.state.lines import Line, Permit, Tip
+from ledger.state.names import permit_name, tip_name
 from ledger.state.proven import JudgedBy, Proven
 from ledger.state.records import Device
 from ledger.state.tables import (
@@ -25,7 +26,6 @@ from ledger.state.tables import (
     PERMITS,
     PROVEN,
     TIPS,
-    permit_name,
 )
 from ledger.state.tanks import MeterPoint, MeterUse, MilkTank, Portion
 from ledger.store.memory import MemoryStore
@@ -121,8 +121,10 @@ def test_a_device_is_shown_with_its_tip(tmp_path, chain):
 def test_a_tip_is_shown_as_the_state_holds_it(chain):
     flow, overlay = PublicKey(key("flow_meter").public), Overlay(chain.store)
     tip = Tip(ZERO_HASH, 1, 7, 5, 6)
-    TIPS.put(overlay, tip, flow)
+    TIPS.put(overlay, tip, tip_name(NAME, flow))
     assert decode(device_view(overlay, flow).tip, Tip, ALL_BYTES) == tip
+    assert decode(device_view(overlay, flow, NAME).tip, Tip, ALL_BYTES) == tip
+    assert device_view(overlay, flow, Hash(bytes(32))).tip == b""
 
 
 def test_a_farms_permits_are_listed(tmp_path, chain):

@@ -12,7 +12,8 @@ from ledger.params import HOUR_MS
 from ledger.primitives.keys import PublicKey
 from ledger.rules.portions import available, draw, draw_lost, lapse, put, take_out
 from ledger.state import Overlay
-from ledger.state.tables import DEVICES, MILK_TANKS, TANK_HOURS, epoch_name
+from ledger.state.names import epoch_name
+from ledger.state.tables import DEVICES, MILK_TANKS, TANK_HOURS
 from ledger.state.tanks import MilkTank, Portion
 from ledger.types.window import CollectMilk
 from tests.support.ledger.dairy import NOW_MS, PLANT, key

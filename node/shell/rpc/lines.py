@@ -6,6 +6,7 @@ from itertools import islice
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey
+from ledger.state.names import epoch_name, tip_name
 from ledger.state.overlay import Reader
 from ledger.state.tables import (
     DEVICES,
@@ -20,7 +21,6 @@ from ledger.state.tables import (
     TIPS,
     attestors,
     chain_id,
-    epoch_name,
 )
 from ledger.state.tanks import MilkTank
 from ledger.store.chain import ChainStore
@@ -66,8 +66,11 @@ class LineAnswers:
         return milk_tank_view(self._store, tank, limit)
 
 
-def device_view(reader: Reader, key: PublicKey) -> DeviceView | None:
-    """Show a device; None if there is none."""
+def device_view(reader: Reader, key: PublicKey, line: Hash | None = None) -> DeviceView | None:
+    """Show a device; None if there is none.
+
+    Its tip is that of `line`, else of the line that it watches: a gauge's is told with a line only.
+    """
     device = DEVICES.get(reader, key)
     if device is None:
         return None
@@ -82,7 +85,7 @@ def device_view(reader: Reader, key: PublicKey) -> DeviceView | None:
         line=device.line,
         tank=device.tank,
         record=reader.get(DEVICES.prefix + key) or b"",
-        tip=reader.get(TIPS.prefix + key) or b"",
+        tip=reader.get(TIPS.prefix + tip_name(Hash(line or device.line), key)) or b"",
         use=reader.get(METER_USE.prefix + key) or b"",
     )
 
@@ -92,7 +95,7 @@ def line_view(store: ChainStore, line_id: Hash) -> LineView | None:
     line, head = LINES.get(store, line_id), store.head()
     if line is None or head is None:
         return None
-    devices = (device_view(store, entry.device) for entry in line.devices)
+    devices = (device_view(store, entry.device, line_id) for entry in line.devices)
     return LineView(
         id=line_id,
         plant=line.plant,

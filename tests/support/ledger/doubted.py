@@ -9,6 +9,7 @@ from ledger.rules.doubts import judged_by
 from ledger.rules.portions import draw
 from ledger.state.dairy import Origin
 from ledger.state.lines import Tip
+from ledger.state.names import tip_name
 from ledger.state.proven import ClaimedSpan, Proven, ProvenInterval, ProvenSource
 from ledger.state.records import Role
 from ledger.state.tables import (
@@ -132,7 +133,8 @@ class Doubted(Town):
         draw(self.state, placed.tank_id, bill(100), FROM_MS, 0)
         LINES.put(self.state, line, placed.line_id)
         for kind in MEASURES:
-            TIPS.put(self.state, Tip(ZERO_HASH, BOOT, LAST, TO_MS, 0), self.key(kind).public)
+            tip = Tip(ZERO_HASH, BOOT, LAST, TO_MS, 0)
+            TIPS.put(self.state, tip, tip_name(placed.line_id, self.key(kind).public))
         return line
 
     def key(self, kind):

@@ -4,7 +4,8 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import PublicKey
 from ledger.state.lines import Permit, PermitTerms
-from ledger.state.tables import MILK_TANKS, PERMITS, TANK_HOURS, epoch_name
+from ledger.state.names import epoch_name
+from ledger.state.tables import MILK_TANKS, PERMITS, TANK_HOURS
 from ledger.types.milk import tank_id
 from ledger.types.reading import READING_VERSION, Envelope, Reading, Stream, Unit, sign_reading
 from ledger.types.window import CollectMilk

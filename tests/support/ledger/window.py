@@ -14,7 +14,8 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, address_of
 from ledger.rules.portions import put, tank_of
-from ledger.state.lines import Line, LineDevice, TankLines
+from ledger.state.lines import Line, LineDevice, TankLines, Tip
+from ledger.state.names import tip_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Device
 from ledger.state.tables import DEVICES, LINES, METER_USE, PLANTS, TANK_LINES, TIPS, parameters
@@ -141,12 +142,16 @@ class WindowLine:
                 size,
             )
 
+    def tip(self, reader: Reader, device: PublicKey) -> Tip | None:
+        """Give where a device's chain stands in the line's windows."""
+        return TIPS.get(reader, tip_name(self.line_id, device))
+
     def facts(self, reader: Reader) -> LineFacts:
         """Give what a state says of the line."""
         line = LINES.get(reader, self.line_id)
         assert line is not None
         devices = {each.device: DEVICES.get(reader, each.device) for each in line.devices}
-        tips = {each.device: TIPS.get(reader, each.device) for each in line.devices}
+        tips = {each.device: self.tip(reader, each.device) for each in line.devices}
         return LineFacts(
             self.line_id,
             line,
@@ -160,7 +165,7 @@ class WindowLine:
         """Give every device's envelopes after its tip."""
         bundle = {}
         for device in self.devices:
-            tip = TIPS.get(reader, device.public)
+            tip = self.tip(reader, device.public)
             number = (tip.boot, tip.seq - tip.again) if tip else (-1, -1)
             bundle[device.public] = [
                 each

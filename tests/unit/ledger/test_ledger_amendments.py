@@ -6,9 +6,10 @@ from msgspec.structs import replace
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import PublicKey
 from ledger.rules.lines import release_left
-from ledger.state.lines import FOR_EVER_MS, line_devices_within
+from ledger.state.lines import FOR_EVER_MS, Tip, line_devices_within
+from ledger.state.names import tip_name
 from ledger.state.records import Role
-from ledger.state.tables import DEVICES, LINES
+from ledger.state.tables import DEVICES, LINES, TIPS
 from ledger.types.evidence import Instrument
 from ledger.types.line import AmendLine
 from ledger.types.registry import GrantRole
@@ -81,6 +82,15 @@ def test_what_left_before_the_claims_begin_is_dropped_at_once(lined):
     assert amend(lined, leaving=[spare]) == ""
     assert DEVICES.get(lined.state, spare).line == ZERO_HASH
     assert amend(lined, [spare]) == ""
+
+
+def test_who_joins_a_line_again_begins_there_anew(lined):
+    spare = admit(lined, "spare", HOLD)
+    for line in (NAME, ZERO_HASH):
+        TIPS.put(lined.state, Tip(ZERO_HASH, 1, 7, NOW_MS, 0), tip_name(line, spare))
+    assert amend(lined, [spare]) == ""
+    assert TIPS.get(lined.state, tip_name(NAME, spare)) is None
+    assert TIPS.get(lined.state, tip_name(ZERO_HASH, spare)) is not None
 
 
 @pytest.mark.parametrize("who", ["regulator", "mmu"])

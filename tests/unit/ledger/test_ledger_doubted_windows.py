@@ -9,16 +9,8 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.keys import address_of
 from ledger.rules.context import Call
 from ledger.rules.refuting import check_refutation
-from ledger.state.tables import (
-    ATTESTOR_BONDS,
-    DOUBTED,
-    DOUBTS,
-    LOTS,
-    PROVEN,
-    QUESTIONS,
-    parameters,
-    question_name,
-)
+from ledger.state.names import question_name
+from ledger.state.tables import ATTESTOR_BONDS, DOUBTED, DOUBTS, LOTS, PROVEN, QUESTIONS, parameters
 from ledger.types.doubt import AskEvidence, RefuteLot, ShowEvidence
 from ledger.types.evidence import Instrument
 from ledger.types.milk import PostBond

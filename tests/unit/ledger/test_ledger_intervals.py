@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from ledger.params import MARGIN_MS, WATCH_GAP_MS
 from ledger.state.lines import FOR_EVER_MS
-from ledger.state.tables import DEVICES, LINES, TIPS
+from ledger.state.tables import DEVICES, LINES
 from ledger.types.evidence import HeatProcess, MilkKind
 from ledger.types.reading import Unit
 from ledger.types.window import Interval
@@ -244,7 +244,7 @@ def test_what_was_never_shown_is_on_duty_from_when_it_was_heard():
     town.line.devices.append(spare)
     key = spare.public
     claim = town.claim()
-    assert TIPS.get(town.state, key) is None
+    assert town.line.tip(town.state, key) is None
     device = DEVICES.get(town.state, key)
     DEVICES.put(town.state, replace(device, calibrated_from_ms=START_MS + 99_000), key)
     assert town.mint(claim) == ""

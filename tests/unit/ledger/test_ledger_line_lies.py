@@ -11,7 +11,8 @@ from ledger.primitives.keys import PublicKey
 from ledger.rules.permits import ALL_METERS
 from ledger.state import Overlay
 from ledger.state.lines import LineDevice
-from ledger.state.tables import DEVICES, LINES, PERMITS, PLANTS, permit_name
+from ledger.state.names import permit_name
+from ledger.state.tables import DEVICES, LINES, PERMITS, PLANTS
 from ledger.types.line import PermitCollector, plant_id
 from tests.support.ledger.dairy import PLANT, bill, key
 from tests.support.ledger.lines import NAME, LinedDairy

@@ -8,6 +8,7 @@ from ledger.primitives.hashing import Domain, digest
 from ledger.rules.context import Call
 from ledger.rules.subsidy import CLAIMS_PAID_MAX
 from ledger.state.market import SubsidyClaim
+from ledger.state.names import epoch_name
 from ledger.state.records import Role
 from ledger.state.tables import (
     CLAIMS,
@@ -17,7 +18,6 @@ from ledger.state.tables import (
     MMUS,
     SUBSIDY,
     account,
-    epoch_name,
     grant_role,
     revoke_role,
 )

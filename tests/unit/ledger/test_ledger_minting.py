@@ -12,6 +12,7 @@ from ledger.primitives.keys import verify
 from ledger.rules import Call, body_claims, check_body
 from ledger.state.dairy import Mmu
 from ledger.state.lines import Tip
+from ledger.state.names import tip_name
 from ledger.state.records import Role
 from ledger.state.tables import (
     DEVICES,
@@ -74,7 +75,7 @@ def test_the_next_window_begins_where_the_last_one_ended():
     flow = town.line.of(Instrument.FLOW_METER)
     assert line.flow_device == flow.public
     last = first.devices[[each.device for each in first.devices].index(flow.public)].last
-    tip = TIPS.get(town.state, flow.public)
+    tip = town.line.tip(town.state, flow.public)
     reading = last.reading()
     assert (tip.digest, tip.boot, tip.seq) == (last.digest(), reading.boot, reading.seq)
     assert (tip.time_ms, tip.value) == (reading.last_ms, reading.samples[-1][1])
@@ -224,7 +225,7 @@ def test_a_device_that_lost_its_journal_three_times_in_thirty_days_is_stopped():
         assert DEVICES.get(town.state, hold.public).stopped_ms == 2**53
         tip, (time_ms, value) = hold.envelopes[-1], hold.carried
         done = Tip(tip.digest(), hold.boot, hold.seq - 1, time_ms, value, breaks(town, hold))
-        TIPS.put(town.state, done, hold.public)
+        TIPS.put(town.state, done, tip_name(town.line.line_id, hold.public))
         hold.restart(lost=True)
         town.run(60, 61 * (number + 1))
         assert town.mint() == ""
@@ -239,7 +240,7 @@ def test_breaks_of_more_than_thirty_days_ago_are_forgotten():
     tip, (time_ms, value) = hold.envelopes[-1], hold.carried
     long_ago = (START_MS - 30 * DAY_MS, START_MS - 30 * DAY_MS + 1)
     done = Tip(tip.digest(), hold.boot, hold.seq - 1, time_ms, value, long_ago)
-    TIPS.put(town.state, done, hold.public)
+    TIPS.put(town.state, done, tip_name(town.line.line_id, hold.public))
     hold.restart(lost=True)
     town.run(60, 61)
     claim = town.claim()
@@ -248,7 +249,7 @@ def test_breaks_of_more_than_thirty_days_ago_are_forgotten():
 
 
 def breaks(town, device):
-    tip = TIPS.get(town.state, device.public)
+    tip = town.line.tip(town.state, device.public)
     return tip.breaks_ms if tip else ()
 
 

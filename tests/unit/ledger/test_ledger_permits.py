@@ -6,8 +6,9 @@ from ledger.params import DAY_MS, HOUR_MS
 from ledger.primitives.keys import PublicKey
 from ledger.rules.permits import ALL_METERS, PERMIT_MS_MAX, permit_at, permit_terms
 from ledger.state.lines import PERMIT_TERMS_MAX
+from ledger.state.names import permit_name
 from ledger.state.records import NOBODY, Role
-from ledger.state.tables import PERMITS, permit_name
+from ledger.state.tables import PERMITS
 from ledger.types.line import PermitCollector
 from ledger.types.registry import GrantRole, RevokeRole
 from tests.support.ledger.dairy import NOW_MS, Dairy, bill, key

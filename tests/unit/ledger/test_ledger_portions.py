@@ -8,8 +8,9 @@ from ledger.errors.tank import TooManyPortions
 from ledger.params import HOUR_MS
 from ledger.rules.portions import available, draw, draw_lost, lapse, put, tank_of
 from ledger.state.lines import FOR_EVER_MS
+from ledger.state.names import epoch_name
 from ledger.state.proven import ProvenSource
-from ledger.state.tables import DEVICES, MILK_TANKS, TANK_HOURS, epoch_name
+from ledger.state.tables import DEVICES, MILK_TANKS, TANK_HOURS
 from ledger.state.tanks import HOURS_MAX, PORTIONS_MAX, MilkTank, Portion
 from ledger.types.evidence import Instrument
 from tests.support.ledger.dairy import NOW_MS, PLANT, key

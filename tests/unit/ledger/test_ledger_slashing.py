@@ -10,7 +10,8 @@ from ledger.primitives.scalars import Epoch, View
 from ledger.primitives.votes import VoteKind
 from ledger.rules.epochs import committee_of
 from ledger.rules.staking import held_stake
-from ledger.state.tables import RESERVE_ACCOUNT, SLASHES, UNBONDING, VALIDATORS, account, epoch_name
+from ledger.state.names import epoch_name
+from ledger.state.tables import RESERVE_ACCOUNT, SLASHES, UNBONDING, VALIDATORS, account
 from ledger.types.staking import Bond, ClaimUnbonded, Unbond, Unjail
 from ledger.types.votes import FaultKind, fault_between
 from tests.support.ledger.dairy import FEE, bill, key

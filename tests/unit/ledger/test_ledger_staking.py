@@ -7,6 +7,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.keys import PublicKey
 from ledger.rules.epochs import committee_of, epoch_of, is_boundary
 from ledger.rules.staking import held_stake
+from ledger.state.names import epoch_name
 from ledger.state.tables import (
     ATTESTORS_ACCOUNT,
     REGISTER,
@@ -14,7 +15,6 @@ from ledger.state.tables import (
     UNBONDING,
     VALIDATORS,
     account,
-    epoch_name,
 )
 from ledger.transition import apply_block
 from ledger.types.staking import Bond, ClaimRewards, ClaimUnbonded, Unbond, Unjail

@@ -9,15 +9,16 @@ from ledger.primitives.amounts import Units
 from ledger.state import Overlay
 from ledger.state.lines import TankLines
 from ledger.state.tables import (
+    DEVICES,
     LINE_MINTED,
     LINES,
     LOTS,
+    METER_USE,
     MILK_TANKS,
     MMUS,
     ORIGINS,
     PROVEN,
     TANK_LINES,
-    TIPS,
 )
 from tests.support.ledger.window import WindowTown
 
@@ -34,6 +35,7 @@ def minted():
 TOWN, LOT = minted()
 TOWN.close()
 LINE, TANK = TOWN.line.line_id, TOWN.line.tank_id
+METER = TOWN.dairy.meter_keys[0].public
 
 
 def change(table, name, **fields):
@@ -57,8 +59,10 @@ LIES = {
     "two windows at one time": (shifted, "two windows at"),
     "a line claimed less": (
         change(LINES, LINE, through_ms=PROVEN.get(TOWN.state, LOT).to_ms), "beyond its windows"),
-    "an instrument was never read": (
-        lambda o: TIPS.remove(o, TOWN.line.devices[0].public), "of which nothing was read"),
+    "an instrument is unknown": (
+        lambda o: DEVICES.remove(o, TOWN.line.devices[0].public), "which nobody registered"),
+    "a meter was never used": (
+        lambda o: METER_USE.remove(o, METER), "of which nothing was read"),
     "a line draws from no tank": (
         lambda o: TANK_LINES.put(o, TankLines(()), TANK), "not those that say so"),
     "a share is locked twice": (

@@ -6,10 +6,11 @@ from msgspec.structs import replace
 from ledger.params import MARGIN_MS
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.state.lines import LineDevice
-from ledger.state.tables import DEVICES, LINES, TIPS
+from ledger.state.tables import LINES
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Envelope, reading_bytes, sign_reading
-from tests.support.ledger.window import PLACES, START_MS, WindowTown, with_device
+from tests.support.evidence.rig import good_value
+from tests.support.ledger.window import PLACES, START_MS, WindowLine, WindowTown, with_device
 
 HOLD, FLOW = Instrument.HOLD_THERMOMETER, Instrument.FLOW_METER
 
@@ -37,7 +38,7 @@ class Shown(WindowTown):
         return sign_reading(replace(envelope.reading(), **changes), self.dairy.chain_id, by.key)
 
     def after_tip(self, device):
-        tip = TIPS.get(self.state, device.public)
+        tip = self.line.tip(self.state, device.public)
         return next(each for each in device.envelopes if each.reading().seq == tip.seq + 1)
 
 
@@ -78,7 +79,7 @@ def test_the_readings_are_as_many_as_the_devices_show(town):
 
 def test_no_device_shows_fewer_than_their_numbers_tell(town):
     part = town.part(town.hold)
-    least = part.end.reading().seq - TIPS.get(town.state, town.hold.public).seq
+    least = part.end.reading().seq - town.line.tip(town.state, town.hold.public).seq
     assert part.count > least
     assert town.code(town.hold, count=least - 1) == "wrong_readings"
     assert town.code(town.hold, count=least) == ""
@@ -122,7 +123,7 @@ def test_two_readings_of_one_number_are_not_shown(town):
 
 
 def test_what_a_window_was_done_with_is_not_shown_again(town):
-    tip = TIPS.get(town.state, town.hold.public)
+    tip = town.line.tip(town.state, town.hold.public)
     done = town.hold.envelopes[tip.seq]
     assert done.digest() == tip.digest
     assert town.code(town.hold, worst=done) == "unlinked_reading"
@@ -153,7 +154,7 @@ def test_no_chain_begins_anew_unless_it_is_said(town):
 def test_a_restart_sheds_nothing():
     """A first envelope of a boot that names none, not declared as a break."""
     town = Shown()
-    tip = TIPS.get(town.state, town.hold.public)
+    tip = town.line.tip(town.state, town.hold.public)
     end = town.part(town.hold).end
     fields = {"boot": tip.boot + 1, "seq": 0, "previous": ZERO_HASH}
     shed = town.signed(town.hold, end, **fields)
@@ -178,10 +179,10 @@ def test_the_first_of_a_new_device_is_linked_however_late_and_shown_again():
     town = Shown(first=0)
     first = town.claim(5)
     assert town.mint(first) == ""
-    assert TIPS.get(town.state, town.hold.public).again
+    assert town.line.tip(town.state, town.hold.public).again
     rest = town.claim()
     assert town.mint(rest) == ""
-    assert not TIPS.get(town.state, town.hold.public).again
+    assert not town.line.tip(town.state, town.hold.public).again
     assert first.counted_steps + rest.counted_steps == town.good.counted_steps
     town.close()
 
@@ -230,8 +231,22 @@ def test_a_window_ends_at_a_sample_of_its_flow_meter(town):
     assert town.mint(moved) == "window_unreached"
 
 
-def test_the_chain_of_a_device_that_leaves_goes_on_elsewhere(town):
-    assert town.mint(town.good) == ""
-    tip, device = TIPS.get(town.state, town.hold.public), DEVICES.get(town.state, town.hold.public)
-    assert tip.boot == 0
-    assert device.line == town.line.line_id
+def test_two_lines_that_share_a_gauge_each_have_a_tip_of_it():
+    town = WindowTown((*PLACES, Instrument.TANK_GAUGE))
+    second = WindowLine(town.dairy, PLACES, name="line-2")
+    gauge = town.line.of(Instrument.TANK_GAUGE)
+    second.devices.append(gauge)
+    entries = (*second.line.devices, LineDevice(gauge.public, START_MS))
+    second.line = replace(second.line, devices=tuple(sorted(entries, key=lambda e: e.device)))
+    second.register(town.state)
+    town.run(120)
+    for device in second.devices[:-1]:
+        device.measure(
+            [(at * 1_000, good_value(device.instrument, at * 1_000)) for at in range(121)]
+        )
+    assert town.mint() == ""
+    assert second.tip(town.state, gauge.public) is None
+    first, claim = town.line.tip(town.state, gauge.public), second.claim(town.state, 60)
+    assert town.do("mmu", second.mint(town.state, claim)) == ""
+    assert town.line.tip(town.state, gauge.public) == first
+    assert second.tip(town.state, gauge.public).seq < first.seq

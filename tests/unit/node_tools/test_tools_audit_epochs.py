@@ -7,7 +7,8 @@ from consensus.messages import MESSAGE_BYTES_MAX, Certificate
 from consensus.params import Params
 from ledger.params import default_parameters
 from ledger.primitives.codec import decode, encode
-from ledger.state.tables import COMMITTEES, epoch_name
+from ledger.state.names import epoch_name
+from ledger.state.tables import COMMITTEES
 from ledger.store import MemoryStore
 from ledger.store.schema import BLOCK, COMMITTEE, FINALIZATION, height_key
 from ledger.types.block import Block

@@ -6,7 +6,8 @@ import pytest
 
 from ledger.primitives.keys import address_of
 from ledger.rules.permits import ALL_METERS
-from ledger.state.tables import DEVICES, LINES, PERMITS, permit_name
+from ledger.state.names import permit_name
+from ledger.state.tables import DEVICES, LINES, PERMITS
 from ledger.types.evidence import Instrument
 from ledger.types.line import line_id
 from node.client.line_views import PermitView
