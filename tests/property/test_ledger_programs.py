@@ -44,7 +44,13 @@ from ledger.types.staking import (
     possession_bytes,
 )  # fmt: skip
 from ledger.types.votes import SignedVote
-from tests.support.ledger import dairy, programs_lines, programs_milk, programs_trade
+from tests.support.ledger import (
+    dairy,
+    programs_lines,
+    programs_milk,
+    programs_trade,
+    programs_windows,
+)
 from tests.support.ledger.dairy import NOW_MS, Chain, bill, key
 from tests.support.ledger.model import Model, Validator
 from tests.support.ledger.model_trade import DAY
@@ -68,10 +74,11 @@ from tests.support.ledger.programs import (
 from tests.support.ledger.programs_lines import LinePrograms
 from tests.support.ledger.programs_milk import MilkPrograms
 from tests.support.ledger.programs_trade import TradePrograms
+from tests.support.ledger.programs_windows import WindowPrograms
 from tests.support.ledger.records import unreadable
 
 
-class Programs(LinePrograms, MilkPrograms, TradePrograms, RuleBasedStateMachine):
+class Programs(WindowPrograms, LinePrograms, MilkPrograms, TradePrograms, RuleBasedStateMachine):
     """Blocks of any transactions, at any distance in time."""
 
     @initialize()
@@ -282,5 +289,6 @@ TestPrograms = Programs.TestCase
 
 def test_the_programs_speak_every_type_of_transaction():
     # Who imports a type sends it: the linter lets no import stand unused.
-    here = (globals(), vars(programs_milk), vars(programs_trade), vars(programs_lines), vars(dairy))
+    modules = (programs_milk, programs_trade, programs_lines, programs_windows, dairy)
+    here = (globals(), *map(vars, modules))
     assert [kind for kind in LAWS if not any(kind in names.values() for names in here)] == []
