@@ -220,17 +220,17 @@ def apply_refutation(overlay: Overlay, context: BlockContext, call: Call, body: 
     could_know = check_refutation(overlay, call, body)
     found = void_intervals(overlay, body.lot, (body.interval,))
     for envelope in body.envelopes:
-        _stop_tampered(overlay, context, read_shown(body.device, envelope))
+        _stop_tampered(overlay, read_shown(body.device, envelope))
     if could_know:
         slash_attestors(overlay, proven.attestors, call.sender, found)
 
 
-def _stop_tampered(overlay: Overlay, context: BlockContext, reading: Reading) -> None:
+def _stop_tampered(overlay: Overlay, reading: Reading) -> None:
     """Let nothing count from the reading on that a device calls tampered with, as a report does."""
     device = DEVICES.get(overlay, reading.device)
     if device is None or not reading.tamper or _is_cleared(device, reading):
         return
-    first_ms = min(reading.t0_ms + reading.samples[0][0], context.time_ms)
+    first_ms = reading.t0_ms + reading.samples[0][0]
     stopped = replace(device, stopped_ms=min(device.stopped_ms, first_ms))
     DEVICES.put(overlay, stopped, reading.device)
 
