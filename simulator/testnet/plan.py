@@ -15,7 +15,7 @@ from api.config import ApiIdentity
 from api.config import prepare as prepare_api
 from iot_minting.attestor.config import AttestorConfig
 from iot_minting.attestor.config import prepare as prepare_attestor
-from iot_minting.gateway.config import MintConfig, MintIdentity
+from iot_minting.gateway.config import KnownAttestor, MintConfig, MintIdentity
 from iot_minting.gateway.config import prepare as prepare_mint
 from iot_minting.settings import write_config
 from node.config import NodeConfig, PeerConfig, save_config
@@ -37,6 +37,9 @@ MARKET_SOURCE: Final = "file:../market/price.json"
 FEED_EVERY_MS: Final = 30_000
 READ_EVERY_MS: Final = 10_000
 """Far more often than in earnest, so that one who looks on sees the price move."""
+WINDOW_MS: Final = 20_000
+COLLECT_MS: Final = 10_000
+"""Minutes less than a real plant's, for the same reason."""
 HEARTBEAT_MS: Final = 333
 """An empty block this often: shorter than a real network's, so that a board shows life."""
 
@@ -67,6 +70,7 @@ def configure(
     mint = prepare_mint(layout.home("mint"))
     api = _configure_api(layout, validators, ports)
     _configure_milk(layout, validators, ports, mint, api)
+    _configure_gateway(layout, validators, ports, attestors)
     for name in oracle_names(oracles):
         config = FeederConfig(
             node_urls=tuple(node_urls(ports, validators)),
@@ -140,6 +144,28 @@ def _configure_api(layout: Layout, validators: int, ports: Mapping[str, int]) ->
     )
 
 
+def _configure_gateway(
+    layout: Layout, validators: int, ports: Mapping[str, int], attestors: int
+) -> None:
+    """Tell the gateway whom to ask; with attestors it mints windows by the second law."""
+    known = [
+        KnownAttestor(
+            key=prepare_attestor(layout.home(name)).hex(), url=f"http://{LOOPBACK}:{ports[name]}"
+        )
+        for name in attestor_names(attestors)
+    ]
+    config = MintConfig(
+        node_urls=node_urls(ports, validators),
+        broker_host=LOOPBACK,
+        broker_port=ports["broker"],
+        law=2 if known else 1,
+        window_ms=WINDOW_MS,
+        collect_ms=COLLECT_MS,
+        attestors=known,
+    )
+    write_config(layout.home("mint"), config)
+
+
 def _configure_milk(
     layout: Layout,
     validators: int,
@@ -148,10 +174,6 @@ def _configure_milk(
     api: ApiIdentity,
 ) -> None:
     urls = node_urls(ports, validators)
-    write_config(
-        layout.home("mint"),
-        MintConfig(node_urls=urls, broker_host=LOOPBACK, broker_port=ports["broker"]),
-    )
     write_config(
         layout.home("dairy"),
         DairyConfig(

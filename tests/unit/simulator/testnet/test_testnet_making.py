@@ -136,6 +136,11 @@ def test_a_network_has_the_attestors_that_were_asked_for_each_with_a_key_and_a_n
     assert [config.port for config in configs] == [ports[name] for name in names]
     urls = node_urls(ports, 2)
     assert [config.node_urls for config in configs] == [urls, urls[::-1]] * 2
+    gateway = read_mint_config(layout.home("mint"))
+    asked = {each.key: each.url for each in gateway.attestors}
+    assert set(asked) == {key.hex() for key in keys}
+    assert set(asked.values()) == {f"http://127.0.0.1:{ports[name]}" for name in names}
+    assert gateway.law == 2, "windows, by the second law"
     started = {p.name: p.argv for p in programs(layout, 2, ports, 1, 4)}
     assert all(started[name][1:3] == ("attest", "run") for name in names)
     with pytest.raises(LayoutFault, match="4 attestors, not 3"):
