@@ -20,7 +20,8 @@ from ledger.errors.evidence import (
     Unwatched,
     WrongProcess,
 )
-from ledger.params import BATCH_HOLD_MS, HOUR_MS, UHT_KINDS, WATCH_GAP_MS, Parameters
+from ledger.heat_rules import UHT_KINDS
+from ledger.params import BATCH_HOLD_MS, HOUR_MS, WATCH_GAP_MS, Parameters
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.rules.evidence import Shown
 from ledger.rules.measure import exact_volume

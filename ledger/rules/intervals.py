@@ -22,7 +22,8 @@ from ledger.errors.window import (
     WrongFates,
 )
 from ledger.evidence.limits import WATCHERS, Limits, limits_of
-from ledger.params import HOUR_MS, MARGIN_MS, UHT_KINDS, WATCH_GAP_MS, Parameters
+from ledger.heat_rules import UHT_KINDS
+from ledger.params import HOUR_MS, MARGIN_MS, WATCH_GAP_MS, Parameters
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.rules.measure import exact_volume
 from ledger.rules.windows import DevicePart, ShownReading, flow_value

@@ -18,7 +18,8 @@ import consensus.messages as messages
 import node.core.wire as wire
 from iot_minting.wire.receipts import SignedReceipt
 from ledger.genesis import types as genesis
-from ledger.params import Doubting, HeatRuleSet, Parameters, Pricing, Split, Staking
+from ledger.heat_rules import HeatRuleSet
+from ledger.params import Doubting, Parameters, Pricing, Split, Staking
 from ledger.primitives.committee import Committee, Seat
 from ledger.primitives.keys import Policy
 from ledger.primitives.votes import VoteKind

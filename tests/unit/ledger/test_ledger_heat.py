@@ -3,7 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.params import DAY_MS, HeatRuleSet, default_parameters
+from ledger.heat_rules import HeatRuleSet
+from ledger.params import DAY_MS, default_parameters
 from ledger.primitives.keys import address_of
 from ledger.state.records import Device
 from ledger.state.tables import DEVICES

@@ -4,15 +4,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from ledger.params import (
-    DAY_MS,
-    HEAT_RULES,
-    HeatRuleSet,
-    Parameters,
-    Split,
-    Staking,
-    default_parameters,
-)
+from ledger.heat_rules import HEAT_RULES, HeatRuleSet
+from ledger.params import DAY_MS, Parameters, Split, Staking, default_parameters
 from ledger.types.evidence import MilkKind
 from node.lightclient.verifying import TRUSTING_MS
 
