@@ -40,6 +40,9 @@ OUTLET_UNCERTAINTY_MDEGC: Final = 160
 BATCH_HOLD_MS: Final = 30 * 60_000
 """How long a vat is held: every rule set above says 30 minutes."""
 
+BATCH_DRAIN_MS: Final = 4 * HOUR_MS
+"""For how long after it was hot a vat may drain: nobody watches how warm it stands then."""
+
 WATCH_GAP_MS: Final = 2_000
 """The longest silence of an instrument that still counts as watching what flows."""
 

@@ -138,8 +138,7 @@ def _same(what: str, claimed: object, found: object) -> None:
 def _brief(shown: DeviceWindow) -> tuple[object, ...]:
     """Give what a device is shown by, for people to compare."""
     names = [
-        "" if each is None else each.digest().hex()[:16]
-        for each in (shown.last, shown.end, shown.worst)
+        "" if each is None else each.digest().hex() for each in (shown.last, shown.end, shown.worst)
     ]
     return (shown.device.hex(), shown.count, *names, shown.broken, shown.silent)
 

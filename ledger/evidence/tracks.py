@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ledger.errors.bundle import BrokenLink, UnsignedEnvelope
+from ledger.evidence.spans import Spans
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey, verify
@@ -40,6 +41,8 @@ class Track:
 
     `joined[i]` says that sample i follows the one before without a gap in the chain: whoever looks
     at the pair knows what was between, if it is short. `broken`: the device lost its journal.
+    `denied` are times, in order of the envelopes, that the device spoke of in envelopes that do not
+    measure or are dated back: whoever shows one of those by itself speaks against what counts then.
     """
 
     device: PublicKey
@@ -50,6 +53,14 @@ class Track:
     times: list[int] = field(default_factory=list)
     values: list[int] = field(default_factory=list)
     joined: list[bool] = field(default_factory=list)
+    denied: Spans = field(default_factory=list)
+
+    @property
+    def begun_ms(self) -> int | None:
+        """Give the earliest time that the device speaks of, None if it says nothing."""
+        readings = [each.reading for each in self.shown]
+        said = (each.t0_ms + offset for each in readings for offset, _ in each.samples)
+        return min(said, default=None)
 
     @property
     def heard_ms(self) -> int:
@@ -135,7 +146,13 @@ def _append(
     """Take in an envelope's samples; give the sample that the next must begin with."""
     samples = [(reading.t0_ms + offset, value) for offset, value in reading.samples]
     if not _usable(track, reading):
+        times = [time_ms for time_ms, _ in samples]
+        track.denied.append((min(times) - 1, max(times) + 1))
         return None
+    if track.times and samples[0][0] < track.times[-1]:
+        # Until its clock is where it was.
+        ahead = (time_ms for time_ms, _ in samples if time_ms >= track.times[-1])
+        track.denied.append((samples[0][0] - 1, next(ahead, samples[-1][0]) + 1))
     if carried is not None and samples[0] == carried:
         if track.times and track.times[-1] == carried[0] and track.values[-1] == carried[1]:
             samples.pop(0)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ledger.evidence.spans import Spans, clip
+from ledger.evidence.spans import Spans, clip, merge, subtract
 from ledger.evidence.tracks import Track
 from ledger.params import MARGIN_MS
 from ledger.state.lines import FOR_EVER_MS
@@ -27,11 +27,13 @@ class Watch:
 
     def duty(self) -> tuple[int, int]:
         """Give the time in which it must see all that counts; none before it is first heard."""
-        times = self.track.times
-        first_ms = 0 if self.linked else (times[0] if times else FOR_EVER_MS)
+        begun_ms = self.track.begun_ms
+        # What ends as it begins to speak is seen by it too.
+        first_ms = 0 if self.linked else FOR_EVER_MS if begun_ms is None else begun_ms - 1
         return max(self.from_ms, first_ms), self.until_ms
 
     def serving(self) -> Spans:
         """Give when what it shows may serve."""
         served = clip(self.force, self.from_ms, self.until_ms)
+        served = subtract(served, merge(sorted(self.track.denied)))
         return clip(served, 0, self.track.heard_ms - MARGIN_MS) if self.silent else served

@@ -18,7 +18,7 @@ from ledger.evidence.watching import Watch
 from ledger.params import MARGIN_MS
 from ledger.primitives.keys import PublicKey
 from ledger.rules.measure import exact_volume
-from ledger.state.lines import FOR_EVER_MS, LineDevice
+from ledger.state.lines import FOR_EVER_MS, Line, LineDevice
 from ledger.state.records import Device
 from ledger.types.evidence import MilkKind
 from ledger.types.reading import Envelope
@@ -41,16 +41,19 @@ class JudgedWindow:
         return [each for key in sorted(self.watches) for each in self.watches[key].track.shown]
 
     def intervals(self) -> list[Interval]:
-        """List what counts, neighbouring steps joined."""
+        """List what counts, neighbouring steps joined; a total that moved in no time parts them."""
         joined: list[Interval] = []
+        parted = True
         for step in self.steps:
             if not step.counts:
+                parted = True
                 continue
-            if joined and joined[-1].to_ms == step.from_ms:
+            if joined and not parted and joined[-1].to_ms == step.from_ms:
                 begun = joined.pop()
                 joined.append(Interval(begun.from_ms, step.to_ms, begun.steps + step.rise))
             else:
                 joined.append(Interval(step.from_ms, step.to_ms, step.rise))
+            parted = False
         return [each for each in joined if each.steps]
 
     def units(self, steps: int) -> int:
@@ -79,14 +82,30 @@ def read_window(
     if flow is None:
         return JudgedWindow(facts, from_ms, to_ms, watches, None, ())
     limits = limits_of(facts.rules, kind, line.process)
+    known = _known(line, flow.track)
     steps = [
         step
         if step.from_ms >= from_ms
         else Step(step.from_ms, step.to_ms, step.rise, counts=False, diverted=False, still=False)
-        for step in judge_steps(line, facts.rules, limits, list(watches.values()), flow)
-        if max(from_ms, flow.from_ms) < step.to_ms <= to_ms
+        for place, step in enumerate(
+            judge_steps(line, facts.rules, limits, list(watches.values()), flow)
+        )
+        if place >= known and flow.from_ms < step.to_ms <= to_ms
     ]
     return JudgedWindow(facts, from_ms, to_ms, watches, flow, steps)
+
+
+def _known(line: Line, flow: Track) -> int:
+    """Give how many pairs of the flow meter's samples earlier windows are done with.
+
+    Where it was called silent, they ended past what was heard of it; what flowed from there on has
+    a fate yet, though it can't count.
+    """
+    past = [place for place, time_ms in enumerate(flow.times) if time_ms <= line.through_ms]
+    if flow.device == line.flow_device and not flow.broken:
+        stood = [place for place in past if flow.values[place] == line.flow_value]
+        past = stood or past
+    return past[-1] if past else 0
 
 
 def reach(facts: LineFacts, bundle: Bundle, silent: Set[PublicKey] = frozenset()) -> int:

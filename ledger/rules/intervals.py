@@ -203,7 +203,7 @@ def _check_fates(line: Line, claim: WindowClaim, flow: DevicePart) -> None:
     seen. Of one that fell, and of another meter than before, only all readings tell.
     """
     steps = claim.counted_steps + claim.diverted_steps + claim.cleaning_steps + claim.lost_steps
-    rise = flow_value(flow, claim.to_ms) - line.flow_value
+    rise = flow_value(line, flow, claim.to_ms) - line.flow_value
     if flow.key != line.flow_device or flow.claimed.broken or rise < 0:
         return
     restarted = flow.end and flow.tip and flow.end.number[0] != flow.tip.boot

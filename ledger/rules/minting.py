@@ -215,7 +215,7 @@ def _move_on(
             _move_tip(overlay, part, claim)
     moved = replace(line, through_ms=claim.to_ms)
     if flow is not None:
-        value = max(0, flow_value(flow, claim.to_ms))
+        value = max(0, flow_value(line, flow, claim.to_ms))
         moved = replace(moved, flow_device=flow.key, flow_value=value)
     LINES.put(overlay, release_left(overlay, moved), claim.line)
 

@@ -10,9 +10,9 @@ refutes nothing: only such samples are bad here as bar the milk from being count
   or it measures something else.
 - It is another than the device signed under the same number.
 
-The first two void the interval and cost everyone who signed the window; the third voids it alone,
-since who saw one of the two could not know of the other. Tampering stops the device, as a report
-of it would.
+Each voids the interval. The first two cost everyone who signed the window, if the reading is shown
+to stand under its root: a device that signs two of one number, or numbers that its chain leaves
+out, shows the attestors the good ones alone. Tampering stops the device, as a report of it would.
 """
 
 from itertools import pairwise
@@ -27,6 +27,7 @@ from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey
+from ledger.primitives.merkle import verify_path
 from ledger.rules.claims import Claim
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.doubts import check_contestable, find_proven
@@ -81,7 +82,7 @@ def read_shown(device: PublicKey, envelope: Envelope) -> Reading:
 
 
 def check_refutation(reader: Reader, call: Call, body: RefuteLot) -> bool:
-    """Raise unless what is shown speaks against the interval; tell whether who signed could know.
+    """Raise unless what is shown speaks against the interval; tell whether who signed saw it.
 
     Whether the window is open is not asked here.
     """
@@ -97,15 +98,39 @@ def check_refutation(reader: Reader, call: Call, body: RefuteLot) -> bool:
     device = DEVICES.get(reader, body.device)
     if device is None:
         raise UnknownDevice(device=body.device.hex())
-    if any(
-        _tells_of_tampering(device, interval, each)
-        or _is_bad(device, interval, span, proven.judged_by, each)
+    seen = _is_seen(proven, body, readings[0])
+    watched = _watched(interval, span)
+    bad = [
+        watched is not None
+        and (
+            _tells_of_tampering(device, watched, each)
+            or _is_bad(device, watched, proven.judged_by, each)
+        )
         for each in readings
-    ):
-        return True
-    if _is_double(body.envelopes, readings):
+    ]
+    if not any(bad) and not _is_double(body.envelopes, readings):
+        raise NothingRefuted(device=body.device.hex(), interval=body.interval)
+    return seen and bad[0]
+
+
+def _is_seen(proven: Proven, body: RefuteLot, reading: Reading) -> bool:
+    """Tell whether the first reading is shown to be the window's; raise if it is shown wrongly."""
+    if body.place is None:
         return False
-    raise NothingRefuted(device=body.device.hex(), interval=body.interval)
+    leaf, place = body.envelopes[0].digest(), body.place
+    root, count = Hash(proven.readings_root), proven.readings_count
+    path = [Hash(each) for each in place.path]
+    if not verify_path(root, leaf, place.index, count, path):
+        raise UnclaimedReading(
+            lot=body.lot.hex(), device=body.device.hex(), boot=reading.boot, seq=reading.seq
+        )
+    return True
+
+
+def _watched(interval: ProvenInterval, span: ClaimedSpan) -> ProvenInterval | None:
+    """Give the part of an interval in which a device stood on the line, if it did."""
+    begin, end = max(interval.from_ms, span.from_ms), min(interval.to_ms, span.until_ms)
+    return replace(interval, from_ms=begin, to_ms=end) if begin < end else None
 
 
 def _is_double(envelopes: tuple[Envelope, ...], readings: list[Reading]) -> bool:
@@ -131,29 +156,22 @@ def _is_cleared(device: Device, reading: Reading) -> bool:
     return device.cleared is not None and (reading.boot, reading.seq) <= device.cleared
 
 
-def _is_bad(
-    device: Device,
-    interval: ProvenInterval,
-    span: ClaimedSpan,
-    limits: JudgedBy,
-    reading: Reading,
-) -> bool:
+def _is_bad(device: Device, interval: ProvenInterval, limits: JudgedBy, reading: Reading) -> bool:
     if not _watches(device.instrument, limits):
         return False
     samples = [(reading.t0_ms + offset, value) for offset, value in reading.samples]
-    judged = [sample for sample in samples if span.from_ms <= sample[0] <= span.until_ms]
     if not _is_sound(device.instrument, reading):
-        return len(judged) == len(samples) and _meets(interval, samples[0], samples[-1])
+        return _meets(interval, samples[0], samples[-1])
     if any(
         interval.from_ms <= time_ms <= interval.to_ms
         and not _allows(device.instrument, limits, value)
-        for time_ms, value in judged
+        for time_ms, value in samples
     ):
         return True
     unit = Unit(reading.unit) if device.instrument is Instrument.FLOW_METER else None
     return any(
         _meets(interval, since, until) and _is_gap(interval, limits, unit, since, until)
-        for since, until in pairwise(judged)
+        for since, until in pairwise(samples)
     )
 
 
@@ -214,14 +232,14 @@ def _is_gap(
 
 
 def apply_refutation(overlay: Overlay, context: BlockContext, call: Call, body: RefuteLot) -> None:
-    """Void the interval, slash who could have known, and stop what was tampered with."""
+    """Void the interval, slash who saw what they signed, and stop what was tampered with."""
     proven = find_proven(overlay, body.lot)
     check_contestable(overlay, body.lot, proven, context.time_ms)
-    could_know = check_refutation(overlay, call, body)
+    seen = check_refutation(overlay, call, body)
     found = void_intervals(overlay, body.lot, (body.interval,))
     for envelope in body.envelopes:
         _stop_tampered(overlay, read_shown(body.device, envelope))
-    if could_know:
+    if seen:
         slash_attestors(overlay, proven.attestors, call.sender, found)
 
 

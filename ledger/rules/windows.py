@@ -241,12 +241,16 @@ def flow_part(parts: Sequence[DevicePart], from_ms: int) -> DevicePart | None:
     return min(meters, key=lambda part: part.entry.from_ms, default=None)
 
 
-def flow_value(part: DevicePart, to_ms: int) -> int:
+def flow_value(line: Line, part: DevicePart, to_ms: int) -> int:
     """Give the total of a window's flow meter at the window's end, or where it fell silent.
+
+    One of which nothing new is shown stands where the line's last window left it.
 
     Raises `Unreached` if the end is not the time of a sample, nor when the meter left.
     """
     if part.end is None:
+        if part.key == line.flow_device:
+            return line.flow_value
         return part.tip.value if part.tip else 0
     before = [sample for sample in part.end.samples() if sample[0] <= to_ms]
     ends = bool(before) and before[-1][0] == to_ms

@@ -11,6 +11,8 @@ from msgspec import Meta, Struct, field
 from ledger.primitives.amounts import WireUnits
 from ledger.primitives.hashing import WireHash
 from ledger.primitives.keys import WirePublicKey
+from ledger.primitives.merkle import PATH_MAX
+from ledger.primitives.scalars import Counter
 from ledger.types.reading import Envelope
 from ledger.types.window import INTERVALS_MAX
 
@@ -20,17 +22,26 @@ Boot = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Seq = Annotated[int, Meta(ge=0, le=2**53)]
 
 
+class ReadingPlace(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Where a reading stands under a window's `readings_root`: its index, and the Merkle path."""
+
+    index: Counter
+    path: Annotated[tuple[WireHash, ...], Meta(max_length=PATH_MAX)]
+
+
 class RefuteLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="refute_lot"):
     """Show that an interval of a lot counted milk that its own readings speak against.
 
     `envelopes` are of the device, numbered as the lot's window claimed: one that reports tampering
-    or has a bad sample, or two different ones of one number. Anyone may.
+    or has a bad sample, or two different ones of one number. Anyone may. `place` shows that who
+    signed the window saw the first of them.
     """
 
     lot: WireHash
     interval: Annotated[int, Meta(ge=0, le=INTERVALS_MAX - 1)]
     device: WirePublicKey
     envelopes: Shown
+    place: ReadingPlace | None = None
 
 
 class AskEvidence(

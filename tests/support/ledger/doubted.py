@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import address_of
+from ledger.primitives.merkle import merkle_path, merkle_root
 from ledger.rules.doubts import judged_by
 from ledger.rules.portions import draw
 from ledger.state.dairy import Origin
@@ -23,7 +24,13 @@ from ledger.state.tables import (
     debit,
     grant_role,
 )
-from ledger.types.doubt import AskEvidence, RefuteLot, ShowEvidence, VoidUnanswered
+from ledger.types.doubt import (
+    AskEvidence,
+    ReadingPlace,
+    RefuteLot,
+    ShowEvidence,
+    VoidUnanswered,
+)
 from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.line import line_id
 from ledger.types.milk import PostBond
@@ -178,9 +185,15 @@ class Doubted(Town):
         """Bytes that an instrument signed as if they were a reading."""
         return Envelope(body, self.key(kind).sign(reading_bytes(self.dairy.chain_id, body)))
 
-    def refute(self, kind, *envelopes, interval=0, who="alice"):
-        body = RefuteLot(self.lot, interval, self.key(kind).public, envelopes)
+    def refute(self, kind, *envelopes, interval=0, who="alice", place=None):
+        body = RefuteLot(self.lot, interval, self.key(kind).public, envelopes, place)
         return self.do(who, body)
+
+    def place(self, envelope):
+        """Let a reading be one of three that the window claimed; give where it stands."""
+        leaves = [b"one", envelope.digest(), b"other"]
+        self.change(readings_root=merkle_root(leaves), readings_count=3)
+        return ReadingPlace(1, tuple(merkle_path(leaves, 1)))
 
     def ask(self, kind, seq, boot=BOOT, who="alice", deposit=10 * UNITS_PER_BILL):
         return self.do(who, AskEvidence(self.lot, self.key(kind).public, boot, seq, deposit))

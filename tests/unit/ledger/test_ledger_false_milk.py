@@ -99,7 +99,8 @@ def test_what_a_ruling_found_false_is_not_found_false_again(town):
 
 def test_everyone_who_signed_is_slashed_and_nobody_else(town):
     reserve, alice = account(town.state, RESERVE_ACCOUNT).units, town.units("alice")
-    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    cold = town.envelope(HOLD, INSIDE_MS, 60_000)
+    assert town.refute(HOLD, cold, place=town.place(cold)) == ""
     # A fifth of each bond, and a tenth of that to who showed it.
     assert [town.bond(f"attestor-{i}") for i in range(3)] == [bill(40), bill(40), bill(50)]
     fee = town.dairy.genesis.parameters.least_fee(1)
@@ -114,7 +115,8 @@ def refuted_of(town, units):
     rest = bill(100) - units
     town.change(intervals=(replace(one, units=units), replace(other, units=rest)))
     alice = town.units("alice")
-    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    cold = town.envelope(HOLD, INSIDE_MS, 60_000)
+    assert town.refute(HOLD, cold, place=town.place(cold)) == ""
     town.close()
     return town.units("alice") - alice + town.dairy.genesis.parameters.least_fee(1)
 
@@ -133,9 +135,31 @@ def test_who_refutes_gets_no_more_than_half_of_what_was_false():
     assert refuted_of(Doubted(refuter_bp=1_000), 1_001) == 200
 
 
+def test_a_reading_that_nobody_is_shown_to_have_seen_costs_no_attestor(town):
+    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    assert town.proven.intervals[0].void
+    assert town.bond("attestor-0") == bill(50)
+
+
+def test_a_good_reading_that_was_seen_costs_no_attestor_for_another_that_was_not(town):
+    good, cold = town.envelope(HOLD, INSIDE_MS), town.envelope(HOLD, INSIDE_MS, 60_000)
+    assert town.refute(HOLD, good, cold, place=town.place(good)) == ""
+    assert town.bond("attestor-0") == bill(50)
+
+
+def test_a_reading_shown_at_a_wrong_place_refutes_nothing(town):
+    cold = town.envelope(HOLD, INSIDE_MS, 60_000)
+    place = town.place(cold)
+    other = town.envelope(HOLD, INSIDE_MS, 59_000)
+    assert town.refute(HOLD, other, place=place) == "unclaimed_reading"
+    assert town.refute(HOLD, cold, place=replace(place, index=2)) == "unclaimed_reading"
+    assert town.refute(HOLD, cold, place=place) == ""
+
+
 def test_an_attestor_without_a_bond_loses_none():
     town = Doubted(attestors_bond=0)
-    assert town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000)) == ""
+    cold = town.envelope(HOLD, INSIDE_MS, 60_000)
+    assert town.refute(HOLD, cold, place=town.place(cold)) == ""
     town.close()
 
 

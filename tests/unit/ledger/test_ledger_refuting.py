@@ -196,14 +196,28 @@ def test_what_a_device_measured_before_it_joined_or_after_it_left_was_not_judged
     cold = town.envelope(HOLD, INSIDE_MS, 60_000)
     silent = town.envelope(HOLD, INSIDE_MS, 75_000, 75_000, every_ms=5_000)
     junk = town.envelope(HOLD, INSIDE_MS, unit=Unit.FLAG)
-    for fields in ({"from_ms": INSIDE_MS + 5_001}, {"until_ms": INSIDE_MS - 1}):
+    for fields in ({"until_ms": INSIDE_MS - 1}, {"from_ms": INSIDE_MS + 9_001}):
         town.change(spans=town.spans(HOLD, **{"from_ms": 0, "until_ms": 2**53, **fields}))
         for shown in (cold, silent, junk):
             assert town.refute(HOLD, shown) == "nothing_refuted"
-    town.change(spans=town.spans(HOLD, from_ms=INSIDE_MS + 1, until_ms=2**53))
-    assert town.refute(HOLD, silent) == "nothing_refuted"
-    town.change(spans=town.spans(HOLD, from_ms=INSIDE_MS, until_ms=INSIDE_MS))
+        # Who opens it once it is off the line harms nobody; before it joined, all that follows.
+        opened = town.envelope(HOLD, INSIDE_MS, tamper=True)
+        assert (town.refute(HOLD, opened) == "") is ("from_ms" in fields)
+
+
+def test_a_sample_at_the_moment_of_joining_speaks_of_what_follows_alone(town):
+    first, _ = town.proven.intervals
+    cold = town.envelope(HOLD, first.to_ms, 60_000)
+    town.change(spans=town.spans(HOLD, from_ms=first.to_ms))
+    assert town.refute(HOLD, cold) == "nothing_refuted"
+    town.change(spans=town.spans(HOLD, from_ms=first.to_ms - 1))
     assert town.refute(HOLD, cold) == ""
+
+
+def test_a_silence_that_lasts_into_its_time_on_the_line_is_judged(town):
+    silent = town.envelope(HOLD, INSIDE_MS, 75_000, 75_000, every_ms=5_000)
+    town.change(spans=town.spans(HOLD, from_ms=INSIDE_MS + 1))
+    assert town.refute(HOLD, silent) == ""
 
 
 def test_a_vats_thermometer_is_not_judged_while_it_drains(town):
