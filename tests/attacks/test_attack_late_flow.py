@@ -1,7 +1,7 @@
 """A flow meter called silent: what flowed meanwhile keeps a fate, and the line goes on."""
 
 from ledger.evidence import check_window, trim_bundle
-from ledger.state.tables import LINES, MILK_TANKS, TIPS
+from ledger.state.tables import LINES, MILK_TANKS
 from ledger.types.evidence import Instrument
 from tests.support.ledger.dairy import bill
 from tests.support.ledger.window import START_MS, WindowTown
@@ -19,7 +19,7 @@ def town_with_a_flow_meter_heard_until(second):
     town.run(200)
     assert town.mint(judged(town, town.claim(60))) == ""
     flow = town.line.of(Instrument.FLOW_METER)
-    tip, whole = TIPS.get(town.state, flow.public), list(flow.envelopes)
+    tip, whole = town.line.tip(town.state, flow.public), list(flow.envelopes)
     readings = [each.reading() for each in whole]
     flow.envelopes = [
         envelope
