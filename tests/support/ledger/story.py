@@ -10,6 +10,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Domain, Hash
 from ledger.rules.context import Call
 from ledger.state import tables as t
+from ledger.state.names import epoch_name
 from ledger.state.records import Role
 from ledger.types.line import PermitCollector
 from ledger.types.mandate import ChargeMandate, GrantMandate, PriceMode
@@ -153,8 +154,7 @@ class Story(MeteredTown):
         committee = genesis_block(self.dairy.genesis).header.committee_hash
         epoch = (self.height - 1) // 5
         found = {
-            each: t.COMMITTEES.get(self.state, t.epoch_name(each)).hash
-            for each in (epoch, epoch + 1)
+            each: t.COMMITTEES.get(self.state, epoch_name(each)).hash for each in (epoch, epoch + 1)
         }
         return Place(
             self.dairy.chain_id, self.height, self.time_ms, {0: committee, 1: committee} | found

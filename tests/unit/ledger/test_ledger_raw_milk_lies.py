@@ -8,6 +8,7 @@ from ledger.invariants import check_block
 from ledger.primitives.amounts import Units
 from ledger.state import Overlay
 from ledger.state import tables as t
+from ledger.state.names import epoch_name
 from ledger.state.tanks import MeterGap, TankHour
 from tests.support.ledger.dairy import bill
 from tests.support.ledger.lies import audited, both, change, elsewhere, up
@@ -21,7 +22,7 @@ def reportion(number, at=0, **fields):
     """Make a lie that changes some fields of one portion of a tank."""
 
     def lie(o):
-        name = S.raw() + t.epoch_name(t.MILK_TANKS.get(o, S.raw()).hours[number])
+        name = S.raw() + epoch_name(t.MILK_TANKS.get(o, S.raw()).hours[number])
         portions = list(t.TANK_HOURS.get(o, name).portions)
         was = portions[at]
         given = {k: v(getattr(was, k)) if callable(v) else v for k, v in fields.items()}
@@ -32,14 +33,14 @@ def reportion(number, at=0, **fields):
 
 
 def backward(o):
-    name = S.raw() + t.epoch_name(t.MILK_TANKS.get(o, S.raw()).hours[0])
+    name = S.raw() + epoch_name(t.MILK_TANKS.get(o, S.raw()).hours[0])
     t.TANK_HOURS.put(o, TankHour(t.TANK_HOURS.get(o, name).portions[::-1]), name)
 
 
 def later_hour(o):
     tank = t.MILK_TANKS.get(o, S.raw())
     last = tank.hours[-1]
-    elsewhere(t.TANK_HOURS, S.raw() + t.epoch_name(last), S.raw() + t.epoch_name(last + 1))(o)
+    elsewhere(t.TANK_HOURS, S.raw() + epoch_name(last), S.raw() + epoch_name(last + 1))(o)
     t.MILK_TANKS.put(o, replace(tank, hours=(*tank.hours[:-1], last + 1)), S.raw())
 
 
