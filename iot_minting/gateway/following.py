@@ -119,16 +119,20 @@ class Following:
     async def fetch(self) -> ChainFacts:
         """Give the facts as of the last final block; raise a `ClientFault` if no node has them."""
         height = self._height
-        if self._all_stale or steady_ms() - self._asked_ms > ALL_STALE_MS:
-            self._all_stale = False
-            try:
+        everything = self._all_stale or steady_ms() - self._asked_ms > ALL_STALE_MS
+        # What becomes stale while nodes are asked stays stale.
+        stale, self._stale_meters = self._stale_meters, set()
+        self._all_stale = False
+        try:
+            if everything:
                 await self._fetch_all(height)
-            except BaseException:
-                self._all_stale = True
-                raise
-            self._asked_ms = steady_ms()
-        elif self._stale_meters:
-            await self._fetch_meters(set(self._stale_meters))
+                self._asked_ms = steady_ms()
+            elif stale:
+                await self._fetch_meters(stale & self._meters.keys())
+        except BaseException:
+            self._all_stale = self._all_stale or everything
+            self._stale_meters |= stale
+            raise
         return ChainFacts(
             self._mmu,
             height,
@@ -151,14 +155,13 @@ class Following:
             self._time_ms = max(self._time_ms, view.as_of_ms)
         self._lines = lines
         plants = {line.line.plant for line in lines.values()}
-        self._meters = {}
-        await self._fetch_meters(
-            {
-                each.key
-                for each in self._registry
-                if each.kind is Instrument.MILK_METER and each.plant in plants
-            }
-        )
+        ours = {
+            each.key
+            for each in self._registry
+            if each.kind is Instrument.MILK_METER and each.plant in plants
+        }
+        await self._fetch_meters(ours)
+        self._meters = {key: self._meters[key] for key in ours}
 
     async def _fetch_meters(self, keys: set[PublicKey]) -> None:
         """Ask for meters and their farms' permits, then for what is in the tanks."""
@@ -171,7 +174,6 @@ class Following:
         for name in {Hash(line.line.tank) for line in self._lines.values()}:
             view = await self._chain.milk_tank(name)
             self._tanks[name] = () if view is None else read_tank(view, self._is_void)
-        self._stale_meters -= keys
 
     def _is_void(self, device: PublicKey, at_ms: int) -> bool:
         return self._stopped_ms.get(device, 2**53) <= at_ms
