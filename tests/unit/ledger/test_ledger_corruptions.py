@@ -19,7 +19,7 @@ from ledger.primitives.committee import Committee
 from ledger.state import Overlay
 from ledger.state import tables as t
 from ledger.state.market import Feed
-from ledger.state.names import epoch_name, run_name
+from ledger.state.names import epoch_name
 from ledger.state.records import Holders, Reason
 from node.tools.audit_records import TABLE_NAMES
 from tests.support.ledger.dairy import bill, key
@@ -65,8 +65,8 @@ def forgiven(o):
 def posing(o):
     """A minted lot that says it was on record at genesis."""
     lot_id, lot = S.lots[1], t.LOTS.get(o, S.lots[1])
-    t.RUNS.remove(o, run_name(lot.run, lot.mmu))
-    t.RUNS.put(o, lot_id, run_name(lot_id, lot.mmu))
+    t.RUNS.remove(o, t.run_name(lot.run, lot.mmu))
+    t.RUNS.put(o, lot_id, t.run_name(lot_id, lot.mmu))
     t.LOTS.put(o, replace(lot, run=lot_id), lot_id)
     t.ORIGINS.remove(o, lot_id)
 
@@ -82,7 +82,7 @@ def worse_split(split):
 
 
 MANDATE = t.MANDATES.get(S.state, S.mandate)
-MMU, TANK, RUN = S.address("mmu"), S.tank, run_name(S.run, S.address("mmu"))
+MMU, TANK, RUN = S.address("mmu"), S.tank, t.run_name(S.run, S.address("mmu"))
 ORIGIN, FLOAT = S.lots[2], [S.address("bob"), "feed", 1.5, 3, 2**50, bytes(32)]
 LIES = {
     "sold becomes fraud": (
