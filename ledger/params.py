@@ -46,6 +46,10 @@ BATCH_DRAIN_MS: Final = 4 * HOUR_MS
 WATCH_GAP_MS: Final = 2_000
 """The longest silence of an instrument that still counts as watching what flows."""
 
+GAUGE_GAP_MS: Final = 90_000
+"""The longest silence of a tank's gauge while milk counts: it tells its level once a minute, half a
+minute late at most."""
+
 COLD_VOID_MS: Final = 15_000
 """How long before and after milk was cold with the valve forward no flow counts: what the line
 between holding tube and valve may hold."""

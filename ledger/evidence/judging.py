@@ -2,10 +2,12 @@
 
 A step, from one sample of the flow meter to the next, counts if all that watch the line saw it good
 from end to end: each device of the line that was ever heard has samples from before it to after it,
-none further apart than `WATCH_GAP_MS`, all within the limits, the device in force. Milk that was
+none further apart than `WATCH_GAP_MS`, all within the limits, the device in force. A tank's gauge
+on duty must be heard too, once in `GAUGE_GAP_MS`, whatever it shows. Milk that was
 cold for more than that with the valve forward voids `COLD_VOID_MS` on either side of it.
 
-What a step is depends only on samples within `MARGIN_MS` of it. So where a claim is cut changes
+What a step is depends only on samples within `MARGIN_MS` of it, and on those that stand next to it,
+which a window has at hand. So where a claim is cut changes
 nothing, and what a claimant may still choose (to wait, to cut, to call a device silent, to claim
 less) never adds a drop.
 """
@@ -14,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ledger.evidence.flowing import near_pairs, pairs_of
-from ledger.evidence.limits import DIVERTED, WATCHERS, Limits
+from ledger.evidence.limits import DIVERTED, WATCHERS, Limits, longest_gap_ms
 from ledger.evidence.spans import Spans, clip, covers, intersect, merge, subtract
 from ledger.evidence.vats import keep_drains
 from ledger.evidence.watching import Watch
@@ -50,12 +52,13 @@ def judge_steps(
         for kind in (*WATCHERS, Instrument.TANK_GAUGE)
     }
     diverted = _all_diverted(places[Instrument.DIVERSION_VALVE])
-    good = {kind: [_good_spans(each, limits) for each in places[kind]] for kind in WATCHERS}
+    good = {kind: [_good_spans(each, limits) for each in places[kind]] for kind in places}
     if line.process is HeatProcess.BATCH:
         keep_drains(line, rules, places, good, flow)
     else:
         _void_cold(places[Instrument.HOLD_THERMOMETER], good, limits, diverted)
-    level = [_level_spans(each) for each in places[Instrument.TANK_GAUGE]]
+    gauge = Instrument.TANK_GAUGE
+    level = [_level_spans(each) for each in places[gauge]]
     serving, near = flow.serving(), near_pairs(flow.track, line, rules)
     steps = []
     for (begin, end, rise), sound in zip(pairs_of(flow.track), near, strict=True):
@@ -64,6 +67,7 @@ def judge_steps(
             and begin < end
             and covers(serving, begin, end)
             and all(_watched(places[kind], good[kind], begin, end) for kind in WATCHERS)
+            and _heard(places[gauge], good[gauge], begin, end)
         )
         steps.append(
             Step(
@@ -80,14 +84,22 @@ def judge_steps(
 
 def _watched(devices: Sequence[Watch], good: Sequence[Spans], begin: int, end: int) -> bool:
     """Tell whether a place saw a time good: every device on duty did, and there is one."""
-    seen = False
-    for device, spans in zip(devices, good, strict=True):
-        on_ms, off_ms = device.duty()
-        if begin < off_ms and end > on_ms:
-            if not covers(spans, begin, end):
-                return False
-            seen = True
-    return seen
+    seen = any(_on_duty(device, begin, end) for device in devices)
+    return seen and _heard(devices, good, begin, end)
+
+
+def _heard(devices: Sequence[Watch], good: Sequence[Spans], begin: int, end: int) -> bool:
+    """Tell whether every device on duty, if there is one, saw a time good."""
+    return all(
+        covers(spans, begin, end)
+        for device, spans in zip(devices, good, strict=True)
+        if _on_duty(device, begin, end)
+    )
+
+
+def _on_duty(device: Watch, begin: int, end: int) -> bool:
+    on_ms, off_ms = device.duty()
+    return begin < off_ms and end > on_ms
 
 
 def _sample_spans(watch: Watch, good: Sequence[bool]) -> Spans:
@@ -96,12 +108,13 @@ def _sample_spans(watch: Watch, good: Sequence[bool]) -> Spans:
     Of samples at one time, one that is bad speaks for all.
     """
     times, joined = watch.track.times, watch.track.joined
+    longest_ms = longest_gap_ms(watch.track.instrument)
     bad = {time_ms for time_ms, sound in zip(times, good, strict=True) if not sound}
     return merge(
         (times[i - 1], times[i])
         for i in range(1, len(times))
         if joined[i]
-        and times[i] - times[i - 1] <= WATCH_GAP_MS
+        and times[i] - times[i - 1] <= longest_ms
         and times[i - 1] not in bad
         and times[i] not in bad
     )

@@ -7,7 +7,7 @@ no sample at all: a broken one must not read as cold enough.
 from dataclasses import dataclass
 from typing import Final
 
-from ledger.params import Parameters
+from ledger.params import GAUGE_GAP_MS, WATCH_GAP_MS, Parameters
 from ledger.types.evidence import HeatProcess, Instrument, MilkKind
 
 PHYSICAL_LEAST_MDEGC: Final = -2_000
@@ -22,6 +22,11 @@ WATCHERS: Final = (
     Instrument.DIVERSION_VALVE,
 )
 """Places that must watch all milk that counts."""
+
+
+def longest_gap_ms(instrument: Instrument) -> int:
+    """Give how long an instrument may be silent while milk counts."""
+    return GAUGE_GAP_MS if instrument is Instrument.TANK_GAUGE else WATCH_GAP_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class Limits:
                 return self.outlet[0] <= value <= self.outlet[1]
             case Instrument.DIVERSION_VALVE:
                 return value == FORWARD
+            case Instrument.TANK_GAUGE:
+                return True
             case _:
                 return value >= 0
 

@@ -21,9 +21,9 @@ from ledger.errors.window import (
     WindowOverFlow,
     WrongFates,
 )
-from ledger.evidence.limits import WATCHERS, Limits, limits_of
+from ledger.evidence.limits import WATCHERS, Limits, limits_of, longest_gap_ms
 from ledger.heat_rules import UHT_KINDS
-from ledger.params import HOUR_MS, MARGIN_MS, WATCH_GAP_MS, Parameters
+from ledger.params import HOUR_MS, MARGIN_MS, Parameters
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.rules.measure import exact_volume
 from ledger.rules.windows import DevicePart, ShownReading, flow_value
@@ -33,6 +33,7 @@ from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.reading import Unit
 from ledger.types.window import Interval, WindowClaim
 
+_GAUGE: Final = Instrument.TANK_GAUGE
 _PLACES: Final = (Instrument.FLOW_METER, *WATCHERS)
 
 
@@ -57,7 +58,9 @@ def check_intervals(
         )
     limits = limits_of(rules, claim.kind, line.process)
     for interval in claim.intervals:
-        for kind in _PLACES:
+        # A line needs no gauge; but one that was ever heard is heard.
+        gauged = any(part.instrument is _GAUGE and _duty(part) for part in parts)
+        for kind in (*_PLACES, _GAUGE) if gauged else _PLACES:
             placed = [part for part in parts if part.instrument is kind]
             judged = kind is not Instrument.HOLD_THERMOMETER or (
                 line.process is HeatProcess.CONTINUOUS
@@ -118,7 +121,8 @@ def _check_watched(
 ) -> None:
     """Raise unless devices in force, none of them silent, saw all of an interval."""
     unseen = UnwatchedInterval(kind=kind, from_ms=interval.from_ms, to_ms=interval.to_ms)
-    spans = []
+    # Before a gauge came to the line, and after the last left, nobody misses one.
+    spans = [(interval.from_ms, interval.to_ms)] if kind is _GAUGE else []
     for part in placed:
         if (duty := _duty(part)) is None:
             continue
@@ -151,7 +155,7 @@ def _check_samples(part: DevicePart, interval: Interval, limits: Limits) -> None
         for (since_ms, was), (until_ms, value) in itertools.pairwise(shown.samples()):
             if since_ms >= end or until_ms <= begin:
                 continue
-            if until_ms - since_ms > WATCH_GAP_MS:
+            if until_ms - since_ms > longest_gap_ms(part.instrument):
                 raise UnwatchedInterval(kind=part.instrument, from_ms=since_ms, to_ms=until_ms)
             for at_ms, measured in ((since_ms, was), (until_ms, value)):
                 if not limits.allow(part.instrument, measured):

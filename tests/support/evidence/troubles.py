@@ -23,6 +23,7 @@ KINDS = (
     Instrument.HOLD_THERMOMETER,
     Instrument.OUTLET_THERMOMETER,
     Instrument.DIVERSION_VALVE,
+    Instrument.TANK_GAUGE,
 )
 
 
@@ -41,7 +42,7 @@ troubles = st.lists(
         Trouble,
         st.integers(0, len(KINDS) - 1),
         st.integers(0, LENGTH_MS),
-        st.sampled_from([0, 500, 1_900, 2_100, 4_000, 12_000, 30_000]),
+        st.sampled_from([0, 500, 1_900, 2_100, 4_000, 12_000, 30_000, 95_000]),
         st.booleans(),
     ),
     max_size=5,

@@ -2,10 +2,11 @@
 
 from msgspec.structs import replace
 
-from ledger.params import DAY_MS
+from ledger.params import DAY_MS, MARGIN_MS
 from ledger.state.lines import TankLines
-from ledger.state.tables import LINES, MILK_TANKS, TANK_LINES
+from ledger.state.tables import DEVICES, LINES, MILK_TANKS, TANK_LINES
 from ledger.types.evidence import Instrument
+from ledger.types.reading import sign_reading
 from tests.support.ledger.dairy import bill
 from tests.support.ledger.window import PLACES, START_MS, WindowTown, with_device
 
@@ -65,16 +66,33 @@ def test_a_level_waits_for_the_other_lines_of_the_tank():
     assert town.tank.gauge_value_units == bill(10_000) - bill(500)
 
 
-def test_a_level_is_told_a_day_later_at_the_latest():
+def test_nothing_counts_while_the_gauge_is_silent():
     town = Gauged()
     assert town.mint(town.claim(100)) == ""
-    silent = with_device(town.claim(200), town.gauge(), silent=True)
-    day = silent.to_ms // DAY_MS
-    town.change(gauge_day=day - 2)
+    claim = town.claim(200)
+    silent = with_device(claim, town.gauge(), silent=True)
     assert town.mint(silent) == "unwatched_interval"
-    town.change(gauge_day=day - 1)
-    assert town.mint(silent) == ""
+    last_ms = next(d.end for d in claim.devices if d.device == town.gauge()).reading().last_ms
+    only = replace(claim.intervals[0], to_ms=last_ms - MARGIN_MS, steps=1)
+    fewer = {"counted_steps": 1, "lost_steps": claim.counted_steps - 1, "units": 1_000}
+    assert town.mint(replace(silent, intervals=(only,), **fewer)) == ""
     assert town.tank.gauge_pending_units == bill(100)
+
+
+def test_a_gauge_that_is_stopped_or_tells_too_seldom_lets_nothing_count():
+    town = Gauged()
+    claim, key = town.claim(100), town.gauge()
+    device = DEVICES.get(town.state, key)
+    DEVICES.put(town.state, replace(device, stopped_ms=START_MS + 50_000), key)
+    assert town.mint(claim) == "unwatched_interval"
+    DEVICES.put(town.state, device, key)
+    end = next(each.end for each in claim.devices if each.device == key).reading()
+    for gap_ms, code in ((90_001, "unwatched_interval"), (90_000, "")):
+        last_ms = end.t0_ms + end.samples[-1][0]
+        samples = ((0, 10_000_000), (gap_ms, 10_000_000))
+        rare = replace(end, t0_ms=last_ms - gap_ms, samples=samples)
+        shown = sign_reading(rare, town.dairy.chain_id, town.line.of(GAUGE).key)
+        assert town.mint(with_device(claim, key, end=shown, worst=None)) == code
 
 
 def test_a_line_without_a_gauge_tells_of_its_flow_if_its_tank_has_one():
