@@ -105,7 +105,8 @@ def test_a_word_counts_with_enough_at_stake(town):
     PARAMETERS.put(town.state, replace(rules, doubt=least))
     assert attestor_stands(town.state, key("attestor-0").public)
     assert not attestor_stands(town.state, key("attestor-3").public)
-    town.refute(HOLD, town.envelope(HOLD, INSIDE_MS, 60_000))
+    cold = town.envelope(HOLD, INSIDE_MS, 60_000)
+    town.refute(HOLD, cold, place=town.place(cold))
     assert not attestor_stands(town.state, key("attestor-0").public)
 
 

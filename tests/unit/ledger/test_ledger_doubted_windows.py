@@ -7,11 +7,12 @@ from ledger.errors.doubt import NothingRefuted, UnclaimedReading
 from ledger.invariants import audit
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import address_of
+from ledger.primitives.merkle import merkle_path, merkle_root
 from ledger.rules.context import Call
 from ledger.rules.refuting import check_refutation
 from ledger.state.names import question_name
 from ledger.state.tables import ATTESTOR_BONDS, DOUBTED, DOUBTS, LOTS, PROVEN, QUESTIONS, parameters
-from ledger.types.doubt import AskEvidence, RefuteLot, ShowEvidence
+from ledger.types.doubt import AskEvidence, ReadingPlace, RefuteLot, ShowEvidence
 from ledger.types.evidence import Instrument
 from ledger.types.milk import PostBond
 from ledger.types.window import ReleaseShare
@@ -24,17 +25,32 @@ HOLD = Instrument.HOLD_THERMOMETER
 SECONDS = 120
 
 
-@pytest.fixture
-def town():
+def measured():
+    """A town whose attestors have bonds, and whose line has run well, as far as anyone is shown."""
     names = [f"attestor-{i}" for i in range(4)]
     town = WindowTown(dairy=Dairy(balances=PURSES | dict.fromkeys(names, bill(60))))
     for signer in town.dairy.attestor_keys:
         assert town.do(signer, PostBond(bill(50))) == ""
     town.run(SECONDS)
-    claim = town.claim()
+    return town
+
+
+def minted(town, **changes):
+    """Mint the town's window, attested whatever is in it."""
+    claim = town.claim(**changes)
     assert town.mint(claim) == ""
     town.lot = claim.lot_id()
     return town
+
+
+@pytest.fixture
+def town():
+    return minted(measured())
+
+
+def bonds(town):
+    addresses = [address_of(signer.public) for signer in town.dairy.attestor_keys]
+    return {ATTESTOR_BONDS.get(town.state, address).bond_units for address in addresses}
 
 
 def truth_of(town, kind, bad):
@@ -55,18 +71,32 @@ def test_nothing_that_the_window_showed_refutes_it(town):
                 check_refutation(town.state, call, body)
 
 
-def test_a_window_that_hid_a_cold_reading_is_void_and_who_signed_it_pays(town):
+def test_a_window_that_hid_a_cold_reading_is_void_and_costs_nobody_who_was_shown_another(town):
     cold, device = truth_of(town, HOLD, {50: 60_000})[0], town.line.of(HOLD).public
     assert town.do("alice", RefuteLot(town.lot, 0, device, (cold,))) == ""
     lot, proven = LOTS.get(town.state, town.lot), PROVEN.get(town.state, town.lot)
     assert proven.intervals[0].void
     assert lot.false_units == lot.units
     assert (lot.remaining_units, proven.locked_units) == (0, 0)
-    for signer in town.dairy.attestor_keys:
-        held = ATTESTOR_BONDS.get(town.state, address_of(signer.public))
-        assert held.bond_units == bill(40)
-        assert held.liable_until_ms == proven.contestable_until_ms
+    assert bonds(town) == {bill(50)}
     town.close()
+
+
+def test_who_signed_for_a_window_whose_root_has_a_cold_reading_pays():
+    town = measured()
+    cold, device = truth_of(town, HOLD, {50: 60_000})[0], town.line.of(HOLD).public
+    leaves = [cold.digest(), *([b"other"] * (town.claim().readings_count - 1))]
+    minted(town, readings_root=merkle_root(leaves))
+    place = ReadingPlace(0, tuple(merkle_path(leaves, 0)))
+    assert town.do("alice", RefuteLot(town.lot, 0, device, (cold,), place)) == ""
+    assert bonds(town) == {bill(40)}
+    town.close()
+
+
+def test_bonds_answer_for_a_window_for_as_long_as_it_is_contestable(town):
+    until_ms = PROVEN.get(town.state, town.lot).contestable_until_ms
+    address = address_of(town.dairy.attestor_keys[0].public)
+    assert ATTESTOR_BONDS.get(town.state, address).liable_until_ms == until_ms
 
 
 def test_every_reading_that_the_window_claimed_can_be_asked_for_and_shown(town):
