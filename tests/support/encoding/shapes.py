@@ -31,7 +31,7 @@ from ledger.state.records import LotStatus, Reason
 from ledger.state.table import Table
 from ledger.state.tanks import MeterGap, MeterPoint, Portion
 from ledger.types import block, evidence, mandate, market, milk, reading, registry, votes, window
-from ledger.types.doubt import DoubtBody
+from ledger.types.doubt import DoubtBody, ReadingPlace
 from ledger.types.governance import GovernanceBody
 from ledger.types.line import LineBody
 from ledger.types.price import PriceBody
@@ -94,6 +94,7 @@ WITHIN: Final[Kinds] = (
     window.Interval,
     window.DeviceWindow,
     window.WindowAttestation,
+    ReadingPlace,
     votes.SignedVote,
 )
 BLOCKS: Final[Kinds] = (block.Block, block.Header, block.Receipt, Seat)
