@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from iot_minting.errors import MintFault, Misconfigured
+from iot_minting.gateway.archive import Archive
 from iot_minting.gateway.broker import run_broker
 from iot_minting.gateway.config import prepare, read_config
+from iot_minting.gateway.letters import Letters, LetterState, What
 from iot_minting.gateway.store import STORE_NAME, Store
 from ledger.errors.base import LedgerFault
 from ledger.primitives.amounts import Units, format_bill
@@ -108,9 +110,37 @@ def status(home: Home, *, as_json: AsJson = False) -> None:
             }
             for run in store.runs(10)
         ],
+        **_second_law(home / STORE_NAME),
     }
     store.close()
     _show(answer, as_json=as_json)
+
+
+def _second_law(path: Path) -> dict[str, object]:
+    """Tell what the second law's archive and letters hold."""
+    archive, letters = Archive(path), Letters(path)
+    totals = letters.totals()
+    units = totals.get((What.WINDOW.value, LetterState.FINAL.value), (0, 0))[1]
+    told: dict[str, object] = {
+        "envelopes_archived": archive.envelope_count(),
+        "letters": {f"{what} {state}": count for (what, state), (count, _) in totals.items()},
+        "windows_litres": format_bill(Units(units)),
+        "latest_letters": [
+            {
+                "what": each.what.value,
+                "who": each.subject.hex(),
+                "state": each.state.value,
+                "litres": format_bill(Units(each.units)),
+                "height": each.height,
+                "detail": each.detail,
+                "made": _time(each.made_ms),
+            }
+            for each in letters.latest(10)
+        ],
+    }
+    archive.close()
+    letters.close()
+    return told
 
 
 @app.command()

@@ -39,7 +39,7 @@ STILL_MS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Meter:
+class FarmMeter:
     """A farm's meter as final blocks have it.
 
     - `force`, `consent`: when it is calibrated and not stopped, when its farm lets its milk go to
@@ -81,18 +81,18 @@ class CollectRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class MeterCollection:
     """What is brought next of a meter."""
 
-    meter: Meter
+    meter: FarmMeter
     first: Envelope
     last: Envelope
     units: int
 
 
 def plan_collection(
-    meter: Meter, pieces: Sequence[Piece], rules: CollectRules, *, due: bool
-) -> Collection | None:
+    meter: FarmMeter, pieces: Sequence[Piece], rules: CollectRules, *, due: bool
+) -> MeterCollection | None:
     """Give what to bring of a meter now, from its envelopes after all that is collected, in order.
 
     A stretch that may grow yet waits until it is `due`.
@@ -108,11 +108,11 @@ def plan_collection(
             units = _worth(meter, run, rules)
             ended = closed or stretch.before is not None
             if units is not None and (due or ended):
-                return Collection(meter, run[0].envelope, run[-1].envelope, units)
+                return MeterCollection(meter, run[0].envelope, run[-1].envelope, units)
     return None
 
 
-def why_not(meter: Meter, pieces: Sequence[Piece]) -> str:
+def why_not(meter: FarmMeter, pieces: Sequence[Piece]) -> str:
     """Say why a meter's latest reading can't be collected; empty if it can."""
     if not pieces:
         return ""
@@ -127,7 +127,7 @@ def why_not(meter: Meter, pieces: Sequence[Piece]) -> str:
 
 
 def _runs(
-    meter: Meter, pieces: Sequence[Piece], rules: CollectRules
+    meter: FarmMeter, pieces: Sequence[Piece], rules: CollectRules
 ) -> Iterator[tuple[list[Piece], bool]]:
     """Part pieces into the longest runs that one collection may show; tell which can't grow."""
     run: list[Piece] = []
@@ -167,7 +167,7 @@ def flow_starts(pieces: Sequence[Piece]) -> list[int]:
     return starts
 
 
-def _fits(meter: Meter, piece: Piece, rules: CollectRules) -> bool:
+def _fits(meter: FarmMeter, piece: Piece, rules: CollectRules) -> bool:
     start_ms, _ = piece.start()
     return (
         _is_total(piece.reading)
@@ -205,7 +205,7 @@ def _joins(run: Sequence[Piece], piece: Piece) -> bool:
     )
 
 
-def _worth(meter: Meter, run: Sequence[Piece], rules: CollectRules) -> int | None:
+def _worth(meter: FarmMeter, run: Sequence[Piece], rules: CollectRules) -> int | None:
     """Give what a run brings, None for what the law would not take (yet)."""
     unit, (start_ms, value) = Unit(run[0].reading.unit), run[0].start()
     counted = exact_volume(unit, run[-1].last_value - value, rules.density_mg_per_l)

@@ -14,7 +14,7 @@ again. Any cutting of the same readings counts the same steps; what is chosen he
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from iot_minting.gateway.drawing import Drawing, Milk
+from iot_minting.gateway.drawing import Drawing, TankMilk
 from iot_minting.gateway.pieces import Piece
 from ledger.errors.bundle import BundleFault, UnreportedTamper
 from ledger.evidence import Bundle, LineFacts, claim_window, reach, trim_bundle
@@ -29,7 +29,7 @@ Pieces = Mapping[PublicKey, Sequence[Piece]]
 
 
 @dataclass(frozen=True, slots=True)
-class CutRules:
+class WindowRules:
     """When a window is cut."""
 
     kind: MilkKind
@@ -48,13 +48,13 @@ class LineNow:
 
     facts: LineFacts
     pieces: Pieces
-    tank: Sequence[Milk]
+    tank: Sequence[TankMilk]
     quiet_ms: Mapping[PublicKey, int]
     short_ms: int
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class CutWindow:
     """A claim, and exactly the envelopes behind it."""
 
     claim: WindowClaim
@@ -77,7 +77,7 @@ class Tampering:
     envelope: Envelope
 
 
-def cut_window(now: LineNow, rules: CutRules) -> Cut | Wait | Tampering:
+def cut_window(now: LineNow, rules: WindowRules) -> CutWindow | Wait | Tampering:
     """Decide on a line's next window."""
     facts = now.facts
     bundle, forced = _bundle(now)
@@ -98,8 +98,8 @@ def cut_window(now: LineNow, rules: CutRules) -> Cut | Wait | Tampering:
 
 
 def _claim(
-    now: LineNow, rules: CutRules, bundle: Bundle, silent: Set[PublicKey], to_ms: int
-) -> Cut | Wait:
+    now: LineNow, rules: WindowRules, bundle: Bundle, silent: Set[PublicKey], to_ms: int
+) -> CutWindow | Wait:
     facts = now.facts
     while True:
         drawing = Drawing(now.tank)
@@ -109,7 +109,7 @@ def _claim(
             return Wait("short_tank", why, short=True)
         fits = len(claim.intervals) <= INTERVALS_MAX
         if fits and claim.readings_count <= rules.envelopes_max:
-            return Cut(claim, trim_bundle(facts, bundle, claim))
+            return CutWindow(claim, trim_bundle(facts, bundle, claim))
         earlier_ms = _flow_sample_by(facts, bundle, (facts.line.through_ms + to_ms) // 2)
         if earlier_ms is None:
             return Wait("too_large", f"no window of {claim.readings_count} envelopes can be shown")
@@ -144,7 +144,7 @@ def _unbroken(pieces: Sequence[Piece]) -> Sequence[Piece]:
     return pieces
 
 
-def _silent(now: LineNow, rules: CutRules, bundle: Bundle) -> frozenset[PublicKey]:
+def _silent(now: LineNow, rules: WindowRules, bundle: Bundle) -> frozenset[PublicKey]:
     """Name the devices that the window is not kept waiting for: none if all of them are quiet."""
     facts = now.facts
     expected = {

@@ -13,7 +13,7 @@ from ledger.types.window import Interval
 
 
 @dataclass(frozen=True, slots=True)
-class Milk:
+class TankMilk:
     """A portion of milk in the tank: from when to when it was metered, and what is left of it."""
 
     first_ms: int
@@ -24,7 +24,7 @@ class Milk:
 class Drawing:
     """Draws a window's milk from a tank. `missing_units` is what counted and had no milk."""
 
-    def __init__(self, tank: Sequence[Milk]) -> None:
+    def __init__(self, tank: Sequence[TankMilk]) -> None:
         self._tank = tank
         self.missing_units = 0
 
@@ -46,7 +46,7 @@ class Drawing:
 class _Draw:
     """One pass over a window's steps."""
 
-    def __init__(self, window: JudgedWindow, tank: Sequence[Milk]) -> None:
+    def __init__(self, window: JudgedWindow, tank: Sequence[TankMilk]) -> None:
         self._window = window
         oldest_ms = window.to_ms - window.facts.rules.collection_age_ms_max
         fresh = [milk for milk in tank if milk.first_ms >= oldest_ms]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from iot_minting.gateway.collecting import Meter
-from iot_minting.gateway.drawing import Milk
+from iot_minting.gateway.collecting import FarmMeter
+from iot_minting.gateway.drawing import TankMilk
 from ledger.evidence import LineFacts
 from ledger.params import Parameters
 from ledger.primitives.hashing import Hash
@@ -23,6 +23,6 @@ class ChainFacts:
     time_ms: int
     rules: Parameters
     lines: Mapping[Hash, LineFacts]
-    tanks: Mapping[Hash, Sequence[Milk]]
-    meters: Mapping[PublicKey, Meter]
+    tanks: Mapping[Hash, Sequence[TankMilk]]
+    meters: Mapping[PublicKey, FarmMeter]
     attestors: tuple[PublicKey, ...]

@@ -12,8 +12,8 @@ import structlog
 
 from iot_minting.even_clock import steady_ms
 from iot_minting.gateway.chain import Chain
-from iot_minting.gateway.collecting import Meter
-from iot_minting.gateway.drawing import Milk
+from iot_minting.gateway.collecting import FarmMeter
+from iot_minting.gateway.drawing import TankMilk
 from iot_minting.gateway.facts import ChainFacts
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.views import read_meter, read_tank
@@ -86,8 +86,8 @@ class Following:
         self._asked_ms = 0
         self._stale_meters: set[PublicKey] = set()
         self._lines: dict[Hash, LineFacts] = {}
-        self._tanks: dict[Hash, tuple[Milk, ...]] = {}
-        self._meters: dict[PublicKey, Meter] = {}
+        self._tanks: dict[Hash, tuple[TankMilk, ...]] = {}
+        self._meters: dict[PublicKey, FarmMeter] = {}
         self._stopped_ms: dict[PublicKey, int] = {}
         self._attestors: tuple[PublicKey, ...] = ()
 

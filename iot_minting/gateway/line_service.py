@@ -18,19 +18,19 @@ from iot_minting.even_clock import EvenClock, steady_ms
 from iot_minting.gateway import metrics
 from iot_minting.gateway.archive import Archive
 from iot_minting.gateway.chain import Chain
-from iot_minting.gateway.collecting import Collection
+from iot_minting.gateway.collecting import MeterCollection
 from iot_minting.gateway.config import MintConfig, MintKeys
-from iot_minting.gateway.cutting import Cut, CutRules
+from iot_minting.gateway.cutting import CutWindow, WindowRules
 from iot_minting.gateway.facts import ChainFacts
 from iot_minting.gateway.following import Following, TankNames
 from iot_minting.gateway.ingest import Ingest
 from iot_minting.gateway.letters import Draft, Letter, Letters, LetterState, What
 from iot_minting.gateway.linking import LinkJudge
-from iot_minting.gateway.minting import Action, Claim, MinterCore, Report, Waits
+from iot_minting.gateway.minting import Action, Claim, MinterCore, ReportTampering, Waits
 from iot_minting.gateway.pieces import done_with
 from iot_minting.gateway.posting import Post
 from iot_minting.gateway.registry import find_registrations
-from iot_minting.gateway.shelf import Shelf
+from iot_minting.gateway.shelf import PieceShelf
 from iot_minting.gateway.starting import bind_chain, load_registry, subscribe
 from iot_minting.gateway.store import STORE_NAME, Store
 from iot_minting.gateway.telling import Teller
@@ -56,7 +56,7 @@ TANK_META: Final = "tank:"
 
 log = structlog.get_logger("mint")
 
-AskAttestors = Callable[[Cut, ChainFacts, int], Awaitable[Asked]]
+AskAttestors = Callable[[CutWindow, ChainFacts, int], Awaitable[Asked]]
 """Asks for a window's attestations, and how many are needed."""
 
 
@@ -74,42 +74,39 @@ class LineService:
     ) -> None:
         path = home / STORE_NAME
         self._config, self._genesis = config, genesis
-        self._mmu = address_of(keys.mmu.public)
+        self._mmu, self._rules = address_of(keys.mmu.public), genesis.parameters
         self._store = Store(path)
         bind_chain(self._store, genesis)
         self._registry = load_registry(self._store, genesis)
         self._archive, self._letters = Archive(path), Letters(path)
-        self._shelf, self._teller, self._clock = Shelf(self._archive), Teller(), EvenClock()
+        self._shelf, self._teller, self._clock = PieceShelf(self._archive), Teller(), EvenClock()
         self._chain = chain or Chain.of_urls(config.node_urls)
         self._ask = ask_attestors or self._ask_by_http
-        self._following = Following(
-            self._chain,
-            self._registry,
-            genesis.parameters,
-            self._mmu,
-            TankNames(genesis, self._tank_names(), self._keep_tank_name),
-            {each.meter: each.tank for each in config.meter_tanks},
-        )
-        self._core = MinterCore(
-            CutRules(
-                config.milk_kind, config.window_ms, config.silence_ms, config.window_envelopes_max
-            ),
-            config.collect_ms,
-            self._clock.now_ms(),
-        )
+        self._following = self._make_following()
+        self._core = MinterCore(_window_rules(config), config.collect_ms, self._clock.now_ms())
         self._post = Post(
             self._letters, self._chain, genesis.chain_id, keys.mmu, config.valid_blocks
         )
         self._subscription = subscribe(config, keys, self._clock)
-        kept = Archive(path)
-        judge = LinkJudge(genesis.chain_id, self._registry, kept, kept.ends(), self._following.tip)
-        self._ingest = Ingest(
-            genesis.chain_id, keys.ingest, judge, kept, self._subscription, self._clock
-        )
-        self._rules = genesis.parameters
+        self._ingest = self._make_ingest(path, keys)
         self._asking: dict[Hash, asyncio.Task[None]] = {}
         self._floor = 0
         """No facts before this height are acted by: what is final there changed them."""
+
+    def _make_following(self) -> Following:
+        return Following(
+            self._chain,
+            self._registry,
+            self._genesis.parameters,
+            self._mmu,
+            TankNames(self._genesis, self._tank_names(), self._keep_tank_name),
+            {each.meter: each.tank for each in self._config.meter_tanks},
+        )
+
+    def _make_ingest(self, path: Path, keys: MintKeys) -> Ingest:
+        kept, chain_id = Archive(path), self._genesis.chain_id
+        judge = LinkJudge(chain_id, self._registry, kept, kept.ends(), self._following.tip)
+        return Ingest(chain_id, keys.ingest, judge, kept, self._subscription, self._clock)
 
     def _tank_names(self) -> dict[Hash, str]:
         return {
@@ -189,12 +186,12 @@ class LineService:
 
     def _do(self, action: Action, facts: ChainFacts, group: asyncio.TaskGroup) -> None:
         match action:
-            case Collection(meter=meter, first=first, last=last, units=units):
+            case MeterCollection(meter=meter, first=first, last=last, units=units):
                 body = CollectMilk(
                     self._mmu, meter.plant, meter.tank, meter.key, Units(units), first, last
                 )
                 self._write(meter.key, What.COLLECTION, encode(body), units)
-            case Report(device=device, envelope=envelope):
+            case ReportTampering(device=device, envelope=envelope):
                 log.error("device reports tampering", device=device.hex())
                 self._write(device, What.TAMPERING, encode(ReportTamper(envelope)), 0)
             case Claim(line=line, cut=cut):
@@ -203,7 +200,7 @@ class LineService:
     def _write(self, subject: bytes, what: What, body: bytes, units: int) -> None:
         self._letters.write(Draft(subject, what, body, units, self._clock.now_ms()))
 
-    async def _attest(self, line: Hash, cut: Cut, facts: ChainFacts) -> None:
+    async def _attest(self, line: Hash, cut: CutWindow, facts: ChainFacts) -> None:
         """Have a window attested; write its letter, or let the line pause."""
         claim, needed = cut.claim, max(1, attestor_quorum(len(facts.attestors)))
         try:
@@ -233,7 +230,7 @@ class LineService:
             silent=[f"{key.hex()[:16]}: {why}" for key, why in asked.silent.items()],
         )
 
-    async def _ask_by_http(self, cut: Cut, facts: ChainFacts, needed: int) -> Asked:
+    async def _ask_by_http(self, cut: CutWindow, facts: ChainFacts, needed: int) -> Asked:
         urls = {PublicKey(bytes.fromhex(each.key)): each.url for each in self._config.attestors}
         known = {key: url for key, url in urls.items() if key in facts.attestors}
         return await ask(
@@ -286,3 +283,9 @@ class LineService:
             metrics.LETTERS.labels(what, state).set(count)
         minted = totals.get((What.WINDOW.value, LetterState.FINAL.value), (0, 0))[1]
         metrics.MINTED_LITRES.set(minted / UNITS_PER_BILL)
+
+
+def _window_rules(config: MintConfig) -> WindowRules:
+    return WindowRules(
+        config.milk_kind, config.window_ms, config.silence_ms, config.window_envelopes_max
+    )

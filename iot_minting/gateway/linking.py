@@ -80,7 +80,7 @@ class _Chain:
             self.recent.popitem(last=False)
 
 
-class Shelf(Protocol):
+class KnownChains(Protocol):
     """What is stored of devices' chains."""
 
     def digest_of(self, device: PublicKey, boot: int, seq: int) -> Hash | None:
@@ -103,7 +103,7 @@ class LinkJudge:
         self,
         chain_id: Hash,
         registry: Registry,
-        shelf: Shelf,
+        shelf: KnownChains,
         ends: Iterable[ChainEnd] = (),
         tip: FindTip = lambda device: None,
     ) -> None:

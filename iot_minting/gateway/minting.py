@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from iot_minting.gateway.collecting import (
-    Collection,
     CollectRules,
-    Meter,
+    FarmMeter,
+    MeterCollection,
     flow_starts,
     plan_collection,
     why_not,
 )
-from iot_minting.gateway.cutting import Cut, CutRules, LineNow, Tampering, Wait, cut_window
+from iot_minting.gateway.cutting import CutWindow, LineNow, Tampering, Wait, WindowRules, cut_window
 from iot_minting.gateway.facts import ChainFacts
 from iot_minting.gateway.pieces import Piece, done_with
 from ledger.evidence import LineFacts
@@ -43,11 +43,11 @@ class Claim:
     """Have a window attested, and bring it onto the chain."""
 
     line: Hash
-    cut: Cut
+    cut: CutWindow
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportTampering:
     """Tell the chain that a device says that it was tampered with."""
 
     device: PublicKey
@@ -63,7 +63,7 @@ class Waits:
     detail: str
 
 
-Action = Collection | Claim | Report | Waits
+Action = MeterCollection | Claim | ReportTampering | Waits
 
 FindPieces = Callable[[PublicKey, tuple[int, int], int], list[Piece]]
 """Gives a device's pieces after a number that did not end before a time."""
@@ -82,7 +82,7 @@ class _Pace:
 class MinterCore:
     """Decides for all lines and meters of one MMU. `started_ms`: since when it listens."""
 
-    cut: CutRules
+    cut: WindowRules
     collect_ms: int
     started_ms: int
     _paces: dict[bytes, _Pace] = field(default_factory=dict)
@@ -130,7 +130,7 @@ class MinterCore:
         self,
         now_ms: int,
         facts: ChainFacts,
-        meter: Meter,
+        meter: FarmMeter,
         pieces: FindPieces,
         arrival: LastArrival,
     ) -> list[Action]:
@@ -198,15 +198,17 @@ class MinterCore:
             now_ms - self._short_ms.get(name, now_ms),
         )
         match cut_window(now, self.cut):
-            case Cut() as cut if cut.claim.to_ms > facts.time_ms + facts.rules.clock_skew_ms_max:
+            case CutWindow() as cut if (
+                cut.claim.to_ms > facts.time_ms + facts.rules.clock_skew_ms_max
+            ):
                 return [Waits(_named(line), "future", "its instruments are ahead of the chain")]
-            case Cut() as cut:
+            case CutWindow() as cut:
                 self._short_ms.pop(name, None)
                 return [Claim(name, cut)]
             case Tampering(envelope=envelope):
                 device = PublicKey(envelope.reading().device)
                 may = self._may_go(device, now_ms, busy)
-                return [Report(device, envelope)] if may else []
+                return [ReportTampering(device, envelope)] if may else []
             case Wait() as wait:
                 if wait.short:
                     self._short_ms.setdefault(name, now_ms)

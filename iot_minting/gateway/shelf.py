@@ -14,7 +14,7 @@ PIECES_MAX: Final = 20_000
 """Envelopes of one device that are at hand; later ones are read as the chain goes on."""
 
 
-class Shelf:
+class PieceShelf:
     """Each device's pieces after a number that only goes up."""
 
     def __init__(self, archive: Archive) -> None:

@@ -6,8 +6,8 @@ Pure. Records come in their canonical bytes; one that can't be read is a node's 
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from iot_minting.gateway.collecting import Meter, Stretch, consent_spans
-from iot_minting.gateway.drawing import Milk
+from iot_minting.gateway.collecting import FarmMeter, Stretch, consent_spans
+from iot_minting.gateway.drawing import TankMilk
 from iot_minting.gateway.pieces import BEGINNING
 from ledger.evidence.windows import force_spans
 from ledger.params import DAY_MS
@@ -31,13 +31,13 @@ def read_device(view: DeviceView) -> Device:
 
 def read_meter(
     view: DeviceView, permits: Sequence[PermitView], mmu: Address, tank: str, time_ms: int
-) -> Meter:
+) -> FarmMeter:
     """Read a farm's meter, and what its farm permits an MMU."""
     device = read_device(view)
     held = {each.meter: decode(each.record, Permit, RECORD_BYTES_MAX) for each in permits}
     own, shared = held.get(view.key), held.get(PublicKey(ZERO_HASH))
     in_force = own or shared
-    return Meter(
+    return FarmMeter(
         key=view.key,
         farm=Address(device.operator),
         plant=device.plant,
@@ -50,10 +50,12 @@ def read_meter(
     )
 
 
-def read_tank(view: MilkTankView, is_void: Callable[[PublicKey, int], bool]) -> tuple[Milk, ...]:
+def read_tank(
+    view: MilkTankView, is_void: Callable[[PublicKey, int], bool]
+) -> tuple[TankMilk, ...]:
     """Read what a tank may give; `is_void` tells whether a device was stopped at a time."""
     return tuple(
-        Milk(each.first_ms, each.last_ms, each.units)
+        TankMilk(each.first_ms, each.last_ms, each.units)
         for each in view.portions
         if not is_void(each.device, each.last_ms)
     )

@@ -5,14 +5,14 @@ keeps no books but `counted` and `collected`. What is under test is the gateway'
 """
 
 from iot_minting.gateway.archive import Archive
-from iot_minting.gateway.collecting import Collection, Meter, Stretch
-from iot_minting.gateway.cutting import CutRules
-from iot_minting.gateway.drawing import Milk
+from iot_minting.gateway.collecting import FarmMeter, MeterCollection, Stretch
+from iot_minting.gateway.cutting import WindowRules
+from iot_minting.gateway.drawing import TankMilk
 from iot_minting.gateway.facts import ChainFacts
 from iot_minting.gateway.linking import LinkJudge
-from iot_minting.gateway.minting import Claim, MinterCore, Report, Waits
+from iot_minting.gateway.minting import Claim, MinterCore, ReportTampering, Waits
 from iot_minting.gateway.registry import Registry
-from iot_minting.gateway.shelf import Shelf
+from iot_minting.gateway.shelf import PieceShelf
 from iot_minting.gateway.types import RegisteredDevice
 from iot_minting.wire.topics import readings_topic
 from ledger.evidence import check_window
@@ -34,9 +34,9 @@ class ModelPlant:
     def __init__(self, path, *, window_ms=20_000, collect_ms=5_000, tank_units=10**12):
         self.rig = LineRig()
         self.meter = DeviceRig(key("model meter"), Instrument.MILK_METER)
-        self.cut = CutRules(MilkKind.WHOLE, window_ms, 600_000, 10_000)
+        self.cut = WindowRules(MilkKind.WHOLE, window_ms, 600_000, 10_000)
         self.collect_ms = collect_ms
-        self.tank = [Milk(START_MS - HOUR_MS, START_MS, tank_units)]
+        self.tank = [TankMilk(START_MS - HOUR_MS, START_MS, tank_units)]
         self.used = (-1, -1)
         self.counted = self.collected = self.reported = 0
         self.refuse = lambda action: False
@@ -57,7 +57,7 @@ class ModelPlant:
             RegisteredDevice(each.public, each.instrument, PLANT, MMU, 0) for each in self.devices
         )
         self.judge = LinkJudge(CHAIN, registry, self.archive, self.archive.ends())
-        self.shelf = Shelf(self.archive)
+        self.shelf = PieceShelf(self.archive)
         self.core = MinterCore(self.cut, self.collect_ms, START_MS)
 
     def deliver(self, envelope):
@@ -67,7 +67,7 @@ class ModelPlant:
 
     def facts(self, now_ms):
         line = self.rig.facts
-        meter = Meter(
+        meter = FarmMeter(
             self.meter.public,
             address_of(key("farm").public),
             PLANT,
@@ -108,7 +108,7 @@ class ModelPlant:
 
     def _apply(self, action):
         match action:
-            case Collection(last=last, units=units):
+            case MeterCollection(last=last, units=units):
                 reading = last.reading()
                 self.used = (reading.boot, reading.seq)
                 self.collected += units
@@ -116,7 +116,7 @@ class ModelPlant:
                 check_window(self.rig.facts, cut.claim, cut.bundle)
                 self.rig.accept(cut.claim)
                 self.counted += cut.claim.counted_steps
-            case Report():
+            case ReportTampering():
                 self.reported += 1
             case Waits():
                 self.waits.append(action)

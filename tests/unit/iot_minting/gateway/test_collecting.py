@@ -6,7 +6,7 @@ import pytest
 
 from iot_minting.gateway.collecting import (
     CollectRules,
-    Meter,
+    FarmMeter,
     Stretch,
     consent_spans,
     flow_starts,
@@ -43,7 +43,7 @@ def a_meter(**changes):
         "open": (Stretch((-1, -1), None),),
         **changes,
     }
-    return Meter(**fields)
+    return FarmMeter(**fields)
 
 
 class Milking:

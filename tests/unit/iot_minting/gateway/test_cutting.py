@@ -2,8 +2,8 @@
 
 import pytest
 
-from iot_minting.gateway.cutting import Cut, CutRules, LineNow, Tampering, cut_window
-from iot_minting.gateway.drawing import Milk
+from iot_minting.gateway.cutting import CutWindow, LineNow, Tampering, WindowRules, cut_window
+from iot_minting.gateway.drawing import TankMilk
 from iot_minting.gateway.pieces import Piece
 from ledger.evidence import check_window
 from ledger.params import HOUR_MS, MARGIN_MS
@@ -12,8 +12,8 @@ from tests.support.evidence.rig import START_MS, LineRig, good_value
 
 LITRE = 1_000_000
 MINUTE = 60_000
-PLENTY = (Milk(START_MS - HOUR_MS, START_MS, 10**12),)
-RULES = CutRules(MilkKind.WHOLE, MINUTE, 5 * MINUTE, 10_000)
+PLENTY = (TankMilk(START_MS - HOUR_MS, START_MS, 10**12),)
+RULES = WindowRules(MilkKind.WHOLE, MINUTE, 5 * MINUTE, 10_000)
 FLOW, HOLD = Instrument.FLOW_METER, Instrument.HOLD_THERMOMETER
 
 
@@ -23,7 +23,7 @@ def look(rig, rules=RULES, tank=PLENTY, *, quiet=(), short_ms=0):
     }
     quiet_ms = {rig.of(kind).public: rules.silence_ms for kind in quiet}
     found = cut_window(LineNow(rig.facts, pieces, tank, quiet_ms, short_ms), rules)
-    if isinstance(found, Cut):
+    if isinstance(found, CutWindow):
         check_window(rig.facts, found.claim, found.bundle)
     return found
 
@@ -31,7 +31,7 @@ def look(rig, rules=RULES, tank=PLENTY, *, quiet=(), short_ms=0):
 def drain(rig, rules=RULES, **how):
     """Claim window after window; give the claims."""
     claims = []
-    while isinstance(found := look(rig, rules, **how), Cut):
+    while isinstance(found := look(rig, rules, **how), CutWindow):
         claims.append(found.claim)
         rig.accept(found.claim)
     return claims
@@ -52,15 +52,15 @@ def test_a_window_is_cut_once_it_is_long_enough_and_heard_past_its_end():
 
 
 def test_any_cutting_counts_the_same():
-    whole = drain(good_run(600), CutRules(MilkKind.WHOLE, 500_000, MINUTE, 10_000))
+    whole = drain(good_run(600), WindowRules(MilkKind.WHOLE, 500_000, MINUTE, 10_000))
     for window_ms in (1_000, 7_000, 61_000, 200_000):
-        parts = drain(good_run(600), CutRules(MilkKind.WHOLE, window_ms, MINUTE, 10_000))
+        parts = drain(good_run(600), WindowRules(MilkKind.WHOLE, window_ms, MINUTE, 10_000))
         assert sum(each.counted_steps for each in parts) == whole[0].counted_steps
         assert len(parts) >= 1
 
 
 def test_a_window_of_too_many_envelopes_is_cut_early_and_in_parts():
-    rules = CutRules(MilkKind.WHOLE, HOUR_MS, MINUTE, 120)
+    rules = WindowRules(MilkKind.WHOLE, HOUR_MS, MINUTE, 120)
     rig = good_run(600)
     claims = drain(rig, rules)
     assert len(claims) >= 2
@@ -118,7 +118,7 @@ def test_a_lost_journal_ends_a_window_and_the_next_begins_with_the_new_chain():
     rig.of(HOLD).restart(lost=True)
     rig.run(100, begin_ms=101_000)
     rig.run(300, begin_ms=202_000)
-    claims = drain(rig, CutRules(MilkKind.WHOLE, 150_000, MINUTE, 10_000))
+    claims = drain(rig, WindowRules(MilkKind.WHOLE, 150_000, MINUTE, 10_000))
     assert claims[0].to_ms == START_MS + 100_000 - MARGIN_MS
     assert [each.broken for each in claims[1].devices].count(True) == 1
     assert claims[1].counted_steps > 0
@@ -143,7 +143,7 @@ def test_a_foreign_chain_is_told_and_harms_nothing():
 
 def test_milk_that_is_not_collected_yet_is_waited_for_and_then_left():
     rig = good_run(100)
-    tank = (Milk(START_MS - HOUR_MS, START_MS - 1, 30 * LITRE),)
+    tank = (TankMilk(START_MS - HOUR_MS, START_MS - 1, 30 * LITRE),)
     waits = look(rig, tank=tank)
     assert (waits.reason, waits.short) == ("short_tank", True)
     claim = look(rig, tank=tank, short_ms=RULES.silence_ms).claim
@@ -159,8 +159,8 @@ def test_without_milk_a_window_moves_on_and_counts_nothing():
 def test_milk_that_came_during_an_interval_counts_from_then_on():
     rig = good_run(100)
     tank = (
-        Milk(START_MS - 10, START_MS - 1, 20 * LITRE),
-        Milk(START_MS, START_MS + 10_000, 500 * LITRE),
+        TankMilk(START_MS - 10, START_MS - 1, 20 * LITRE),
+        TankMilk(START_MS, START_MS + 10_000, 500 * LITRE),
     )
     claim = look(rig, tank=tank).claim
     assert claim.counted_steps == 100_000 - MARGIN_MS
@@ -170,7 +170,7 @@ def test_milk_that_came_during_an_interval_counts_from_then_on():
 
 def test_milk_metered_after_it_flowed_never_counts():
     rig = good_run(100)
-    late = (Milk(START_MS, START_MS + 50_000, 500 * LITRE),)
+    late = (TankMilk(START_MS, START_MS + 50_000, 500 * LITRE),)
     claim = look(rig, tank=late, short_ms=RULES.silence_ms).claim
     assert claim.intervals[0].from_ms >= START_MS + 50_000
     assert claim.counted_steps == 50_000 - MARGIN_MS
@@ -179,7 +179,7 @@ def test_milk_metered_after_it_flowed_never_counts():
 def test_milk_that_is_too_old_is_not_drawn():
     rig = good_run(100)
     age_ms = rig.rules.collection_age_ms_max
-    old = (Milk(START_MS - age_ms, START_MS - age_ms + 1, 500 * LITRE),)
+    old = (TankMilk(START_MS - age_ms, START_MS - age_ms + 1, 500 * LITRE),)
     assert look(rig, tank=old, short_ms=RULES.silence_ms).claim.units == 0
 
 
@@ -187,6 +187,6 @@ def test_milk_that_is_too_old_is_not_drawn():
 def test_what_is_drawn_is_never_more_than_there_is(missing):
     rig = good_run(100)
     full = (100_000 - MARGIN_MS) * 1_000
-    tank = (Milk(START_MS - 10, START_MS - 1, full - missing),)
+    tank = (TankMilk(START_MS - 10, START_MS - 1, full - missing),)
     claim = look(rig, tank=tank, short_ms=RULES.silence_ms).claim
     assert full - missing - 1_000 < claim.units <= full - missing

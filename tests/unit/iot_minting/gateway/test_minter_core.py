@@ -2,8 +2,8 @@
 
 import pytest
 
-from iot_minting.gateway.collecting import Collection
-from iot_minting.gateway.minting import PAUSE_MAX_MS, PAUSE_MS, Claim, Report, Waits
+from iot_minting.gateway.collecting import MeterCollection
+from iot_minting.gateway.minting import PAUSE_MAX_MS, PAUSE_MS, Claim, ReportTampering, Waits
 from ledger.params import MARGIN_MS
 from ledger.types.evidence import Instrument
 from tests.support.evidence.rig import START_MS, good_value
@@ -33,7 +33,7 @@ def kinds(actions):
 
 def test_a_meter_and_a_line_are_brought_onto_the_chain(plant):
     run(plant)
-    assert kinds(plant.step(NOW_MS)) == [Collection, Claim]
+    assert kinds(plant.step(NOW_MS)) == [MeterCollection, Claim]
     assert (plant.collected, plant.counted) == (100_000_000, 100_000 - MARGIN_MS)
     assert kinds(plant.step(NOW_MS + 60_000)) == [Waits], "all of it is brought"
 
@@ -73,10 +73,10 @@ def test_tampering_is_reported_once_a_pause(plant):
         )
         for envelope in device.envelopes:
             plant.deliver(envelope)
-    found = [each for each in plant.step(NOW_MS) if isinstance(each, Report)]
+    found = [each for each in plant.step(NOW_MS) if isinstance(each, ReportTampering)]
     assert [each.device for each in found] == [hold.public]
     plant.core.refused(hold.public, NOW_MS)
-    assert not [e for e in plant.step(NOW_MS + 1_500) if isinstance(e, Report)]
+    assert not [e for e in plant.step(NOW_MS + 1_500) if isinstance(e, ReportTampering)]
 
 
 def test_milk_that_is_short_is_waited_for_no_longer_than_a_silence(plant):
