@@ -12,6 +12,7 @@ from node.client.views import (
     FinalBlock,
     LotView,
     NodeStatus,
+    ParametersView,
     Submission,
     SupplyView,
     TransactionView,
@@ -26,6 +27,9 @@ class NodePort(Protocol):
 
     async def genesis(self) -> bytes:
         """Ask for the genesis file."""
+
+    async def parameters(self) -> ParametersView:
+        """Ask for the numbers of the law in force."""
 
     async def submit(self, raws: Sequence[bytes]) -> list[Submission]:
         """Hand in transactions; one answer each, in order."""

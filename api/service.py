@@ -42,7 +42,6 @@ from api.services.settlement import Settled
 from api.services.submission import FollowedChain, PaymentDesk, SignedPayment
 from api.stream import Hub
 from api.waiters import Waiters
-from ledger.genesis import parse_genesis
 from ledger.primitives.amounts import Units, format_bill
 from ledger.types.transaction import decode_transaction
 from ledger.types.transfer import Transfer
@@ -55,6 +54,8 @@ KEYS_REMEMBERED_S: Final = 30.0
 SWEEP_S: Final = 5.0
 EXPIRY_GRACE_MS: Final = 10_000
 """An order is called expired this long after its time: its block may be on the way."""
+FEE_FRESH_S: Final = 10.0
+"""How long the network's least fee is remembered: a regulator may change it."""
 LEDGER_RETRY_S: Final = 2
 """How soon to come back while the ledger is behind: it is looked at once a second."""
 BOARD_ORDERS: Final = 30
@@ -92,6 +93,8 @@ class Service:
         self._book = PaymentBook(engine)
         self._limiter = Limiter(engine, config.validate_per_minute)
         self._fee_units = config.fee_units
+        self._fee_configured = config.fee_units > 0
+        self._fee_stale_s = 0.0
         self._sellers: dict[bytes, tuple[float, Seller]] = {}
         self._keys_in_progress: set[tuple[str, str]] = set()
         self._orders: Batcher[NewOrder, dict[str, Any]] = Batcher(self._open_orders)
@@ -288,12 +291,13 @@ class Service:
 
     async def fee_units(self) -> int:
         """Give the fee that wallets are told: the configured one, else the network's least."""
-        if not self._fee_units:
+        now_s = time.monotonic()
+        if not self._fee_configured and now_s >= self._fee_stale_s:
             try:
-                genesis = parse_genesis((await self.node.genesis()).decode("utf-8"))
+                self._fee_units = (await self.node.parameters()).fee_least_units
             except ClientFault as fault:
                 raise Unavailable(f"no node answers: {fault}", retry_after_s=1) from fault
-            self._fee_units = genesis.parameters.fee_least_units
+            self._fee_stale_s = now_s + FEE_FRESH_S
         return self._fee_units
 
     async def pulse(self) -> Mapping[str, object]:

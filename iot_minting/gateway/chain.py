@@ -7,6 +7,7 @@ on with the next. Nothing is cached.
 from collections.abc import AsyncIterator, Sequence
 
 from ledger.genesis import Genesis, parse_genesis
+from ledger.params import Parameters
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address, PublicKey
 from node.client.errors import Rejected
@@ -46,6 +47,10 @@ class Chain:
     async def status(self) -> NodeStatus:
         """Ask where the chain stands."""
         return await self._client.status()
+
+    async def parameters(self) -> Parameters:
+        """Ask for the numbers of the law in force."""
+        return (await self._client.parameters()).decoded()
 
     async def account(self, address: Address) -> AccountView:
         """Look an account up."""

@@ -12,7 +12,6 @@ from typing import Annotated, Final, TypeVar
 
 import typer
 
-from ledger.genesis import parse_genesis
 from ledger.primitives.amounts import Units, format_bill, parse_bill
 from ledger.primitives.codec import encode
 from ledger.primitives.errors import BadHex
@@ -196,7 +195,7 @@ def _send(
 
     async def go(client: NodeClient) -> tuple[TransactionView, NodeStatus]:
         status = await client.status()
-        law = parse_genesis(await client.genesis()).parameters
+        law = (await client.parameters()).decoded()
         intent = Intent(
             chain_id=status.chain_id,
             sender=sender,

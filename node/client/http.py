@@ -55,6 +55,7 @@ from node.client.queries import (
     LOT_PRODUCTS,
     LOTS,
     LOTS_PAGE,
+    PARAMETERS,
     PRICE,
     PROOF,
     STATUS,
@@ -69,6 +70,7 @@ from node.client.views import (
     HistoryView,
     LotView,
     NodeStatus,
+    ParametersView,
     PriceView,
     ProductLotView,
     Submission,
@@ -213,6 +215,10 @@ class NodeClient(Asker):
     async def supply(self) -> SupplyView:
         """Count the tokens, in units, as of the last final block."""
         return await self._ask(SUPPLY, requests.GetSupply())
+
+    async def parameters(self) -> ParametersView:
+        """Ask for the numbers of the law in force after the last final block."""
+        return await self._ask(PARAMETERS, requests.GetParameters())
 
     async def price(self) -> PriceView:
         """Ask what a litre costs, and how the open round stands, as of the last final block."""

@@ -36,6 +36,7 @@ from node.client.requests import (
     GetLotProducts,
     GetLots,
     GetMetrics,
+    GetParameters,
     GetPrice,
     GetProof,
     GetStatus,
@@ -52,6 +53,7 @@ from node.client.views import (
     HistoryView,
     LotView,
     NodeStatus,
+    ParametersView,
     PriceView,
     ProductLotView,
     Submission,
@@ -243,6 +245,13 @@ PRICE: Final = Query(
     path="/v1/price",
     summary="Tell what a litre costs, who feeds the price, and what the open round has so far.",
 )
+PARAMETERS: Final = Query(
+    name="parameters",
+    request=GetParameters,
+    answer=ParametersView,
+    path="/v1/parameters",
+    summary="Tell the numbers of the law in force, the least fee among them.",
+)
 PROOF: Final = Query(
     name="proof",
     request=GetProof,
@@ -281,6 +290,7 @@ QUERIES: Final[tuple[Query[Request, object], ...]] = (
     LOT_PRODUCTS,
     *LINE_QUERIES,
     SUPPLY,
+    PARAMETERS,
     PRICE,
     METRICS,
 )

@@ -162,6 +162,10 @@ class GetPrice(Request, frozen=True):
     """Ask for `PriceView`."""
 
 
+class GetParameters(Request, frozen=True):
+    """Ask for `ParametersView`."""
+
+
 class GetMetrics(Request, frozen=True):
     """Ask for the node's metrics in Prometheus' text format."""
 

@@ -10,7 +10,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from ledger.params import Parameters
 from ledger.primitives.amounts import Units, format_bill
+from ledger.primitives.codec import decode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, format_address
 from ledger.types.block import Receipt
@@ -183,6 +185,20 @@ class FeedView(Struct, frozen=True):
     feeder: Address
     litre_micro_myr: int
     fed_ms: int
+
+
+class ParametersView(Struct, frozen=True, kw_only=True):
+    """The numbers of the law in force after the last final block."""
+
+    as_of_height: int
+    fee_least_units: Units
+    """The least fee of a transaction of up to a kilobyte."""
+    record: bytes
+    """The `Parameters`, as the state holds them (docs/spec/encoding.md, §7)."""
+
+    def decoded(self) -> Parameters:
+        """Read the record."""
+        return decode(self.record, Parameters, len(self.record))
 
 
 class PriceView(Struct, frozen=True, kw_only=True):

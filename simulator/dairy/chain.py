@@ -128,7 +128,8 @@ async def _carry_out(
         Intent(genesis.chain_id, policy, nonce + index, Units(0), valid_until, body)
         for index, body in enumerate(bodies)
     ]
-    transactions = [sign(price_intent(intent, genesis.parameters), key) for intent in intents]
+    rules = await chain.parameters()
+    transactions = [sign(price_intent(intent, rules), key) for intent in intents]
     for transaction in transactions:
         answer = await chain.submit(encode(transaction))
         if answer.code:

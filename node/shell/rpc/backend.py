@@ -18,9 +18,10 @@ from msgspec import Raw
 from ledger.errors.store import PrunedBlock, StoreFault
 from ledger.genesis import Genesis
 from ledger.primitives.amounts import Units
+from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
-from ledger.state.tables import account, supply
+from ledger.state.tables import account, parameters, supply
 from ledger.store.chain import ChainStore
 from ledger.store.schema import Finalized, Head
 from ledger.trace import trace
@@ -30,6 +31,7 @@ from node.client.views import (
     HistoryView,
     LotView,
     NodeStatus,
+    ParametersView,
     PriceView,
     ProductLotView,
     Submission,
@@ -233,6 +235,15 @@ class NodeBackend(LineAnswers):
         books = supply(self._store)
         ok = books.units == books.remaining_units + books.deficit_units
         return SupplyView(books.minted_units, books.redeemed_units, Units(books.units), ok)
+
+    def parameters(self) -> ParametersView:
+        """Tell the numbers of the law in force."""
+        rules = parameters(self._store)
+        return ParametersView(
+            as_of_height=self._head().height,
+            fee_least_units=rules.fee_least_units,
+            record=encode(rules),
+        )
 
     def price(self) -> PriceView:
         """Tell what a litre costs, and how the open round stands."""

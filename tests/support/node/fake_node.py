@@ -34,7 +34,7 @@ from ledger.primitives.keys import (
     verify_many,
 )
 from ledger.state.records import Role
-from ledger.state.tables import LOTS, account, supply
+from ledger.state.tables import LOTS, account, parameters, supply
 from ledger.store.answers import LotEntry
 from ledger.transition import BlockContext, apply_block, check_transaction, signature_claims
 from ledger.types.block import Receipt
@@ -48,6 +48,7 @@ from node.client.views import (
     FinalBlock,
     LotView,
     NodeStatus,
+    ParametersView,
     PriceView,
     Submission,
     SupplyView,
@@ -206,6 +207,14 @@ class FakeNode:
         """Give the genesis file."""
         self._speak()
         return format_genesis(self.chain).encode()
+
+    async def parameters(self) -> ParametersView:
+        """Give the numbers of the law."""
+        self._speak()
+        rules = parameters(self._state)
+        return ParametersView(
+            as_of_height=self.height, fee_least_units=rules.fee_least_units, record=encode(rules)
+        )
 
     async def submit(self, raws: Sequence[bytes]) -> list[Submission]:
         """Check transactions and let them wait."""
