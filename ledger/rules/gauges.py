@@ -1,13 +1,15 @@
 """Gauges: a window tells the level of its line's tank where it ends (spec §20.4).
 
 The level is told once every line that draws from the tank has claimed as far: until then the flow
-is kept. It is told a day later at the latest, so that nobody waits for ever.
+is kept. After a day it is told all the same. So a line that stands behind puts nothing off: if it
+flowed, its MMU claims for it, and the account is right again; if it did not, nothing lacks.
 """
 
 from ledger.errors.window import UnwatchedInterval
-from ledger.params import DAY_MS
+from ledger.params import BATCH_HOLD_MS, DAY_MS, HOUR_MS
+from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.hashing import Hash
-from ledger.rules.levels import Level, note_level
+from ledger.rules.levels import Level, Sharing, note_level
 from ledger.rules.portions import tank_of
 from ledger.rules.windows import DevicePart
 from ledger.state.lines import Line
@@ -15,7 +17,7 @@ from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import in_force
 from ledger.state.tables import LINES, TANK_LINES
 from ledger.state.tanks import NO_DEVICE, MilkTank
-from ledger.types.evidence import Instrument
+from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.reading import Unit
 from ledger.types.window import WindowClaim
 
@@ -32,25 +34,34 @@ def note_gauge(
     gauges = [part for part in parts if part.instrument is Instrument.TANK_GAUGE]
     if not gauges and tank.gauge_device == NO_DEVICE:
         return
-    overdue = tank.gauge_device != NO_DEVICE and tank.gauge_day + 1 < claim.to_ms // DAY_MS
+    overdue = tank.gauge_device != NO_DEVICE and claim.to_ms - tank.gauge_ms > DAY_MS
+    others = _others(overlay, line)
     level = None
-    if overdue or not _is_ahead(overlay, line, claim):
+    if overdue or all(other.through_ms >= claim.to_ms for other in others):
         level = _level(tank, claim, gauges)
     if overdue and level is None and claim.units:
         raise UnwatchedInterval(
             kind=Instrument.TANK_GAUGE, from_ms=claim.from_ms, to_ms=claim.to_ms
         )
-    note_level(overlay, name, level, out_units)
+    ahead = sum(_most(other, other.through_ms - claim.to_ms) for other in others)
+    shared = Sharing(bool(others), ahead)
+    note_level(overlay, name, level, out_units, counts=claim.units > 0, sharing=shared)
 
 
-def _is_ahead(reader: Reader, line: Line, claim: WindowClaim) -> bool:
-    """Tell whether another line of the tank has yet to claim as far."""
+def _others(reader: Reader, line: Line) -> list[Line]:
+    """List the other lines that draw from a line's tank."""
     listed = TANK_LINES.get(reader, line.tank)
-    others = (LINES.get(reader, name) for name in (listed.lines if listed else ()))
-    return any(
-        other is not None and other.name != line.name and other.through_ms < claim.to_ms
-        for other in others
-    )
+    found = (LINES.get(reader, name) for name in (listed.lines if listed else ()))
+    return [other for other in found if other is not None and other.name != line.name]
+
+
+def _most(line: Line, span_ms: int) -> int:
+    """Give the most that a line may flow in a time; nothing in one that is over."""
+    if span_ms <= 0:
+        return 0
+    if line.process is HeatProcess.BATCH:
+        return line.vat_units * (1 + span_ms // BATCH_HOLD_MS)
+    return line.flow_max_l_per_h * UNITS_PER_BILL * span_ms // HOUR_MS
 
 
 def _level(tank: MilkTank, claim: WindowClaim, gauges: list[DevicePart]) -> Level | None:

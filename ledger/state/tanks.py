@@ -18,6 +18,8 @@ HOURS_MAX: Final = 200
 """The most hours whose milk stands in one tank: more than milk is kept."""
 GAPS_MAX: Final = 8
 """The most stretches of a meter that later collections passed over, and that are open yet."""
+OWED_MAX: Final = 8
+"""The most times apart of which a tank's rise awaits its collections."""
 DEBTS_MAX: Final = 8
 """The most debts of a tank that are kept apart."""
 
@@ -55,10 +57,13 @@ class MilkTank(Struct, frozen=True, array_like=True):
     - `hours` names the hours of which it holds milk, ascending.
     - `debts` are (time, units) that flow took and the tank did not hold, ascending: milk that was
       metered up to that time pays them as it comes in.
-    - The gauge's last level, and of its day (since 1970 in UTC) what was seen to come in, what
-      flowed out and how far both are from what the level did. `gauge_credit_units` came in by the
-      chain's account and were not seen to rise yet, `gauge_due_units` left by it and were not seen
-      to fall; `gauge_pending_units` flowed out since that level.
+    - The gauge's last level (at `gauge_ms`), and of its day (since 1970 in UTC) what was seen to
+      come in, what flowed out and how far both are from what the level did. `gauge_credit_units`
+      came in by the chain's account and were not seen to rise yet, `gauge_due_units` left by it and
+      were not seen to fall; `gauge_pending_units` flowed out since that level. `gauge_owed` are
+      (time, units) of the drift that rose, ascending: milk that is collected late may explain it.
+      `gauge_before_units` came in or flowed out on a day before; by `gauge_slack_units` the day's
+      account may have begun wrong, since other lines had claimed up to other times.
 
     A tank that a line draws from before anything came in has no name yet.
     """
@@ -85,6 +90,10 @@ class MilkTank(Struct, frozen=True, array_like=True):
     gauge_credit_units: WireUnits = Units(0)
     gauge_due_units: WireUnits = Units(0)
     gauge_pending_units: WireUnits = Units(0)
+    gauge_ms: Millis = 0
+    gauge_owed: Annotated[tuple[tuple[Millis, WireUnits], ...], Meta(max_length=OWED_MAX)] = ()
+    gauge_before_units: WireUnits = Units(0)
+    gauge_slack_units: WireUnits = Units(0)
 
     @property
     def gone_units(self) -> int:

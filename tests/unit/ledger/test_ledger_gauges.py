@@ -2,10 +2,11 @@
 
 from msgspec.structs import replace
 
-from ledger.params import DAY_MS, MARGIN_MS
+from ledger.params import DAY_MS, HOUR_MS, MARGIN_MS
 from ledger.state.lines import TankLines
 from ledger.state.tables import DEVICES, LINES, MILK_TANKS, TANK_LINES
 from ledger.types.evidence import Instrument
+from ledger.types.milk import WriteOff
 from ledger.types.reading import sign_reading
 from tests.support.ledger.dairy import bill
 from tests.support.ledger.window import PLACES, START_MS, WindowTown, with_device
@@ -42,16 +43,42 @@ def test_the_first_level_begins_the_account_and_the_next_bears_the_flow_out():
     assert town.tank.gauge_drift_units == 0
 
 
-def test_what_flows_and_does_not_leave_the_tank_is_refused():
-    town = Gauged(fall=900)
+def test_milk_that_leaves_past_the_flow_meter_is_written_off_before_any_counts():
+    town = Gauged(fall=1_100)
     assert town.mint(town.claim(100)) == ""
     assert town.mint(town.claim(200)) == "level_against_flow"
+    tank = town.line.tank_id
+    assert town.do("mmu", WriteOff(tank, bill(9), "spilled")) == ""
+    assert town.mint(town.claim(200)) == ""
+    assert town.tank.gauge_drift_units == -bill(1)
+
+
+def test_milk_that_flows_and_does_not_fall_is_collected_or_written_off_within_days():
+    town = Gauged(fall=900)
+    assert town.mint(town.claim(100)) == ""
+    assert town.mint(town.claim(200)) == ""
+    assert town.tank.gauge_drift_units == bill(10)
+    ((_, owed),) = town.tank.gauge_owed
+    late_ms = 36 * HOUR_MS + town.dairy.genesis.parameters.clock_skew_ms_max
+    town.change(gauge_owed=((START_MS + 250_000 - late_ms - 1, owed),))
+    assert town.mint(town.claim(250)) == "rise_unexplained"
+    assert town.do("mmu", WriteOff(town.line.tank_id, bill(9), "spilled")) == ""
+    assert town.mint(town.claim(250)) == ""
+
+
+def test_a_window_without_litres_is_noted_and_not_refused():
+    town = Gauged(fall=2_000)
+    assert town.mint(town.claim(100)) == ""
+    empty = town.claim(200)
+    counted = {"counted_steps": 0, "lost_steps": empty.counted_steps, "units": 0}
+    assert town.mint(replace(empty, intervals=(), **counted)) == ""
+    assert town.tank.gauge_drift_units == -bill(100)
+    assert town.mint(town.claim(210)) == "level_against_flow"
 
 
 def test_a_level_waits_for_the_other_lines_of_the_tank():
     town = Gauged(fall=2_000)  # Another line draws as much.
     assert town.mint(town.claim(100)) == ""
-    assert town.mint(town.claim(200)) == "level_against_flow"
     other = replace(town.line.line, name="line-2", devices=())
     LINES.put(town.state, other, b"o" * 32)
     TANK_LINES.put(town.state, TankLines((town.line.line_id, b"o" * 32)), town.line.tank_id)
@@ -64,6 +91,40 @@ def test_a_level_waits_for_the_other_lines_of_the_tank():
     assert town.mint(town.claim(250)) == ""
     assert town.tank.gauge_pending_units == 0
     assert town.tank.gauge_value_units == bill(10_000) - bill(500)
+    assert town.tank.gauge_drift_units == 0
+
+
+def test_a_line_that_stands_behind_for_a_day_is_not_waited_for():
+    town = Gauged()
+    assert town.mint(town.claim(100)) == ""
+    other = replace(town.line.line, name="line-2", devices=())
+    LINES.put(town.state, other, b"o" * 32)
+    TANK_LINES.put(town.state, TankLines((town.line.line_id, b"o" * 32)), town.line.tank_id)
+    day_ago_ms = START_MS + 200_000 - DAY_MS
+    for gauge_ms, drift_is_told in ((day_ago_ms, False), (day_ago_ms - 1, True)):
+        before = dict(town.state.changes)
+        town.change(gauge_ms=gauge_ms)
+        assert town.mint(town.claim(200)) == ""
+        assert (town.tank.gauge_pending_units == 0) is drift_is_told
+        for name in set(town.state.changes) - set(before):
+            town.state.put(name, None)
+        for name, raw in before.items():
+            town.state.put(name, raw)
+
+
+def test_what_other_lines_flowed_beyond_the_level_is_no_rise():
+    town = Gauged()
+    assert town.mint(town.claim(100)) == ""
+    late_ms = 37 * HOUR_MS
+    ahead = replace(town.line.line, name="line-2", devices=(), through_ms=START_MS + 260_000)
+    LINES.put(town.state, ahead, b"o" * 32)
+    TANK_LINES.put(town.state, TankLines((town.line.line_id, b"o" * 32)), town.line.tank_id)
+    # A minute of 10,000 L/h is 166.7 L.
+    owed = ((START_MS - late_ms, bill(160)),)
+    town.change(gauge_drift_units=bill(160), gauge_owed=owed)
+    assert town.mint(town.claim(200)) == ""
+    town.change(gauge_drift_units=bill(250), gauge_owed=((START_MS - late_ms, bill(250)),))
+    assert town.mint(town.claim(250)) == "rise_unexplained"
 
 
 def test_nothing_counts_while_the_gauge_is_silent():
@@ -99,8 +160,9 @@ def test_a_line_without_a_gauge_tells_of_its_flow_if_its_tank_has_one():
     town = WindowTown()
     town.run(120)
     tank = MILK_TANKS.get(town.state, town.line.tank_id)
-    day = START_MS // DAY_MS
-    gauged = replace(tank, gauge_device=b"g" * 32, gauge_day=day)
+    gauged = replace(tank, gauge_device=b"g" * 32, gauge_ms=START_MS + 60_000 - DAY_MS - 1)
     MILK_TANKS.put(town.state, gauged, town.line.tank_id)
+    assert town.mint(town.claim(60)) == "unwatched_interval"
+    MILK_TANKS.put(town.state, replace(gauged, gauge_ms=START_MS), town.line.tank_id)
     assert town.mint(town.claim(60)) == ""
     assert MILK_TANKS.get(town.state, town.line.tank_id).gauge_pending_units == bill(60)
