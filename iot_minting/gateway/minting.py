@@ -151,6 +151,9 @@ class MinterCore:
         after = min(stretch.after for stretch in meter.open)
         held = pieces(meter.key, after, rules.earliest_ms)
         if (found := plan_collection(meter, held, rules, due=True)) is not None:
+            if found.last != held[-1].envelope:
+                # Lines that draw often part milk more often than it is due: the rest comes at once.
+                self._pace(meter.key).next_ms = now_ms
             return [found]
         why = why_not(meter, held)
         return [Waits(f"meter {meter.key.hex()}", "not_collected", why)] if why else []

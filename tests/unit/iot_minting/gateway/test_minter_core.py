@@ -1,13 +1,15 @@
 """The minter's core: it acts once a subject, pauses when refused, and says what it waits for."""
 
 import pytest
+from msgspec.structs import replace
 
 from iot_minting.gateway.collecting import MeterCollection
 from iot_minting.gateway.minting import PAUSE_MAX_MS, PAUSE_MS, Claim, ReportTampering, Waits
 from ledger.params import MARGIN_MS
 from ledger.types.evidence import Instrument
-from tests.support.evidence.rig import START_MS, good_value
-from tests.support.minting.model_plant import ModelPlant
+from ledger.types.milk import tank_id
+from tests.support.evidence.rig import MMU, START_MS, good_value
+from tests.support.minting.model_plant import PLANT, ModelPlant
 
 NOW_MS = START_MS + 1_000_000
 
@@ -93,3 +95,22 @@ def test_a_window_ahead_of_the_chain_waits(plant):
     run(plant, seconds=300)
     actions = plant.step(START_MS + 10_000)
     assert [e.reason for e in actions if isinstance(e, Waits)] == ["future"]
+
+
+def test_milk_that_a_line_draws_often_is_brought_without_a_pause(plant):
+    def pulses(kind, at_ms):
+        if kind is not Instrument.FLOW_METER:
+            return good_value(kind, at_ms)
+        return at_ms // 10_000 * 5_000 + min(at_ms % 10_000, 5_000)
+
+    plant.rig.line = replace(plant.rig.line, tank=tank_id(MMU, PLANT, "tank"))
+    plant.rig.run(100, value=pulses)
+    plant.meter.measure([(at, at) for at in range(0, 100_001, 1_000)])
+    for device in plant.devices:
+        for envelope in device.envelopes:
+            plant.deliver(envelope)
+    found = [
+        each for _ in range(20) for each in plant.step(NOW_MS) if isinstance(each, MeterCollection)
+    ]
+    assert len(found) > 5
+    assert plant.collected == 100_000_000
