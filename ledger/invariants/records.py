@@ -14,13 +14,13 @@ from ledger.primitives.committee import Committee
 from ledger.state.dairy import Mmu, ProductLot, SealedRun, Tank
 from ledger.state.lines import LineMinted
 from ledger.state.market import Mandate, Price, Subsidy
+from ledger.state.prefixes import DECODERS
 from ledger.state.proven import Proven
 from ledger.state.records import Lot, Supply
 from ledger.state.stakes import Offences, Slashes, Unbonding, Validator
 from ledger.state.table import Table
 from ledger.state.tables import (
     COMMITTEES,
-    DECODERS,
     LINE_MINTED,
     LOTS,
     MANDATES,

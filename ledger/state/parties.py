@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from ledger.primitives.keys import Address
-from ledger.state.tables import MODULE_ACCOUNTS, PARTIES
+from ledger.state.prefixes import PARTIES
+from ledger.state.tables import MODULE_ACCOUNTS
 
 _LAWS_OWN: Final = frozenset(MODULE_ACCOUNTS.values())
 

@@ -4,7 +4,6 @@ First the tables, then the law's own accounts and how units move, then parameter
 A record has no other way in or out of a state than its table here.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -307,16 +306,3 @@ def attestors(reader: Reader) -> tuple[PublicKey, ...]:
 def run_name(run: Hash, mmu: Address) -> bytes:
     """Name a run by its id and its MMU: two MMUs may give two runs the same id."""
     return run + mmu
-
-
-_TABLES: Final = [table for table in tuple(globals().values()) if isinstance(table, Table)]
-
-DECODERS: Final[dict[bytes, Callable[[bytes], object]]] = {
-    table.prefix: table.decode for table in _TABLES
-}
-"""By prefix: the table that reads a record. No record stands under any other prefix."""
-
-PARTIES: Final[dict[bytes, Callable[[bytes, bytes], tuple[Address, ...]]]] = {
-    table.prefix: table.parties for table in _TABLES
-}
-"""By prefix: whose a table's record is, by its name and its bytes."""

@@ -20,6 +20,7 @@ from ledger.state import Overlay
 from ledger.state import tables as t
 from ledger.state.market import Feed
 from ledger.state.names import epoch_name
+from ledger.state.prefixes import DECODERS
 from ledger.state.records import Holders, Reason
 from node.tools.audit_records import TABLE_NAMES
 from tests.support.ledger.dairy import bill, key
@@ -220,6 +221,6 @@ def test_every_table_stands_in_the_one_place_that_decodes_it():
         if isinstance(value, t.Table)
     }
     listed = [value for value in vars(t).values() if isinstance(value, t.Table)]
-    assert len(listed) == len(t.DECODERS), "two under one prefix would read each other's records"
-    assert set(found) == set(t.DECODERS) == set(TABLE_NAMES)
+    assert len(listed) == len(DECODERS), "two under one prefix would read each other's records"
+    assert set(found) == set(DECODERS) == set(TABLE_NAMES)
     assert all(any(each is table for table in listed) for each in found.values())
