@@ -43,6 +43,7 @@ class Track:
     at the pair knows what was between, if it is short. `broken`: the device lost its journal.
     `denied` are times, in order of the envelopes, that the device spoke of in envelopes that do not
     measure or are dated back: whoever shows one of those by itself speaks against what counts then.
+    `begun_ms` is the earliest that it spoke of, None if it said nothing.
     """
 
     device: PublicKey
@@ -54,13 +55,7 @@ class Track:
     values: list[int] = field(default_factory=list)
     joined: list[bool] = field(default_factory=list)
     denied: Spans = field(default_factory=list)
-
-    @property
-    def begun_ms(self) -> int | None:
-        """Give the earliest time that the device speaks of, None if it says nothing."""
-        readings = [each.reading for each in self.shown]
-        said = (each.t0_ms + offset for each in readings for offset, _ in each.samples)
-        return min(said, default=None)
+    begun_ms: int | None = None
 
     @property
     def heard_ms(self) -> int:
@@ -145,9 +140,10 @@ def _append(
 ) -> tuple[int, int] | None:
     """Take in an envelope's samples; give the sample that the next must begin with."""
     samples = [(reading.t0_ms + offset, value) for offset, value in reading.samples]
+    first_ms = min(time_ms for time_ms, _ in samples)
+    track.begun_ms = first_ms if track.begun_ms is None else min(track.begun_ms, first_ms)
     if not _usable(track, reading):
-        times = [time_ms for time_ms, _ in samples]
-        track.denied.append((min(times) - 1, max(times) + 1))
+        track.denied.append((first_ms - 1, max(time_ms for time_ms, _ in samples) + 1))
         return None
     if track.times and samples[0][0] < track.times[-1]:
         # Until its clock is where it was.
