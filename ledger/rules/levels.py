@@ -100,36 +100,41 @@ def note_level(
         tank = replace(tank, gauge_pending_units=Units(pending))
         MILK_TANKS.put(overlay, tank, name)
         return
-    now = floor(exact_volume(level.unit, max(0, level.value), rules.density_mg_per_l))
     # Each of two levels may be a step off.
     steps = 2 * ceil(exact_volume(level.unit, 1, rules.density_mg_per_l))
     tank = _on_day(tank, level.at_ms // DAY_MS, steps, sharing, rules.agreement_bp)
+    noted, drift = _measured(tank, level, pending, rules.density_mg_per_l)
+    most = _agreed(noted, rules.agreement_bp) + steps + sharing.ahead_units + tank.gauge_slack_units
+    noted, overdue = _aged(noted, drift, most, rules)
+    if counts and overdue > most:
+        raise RiseUnexplained(tank=name.hex(), units=overdue, most=most)
+    if counts and -noted.gauge_drift_units > most:
+        raise LevelAgainstFlow(tank=name.hex(), units=-noted.gauge_drift_units, most=most)
+    MILK_TANKS.put(overlay, noted, name)
+
+
+def _measured(tank: MilkTank, level: Level, out: int, density: int) -> tuple[MilkTank, int]:
+    """Book a level, and what flowed out until then; give the tank, and what nothing explains."""
+    now = floor(exact_volume(level.unit, max(0, level.value), density))
     account = _Account(tank.gauge_drift_units, tank.gauge_credit_units, tank.gauge_due_units)
     came = account.settle()
     owed = _owed(tank.gauge_owed, account.drift, level.at_ms)
     if level.device == tank.gauge_device:
-        came += account.take(now - tank.gauge_value_units + pending)
+        came += account.take(now - tank.gauge_value_units + out)
     noted = replace(
         tank,
         gauge_device=level.device,
         gauge_value_units=Units(now),
         gauge_ms=level.at_ms,
         gauge_in_units=Units(tank.gauge_in_units + came),
-        gauge_out_units=Units(tank.gauge_out_units + pending),
+        gauge_out_units=Units(tank.gauge_out_units + out),
         gauge_due_units=Units(account.due),
         gauge_pending_units=Units(0),
         gauge_owed=_owed(owed, account.drift, level.at_ms),
     )
     # What the tank neither holds nor gave lately was seen to come in, or never came.
     lately = noted.held_units + noted.gauge_out_units + noted.gauge_before_units
-    noted = replace(noted, gauge_credit_units=Units(min(account.credit, lately)))
-    most = _agreed(noted, rules.agreement_bp) + steps + sharing.ahead_units + tank.gauge_slack_units
-    noted, overdue = _aged(noted, account.drift, most, rules)
-    if counts and overdue > most:
-        raise RiseUnexplained(tank=name.hex(), units=overdue, most=most)
-    if counts and -noted.gauge_drift_units > most:
-        raise LevelAgainstFlow(tank=name.hex(), units=-noted.gauge_drift_units, most=most)
-    MILK_TANKS.put(overlay, noted, name)
+    return replace(noted, gauge_credit_units=Units(min(account.credit, lately))), account.drift
 
 
 def _agreed(tank: MilkTank, agreement_bp: int) -> int:
