@@ -34,10 +34,10 @@ REACH := PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_NO_INDEX PIP_CERT 
 unexport $(filter-out $(REACH),$(filter PIP_%,$(.VARIABLES)))
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE serves help setup setup-dev up test only check bench growth sim mutants fuzz clean lock format
+.PHONY: FORCE serves help setup setup-dev up test only check bench growth sim mutants law-mutants fuzz clean lock format
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.runtime ## Make .venv with what the product needs
 
@@ -84,6 +84,9 @@ sim: setup-dev ## Run the simulator over many seeds
 
 mutants: setup-dev ## Break one rule at a time: the simulator must notice each
 	$(BIN)/python tests/mutants/run.py $(ARGS)
+
+law-mutants: setup-dev ## Leave out one rule of evidence at a time: a test must notice each
+	$(BIN)/python -m tests.mutants.law_run $(ARGS)
 
 fuzz: setup-dev ## Feed every decoder garbage and near misses; ARGS=--minutes=10
 	$(BIN)/python -m tests.fuzz $(ARGS)

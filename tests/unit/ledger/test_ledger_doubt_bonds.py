@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from ledger.primitives.amounts import Units
 from ledger.rules.doubts import doubted_units
-from ledger.rules.vouchers import attestor_stands, bind_attestors
+from ledger.rules.vouchers import attestor_stands, bind_attestors, slash_attestors
 from ledger.state.records import Role
 from ledger.state.tables import (
     ATTESTOR_BONDS,
@@ -123,4 +123,15 @@ def test_an_attestors_bond_stays_until_all_that_it_signed_is_past_doubt(town):
     assert town.do("regulator", ReleaseBond(address, bill(20))) == ""
     assert town.do("regulator", ReleaseBond(address, bill(30))) == ""
     assert ATTESTOR_BONDS.get(town.state, address) is None
+    town.close()
+
+
+def test_nobody_lives_off_the_attestors_bonds():
+    """No attestor loses more than was false, and who shows it gets half of that at most."""
+    town = Doubted(refuter_bp=5_000)
+    keys = tuple(signer.public for signer in town.signers)
+    alice, false_units = town.units("alice"), bill(4)
+    slash_attestors(town.state, keys, town.address("alice"), false_units)
+    assert {town.bond(f"attestor-{number}") for number in range(2)} == {bill(50) - false_units}
+    assert town.units("alice") == alice + false_units // 2
     town.close()

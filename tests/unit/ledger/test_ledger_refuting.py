@@ -123,6 +123,24 @@ def test_both_of_two_readings_are_claimed(town):
     assert town.refute(HOLD, cold, beyond) == "unclaimed_reading"
 
 
+def test_two_readings_of_one_number_void_and_cost_no_attestor(town):
+    """Each of them is good, and who signed saw one of them."""
+    one, other = town.envelope(HOLD, INSIDE_MS), town.envelope(HOLD, INSIDE_MS, firmware="other")
+    assert town.refute(HOLD, one, one) == "nothing_refuted"
+    assert town.refute(HOLD, one, other, place=town.place(one)) == ""
+    assert town.proven.intervals[0].void
+    assert town.bond("attestor-0") == bill(50)
+
+
+def test_a_place_must_be_the_readings_own(town):
+    cold, other = (town.envelope(HOLD, INSIDE_MS, 60_000, seq=seq) for seq in (20, 21))
+    place = town.place(other)
+    assert town.refute(HOLD, cold, place=place) == "unclaimed_reading"
+    assert town.refute(HOLD, other, place=replace(place, index=2)) == "unclaimed_reading"
+    assert town.refute(HOLD, other, place=place) == ""
+    assert town.bond("attestor-0") == bill(40)
+
+
 def test_a_device_that_was_not_claimed_refutes_nothing(town):
     cold = town.envelope(HOLD, INSIDE_MS, 60_000)
     town.change(spans=tuple(s for s in town.proven.spans if s.device != town.key(HOLD).public))
