@@ -25,7 +25,7 @@ def filled_at(first_ms, last_ms, litres=300):
     return town
 
 
-def test_milk_metered_after_its_pasteurisation_backs_nothing():
+def test_milk_metered_after_it_was_pasteurized_backs_nothing():
     during = filled_at(START_MS - HOUR_MS, START_MS + 1)
     assert during.mint(during.signed(during.claim())) == "short_tank"
     before = filled_at(START_MS - HOUR_MS, START_MS)
