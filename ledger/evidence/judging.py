@@ -133,7 +133,7 @@ def _all_diverted(valves: Sequence[Watch]) -> Spans:
             _sample_spans(each, [value == DIVERTED for value in each.track.values]), each.serving()
         )
         for each in valves
-        if each.linked or each.track.times
+        if each.spoke
     ]
     if not parts:
         return []

@@ -91,7 +91,9 @@ def read_track(
     Every signature is checked here. A device without a tip may begin anywhere: it was never shown.
     """
     shown = [_read(device, index, each, chain_id) for index, each in enumerate(envelopes)]
-    track = Track(device, instrument, shown)
+    # One that was shown once is on duty since then, whether it is heard again or not.
+    begun_ms = tip.time_ms if tip is not None and tip.again else None
+    track = Track(device, instrument, shown, begun_ms=begun_ms)
     track.broken = _check_links(device, tip, shown)
     carried = None if tip is None or track.broken else (tip.time_ms, tip.value)
     for each in shown:

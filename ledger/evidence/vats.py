@@ -48,11 +48,7 @@ def keep_drains(
 
 def _held_spans(thermometers: Sequence[Watch], good: Sequence[Spans]) -> Spans:
     """Give the times, each of half an hour at least, in which all of a vat was hot enough."""
-    on_duty = [
-        spans
-        for watch, spans in zip(thermometers, good, strict=True)
-        if watch.linked or watch.track.times
-    ]
+    on_duty = [spans for watch, spans in zip(thermometers, good, strict=True) if watch.spoke]
     hot = on_duty[0] if on_duty else []
     for spans in on_duty[1:]:
         hot = intersect(hot, spans)
@@ -81,7 +77,7 @@ class _Left:
 
     def allows(self, drained: Fraction, at_ms: int) -> bool:
         """Tell whether every gauge on duty fell by as much, by when it was next read; one must."""
-        on_duty = [each for each in self.gauges if each.linked or each.track.shown]
+        on_duty = [each for each in self.gauges if each.spoke]
         most_bp = BASIS_POINTS + self.rules.agreement_bp
         return bool(on_duty) and all(
             drained * BASIS_POINTS <= self._fell(each, at_ms) * most_bp for each in on_duty

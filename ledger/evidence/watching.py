@@ -25,6 +25,11 @@ class Watch:
     linked: bool
     silent: bool
 
+    @property
+    def spoke(self) -> bool:
+        """Tell whether it was ever shown to speak."""
+        return self.linked or self.track.begun_ms is not None
+
     def duty(self) -> tuple[int, int]:
         """Give the time in which it must see all that counts; none before it is first heard."""
         begun_ms = self.track.begun_ms

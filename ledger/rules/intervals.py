@@ -110,10 +110,11 @@ def _duty(part: DevicePart) -> tuple[int, int] | None:
     if part.is_linked:
         return part.entry.from_ms, part.entry.until_ms
     shown = part.shown()
-    if not shown:
+    if part.tip is None and not shown:
         return None
     # It was heard by then; before that, nobody can see here whether it was.
-    return max(part.entry.from_ms, shown[0].first_ms), part.entry.until_ms
+    heard_ms = part.tip.time_ms if part.tip else shown[0].first_ms
+    return max(part.entry.from_ms, heard_ms), part.entry.until_ms
 
 
 def _check_watched(

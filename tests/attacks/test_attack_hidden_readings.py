@@ -231,3 +231,21 @@ def test_old_hot_readings_of_days_ago_serve_nobody():
     assert facts.line.through_ms == START_MS
     claim = town.line.claim(town.state, 100, silent=[hold.public])
     assert town.signed(claim).counted_steps == 0
+
+
+def test_a_spare_shown_by_one_envelope_can_not_be_called_silent_from_its_start():
+    """It was shown too near to the window's end to be linked by it: it is on duty all the same."""
+    town = Cheat((*PLACES, HOLD), litres=(200, 200, 200))
+    *others, spare = town.line.devices
+    town.good(*others, begin=0, end=250)
+    spare.measure(good_samples(HOLD, 80, 100))
+    spare.measure([(at * 1_000, 60_000) for at in range(101, 251)])
+    assert town.mint(town.signed(town.claim(75))) == ""
+    assert town.line.tip(town.state, spare.public).again
+    honest = town.signed(town.claim(200))
+    spare.envelopes = []
+    hidden = town.line.claim(town.state, 200, silent=[spare.public])
+    assert town.signed(hidden).counted_steps <= honest.counted_steps
+    lie = over_all(hidden, hidden.counted_steps + hidden.lost_steps, hidden.units)
+    assert (town.judged(lie), town.mint(lie)) == ("claim_differs", "unwatched_interval")
+    assert town.mint(hidden) == ""
