@@ -184,3 +184,21 @@ def test_a_total_that_is_reset_counts_from_there_and_never_more_than_the_rate():
     assert claim.counted_steps == 59_000 * 2
     assert town.mint(claim) == ""
     town.close()
+
+
+def test_a_device_that_dates_a_reading_a_lifetime_ahead_sees_nothing_more():
+    """Bounded only: it is exchanged. Its line goes on, and nothing counts until it is."""
+    town = Cheat(litres=(300, 300, 300))
+    hold = town.line.of(HOLD)
+    town.good(*(each for each in town.line.devices if each is not hold), begin=0, end=400)
+    hold.measure(good_samples(HOLD, 0, 60))
+    town.odd(hold, [(10**12, 75_000)])
+    hold.carried = None
+    hold.measure(good_samples(HOLD, 62, 400))
+    counted = []
+    for until in (100, 200, 300):
+        claim = town.signed(town.claim(until))
+        assert town.mint(claim) == ""
+        counted.append(claim.counted_steps)
+    assert counted == [60_000, 0, 0]
+    town.close()
