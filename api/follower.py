@@ -24,9 +24,9 @@ from api.node_port import NodePort
 from api.node_watch import NodeWatch
 from api.services.settlement import Observed, Settled, settle
 from api.services.stock import LOTS_MAX, mirror
-from ledger.types.milk import MintLot
 from ledger.types.transaction import Transaction, basket_of, decode_transaction
 from ledger.types.transfer import REFERENCE_BYTES, Transfer
+from ledger.types.window import MintWindow, RollWindow
 from node.client.errors import ClientFault
 from node.client.views import FinalBlock, LotView
 
@@ -87,7 +87,7 @@ def read_blocks(blocks: Sequence[FinalBlock]) -> BlockPayments:
         for raw, receipt in zip(block.transactions, block.receipts, strict=True):
             transaction = decode_transaction(raw)
             body = transaction.intent.body
-            if isinstance(body, MintLot):
+            if isinstance(body, MintWindow | RollWindow):
                 found.minted = found.minted or not receipt.code
             for part in () if receipt.code else basket_of(body):
                 found.redeemed_units[part.lot] = found.redeemed_units.get(part.lot, 0) + part.units

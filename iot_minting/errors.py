@@ -3,24 +3,16 @@
 MintFault
 +-- Misconfigured      the home can't be used as it is
 +-- Refusal            an envelope that is kept in quarantine, with its reason
-|   +-- Inauthentic    nothing proves that a registered device sent it: nothing moves
-|   |   +-- MalformedEnvelope
-|   |   +-- WrongTopic
-|   |   +-- UnregisteredDevice
-|   |   +-- WrongSignature
-|   |   +-- ReplayedSequence
-|   |   +-- BrokenChain
-|   |   +-- MissingPredecessor
-|   |   +-- OvertakenBoot
-|   +-- Unusable       the device's own, in its place in the chain, but no evidence of milk
-|       +-- NotCalibrated
-|       +-- OutsideTimeWindow
-|       +-- DeviceTampered
-|       +-- Implausible
-|       +-- OvertakenTime
+|   +-- MalformedEnvelope
+|   +-- WrongTopic
+|   +-- UnregisteredDevice
+|   +-- WrongSignature
+|   +-- ReplayedSequence
+|   +-- BrokenChain
+|   +-- MissingPredecessor
+|   +-- OvertakenBoot
 +-- JournalFull        a device whose readings are not being received: it must stop measuring
 +-- BadReceipt         a receipt that the ingest did not sign
-+-- Disagreement       an attestor that recomputed a run and found something else
 +-- OversizedBundle    a window with more evidence than an attestor reads: cut it shorter
 """
 
@@ -40,28 +32,27 @@ class Misconfigured(MintFault):
 
 
 class Refusal(MintFault):
-    """An envelope that is refused and kept in quarantine."""
+    """An envelope that is refused and kept in quarantine. It moves nothing.
+
+    Nothing proves that a registered device sent it now, in its place in the device's chain.
+    """
 
     code = "refused"
 
 
-class Inauthentic(Refusal):
-    """Nothing proves that a registered device sent this now; it moves nothing."""
-
-
-class MalformedEnvelope(Inauthentic):
+class MalformedEnvelope(Refusal):
     """Bytes that are no canonical envelope, or a body that is no canonical reading."""
 
     code = "malformed"
 
 
-class WrongTopic(Inauthentic):
+class WrongTopic(Refusal):
     """A topic that is not a device's, or is another device's than the body's."""
 
     code = "wrong_topic"
 
 
-class UnregisteredDevice(Inauthentic):
+class UnregisteredDevice(Refusal):
     """A device that the chain does not know as registered."""
 
     code = "unknown_device"
@@ -70,7 +61,7 @@ class UnregisteredDevice(Inauthentic):
         super().__init__(f"device {device.hex()} is not registered on this chain")
 
 
-class WrongSignature(Inauthentic):
+class WrongSignature(Refusal):
     """A signature that is not the device's own over this body and chain."""
 
     code = "wrong_signature"
@@ -79,7 +70,7 @@ class WrongSignature(Inauthentic):
         super().__init__(f"envelope {seq} is not signed by device {device.hex()} for this chain")
 
 
-class ReplayedSequence(Inauthentic):
+class ReplayedSequence(Refusal):
     """A sequence number that was received before."""
 
     code = "replayed_sequence"
@@ -89,7 +80,7 @@ class ReplayedSequence(Inauthentic):
         super().__init__(f"boot {boot} has {highest} as its highest, {seq} is {what}")
 
 
-class BrokenChain(Inauthentic):
+class BrokenChain(Refusal):
     """An envelope that does not name the one before it."""
 
     code = "broken_chain"
@@ -100,7 +91,7 @@ class BrokenChain(Inauthentic):
         )
 
 
-class MissingPredecessor(Inauthentic):
+class MissingPredecessor(Refusal):
     """An envelope whose predecessor did not come within the time or the space to wait."""
 
     code = "missing_predecessor"
@@ -109,7 +100,7 @@ class MissingPredecessor(Inauthentic):
         super().__init__(f"envelope {seq} of boot {boot} came while {expected} is still missing")
 
 
-class OvertakenBoot(Inauthentic):
+class OvertakenBoot(Refusal):
     """A further envelope of a boot after which the device has begun another: no evidence now.
 
     The chain takes a device's readings in their order. The device signs them anew in a later boot.
@@ -119,57 +110,6 @@ class OvertakenBoot(Inauthentic):
 
     def __init__(self, boot: int, seq: int, latest: int) -> None:
         super().__init__(f"envelope {seq} of boot {boot} came after boot {latest} had begun")
-
-
-class Unusable(Refusal):
-    """Authentic and in its place, but no evidence of milk."""
-
-
-class NotCalibrated(Unusable):
-    """A reading taken after the device's calibration ran out."""
-
-    code = "not_calibrated"
-
-    def __init__(self, last_ms: int, until_ms: int) -> None:
-        super().__init__(f"the reading ends at {last_ms} ms, the calibration held to {until_ms} ms")
-
-
-class OutsideTimeWindow(Unusable):
-    """A reading from too long ago, or from the future."""
-
-    code = "outside_time_window"
-
-    def __init__(self, reading_ms: int, arrival_ms: int, early_ms: int, late_ms: int) -> None:
-        super().__init__(
-            f"the reading is of {reading_ms} ms and came at {arrival_ms} ms; "
-            f"{early_ms} ms ahead and {late_ms} ms behind are allowed"
-        )
-
-
-class DeviceTampered(Unusable):
-    """A device that reported tampering, now or earlier: every reading since is refused."""
-
-    code = "tampered"
-
-    def __init__(self, since_boot: int, since_seq: int) -> None:
-        super().__init__(f"the device reported tampering at envelope {since_seq} of {since_boot}")
-
-
-class Implausible(Unusable):
-    """Values that no such instrument gives: they fall, jump or leave the instrument's range."""
-
-    code = "implausible"
-
-
-class OvertakenTime(Unusable):
-    """A reading of a time for which the device has reported already, in whatever boot."""
-
-    code = "overtaken_time"
-
-    def __init__(self, first_ms: int, reported_ms: int) -> None:
-        super().__init__(
-            f"the reading begins at {first_ms} ms, the device has reported until {reported_ms} ms"
-        )
 
 
 class JournalFull(MintFault):
@@ -185,12 +125,6 @@ class BadReceipt(MintFault):
     """A receipt that the ingest did not sign, or that names envelopes never sent."""
 
     code = "bad_receipt"
-
-
-class Disagreement(MintFault):
-    """An attestor recomputed a run from the raw envelopes and found something else."""
-
-    code = "attestor_disagrees"
 
 
 class OversizedBundle(MintFault):

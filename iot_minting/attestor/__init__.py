@@ -1,4 +1,5 @@
-"""The attestor: a second opinion on every run, written apart from the gateway on purpose.
+"""The attestor: a second opinion on every window, apart from the gateway that claims it.
 
-`attest` (pure) recomputes a claim from its raw envelopes by the ledger's law, and signs it.
+`judging` judges a claim over its envelopes by the ledger's law, `desk` answers and signs, `store`
+keeps the evidence behind what was signed.
 """

@@ -66,7 +66,7 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
 _PACKED_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "description": "A WindowRequest (docs/spec/minting.md, §5.2): height, claim, and each "
+        "description": "A WindowRequest (docs/spec/minting.md, §4.2): height, claim, and each "
         f"device's envelopes; at most {REQUEST_BYTES_MAX} bytes.",
         "content": {MSGPACK: {"schema": {"type": "string", "format": "binary"}}},
     }

@@ -41,7 +41,7 @@ class JudgeProcess:
             except TimeoutError:
                 await self.end()
                 raise TooHard(self.limit_s) from None
-            except (OSError, asyncio.IncompleteReadError, msgspec.MsgspecError) as fault:
+            except (OSError, EOFError, msgspec.MsgspecError, UnicodeDecodeError) as fault:
                 await self.end()
                 raise JudgeFailed(f"the judge ended: {fault!r}") from fault
             except asyncio.CancelledError:

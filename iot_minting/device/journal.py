@@ -14,8 +14,6 @@ from iot_minting.wire.receipts import SettledEnvelope
 from ledger.primitives.hashing import Hash
 from ledger.types.reading import decode_envelope
 
-IDLE_MS: Final = 60_000
-"""The longest that a device is silent while it is on: an idle one says so once a minute."""
 JOURNAL_MAX: Final = 10_000
 """Envelopes without a receipt that a device holds; beyond, it must stop measuring.
 

@@ -12,7 +12,13 @@ from typing import Final
 
 from iot_minting.gateway.database import Database
 from iot_minting.gateway.linking import ChainEnd
-from iot_minting.gateway.quarantine import QUARANTINE_SCHEMA, keep_refused
+from iot_minting.gateway.quarantine import (
+    QUARANTINE_SCHEMA,
+    QuarantineLine,
+    count_refused,
+    keep_refused,
+    latest_refused,
+)
 from iot_minting.gateway.types import Stored
 from iot_minting.gateway.verdicts import Accepted, RefusedEnvelope, Repeated, Verdict
 from ledger.primitives.codec import encode
@@ -51,7 +57,7 @@ class Archive:
                     case Accepted(stored=stored):
                         self._keep(stored)
                     case RefusedEnvelope(entry=entry) | Repeated(entry=entry):
-                        keep_refused(db, entry, settled=False, digest=None)
+                        keep_refused(db, entry)
 
     def _keep(self, stored: Stored) -> None:
         self._db.execute(
@@ -129,6 +135,14 @@ class Archive:
             (device,),
         ).fetchone()
         return 0 if found is None else int(found[0])
+
+    def refused(self, limit: int) -> list[QuarantineLine]:
+        """List the latest envelopes that were refused, newest first."""
+        return latest_refused(self._db, limit)
+
+    def refused_counts(self) -> dict[str, int]:
+        """Count refused envelopes by code."""
+        return count_refused(self._db)
 
     def envelope_count(self) -> int:
         """Count stored envelopes."""

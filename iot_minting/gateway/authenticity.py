@@ -30,18 +30,10 @@ class Opened:
         """Give the envelope's place in its device's order: boot and number."""
         return self.reading.boot, self.reading.seq
 
-    def stored(self, device: RegisteredDevice, digest: Hash) -> Stored:
+    def stored(self, digest: Hash) -> Stored:
         """Make the record of the envelope, once it is accepted."""
         return Stored(
-            device.key,
-            device.kind,
-            device.plant,
-            self.place.line,
-            device.operator,
-            self.envelope,
-            self.reading,
-            digest,
-            self.arrival.arrival_ms,
+            self.reading.device, self.envelope, self.reading, digest, self.arrival.arrival_ms
         )
 
 

@@ -23,7 +23,7 @@ from ledger.evidence.spans import Spans, covers
 from ledger.params import DAY_MS, HOUR_MS
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import Address, PublicKey
-from ledger.rules.evidence import STREAMS
+from ledger.rules.instruments import STREAMS
 from ledger.rules.measure import exact_volume
 from ledger.types.evidence import Instrument
 from ledger.types.reading import READING_VERSION, Envelope, Reading, Unit

@@ -1,6 +1,6 @@
 """The gateway's home: `config.toml` as a checked model, the keys, and where its files lie.
 
-A home holds config.toml, keys/{mmu,attestor,ingest}.key (mode 0600) and mint.sqlite.
+A home holds config.toml, keys/{mmu,ingest}.key (mode 0600) and mint.sqlite.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class MeterTank(BaseModel):
 
 
 class MintConfig(HomeSettings):
-    """Where the gateway finds broker and nodes, and when it cuts a run or a window."""
+    """Where the gateway finds broker and nodes, and when it cuts a window."""
 
     model_config = SettingsConfigDict(extra="forbid", env_prefix="BILLCOIN_MINT_")
 
@@ -58,14 +58,8 @@ class MintConfig(HomeSettings):
     metrics_port: int = Field(default=0, ge=0, le=65535)
     """Where Prometheus may ask, on loopback; 0 turns it off."""
     milk_kind: MilkKind = MilkKind.WHOLE
-    run_interval_max_ms: int = Field(default=60_000, ge=1_000)
-    run_litres_max: int = Field(default=20_000, ge=1)
-    tank_grace_ms: int = Field(default=20_000, ge=0)
-    """How long a run whose milk has not been metered yet is waited for before it is held."""
     valid_blocks: int = Field(default=200, ge=10)
     """How many blocks a mint transaction stays valid before it is signed anew."""
-    law: int = Field(default=1, ge=1, le=2)
-    """Mint runs by the first law of evidence, or windows by the second."""
     window_ms: int = Field(default=2 * HOUR_MS, ge=1_000, le=24 * HOUR_MS)
     """How long a line's window is at least."""
     window_envelopes_max: int = Field(default=20_000, ge=100, le=60_000)
@@ -82,39 +76,37 @@ class MintConfig(HomeSettings):
 
 @dataclass(frozen=True, slots=True)
 class MintIdentity:
-    """The public halves of a gateway's keys, for genesis: its role, its attestor, its receipts."""
+    """The public halves of a gateway's keys, for genesis: its role, its receipts."""
 
     mmu_key: PublicKey
     mmu_address: Address
-    attestor_key: PublicKey
     ingest_key: PublicKey
 
 
 @dataclass(frozen=True, slots=True)
 class MintKeys:
-    """The gateway's keys: who mints, who attests, who signs receipts to devices."""
+    """The gateway's keys: who mints, who signs receipts to devices."""
 
     mmu: SigningKey
-    attestor: SigningKey
     ingest: SigningKey
 
     def identity(self) -> MintIdentity:
         """Give what others may know."""
         mmu = self.mmu.public
-        return MintIdentity(mmu, address_of(mmu), self.attestor.public, self.ingest.public)
+        return MintIdentity(mmu, address_of(mmu), self.ingest.public)
 
 
 def prepare(home: Path) -> MintIdentity:
     """Make the home and its keys if they are not there yet; tell who the gateway is."""
     home.mkdir(parents=True, exist_ok=True)
-    mmu, attestor, ingest = (SigningKey(keep_seed(_key_path(home, name))) for name in _KEY_NAMES)
-    return MintKeys(mmu, attestor, ingest).identity()
+    mmu, ingest = (SigningKey(keep_seed(_key_path(home, name))) for name in _KEY_NAMES)
+    return MintKeys(mmu, ingest).identity()
 
 
 def read_keys(home: Path) -> MintKeys:
     """Read the keys of a prepared home."""
-    mmu, attestor, ingest = (read_key(_key_path(home, name)) for name in _KEY_NAMES)
-    return MintKeys(mmu, attestor, ingest)
+    mmu, ingest = (read_key(_key_path(home, name)) for name in _KEY_NAMES)
+    return MintKeys(mmu, ingest)
 
 
 def read_config(home: Path) -> MintConfig:
@@ -122,7 +114,7 @@ def read_config(home: Path) -> MintConfig:
     return load_settings(home, MintConfig)
 
 
-_KEY_NAMES: Final = ("mmu", "attestor", "ingest")
+_KEY_NAMES: Final = ("mmu", "ingest")
 
 
 def _key_path(home: Path, name: str) -> Path:

@@ -1,4 +1,8 @@
-"""The gateway's SQLite file: one connection in WAL mode, synced at every commit."""
+"""The gateway's SQLite file: one connection in WAL mode, synced at every commit.
+
+What was committed survives a kill at any point. A file of another layout is refused: it is of
+another law of evidence, so of another chain.
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -6,7 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from iot_minting.errors import Misconfigured
+
 BUSY_TIMEOUT_S: Final = 10.0
+LAYOUT: Final = 2
+"""The number of the tables' layout, in the file as its `user_version`."""
 
 
 class Database:
@@ -18,7 +26,22 @@ class Database:
         )
         self.connection.execute("PRAGMA journal_mode = WAL")
         self.connection.execute("PRAGMA synchronous = FULL")
+        self._check_layout(path)
         self.connection.executescript(schema)
+
+    def _check_layout(self, path: Path) -> None:
+        if self.connection.execute("PRAGMA user_version").fetchone() == (LAYOUT,):
+            return
+        with self.transaction() as db:
+            ((found,),) = db.execute("PRAGMA user_version")
+            ((tables,),) = db.execute("SELECT count(*) FROM sqlite_schema")
+            if tables == 0:
+                db.execute(f"PRAGMA user_version = {LAYOUT}")
+            elif found != LAYOUT:
+                raise Misconfigured(
+                    f"{path} has layout {found}, this version of BillCoin reads {LAYOUT}: "
+                    "begin the chain with a new home, or move the file away"
+                )
 
     def close(self) -> None:
         """Close the connection."""

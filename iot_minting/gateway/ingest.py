@@ -211,7 +211,7 @@ def _receiptable(verdict: Verdict) -> set[tuple[PublicKey, int]]:
     match verdict:
         case Accepted(stored=stored):
             return {(stored.device, stored.boot)}
-        case RefusedEnvelope(entry=entry, settled=True) | Repeated(entry=entry):
+        case Repeated(entry=entry):
             assert entry.device is not None
             assert entry.boot is not None
             return {(entry.device, entry.boot)}

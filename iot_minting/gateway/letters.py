@@ -137,10 +137,20 @@ class Letters:
         )
         return [_letter(row) for row in rows]
 
-    def latest(self, limit: int) -> list[Letter]:
-        """List the latest letters, newest first."""
-        rows = self._db.execute("SELECT * FROM letters ORDER BY number DESC LIMIT ?", (limit,))
+    def latest(self, what: What, limit: int) -> list[Letter]:
+        """List the latest letters that bring something, newest first."""
+        rows = self._db.execute(
+            "SELECT * FROM letters WHERE what = ? ORDER BY number DESC LIMIT ?", (what, limit)
+        )
         return [_letter(row) for row in rows]
+
+    def windows(self) -> list[tuple[bytes, int, int, int]]:
+        """Give every line's windows: how many were claimed, how many are final, and their units."""
+        rows = self._db.execute(
+            "SELECT subject, count(*), sum(state = 'final'), sum(iif(state = 'final', units, 0)) "
+            "FROM letters WHERE what = 'window' GROUP BY subject ORDER BY subject"
+        )
+        return [(bytes(line), claimed, final, units) for line, claimed, final, units in rows]
 
     def totals(self) -> dict[tuple[str, str], tuple[int, int]]:
         """Give count and units of letters by what they bring and by state."""

@@ -1,6 +1,7 @@
-"""The ingest's judgement under the second law: an envelope is taken if it links to the one before.
+"""The ingest's judgement: an envelope is taken if it links to the one before.
 
-Pure and synchronous, as `judgement` is. Whatever a registered device signs and links is evidence,
+Pure and synchronous: `judge(topic, raw, arrival_ms)` gives verdicts; the shell makes them durable,
+then acknowledges, then receipts. Whatever a registered device signs and links is evidence,
 tampered, out of calibration or implausible as it may be: the law judges it, and a window must show
 every envelope, so nothing that was measured may be missing here.
 
@@ -27,10 +28,8 @@ from iot_minting.errors import (
     ReplayedSequence,
 )
 from iot_minting.gateway.authenticity import Opened, check_sender, open_envelope
-from iot_minting.gateway.judgement import WAITING_MAX, WAITING_MS
 from iot_minting.gateway.pieces import done_with
 from iot_minting.gateway.registry import Registry
-from iot_minting.gateway.types import RegisteredDevice
 from iot_minting.gateway.verdicts import (
     Accepted,
     Arrival,
@@ -45,6 +44,9 @@ from ledger.primitives.keys import PublicKey
 from ledger.state.lines import Tip
 from ledger.types.reading import READING_VERSION, Reading
 
+WAITING_MAX: Final = 256
+"""Envelopes of one device that may wait for an earlier one."""
+WAITING_MS: Final = 30_000
 RECENT_MAX: Final = 1_024
 """Digests of a device kept in memory; the archive knows the older ones."""
 
@@ -141,9 +143,9 @@ class LinkJudge:
             reading = opened.reading
             device = check_sender(self._chain_id, self._registry, opened)
             chain = self._chains.setdefault(device.key, _Chain())
-            return self._link(chain, device, opened)
+            return self._link(chain, opened)
         except Refusal as refusal:
-            return [RefusedEnvelope(quarantined(refusal, arrival, reading), settled=False)]
+            return [RefusedEnvelope(quarantined(refusal, arrival, reading))]
 
     def expire(self, now_ms: int) -> list[Verdict]:
         """Refuse what has waited too long for the envelope before it."""
@@ -159,20 +161,20 @@ class LinkJudge:
                 verdicts.append(_missing(chain, opened))
         return verdicts
 
-    def _link(self, chain: _Chain, device: RegisteredDevice, opened: Opened) -> list[Verdict]:
+    def _link(self, chain: _Chain, opened: Opened) -> list[Verdict]:
         if opened.number <= chain.number:
             return [self._repeat(chain, opened)]
         if not self._is_next(chain, opened.reading):
             return _wait(chain, opened)
-        verdicts: list[Verdict] = [_take(chain, device, opened)]
+        verdicts: list[Verdict] = [_take(chain, opened)]
         while (following := chain.waiting.pop(chain.digest, None)) is not None:
             try:
                 self._is_next(chain, following.reading)
             except BrokenChain as fault:
                 entry = quarantined(fault, following.arrival, following.reading)
-                verdicts.append(RefusedEnvelope(entry, settled=False))
+                verdicts.append(RefusedEnvelope(entry))
             else:
-                verdicts.append(_take(chain, device, following))
+                verdicts.append(_take(chain, following))
         return verdicts
 
     def _is_next(self, chain: _Chain, reading: Reading) -> bool:
@@ -202,7 +204,7 @@ class LinkJudge:
             raise OvertakenBoot(boot, seq, chain.boot)
         fault = ReplayedSequence(boot, seq, chain.seq, same=same)
         entry = quarantined(fault, opened.arrival, opened.reading)
-        return Repeated(entry) if same else RefusedEnvelope(entry, settled=False)
+        return Repeated(entry) if same else RefusedEnvelope(entry)
 
 
 def _wait(chain: _Chain, opened: Opened) -> list[Verdict]:
@@ -215,10 +217,10 @@ def _wait(chain: _Chain, opened: Opened) -> list[Verdict]:
 
 def _missing(chain: _Chain, opened: Opened) -> RefusedEnvelope:
     fault = MissingPredecessor(*opened.number, chain.seq + 1)
-    return RefusedEnvelope(quarantined(fault, opened.arrival, opened.reading), settled=False)
+    return RefusedEnvelope(quarantined(fault, opened.arrival, opened.reading))
 
 
-def _take(chain: _Chain, device: RegisteredDevice, opened: Opened) -> Accepted:
+def _take(chain: _Chain, opened: Opened) -> Accepted:
     digest = opened.envelope.digest()
     chain.advance(opened.reading, digest)
-    return Accepted(opened.stored(device, digest))
+    return Accepted(opened.stored(digest))

@@ -13,8 +13,6 @@ INGEST_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
 MINTED_LITRES = Gauge("billcoin_mint_litres", "Litres that are final on the chain by this MMU")
-RUNS = Gauge("billcoin_mint_runs", "Runs by what became of them", ["state"])
-TANK_LITRES = Gauge("billcoin_mint_tank_litres", "Milk metered and not yet in a run", ["line"])
 DEVICES = Gauge("billcoin_mint_devices", "Devices registered on the chain")
 WAITING = Gauge("billcoin_mint_waiting", "Lines and meters that wait, by what for", ["reason"])
 LETTERS = Gauge("billcoin_mint_letters", "Letters to the chain", ["what", "state"])

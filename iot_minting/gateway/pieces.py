@@ -46,11 +46,6 @@ class Piece:
         return self.reading.last_ms
 
     @property
-    def first_value(self) -> int:
-        """Give the first sample's value."""
-        return self.reading.samples[0][1]
-
-    @property
     def last_value(self) -> int:
         """Give the last sample's value."""
         return self.reading.samples[-1][1]

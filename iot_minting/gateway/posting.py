@@ -48,7 +48,8 @@ _BODIES: Final[dict[What, type[CollectMilk] | type[MintWindow] | type[ReportTamp
 
 def read_body(letter: Letter) -> LetterBody:
     """Read the body of a transaction that a letter brings."""
-    return decode(letter.body, _BODIES[letter.what], TRANSACTION_BYTES_MAX)
+    kind = _BODIES[letter.what]
+    return decode(letter.body, kind, TRANSACTION_BYTES_MAX)
 
 
 class Post:

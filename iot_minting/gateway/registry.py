@@ -64,6 +64,4 @@ def _registration(raw: bytes) -> RegisteredDevice | None:
         Instrument(body.kind),
         body.plant,
         body.operator,
-        body.calibrated_until_ms,
-        body.flow_max_l_per_h,
     )

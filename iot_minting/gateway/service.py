@@ -1,52 +1,63 @@
-"""The minting gateway as a process: ingest, registry, policy and outbox around one store.
+"""The minting gateway as a process: ingest, facts, minter and post.
 
-Two movements. The ingest thread stores envelopes; this side, on asyncio, follows the chain for
-registrations, lets the policy decide over what is stored, and brings runs onto the chain.
-They meet in the store, so either may die with the process at any point.
+The ingest thread stores what links. This side, on asyncio, follows final blocks, lets the minter's
+core decide over archive and facts, has windows attested, and posts letters. A letter is on disk
+before it is signed or sent; all else is made anew from archive and chain, so the process may die at
+any point.
 """
 
 import asyncio
-import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
 import structlog
-from prometheus_client import start_http_server
 
-from iot_minting.errors import Disagreement, MintFault
+from iot_minting.errors import MintFault, OversizedBundle
 from iot_minting.even_clock import EvenClock, steady_ms
 from iot_minting.gateway import metrics
-from iot_minting.gateway.attestations import gather_attestations
+from iot_minting.gateway.archive import Archive
 from iot_minting.gateway.chain import Chain
-from iot_minting.gateway.claims import build_claim
-from iot_minting.gateway.config import MintConfig, MintKeys, read_config, read_keys
+from iot_minting.gateway.collecting import MeterCollection
+from iot_minting.gateway.config import MintConfig, MintKeys
+from iot_minting.gateway.cutting import CutWindow, WindowRules
+from iot_minting.gateway.facts import ChainFacts
+from iot_minting.gateway.following import Following, TankNames
 from iot_minting.gateway.ingest import Ingest
-from iot_minting.gateway.judgement import Gateway
-from iot_minting.gateway.line_service import LineService
-from iot_minting.gateway.outbox import MintOutbox, outbox_entry
-from iot_minting.gateway.plausibility import find_outliers
-from iot_minting.gateway.policy import CutRules, CutRun, Dropped, MintingPolicy
+from iot_minting.gateway.letters import Draft, Letter, Letters, LetterState, What
+from iot_minting.gateway.linking import LinkJudge
+from iot_minting.gateway.minting import Action, Claim, MinterCore, ReportTampering, Waits
+from iot_minting.gateway.pieces import done_with
+from iot_minting.gateway.posting import Post
 from iot_minting.gateway.registry import find_registrations
+from iot_minting.gateway.shelf import PieceShelf
 from iot_minting.gateway.starting import bind_chain, load_registry, subscribe
-from iot_minting.gateway.store import STORE_NAME, OutboxState, Store
+from iot_minting.gateway.store import STORE_NAME, Store
+from iot_minting.gateway.telling import Teller
+from iot_minting.wire.attestor_client import Asked, ask
 from ledger.genesis import Genesis
-from ledger.primitives.amounts import UNITS_PER_BILL
-from ledger.primitives.keys import PublicKey
-from ledger.types.milk import Attestation
-from node.client.errors import ClientFault, NodeUnavailable
-from node.home.lock import owned
+from ledger.params import DAY_MS
+from ledger.primitives.amounts import UNITS_PER_BILL, Units, format_bill
+from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import PublicKey, address_of
+from ledger.rules.quorum import attestor_quorum
+from ledger.types.line import ReportTamper
+from ledger.types.transaction import TRANSACTION_BYTES_MAX
+from ledger.types.window import CollectMilk, MintWindow
+from node.client.errors import ClientFault
 
-TICK_S: Final = 0.1
-RETRY_S: Final = 0.5
+TICK_S: Final = 0.2
 SAVE_EVERY_BLOCKS: Final = 20
-READ_MAX: Final = 2_000
-"""Envelopes that the policy takes in between two decisions."""
-MEASURE_MS: Final = 1_000
-SECOND_LAW: Final = 2
-USUAL_LEAST: Final = 10
-"""Milkings of one farm in a run that it takes to say what is usual there."""
+TIDY_MS: Final = 60_000
+SIGNED_ROOM: Final = 1_024
+"""Bytes that a transaction needs around its body: intent, policy and signature."""
+TANK_META: Final = "tank:"
 
 log = structlog.get_logger("mint")
+
+AskAttestors = Callable[[CutWindow, ChainFacts, int], Awaitable[Asked]]
+"""Asks for a window's attestations, and how many are needed."""
 
 
 class GatewayService:
@@ -59,44 +70,52 @@ class GatewayService:
         keys: MintKeys,
         genesis: Genesis,
         chain: Chain | None = None,
+        ask_attestors: AskAttestors | None = None,
     ) -> None:
-        self._config = config
-        self._keys = keys
-        self._genesis = genesis
-        self._store = Store(home / STORE_NAME)
+        path = home / STORE_NAME
+        self._config, self._genesis = config, genesis
+        self._mmu, self._rules = address_of(keys.mmu.public), genesis.parameters
+        self._store = Store(path)
         bind_chain(self._store, genesis)
         self._registry = load_registry(self._store, genesis)
+        self._archive, self._letters = Archive(path), Letters(path)
+        self._shelf, self._teller, self._clock = PieceShelf(self._archive), Teller(), EvenClock()
         self._chain = chain or Chain.of_urls(config.node_urls)
-        self._rules = CutRules(
-            genesis.parameters,
-            config.milk_kind,
-            config.run_interval_max_ms,
-            config.run_litres_max * UNITS_PER_BILL,
-            config.tank_grace_ms,
+        self._ask = ask_attestors or self._ask_by_http
+        self._following = self._make_following()
+        self._core = MinterCore(_window_rules(config), config.collect_ms, self._clock.now_ms())
+        self._post = Post(
+            self._letters, self._chain, genesis.chain_id, keys.mmu, config.valid_blocks
         )
-        self._clock = EvenClock()
-        self._policy = MintingPolicy(self._rules, self._clock.now_ms())
-        self._read_place = 0
         self._subscription = subscribe(config, keys, self._clock)
-        kept = Store(home / STORE_NAME)
-        self._ingest = Ingest(
-            genesis.chain_id,
-            keys.ingest,
-            Gateway(
-                genesis.chain_id, self._registry, kept.digest_of, kept.heads(), kept.tampered()
-            ),
-            kept,
-            self._subscription,
-            self._clock,
-        )
-        self._outbox = MintOutbox(
-            self._store,
+        self._ingest = self._make_ingest(path, keys)
+        self._asking: dict[Hash, asyncio.Task[None]] = {}
+        self._floor = 0
+        """No facts before this height are acted by: what is final there changed them."""
+
+    def _make_following(self) -> Following:
+        return Following(
             self._chain,
-            genesis.chain_id,
-            keys.mmu,
-            genesis.parameters,
-            config.valid_blocks,
+            self._registry,
+            self._genesis.parameters,
+            self._mmu,
+            TankNames(self._genesis, self._tank_names(), self._keep_tank_name),
+            {each.meter: each.tank for each in self._config.meter_tanks},
         )
+
+    def _make_ingest(self, path: Path, keys: MintKeys) -> Ingest:
+        kept, chain_id = Archive(path), self._genesis.chain_id
+        judge = LinkJudge(chain_id, self._registry, kept, kept.ends(), self._following.tip)
+        return Ingest(chain_id, keys.ingest, judge, kept, self._subscription, self._clock)
+
+    def _tank_names(self) -> dict[Hash, str]:
+        return {
+            Hash(bytes.fromhex(name.removeprefix(TANK_META))): value.decode()
+            for name, value in self._store.metas(TANK_META)
+        }
+
+    def _keep_tank_name(self, tank: Hash, name: str) -> None:
+        self._store.put_meta(f"{TANK_META}{tank.hex()}", name.encode())
 
     async def run(self, ended: asyncio.Event) -> None:
         """Work until `ended`, or until a part fails (then it raises)."""
@@ -106,145 +125,167 @@ class GatewayService:
             async with asyncio.TaskGroup() as group:
                 tasks = [
                     group.create_task(self._follow()),
-                    group.create_task(self._decide()),
-                    group.create_task(self._mint()),
+                    group.create_task(self._decide(group)),
+                    group.create_task(self._send()),
                 ]
                 await ended.wait()
-                for task in tasks:
+                for task in (*tasks, *self._asking.values()):
                     task.cancel()
         finally:
             self._subscription.stop()
             self._ingest.stop()
             await self._chain.aclose()
-            self._store.close()
+            for each in (self._archive, self._letters, self._store):
+                each.close()
 
     async def _follow(self) -> None:
-        """Take every registration of a final block into the registry."""
+        """Take every final block in: who is registered, and what it makes stale."""
         async for block in self._chain.blocks(self._registry.height + 1):
             admitted = find_registrations(block.transactions, block.receipts)
             if admitted or block.height % SAVE_EVERY_BLOCKS == 0:
-                # Before it is admitted: what the ingest accepts must find its device stored.
                 self._store.save_registry(admitted, block.height)
             self._registry.admit(admitted, block.height)
-            for device in admitted:
-                log.info("device registered", device=device.key.hex(), kind=device.kind)
-            # Devices may be dated by chain time, which stays ahead when a clock was put back.
+            self._following.note(block)
             self._clock.raise_to(block.time_ms)
             metrics.DEVICES.set(len(self._registry))
 
-    async def _decide(self) -> None:
-        """Feed the policy with what was stored, and keep its decisions."""
-        measured_ms = steady_ms() - MEASURE_MS
+    async def _decide(self, group: asyncio.TaskGroup) -> None:
+        """Let the core decide over what is final and stored, again and again."""
+        tidied_ms = steady_ms()
         while True:
             if self._ingest.failed:
                 raise MintFault("the ingest ended: see the log; this process must start again")
-            placed = self._store.unused(self._read_place, READ_MAX)
-            for each in placed:
-                self._read_place = each.place
-                for decision in self._policy.observe(each.stored):
-                    self._keep(decision)
-            for decision in self._policy.step(self._clock.now_ms()):
-                self._keep(decision)
-            if steady_ms() - measured_ms >= MEASURE_MS:
-                measured_ms = steady_ms()
-                self._measure()
-            await asyncio.sleep(0 if len(placed) == READ_MAX else TICK_S)
-
-    def _keep(self, decision: CutRun | Dropped) -> None:
-        """Put a run into the outbox; note what is lost."""
-        if isinstance(decision, CutRun):
-            self._keep_run(decision)
-            return
-        self._store.drop(decision.pieces, decision.reason)
-        if decision.reason != "idle":
-            count = len(decision.pieces)
-            log.warning("readings are no evidence", reason=decision.reason, count=count)
-
-    def _keep_run(self, run: CutRun) -> None:
-        """Claim what was cut, gather its attestations, and keep it until it is submitted."""
-        claim = build_claim(run, self._rules)
-        attestations: tuple[Attestation, ...] = ()
-        why_held = ""
-        try:
-            attestations = gather_attestations(
-                run,
-                claim,
-                self._genesis,
-                self._flow_max(run.flow[0].device),
-                self._keys.attestor,
-            )
-        except Disagreement as fault:
-            why_held = str(fault)
-        entry = outbox_entry(claim, attestations, why_held, self._clock.now_ms())
-        if entry.detail:
-            log.error("run held", run=claim.run.hex(), why=entry.detail)
-        self._store.keep_run(entry, run.pieces())
-        log.info("run cut", run=claim.run.hex(), units=claim.units, plant=claim.plant)
-        _warn_of_outliers(run)
-
-    def _flow_max(self, flow_meter: PublicKey) -> int:
-        device = self._registry.find(flow_meter)
-        assert device is not None, "only registered devices are judged"
-        return device.flow_max_l_per_h
-
-    async def _mint(self) -> None:
-        """Bring runs onto the chain, one after another."""
-        while True:
             try:
-                moved = await self._outbox.advance()
+                facts = await self._following.fetch()
             except ClientFault as fault:
                 log.warning("node away", why=str(fault))
-                moved = False
-            await asyncio.sleep(0 if moved else RETRY_S)
+                facts = None
+            if facts is not None and facts.height >= self._floor:
+                self._rules = facts.rules
+                await self._act(facts, group)
+                if steady_ms() - tidied_ms >= TIDY_MS:
+                    tidied_ms = steady_ms()
+                    await asyncio.to_thread(self._forget, facts)
+            await asyncio.sleep(TICK_S)
+
+    async def _act(self, facts: ChainFacts, group: asyncio.TaskGroup) -> None:
+        """Decide once, off the loop, since to judge a window takes its time; then do it."""
+        now_ms = self._clock.now_ms()
+        busy = frozenset({*(each.subject for each in self._letters.open()), *self._asking})
+        actions = await asyncio.to_thread(
+            self._core.step,
+            now_ms,
+            facts,
+            self._shelf.after,
+            self._archive.last_arrival_ms,
+            busy,
+        )
+        for action in actions:
+            self._do(action, facts, group)
+        self._teller.tell([each for each in actions if isinstance(each, Waits)], now_ms)
+
+    def _do(self, action: Action, facts: ChainFacts, group: asyncio.TaskGroup) -> None:
+        match action:
+            case MeterCollection(meter=meter, first=first, last=last, units=units):
+                body = CollectMilk(
+                    self._mmu, meter.plant, meter.tank, meter.key, Units(units), first, last
+                )
+                self._write(meter.key, What.COLLECTION, encode(body), units)
+            case ReportTampering(device=device, envelope=envelope):
+                log.error("device reports tampering", device=device.hex())
+                self._write(device, What.TAMPERING, encode(ReportTamper(envelope)), 0)
+            case Claim(line=line, cut=cut):
+                self._asking[line] = group.create_task(self._attest(line, cut, facts))
+
+    def _write(self, subject: bytes, what: What, body: bytes, units: int) -> None:
+        self._letters.write(Draft(subject, what, body, units, self._clock.now_ms()))
+
+    async def _attest(self, line: Hash, cut: CutWindow, facts: ChainFacts) -> None:
+        """Have a window attested; write its letter, or let the line pause."""
+        claim, needed = cut.claim, max(1, attestor_quorum(len(facts.attestors)))
+        try:
+            asked = await self._ask(cut, facts, needed)
+            body = encode(MintWindow(claim, asked.attestations))
+            if len(asked.attestations) < needed:
+                self._tell_refused(line, asked, needed)
+            elif len(body) > TRANSACTION_BYTES_MAX - SIGNED_ROOM:
+                log.error("window held: too large to show", line=line.hex(), size=len(body))
+            else:
+                log.info("window claimed", line=line.hex(), to_ms=claim.to_ms, units=claim.units)
+                self._write(line, What.WINDOW, body, claim.units)
+                return
+        except OversizedBundle as fault:
+            log.error("window held", line=line.hex(), why=str(fault))
+        finally:
+            del self._asking[line]
+        self._core.refused(line, self._clock.now_ms())
+
+    def _tell_refused(self, line: Hash, asked: Asked, needed: int) -> None:
+        log.warning(
+            "window not attested",
+            line=line.hex(),
+            signed=len(asked.attestations),
+            needed=needed,
+            refused=[f"{each.code}: {each.detail}" for each in asked.refusals],
+            silent=[f"{key.hex()[:16]}: {why}" for key, why in asked.silent.items()],
+        )
+
+    async def _ask_by_http(self, cut: CutWindow, facts: ChainFacts, needed: int) -> Asked:
+        urls = {PublicKey(bytes.fromhex(each.key)): each.url for each in self._config.attestors}
+        known = {key: url for key, url in urls.items() if key in facts.attestors}
+        return await ask(
+            known,
+            cut.claim,
+            cut.bundle,
+            self._genesis.chain_id,
+            needed,
+            self._config.attest_ms / 1_000,
+            height=facts.height,
+        )
+
+    async def _send(self) -> None:
+        """Bring letters onto the chain."""
+        while True:
+            done: list[Letter] = []
+            try:
+                done = await self._post.advance(self._rules)
+            except ClientFault as fault:
+                log.warning("node away", why=str(fault))
+            for letter in done:
+                self._settle(letter)
+            if done:
+                self._measure()
+            await asyncio.sleep(0 if done else TICK_S)
+
+    def _settle(self, letter: Letter) -> None:
+        """Act by what became of a letter: go on, or pause and build it anew."""
+        self._floor = max(self._floor, letter.height)
+        if letter.state is LetterState.FINAL:
+            self._core.brought(letter.subject)
+            if letter.what is What.WINDOW:
+                log.info("minted", line=letter.subject.hex(), bill=format_bill(Units(letter.units)))
+            return
+        self._core.refused(letter.subject, self._clock.now_ms())
+        log.error("refused", what=letter.what, who=letter.subject.hex(), code=letter.detail)
+
+    def _forget(self, facts: ChainFacts) -> None:
+        """Let go of what the chain is done with, once nobody can doubt it any more."""
+        before_ms = facts.time_ms - facts.rules.challenge_window_ms - DAY_MS
+        for line in facts.lines.values():
+            for device, tip in line.tips.items():
+                self._archive.forget(device, done_with(tip), before_ms)
+        for meter in facts.meters.values():
+            self._archive.forget(meter.key, meter.open[-1].after, before_ms)
 
     def _measure(self) -> None:
-        totals = self._store.run_totals()
-        for state in OutboxState:
-            metrics.RUNS.labels(state.value).set(totals.get(state.value, (0, 0))[0])
-        metrics.MINTED_LITRES.set(totals.get("final", (0, 0))[1] / UNITS_PER_BILL)
-        for (plant, line), units in self._policy.tank_units().items():
-            metrics.TANK_LITRES.labels(f"{plant}/{line}").set(units / UNITS_PER_BILL)
+        totals = self._letters.totals()
+        for (what, state), (count, _) in totals.items():
+            metrics.LETTERS.labels(what, state).set(count)
+        minted = totals.get((What.WINDOW.value, LetterState.FINAL.value), (0, 0))[1]
+        metrics.MINTED_LITRES.set(minted / UNITS_PER_BILL)
 
 
-def _warn_of_outliers(run: CutRun) -> None:
-    """Name milkings far from a farm's usual: for people to look at, no reason to refuse."""
-    for pieces in run.collections:
-        rises = [piece.last_value - piece.first_value for piece in pieces]
-        for place in find_outliers(rises) if len(rises) >= USUAL_LEAST else ():
-            piece = pieces[place]
-            log.warning("unusual milking", device=piece.device.hex(), seq=piece.seq)
-
-
-async def fetch_genesis(config: MintConfig, ended: asyncio.Event) -> Genesis | None:
-    """Ask the nodes for the genesis until one answers; None if ended before."""
-    chain = Chain.of_urls(config.node_urls)
-    try:
-        while not ended.is_set():
-            try:
-                return await chain.genesis()
-            except NodeUnavailable as fault:
-                log.info("waiting for a node", why=str(fault))
-            await asyncio.wait([asyncio.create_task(ended.wait())], timeout=RETRY_S)
-        return None
-    finally:
-        await chain.aclose()
-
-
-async def serve(home: Path) -> None:
-    """Run the gateway of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does."""
-    config, keys = read_config(home), read_keys(home)
-    with owned(home):
-        await _serve(home, config, keys)
-
-
-async def _serve(home: Path, config: MintConfig, keys: MintKeys) -> None:
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    if config.metrics_port:
-        start_http_server(config.metrics_port, addr="127.0.0.1")
-    genesis = await fetch_genesis(config, ended)
-    if genesis is None:
-        return
-    service = LineService if config.law == SECOND_LAW else GatewayService
-    await service(home, config, keys, genesis).run(ended)
+def _window_rules(config: MintConfig) -> WindowRules:
+    return WindowRules(
+        config.milk_kind, config.window_ms, config.silence_ms, config.window_envelopes_max
+    )

@@ -32,15 +32,7 @@ def load_registry(store: Store, genesis: Genesis) -> Registry:
     height = store.followed_height()
     if height is None:
         devices = [
-            RegisteredDevice(
-                d.key,
-                d.instrument,
-                d.plant,
-                d.operator,
-                d.calibrated_until_ms,
-                d.flow_max_l_per_h,
-            )
-            for d in genesis.devices
+            RegisteredDevice(d.key, d.instrument, d.plant, d.operator) for d in genesis.devices
         ]
         store.save_registry(devices, 0)
         height = 0

@@ -16,19 +16,13 @@ class RegisteredDevice:
     kind: Instrument
     plant: str
     operator: Address
-    calibrated_until_ms: int
-    flow_max_l_per_h: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An envelope that was accepted, with what the policy asks about it."""
+    """An envelope that was accepted."""
 
     device: PublicKey
-    kind: Instrument
-    plant: str
-    line: str
-    operator: Address
     envelope: Envelope
     reading: Reading
     digest: Hash
@@ -45,24 +39,9 @@ class Stored:
         return self.reading.seq
 
     @property
-    def first_ms(self) -> int:
-        """Give the time of the first sample."""
-        return self.reading.t0_ms + self.reading.samples[0][0]
-
-    @property
     def last_ms(self) -> int:
         """Give the time of the last sample."""
         return self.reading.last_ms
-
-    @property
-    def first_value(self) -> int:
-        """Give the first sample's value."""
-        return self.reading.samples[0][1]
-
-    @property
-    def last_value(self) -> int:
-        """Give the last sample's value."""
-        return self.reading.samples[-1][1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from iot_minting.errors import Refusal
 from iot_minting.gateway.types import Quarantined, Stored
-from ledger.primitives.hashing import Hash
 from ledger.types.reading import Reading
 
 
@@ -26,16 +25,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class RefusedEnvelope:
-    """An envelope to be quarantined. `settled` says that it uses its number up all the same."""
+    """An envelope to be quarantined: it moves nothing."""
 
     entry: Quarantined
-    settled: bool
-    digest: Hash | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """An envelope that is settled already, byte for byte: sent again, or replayed."""
+    """An envelope that is stored already, byte for byte: sent again, or replayed."""
 
     entry: Quarantined
 

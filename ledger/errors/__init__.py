@@ -14,14 +14,10 @@ LedgerFault
 |   |     OwnAccount, OwnCause, RoleHeld, RoleNotHeld, CountedRoleBounds, DeviceUnregistered,
 |   |     DeviceRevoked
 |   +-- EvidenceRefused
-|   |     KnownRun, BadRunTimes, FutureRun, BadShelfLife, UnknownDevice, ForeignDevice,
-|   |     ForeignOperator, WrongInstrument, RevokedDevice, CalibrationGap, CalibrationShort,
-|   |     BadEnvelope, ForeignEnvelope, UnorderedEnvelopes, Tampered, OutsideRun, WrongStream,
-|   |     WrongUnit, FallingTotal, UsedReadings, WrongInstruments, ZeroCollection,
-|   |     CollectionOverMeter, ClaimOverCollections, ClaimOverFlow, ClaimOverTank,
-|   |     FlowAgainstTank, TooCold, TooWarm, TooHot, TooFast, ShortHold, WrongProcess,
-|   |     Unwatched, Diverted, UnknownAttestor, UnorderedAttestors, TooFewAttestors,
-|   |     SupplyOverflow
+|   |     BadShelfLife, UnknownDevice, ForeignDevice, ForeignOperator, WrongInstrument,
+|   |     BadEnvelope, ForeignEnvelope, UnorderedEnvelopes, Tampered, OutsideRun,
+|   |     WrongStream, WrongUnit, FallingTotal, UsedReadings, CollectionOverMeter, TooFast,
+|   |     WrongProcess, UnknownAttestor, UnorderedAttestors, TooFewAttestors, SupplyOverflow
 |   +-- LineRefused
 |   |     ForeignPlant, KnownLine, UnknownLine, FlowOrVat, UnorderedDevices, NoPlace,
 |   |     DeviceTaken, DeviceStopped, WrongPlaces, LineFull, NotOnLine, NothingAmended,
@@ -32,10 +28,9 @@ LedgerFault
 |   |     StakeTooSmall, ShortStake, NothingUnbonded, Immature, NoRewards, NotJailed, StillJailed,
 |   |     NoFault, EvidenceTooOld, NotAMember, KnownOffence, NothingAtStake
 |   +-- MilkRefused
-|   |     UnknownTank, ForeignTank, ShortTank, FullTank, SealedAlready, NoMilk, TwoSources,
-|   |     ForeignRun, ClaimOverSealed, OldMilk, ForeignLot, UnsoundLot, FreshLot, DeficitOpen,
-|   |     LowBond, ShortBond, ShortReserve, LowDeposit, ChallengedAlready, NotChallenged,
-|   |     FalseUnitsOverLot
+|   |     UnknownTank, ForeignTank, ShortTank, ForeignLot, UnsoundLot, FreshLot,
+|   |     DeficitOpen, LowBond, ShortBond, ShortReserve, LowDeposit, ChallengedAlready,
+|   |     NotChallenged, FalseUnitsOverLot
 |   +-- WindowRefused
 |   |     ForeignLine, WrongWindow, WrongDevices, BadReading, UnlinkedReading, WrongTip,
 |   |     Unreached, WrongSilence, BadIntervals, UnwatchedInterval, BadSample, TamperedReading,

@@ -1,33 +1,12 @@
-"""Mints that the law refuses: what they show does not hold, or does not add up."""
+"""Evidence that the law refuses: what it shows does not hold, or does not add up."""
 
 from ledger.errors.base import Refused
 
 
 class EvidenceRefused(Refused):
-    """A mint whose evidence does not hold."""
+    """Evidence that does not hold."""
 
     code = "evidence_refused"
-
-
-class KnownRun(EvidenceRefused):
-    """The run was minted before."""
-
-    code = "known_run"
-    text = "run {run} made lot {lot} already"
-
-
-class BadRunTimes(EvidenceRefused):
-    """The run ends before it starts."""
-
-    code = "bad_run_times"
-    text = "the run starts at {started_ms} ms and ends at {ended_ms} ms"
-
-
-class FutureRun(EvidenceRefused):
-    """The run ends after the block's time."""
-
-    code = "future_run"
-    text = "the run ends at {ended_ms} ms, it is {time_ms} ms"
 
 
 class BadShelfLife(EvidenceRefused):
@@ -63,27 +42,6 @@ class WrongInstrument(EvidenceRefused):
 
     code = "wrong_instrument"
     text = "device {device} is a {registered} and can't serve as {wanted}"
-
-
-class RevokedDevice(EvidenceRefused):
-    """The device was revoked."""
-
-    code = "revoked_device"
-    text = "device {device} was revoked"
-
-
-class CalibrationGap(EvidenceRefused):
-    """Readings from before the calibration that holds now."""
-
-    code = "calibration_gap"
-    text = "device {device} is calibrated since {from_ms} ms, its first reading is of {first_ms} ms"
-
-
-class CalibrationShort(EvidenceRefused):
-    """The calibration ended before the run did."""
-
-    code = "calibration_short"
-    text = "device {device} was calibrated until {until_ms} ms, the run ended at {ended_ms} ms"
 
 
 class BadEnvelope(EvidenceRefused):
@@ -149,74 +107,11 @@ class UsedReadings(EvidenceRefused):
     text = "device {device}, boot {boot}: readings {first}-{last} were used already"
 
 
-class WrongInstruments(EvidenceRefused):
-    """A run shows too few or too many instruments of a kind."""
-
-    code = "wrong_instruments"
-    text = "{count} of {kind}, must be {least} to {most}"
-
-
-class ZeroCollection(EvidenceRefused):
-    """A collection that brings nothing."""
-
-    code = "zero_collection"
-    text = "collection {index} brings no milk"
-
-
 class CollectionOverMeter(EvidenceRefused):
     """A collection claims more than its meter counted."""
 
     code = "collection_over_meter"
     text = "collection {index} claims {units} units, its meter counted {counted}"
-
-
-class ClaimOverCollections(EvidenceRefused):
-    """The claim is more than was collected."""
-
-    code = "claim_over_collections"
-    text = "{units} units claimed, {counted} collected"
-
-
-class ClaimOverFlow(EvidenceRefused):
-    """The claim is more than flowed through the pasteurizer."""
-
-    code = "claim_over_flow"
-    text = "{units} units claimed, {counted} flowed"
-
-
-class ClaimOverTank(EvidenceRefused):
-    """The claim is more than left the tank."""
-
-    code = "claim_over_tank"
-    text = "{units} units claimed, {counted} left the tank"
-
-
-class FlowAgainstTank(EvidenceRefused):
-    """Flow meter and tank gauge disagree."""
-
-    code = "flow_against_tank"
-    text = "{flow} units flowed, {tank} left the tank: more than {limit_bp} basis points apart"
-
-
-class TooCold(EvidenceRefused):
-    """Milk was held below the limit."""
-
-    code = "too_cold"
-    text = "held at {got_mdegc} mdegC, at least {least_mdegc} are asked (uncertainty included)"
-
-
-class TooWarm(EvidenceRefused):
-    """Milk left the line too warm."""
-
-    code = "too_warm"
-    text = "left at {got_mdegc} mdegC, at most {most_mdegc} are allowed"
-
-
-class TooHot(EvidenceRefused):
-    """A vat was hotter than the rules have it."""
-
-    code = "too_hot"
-    text = "{got_mdegc} m°C in the vat, at most {most_mdegc} are allowed"
 
 
 class TooFast(EvidenceRefused):
@@ -226,32 +121,11 @@ class TooFast(EvidenceRefused):
     text = "device {device}: {units} units in {span_ms} ms, {most_l_per_h} L/h at most"
 
 
-class ShortHold(EvidenceRefused):
-    """A vat was not held long enough before it drained."""
-
-    code = "short_hold"
-    text = "device {device} shows {got_ms} ms of holding before the flow, {least_ms} are asked"
-
-
 class WrongProcess(EvidenceRefused):
     """This kind of milk can't be made that way, or not by this line."""
 
     code = "wrong_process"
     text = "{kind} milk is not made by the process {process} on a line for {flow_max_l_per_h} L/h"
-
-
-class Unwatched(EvidenceRefused):
-    """No instrument of a kind saw all of the flow."""
-
-    code = "unwatched"
-    text = "no {kind} saw the flow between {from_ms} and {to_ms} ms"
-
-
-class Diverted(EvidenceRefused):
-    """The diversion valve was not forward."""
-
-    code = "diverted"
-    text = "the diversion valve {device} was not forward"
 
 
 class UnknownAttestor(EvidenceRefused):

@@ -1,4 +1,4 @@
-"""Milk on its way: tanks, runs, packs, lots and challenges that the law refuses."""
+"""Milk on its way: tanks, packs, lots and challenges that the law refuses."""
 
 from ledger.errors.base import Refused
 
@@ -28,55 +28,6 @@ class ShortTank(MilkRefused):
 
     code = "short_tank"
     text = "tank {tank} holds {held} units, {units} are wanted"
-
-
-class FullTank(MilkRefused):
-    """The tank holds milk of as many farms as it can keep apart."""
-
-    code = "full_tank"
-    text = "milk of {most} farms stands in tank {tank}, which is the most"
-
-
-class SealedAlready(MilkRefused):
-    """The run has its milk already."""
-
-    code = "sealed_run"
-    text = "run {run} was sealed already"
-
-
-class NoMilk(MilkRefused):
-    """A claim without collections names no sealed run."""
-
-    code = "no_milk"
-    text = "the claim has no collections, and run {run} was not sealed"
-
-
-class TwoSources(MilkRefused):
-    """A claim brings collections of its own to a run that was sealed."""
-
-    code = "two_sources"
-    text = "run {run} was sealed: its milk stands there, not in collections"
-
-
-class ForeignRun(MilkRefused):
-    """The run was sealed by another MMU or at another plant."""
-
-    code = "foreign_run"
-    text = "run {run} was sealed by another MMU or for another plant"
-
-
-class ClaimOverSealed(MilkRefused):
-    """The claim is more than was drawn from the tank."""
-
-    code = "claim_over_sealed"
-    text = "{units} units claimed, {counted} sealed"
-
-
-class OldMilk(MilkRefused):
-    """The milk stood too long before its run."""
-
-    code = "old_milk"
-    text = "collected at {oldest_ms} ms, the run starts at {started_ms} ms: more than {most_ms} ms"
 
 
 class ForeignLot(MilkRefused):

@@ -72,7 +72,7 @@ class UnknownSubject(StoreFault):
     """Nothing that could be traced has this id."""
 
     code = "unknown_subject"
-    text = "{subject} is no sale, pack, lot or run on this chain: give the id that the pack bears"
+    text = "{subject} is no sale, pack or lot on this chain: give the id that the pack bears"
 
 
 class NoMilkBehind(StoreFault):

@@ -15,7 +15,7 @@ from ledger.evidence.spans import Spans
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey, verify
-from ledger.rules.evidence import STREAMS
+from ledger.rules.instruments import STREAMS
 from ledger.state.lines import Tip
 from ledger.types.evidence import Instrument
 from ledger.types.reading import READING_VERSION, Envelope, Reading, Unit, reading_bytes

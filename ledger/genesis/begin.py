@@ -22,13 +22,11 @@ from ledger.state.tables import (
     OWNERS,
     PARAMETERS,
     REGISTER,
-    RUNS,
     STAKE_ACCOUNT,
     SUPPLY,
     VALIDATORS,
     credit,
     grant_role,
-    run_name,
 )
 from ledger.types.block import Block, Header
 
@@ -81,13 +79,12 @@ def _put_validators(overlay: Overlay, genesis: Genesis) -> None:
 
 
 def _put_stock(overlay: Overlay, stock: GenesisStock) -> None:
-    """Write one stock lot. It stands for its own run: no readings are behind it."""
+    """Write one stock lot: no readings are behind it."""
     lot_id = stock.lot_id()
     lot = Lot(
         stock.kind,
         stock.plant,
         "stock",
-        lot_id,
         NOBODY,
         stock.units,
         stock.units,
@@ -96,7 +93,6 @@ def _put_stock(overlay: Overlay, stock: GenesisStock) -> None:
         ZERO_HASH,
     )
     LOTS.put(overlay, lot, lot_id)
-    RUNS.put(overlay, lot_id, run_name(lot_id, NOBODY))
 
 
 def genesis_block(genesis: Genesis) -> Block:

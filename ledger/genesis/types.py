@@ -160,8 +160,7 @@ class Genesis(Struct, frozen=True, array_like=True):
 
     def _check_counted(self) -> None:
         """Check that attestors and feeders are enough, and no more than their lists can hold."""
-        attestors_least = 1 if self.development else ATTESTORS_LEAST
-        for role, least in ((Role.ATTESTOR, attestors_least), (Role.ORACLE, 0)):
+        for role, least in ((Role.ATTESTOR, ATTESTORS_LEAST), (Role.ORACLE, 0)):
             count = sum(grant.role is role for grant in self.roles)
             if not least <= count <= ATTESTORS_MAX:
                 raise BadGenesis(

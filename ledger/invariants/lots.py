@@ -23,9 +23,7 @@ from ledger.state.tables import (
     PRODUCTS,
     PROVEN,
     QUESTIONS,
-    RUNS,
     SUPPLY,
-    run_name,
 )
 
 _ID_BYTES: Final = 32
@@ -39,7 +37,6 @@ class LotRelations:
     def __init__(self, place: Place | None) -> None:
         self._place = place
         self.lots: dict[bytes, Lot] = {}
-        self._runs: dict[bytes, bytes] = {}
         self._products: list[ProductLot] = []
         self._challenges: dict[bytes, Challenge] = {}
         self._questions: dict[bytes, AskedReading] = {}
@@ -53,8 +50,6 @@ class LotRelations:
         """Remember a record, if it is one of lots."""
         if prefix == LOTS.prefix:
             self.lots[name] = LOTS.decode(raw)
-        elif prefix == RUNS.prefix:
-            self._runs[name] = RUNS.decode(raw)
         elif prefix == PRODUCTS.prefix:
             self._products.append(PRODUCTS.decode(raw))
         elif prefix == CHALLENGES.prefix:
@@ -74,8 +69,6 @@ class LotRelations:
 
     def findings(self) -> Iterator[str]:
         """Say what does not agree."""
-        if {run_name(lot.run, lot.mmu): name for name, lot in self.lots.items()} != self._runs:
-            yield "runs and lots do not name each other one to one"
         yield from self._doubted()
         if self._books is not None:
             yield from self._booked(self._books)

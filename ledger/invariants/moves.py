@@ -10,7 +10,6 @@ from ledger.state.table import Table
 from ledger.state.tables import (
     CHAIN,
     COMMITTEES,
-    CONSUMED,
     DEALS,
     DEVICES,
     LINES,
@@ -19,17 +18,13 @@ from ledger.state.tables import (
     METER_USE,
     MILK_TANKS,
     OFFENCES,
-    ORIGINS,
     PLANTS,
     PRICE,
     PRODUCTS,
     PROVEN,
-    RUNS,
-    SEALED,
     SLASHES,
     SUBSIDY,
     SUPPLY,
-    TANKS,
 )
 
 R = TypeVar("R")
@@ -70,7 +65,6 @@ _LOT_FIXED: Final = (
     "kind",
     "plant",
     "line",
-    "run",
     "mmu",
     "units",
     "expires_ms",
@@ -122,7 +116,6 @@ _PROVEN_FIXED: Final = (
 _MOVES: Final = (
     _Move(CHAIN),
     _Move(COMMITTEES, is_kept=False),
-    _Move(CONSUMED, rising=("boot", "last_ms")),
     _Move(DEALS, ("offer", "buyer", "seller", "units", "accepted_ms"), is_kept=False),
     _Move(DEVICES, ("instrument", "operator", "plant"), ("revoked",)),
     _Move(LINES, _LINE_FIXED, ("through_ms",)),
@@ -131,17 +124,13 @@ _MOVES: Final = (
     _Move(METER_USE, rising=("through",)),
     _Move(MILK_TANKS, rising=_TANK_RISING),
     _Move(OFFENCES, rising=("paid_units",), is_kept=False),
-    _Move(ORIGINS),
     _Move(PLANTS),
     _Move(PRICE, rising=("round", "updated_ms")),
     _Move(PRODUCTS, ("lot", "packs", "pack_units", "height"), ("sold_units",)),
-    _Move(RUNS),
     _Move(PROVEN, _PROVEN_FIXED, falling=("locked_units",)),
-    _Move(SEALED),
     _Move(SLASHES, rising=("slashed_units", "reserve_units", "reporters_units")),
     _Move(SUBSIDY, rising=("funded_units", "paid_units", "head", "tail", "claimed_units")),
     _Move(SUPPLY, rising=("minted_units", "redeemed_units")),
-    _Move(TANKS, ("mmu", "plant", "name"), ("collected_units", "sealed_units", "lost_units")),
 )
 _BY_PREFIX: Final = {move.table.prefix: move for move in _MOVES}
 

@@ -11,7 +11,7 @@ import msgspec
 
 from ledger.params import BASIS_POINTS, DAY_STEP_BP_MAX, Parameters
 from ledger.primitives.committee import Committee
-from ledger.state.dairy import Mmu, ProductLot, SealedRun, Tank
+from ledger.state.dairy import Mmu, ProductLot
 from ledger.state.lines import LineMinted
 from ledger.state.market import Mandate, Price, Subsidy
 from ledger.state.prefixes import DECODERS
@@ -32,12 +32,10 @@ from ledger.state.tables import (
     PRICE,
     PRODUCTS,
     PROVEN,
-    SEALED,
     SLASHES,
     SUBSIDY,
     SUPPLY,
     TANK_HOURS,
-    TANKS,
     UNBONDING,
     VALIDATORS,
 )
@@ -77,15 +75,6 @@ def _product(product: ProductLot, rules: Parameters) -> str:
         if product.sold_units <= product.units
         else f"{product.sold_units} of {product.units} sold"
     )
-
-
-def _tank(tank: Tank, rules: Parameters) -> str:
-    if tank.collected_units != tank.held_units + tank.sealed_units + tank.lost_units:
-        return (
-            f"{tank.collected_units} collected, "
-            f"but {tank.held_units} + {tank.sealed_units} + {tank.lost_units}"
-        )
-    return ""
 
 
 def _milk_tank(tank: MilkTank, rules: Parameters) -> str:
@@ -139,11 +128,6 @@ def _meter_use(use: MeterUse, rules: Parameters) -> str:
     if any(gap.since is None for gap in use.gaps[1:]):
         return "a gap from the beginning is not the first"
     return ""
-
-
-def _sealed(run: SealedRun, rules: Parameters) -> str:
-    drawn = sum(units for _, units in run.sources)
-    return "" if drawn == run.units else f"{run.units} sealed, {drawn} by farm"
 
 
 def _supply(books: Supply, rules: Parameters) -> str:
@@ -245,12 +229,10 @@ _RULES: Final[dict[bytes, Rule]] = dict(
         _of(PRICE, _price),
         _of(PRODUCTS, _product),
         _of(PROVEN, _proven),
-        _of(SEALED, _sealed),
         _of(SLASHES, _slashes),
         _of(SUBSIDY, _subsidy),
         _of(SUPPLY, _supply),
         _of(TANK_HOURS, _tank_hour),
-        _of(TANKS, _tank),
         _of(UNBONDING, _unbonding),
         _of(VALIDATORS, _validator),
     )

@@ -13,7 +13,6 @@ from ledger.invariants.holdings import ACCOUNT_NAMES, HOLDINGS, HOLDINGS_OF
 from ledger.invariants.licences import LicenceRelations
 from ledger.invariants.lines import LineRelations
 from ledger.invariants.lots import LotRelations
-from ledger.invariants.origins import OriginRelations
 from ledger.invariants.place import Place
 from ledger.invariants.raw_milk import RawMilkRelations
 from ledger.invariants.records import why_wrong
@@ -64,7 +63,6 @@ class _Walk:
         lots = LotRelations(place)
         self._relations: tuple[_Relations, ...] = (
             lots,
-            OriginRelations(lots.lots),
             RawMilkRelations(),
             WindowRelations(lots.lots),
             StakeRelations(place),

@@ -6,11 +6,10 @@ Only the audit looks at this, since it needs the whole state.
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from ledger.state.dairy import Origin
 from ledger.state.lines import Line
 from ledger.state.proven import Proven
-from ledger.state.records import Lot
-from ledger.state.tables import DEVICES, LINES, METER_USE, MILK_TANKS, ORIGINS, PROVEN, TANK_LINES
+from ledger.state.records import NOBODY, Lot
+from ledger.state.tables import DEVICES, LINES, METER_USE, MILK_TANKS, PROVEN, TANK_LINES
 
 
 class WindowRelations:
@@ -19,19 +18,16 @@ class WindowRelations:
     def __init__(self, lots: Mapping[bytes, Lot]) -> None:
         self._lots = lots
         self._proven: dict[bytes, Proven] = {}
-        self._origins: dict[bytes, Origin] = {}
         self._lines: dict[bytes, Line] = {}
         self._drawn: dict[bytes, int] = {}
         self._fed: dict[bytes, tuple[bytes, ...]] = {}
         self._used: set[bytes] = set()
-        self._devices: set[bytes] = set()
+        self._operators: dict[bytes, bytes] = {}
 
     def take(self, prefix: bytes, name: bytes, raw: bytes) -> None:
         """Remember a record, if it is one of windows."""
         if prefix == PROVEN.prefix:
             self._proven[name] = PROVEN.decode(raw)
-        elif prefix == ORIGINS.prefix:
-            self._origins[name] = ORIGINS.decode(raw)
         elif prefix == LINES.prefix:
             self._lines[name] = LINES.decode(raw)
         elif prefix == MILK_TANKS.prefix:
@@ -41,7 +37,7 @@ class WindowRelations:
         elif prefix == METER_USE.prefix:
             self._used.add(name)
         elif prefix == DEVICES.prefix:
-            self._devices.add(name)
+            self._operators[name] = DEVICES.decode(raw).operator
 
     def findings(self) -> Iterator[str]:
         """Say what does not agree."""
@@ -61,24 +57,25 @@ class WindowRelations:
             yield "the lines that tanks feed are not those that say so"
         for line, spans in windows.items():
             yield from self._tiles(line, spans)
+        for name, lot in self._lots.items():
+            if lot.mmu != NOBODY and name not in self._proven:
+                yield f"lot {name.hex()} leads to no window"
 
     def _proof(self, where: str, name: bytes, proven: Proven) -> Iterator[str]:
-        lot, origin = self._lots.get(name), self._origins.get(name)
-        if lot is None or origin is None:
+        lot = self._lots.get(name)
+        if lot is None:
             yield f"{where} is proven and is not there"
             return
-        by_farm: defaultdict[bytes, int] = defaultdict(int)
-        for source in proven.sources:
-            by_farm[source.farm] += source.units
-        if dict(origin.sources) != by_farm or origin.tank != proven.tank:
-            yield f"{where} names other farms, or another tank, than its proof"
-        if sum(by_farm.values()) != lot.units or lot.mmu != proven.mmu:
+        if sum(source.units for source in proven.sources) != lot.units or lot.mmu != proven.mmu:
             yield f"{where} has {lot.units} units, its proof others"
         unused = {source.device for source in proven.sources} - self._used
         for device in sorted(unused):
             yield f"{where} rests on device {device.hex()}, of which nothing was read"
+        for source in proven.sources:
+            if self._operators.get(source.device) != source.farm:
+                yield f"{where} names farm {source.farm.hex()}, whose meter it is not"
         # A tip may be gone: who joins a line again begins there anew.
-        for device in sorted({span.device for span in proven.spans} - self._devices):
+        for device in sorted({span.device for span in proven.spans} - set(self._operators)):
             yield f"{where} rests on device {device.hex()}, which nobody registered"
 
     def _tiles(self, name: bytes, spans: list[tuple[int, int]]) -> Iterator[str]:

@@ -34,7 +34,6 @@ class Domain(Enum):
     SCHEDULE = b"BILLCOIN/schedule/1"
     READING = b"BILLCOIN/reading/2"
     ENVELOPE = b"BILLCOIN/envelope/1"
-    RUN = b"BILLCOIN/run/1"
     STOCK = b"BILLCOIN/stock/1"
     MODULE = b"BILLCOIN/module/1"
     RECEIPT = b"BILLCOIN/receipt/1"

@@ -6,12 +6,12 @@
 |            |                                                    | `claims`                      |
 | transfer   | `transfer`                                         |                               |
 | registry   | `registry`                                         |                               |
-| milk       | `milk`, `tanks`, `lots`, `losses`, `challenges`    | `proving`, `evidence`, `heat`,|
-|            |                                                    | `measure`, `books`            |
+| milk       | `lots`, `losses`, `challenges`                     | `measure`, `books`            |
 | tank       | `collecting`                                      | `portions`, `metering`        |
 | doubt      | `refuting`, `questions`                            | `doubts`, `fraud`, `vouchers` |
 | window     | `minting`                                          | `windows`, `intervals`,       |
-|            |                                                    | `window_lots`, `vouching`     |
+|            |                                                    | `window_lots`, `vouching`,    |
+|            |                                                    | `quorum`, `split`             |
 | staking    | `staking`, `slashing`                              | `epochs`, `rewards`           |
 | price      | `price`, `subsidy`                                 |                               |
 | market     | `market`                                           |                               |
@@ -41,7 +41,6 @@ from ledger.rules.losses import LOSS_LAWS
 from ledger.rules.lots import LOT_LAWS
 from ledger.rules.mandate import MANDATE_LAWS
 from ledger.rules.market import MARKET_LAWS
-from ledger.rules.milk import MILK_LAWS
 from ledger.rules.minting import WINDOW_LAWS
 from ledger.rules.permits import PERMIT_LAWS
 from ledger.rules.price import PRICE_LAWS, close_round
@@ -51,7 +50,6 @@ from ledger.rules.registry import REGISTRY_LAWS
 from ledger.rules.slashing import SLASHING_LAWS
 from ledger.rules.staking import STAKING_LAWS
 from ledger.rules.subsidy import SUBSIDY_LAWS, pay_claims
-from ledger.rules.tanks import TANK_LAWS
 from ledger.rules.transfer import TRANSFER_LAWS
 from ledger.state.overlay import Overlay, Reader
 from ledger.types.transaction import Body
@@ -75,8 +73,6 @@ LAWS: Final[dict[type[object], Law]] = law_table(
         *STAKING_LAWS,
         *SLASHING_LAWS,
         *REGISTRY_LAWS,
-        *MILK_LAWS,
-        *TANK_LAWS,
         *WINDOW_LAWS,
         *COLLECTING_LAWS,
         *LOT_LAWS,

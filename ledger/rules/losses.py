@@ -22,7 +22,6 @@ from ledger.rules.doubts import doubted_units
 from ledger.rules.law import Law, require_role
 from ledger.rules.lots import find_lot, remove_milk
 from ledger.rules.portions import check_write_off, write_off
-from ledger.rules.tanks import draw, find_tank
 from ledger.rules.vouchers import add_bond, is_attestors_account, release_bond
 from ledger.rules.vouching import bond_bound
 from ledger.state.dairy import Mmu
@@ -34,7 +33,6 @@ from ledger.state.tables import (
     MILK_TANKS,
     MMUS,
     RESERVE_ACCOUNT,
-    TANKS,
     account,
     debit,
     has_role,
@@ -100,9 +98,6 @@ def check_loss(reader: Reader, call: Call, body: WriteOff) -> None:
     if MILK_TANKS.get(reader, body.subject) is not None:
         check_write_off(reader, call.sender, body.subject, body.units)
         return
-    if TANKS.get(reader, body.subject) is not None:
-        find_tank(reader, call.sender, body.subject, body.units)
-        return
     lot = find_lot(reader, body.subject)
     # Milk in packs that are on sale is spilled pack by pack, which no one can prove here.
     left = lot.remaining_units - (
@@ -117,12 +112,6 @@ def apply_loss(overlay: Overlay, context: BlockContext, call: Call, body: WriteO
     check_loss(overlay, call, body)
     if MILK_TANKS.get(overlay, body.subject) is not None:
         write_off(overlay, call.sender, body.subject, body.units, context.time_ms)
-        return
-    if (tank := TANKS.get(overlay, body.subject)) is not None:
-        left, _ = draw(tank, body.units)
-        TANKS.put(
-            overlay, replace(left, lost_units=Units(left.lost_units + body.units)), body.subject
-        )
         return
     lot = find_lot(overlay, body.subject)
     match body.reason:

@@ -1,8 +1,7 @@
 """Measure: totals to litres and litres to shares, in exact arithmetic.
 
-Every conversion is a rational number; nothing is rounded before the lot. A lot of several
-collections is floored once, over their exact sum, so no collection loses its fraction; what is
-shared is shared by largest remainder, so that the parts sum to the whole.
+Every conversion is a rational number, which is floored once, at its end; what is shared is shared
+by largest remainder, so that the parts sum to the whole.
 
 Volume is at 20 degrees C: a volume total is compensated by its meter, a mass total is divided by
 the density at 20 degrees C.
@@ -33,14 +32,6 @@ def exact_volume(unit: Unit, difference: int, density_mg_per_l: int) -> Fraction
     if unit in UNITS_OF:
         return Fraction(difference * UNITS_OF[unit])
     return difference * MILLIGRAMS_OF[unit] * UNITS_PER_BILL / density_mg_per_l
-
-
-def collected(units: int, counted: Fraction) -> Fraction:
-    """Give the milk that a collection brings: its meter's exact volume, or the less it claims.
-
-    A collection that claims all whole units of its meter brings the fraction too.
-    """
-    return counted if units == floor(counted) else Fraction(units)
 
 
 def apportion(total: int, weights: Sequence[Fraction]) -> list[int]:

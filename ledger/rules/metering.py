@@ -25,7 +25,7 @@ from ledger.params import HOUR_MS
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.keys import PublicKey
-from ledger.rules.evidence import STREAMS
+from ledger.rules.instruments import STREAMS
 from ledger.rules.measure import exact_volume
 from ledger.state.overlay import Overlay
 from ledger.state.tables import METER_USE

@@ -32,7 +32,7 @@ from ledger.rules.lines import release_left
 from ledger.rules.losses import mmu_of
 from ledger.rules.lots import find_lot, remove_milk
 from ledger.rules.portions import draw, draw_lost
-from ledger.rules.proving import check_quorum
+from ledger.rules.quorum import check_quorum
 from ledger.rules.vouchers import attestor_stands
 from ledger.rules.vouching import vouch
 from ledger.rules.window_lots import (
@@ -62,8 +62,10 @@ def check_window(reader: Reader, call: Call, body: MintWindow) -> Line:
     """Raise unless it is the next window of a line of the sender's, who may mint; give the line."""
     line = _find_line(reader, call.sender, body.claim)
     # The plant is the MMU's, so what it failed to cover stops each of its lines.
-    if body.claim.units and (deficit := mmu_of(reader, call.sender).deficit_units):
-        raise DeficitOpen(deficit=deficit)
+    if body.claim.units:
+        if deficit := mmu_of(reader, call.sender).deficit_units:
+            raise DeficitOpen(deficit=deficit)
+        _check_bond(reader, call.sender)
     return line
 
 
@@ -80,11 +82,13 @@ def _find_line(reader: Reader, sender: Address, claim: WindowClaim) -> Line:
             through_ms=line.through_ms,
             latest_ms="the block's time",
         )
-    if claim.units:
-        bond, least = mmu_of(reader, sender).bond_units, parameters(reader).mmu_bond_least_units
-        if bond < least:
-            raise LowBond(bond=bond, least=least)
     return line
+
+
+def _check_bond(reader: Reader, sender: Address) -> None:
+    bond, least = mmu_of(reader, sender).bond_units, parameters(reader).mmu_bond_least_units
+    if bond < least:
+        raise LowBond(bond=bond, least=least)
 
 
 def apply_window(overlay: Overlay, context: BlockContext, call: Call, body: MintWindow) -> None:
@@ -110,6 +114,7 @@ def check_roll_window(reader: Reader, call: Call, body: RollWindow) -> Lot:
         # What is over would be issued, and that is a mint.
         raise DeficitOpen(deficit=deficit)
     _find_line(reader, call.sender, claim)
+    _check_bond(reader, call.sender)
     return old
 
 

@@ -47,19 +47,6 @@ def find_milk_tank(reader: Reader, name: Hash, units: int) -> MilkTank:
     return tank
 
 
-def available(reader: Reader, name: Hash, before_ms: int, not_before_ms: int) -> int:
-    """Give how much of a tank may be drawn: metered between two times, by devices in force."""
-    tank, is_void = tank_of(reader, name), _voids(reader)
-    fits = _between(before_ms, not_before_ms)
-    return sum(
-        portion.units
-        for hour in tank.hours
-        if hour * HOUR_MS <= before_ms
-        for portion in _hour(reader, name, hour)
-        if fits(portion) and not is_void(portion)
-    )
-
-
 def draw(
     overlay: Overlay, name: Hash, units: int, before_ms: int, not_before_ms: int
 ) -> tuple[ProvenSource, ...]:

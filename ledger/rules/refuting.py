@@ -31,8 +31,8 @@ from ledger.primitives.merkle import verify_path
 from ledger.rules.claims import Claim
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.doubts import check_contestable, find_proven
-from ledger.rules.evidence import STREAMS
 from ledger.rules.fraud import find_false
+from ledger.rules.instruments import STREAMS
 from ledger.rules.law import Law
 from ledger.rules.measure import exact_volume
 from ledger.rules.vouchers import slash_attestors

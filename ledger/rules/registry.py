@@ -37,7 +37,6 @@ from ledger.state.tables import (
     grant_role,
     has_role,
     holders,
-    parameters,
     revoke_role,
 )
 from ledger.types.evidence import Instrument
@@ -126,9 +125,7 @@ def apply_revoke_device(
 def _check_count(reader: Reader, role: Role, change: int) -> None:
     if role not in {Role.ATTESTOR, Role.ORACLE}:
         return
-    least = 0
-    if role is Role.ATTESTOR:
-        least = 1 if parameters(reader).development else ATTESTORS_LEAST
+    least = ATTESTORS_LEAST if role is Role.ATTESTOR else 0
     count = len(holders(reader, role)) + change
     if not least <= count <= ATTESTORS_MAX:
         raise CountedRoleBounds(count=count, role=role, least=least, most=ATTESTORS_MAX)

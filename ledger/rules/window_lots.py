@@ -19,11 +19,10 @@ from ledger.rules.books import book_minted
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.doubts import is_contestable, judged_by
 from ledger.rules.measure import apportion
-from ledger.rules.milk import MintSplit, split_mint
+from ledger.rules.split import MintSplit, split_mint
 from ledger.rules.subsidy import claim_subsidies
 from ledger.rules.vouchers import bind_attestors
 from ledger.rules.windows import DevicePart
-from ledger.state.dairy import Origin
 from ledger.state.lines import Line
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.proven import ClaimedSpan, Proven, ProvenInterval, ProvenSource
@@ -32,15 +31,12 @@ from ledger.state.tables import (
     ATTESTORS_ACCOUNT,
     LOCKED_ACCOUNT,
     LOTS,
-    ORIGINS,
     PROVEN,
     RESERVE_ACCOUNT,
-    RUNS,
     VALIDATORS_ACCOUNT,
     credit,
     parameters,
     pay,
-    run_name,
 )
 from ledger.types.window import MintWindow, ReleaseShare, WindowClaim
 
@@ -94,7 +90,6 @@ def write_lot(
         kind=claim.kind,
         plant=line.plant,
         line=line.name,
-        run=lot_id,
         mmu=line.mmu,
         units=claim.units,
         remaining_units=claim.units,
@@ -103,13 +98,11 @@ def write_lot(
         readings_root=claim.readings_root,
     )
     LOTS.put(overlay, lot, lot_id)
-    RUNS.put(overlay, lot_id, run_name(lot_id, Address(line.mmu)))
     by_farm: dict[Address, int] = {}
     for source in milk.sources:
         farm = Address(source.farm)
         by_farm[farm] = by_farm.get(farm, 0) + source.units
     farms = tuple((farm, Units(units)) for farm, units in sorted(by_farm.items()))
-    ORIGINS.put(overlay, Origin(line.tank, farms), lot_id)
     proven = _proven(overlay, context, line, body, milk)
     PROVEN.put(overlay, replace(proven, locked_units=Units(locked)), lot_id)
     bind_attestors(overlay, proven.attestors, proven.contestable_until_ms)

@@ -27,7 +27,7 @@ from ledger.params import MARGIN_MS
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey
-from ledger.rules.evidence import STREAMS
+from ledger.rules.instruments import STREAMS
 from ledger.state.lines import Line, LineDevice, Tip, line_devices_within
 from ledger.state.names import tip_name
 from ledger.state.overlay import Reader

@@ -128,7 +128,6 @@ class Lot(Struct, frozen=True, array_like=True):
     kind: MilkKind
     plant: str
     line: str
-    run: WireHash
     mmu: WireAddress
     units: WireUnits
     remaining_units: WireUnits
@@ -144,15 +143,6 @@ class Lot(Struct, frozen=True, array_like=True):
     def vouched(self) -> bool:
         """Tell whether an MMU answers for the milk; for stock of the genesis none does."""
         return self.mmu != NOBODY
-
-
-class Consumed(Struct, frozen=True, array_like=True):
-    """The last reading of a device that was used: its number, when it ended, its last value."""
-
-    boot: Annotated[int, Meta(ge=0, le=2**32 - 1)]
-    seq: Seq
-    last_ms: Millis
-    value: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class Holders(Struct, frozen=True, array_like=True):

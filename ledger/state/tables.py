@@ -13,7 +13,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import Address, PublicKey
-from ledger.state.dairy import Challenge, Mmu, Origin, ProductLot, SealedRun, Tank
+from ledger.state.dairy import Challenge, Mmu, ProductLot
 from ledger.state.doubt import AskedReading, AttestorBond, Doubts
 from ledger.state.lines import Line, LineMinted, Permit, TankLines, Tip
 from ledger.state.market import (
@@ -30,7 +30,6 @@ from ledger.state.overlay import Overlay, Reader
 from ledger.state.proven import Proven
 from ledger.state.records import (
     Account,
-    Consumed,
     Device,
     Holders,
     Lot,
@@ -57,18 +56,10 @@ ORACLES: Final = Table(b"i", Holders)
 """One record: every price feeder's address."""
 CHAIN: Final = Table(b"c", bytes)
 """One record: the chain's id."""
-CONSUMED: Final = Table(b"q", Consumed)
-"""By the device's key."""
 DEVICES: Final = Table(b"d", Device, whose=lambda name, device: (device.operator,))
 """By the device's key."""
 LOTS: Final = Table(b"l", Lot)
 """By lot id."""
-ORIGINS: Final = Table(b"m", Origin)
-"""By lot id: where its milk came from. A genesis lot has none."""
-TANKS: Final = Table(b"n", Tank, whose=lambda name, tank: (tank.mmu,))
-"""By tank id."""
-SEALED: Final = Table(b"e", SealedRun)
-"""By run id and MMU."""
 PRODUCTS: Final = Table(b"f", ProductLot)
 """By product lot id."""
 MMUS: Final = Table(b"j", Mmu, whose=_named)
@@ -79,8 +70,6 @@ PARAMETERS: Final = Table(b"p", Parameters)
 """One record: the parameters in force."""
 ROLES: Final = Table(b"r", bool, whose=_named)
 """By role name, a zero byte, and address or key: true while it is held."""
-RUNS: Final = Table(b"u", bytes)
-"""By run id and MMU: the lot that the run became."""
 SUPPLY: Final = Table(b"s", Supply)
 """One record: the books."""
 VALIDATORS: Final = Table(b"v", Validator, whose=lambda name, validator: (validator.owner,))
@@ -301,8 +290,3 @@ def holders(reader: Reader, role: Role) -> tuple[Address, ...]:
 def attestors(reader: Reader) -> tuple[PublicKey, ...]:
     """List the registered attestors' keys, ascending."""
     return tuple(PublicKey(key) for key in holders(reader, Role.ATTESTOR))
-
-
-def run_name(run: Hash, mmu: Address) -> bytes:
-    """Name a run by its id and its MMU: two MMUs may give two runs the same id."""
-    return run + mmu

@@ -17,7 +17,7 @@ from ledger.genesis import Genesis, genesis_block, genesis_state
 from ledger.primitives.codec import encode
 from ledger.primitives.committee import Committee
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import Address
+from ledger.primitives.keys import Address, PublicKey
 from ledger.state.lattice import EMPTY_ACCUMULATOR, state_root
 from ledger.state.names import epoch_name
 from ledger.state.tables import COMMITTEES, LOTS, PRODUCTS
@@ -286,13 +286,12 @@ class ChainStore(ABC):
 
     def collections(
         self,
-        tank: Hash,
-        farm: Address,
+        meter: PublicKey,
         before: tuple[int, int] | None = None,
         limit: int = 100,
     ) -> list[HistoryEntry]:
-        """List what brought a farm's milk into a tank, newest first, below a (height, index)."""
-        return self._list_transactions(COLLECTED + tank + farm, before, limit)
+        """List what brought a meter's milk into tanks, newest first, below a (height, index)."""
+        return self._list_transactions(COLLECTED + meter, before, limit)
 
     def _list_transactions(
         self, prefix: bytes, before: tuple[int, int] | None, limit: int

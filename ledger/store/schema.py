@@ -43,10 +43,10 @@ from ledger.primitives.keys import Address
 from ledger.rules import named_accounts
 from ledger.state.dairy import ProductLot
 from ledger.state.records import Lot
-from ledger.state.tables import COMMITTEES, LOTS, ORIGINS, PRODUCTS
+from ledger.state.tables import COMMITTEES, LOTS, PRODUCTS, PROVEN
 from ledger.types.block import Block, Receipt
-from ledger.types.milk import RecordCollection, tank_id
 from ledger.types.transaction import Transaction
+from ledger.types.window import CollectMilk
 
 SCHEMA_VERSION: Final = 7
 
@@ -160,9 +160,8 @@ def block_cells(step: Finalized) -> Iterator[Cell]:
         yield TRANSACTION + receipt.txid, where
         yield from history_cells(transaction, parties, where, receipt.txid)
         body = transaction.intent.body
-        if isinstance(body, RecordCollection) and not receipt.code:
-            tank = tank_id(body.mmu, body.plant, body.tank)
-            yield COLLECTED + tank + body.farm + where, receipt.txid
+        if isinstance(body, CollectMilk) and not receipt.code:
+            yield COLLECTED + body.meter + where, receipt.txid
     for key, value in step.changes.items():
         yield STATE + key, value
         if key[:1] == COMMITTEES.prefix and value is not None:
@@ -176,11 +175,11 @@ def block_cells(step: Finalized) -> Iterator[Cell]:
 def lot_cells(
     lot_id: Hash, lot: Lot, read: Callable[[bytes], bytes | None]
 ) -> Iterator[tuple[bytes, bytes]]:
-    """List the cells that index a lot: by height, and by each farm that its origin names."""
+    """List the cells that index a lot: by height, and by each farm whose milk it is."""
     yield height_key(LOT_ORDER, lot.height) + lot_id, b""
-    origin = read(ORIGINS.prefix + lot_id)
-    if origin is not None:
-        for farm, _ in ORIGINS.decode(origin).sources:
+    proven = read(PROVEN.prefix + lot_id)
+    if proven is not None:
+        for farm in sorted({source.farm for source in PROVEN.decode(proven).sources}):
             yield height_key(FARM_LOTS + farm, lot.height) + lot_id, b""
 
 

@@ -13,8 +13,7 @@ from ledger.primitives.hashing import Domain, Hash
 from ledger.primitives.keys import Address
 from ledger.rules.context import Call
 from ledger.store.chain import ChainStore
-from ledger.types.evidence import RunClaim
-from ledger.types.milk import MintLot, PackLot, RollLot, SealRun
+from ledger.types.milk import PackLot
 from ledger.types.trace import TraceStep
 from ledger.types.transaction import Transaction, decode_transaction
 from ledger.types.window import MintWindow, RollWindow, WindowClaim
@@ -46,22 +45,12 @@ def mints(lot_id: Hash) -> Wanted:
     return wanted
 
 
-def seals(run: Hash) -> Wanted:
-    """Want the transaction that drew a run from its tank."""
-
-    def wanted(transaction: Transaction) -> bool:
-        body = transaction.intent.body
-        return isinstance(body, SealRun) and body.run == run
-
-    return wanted
-
-
-def claim_of(transaction: Transaction) -> RunClaim | None:
+def claim_of(transaction: Transaction) -> WindowClaim | None:
     """Give the claim of a transaction that mints; None for any other."""
     match transaction.intent.body:
-        case MintLot(claim=claim):
+        case MintWindow(claim=claim):
             return claim
-        case RollLot(mint=mint):
+        case RollWindow(mint=mint):
             return mint.claim
         case _:
             return None
@@ -81,7 +70,7 @@ def window_of(transaction: Transaction) -> WindowClaim | None:
 def subject_of(transaction: Transaction) -> Hash:
     """Say what the trace of a transaction that is no sale goes on from."""
     match transaction.intent.body:
-        case MintLot() | RollLot():
+        case MintWindow() | RollWindow():
             claim = claim_of(transaction)
             assert claim is not None
             return claim.lot_id()
@@ -91,8 +80,6 @@ def subject_of(transaction: Transaction) -> Hash:
             return window.lot_id()
         case PackLot():
             return _pack_id(transaction)
-        case SealRun(run=run):
-            return run
         case _:
             raise NoMilkBehind(txid=transaction.id.hex(), why="it redeems none")
 

@@ -8,54 +8,14 @@ from msgspec import Meta, Struct, field
 from ledger.primitives.amounts import WireUnits
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, WireHash, digest
-from ledger.primitives.keys import Address, WireAddress, WirePublicKey, WireSignature
-from ledger.types.evidence import CollectedUnits, DeviceEvidence, RunClaim
+from ledger.primitives.keys import Address, WireAddress
 
-PlaceName = Annotated[str, Meta(min_length=1, max_length=64)]
 PACKS_MAX: Final = 10_000_000
-
-
-class Attestation(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """An attestor's signature over a run claim's digest: it recomputed the run and agrees."""
-
-    attestor: WirePublicKey
-    signature: WireSignature
-
-
-class MintLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="mint_lot"):
-    """Turn one pasteurized run into a lot and its tokens. The sender is a licensed MMU.
-
-    A claim names its milk: by collections of its own, or by none if the run was sealed before.
-    """
-
-    claim: RunClaim
-    attestations: Annotated[tuple[Attestation, ...], Meta(min_length=1, max_length=64)]
-
-
-class RecordCollection(
-    Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="record_collection"
-):
-    """Bring a farm's milk into an MMU's tank. The sender is the MMU or a collector."""
-
-    mmu: WireAddress
-    plant: PlaceName
-    tank: PlaceName
-    farm: WireAddress
-    units: CollectedUnits
-    meter: DeviceEvidence
 
 
 def tank_id(mmu: Address, plant: str, tank: str) -> Hash:
     """Name a tank."""
     return digest(Domain.TANK, mmu, encode((plant, tank)))
-
-
-class SealRun(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="seal_run"):
-    """Draw milk from a tank for one run, before it is minted. The sender is the tank's MMU."""
-
-    run: WireHash
-    tank: WireHash
-    units: WireUnits
 
 
 class PackLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="pack_lot"):
@@ -64,17 +24,6 @@ class PackLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, 
     lot: WireHash
     packs: Annotated[int, Meta(ge=1, le=PACKS_MAX)]
     pack_units: Annotated[int, Meta(ge=1, le=10**12)]
-
-
-class RollLot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag="roll_lot"):
-    """Back an expired lot's tokens with a new run's milk. The sender is the lot's MMU.
-
-    The run is proven as for a mint. Tokens are issued only for what the old lot does not need;
-    the MMU pays the farmers for the rest out of its own account.
-    """
-
-    lot: WireHash
-    mint: MintLot
 
 
 class LossReason(StrEnum):
@@ -148,11 +97,7 @@ class ReleaseBond(
 
 
 MilkBody = (
-    MintLot
-    | RecordCollection
-    | SealRun
-    | PackLot
-    | RollLot
+    PackLot
     | WriteOff
     | ChallengeLot
     | ResolveChallenge

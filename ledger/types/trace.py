@@ -19,8 +19,8 @@ class TraceStep(Struct, frozen=True):
     txid: Hash | None
 
 
-class MeterRange(Struct, frozen=True):
-    """An unbroken range of one device's signed readings, and where the chain took it in."""
+class MeterSpan(Struct, frozen=True):
+    """What a farm's meter counted from one reading to another, and where the chain took it in."""
 
     device: PublicKey
     boot: int
@@ -30,39 +30,70 @@ class MeterRange(Struct, frozen=True):
 
 
 class Farm(Struct, frozen=True):
-    """A farm, how much of its milk is in the lot, and the meters that counted it in."""
+    """How much of a farm's milk is in the lot by one of its meters, and what that had counted.
+
+    `spans` are the newest collections before the lot that it can have come from, newest first.
+    """
 
     farm: Address
+    meter: PublicKey
     units: Units
-    meters: tuple[MeterRange, ...]
+    spans: tuple[MeterSpan, ...]
 
 
 class DrawnTank(Struct, frozen=True):
-    """The tank that a run was drawn from."""
+    """The tank that the line was fed from."""
 
     tank: Hash
     name: str
+
+
+class ReadingNumber(Struct, frozen=True):
+    """Which of a device's readings: its boot, and its place in it."""
+
+    boot: int
+    seq: int
+
+
+class InstrumentSpan(Struct, frozen=True):
+    """The readings of one instrument behind a window: all after a number, up to another.
+
+    No `after`: no window had shown any of the device's before.
+    """
+
+    device: PublicKey
+    instrument: str
+    after: ReadingNumber | None
+    last: ReadingNumber
+
+
+class CountedInterval(Struct, frozen=True):
+    """When milk counted, and how much; `void` if it was found false since."""
+
+    from_ms: int
+    to_ms: int
     units: Units
-    oldest_ms: int
-    sealed: TraceStep
+    void: bool
 
 
-class HeatedRun(Struct, frozen=True):
-    """A pasteurized run: when, by which instruments, and the root of all its readings."""
+class LineWindow(Struct, frozen=True):
+    """What proved the lot: a window of a line, every reading in it, and who signed for that."""
 
-    run: Hash
-    line: str
-    started_ms: int
-    ended_ms: int
+    line: Hash
+    from_ms: int
+    to_ms: int
+    intervals: tuple[CountedInterval, ...]
+    instruments: tuple[InstrumentSpan, ...]
+    readings_root: Hash
     readings_count: int
-    instruments: tuple[MeterRange, ...]
+    attestors: tuple[PublicKey, ...]
+    contestable_until_ms: int
 
 
 class LotStep(Struct, frozen=True):
-    """The lot that a run became. `stock` was on record at genesis: no readings are behind it."""
+    """The lot that a window made. `stock` was on record at genesis: no readings are behind it."""
 
     lot: Hash
-    run: Hash
     kind: str
     plant: str
     line: str
@@ -103,7 +134,7 @@ class Provenance(Struct, frozen=True):
     redeemed_units: Units
     pack: Pack | None
     lot: LotStep
-    run: HeatedRun | None
+    window: LineWindow | None
     tank: DrawnTank | None
     farms: tuple[Farm, ...]
     complete: bool

@@ -29,7 +29,7 @@ from node.lightclient import (
     Anchor,
     Fork,
     ProofFault,
-    Proven,
+    ProvenTransaction,
     find_fork,
     format_anchor,
     parse_anchor,
@@ -145,7 +145,7 @@ def _refuse(file: Path, fault: ProofFault, as_json: bool) -> None:
         typer.echo(f"{file} proves nothing ({fault.code}): {fault}", err=True)
 
 
-def _present(proven: Proven, anchor: Anchor) -> dict[str, Json]:
+def _present(proven: ProvenTransaction, anchor: Anchor) -> dict[str, Json]:
     """Make JSON of what is proven."""
     last = proven.final_headers[-1]
     shown: dict[str, Json] = {
@@ -182,7 +182,7 @@ def _time(time_ms: int) -> str:
     return datetime.fromtimestamp(time_ms / 1_000, UTC).isoformat(timespec="milliseconds")
 
 
-def _lines(proven: Proven, shown: dict[str, Json]) -> str:
+def _lines(proven: ProvenTransaction, shown: dict[str, Json]) -> str:
     """Write what is proven for people."""
     last = proven.final_headers[-1]
     failed = f"FAILED with {shown['code']}; its fee was paid and nothing else happened"

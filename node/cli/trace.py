@@ -1,4 +1,4 @@
-"""`billcoin trace`: from a payment, a pack, a lot or a run back to the farms, block by block.
+"""`billcoin trace`: from a payment, a pack or a lot back to the farms, block by block.
 
 Asks a running node, or walks a stopped one's store; both give the same trace.
 """
@@ -18,7 +18,7 @@ from ledger.primitives.hashing import HASH_BYTES, Hash
 from ledger.primitives.hexadecimal import parse_hex
 from ledger.primitives.keys import Address, format_address
 from ledger.trace import trace as walk
-from ledger.types.trace import Farm, MeterRange, Provenance, Trace, TraceStep
+from ledger.types.trace import Farm, LineWindow, Provenance, Trace, TraceStep
 from node.cli.tx import DEFAULT_NODE
 from node.client.http import NodeClient
 from node.client.views import present
@@ -28,7 +28,7 @@ from node.tools.homes import find_home, stopped
 
 def trace(
     subject: Annotated[
-        str, typer.Argument(metavar="ID", help="A payment's, pack's, lot's or run's id, in hex.")
+        str, typer.Argument(metavar="ID", help="A payment's, pack's or lot's id, in hex.")
     ],
     node: Annotated[
         str, typer.Option("--node", envvar="BILLCOIN_NODE", help="A node's HTTP address.")
@@ -39,7 +39,7 @@ def trace(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object.")] = False,
 ) -> None:
-    """Show where milk came from: its lot, run, tank and farms, and the block of every step."""
+    """Show where milk came from: its lot, window, tank and farms, and the block of every step."""
     wanted = _read_id(subject)
     found, prefix = _ask(node, wanted) if home is None else _look(home, wanted)
     if as_json:
@@ -98,28 +98,35 @@ def _tell_way(found: Provenance, prefix: str) -> Iterator[str]:
     yield f"       plant {lot.plant}, MMU {_address(lot.mmu, prefix)}"
     yield f"       best before {_time(lot.expires_ms)}; readings' root {lot.readings_root.hex()}"
     yield _where(lot.minted)
-    if found.run is not None:
-        run = found.run
-        yield f"run    {run.run.hex()}: line {run.line}, {run.readings_count} readings"
-        yield f"       from {_time(run.started_ms)} to {_time(run.ended_ms)}"
-        for meter in run.instruments:
-            yield _range("device", meter)
+    if found.window is not None:
+        yield from _window(found.window)
     if found.tank is not None:
         yield f"tank   {found.tank.tank.hex()}: {found.tank.name or 'unnamed'}"
-        yield _where(found.tank.sealed)
     for farm in found.farms:
         yield from _farm(farm, prefix)
 
 
+def _window(window: LineWindow) -> Iterator[str]:
+    yield f"window of line {window.line.hex()}: {window.readings_count} envelopes of readings"
+    yield f"       from {_time(window.from_ms)} to {_time(window.to_ms)}"
+    for each in window.intervals:
+        counted = f"{format_bill(each.units)} litres{', found false' if each.void else ''}"
+        yield f"       {_time(each.from_ms)} to {_time(each.to_ms)}: {counted}"
+    for span in window.instruments:
+        since = "" if span.after is None else f" after {span.after.boot}/{span.after.seq}"
+        numbers = f"readings{since} up to {span.last.boot}/{span.last.seq}"
+        yield f"       {span.instrument} {span.device.hex()}, {numbers}"
+    for attestor in window.attestors:
+        yield f"       recomputed by attestor {attestor.hex()}"
+    yield f"       open to doubt until {_time(window.contestable_until_ms)}"
+
+
 def _farm(farm: Farm, prefix: str) -> Iterator[str]:
     yield f"farm   {_address(farm.farm, prefix)}: {format_bill(Units(farm.units))} litres"
-    for meter in farm.meters:
-        yield _range("meter", meter)
-        yield _where(meter.step)
-
-
-def _range(name: str, meter: MeterRange) -> str:
-    return f"       {name} {meter.device.hex()}, readings {meter.first_seq} to {meter.last_seq}"
+    yield f"       by meter {farm.meter.hex()}"
+    for span in farm.spans:
+        yield f"       collected: readings {span.boot}/{span.first_seq} to {span.last_seq}"
+        yield _where(span.step)
 
 
 def _where(step: TraceStep) -> str:

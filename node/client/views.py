@@ -137,7 +137,6 @@ class LotView(Struct, frozen=True):
     """
 
     id: Hash
-    run: Hash
     kind: str
     plant: str
     line: str

@@ -29,7 +29,7 @@ from node.lightclient.building import Material, make_proof
 from node.lightclient.errors import ProofFault
 from node.lightclient.forks import DoubleVote, Fork, find_fork
 from node.lightclient.types import PROOF_BYTES_MAX, Link, MerkleStep, Proof
-from node.lightclient.verifying import TRUSTING_MS, Proven, verify_proof
+from node.lightclient.verifying import TRUSTING_MS, ProvenTransaction, verify_proof
 
 __all__ = [
     "PROOF_BYTES_MAX",
@@ -42,7 +42,7 @@ __all__ = [
     "MerkleStep",
     "Proof",
     "ProofFault",
-    "Proven",
+    "ProvenTransaction",
     "anchor_of",
     "find_fork",
     "format_anchor",

@@ -13,7 +13,7 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, Signature
 from node.lightclient.anchor import Anchor
 from node.lightclient.types import decode_proof
-from node.lightclient.verifying import TRUSTING_MS, FinalHeader, Proven, verify_proof
+from node.lightclient.verifying import TRUSTING_MS, FinalHeader, ProvenTransaction, verify_proof
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def find_fork(
     return None
 
 
-def _blocks(raw: bytes, proven: Proven) -> dict[int, tuple[Hash, FinalHeader]]:
+def _blocks(raw: bytes, proven: ProvenTransaction) -> dict[int, tuple[Hash, FinalHeader]]:
     """List what a proof makes final, by height, each with the certificate that does."""
     final = {each.header.height: (each.header.hash(), each) for each in proven.final_headers}
     for header in decode_proof(raw).path:

@@ -42,7 +42,7 @@ class FinalHeader:
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class ProvenTransaction:
     """What a proof that verified proves. `anchor` is a newer one to keep.
 
     `block` is the header of the transaction's block, `final_headers` are what was found final
@@ -63,11 +63,13 @@ class Proven:
         return not self.receipt.code
 
 
-def verify_proof(raw: bytes, anchor: Anchor, now_ms: int, trusting_ms: int = TRUSTING_MS) -> Proven:
+def verify_proof(
+    raw: bytes, anchor: Anchor, now_ms: int, trusting_ms: int = TRUSTING_MS
+) -> ProvenTransaction:
     """Verify a proof from an anchor on; raise the `ProofFault` that says why it proves nothing.
 
     - `raw`: the proof file, of at most `PROOF_BYTES_MAX`, from anybody.
-    - `anchor`: the committee that is trusted, from `parse_anchor` or an earlier `Proven.anchor`.
+    - `anchor`: the committee that is trusted, from `parse_anchor` or an earlier proof's `anchor`.
     - `now_ms`: the verifier's clock, UTC milliseconds.
     - `trusting_ms`: how old the anchor may be: less than the chain's unbonding time.
 
@@ -92,7 +94,7 @@ def verify_proof(raw: bytes, anchor: Anchor, now_ms: int, trusting_ms: int = TRU
         )
     _descend(proof, anchor.chain_id)
     transaction = _check_inclusion(proof)
-    return Proven(
+    return ProvenTransaction(
         transaction.id,
         transaction,
         proof.receipt,

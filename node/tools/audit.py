@@ -26,7 +26,7 @@ from ledger.invariants import Place
 from ledger.invariants import audit as audit_state
 from ledger.primitives.hashing import Hash
 from ledger.state.lattice import state_root
-from ledger.state.tables import LOTS, ORIGINS, PRODUCTS, parameters
+from ledger.state.tables import LOTS, PRODUCTS, PROVEN, parameters
 from ledger.store.chain import ChainStore
 from ledger.store.schema import FARM_LOTS, LOT_ORDER, LOT_PRODUCTS, Head, lot_cells, product_cell
 from ledger.trace import trace
@@ -219,7 +219,7 @@ def _lots(store: ChainStore, findings: Findings) -> None:
         where = f"lot {lot_id.hex()}"
         try:
             owed |= {cell for cell, _ in lot_cells(lot_id, LOTS.decode(raw), store.get)}
-            traced = ORIGINS.get(store, lot_id) is None or trace(store, lot_id).milk[0].farms
+            traced = PROVEN.get(store, lot_id) is None or trace(store, lot_id).milk[0].farms
         except (AssertionError, StoreFault, *UNREADABLE) as error:
             findings.tell(where, f"it can't be traced: {error}")
             continue

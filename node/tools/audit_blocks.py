@@ -65,7 +65,7 @@ INDEX_NAMES: Final = {
     TIMES: "heights by time",
     TRANSACTION: "places of transactions",
     HISTORY: "histories of accounts",
-    COLLECTED: "collections by tank",
+    COLLECTED: "collections by meter",
 }
 KNOWN_ELSEWHERE: Final = {
     ACCUMULATOR_KEY,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger.primitives.keys import Address, format_address
-from ledger.state.tables import ACCOUNTS, LOTS, MODULE_ACCOUNTS, ORIGINS
+from ledger.state.tables import ACCOUNTS, LOTS, MODULE_ACCOUNTS, PROVEN
 from ledger.store.chain import ChainStore
 from ledger.types.mandate import ChargeMandate
 from ledger.types.transaction import decode_transaction
@@ -65,11 +65,10 @@ def _account_rows(store: ChainStore, prefix: str) -> Iterator[Row]:
 def _lot_rows(store: ChainStore, prefix: str) -> Iterator[Row]:
     for key, raw in store.state():
         if key[:1] == LOTS.prefix:
-            lot, origin = LOTS.decode(raw), ORIGINS.get(store, key[1:])
-            farms = () if origin is None else origin.sources
+            lot, proven = LOTS.decode(raw), PROVEN.get(store, key[1:])
+            farms = sorted({each.farm for each in proven.sources}) if proven else []
             yield (
                 key[1:].hex(),
-                lot.run.hex(),
                 lot.kind,
                 lot.plant,
                 lot.line,
@@ -81,7 +80,7 @@ def _lot_rows(store: ChainStore, prefix: str) -> Iterator[Row]:
                 lot.packed_units,
                 lot.expires_ms,
                 lot.readings_root.hex(),
-                " ".join(format_address(Address(farm), prefix) for farm, _ in farms),
+                " ".join(format_address(Address(farm), prefix) for farm in farms),
             )
 
 
@@ -129,7 +128,6 @@ TABLES: Final = {
     ExportSubject.LOTS: ExportTable(
         (
             ("lot", TEXT),
-            ("run", TEXT),
             ("kind", TEXT),
             ("plant", TEXT),
             ("line", TEXT),

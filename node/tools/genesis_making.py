@@ -142,7 +142,7 @@ def _roles(plan: GenesisPlan, words: "_Words") -> tuple[GenesisRole, ...]:
     wanted = plan.attestors
     if wanted is None:
         given = any(role.role is Role.ATTESTOR for role in roles)
-        wanted = 0 if given else 1 if plan.development else ATTESTORS_LEAST
+        wanted = 0 if given else ATTESTORS_LEAST
     roles += [
         GenesisRole(Role.ATTESTOR, words.key(f"attestor-{number}").public)
         for number in range(wanted)

@@ -33,7 +33,7 @@ FULL_WAIT_S: Final = 0.5
 
 
 @dataclass(slots=True)
-class Batch:
+class CollectedMilk:
     """What was collected since the last run, exactly."""
 
     density_mg_per_l: int
@@ -100,7 +100,7 @@ class Player:
         random = Random(seed)  # noqa: S311  # Temperatures, not keys.
         self._line = LiveLine(instruments, random, self._clock)
         self._pause = pause
-        self.batch = Batch(density_mg_per_l, recording.unit)
+        self.batch = CollectedMilk(density_mg_per_l, recording.unit)
 
     def play(self, speed: float, tell: Callable[[int], None]) -> None:
         """Play everything; `tell` hears how many milkings were played so far."""

@@ -20,7 +20,6 @@ from io import StringIO
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from iot_minting.gateway.plausibility import METER_RISE_LITRES_MAX
 from ledger.types.reading import Unit
 from simulator.dairy.columns import (
     DECIMALS,
@@ -39,7 +38,7 @@ ROWS_MAX: Final = 1_000_000
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 METERS_MAX: Final = 64
 AMOUNT_CHARS_MAX: Final = 60
-AMOUNT_MAX: Final = METER_RISE_LITRES_MAX
+AMOUNT_MAX: Final = 1_000
 """The largest amount of one milking, in whatever unit: a litre weighs about a kilogram."""
 
 DATE_FORMATS: Final = tuple(

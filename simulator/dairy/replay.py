@@ -4,7 +4,8 @@ simulated line pasteurizes exactly what was collected.
 Recorded times are of the past, and a chain wants readings of now: the recording is shifted so
 that its first milking is now, and the time between milkings is divided by `speed` (0: no pauses).
 Amounts are never touched: a meter's total rises by exactly the recorded steps, and each run is
-floor(exact volume) of the milkings since the run before, so what must be minted is known before.
+floor(exact volume) of the milkings since the run before, so what must be minted is known before,
+but for a unit that each collection and each window may round off.
 
 Each replay is a plant of its own (`replay-<time>`), with a meter a recorded device and a line:
 what an earlier one left unpasteurized is not mixed in.
@@ -45,11 +46,12 @@ from simulator.dairy.setup import (
 
 SETTLE_S: Final = 1.0
 """From the registration's finality to the first reading: the gateway follows the chain too."""
-REST_S: Final = (MARGIN_MS + 2 * IDLE_ENVELOPE_MS) / 1_000
-"""How long the plant stays on after the last run: the law hears it out before that run counts."""
+REST_S: Final = (MARGIN_MS + 2 * IDLE_ENVELOPE_MS) / 1_000 + 20
+"""How long the plant stays on after the last run: the law hears it out before that run counts, and
+a testnet's gateway waits until its window is long enough."""
 RECEIPTS_S: Final = 120.0
-WAIT_S: Final = 120.0
-POLL_S: Final = 0.5
+WAIT_S: Final = 180.0
+POLL_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,16 @@ class ReplayReport:
     expected_units: int
     minted_units: int | None = None
     lots: int | None = None
+
+    @property
+    def is_minted(self) -> bool:
+        """Tell whether all is minted, but for what collections and windows round off.
+
+        A collection brings a milking or more, so there are no more of them than milkings.
+        """
+        if self.minted_units is None or self.lots is None:
+            return False
+        return 0 <= self.expected_units - self.minted_units <= self.rows + self.lots
 
 
 def replay_identities(
@@ -104,22 +116,25 @@ def replay(
     with run_devices(home, config, genesis.chain_id, seed, identities, meter_unit) as devices:
         player = Player(recording, devices, genesis.parameters.density_mg_per_l, seed)
         player.play(speed, _every(200, len(recording.milkings), tell))
-        player.stay_on(REST_S)
+        report = ReplayReport(
+            plant=plant,
+            rows=len(recording.milkings),
+            skipped=len(recording.skipped),
+            meters=len(recording.meters),
+            recorded_steps=recording.steps,
+            unit=recording.unit.value,
+            runs=len(player.batch.expected),
+            expected_units=sum(player.batch.expected),
+        )
+        if wait:
+            report = _wait_minted(config, report, player)
+        else:
+            player.stay_on(REST_S)
         deadline = time.monotonic() + RECEIPTS_S
         for device in devices.values():
             if not device.wait_receipted(max(0.0, deadline - time.monotonic())):
                 tell(f"{device.held} readings of {device.settings.name} have no receipt yet")
-    report = ReplayReport(
-        plant=plant,
-        rows=len(recording.milkings),
-        skipped=len(recording.skipped),
-        meters=len(recording.meters),
-        recorded_steps=recording.steps,
-        unit=recording.unit.value,
-        runs=len(player.batch.expected),
-        expected_units=sum(player.batch.expected),
-    )
-    return asyncio.run(_wait_minted(config, report)) if wait else report
+    return report
 
 
 async def _register(
@@ -136,16 +151,21 @@ async def _register(
         await chain.aclose()
 
 
-async def _wait_minted(config: DairyConfig, report: ReplayReport) -> ReplayReport:
-    """Ask until all runs are on the chain, or time is up."""
-    chain = Chain.of_urls(config.node_urls)
+def _wait_minted(config: DairyConfig, report: ReplayReport, player: Player) -> ReplayReport:
+    """Keep the plant on until all that it made is minted, or time is up."""
     deadline = time.monotonic() + WAIT_S
+    while True:
+        units, lots = asyncio.run(_minted(config, report.plant))
+        report = changed(report, minted_units=units, lots=lots)
+        if report.is_minted or time.monotonic() > deadline:
+            return report
+        player.stay_on(POLL_S)
+
+
+async def _minted(config: DairyConfig, plant: str) -> tuple[int, int]:
+    chain = Chain.of_urls(config.node_urls)
     try:
-        while True:
-            units, lots = await minted_units(chain, report.plant)
-            if lots >= report.runs or time.monotonic() > deadline:
-                return changed(report, minted_units=units, lots=lots)
-            await asyncio.sleep(POLL_S)
+        return await minted_units(chain, plant)
     finally:
         await chain.aclose()
 

@@ -63,6 +63,7 @@ Oracles = Annotated[
 Attestors = Annotated[
     int | None,
     whole_option(
+        least=ATTESTORS_USUAL,
         most=ATTESTORS_MAX,
         help=f"How many processes attest milk; {ATTESTORS_USUAL} unless said.",
     ),

@@ -65,7 +65,7 @@ DAY_MS: Final = 86_400_000
 STAKE_UNITS: Final = Units(100_000 * UNITS_PER_BILL)
 """What each validator has at stake; equal, so every one leads as often."""
 BOND_UNITS: Final = Units(10_000 * UNITS_PER_BILL)
-"""What the plant vouches with: half of the largest run that it may mint."""
+"""What the plant vouches with: the least that is asked, many times over."""
 ORACLE_PURSE_UNITS: Final = Units(100 * UNITS_PER_BILL)
 """Each oracle's: a million fees."""
 PURSES: Final = {
@@ -107,8 +107,7 @@ def create(
     """Make everything under the directory that a first start needs, but for ports.
 
     `load_count` accounts beside the people's have money for measurements (`testnet.load`). Without
-    `epoch_blocks` epochs are as long as usual. `attestors`, if any, take the place of the gateway's
-    own.
+    `epoch_blocks` epochs are as long as usual.
     """
     draw = drawing(seed)
     layout.logs.mkdir(parents=True, exist_ok=True)
@@ -138,7 +137,7 @@ def create(
         until_ms = time.time_ns() // 1_000_000 + STOCK_DAYS * DAY_MS
         devices += load_meters(secret, mint.mmu_address, until_ms)
     judges = tuple(_attestor(layout, name, draw) for name in attestor_names(attestors))
-    roles = _roles(mint, dairy, purses, merchant, judges or (mint.attestor_key,))
+    roles = _roles(mint, dairy, purses, merchant, judges)
     roles += tuple(GenesisRole(Role.ORACLE, feeder) for feeder in feeders)
     genesis = _genesis(seats, accounts, spenders, roles, devices, mint.mmu_address)
     genesis = replace(
@@ -183,7 +182,7 @@ def _validator(home: Path, draw: Draw) -> GenesisValidator:
 
 
 def _mint(home: Path, draw: Draw) -> MintIdentity:
-    for name in ("mmu", "attestor", "ingest"):
+    for name in ("mmu", "ingest"):
         plant(home / "keys" / f"{name}.key", draw(f"mint/{name}"))
     return prepare_mint(home)
 

@@ -14,13 +14,14 @@ from typing import Final
 
 import msgspec
 
+from ledger.state.records import ATTESTORS_LEAST
 from node.environment import explain_environment
 from node.errors import HomeTaken
 from node.home.lock import LOCK_FILE, owned
 from node.home.whole_file import write_whole
 from simulator.testnet.errors import AlreadyRunning, LayoutFault, PlaceFault
 
-LAYOUT_VERSION: Final = 3
+LAYOUT_VERSION: Final = 4
 VALIDATORS_MAX: Final = 32
 """More nodes than this on one machine show the machine, not the protocol."""
 
@@ -28,8 +29,7 @@ VALIDATORS_MAX: Final = 32
 ORACLES_USUAL: Final = 1
 """A development chain listens to one; four is the least on a real one."""
 ORACLES_MAX: Final = 16
-ATTESTORS_USUAL: Final = 0
-"""Without any the gateway's own attestor is the one that the chain knows."""
+ATTESTORS_USUAL: Final = ATTESTORS_LEAST
 ATTESTORS_MAX: Final = 16
 
 
@@ -43,7 +43,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stock_units: int
     """Litres on record at genesis, in units: what was minted since is the rest."""
     oracles: int
-    attestors: int = 0
+    attestors: int
 
 
 class _Versioned(msgspec.Struct, frozen=True):

@@ -37,8 +37,8 @@ MARKET_SOURCE: Final = "file:../market/price.json"
 FEED_EVERY_MS: Final = 30_000
 READ_EVERY_MS: Final = 10_000
 """Far more often than in earnest, so that one who looks on sees the price move."""
-WINDOW_MS: Final = 20_000
-COLLECT_MS: Final = 10_000
+WINDOW_MS: Final = 10_000
+COLLECT_MS: Final = 5_000
 """Minutes less than a real plant's, for the same reason."""
 HEARTBEAT_MS: Final = 333
 """An empty block this often: shorter than a real network's, so that a board shows life."""
@@ -147,7 +147,7 @@ def _configure_api(layout: Layout, validators: int, ports: Mapping[str, int]) ->
 def _configure_gateway(
     layout: Layout, validators: int, ports: Mapping[str, int], attestors: int
 ) -> None:
-    """Tell the gateway whom to ask; with attestors it mints windows by the second law."""
+    """Tell the gateway whom to ask."""
     known = [
         KnownAttestor(
             key=prepare_attestor(layout.home(name)).hex(), url=f"http://{LOOPBACK}:{ports[name]}"
@@ -158,7 +158,6 @@ def _configure_gateway(
         node_urls=node_urls(ports, validators),
         broker_host=LOOPBACK,
         broker_port=ports["broker"],
-        law=2 if known else 1,
         window_ms=WINDOW_MS,
         collect_ms=COLLECT_MS,
         attestors=known,

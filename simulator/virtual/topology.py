@@ -20,6 +20,8 @@ from ledger.genesis import (
     GenesisAccount,
     GenesisBond,
     GenesisDevice,
+    GenesisLine,
+    GenesisPermit,
     GenesisRole,
     GenesisStock,
     GenesisValidator,
@@ -29,13 +31,16 @@ from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.committee import Committee, Member
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, Seed, SigningKey, address_of
-from ledger.state.records import Role
+from ledger.state.records import ATTESTORS_LEAST, NOBODY, Role
 from ledger.store import MemoryStore
-from ledger.types.evidence import Instrument, MilkKind
+from ledger.types.evidence import HeatProcess, Instrument, MilkKind
 
 BEGIN_MS: Final = 1_750_000_000_000
 """What clocks say when a simulation begins."""
 PLANT: Final = "plant-1"
+LINE: Final = "line-1"
+TANK: Final = "tank-1"
+METERS: Final = frozenset({Instrument.MILK_METER, Instrument.FLOW_METER})
 EPOCH_BLOCKS: Final = 1_000
 """The usual length of an epoch: no simulation reaches its end unless it is meant to."""
 CLIENTS: Final = 8
@@ -56,11 +61,13 @@ def key(name: str) -> SigningKey:
     return SigningKey(secret(name))
 
 
-ATTESTOR: Final = key("attestor")
+ATTESTORS: Final = tuple(
+    sorted((key(f"attestor-{i}") for i in range(ATTESTORS_LEAST)), key=lambda each: each.public)
+)
 MMU: Final = key("mmu")
 FARM: Final = key("farm")
 INSTRUMENTS: Final = {kind: key(kind.value) for kind in Instrument}
-FLOW_MAX_L_PER_H: Final = 10_000
+FLOW_MAX_L_PER_H: Final = 100_000
 MERCHANT: Final = key("merchant")
 PAYER: Final = key("payer")
 PLANT_ROLES: Final = (
@@ -74,9 +81,33 @@ PLANT_DEVICES: Final = tuple(
         PLANT,
         address_of((FARM if kind is Instrument.MILK_METER else MMU).public),
         BEGIN_MS + 300 * DAY_MS,
-        FLOW_MAX_L_PER_H if kind is Instrument.FLOW_METER else 0,
+        FLOW_MAX_L_PER_H if kind in METERS else 0,
     )
     for kind, k in INSTRUMENTS.items()
+)
+PLANT_LINE: Final = GenesisLine(
+    PLANT,
+    LINE,
+    address_of(MMU.public),
+    HeatProcess.CONTINUOUS,
+    FLOW_MAX_L_PER_H,
+    Units(0),
+    TANK,
+    tuple(
+        sorted(
+            k.public
+            for kind, k in INSTRUMENTS.items()
+            if kind not in {Instrument.MILK_METER, Instrument.TANK_GAUGE}
+        )
+    ),
+)
+FARM_PERMIT: Final = GenesisPermit(
+    address_of(FARM.public),
+    address_of(MMU.public),
+    PublicKey(bytes(32)),
+    NOBODY,
+    10**9,
+    BEGIN_MS + 300 * DAY_MS,
 )
 
 
@@ -172,9 +203,14 @@ def make_topology(
             *(GenesisAccount(address_of(k.public), Units(OWNER_UNITS)) for k in rich),
         ),
         (GenesisStock("stock", MilkKind.UHT, PLANT, Units(held), BEGIN_MS + 100 * DAY_MS),),
-        (GenesisRole(Role.ATTESTOR, ATTESTOR.public), *(PLANT_ROLES if milk else ())),
+        (
+            *(GenesisRole(Role.ATTESTOR, each.public) for each in ATTESTORS),
+            *(PLANT_ROLES if milk else ()),
+        ),
         PLANT_DEVICES if milk else (),
         bonds,
+        (PLANT_LINE,) if milk else (),
+        (FARM_PERMIT,) if milk else (),
     )
     genesis.check()
     cells: dict[bytes, bytes] = {}

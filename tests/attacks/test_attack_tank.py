@@ -12,7 +12,7 @@ from ledger.types.tank import CondemnMilk, CondemnReason, MoveMilk
 from tests.support.ledger.cheating import Cheat
 from tests.support.ledger.dairy import PLANT, bill, key
 from tests.support.ledger.metering import MINUTE_MS, CollectingTown
-from tests.support.ledger.window import START_MS
+from tests.support.ledger.window import START_MS, TANK
 
 COLD = 60_000
 
@@ -69,7 +69,7 @@ def test_a_stopped_meters_milk_is_void_wherever_it_stands():
     town = Cheat(litres=(100, 100, 100))
     meter = town.dairy.meter_keys[0].public
     # Moved to another tank and back, it is its meter's yet.
-    for tank, into in (("tank-1", "other"), ("other", "tank-1")):
+    for tank, into in ((TANK, "other"), ("other", TANK)):
         assert town.do("mmu", MoveMilk(PLANT, tank, into, bill(150))) == ""
     assert town.do("regulator", StopDevice(meter, START_MS - 3 * HOUR_MS)) == ""
     town.run(250)

@@ -6,7 +6,8 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from iot_minting.even_clock import wall_ms
-from iot_minting.gateway.store import Store
+from iot_minting.gateway.archive import Archive
+from tests.support.ledger.dairy import key
 from tests.support.minting.parts import (
     IngestProcess,
     registered,
@@ -33,8 +34,17 @@ def measured(port, path, count):
         return device.boot
 
 
-@pytest.mark.parametrize("kept", [True, False], ids=["retained", "broker-forgot"])
-def test_a_restored_device_signs_what_waits_above_the_boots_that_were_used(tmp_path, kept):
+def kept(path):
+    """List what is stored of the device, in the chain's order."""
+    archive = Archive(path)
+    try:
+        return [each.reading() for each, _ in archive.after(key("m").public, (-1, -1), 100)]
+    finally:
+        archive.close()
+
+
+@pytest.mark.parametrize("retained", [True, False], ids=["retained", "broker-forgot"])
+def test_a_restored_device_signs_what_waits_above_the_boots_that_were_used(tmp_path, retained):
     home, backup, path = tmp_path / "home", tmp_path / "backup", tmp_path / "mint.sqlite"
     home.mkdir()
     with running_broker() as broker, running_ingest(broker.port, path):
@@ -43,18 +53,18 @@ def test_a_restored_device_signs_what_waits_above_the_boots_that_were_used(tmp_p
         assert [measured(broker.port, home, 5) for _ in range(2)] == [1, 2]
         shutil.rmtree(home)
         backup.rename(home)
-        if not kept:
+        if not retained:
             broker.kill()
             broker.start()
         # It counts boot 1 up, which was used, as were its numbers there.
         assert measured(broker.port, home, 4) == 3
         assert measured(broker.port, home, 1) == 4
-    store = Store(path)
-    heads = {head.boot: head.seq for head in store.heads()}
-    refused = store.quarantine_counts()
-    store.close()
-    assert heads == {0: 1, 1: 4, 2: 4, 3: 3, 4: 0}
-    if kept:
+    archive = Archive(path)
+    ends = [archive.last_seq(key("m").public, boot) for boot in range(5)]
+    refused = archive.refused_counts()
+    archive.close()
+    assert ends == [1, 4, 4, 3, 0]
+    if retained:
         assert refused == {}, "nothing was sent before the retained receipt was heard"
 
 
@@ -69,10 +79,7 @@ def test_a_receipt_heard_before_anything_was_sent_covers_nothing_that_waits(tmp_
         with running_device(broker.port, "m", home, first=readings) as device:
             assert device.wait_receipted(30)
             assert device.boot == 1
-    store = Store(path)
-    kept = store.unused(0, 100)
-    store.close()
-    assert [each.stored.last_ms for each in kept if each.stored.boot == 1] == times
+    assert [each.last_ms for each in kept(path) if each.boot == 1] == times
 
 
 def test_what_was_measured_while_the_broker_was_away_keeps_its_times(tmp_path):
@@ -89,10 +96,7 @@ def test_what_was_measured_while_the_broker_was_away_keeps_its_times(tmp_path):
             with running_ingest(broker.port, path):
                 assert device.wait_receipted(40)
                 assert device.boot == 1
-    store = Store(path)
-    kept = store.unused(0, 100)
-    store.close()
-    assert [each.stored.last_ms for each in kept if each.stored.boot == 1] == times
+    assert [each.last_ms for each in kept(path) if each.boot == 1] == times
 
 
 @pytest.mark.parametrize("lives", [[4], [2, 5]], ids=["one-boot", "two-boots"])
@@ -117,8 +121,6 @@ def test_boots_that_were_overtaken_go_on_above_the_one_that_overtook_them(tmp_pa
             running.enter_context(running_ingest(broker.port, path))
             assert device.wait_receipted(40)
             assert device.boot == 2
-    store = Store(path)
-    kept = [each.stored for each in store.unused(0, 100)]
-    store.close()
-    assert [piece.boot for piece in kept] == [1] * 3 + [2] * len(times), "in the chain's order"
-    assert [piece.last_ms for piece in kept[3:]] == times
+    stored = kept(path)
+    assert [each.boot for each in stored] == [1] * 3 + [2] * len(times), "in the chain's order"
+    assert [each.last_ms for each in stored[3:]] == times

@@ -1,36 +1,53 @@
-"""The gateway of the second law in one process: real broker and devices, onto a real ledger."""
+"""The whole gateway in one process: real broker and devices, onto a real ledger."""
 
 import asyncio
+import shutil
 import threading
+import time
 from functools import cached_property
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
+from iot_minting.errors import MintFault
 from iot_minting.even_clock import wall_ms
 from iot_minting.gateway.config import MintConfig, MintKeys
 from iot_minting.gateway.letters import Letters, LetterState, What
-from iot_minting.gateway.line_service import LineService
 from iot_minting.gateway.posting import read_body
+from iot_minting.gateway.service import GatewayService
+from iot_minting.gateway.store import Store
 from iot_minting.settings import write_config
 from iot_minting.wire.attestor_client import Asked
 from ledger.evidence import check_window, claimed_envelopes, evidence_root
-from ledger.genesis import GenesisDevice
+from ledger.genesis import GenesisDevice, GenesisLine, GenesisPermit
 from ledger.params import DAY_MS
 from ledger.primitives.keys import address_of
-from ledger.state.tables import LINES, supply
+from ledger.rules.measure import exact_volume
+from ledger.state.tables import LINES, TIPS, supply
 from ledger.types.evidence import Instrument
 from ledger.types.line import line_id
+from ledger.types.reading import Unit
 from ledger.types.window import WindowAttestation
 from simulator.dairy.fleet import run_devices
+from simulator.dairy.line import sleep
+from simulator.dairy.lines import line_of, permit_for
 from simulator.dairy.live import LiveDairy
+from simulator.dairy.player import Player
+from simulator.dairy.recording import read_recording
+from simulator.dairy.replay import replay_identities
 from simulator.dairy.setup import LINE, PLANT, DairyConfig, identify
-from simulator.testnet.lines import dairy_line, dairy_permits
 from tests.support.ledger.dairy import FOREVER, Dairy, key
 from tests.support.minting.ledger_chain import LedgerChain
 from tests.support.minting.parts import running_broker, until
 
 SEED = b"\x22" * 32
+RECORDING = read_recording(
+    "Device,Begin,Yield\na,2021-04-01 08:00,10.01\nb,2021-04-01 08:01,20.02\n"
+    "a,2021-04-01 09:00,0.00\nb,yesterday,3\na,2021-04-01 10:00,7.77",
+    "yield=Yield:lb",
+)
+ROUNDED_OFF_MAX = 20
+"""Units that collections and windows of both lives may round off."""
 NAME = line_id(PLANT, LINE)
 
 
@@ -38,38 +55,53 @@ class LiveGenesis(Dairy):
     """A dairy whose chain begins now, with the simulated dairy's devices, line and permits."""
 
     @cached_property
+    def identities(self):
+        return identify(SEED, FOREVER).devices
+
+    @property
+    def consenting(self):
+        """Name the accounts of the farms that consent."""
+        return {each.operator for each in self.identities if each.operator}
+
+    @cached_property
     def genesis(self):
-        identity, mmu, now_ms = identify(SEED, FOREVER), address_of(self.mmu.public), wall_ms()
-        devices = tuple(
-            GenesisDevice(
-                each.key,
-                each.kind,
-                each.plant,
-                each.operator or mmu,
-                FOREVER,
-                each.flow_max_l_per_h,
-            )
-            for each in identity.devices
+        mmu, now_ms = address_of(self.mmu.public), wall_ms()
+        usual = Dairy().genesis
+        permit = astuple(permit_for(mmu, now_ms + 9 * DAY_MS))
+        begun = replace(
+            usual,
+            time_ms=now_ms,
+            devices=tuple(self._device(each, mmu) for each in self.identities),
+            stock=tuple(replace(each, expires_ms=now_ms + DAY_MS) for each in usual.stock),
+            lines=(GenesisLine(*astuple(line_of(self.identities, mmu))),),
+            permits=tuple(GenesisPermit(farm, *permit) for farm in sorted(self.consenting)),
         )
-        usual = super().genesis
-        stock = tuple(replace(each, expires_ms=now_ms + DAY_MS) for each in usual.stock)
-        begun = replace(usual, time_ms=now_ms, devices=devices, stock=stock)
-        begun = replace(begun, lines=(dairy_line(identity, mmu),))
-        begun = replace(begun, permits=dairy_permits(identity, mmu, now_ms))
         begun.check()
         return begun
+
+    def _device(self, each, mmu):
+        limit = each.flow_max_l_per_h
+        return GenesisDevice(each.key, each.kind, each.plant, each.operator or mmu, FOREVER, limit)
+
+
+class RecordedGenesis(LiveGenesis):
+    """A chain that knows the plant of a recording."""
+
+    @cached_property
+    def identities(self):
+        return replay_identities(SEED, "replay-1", RECORDING, FOREVER)
 
 
 class Gateway:
     """A service with its chain; `attest` is what its attestors do."""
 
-    def __init__(self, home, port):
-        self.dairy = LiveGenesis(attestors=1)
+    def __init__(self, home, port, dairy):
+        self.dairy = dairy
         self.chain = LedgerChain(self.dairy, wall_ms)
         self.home = home
-        self.keys = MintKeys(self.dairy.mmu, self.dairy.attestor_keys[0], key("ingest"))
+        self.keys = MintKeys(self.dairy.mmu, key("ingest"))
         self.config = MintConfig(
-            broker_port=port, law=2, window_ms=2_000, collect_ms=1_000, silence_ms=60_000
+            broker_port=port, window_ms=2_000, collect_ms=1_000, silence_ms=60_000
         )
         self.refusing = 0
         write_config(home, self.config)
@@ -80,14 +112,18 @@ class Gateway:
             self.refusing -= 1
             return Asked((), (), {})
         check_window(facts.lines[cut.claim.line], cut.claim, cut.bundle)
-        (signer,) = self.dairy.attestor_keys
-        root = evidence_root(signer.public, claimed_envelopes(cut.claim, cut.bundle))
+        envelopes = claimed_envelopes(cut.claim, cut.bundle)
+        signers = self.dairy.attestor_keys[:needed]
+        return Asked(tuple(self._sign(each, cut, envelopes) for each in signers), (), {})
+
+    def _sign(self, signer, cut, envelopes):
+        root = evidence_root(signer.public, envelopes)
         signature = signer.sign(cut.claim.signing_bytes(self.dairy.chain_id, root))
-        return Asked((WindowAttestation(signer.public, root, signature),), (), {})
+        return WindowAttestation(signer.public, root, signature)
 
     async def during(self, work):
         """Run the service while a blocking piece of work runs on a thread."""
-        service = LineService(
+        service = GatewayService(
             self.home, self.config, self.keys, self.dairy.genesis, self.chain, self.attest
         )
         ended = asyncio.Event()
@@ -106,7 +142,7 @@ class Gateway:
     def letters(self):
         letters = Letters(self.home / "mint.sqlite")
         try:
-            return letters.latest(1_000)
+            return [each for what in What for each in letters.latest(what, 1_000)]
         finally:
             letters.close()
 
@@ -121,7 +157,7 @@ def broker():
 def gateway(tmp_path, broker):
     home = tmp_path / "mint"
     home.mkdir()
-    return Gateway(home, broker.port)
+    return Gateway(home, broker.port, LiveGenesis())
 
 
 def lots(gateway):
@@ -194,3 +230,61 @@ def claims(gateway):
         for each in reversed(gateway.letters())
         if each.what is What.WINDOW and each.state is LetterState.FINAL
     ]
+
+
+def test_a_store_of_another_chain_is_refused(gateway):
+    store = Store(gateway.home / "mint.sqlite")
+    store.put_meta("chain_id", bytes(32))
+    store.close()
+    with pytest.raises(MintFault, match="another home"):
+        GatewayService(gateway.home, gateway.config, gateway.keys, gateway.dairy.genesis)
+
+
+@pytest.mark.timeout(300)
+def test_a_recording_is_minted_and_again_by_devices_that_came_back_from_a_backup(tmp_path, broker):
+    home, backup = tmp_path / "dairy", tmp_path / "backup"
+    (tmp_path / "mint").mkdir()
+    gateway = Gateway(tmp_path / "mint", broker.port, RecordedGenesis())
+
+    def restored():
+        with devices_of(gateway, home, broker):
+            pass
+        shutil.copytree(home, backup)
+        first = play_recording(gateway, home, broker, 0)
+        shutil.rmtree(home)
+        backup.rename(home)
+        return first, play_recording(gateway, home, broker, first)
+
+    first, both = asyncio.run(gateway.during(restored))
+    assert first == int(exact_volume(Unit.CENTIPOUND, 1001 + 2002 + 777, 1_030_000))
+    assert both == 2 * first
+    assert 0 <= both - gateway.minted() <= ROUNDED_OFF_MAX
+    assert failed(gateway) == []
+
+
+def devices_of(gateway, home, broker):
+    config = DairyConfig(broker_port=broker.port, ingest_key=key("ingest").public.hex())
+    dairy = gateway.dairy
+    return run_devices(home, config, dairy.chain_id, SEED, dairy.identities, RECORDING.unit)
+
+
+def play_recording(gateway, home, broker, before):
+    """Play it, and stay on until all is minted; give what must be on the chain by then."""
+    with devices_of(gateway, home, broker) as devices:
+        density = gateway.dairy.genesis.parameters.density_mg_per_l
+        player = Player(RECORDING, devices, density, SEED, sleep)
+        player.play(0, lambda _: None)
+        expected = before + sum(player.batch.expected)
+        deadline_s = time.monotonic() + 110
+        while time.monotonic() < deadline_s and not (
+            expected - gateway.minted() <= ROUNDED_OFF_MAX and has_moved_on(gateway)
+        ):
+            player.stay_on(0.5)
+        return expected
+
+
+def has_moved_on(gateway):
+    """Tell whether windows are done with the first envelope of each of the line's devices."""
+    (line,) = gateway.dairy.genesis.lines
+    tips = [TIPS.get(gateway.chain.overlay, device) for device in line.devices]
+    return all(tip is not None and not tip.again for tip in tips)

@@ -19,9 +19,20 @@ from ledger.rules import LAWS
 from ledger.state.records import Role
 from ledger.state.tables import account, credit, grant_role, parameters
 from ledger.transition import BlockContext, apply_block, check_transaction
-from ledger.types.milk import PackLot, RecordCollection
+from ledger.types.milk import PackLot
 from ledger.types.transaction import decode_transaction
-from tests.support.ledger.dairy import FEE, GENESIS_MS, NOW_MS, PLANT, Dairy, bill, key
+from tests.support.ledger.dairy import (
+    FEE,
+    GENESIS_MS,
+    LINE,
+    NOW_MS,
+    PLANT,
+    TANK,
+    Dairy,
+    bill,
+    key,
+)
+from tests.support.ledger.milking import BATCH_MS, Milking
 from tests.support.ledger.samples import sample_bodies
 from tests.support.ledger.town import PURSES, Town
 
@@ -45,19 +56,17 @@ def busy_town():
         if role is not Role.ATTESTOR:
             for who in ("bob", "carol") if role is not Role.MMU else ("bob",):
                 grant_role(town.state, role, town.address(who))
-    claim = town.dairy.claim(1, [bill(100)])
-    assert town.do("mmu", town.dairy.mint(claim)) == ""
-    assert town.do("mmu", PackLot(claim.lot_id(), 5, bill(1))) == ""
-    meter = town.dairy.total(town.dairy.meter_keys[1], 40_000)
-    farm = town.address("farm-1")
-    milk = RecordCollection(town.address("mmu"), PLANT, "t", farm, bill(40), meter)
+    lot = town.make_lot()
+    assert town.do("mmu", PackLot(lot, 5, bill(1))) == ""
+    town.milking.begun_ms += BATCH_MS
+    (milk,) = town.milking.collect([0, bill(40)])
     assert town.do("mmu", milk) == ""
-    return town, claim
+    return town
 
 
-TOWN, CLAIM = busy_town()
+TOWN = busy_town()
 NAMES = sorted(
-    {k[1:33] for k, _ in TOWN.entries() if len(k) >= 33} | {CLAIM.run, bytes(32), key("new").public}
+    {k[1:33] for k, _ in TOWN.entries() if len(k) >= 33} | {bytes(32), key("new").public}
 )
 TIMES = (0, GENESIS_MS, NOW_MS, NOW_MS + DAY_MS, NOW_MS + 40 * DAY_MS)
 
@@ -79,7 +88,9 @@ def values(kind):
         case inspect.NoneType():
             return st.none()
         case inspect.StrType():
-            likely = st.sampled_from(["tank_gauge", "flow_meter", PLANT, "fee_least_units", "t"])
+            likely = st.sampled_from(
+                ["tank_gauge", "flow_meter", PLANT, LINE, TANK, "fee_least_units"]
+            )
             return st.one_of(likely, st.text(min_size=kind.min_length or 0, max_size=12))
         case inspect.BytesType(min_length=32, max_length=32):
             return st.sampled_from(NAMES)
@@ -110,7 +121,7 @@ def test_whatever_decodes_takes_effect_or_is_recorded_and_pays(data):
     kind = data.draw(st.sampled_from(list(LAWS)))
     who = data.draw(st.sampled_from(WHO))
     body = data.draw(ANY[kind])
-    town, _ = TOWN, CLAIM
+    town = TOWN
     state = type(town.state)(town.state)
     signed = town.dairy.next(state, body, key(who))
     transaction = decode_transaction(encode(signed))
@@ -155,7 +166,7 @@ def test_who_can_not_pay_the_fee_is_refused_at_the_door_and_stands_in_no_block(b
 
 def test_the_least_fee_is_for_every_kilobyte_that_is_begun():
     dairy, state = TOWN.dairy, TOWN.dairy.state()
-    mint = dairy.mint(dairy.claim())
+    mint = Milking(dairy).next().mint
     priced = dairy.transaction(mint, dairy.mmu, 0)
     kilobytes = -(-len(encode(priced.intent)) // 1_024)
     assert kilobytes > 5
@@ -169,7 +180,7 @@ def test_the_least_fee_is_for_every_kilobyte_that_is_begun():
         body for body in BODIES if dairy.transaction(body, key("bob"), 0).intent.fee_units == FEE
     ]
     shown = {type(body).__name__ for body in BODIES if body not in small}
-    assert shown == {"MintLot", "RollLot", "MintWindow", "RollWindow"}
+    assert shown == {"MintWindow", "RollWindow"}
 
 
 def test_every_code_of_a_refusal_is_known():

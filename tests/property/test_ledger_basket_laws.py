@@ -23,9 +23,7 @@ class Shop(Town):
 
     def __init__(self):
         super().__init__()
-        claims = [self.dairy.claim(number) for number in range(3)]
-        assert {self.do("mmu", self.dairy.mint(claim)) for claim in claims} == {""}
-        self.lots = [claim.lot_id() for claim in claims]
+        self.lots = [self.make_lot() for _ in range(3)]
         self.left = dict.fromkeys(self.lots, bill(100))
         for packs in (40, 20):
             nonce = account(self.state, self.address("mmu")).nonce

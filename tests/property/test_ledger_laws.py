@@ -1,20 +1,25 @@
 """Laws that hold for any input: rollback, order, shares, ranges, roots, selection."""
 
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 
 import hypothesis.strategies as st
 from hypothesis import given
 
-from ledger.errors.evidence import FallingTotal, UsedReadings
+from ledger.errors.evidence import UsedReadings
+from ledger.errors.tank import TooManyGaps
+from ledger.params import default_parameters
 from ledger.primitives.amounts import UNITS_MAX, Units, format_bill, parse_bill
 from ledger.primitives.codec import encode
-from ledger.primitives.keys import address_of
+from ledger.primitives.keys import PublicKey, address_of
 from ledger.primitives.merkle import merkle_path, merkle_root, verify_path
-from ledger.rules.evidence import consume
-from ledger.rules.measure import apportion, collected, exact_volume
+from ledger.rules.intervals import volume_of
+from ledger.rules.measure import apportion, exact_volume
+from ledger.rules.metering import Metered, use_meter
 from ledger.state import EMPTY, Overlay
 from ledger.state.tables import account
+from ledger.state.tanks import MeterPoint
 from ledger.transition import Execution, apply_block, select_transactions
 from ledger.types.reading import Unit
 from tests.support.ledger.dairy import FEE, Dairy, bill, key
@@ -82,43 +87,39 @@ def test_shares_sum_exactly_and_miss_the_exact_by_less_than_one(total, weights):
 
 
 @given(
-    st.lists(
-        st.tuples(st.sampled_from([Unit.CENTIPOUND, Unit.GRAM, Unit.MILLILITRE]),
-                  st.integers(1, 10**9)),
-        min_size=1, max_size=16,
-    )
-)  # fmt: skip
-def test_a_lot_is_floored_once(parts):
-    exact = [exact_volume(unit, rise, 1_030_000) for unit, rise in parts]
-    brought = [collected(floor(each), each) for each in exact]
-    assert floor(sum(brought)) == floor(sum(exact, Fraction(0)))
+    st.sampled_from([Unit.CENTIPOUND, Unit.GRAM, Unit.MILLILITRE]),
+    st.lists(st.integers(1, 10**9), min_size=1, max_size=16),
+)
+def test_a_windows_milk_is_floored_once(unit, steps):
+    exact = [exact_volume(unit, rise, 1_030_000) for rise in steps]
+    units = volume_of(default_parameters(development=True), unit, sum(steps))
+    assert units == floor(sum(exact, Fraction(0)))
+    shared = apportion(units, [Fraction(rise) for rise in steps])
+    assert all(abs(part - whole) < 2 for part, whole in zip(shared, exact, strict=True))
 
 
-spans = st.tuples(*[st.integers(0, most) for most in (2, 40, 4, 200, 20, 300, 20)])
+stretches = st.tuples(*[st.integers(0, most) for most in (2, 40, 4, 200, 20, 300, 20)])
 
 
-@given(st.lists(spans, max_size=60))
+@given(st.lists(stretches, max_size=60))
 def test_no_reading_is_ever_used_twice_nor_anything_measured_again(drawn):
-    state, device = Overlay(EMPTY), key("meter-0").public
-    numbers, used = set(), []
-    for boot, seq, more, begins, lasts, value, rises in drawn:
-        ends = [
-            DAIRY.envelope(key("meter-0"), number, at, "volume_total", "mL", [total], boot=boot)
-            for number, at, total in (
-                (seq, begins, value), (seq + more, begins + lasts, value + rises),
-            )
-        ]  # fmt: skip
+    state, device, used = Overlay(EMPTY), PublicKey(key("meter-0").public), []
+    for boot, seq, more, begins, lasts, litres, rises in drawn:
+        start = MeterPoint(boot, seq, begins, litres * 1_000)
+        end = MeterPoint(boot, seq + more, begins + lasts, (litres + rises) * 1_000)
+        before = state.savepoint()
         try:
-            consume(state, device, *(envelope.reading() for envelope in ends))
-        except (UsedReadings, FallingTotal):
+            use_meter(state, Metered(device, Unit.MILLILITRE, start, end), 0, 1_030_000)
+        except (UsedReadings, TooManyGaps):
+            state.rollback(before)
             continue
-        span = {(boot, number) for number in range(seq, seq + more + 1)}
-        assert not numbers & span
-        numbers |= span
-        # Neither a moment nor a litre of a boot is in two of them.
-        assert all(begins >= until for _, _, until, _ in used)
-        assert all(value >= counted for other, _, _, counted in used if other == boot)
-        used.append((boot, begins, begins + lasts, value + rises))
+        used.append((start, end))
+    used.sort(key=lambda each: (each[0].boot, each[0].seq))
+    for (_, end), (start, _) in pairwise(used):
+        # Neither a number nor a moment nor a litre of a boot is in two of them.
+        assert (end.boot, end.seq) < (start.boot, start.seq)
+        assert end.time_ms <= start.time_ms
+        assert end.boot < start.boot or end.value <= start.value
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=12), st.integers(0, 9))

@@ -17,6 +17,7 @@ from ledger.state import state_root
 from ledger.state.tables import (
     ATTESTORS_ACCOUNT,
     BONDS_ACCOUNT,
+    LOCKED_ACCOUNT,
     LOTS,
     RESERVE_ACCOUNT,
     STAKE_ACCOUNT,
@@ -26,11 +27,14 @@ from ledger.state.tables import (
 )
 from ledger.store import MemoryStore
 from ledger.types.transfer import REDEMPTIONS_MAX
+from ledger.types.window import ReleaseShare
 from tests.support.ledger.dairy import NOW_MS, Chain, Dairy, bill, key
+from tests.support.ledger.milking import Milking
 
 NAMES = ("alice", "bob", "mmu", "farm-0", "farm-1", "farm-2", "carol")
 DAIRY = Dairy()
 PROPOSER = address_of(key("owner-0").public)
+MMU = address_of(key("mmu").public)
 STOCK, EXPIRED = (stock.lot_id() for stock in DAIRY.genesis.stock)
 names = st.sampled_from(NAMES)
 amounts = st.one_of(
@@ -72,12 +76,12 @@ class Model:
         return ""
 
     def mint(self, lot, parts):
-        """Share whole litres as the design says: 90, 7, 1.2, 0.8 and 1 percent."""
+        """Share whole litres as the design says: 90, 7, 1.2, 0.8 and 1 percent, the 7 locked."""
         total = sum(parts.values())
         self.remaining[lot] = total
         self.minted += total
         shares = {
-            address_of(key("mmu").public): total * 7 // 100,
+            LOCKED_ACCOUNT: total * 7 // 100,
             VALIDATORS_ACCOUNT: total * 12 // 1_000,
             ATTESTORS_ACCOUNT: total * 8 // 1_000,
             RESERVE_ACCOUNT: total // 100,
@@ -88,7 +92,7 @@ class Model:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Programs of payments, redemptions and mints, in blocks of any size."""
+    """Programs of payments, redemptions, mints and shares, in blocks of any size."""
 
     @initialize()
     def begin(self):
@@ -96,7 +100,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.blocks = []
         self.pending = []
         self.expected = []
-        self.mints = 0
+        self.milking, self.mints = Milking(DAIRY), []
         self.fees = 0
         genesis = DAIRY.genesis
         self.model = Model({a.address: a.units for a in genesis.accounts})
@@ -140,22 +144,31 @@ class LedgerMachine(RuleBasedStateMachine):
             self.pending.append(transaction)
             self.expected.append(code)
 
+    @precondition(lambda self: self.model.units[MMU] > bill(1))
     @rule(litres=st.tuples(*[st.integers(1, 30)] * 3), again=st.booleans())
     def mint(self, litres, again):
-        number = self.mints - 1 if again and self.mints else self.mints
-        claim = DAIRY.claim(number, [bill(litre) for litre in litres])
-        transaction = self.charge("mmu", DAIRY.mint(claim))
-        if transaction is None:
+        """Collect and pasteurize; or claim again what was claimed. The MMU can pay the fees."""
+        if again and self.mints:
+            self.milk(self.mints[-1], "wrong_window")
             return
-        self.pending.append(transaction)
-        if number < self.mints:
-            self.expected.append("known_run")
-            return
-        self.expected.append("")
-        self.mints += 1
+        batch = self.milking.next([bill(litre) for litre in litres])
+        for body in (*batch.collections, batch.mint):
+            self.milk(body, "")
+        self.mints.append(batch.mint)
         farms = [address_of(k.public) for k in DAIRY.farm_keys]
         parts = dict(zip(farms, (bill(litre) for litre in litres), strict=True))
-        self.model.mint(claim.lot_id(), parts)
+        self.model.mint(batch.lot, parts)
+
+    @precondition(lambda self: self.mints and self.model.units[MMU] > bill(1))
+    @rule(pick=st.integers(0, 20))
+    def ask_for_the_share(self, pick):
+        """All blocks are of one time: no lot is ever past doubt."""
+        mint = self.mints[pick % len(self.mints)]
+        self.milk(ReleaseShare(mint.claim.lot_id()), "share_locked")
+
+    def milk(self, body, code):
+        self.pending.append(self.charge("mmu", body))
+        self.expected.append(code)
 
     @precondition(lambda self: self.pending)
     @rule()

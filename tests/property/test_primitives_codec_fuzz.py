@@ -16,12 +16,14 @@ from ledger.types.block import BLOCK_BYTES_MAX, Block, Receipt
 from ledger.types.reading import ENVELOPE_BYTES_MAX, Envelope, Reading
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, Transaction, decode_transaction
 from tests.support.ledger.dairy import Chain, Dairy, key
+from tests.support.ledger.milking import Milking
 
 DAIRY = Dairy()
 CHAIN = Chain(DAIRY, MemoryStore())
 PAID = DAIRY.transaction(DAIRY.pay(bytes(32), 7, (bytes(32), 3)), key("alice"), 0)
-MINT = DAIRY.transaction(DAIRY.mint(DAIRY.claim()), DAIRY.mmu, 0)
-ENVELOPE = DAIRY.claim().instruments[0].first
+BATCH = Milking(DAIRY).next()
+MINT = DAIRY.transaction(BATCH.mint, DAIRY.mmu, 0)
+ENVELOPE = BATCH.collections[0].first
 CHAIN.block(PAID)
 BLOCK = CHAIN.store.block(1)
 SAMPLES = [

@@ -17,13 +17,12 @@ DECORATORS = ["@app.*", "@router.*", "@*.get", "@*.command", "@*.callback", "@*_
 # Who reads them: their names.
 ALIVE: dict[str, str] = {
     "a library calls or reads them (pydantic, alembic, uvicorn, paho, asyncio, httptools, io)": """
-        settings_customise_sources revision down_revision downgrade openapi
+        settings_customise_sources revision down_revision downgrade
         should_exit capture_signals on_connect on_subscribe on_disconnect SessionExpiryInterval
         ReceiveMaximum MessageExpiryInterval data_received writable
         on_response_complete total_requests disconnected keep_alive""",
     "patches on the objects of libp2p": """
         recv_window _auto_tune_and_send_window_update maybe_connect""",
-    "pyproject.toml names it as a command of its own": "balance",
     "the database holds them, and hand-written SQL names them": """
         ApiKey LotStock Merchant MilkPrice Order PaymentIntent Payment Product IdempotencyKey
         FollowerCursor RateWindow minute created_ms
@@ -35,7 +34,7 @@ ALIVE: dict[str, str] = {
     "they are written out, for people and other programs to read": """
         head_hash python packages memory_mib""",
     "doors of the law that other programs and tests go through": """
-        verify_path audit_store fees_units OUTPUT_BYTES""",
+        audit_store fees_units OUTPUT_BYTES""",
     "rows of node.client.queries name these methods of the node's backend": """
         history_page block_at""",
     "a fault of the law whose code whoever verifies signatures gives": "BadSignature",

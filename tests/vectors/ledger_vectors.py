@@ -25,6 +25,7 @@ from ledger.transition import signature_claims
 from ledger.types.staking import Bond, possession_bytes
 from ledger.types.transaction import Intent, decode_transaction
 from tests.support.ledger.dairy import Chain, Dairy, bill, key
+from tests.support.ledger.milking import Milking
 from tests.support.ledger.samples import sample_bodies
 from tests.support.ledger.town import Town
 
@@ -34,16 +35,18 @@ ENTRIES = [(b"key", b"value"), (b"k", b"")]
 
 
 def grow():
-    """Grow three blocks: a mint, a basket bought beside a refused payment, and an empty block."""
+    """Grow four blocks: collections, a mint, a basket beside a refused payment, and nothing."""
     dairy = Dairy()
     chain = Chain(dairy, MemoryStore())
-    lot = dairy.claim().lot_id()
-    basket = sorted([(lot, bill(2)), (dairy.genesis.stock[0].lot_id(), 7)])
+    batch = Milking(dairy).next()
+    basket = sorted([(batch.lot, bill(2)), (dairy.genesis.stock[0].lot_id(), 7)])
     bob = address_of(key("bob").public)
-    mint = dairy.transaction(dairy.mint(dairy.claim()), dairy.mmu, 0)
+    *collections, mint = (
+        dairy.transaction(body, sender, nonce) for nonce, (sender, body) in enumerate(batch.steps)
+    )
     paid = dairy.transaction(dairy.pay(bob, bill(3), *basket), key("alice"), 0)
     refused = dairy.transaction(dairy.pay(bob, bill(5_000)), key("alice"), 1)
-    for transactions in ([mint], [paid, refused], []):
+    for transactions in (collections, [mint], [paid, refused], []):
         chain.block(*transactions)
     return chain
 
@@ -68,7 +71,7 @@ def _chain():
                 ],
             }
         )
-    (mint,) = map(decode_transaction, chain.store.block(1).block.transactions)
+    (mint,) = map(decode_transaction, chain.store.block(2).block.transactions)
     signed = [
         {"key": public.hex(), "message": message.hex(), "signature": signature.hex()}
         for public, message, signature in signature_claims(mint, dairy.chain_id)
@@ -82,9 +85,10 @@ def _chain():
         "genesis_state": {
             name.hex(): value.hex()
             for name, value in sorted(genesis_state(dairy.genesis).changes.items())
+            if value is not None
         },
         "mint_signatures": signed,
-        "lot_id": dairy.claim().lot_id().hex(),
+        "lot_id": mint.intent.body.claim.lot_id().hex(),
         "blocks": blocks,
     }
 

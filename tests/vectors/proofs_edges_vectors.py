@@ -20,7 +20,7 @@ from tests.vectors.proofs_vectors import NOW_MS, show_proven
 
 FILE = Path(__file__).with_name("proofs_edges.json")
 GENESIS = "the genesis of the ledger's vectors"
-PAID_AT = 2
+PAID_AT = 3
 """The height of their payment."""
 
 

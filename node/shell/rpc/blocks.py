@@ -1,4 +1,4 @@
-"""Final blocks as a node shows them."""
+"""Final blocks as a node shows them: each with its transactions and what became of them."""
 
 from collections.abc import Sequence
 

@@ -16,7 +16,6 @@ def lot_view(entry: LotEntry, reserved: Reserved) -> LotView:
     lot = entry.lot
     return LotView(
         id=entry.id,
-        run=lot.run,
         kind=lot.kind,
         plant=lot.plant,
         line=lot.line,

@@ -164,6 +164,10 @@ class _Shapes:
                 return self._struct(shape)
             case inspect.ListType(item_type=item) | inspect.VarTupleType(item_type=item):
                 return {"type": "array", "items": self.of(item, name)}
+            case inspect.TupleType(item_types=items):
+                parts: list[Json] = [self.of(each, name) for each in items]
+                count = len(items)
+                return {"type": "array", "prefixItems": parts, "minItems": count, "maxItems": count}
             case inspect.UnionType(types=types):
                 return {"anyOf": [self.of(each, name) for each in types]}
             case inspect.EnumType(cls=kind):

@@ -15,7 +15,7 @@ from consensus.errors import CorruptJournal
 from consensus.journal import frame
 from consensus.messages import Vote
 from iot_minting.errors import MintFault
-from iot_minting.wire.receipts import read_receipt, sign_receipt
+from iot_minting.wire.receipts import SettledEnvelope, read_receipt, sign_receipt
 from iot_minting.wire.topics import readings_topic
 from ledger.errors.base import LedgerFault
 from ledger.errors.store import BadGenesis
@@ -39,6 +39,7 @@ from node.shell.rpc.bodies import decode_batch
 from tests.support.encoding.types import readers
 from tests.support.encoding.values import mutant_of, recast, respelled, value_of, with_a_key_twice
 from tests.support.ledger.dairy import bill, key
+from tests.support.ledger.milking import Milking
 from tests.support.ledger.samples import sample_bodies
 from tests.support.ledger.town import PURSES, Town
 from tests.support.lightclient.proof_chain import CHAIN_ID, ProofChain, payment
@@ -106,9 +107,10 @@ def make_readers() -> dict[str, Reader]:
     header, body = chain.header(height), encode(chain.bodies[height - 1][0])
     certificate = chain.certify(height)
     vote = Vote(certificate.subject, *certificate.votes[0])
-    envelope = town.dairy.claim().instruments[0].first
+    envelope = Milking(town.dairy).next().collections[0].first
     device, ingest = key("device"), key("ingest")
-    receipt = sign_receipt(CHAIN_ID, ingest, device.public, 1, 2)
+    settled = SettledEnvelope(1, 2, envelope.digest())
+    receipt = sign_receipt(CHAIN_ID, ingest, device.public, settled)
     address = format_address(town.address("alice"), "dbill").encode()
     blocks = wire.Blocks((body,), certificate, height)
 
@@ -159,6 +161,17 @@ def make_readers() -> dict[str, Reader]:
         reader("iot_minting.wire.receipts.read_receipt", encode(receipt), faults=(MintFault,),
                feed=lambda raw: read_receipt(raw, CHAIN_ID, ingest.public, device.public)),
         *_api_readers(reader, texts),
+        *_packing_readers(reader, paid),
+    ]  # fmt: skip
+    return dict(told)
+
+
+Told = Callable[..., tuple[str, Reader]]
+
+
+def _packing_readers(reader: Told, paid: bytes) -> list[tuple[str, Reader]]:
+    """Feed what reads transactions out of a request's body, or out of a stream."""
+    return [
         reader("node.shell.rpc.bodies.decode_batch", b'{"transactions": ["00ff"]}',
                faults=(Problem,), feed=lambda raw: decode_batch(raw, packed=False)),
         reader("packed batch", encode([paid]), faults=(Problem,),
@@ -166,10 +179,6 @@ def make_readers() -> dict[str, Reader]:
         reader("frames", encode_frame(paid) + encode_frame(b""), faults=(FrameTooLong,),
                feed=lambda raw: FrameDecoder(1_000).feed(raw)),
     ]  # fmt: skip
-    return dict(told)
-
-
-Told = Callable[..., tuple[str, Reader]]
 
 
 def _api_readers(reader: Told, texts: Told) -> list[tuple[str, Reader]]:

@@ -84,12 +84,8 @@ def bodies(union: Any) -> Kinds:
 ENVELOPE: Final[Kinds] = (Transaction, Intent, Policy)
 WITHIN: Final[Kinds] = (
     Redemption,
-    evidence.RunClaim,
-    evidence.Collection,
-    evidence.DeviceEvidence,
     reading.Envelope,
     reading.Reading,
-    milk.Attestation,
     window.WindowClaim,
     window.Interval,
     window.DeviceWindow,

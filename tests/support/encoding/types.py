@@ -19,6 +19,7 @@ import msgspec
 PACKAGES = ("ledger", "consensus", "node", "iot_minting", "api")
 READER_NAMES = ("parse_", "decode_", "read_")
 NOT_ENCODED = {
+    "iot_minting.attestor.judging.Judgement": "from a process to its own child, by keys in bytes",
     "node.config.NodeConfig": "a form for TOML, which holds paths",
     "node.pricefeed.config.FeederConfig": "a form for TOML, which holds paths",
 }
@@ -70,7 +71,13 @@ def _decoded() -> Iterator[tuple[str, str, object]]:
             for node in _type_arguments(call):
                 text = ast.unparse(node)
                 root = text.replace("[", " ").replace(".", " ").split()[0]
-                if hasattr(module, root) or hasattr(builtins, root):
+                if isinstance(vars(module).get(root), dict):
+                    # One of a table of types, by what is known only then.
+                    yield from (
+                        (module.__name__, f"{root}: {name}", kind)
+                        for name, kind in vars(module)[root].items()
+                    )
+                elif hasattr(module, root) or hasattr(builtins, root):
                     # Else it is a parameter: what is passed for it, is found where it is passed.
                     kind = eval(text, vars(module))  # The packages' own source.
                     yield module.__name__, text, kind

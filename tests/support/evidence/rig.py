@@ -23,6 +23,7 @@ START_MS: Final = 1_000_000_000_000
 """When the line of a rig was registered."""
 
 MEASURES: Final = {
+    Instrument.MILK_METER: (Stream.VOLUME_TOTAL, Unit.MILLILITRE),
     Instrument.FLOW_METER: (Stream.VOLUME_TOTAL, Unit.MILLILITRE),
     Instrument.HOLD_THERMOMETER: (Stream.HOLD_TEMPERATURE, Unit.MILLIDEGREE),
     Instrument.OUTLET_THERMOMETER: (Stream.OUTLET_TEMPERATURE, Unit.MILLIDEGREE),
@@ -114,7 +115,18 @@ class LineRig:
             for number, kind in enumerate(found)
         ]
         self.rules = rules or default_parameters(development=True)
-        self.line = Line(
+        self.line = self._line(process, flow_max_l_per_h, vat_units)
+        self.records = {
+            device.public: Device(
+                device.instrument, "plant", MMU, START_MS + 10**10, calibrated_from_ms=START_MS
+            )
+            for device in self.devices
+        }
+        self.tips: dict[PublicKey, Tip] = {}
+
+    def _line(self, process: HeatProcess, flow_max_l_per_h: int, vat_units: int) -> Line:
+        """The line of all devices, as its regulator registered it."""
+        return Line(
             MMU,
             "plant",
             "line",
@@ -132,13 +144,6 @@ class LineRig:
             1,
             PublicKey(bytes(32)),
         )
-        self.records = {
-            device.public: Device(
-                device.instrument, "plant", MMU, START_MS + 10**10, calibrated_from_ms=START_MS
-            )
-            for device in self.devices
-        }
-        self.tips: dict[PublicKey, Tip] = {}
 
     def of(self, kind: Instrument) -> DeviceRig:
         """Give the first device of a kind."""

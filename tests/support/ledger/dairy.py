@@ -14,6 +14,8 @@ from ledger.genesis import (
     GenesisAccount,
     GenesisBond,
     GenesisDevice,
+    GenesisLine,
+    GenesisPermit,
     GenesisRole,
     GenesisStock,
     GenesisValidator,
@@ -23,7 +25,7 @@ from ledger.genesis import (
 from ledger.params import DAY_MS, Parameters, default_parameters
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.codec import encode
-from ledger.primitives.hashing import ZERO_HASH, Domain, Hash, digest
+from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, Policy, Seed, SigningKey, address_of
 from ledger.primitives.merkle import EMPTY_ROOT
 from ledger.rules.fees import price_intent
@@ -39,30 +41,23 @@ from ledger.transition import (
 )
 from ledger.types.block import Block, Header
 from ledger.types.evidence import (
-    Collection,
-    DeviceEvidence,
     HeatProcess,
     Instrument,
     MilkKind,
-    RunClaim,
 )
-from ledger.types.milk import Attestation, MintLot
-from ledger.types.reading import READING_VERSION, Envelope, Reading, Stream, Unit, sign_reading
 from ledger.types.transaction import Body, Intent, Transaction, sign
 from ledger.types.transfer import Redemption, Transfer
 
 GENESIS_MS = 1_700_000_000_000
 PLANT = "plant-1"
 LINE = "line-1"
+TANK = "tank-1"
 FEE = Units(100)
 FOREVER = 2**53
 FLOW_MAX_L_PER_H = 400_000
 RUN_STARTED_MS = GENESIS_MS + 3_600_000
 RUN_ENDED_MS = RUN_STARTED_MS + 1_800_000
 NOW_MS = RUN_ENDED_MS + 60_000
-_RUN_SEQS, _SEQ_MS = 10, 200
-_SEQ_STEPS = 10**9
-"""What a total may rise by in one reading, so that every later one begins above it."""
 
 
 def key(name: str) -> SigningKey:
@@ -73,14 +68,6 @@ def key(name: str) -> SigningKey:
 def seed_of(name: str) -> Seed:
     """Make the secret seed that a name always gives."""
     return Seed(blake2b(name.encode(), digest_size=32, person=b"test-key").digest())
-
-
-def span_of(first_seq: int, last_seq: int) -> tuple[int, int]:
-    """Give the time of a range of numbers: the first run's, or a short one after all before it."""
-    if first_seq < _RUN_SEQS:
-        return RUN_STARTED_MS, RUN_ENDED_MS
-    after = (first_seq - _RUN_SEQS, last_seq + 1 - _RUN_SEQS)
-    return RUN_ENDED_MS + after[0] * _SEQ_MS, RUN_ENDED_MS + after[1] * _SEQ_MS
 
 
 def bill(whole: int) -> Units:
@@ -100,6 +87,8 @@ class Dairy:
     proposer: Address | None = None
     bond: int = 1_000 * UNITS_PER_BILL
     flow_max_l_per_h: int = FLOW_MAX_L_PER_H
+    lined: bool = True
+    """Whether its line is registered, and its farms consented, from the start."""
     balances: Mapping[str, int] = field(
         default_factory=lambda: {
             "alice": bill(1_000),
@@ -133,6 +122,16 @@ class Dairy:
     def line_keys(self) -> dict[Instrument, SigningKey]:
         return {kind: key(kind.value) for kind in Instrument if kind != Instrument.MILK_METER}
 
+    @property
+    def line_kinds(self) -> tuple[Instrument, ...]:
+        """What stands on the line; its gauge is no part of it."""
+        return (
+            Instrument.FLOW_METER,
+            Instrument.HOLD_THERMOMETER,
+            Instrument.OUTLET_THERMOMETER,
+            Instrument.DIVERSION_VALVE,
+        )
+
     @cached_property
     def validator_keys(self) -> list[SigningKey]:
         return [key(f"validator-{i}") for i in range(self.validators)]
@@ -162,6 +161,8 @@ class Dairy:
             self._roles(),
             self._devices(),
             (GenesisBond(address_of(self.mmu.public), Units(self.bond)),) if self.bond else (),
+            (self._line(),) if self.lined else (),
+            self._permits() if self.lined else (),
         )
         genesis.check()
         return genesis
@@ -203,6 +204,28 @@ class Dairy:
                 )
                 for kind, k in self.line_keys.items()
             ),
+        )
+
+    def _line(self) -> GenesisLine:
+        devices = sorted(self.line_keys[kind].public for kind in self.line_kinds)
+        return GenesisLine(
+            PLANT,
+            LINE,
+            address_of(self.mmu.public),
+            HeatProcess.CONTINUOUS,
+            self.flow_max_l_per_h,
+            Units(0),
+            TANK,
+            tuple(devices),
+        )
+
+    def _permits(self) -> tuple[GenesisPermit, ...]:
+        """Each farm lets the MMU have what its meters count."""
+        mmu, nobody = address_of(self.mmu.public), bytes(32)
+        until_ms = GENESIS_MS + 300 * DAY_MS
+        return tuple(
+            GenesisPermit(address_of(farm.public), mmu, nobody, nobody, 10**6, until_ms)
+            for farm in self.farm_keys
         )
 
     @property
@@ -253,177 +276,6 @@ class Dairy:
         """A transfer, with the lots and units that it redeems, in the order that is given."""
         basket = tuple(Redemption(lot, Units(burned)) for lot, burned in redeem)
         return Transfer(to, Units(units), bytes(32), basket)
-
-    # Evidence.
-
-    def envelope(
-        self,
-        device: SigningKey,
-        seq: int,
-        t0_ms: int,
-        stream: str,
-        unit: str,
-        values: Sequence[int],
-        *,
-        boot: int = 1,
-        tamper: bool = False,
-        step_ms: int = 1_000,
-    ) -> Envelope:
-        """A signed reading with a sample a second, or as often as is said."""
-        samples = tuple((i * step_ms, value) for i, value in enumerate(values))
-        reading = Reading(
-            READING_VERSION,
-            device.public,
-            boot,
-            seq,
-            t0_ms,
-            stream,
-            unit,
-            samples,
-            "cal-1",
-            "fw-1",
-            tamper,
-            ZERO_HASH,
-        )
-        return sign_reading(reading, self.chain_id, device)
-
-    def evidence(
-        self,
-        device: SigningKey,
-        stream: str,
-        unit: str,
-        points: tuple[int, int, int],
-        *,
-        first_seq: int = 0,
-        last_seq: int = 9,
-        boot: int = 1,
-        started_ms: int | None = None,
-        ended_ms: int | None = None,
-        samples: int = 2,
-        tamper: bool = False,
-    ) -> DeviceEvidence:
-        """First, worst and last of a range; each envelope repeats its point `samples` times."""
-        span = span_of(first_seq, last_seq)
-        started_ms = span[0] if started_ms is None else started_ms
-        ended_ms = span[1] if ended_ms is None else ended_ms
-        middle_ms = (started_ms + ended_ms) // 2
-        step_ms = min(1_000, (ended_ms - started_ms) // (2 * samples + 2))
-        last_ms = ended_ms - (samples - 1) * step_ms
-        extra = {"boot": boot, "tamper": tamper, "step_ms": step_ms}
-        first, worst, last = (
-            self.envelope(device, seq, t0_ms, stream, unit, [value] * samples, **extra)
-            for seq, t0_ms, value in (
-                (first_seq, started_ms, points[0]),
-                ((first_seq + last_seq) // 2, middle_ms, points[1]),
-                (last_seq, last_ms, points[2]),
-            )
-        )
-        return DeviceEvidence(device.public, boot, first_seq, last_seq, first, last, worst)
-
-    def total(
-        self,
-        device: SigningKey,
-        rise: int,
-        unit: str = Unit.MILLILITRE,
-        start: int | None = None,
-        **extra: int,
-    ) -> DeviceEvidence:
-        """A totalizer that rises; its stream follows from its unit, its start from its numbers."""
-        start = 5_000 + extra.get("first_seq", 0) * _SEQ_STEPS if start is None else start
-        volume = unit in {Unit.MILLILITRE, Unit.MICROLITRE}
-        stream = Stream.VOLUME_TOTAL if volume else Stream.MASS_TOTAL
-        return self.evidence(
-            device, stream, unit, (start, start + rise // 2, start + rise), **extra
-        )
-
-    def collections(self, units: Sequence[int], **extra: int) -> tuple[Collection, ...]:
-        """One collection a farm, each of whole millilitres."""
-        pairs = zip(self.farm_keys, self.meter_keys, units, strict=False)
-        return tuple(
-            Collection(
-                address_of(farm.public), Units(part), self.total(meter, part // 1_000, **extra)
-            )
-            for farm, meter, part in pairs
-        )
-
-    def instruments(
-        self,
-        units: int,
-        *,
-        hold_mdegc: int = 74_000,
-        outlet_mdegc: int = 3_900,
-        forward: int = 1,
-        drained_units: int | None = None,
-        **extra: int,
-    ) -> tuple[DeviceEvidence, ...]:
-        """The whole line, for a run of so many units (whole millilitres)."""
-        keys, rise = self.line_keys, units // 1_000
-        drain = (units if drained_units is None else drained_units) // 1_000
-        full = 10_000_000
-        return (
-            self.total(keys[Instrument.FLOW_METER], rise, **extra),
-            self.evidence(
-                keys[Instrument.HOLD_THERMOMETER],
-                Stream.HOLD_TEMPERATURE,
-                Unit.MILLIDEGREE,
-                (75_000, hold_mdegc, 75_000),
-                **extra,
-            ),
-            self.evidence(
-                keys[Instrument.OUTLET_THERMOMETER],
-                Stream.OUTLET_TEMPERATURE,
-                Unit.MILLIDEGREE,
-                (3_000, outlet_mdegc, 3_000),
-                **extra,
-            ),
-            self.evidence(
-                keys[Instrument.DIVERSION_VALVE],
-                Stream.VALVE_FORWARD,
-                Unit.FLAG,
-                (1, forward, 1),
-                **extra,
-            ),
-            self.evidence(
-                keys[Instrument.TANK_GAUGE],
-                Stream.TANK_VOLUME,
-                Unit.MILLILITRE,
-                (full, full - drain // 2, full - drain),
-                **extra,
-            ),
-        )
-
-    def claim(
-        self,
-        number: int = 0,
-        units: Sequence[int] = (bill(40), bill(35), bill(25)),
-        **changes: object,
-    ) -> RunClaim:
-        """A claim that holds; `number` makes run and ranges new, `changes` replace fields."""
-        first, total = number * 10, sum(units)
-        extra = {"first_seq": first, "last_seq": first + 9}
-        started_ms, ended_ms = span_of(first, first + 9)
-        fields: dict[str, object] = {
-            "run": digest(Domain.RUN, b"run", number.to_bytes(4, "big")),
-            "plant": PLANT,
-            "line": LINE,
-            "kind": MilkKind.WHOLE,
-            "process": HeatProcess.CONTINUOUS,
-            "units": Units(total),
-            "started_ms": started_ms,
-            "ended_ms": ended_ms,
-            "expires_ms": RUN_ENDED_MS + 10 * DAY_MS,
-            "collections": self.collections(units, **extra),
-            "instruments": self.instruments(total, **extra),
-            "readings_root": digest(Domain.MERKLE_NODE, b"root"),
-            "readings_count": 80,
-        }
-        return RunClaim(**{**fields, **changes})  # type: ignore[arg-type]  # Fields by name.
-
-    def mint(self, claim: RunClaim, signers: int | None = None) -> MintLot:
-        """Attest a claim, by all attestors or the first few."""
-        keys = self.attestor_keys[: self.attestors if signers is None else signers]
-        message = claim.signing_bytes(self.chain_id)
-        return MintLot(claim, tuple(Attestation(k.public, k.sign(message)) for k in keys))
 
 
 @dataclass

@@ -7,17 +7,14 @@ from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import address_of
 from ledger.primitives.merkle import merkle_path, merkle_root
 from ledger.rules.doubts import judged_by
-from ledger.rules.portions import draw
-from ledger.state.dairy import Origin
 from ledger.state.lines import Tip
 from ledger.state.names import tip_name
-from ledger.state.proven import ClaimedSpan, Proven, ProvenInterval, ProvenSource
+from ledger.state.proven import ClaimedSpan, ProvenInterval
 from ledger.state.records import Role
 from ledger.state.tables import (
     ATTESTOR_BONDS,
     LINES,
     LOCKED_ACCOUNT,
-    ORIGINS,
     PROVEN,
     TIPS,
     credit,
@@ -32,7 +29,6 @@ from ledger.types.doubt import (
     VoidUnanswered,
 )
 from ledger.types.evidence import Instrument, MilkKind
-from ledger.types.line import line_id
 from ledger.types.milk import PostBond
 from ledger.types.reading import (
     READING_VERSION,
@@ -45,7 +41,6 @@ from ledger.types.reading import (
 )
 from tests.support.ledger.dairy import NOW_MS, RUN_STARTED_MS, Dairy, bill, key
 from tests.support.ledger.town import PURSES, Town, parameters
-from tests.support.ledger.window import WindowLine
 
 FLOW, HOLD, OUTLET, VALVE, GAUGE = (
     Instrument.FLOW_METER,
@@ -86,9 +81,7 @@ class Doubted(Town):
             )
         )
         grant_role(self.state, Role.ARBITER, self.address("carol"))
-        claim = self.dairy.claim()
-        self.must("mmu", self.dairy.mint(claim))
-        self.lot = claim.lot_id()
+        self.lot = self.make_lot()
         self.signers = [key(name) for name in names[:2]]
         for signer in (key(name) for name in names[:3]):
             if attestors_bond:
@@ -99,21 +92,19 @@ class Doubted(Town):
         assert self.do(who, body) == "", type(body).__name__
 
     def prove(self, locked, **fields):
-        """Say what proved the lot; the MMU's own units stand for what is locked of its share."""
-        mmu = self.address("mmu")
-        line = self.window()
-        debit(self.state, mmu, locked)
-        credit(self.state, LOCKED_ACCOUNT, locked)
+        """Say what proved the lot, and how much of the MMU's share is locked."""
+        line = LINES.get(self.state, self.proven.line)
+        slow = replace(line, flow_max_l_per_h=FLOW_MAX_L_PER_H)
+        self.lock(locked)
         spans = tuple(
             ClaimedSpan(each.public, (BOOT, AFTER), BOOT, LAST)
             for each in sorted((self.key(kind) for kind in MEASURES), key=lambda k: k.public)
         )
-        farm, meter = self.address("farm-0"), self.dairy.meter_keys[0].public
-        ORIGINS.put(self.state, Origin(line.tank, ((farm, bill(100)),)), self.lot)
-        proven = Proven(
-            line=line_id(line.plant, line.name),
-            mmu=mmu,
-            tank=line.tank,
+        for span in spans:
+            tip = Tip(ZERO_HASH, BOOT, LAST, TO_MS, 0)
+            TIPS.put(self.state, tip, tip_name(self.proven.line, span.device))
+        proven = replace(
+            self.proven,
             from_ms=FROM_MS,
             to_ms=TO_MS,
             intervals=(
@@ -121,28 +112,20 @@ class Doubted(Town):
                 ProvenInterval(*SECOND, 60_000, bill(60)),
             ),
             spans=spans,
-            readings_root=ZERO_HASH,
-            readings_count=450,
             attestors=tuple(signer.public for signer in self.signers),
-            sources=(ProvenSource(farm, meter, bill(100)),),
-            judged_by=judged_by(self.dairy.genesis.parameters, line, MilkKind.WHOLE),
+            judged_by=judged_by(self.dairy.genesis.parameters, slow, MilkKind.WHOLE),
             contestable_until_ms=OPEN_UNTIL_MS,
             locked_units=locked,
         )
         PROVEN.put(self.state, replace(proven, **fields), self.lot)
 
-    def window(self):
-        """Let a line have claimed all that its tank had, up to the lot's end; give the line."""
-        placed = WindowLine(self.dairy, (), flow_max_l_per_h=FLOW_MAX_L_PER_H)
-        line = replace(placed.line, through_ms=TO_MS)
-        placed.register(self.state)
-        placed.fill(self.state, bill(100))
-        draw(self.state, placed.tank_id, bill(100), FROM_MS, 0)
-        LINES.put(self.state, line, placed.line_id)
-        for kind in MEASURES:
-            tip = Tip(ZERO_HASH, BOOT, LAST, TO_MS, 0)
-            TIPS.put(self.state, tip, tip_name(placed.line_id, self.key(kind).public))
-        return line
+    def lock(self, locked):
+        """Let so much of the share be locked, whatever the mint locked of it."""
+        held, mmu = self.proven.locked_units, self.address("mmu")
+        debit(self.state, LOCKED_ACCOUNT, held)
+        credit(self.state, mmu, held)
+        debit(self.state, mmu, locked)
+        credit(self.state, LOCKED_ACCOUNT, locked)
 
     def key(self, kind):
         return self.dairy.line_keys[kind]

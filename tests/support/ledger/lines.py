@@ -6,15 +6,15 @@ from msgspec.structs import replace
 
 from ledger.genesis import Genesis, GenesisLine, GenesisPermit
 from ledger.params import DAY_MS
-from ledger.primitives.hashing import Hash
+from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey, SigningKey
 from ledger.rules.permits import ALL_METERS
 from ledger.types.evidence import HeatProcess
 from ledger.types.line import AmendLine, RegisterLine, line_id
-from ledger.types.reading import Envelope, Stream, Unit
+from ledger.types.reading import READING_VERSION, Envelope, Reading, Stream, Unit, sign_reading
 from ledger.types.registry import RegisterDevice
 from tests.support.ledger.dairy import GENESIS_MS, LINE, PLANT, RUN_STARTED_MS, Dairy, key
-from tests.support.ledger.town import Town
+from tests.support.ledger.town import PURSES, Town
 
 NAME = line_id(PLANT, LINE)
 
@@ -49,8 +49,13 @@ def with_line(genesis: Genesis) -> Genesis:
     return replace(genesis, lines=(line,), permits=(permit,))
 
 
+def bare_town() -> Town:
+    """A town whose dairy has no line yet, and no farm's consent."""
+    return Town(Dairy(balances=PURSES, lined=False))
+
+
 class LinedDairy(Dairy):
-    """A dairy whose chain begins with its line."""
+    """A dairy whose chain begins with a line of all its instruments."""
 
     @cached_property
     def genesis(self) -> Genesis:
@@ -89,13 +94,10 @@ def tampered(
     tamper: bool = True,
 ) -> Envelope:
     """A reading of two samples that says its device was opened; the first meter's."""
-    return dairy.envelope(
-        device or dairy.meter_keys[0],
-        seq,
-        t0_ms,
-        Stream.VOLUME_TOTAL,
-        Unit.MILLILITRE,
-        (5, 6),
-        boot=boot,
-        tamper=tamper,
-    )
+    signer = device or dairy.meter_keys[0]
+    samples = ((0, 5), (1_000, 6))
+    reading = Reading(
+        READING_VERSION, signer.public, boot, seq, t0_ms, Stream.VOLUME_TOTAL, Unit.MILLILITRE,
+        samples, "cal-1", "fw-1", tamper, ZERO_HASH,
+    )  # fmt: skip
+    return sign_reading(reading, dairy.chain_id, signer)

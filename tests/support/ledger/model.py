@@ -5,12 +5,13 @@ the ledger pulls (rewards are written to each delegator at once), and copies not
 the law. Names stand for accounts; the law's own accounts bear their own names.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from ledger.primitives.amounts import UNITS_MAX
-from tests.support.ledger.dairy import bill
+from tests.support.ledger.dairy import GENESIS_MS, bill
 from tests.support.ledger.model_milk import MilkModel
-from tests.support.ledger.model_trade import TradeModel, shared
+from tests.support.ledger.model_tanks import Tank
+from tests.support.ledger.model_trade import DAY, TradeModel, shared
 
 EPOCH, UNBONDING, EVIDENCE, JAIL = 3, 4, 2, 2
 ATTESTORS = [f"attestor-{i}" for i in range(4)]
@@ -47,10 +48,11 @@ class Model(MilkModel, TradeModel):
         self.committees = {0: seats, 1: dict(seats)}
         self.pools, self.tickets = {}, {}
         self.offences, self.paid, self.spent = set(), defaultdict(int), set()
-        self.lots, self.products, self.runs = {}, {}, set()
-        self.tank, self.tank_sealed, self.tank_lost = {}, 0, 0
-        self.oldest = 0
-        self.sealed, self.challenges, self.held = {}, {}, {}
+        self.lots, self.products = {}, {}
+        self.tanks = {"tank-1": Tank(), "silo": Tank()}
+        self.stretches, self.days, self.came = [], defaultdict(Counter), 0
+        self.through, self.vouched, self.line_days = GENESIS_MS, [], []
+        self.challenges, self.questions, self.held = {}, {}, {}
         self.deficit = self.minted = self.redeemed = 0
         self.bond = self.units["bonds"] = bond
         self.price = self.price_ms = self.round = 0
@@ -60,7 +62,9 @@ class Model(MilkModel, TradeModel):
         self.offers, self.deals, self.mandates = {}, {}, {}
         self.deposit, self.changes = bill(10), []
         self.roles, self.devices, self.frozen = set(), {}, set()
-        self.line, self.stops, self.cleared, self.permits = {}, {}, {}, {}
+        self.line, self.stops, self.cleared = {}, {}, {}
+        terms = (GENESIS_MS, GENESIS_MS + 300 * DAY, 10**6, "")
+        self.permits = {(f"farm-{i}", False): [terms] for i in range(3)}
 
     # Money and blocks.
 

@@ -1,18 +1,18 @@
-"""The model's milk: tanks, lots, packs, losses and challenges, in dictionaries.
+"""The model's milk: windows, lots, packs and losses, in dictionaries.
 
 Part of `tests.support.ledger.model`, which has the money and the clock.
 """
 
 import copy
 
-from tests.support.ledger.dairy import bill
+from tests.support.ledger.model_doubts import BOND_LEAST, CONTESTED_MS, DoubtModel
+from tests.support.ledger.model_tanks import SKEW, STEP, TankModel
 from tests.support.ledger.model_trade import DAY, shared
 
-BOND_LEAST = bill(15)
-"""What an MMU must vouch with to mint."""
+SHELF = 2 * DAY
 
 
-class MilkModel:
+class MilkModel(TankModel, DoubtModel):
     """What becomes of milk."""
 
     # Milk.
@@ -78,78 +78,83 @@ class MilkModel:
         self.units[to] += units - burned
         return ""
 
-    def collect(self, farm, units, first_ms):
-        self.oldest = min(self.oldest, first_ms) if self.tank else first_ms
-        self.tank[farm] = self.tank.get(farm, 0) + units
-        return ""
-
-    def draw(self, units):
-        if not units:
-            return "zero_units", {}
-        if sum(self.tank.values()) < units:
-            return "short_tank", {}
-        farms = sorted(self.tank, key=self.keys.__getitem__)
-        parts = shared(units, [self.tank[farm] for farm in farms])
-        for farm, part in zip(farms, parts, strict=True):
-            self.tank[farm] -= part
-        self.tank = {farm: held for farm, held in self.tank.items() if held}
-        return "", {farm: part for farm, part in zip(farms, parts, strict=True) if part}
-
-    def seal(self, run, units):
-        if 0 < units <= sum(self.tank.values()) and self.time - self.oldest > 3 * DAY:
-            return "old_milk"
-        code, parts = self.draw(units)
-        if not code:
-            self.sealed[run] = (parts, self.oldest)
-        return code
-
     def split(self, brought, units):
         validators, attestors, reserve = units * 12 // 1_000, units * 8 // 1_000, units // 100
         mmu = units * 7 // 100
         rest = units - validators - attestors - reserve - mmu
         return mmu, validators, attestors, reserve, shared(rest, list(brought.values()))
 
-    def mint(self, name, brought, units, expires, old=None, age=0):
-        """Mint a lot, or roll an old one onto it."""
-        if old is None and self.deficit:
-            return "deficit_open"
-        rolled = 0
-        if old is not None:
-            lot = self.lots[old]
-            if lot["mmu"] != "mmu":
-                return "foreign_lot"
-            if not lot["left"]:
-                return "short_lot"
-            rolled = min(units, lot["left"])
-            if self.deficit and units > rolled:
-                return "deficit_open"
-        if self.bond < BOND_LEAST:
-            return "low_bond"
-        if old is not None and self.time < lot["expires"]:
-            return "fresh_lot"
-        if age > 3 * DAY:
-            return "old_milk"
-        mmu, validators, attestors, reserve, farms = self.split(brought, units - rolled)
-        bought = self.split(brought, rolled)[4]
-        if self.units["mmu"] + mmu < sum(bought):
+    def mint(self, claim, signers, old=None):
+        """Take a window as done: mint a lot of what counted, or roll an old one onto it."""
+        lot = None if old is None else self.lots[old]
+        rolled = min(claim.units, lot["left"]) if lot else 0
+        if code := self.may_mint(claim, lot, rolled) or self.window_holds(claim, signers):
+            return code
+        tank, brought = self.flow_out(claim)
+        if tank is None:
+            return "short_tank"
+        bought = self.split(brought, rolled)[4] if rolled else [0] * len(brought)
+        if self.units["mmu"] < sum(bought):
             return "insufficient_funds"
-        self.runs.add(name)
-        self.lots[name] = {
-            "left": units, "unsold": 0, "expires": expires, "status": "sound", "mmu": "mmu",
-            "units": units, "false": 0,
-        }  # fmt: skip
-        self.minted += units
-        self.subsidies(brought, units)
-        if rolled:
+        self.tanks["tank-1"], self.through = tank, claim.to_ms
+        if not claim.units:
+            return ""
+        self.units["mmu"] -= sum(bought)
+        if lot:
             self.lose(lot, rolled)
             self.redeemed += rolled
-        self.units["mmu"] += mmu - sum(bought)
+        self.issue(claim, brought, claim.units - rolled, bought)
+        return ""
+
+    def may_mint(self, claim, lot, rolled):
+        """Say what stops the MMU, whatever the window shows."""
+        if lot:
+            if lot["mmu"] != "mmu":
+                return "foreign_lot"
+            if not claim.units or not lot["left"]:
+                return "short_lot" if claim.units else "zero_units"
+        if lot and self.deficit and claim.units > rolled:
+            return "deficit_open"
+        if claim.from_ms != self.through:
+            return "wrong_window"
+        if not lot and claim.units and self.deficit:
+            return "deficit_open"
+        if claim.units and self.bond < BOND_LEAST:
+            return "low_bond"
+        return "fresh_lot" if lot and self.time < lot["expires"] else ""
+
+    def window_holds(self, claim, signers):
+        """Say what is wrong with a window that instruments and attestors stand behind."""
+        if claim.to_ms > self.time + SKEW:
+            return "wrong_window"
+        if signers < 3:
+            return "no_quorum"
+        if not claim.units:
+            return ""
+        if not self.time + SHELF // 2 <= claim.expires_ms <= claim.intervals[0].from_ms + SHELF:
+            return "bad_shelf_life"
+        needed = self.bond_needed(self.vouched_for(claim.units))
+        return "low_bond" if self.bond < needed else ""
+
+    def issue(self, claim, brought, units, bought):
+        """Make the lot; share what is new, the processor's part of it locked."""
+        self.vouched.append((self.bond_day, self.vouched_for(claim.units)))
+        self.line_days.append((self.bond_day, claim.units))
+        locked, validators, attestors, reserve, farms = self.split(brought, units)
+        self.lots[claim.lot_id()] = {
+            "left": claim.units, "unsold": 0, "expires": claim.expires_ms, "status": "sound",
+            "mmu": "mmu", "units": claim.units, "false": 0, "locked": locked,
+            "until": self.time + CONTESTED_MS,
+            "intervals": [each.steps * STEP for each in claim.intervals],
+        }  # fmt: skip
+        self.minted += claim.units
+        self.subsidies(brought)
+        self.units["locked"] += locked
         self.units["validators"] += validators
         self.units["attestors"] += attestors
         self.units["reserve"] += reserve
         for farm, part, more in zip(brought, farms, bought, strict=True):
             self.units[farm] += part + more
-        return ""
 
     @staticmethod
     def lose(lot, units):
@@ -201,60 +206,8 @@ class MilkModel:
             return "fresh_lot"
         return self.burn(lot, units, blamed=reason == "spilled")
 
-    def post_bond(self, who, units):
-        if who != "mmu":
-            return "role_missing"
-        if not units:
-            return "zero_units"
-        if self.units[who] < units:
-            return "insufficient_funds"
-        covered = min(self.deficit, units)
-        self.units[who] -= units
-        self.units["bonds"] += units - covered
-        self.bond += units - covered
-        self.deficit -= covered
-        self.redeemed += covered
-        return ""
-
-    def challenge(self, who, lot_name, deposit):
-        if self.lots[lot_name]["mmu"] == who:
-            return "own_cause"
-        if (lot_name, who) in self.challenges:
-            return "challenged_already"
-        if deposit < self.deposit:
-            return "low_deposit"
-        if code := self.move(who, "deposits", deposit):
-            return code
+    def condemn(self, lot_name, units):
         lot = self.lots[lot_name]
-        if lot["mmu"] == "mmu" and not self.doubters(lot_name):
-            self.held[lot_name] = lot["units"] - lot["false"]
-        self.challenges[lot_name, who] = deposit
-        return ""
-
-    def doubters(self, lot_name):
-        return [who for lot, who in self.challenges if lot == lot_name]
-
-    def resolve(self, judge, lot_name, who, false_units):
-        if (lot_name, who) not in self.challenges:
-            return "not_challenged"
-        lot = self.lots[lot_name]
-        deposit = self.challenges[lot_name, who]
-        if who == judge:
-            return "own_cause"
-        if false_units > lot["units"] - lot["false"]:
-            return "false_units_over_lot"
-        gone = min(false_units, lot["left"])
-        if code := self.burn(lot, gone, blamed=True):
-            return code
-        del self.challenges[lot_name, who]
-        if not self.doubters(lot_name):
-            self.held.pop(lot_name, None)
-        if not false_units:
-            return self.move("deposits", "reserve", deposit)
-        self.move("deposits", who, deposit)
-        lot["false"] += false_units
-        if lot["mmu"] != "mmu":
-            return ""
-        cut = min(self.bond, false_units - gone)
-        self.bond -= cut
-        return self.move("bonds", "reserve", cut)
+        if not units or units > lot["left"]:
+            return "short_lot" if units else "zero_units"
+        return self.burn(lot, units, blamed=False)

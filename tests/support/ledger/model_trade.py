@@ -36,10 +36,10 @@ class TradeModel:
         self.round += 1
         return ""
 
-    def subsidies(self, brought, units):
+    def subsidies(self, brought):
         if not self.rate or not self.price:
             return
-        for farm, part in zip(brought, shared(units, list(brought.values())), strict=True):
+        for farm, part in brought.items():
             if farm not in self.farmers:
                 continue
             month = self.time // (30 * DAY)

@@ -3,15 +3,15 @@
 import hypothesis.strategies as st
 from msgspec.structs import replace
 
-from ledger.genesis import GenesisRole
-from ledger.params import default_parameters
+from ledger.genesis import GenesisDevice, GenesisRole
+from ledger.params import DAY_MS, default_parameters
 from ledger.primitives.amounts import UNITS_MAX
 from ledger.primitives.keys import address_of
 from ledger.state.records import Role
 from ledger.state.tables import (
     MODULE_ACCOUNTS,
 )
-from ledger.types.evidence import MilkKind
+from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.milk import (
     tank_id,
 )  # fmt: skip
@@ -21,12 +21,13 @@ from ledger.types.registry import (
     RevokeDevice,
 )  # fmt: skip
 from ledger.types.transfer import REDEMPTIONS_MAX
-from tests.support.ledger.dairy import PLANT, Dairy, bill, key
+from tests.support.ledger.dairy import GENESIS_MS, PLANT, TANK, Dairy, bill, key
 from tests.support.ledger.model import EPOCH, EVIDENCE, JAIL, UNBONDING
-from tests.support.ledger.model_milk import BOND_LEAST
+from tests.support.ledger.model_doubts import BOND_BP, BOND_LEAST, CONTESTED_MS
 from tests.support.ledger.model_trade import DAY
 
 HOUR = DAY // 24
+LINE_KINDS = tuple(kind for kind in Instrument if kind is not Instrument.MILK_METER)
 NONE = bytes(32)
 PEOPLE = ("alice", "bob", "carol", "mmu", "regulator", "treasury")
 FARMS = ("farm-0", "farm-1", "farm-2")
@@ -34,12 +35,26 @@ OLD = [f"validator-{i}" for i in range(4)]
 NAMES = (*PEOPLE, *FARMS, *(f"owner-{i}" for i in range(4)), *(f"attestor-{i}" for i in range(4)))
 ADDRESS = {name: address_of(key(name).public) for name in NAMES}
 ACCOUNT = {**ADDRESS, **MODULE_ACCOUNTS}
-KEYS = {**{name: key(name).public for name in (*OLD, "vote-new")}, **ADDRESS}
-TANK = tank_id(ADDRESS["mmu"], PLANT, "t")
+VOTERS = (*OLD, "vote-new")
+METERS = tuple(f"meter-{i}" for i in range(3))
+KEYS = {**{name: key(name).public for name in (*VOTERS, *METERS)}, **ADDRESS}
+TANKS = {name: tank_id(ADDRESS["mmu"], PLANT, name) for name in (TANK, "silo")}
+OTHER_LINE = tuple(sorted(key(f"other-{kind}").public for kind in LINE_KINDS))
 
 
 class Town(Dairy):
-    """A dairy whose people are licensed."""
+    """A dairy whose people are licensed, with the instruments of another line."""
+
+    def _devices(self):
+        until = GENESIS_MS + 365 * DAY_MS
+        others = (
+            GenesisDevice(
+                key(f"other-{kind}").public, kind, PLANT, ADDRESS["mmu"], until,
+                self.flow_max_l_per_h if kind is Instrument.FLOW_METER else 0,
+            )
+            for kind in LINE_KINDS
+        )  # fmt: skip
+        return (*super()._devices(), *others)
 
     def _roles(self):
         more = {
@@ -59,7 +74,10 @@ def _rules():
         evidence_epochs=EVIDENCE, jail_epochs=JAIL,
     )  # fmt: skip
     shelf = {**rules.shelf_days, MilkKind.WHOLE: 2}
-    return replace(rules, staking=short, mmu_bond_least_units=BOND_LEAST, shelf_days=shelf)
+    return replace(
+        rules, staking=short, mmu_bond_least_units=BOND_LEAST, shelf_days=shelf,
+        bond_bp=BOND_BP, challenge_window_ms=CONTESTED_MS,
+    )  # fmt: skip
 
 
 DAIRY = Town(

@@ -15,14 +15,16 @@ from ledger.types.line import (
     RegisterLine,
     ReportTamper,
     StopDevice,
+    line_id,
 )
-from tests.support.ledger.dairy import NOW_MS, key
-from tests.support.ledger.lines import NAME, register, tampered
+from tests.support.ledger.dairy import NOW_MS, PLANT, key
+from tests.support.ledger.lines import register, tampered
 from tests.support.ledger.model_trade import DAY
-from tests.support.ledger.programs import ADDRESS, DAIRY, FARMS, HOUR, mostly
+from tests.support.ledger.programs import ADDRESS, DAIRY, FARMS, HOUR, OTHER_LINE, mostly
 
-LINE: RegisterLine = register(DAIRY)
-GAUGE = PublicKey(DAIRY.line_keys[Instrument.TANK_GAUGE].public)
+LINE: RegisterLine = register(DAIRY, line="line-2", tank="tank-2", devices=OTHER_LINE)
+NAME = line_id(PLANT, "line-2")
+GAUGE = PublicKey(key(f"other-{Instrument.TANK_GAUGE}").public)
 regulators = st.sampled_from(["regulator"] * 3 + ["mmu", "bob"])
 numbers = st.integers(0, 3)
 LATE = DAIRY.genesis.parameters.collection_late_ms_max
@@ -131,12 +133,16 @@ class LinePrograms:
 
         self.send("regulator", ClearDevice(key(f"spare-{pick}").public, 1, seq), decide)
 
-    @rule(farm=st.integers(0, 2), own=st.booleans(), hours=st.sampled_from([0, 1, 50, 9_601]))
-    def permit(self, farm, own, hours):
-        m, name = self.model, (farm, own)
+    @rule(
+        farm=st.integers(0, 2), own=st.booleans(), hours=st.sampled_from([0, 1, 50, 9_601]),
+        collector=st.sampled_from(["", "alice"]), litres=st.sampled_from([30, 2_000]),
+    )  # fmt: skip
+    def permit(self, farm, own, hours, collector, litres):
+        m, name = self.model, (FARMS[farm], own)
         meter = PublicKey(key(f"meter-{farm}").public) if own else ALL_METERS
         until = m.time + hours * HOUR
-        body = PermitCollector(ADDRESS["mmu"], meter, NOBODY, 2_000, until)
+        who = ADDRESS.get(collector, NOBODY)
+        body = PermitCollector(ADDRESS["mmu"], meter, who, litres, until)
 
         def decide():
             if until > m.time + 400 * DAY:
@@ -144,19 +150,19 @@ class LinePrograms:
             terms = m.permits.setdefault(name, [])
             if until <= m.time:
                 if not terms and own:
-                    terms.append((m.time, m.time))
+                    terms.append((m.time, m.time, litres, collector))
                     return ""
                 if not terms or terms[-1][1] <= m.time:
                     return "no_permit"
-                terms[-1] = (terms[-1][0], m.time)
+                terms[-1] = (terms[-1][0], m.time, *terms[-1][2:])
                 return ""
             while len(terms) > 1 and terms[1][0] <= m.time - LATE:
                 terms.pop(0)
             if len(terms) > PERMIT_TERMS_MAX:
                 return "too_many_terms"
             if terms:
-                terms[-1] = (terms[-1][0], min(terms[-1][1], m.time))
-            terms.append((m.time, until))
+                terms[-1] = (terms[-1][0], min(terms[-1][1], m.time), *terms[-1][2:])
+            terms.append((m.time, until, litres, collector))
             return ""
 
         self.send(FARMS[farm], body, decide)

@@ -1,11 +1,15 @@
-"""Rules of random programs for milk: from the meter to the pack, and what is lost."""
+"""Rules of random programs for milk: from the meter to the pack, and what is lost or doubted.
+
+One line draws from one tank, and all of its instruments are honest and always heard: what is drawn
+at random is what farms bring, who brings it, what of it flows, and what of that is claimed.
+"""
 
 import hypothesis.strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import rule
+from msgspec.structs import replace
 
 from ledger.primitives.hashing import Domain
 from ledger.types.doubt import AskEvidence, RefuteLot, ShowEvidence, VoidUnanswered
-from ledger.types.evidence import COLLECTION_UNITS_MAX
 from ledger.types.milk import (
     ChallengeLot,
     FreezeLot,
@@ -13,22 +17,22 @@ from ledger.types.milk import (
     PackLot,
     PostBond,
     RecallLot,
-    RecordCollection,
     ReleaseBond,
     ResolveChallenge,
-    RollLot,
-    SealRun,
     WriteOff,
-)  # fmt: skip
+)
+from ledger.types.reading import sign_reading
+from ledger.types.tank import CondemnMilk, CondemnReason, MoveMilk
+from ledger.types.window import CollectMilk, MintWindow, ReleaseShare, RollWindow
 from tests.support.ledger.dairy import PLANT, bill
-from tests.support.ledger.model_trade import DAY
+from tests.support.ledger.milking import BATCH_MS, MILKED_AGO_MS, MILKING_MS, WINDOW_S
+from tests.support.ledger.model_tanks import Stretch
 from tests.support.ledger.programs import (
     ADDRESS,
     DAIRY,
     FARMS,
-    HOUR,
     NONE,
-    TANK,
+    TANKS,
     amounts,
     baskets,
     mostly,
@@ -37,8 +41,11 @@ from tests.support.ledger.programs import (
     picks,
 )
 
-RUN_MS = 2_000
-"""So short that runs one after another hardly ever are ahead of the blocks that mint them."""
+brought = st.integers(0, 61).map(lambda litres: litres if litres < 61 else 1_000)
+"""Litres of a farm; so many as a thousand are more than its meter lets through."""
+tanks = st.sampled_from(list(TANKS))
+collectors = st.sampled_from(["mmu", "mmu", "alice"])
+rolls = st.none() | picks
 
 
 class MilkPrograms:
@@ -58,72 +65,105 @@ class MilkPrograms:
         body = DAIRY.pay(ADDRESS[to], units, *basket)
         self.send(who, body, lambda: self.model.pay(who, to, units, basket))
 
+    def pick_proven(self, number):
+        """Give a lot that a window proved, the oldest first; any, while there is none."""
+        lots = self.model.lots
+        proven = [name for name, lot in lots.items() if lot["mmu"]]
+        return self.pick(proven or lots, number)
+
     # Milk.
 
-    def evidence_times(self):
-        self.number += 1
-        first = self.number * 10
-        started = max(self.clock, self.model.time - 2 * HOUR)
-        self.clock = started + RUN_MS
-        span = {"started_ms": started, "ended_ms": self.clock}
-        return span, {"first_seq": first, "last_seq": first + 9, **span}
-
-    def run(self, litres, *, sealed=False):
-        units = [bill(litre) for litre in litres]
-        span, extra = self.evidence_times()
-        return DAIRY.claim(
-            self.number, units, **span, expires_ms=span["ended_ms"] + 2 * DAY,
-            collections=() if sealed else DAIRY.collections(units, **extra),
-            instruments=DAIRY.instruments(sum(units), **extra),
-        )  # fmt: skip
-
-    @rule(litres=st.tuples(*[st.integers(1, 60)] * 3))
-    def mint(self, litres):
-        claim = self.run(litres)
-        brought = {farm: bill(litre) for farm, litre in zip(FARMS, litres, strict=True)}
-        body = DAIRY.mint(claim)
-        self.send("mmu", body, lambda: self.model.mint(
-            claim.lot_id(), brought, claim.units, claim.expires_ms
-        ))  # fmt: skip
-
-    @rule(litres=st.integers(1, 60), lot=picks)
-    def roll(self, litres, lot):
-        claim, old = self.run([litres]), self.pick(self.model.lots, lot)
-        self.send("mmu", RollLot(old, DAIRY.mint(claim)), lambda: self.model.mint(
-            claim.lot_id(), {"farm-0": bill(litres)}, claim.units, claim.expires_ms, old
-        ))  # fmt: skip
+    def begin_batch(self):
+        """Let the line's next batch begin: lately, and a minute after the one before."""
+        self.milking.begun_ms = max(self.milking.begun_ms + BATCH_MS, self.model.time - 120_000)
 
     @rule(
-        farm=st.integers(0, 2),
-        litres=st.integers(1, 60) | st.just(COLLECTION_UNITS_MAX // bill(1)),
-        who=st.sampled_from(["alice", "mmu"]),
-    )
-    def collect(self, farm, litres, who):
-        _, extra = self.evidence_times()
-        meter = DAIRY.total(DAIRY.meter_keys[farm], litres * 1_000, **extra)
-        name = FARMS[farm]
-        body = RecordCollection(ADDRESS["mmu"], PLANT, "t", ADDRESS[name], bill(litres), meter)
-        self.send(who, body, lambda: self.model.collect(name, bill(litres), extra["started_ms"]))
+        litres=st.tuples(*[brought] * 3), who=collectors, over=st.sampled_from([0, 0, 0, 0, 3]),
+        claims=st.booleans(), lot=rolls,
+    )  # fmt: skip
+    def milk(self, litres, who, over, claims, lot):
+        """Collect, and let flow what came in; or more, which nobody brought."""
+        self.begin_batch()
+        since = self.milking.begun_ms - MILKED_AGO_MS
+        bodies: list[CollectMilk] = self.milking.collect([bill(each) for each in litres])
+        before = self.model.came
+        for body in bodies:
+            farm = FARMS[[each.public for each in self.milking.meters].index(body.meter)]
+            stretch = Stretch(farm, since, since + MILKING_MS, body.units)
+            self.model.stretches.append(stretch)
+            self.collected.append((body, stretch))
+            self.bring(who, body, stretch)
+        self.milking.flow(self.model.came - before + bill(over))
+        if claims:
+            self.window(lot, 4, tidy=True)
 
-    @precondition(lambda self: self.model.tank)
-    @rule(litres=st.integers(1, 90), mints=st.booleans())
-    def seal(self, litres, mints):
-        m, claim = self.model, self.run([litres], sealed=True)
-        body = SealRun(claim.run, TANK, bill(litres))
-        self.send("mmu", body, lambda: m.seal(claim.run, bill(litres)))
-        if mints and self.codes[-1:] == [""] and claim.run in m.sealed:
-            # Mostly in the same block: what one transaction made, the next can use.
-            parts, oldest = m.sealed[claim.run]
-            age = claim.started_ms - oldest
-            self.send("mmu", DAIRY.mint(claim), lambda: m.mint(
-                claim.lot_id(), parts, claim.units, claim.expires_ms, age=age
-            ))  # fmt: skip
+    def bring(self, who, body, stretch):
+        self.send(who, body, lambda: self.model.collect(who, stretch))
 
-    @precondition(lambda self: self.model.tank)
-    @rule(units=amounts)
-    def spill_tank(self, units):
-        body = WriteOff(TANK, units, LossReason.SPILLED)
-        self.send("mmu", body, lambda: self.model.draw(units)[0])
+    @rule(pick=picks, who=collectors)
+    def collect_again(self, pick, who):
+        """What was refused may be brought later; it does not flow."""
+        if self.collected:
+            body, stretch = self.collected[-1 - pick % len(self.collected)]
+            self.bring(who, body, stretch)
+
+    @rule(lot=rolls, signers=st.sampled_from([4, 3, 2]), tidy=mostly)
+    def claim_window(self, lot, signers, tidy):
+        self.window(lot, signers, tidy=tidy)
+
+    def window(self, lot, signers, *, tidy):
+        """Claim what flowed; tidily, so much of it as is fresh and in the tank."""
+        old = None if lot is None else self.pick_proven(lot)
+        if self.milking.begun_ms + WINDOW_S * 1_000 <= self.model.through:
+            self.begin_batch()
+            self.milking.flow(0)
+        mint: MintWindow = self.milking.window(
+            signers=signers, choose=self.what_fits if tidy else None
+        )
+        body = mint if old is None else RollWindow(old, mint)
+        if self.send("mmu", body, lambda: self.model.mint(mint.claim, signers, old)) == "":
+            self.milking.accept(mint)
+            self.windows.append(mint)
+
+    def what_fits(self, window):
+        intervals = window.intervals()
+        chosen = self.model.what_fits(intervals)
+        return [replace(intervals[place], steps=steps) for place, steps in chosen]
+
+    @rule(pick=picks, who=st.sampled_from(["mmu", "bob"]), known=st.booleans())
+    def claim_again(self, pick, who, known):
+        """What the chain has, of its line or of one that is not there; also by who may not."""
+        if self.windows:
+            mint = self.windows[pick % len(self.windows)]
+            body = mint if known else replace(mint, claim=replace(mint.claim, line=NONE))
+            code = "wrong_window" if known else "unknown_line"
+            self.send(who, body, lambda: code if who == "mmu" else "role_missing")
+
+    @rule(who=people, pick=picks)
+    def release_share(self, who, pick):
+        lot = self.pick_proven(pick)
+        self.send(who, ReleaseShare(lot), lambda: self.model.release_share(lot))
+
+    @rule(who=st.sampled_from(["mmu", "mmu", "bob"]), source=tanks, into=tanks, units=amounts)
+    def move_milk(self, who, source, into, units):
+        body = MoveMilk(PLANT, source, into, units)
+        self.send(who, body, lambda: self.model.move_milk(who, source, into, units))
+
+    @rule(who=st.sampled_from(["mmu", "mmu", "bob"]), tank=tanks, units=amounts)
+    def spill_tank(self, who, tank, units):
+        body = WriteOff(TANKS[tank], units, LossReason.SPILLED)
+        self.send(who, body, lambda: self.model.lose_raw(who, tank, units, "lost"))
+
+    @rule(tank=st.none() | tanks, lot=picks, units=amounts)
+    def condemn(self, tank, lot, units):
+        """A tank's milk, or a lot's."""
+        lot, m = self.pick(self.model.lots, lot), self.model
+        body = CondemnMilk(TANKS.get(tank, lot), units, CondemnReason.SPOILED)
+        self.send(
+            "regulator",
+            body,
+            lambda: m.lose_raw("regulator", tank, units, "void") if tank else m.condemn(lot, units),
+        )
 
     @rule(who=st.sampled_from(["mmu", "bob"]), lot=picks, packs=st.integers(1, 40))
     def pack(self, who, lot, packs):
@@ -158,17 +198,27 @@ class MilkPrograms:
 
     @rule(units=amounts)
     def release_bond(self, units):
-        m = self.model
+        body = ReleaseBond(ADDRESS["mmu"], units)
+        self.send("regulator", body, lambda: self.model.release_bond(units))
 
-        def decide():
-            if not units or units > m.bond:
-                return "short_bond" if units else "zero_units"
-            if m.bond - units < sum(m.held.values()):
-                return "bound_bond"
-            m.bond -= units
-            return m.move("bonds", "mmu", units)
+    # Doubts.
 
-        self.send("regulator", ReleaseBond(ADDRESS["mmu"], units), decide)
+    def shown(self, lot):
+        """Give the last reading that a lot's window shows of its first device; of others any."""
+        for mint in self.windows:
+            if mint.claim.lot_id() == lot:
+                return next(each.end for each in mint.claim.devices if each.end)
+        return self.milking.meters[0].sign([(self.model.time, 0)])
+
+    def signed_anew(self, envelope):
+        """Let a reading's device sign another under the same number."""
+        reading = replace(envelope.reading(), firmware="another")
+        (rig,) = [
+            each
+            for each in (*self.milking.devices, *self.milking.meters)
+            if each.public == reading.device
+        ]
+        return sign_reading(reading, DAIRY.chain_id, rig.key)
 
     @rule(who=people, lot=picks, deposit=st.integers(bill(9), bill(12)))
     def challenge(self, who, lot, deposit):
@@ -176,16 +226,26 @@ class MilkPrograms:
         body = ChallengeLot(lot, deposit, NONE)
         self.send(who, body, lambda: self.model.challenge(who, lot, deposit))
 
-    @rule(who=people, lot=picks, kind=st.integers(0, 3))
-    def doubt_what_no_window_proved(self, who, lot, kind):
-        lot, meter = self.pick(self.model.lots, lot), DAIRY.total(DAIRY.meter_keys[0], 1)
-        body, code = (
-            (RefuteLot(lot, 0, meter.device, (meter.first,)), "unproven_lot"),
-            (AskEvidence(lot, meter.device, 0, 0, bill(10)), "unproven_lot"),
-            (ShowEvidence(lot, meter.device, 0, 0, (meter.first,)), "unknown_question"),
-            (VoidUnanswered(lot, meter.device, 0, 0), "unknown_question"),
-        )[kind]
-        self.send(who, body, lambda: code)
+    @rule(who=people, lot=picks, number=st.sampled_from([0, 0, 1]), doubled=st.booleans())
+    def refute(self, who, lot, number, doubled):
+        lot = self.pick_proven(lot)
+        envelope = self.shown(lot)
+        envelopes = (envelope, self.signed_anew(envelope))[: 1 + doubled]
+        body = RefuteLot(lot, number, envelope.reading().device, envelopes)
+        self.send(who, body, lambda: self.model.refute(lot, number, doubled=doubled))
+
+    @rule(who=people, lot=picks, what=st.sampled_from([AskEvidence, ShowEvidence, VoidUnanswered]))
+    def question(self, who, lot, what):
+        m, lot = self.model, self.pick_proven(lot)
+        envelope = self.shown(lot)
+        reading = envelope.reading()
+        asked = (lot, reading.device, reading.boot, reading.seq)
+        bodies = {
+            AskEvidence: (AskEvidence(*asked, bill(10)), lambda: m.ask(who, lot, bill(10))),
+            ShowEvidence: (ShowEvidence(*asked, (envelope,)), lambda: m.show(lot)),
+            VoidUnanswered: (VoidUnanswered(*asked), lambda: m.void_unanswered(lot)),
+        }
+        self.send(who, *bodies[what])
 
     @rule(pick=picks, who=people, units=amounts)
     def resolve(self, pick, who, units):

@@ -1,6 +1,6 @@
 """One good transaction body of every type, for codecs and vectors. Made from fixed keys alone."""
 
-from ledger.primitives.keys import Address, PublicKey
+from ledger.primitives.keys import PublicKey
 from ledger.state.records import Role
 from ledger.types.doubt import AskEvidence, RefuteLot, ShowEvidence, VoidUnanswered
 from ledger.types.governance import SetParameter
@@ -27,11 +27,8 @@ from ledger.types.milk import (
     PackLot,
     PostBond,
     RecallLot,
-    RecordCollection,
     ReleaseBond,
     ResolveChallenge,
-    RollLot,
-    SealRun,
     WriteOff,
 )
 from ledger.types.price import FeedPrice, FundSubsidy, SetSubsidy
@@ -54,32 +51,23 @@ from ledger.types.staking import (
 from ledger.types.tank import CondemnMilk, CondemnReason, MoveMilk
 from ledger.types.transaction import Body
 from ledger.types.transfer import Redemption
-from ledger.types.window import CollectMilk, MintWindow, ReleaseShare, RollWindow
-from tests.support.ledger.dairy import NOW_MS, PLANT, Dairy, key
+from ledger.types.window import ReleaseShare, RollWindow
+from tests.support.ledger.dairy import NOW_MS, PLANT, key
 from tests.support.ledger.lines import register, tampered
+from tests.support.ledger.milking import Milking
 from tests.support.ledger.town import Town
-from tests.support.ledger.window import WindowLine
 
 NAME = bytes(range(32))
 """A hash of something."""
-
-
-def sample_window(dairy: Dairy) -> MintWindow:
-    """A window of a minute's good milk, attested."""
-    line, state = WindowLine(dairy), dairy.state()
-    line.register(state)
-    line.run(60)
-    return line.mint(state, line.claim(state))
 
 
 def sample_bodies(town: Town) -> list[Body]:
     """One body of each type, in the order of the law's table."""
     dairy, alice, mmu = town.dairy, Town.address("alice"), Town.address("mmu")
     vote, device = PublicKey(key("vote-new").public), key("new").public
-    mint = dairy.mint(dairy.claim())
-    meter = dairy.total(dairy.meter_keys[0], 1_000)
-    window = sample_window(dairy)
-    farm = Address(Town.address("farm-0"))
+    batch = Milking(dairy).next()
+    window, collection = batch.mint, batch.collections[0]
+    meter = collection.meter
     until = NOW_MS + 1_000_000
     sale = (Redemption(NAME, 5), Redemption(NAME[::-1], 3))
     return [
@@ -97,23 +85,19 @@ def sample_bodies(town: Town) -> list[Body]:
         GrantRole(Role.LAB, alice),
         RevokeRole(Role.LAB, alice),
         FreezeAccount(alice, True),
-        mint,
-        RecordCollection(mmu, PLANT, "tank-1", farm, 1_000_000, meter),
-        SealRun(NAME, NAME, 5),
         window,
         RollWindow(NAME, window),
         ReleaseShare(NAME),
-        CollectMilk(mmu, PLANT, "tank-1", meter.device, 1_000_000, meter.first, meter.last),
+        collection,
         MoveMilk(PLANT, "tank-1", "tank-2", 5),
         CondemnMilk(NAME, 5, CondemnReason.SPOILED),
         PackLot(NAME, 12, 1_000_000),
-        RollLot(NAME, mint),
         WriteOff(NAME, 5, LossReason.EXPIRED),
         ChallengeLot(NAME, 10_000_000, NAME),
         ResolveChallenge(NAME, alice, 5),
-        RefuteLot(NAME, 1, meter.device, (meter.first, meter.last)),
+        RefuteLot(NAME, 1, meter, (collection.first, collection.last)),
         AskEvidence(NAME, device, 1, 5, 10_000_000),
-        ShowEvidence(NAME, meter.device, 1, 5, (meter.first,)),
+        ShowEvidence(NAME, meter, 1, 5, (collection.first,)),
         VoidUnanswered(NAME, device, 1, 5),
         FreezeLot(NAME, True),
         RecallLot(NAME),

@@ -27,22 +27,19 @@ from ledger.types.milk import (
     LossReason,
     PackLot,
     PostBond,
-    RecordCollection,
     ReleaseBond,
     ResolveChallenge,
-    SealRun,
     WriteOff,
-    tank_id,
 )
 from ledger.types.price import FeedPrice, SetSubsidy
 from ledger.types.registry import GrantRole
 from ledger.types.staking import Bond, Unbond
 from ledger.types.tank import MoveMilk
 from ledger.types.transaction import Body
-from tests.support.ledger.dairy import PLANT, bill, key
+from tests.support.ledger.dairy import PLANT, Dairy, bill, key
 from tests.support.ledger.metering import MINUTE_MS, MeteredTown
+from tests.support.ledger.town import PURSES, parameters
 
-LITRES = bill(20)
 LICENCES = {
     "bob": Role.MERCHANT,
     "carol": Role.ARBITER,
@@ -57,7 +54,9 @@ class Story(MeteredTown):
     """A town in which milk was tanked, minted, packed, sold, doubted; stake bonded and slashed."""
 
     def __init__(self) -> None:
-        super().__init__(staking={"epoch_blocks": 5})
+        # What it vouches with does not reach for what will be found false.
+        rules = parameters(staking={"epoch_blocks": 5}, mmu_bond_least_units=bill(1))
+        super().__init__(Dairy(parameters=rules, balances=PURSES, bond=bill(30), farms=4))
         self.stock = self.dairy.genesis.stock[0].lot_id()
         for who, role in LICENCES.items():
             self.must("regulator", GrantRole(role, self.address(who)))
@@ -83,27 +82,12 @@ class Story(MeteredTown):
         dairy, mmu = self.dairy, self.address("mmu")
         self.must("alice", FeedPrice(0, 10_000_000))
         self.must("treasury", SetSubsidy(1_000_000, bill(50)))
-        self.lots = [dairy.claim(number).lot_id() for number in (0, 1)]
-        for number in (0, 1):
-            self.must("mmu", dairy.mint(dairy.claim(number)))
+        self.lots = [self.make_lot() for _ in range(2)]
         self.pack = self.name("mmu", Domain.PRODUCT)
         self.must("mmu", PackLot(self.lots[0], 10, 1_000_000))
         self.must("alice", dairy.pay(self.address("bob"), bill(5), (self.pack, bill(4))))
-        self.tank = tank_id(mmu, PLANT, "t")
-        meter = dairy.total(dairy.meter_keys[0], 50_000, first_seq=20, last_seq=29)
-        farm = self.address("farm-0")
-        self.must("mmu", RecordCollection(mmu, PLANT, "t", farm, bill(50), meter))
-        sealed = dairy.claim(3, [LITRES], collections=())
-        self.run = sealed.run
-        self.must("mmu", SealRun(self.run, self.tank, bill(30)))
-        self.lots.append(sealed.lot_id())
-        self.must("mmu", dairy.mint(sealed))
-        doubted = dairy.claim(4)
-        self.lots.append(doubted.lot_id())
-        self.must("mmu", dairy.mint(doubted))
-        # What it vouches with yet does not reach for what was false.
-        bond = t.MMUS.get(self.state, mmu).bond_units
-        self.must("regulator", ReleaseBond(mmu, Units(bond - bill(10))))
+        self.lots += [self.make_lot(20), self.make_lot()]
+        self.must("regulator", ReleaseBond(mmu, bill(2)))
         self.must("alice", ChallengeLot(self.lots[0], bill(10), bytes(32)))
         self.must("alice", ChallengeLot(self.lots[3], bill(10), bytes(32)))
         self.must("carol", ResolveChallenge(self.lots[3], self.address("alice"), bill(90)))
@@ -135,9 +119,11 @@ class Story(MeteredTown):
         for farm in ("farm-0", "farm-1"):
             self.must(farm, permit)
         self.time_ms += HOUR_MS
-        self.must("mmu", self.collection(litres=60, ago_ms=50 * MINUTE_MS))
-        self.must("mmu", self.collection("meter-1", litres=40, ago_ms=40 * MINUTE_MS))
-        self.must("mmu", self.collection(litres=70, seq=20, start=90_000, ago_ms=20 * MINUTE_MS))
+        self.must("mmu", self.collection(litres=60, ago_ms=50 * MINUTE_MS, boot=2))
+        self.must("mmu", self.collection("meter-1", litres=40, ago_ms=40 * MINUTE_MS, boot=2))
+        self.must(
+            "mmu", self.collection(litres=70, seq=20, start=90_000, ago_ms=20 * MINUTE_MS, boot=2)
+        )
         self.must("mmu", MoveMilk(PLANT, "raw", "silo", bill(90)))
         self.must("mmu", WriteOff(self.raw(), bill(5), LossReason.SPILLED))
 

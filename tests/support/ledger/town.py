@@ -5,12 +5,14 @@ audits everything that stands in the state.
 """
 
 from collections.abc import Callable
+from functools import cached_property
 
 from msgspec.structs import replace
 
 from ledger.genesis import genesis_state
 from ledger.invariants import Audit, audit
 from ledger.params import Parameters, default_parameters
+from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey, Signature, SigningKey, address_of, verify
 from ledger.primitives.votes import VoteKind
 from ledger.state import Overlay
@@ -21,6 +23,7 @@ from ledger.types.staking import RegisterValidator, SubmitEvidence, possession_b
 from ledger.types.transaction import Body
 from ledger.types.votes import SignedVote
 from tests.support.ledger.dairy import NOW_MS, Dairy, bill, key
+from tests.support.ledger.milking import SHARES, Milking
 
 PURSES = {name: bill(1_000) for name in ("alice", "bob", "carol", "mmu", "regulator", "treasury")}
 
@@ -61,6 +64,19 @@ class Town:
         )
         outcome = apply_block(self.state, context, transactions)
         return [receipt.code for receipt in outcome.receipts]
+
+    @cached_property
+    def milking(self) -> Milking:
+        """The dairy's meters and instruments."""
+        return Milking(self.dairy)
+
+    def make_lot(self, *litres: int, **parts: object) -> Hash:
+        """Collect and pasteurize what each farm brings, in whole litres; give the lot's id."""
+        shares = [bill(each) for each in litres] or SHARES
+        batch = self.milking.next(shares, at_ms=self.time_ms - 120_000, **parts)
+        for sender, body in batch.steps:
+            assert self.do(sender, body) == ""
+        return batch.lot
 
     def wait(self, blocks: int) -> None:
         """Let empty blocks pass."""

@@ -28,7 +28,6 @@ from ledger.types.window import Interval, MintWindow, WindowAttestation, WindowC
 from tests.support.evidence.rig import DeviceRig, good_value
 from tests.support.ledger.dairy import (
     GENESIS_MS,
-    LINE,
     PLANT,
     RUN_STARTED_MS,
     Dairy,
@@ -43,7 +42,8 @@ PLACES: Final = (
     Instrument.OUTLET_THERMOMETER,
     Instrument.DIVERSION_VALVE,
 )
-TANK: Final = "tank-1"
+TANK: Final = "tank-2"
+"""Not the tank of the line that the dairy begins with: levels wait for all lines of a tank."""
 START_MS: Final = RUN_STARTED_MS
 """When the line was registered, and the first sample of all its devices may be."""
 FOREVER_MS: Final = GENESIS_MS * 2
@@ -59,7 +59,7 @@ class WindowLine:
         dairy: Dairy,
         kinds: Sequence[Instrument] = PLACES,
         *,
-        name: str = LINE,
+        name: str = "line-2",
         process: HeatProcess = HeatProcess.CONTINUOUS,
         flow_max_l_per_h: int = 10_000,
         vat_units: int = 0,

@@ -48,12 +48,14 @@ def encode_struct(known, name, value):
 
 def encode_value(known, form, value):
     """Encode a value by its form (§7)."""
+    if value is None:
+        return bytes(32)
     if form == "key":
         return bytes.fromhex(value)
     if form == "address":
         return read_address(value)
     if form.startswith("["):
-        return [encode_struct(known, form[1:].split()[0], each) for each in value]
+        return [encode_value(known, form[1:].split()[0], each) for each in value]
     if form.startswith("{"):
         return dict(sorted(value.items(), key=lambda each: each[0].encode()))
     return encode_struct(known, form, value) if form in known else value

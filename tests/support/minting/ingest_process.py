@@ -11,10 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+from iot_minting.gateway.archive import Archive
 from iot_minting.gateway.ingest import Ingest
-from iot_minting.gateway.judgement import Gateway
+from iot_minting.gateway.linking import LinkJudge
 from iot_minting.gateway.registry import Registry
-from iot_minting.gateway.store import Store
 from iot_minting.gateway.subscription import Subscription
 from iot_minting.gateway.types import RegisteredDevice
 from iot_minting.wire.topics import shared_filter
@@ -22,38 +22,31 @@ from ledger.primitives.keys import SigningKey
 from ledger.types.evidence import Instrument
 
 
-class FatalStore(Store):
-    """A store whose process dies right after a commit."""
+class FatalArchive(Archive):
+    """An archive whose process dies right after a commit."""
 
     commits_left = 0
 
     def record(self, verdicts):
         super().record(verdicts)
-        FatalStore.commits_left -= 1
-        if FatalStore.commits_left == 0:
+        FatalArchive.commits_left -= 1
+        if FatalArchive.commits_left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:
     port, path, chain_id, seed, devices, group, commits = sys.argv[1:]
-    FatalStore.commits_left = int(commits)
+    FatalArchive.commits_left = int(commits)
     known = [
-        RegisteredDevice(
-            bytes.fromhex(key), Instrument(kind), plant, bytes.fromhex(operator), until_ms
-        )
-        for key, kind, plant, operator, until_ms in json.loads(devices)
+        RegisteredDevice(bytes.fromhex(key), Instrument(kind), plant, bytes.fromhex(operator))
+        for key, kind, plant, operator in json.loads(devices)
     ]
-    store = Store(Path(path))
-    store.save_registry(known, 0)
-    store.close()
     subscription = Subscription("test-ingest", [shared_filter(group)], persistent=not group)
-    kept = FatalStore(Path(path))
+    kept = FatalArchive(Path(path))
     ingest = Ingest(
         bytes.fromhex(chain_id),
         SigningKey(bytes.fromhex(seed)),
-        Gateway(
-            bytes.fromhex(chain_id), Registry(known), kept.digest_of, kept.heads(), kept.tampered()
-        ),
+        LinkJudge(bytes.fromhex(chain_id), Registry(known), kept, kept.ends()),
         kept,
         subscription,
     )

@@ -11,16 +11,14 @@ from iot_minting.gateway.chain import Chain
 from ledger.errors.base import LedgerFault
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import PublicKey
-from ledger.state.tables import LINES, account
+from ledger.state.tables import LINES, account, parameters
 from ledger.transition import apply_block, check_transaction
 from ledger.types.line import line_id
-from ledger.types.milk import MintLot
 from ledger.types.transaction import decode_transaction
 from node.client.errors import NodeUnavailable
 from node.client.views import (
     AccountView,
     FinalBlock,
-    LotView,
     NodeStatus,
     Submission,
     TransactionState,
@@ -34,7 +32,7 @@ class LedgerChain(Chain):
 
     def __init__(self, dairy, now_ms):
         self.dairy, self.now_ms, self.overlay = dairy, now_ms, dairy.state()
-        self.height, self.found, self.lot_runs, self.final = 0, {}, [], []
+        self.height, self.found, self.final = 0, {}, []
         self.away = self.deaf = False
 
     def _answer(self):
@@ -51,6 +49,10 @@ class LedgerChain(Chain):
         fields = dict.fromkeys(NodeStatus.__struct_fields__, 0)
         told = {"height": self.height, "block_time_ms": self.now_ms()}
         return NodeStatus(**{**fields, **told})
+
+    async def parameters(self):
+        self._answer()
+        return parameters(self.overlay)
 
     async def submit(self, raw):
         self._answer()
@@ -83,8 +85,6 @@ class LedgerChain(Chain):
                 (receipt,),
             )
         )
-        if not receipt.code and isinstance(transaction.intent.body, MintLot):
-            self.lot_runs.append(transaction.intent.body.claim.run)
 
     async def transaction(self, txid, wait_ms):
         self._answer()
@@ -92,11 +92,6 @@ class LedgerChain(Chain):
             return TransactionView(txid, TransactionState.UNKNOWN)
         height, code = self.found[txid]
         return TransactionView(txid, TransactionState.FINAL, height, code=code)
-
-    async def lots(self, limit):
-        self._answer()
-        fields = dict.fromkeys(LotView.__struct_fields__, 0)
-        return [LotView(**{**fields, "run": run}) for run in self.lot_runs]
 
     def _store(self):
         """Give the state as a store that a node's views read."""

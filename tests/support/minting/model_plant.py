@@ -54,7 +54,7 @@ class ModelPlant:
             self.archive.close()
         self.archive = Archive(self.path)
         registry = Registry(
-            RegisteredDevice(each.public, each.instrument, PLANT, MMU, 0) for each in self.devices
+            RegisteredDevice(each.public, each.instrument, PLANT, MMU) for each in self.devices
         )
         self.judge = LinkJudge(CHAIN, registry, self.archive, self.archive.ends())
         self.shelf = PieceShelf(self.archive)

@@ -15,7 +15,7 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import address_of
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Stream, Unit
-from tests.support.ledger.dairy import FOREVER, key
+from tests.support.ledger.dairy import key, seed_of
 from tests.support.system.ports import free_port
 
 CHAIN = Hash(b"\x0c" * 32)
@@ -86,7 +86,7 @@ def running_broker():
 def registered(name, kind=Instrument.MILK_METER):
     """A device as the chain knows it."""
     operator = address_of(key(f"farm of {name}").public)
-    return RegisteredDevice(key(name).public, kind, PLANT, operator, FOREVER)
+    return RegisteredDevice(key(name).public, kind, PLANT, operator)
 
 
 @contextmanager
@@ -116,11 +116,8 @@ class IngestProcess:
     """An ingest over a store file, in a process that may be killed."""
 
     def __init__(self, port, path, devices, *, group="", die_after=0):
-        listed = [
-            [d.key.hex(), d.kind.value, d.plant, d.operator.hex(), d.calibrated_until_ms]
-            for d in devices
-        ]
-        seed = _seed_of_ingest()
+        listed = [[d.key.hex(), d.kind.value, d.plant, d.operator.hex()] for d in devices]
+        seed = seed_of("ingest")
         command = [
             sys.executable,
             "-m",
@@ -143,9 +140,3 @@ class IngestProcess:
         self.process.kill()
         self.process.wait(timeout=10)
         self.process.stdout.close()
-
-
-def _seed_of_ingest():
-    from hashlib import blake2b
-
-    return blake2b(b"ingest", digest_size=32, person=b"test-key").digest()

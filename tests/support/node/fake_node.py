@@ -33,7 +33,7 @@ from ledger.primitives.keys import (
     address_of,
     verify_many,
 )
-from ledger.state.records import Role
+from ledger.state.records import ATTESTORS_LEAST, Role
 from ledger.state.tables import LOTS, account, parameters, supply
 from ledger.store.answers import LotEntry
 from ledger.transition import BlockContext, apply_block, check_transaction, signature_claims
@@ -101,7 +101,10 @@ def small_genesis(stock_units: int = 10_000 * UNITS_PER_BILL) -> Genesis:
                 "stock-1", MilkKind.WHOLE, "plant-1", Units(stock_units), now_ms + 5 * DAY_MS
             ),
         ),
-        roles=(GenesisRole(Role.ATTESTOR, signing_key("attestor").public),),
+        roles=tuple(
+            GenesisRole(Role.ATTESTOR, signing_key(f"attestor-{index}").public)
+            for index in range(ATTESTORS_LEAST)
+        ),
         devices=(),
     )
     genesis.check()

@@ -19,6 +19,7 @@ from ledger.store import ChainStore
 from ledger.store.disk import DiskStore
 from ledger.types.block import Block
 from tests.support.ledger.dairy import Chain, Dairy, key
+from tests.support.ledger.milking import make_lots
 from tests.support.node.cluster import secret
 
 ALICE = key("alice")
@@ -72,12 +73,12 @@ class FinalChain(Chain):
 def fill(store: ChainStore, payments: int = 4) -> FinalChain:
     """Make a chain with a mint, payments and a sale; its first block is empty."""
     chain = FinalChain(DrawingDairy(), store)
-    dairy, claim = chain.dairy, chain.dairy.claim()
+    dairy = chain.dairy
     chain.block()
-    chain.block(dairy.transaction(dairy.mint(claim), dairy.mmu, 0))
+    (lot,) = make_lots(chain, 1)
     for _ in range(payments):
         nonce = account(store, address_of(ALICE.public)).nonce
-        pair = [dairy.pay(TO_BOB, 5), dairy.pay(TO_BOB, 9, (claim.lot_id(), 7))]
+        pair = [dairy.pay(TO_BOB, 5), dairy.pay(TO_BOB, 9, (lot, 7))]
         chain.block(*(dairy.transaction(b, ALICE, nonce + i) for i, b in enumerate(pair)))
     return chain
 

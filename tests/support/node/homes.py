@@ -15,7 +15,7 @@ from ledger.params import default_parameters
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import Policy, Seed, SigningKey, address_of
-from ledger.state.records import Role
+from ledger.state.records import ATTESTORS_LEAST, Role
 from ledger.types.evidence import MilkKind
 from ledger.types.transaction import Intent, sign
 from ledger.types.transfer import Transfer
@@ -58,7 +58,7 @@ def make_genesis(validators: int, oracles: int = 0) -> Genesis:
     """Make a development genesis with one rich account, one regulator and some price feeders."""
     payer = address_of(SigningKey(_seed(9, 0)).public)
     keys = [SigningKey(_seed(1, i)).public for i in range(validators)]
-    attestor = SigningKey(_seed(8, 0)).public
+    attestors = [SigningKey(_seed(8, i)).public for i in range(ATTESTORS_LEAST)]
     feeders = [address_of(SigningKey(oracle_seed(i)).public) for i in range(oracles)]
     balance = Units(BALANCE - PURSE * oracles)
     return Genesis(
@@ -81,7 +81,7 @@ def make_genesis(validators: int, oracles: int = 0) -> Genesis:
         ),
         roles=(
             GenesisRole(Role.REGULATOR, payer),
-            GenesisRole(Role.ATTESTOR, attestor),
+            *(GenesisRole(Role.ATTESTOR, attestor) for attestor in attestors),
             *(GenesisRole(Role.ORACLE, feeder) for feeder in feeders),
         ),
         devices=(),

@@ -21,7 +21,8 @@ FLOW, HOLD, OUTLET, VALVE, GAUGE = (
 
 def claim_all(rig: LineRig, to_ms: int, **freedom: object) -> WindowClaim:
     facts, bundle = rig.facts, rig.bundle()
-    claim = claim_window(facts, bundle, MilkKind.WHOLE, START_MS + to_ms, **freedom)  # type: ignore[arg-type]
+    end_ms = START_MS + to_ms
+    claim = claim_window(facts, bundle, MilkKind.WHOLE, end_ms, **freedom)  # type: ignore[arg-type]
     check_window(facts, claim, trim_bundle(facts, bundle, claim))
     return claim
 

@@ -14,8 +14,7 @@ from ledger.types.evidence import Instrument
 from ledger.types.line import AmendLine
 from ledger.types.registry import GrantRole
 from tests.support.ledger.dairy import NOW_MS, key
-from tests.support.ledger.lines import NAME, admit, amend, register
-from tests.support.ledger.town import Town
+from tests.support.ledger.lines import NAME, admit, amend, bare_town, register
 
 HOLD, OUTLET, VALVE, GAUGE, FLOW = (
     Instrument.HOLD_THERMOMETER,
@@ -28,7 +27,7 @@ HOLD, OUTLET, VALVE, GAUGE, FLOW = (
 
 @pytest.fixture
 def town():
-    return Town()
+    return bare_town()
 
 
 def device(name):

@@ -11,6 +11,7 @@ from ledger.transition import apply_block, check_transaction
 from ledger.types.transaction import decode_transaction
 from ledger.types.transfer import REDEMPTIONS_MAX
 from tests.support.ledger.dairy import FEE, Dairy, bill, key
+from tests.support.ledger.milking import Milking
 
 ALICE = key("alice")
 TO_BOB = address_of(key("bob").public)
@@ -35,10 +36,12 @@ def run(dairy, state, body, sender=ALICE):
 
 def in_stock(dairy, state, count):
     """Mint so many lots; give their ids, ascending."""
-    claims = [dairy.claim(number) for number in range(count)]
-    for claim in claims:
-        assert run(dairy, state, dairy.mint(claim), dairy.mmu) == ""
-    return sorted(claim.lot_id() for claim in claims)
+    milking = Milking(dairy)
+    batches = [milking.next() for _ in range(count)]
+    for batch in batches:
+        for sender, body in batch.steps:
+            assert run(dairy, state, body, sender) == ""
+    return sorted(batch.lot for batch in batches)
 
 
 def test_one_payment_buys_a_basket(dairy, state):

@@ -192,10 +192,9 @@ def test_a_regulator_condemns_milk_of_a_tank(town):
 
 
 def test_a_regulator_condemns_milk_of_a_lot_with_its_tokens(town):
-    claim = town.dairy.claim()
-    assert town.do("mmu", town.dairy.mint(claim)) == ""
+    lot = town.make_lot()
     before = town.close().held_units
-    body = CondemnMilk(claim.lot_id(), bill(30), CondemnReason.ADULTERATED)
+    body = CondemnMilk(lot, bill(30), CondemnReason.ADULTERATED)
     assert town.do("regulator", replace(body, units=bill(101))) == "short_lot"
     assert town.do("regulator", replace(body, subject=bytes(32))) == "unknown_lot"
     assert town.do("regulator", body) == ""

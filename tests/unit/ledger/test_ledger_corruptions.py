@@ -21,11 +21,11 @@ from ledger.state import tables as t
 from ledger.state.market import Feed
 from ledger.state.names import epoch_name
 from ledger.state.prefixes import DECODERS
-from ledger.state.records import Holders, Reason
+from ledger.state.records import NOBODY, Holders, Reason
 from node.tools.audit_records import TABLE_NAMES
 from tests.support.ledger.dairy import bill, key
 from tests.support.ledger.lies import audited, both, change, elsewhere, up
-from tests.support.ledger.story import LITRES, Story
+from tests.support.ledger.story import Story
 
 S = Story()
 VALIDATORS = [key(f"validator-{number}").public for number in range(4)]
@@ -39,17 +39,6 @@ def reasons(**moved):
         return tuple(counts)
 
     return changed
-
-
-def swap_farm(table, name):
-    """Let another stand for a record's farms."""
-
-    def lie(o):
-        record = table.get(o, name)
-        units = sum(units for _, units in record.sources)
-        table.put(o, replace(record, sources=((S.address("bob"), units),)), name)
-
-    return lie
 
 
 def richer_seat(o):
@@ -66,10 +55,8 @@ def forgiven(o):
 def posing(o):
     """A minted lot that says it was on record at genesis."""
     lot_id, lot = S.lots[1], t.LOTS.get(o, S.lots[1])
-    t.RUNS.remove(o, t.run_name(lot.run, lot.mmu))
-    t.RUNS.put(o, lot_id, t.run_name(lot_id, lot.mmu))
-    t.LOTS.put(o, replace(lot, run=lot_id), lot_id)
-    t.ORIGINS.remove(o, lot_id)
+    t.LOTS.put(o, replace(lot, mmu=NOBODY), lot_id)
+    t.PROVEN.remove(o, lot_id)
 
 
 def doubled_feed(o):
@@ -83,8 +70,8 @@ def worse_split(split):
 
 
 MANDATE = t.MANDATES.get(S.state, S.mandate)
-MMU, TANK, RUN = S.address("mmu"), S.tank, t.run_name(S.run, S.address("mmu"))
-ORIGIN, FLOAT = S.lots[2], [S.address("bob"), "feed", 1.5, 3, 2**50, bytes(32)]
+MMU = S.address("mmu")
+FLOAT = [S.address("bob"), "feed", 1.5, 3, 2**50, bytes(32)]
 LIES = {
     "sold becomes fraud": (
         change(t.SUPPLY, b"", by_reason_units=reasons(SOLD=-5, FRAUD=5)), "sold, but"),
@@ -102,16 +89,6 @@ LIES = {
     "more packs are unsold": (
         change(t.LOTS, S.lots[0], packed_unsold_units=bill(10)),
         "units unsold, its packs say otherwise"),
-    "another's milk is in the tank": (swap_farm(t.TANKS, TANK), "no meter of which was read"),
-    "a run of another MMU": (
-        change(t.SEALED, RUN, mmu=S.address("bob")), "drawn from another's tank"),
-    "a tank under another name": (elsewhere(t.TANKS, TANK, bytes(32)), "under its own name"),
-    "two lots of one run": (
-        change(t.LOTS, S.lots[1], run=S.dairy.claim(0).run), "one to one"),
-    "readings are unused again": (
-        lambda o: t.CONSUMED.remove(o, S.dairy.meter_keys[0].public), "no meter of which"),
-    "readings of a device that is not there": (
-        elsewhere(t.CONSUMED, S.dairy.meter_keys[1].public, bytes(32)), "read and is not there"),
     "a fraction of an offer": (
         lambda o: o.put(t.OFFERS.prefix + S.offer, encode(FLOAT)), "does not decode"),
     "a device that can't be read": (
@@ -161,12 +138,15 @@ LIES = {
     "a claim of all there is": (
         change(t.CLAIMS, epoch_name(t.SUBSIDY.get(S.state).head), units=Units(2**62)),
         "were claimed, 0 paid"),
-    "a lot of another farm": (swap_farm(t.ORIGINS, S.lots[1]), "no meter of which was read"),
-    "a lot forgets its tank": (change(t.ORIGINS, ORIGIN, tank=bytes(32)), "leads to no tank"),
-    "a lot of other farms than its run": (
-        change(t.ORIGINS, ORIGIN, sources=((S.address("farm-1"), LITRES),)),
-        "other farms than its sealed run"),
-    "a minted lot poses as stock": (posing, "leads to no farm"),
+    "readings are unused again": (
+        lambda o: t.METER_USE.remove(o, S.dairy.meter_keys[2].public), "nothing was read"),
+    "readings of a device that is not there": (
+        elsewhere(t.METER_USE, S.dairy.meter_keys[2].public, bytes(32)), "nothing was read"),
+    "a lot of another tank": (
+        change(t.PROVEN, S.lots[2], tank=bytes(32)), "its lots are of others"),
+    "a lot without its proof": (
+        lambda o: t.PROVEN.remove(o, S.lots[2]), "leads to no window"),
+    "a minted lot poses as stock": (posing, "its lots are of others"),
     "a pack of another lot": (
         change(t.PRODUCTS, S.pack, lot=S.lots[1]), "it says otherwise"),
     "a state of another chain": (
@@ -177,7 +157,6 @@ LIES = {
 RECORDED_ONLY = {
     "sold becomes fraud",
     "more packs are unsold",
-    "another's milk is in the tank",
     "nobody attests",
     "a role of nobody",
     "more was slashed",

@@ -12,7 +12,7 @@ from ledger.types.line import StopDevice, line_id, plant_id
 from ledger.types.milk import tank_id
 from ledger.types.registry import GrantRole, RevokeDevice
 from tests.support.ledger.dairy import LINE, NOW_MS, PLANT, key
-from tests.support.ledger.lines import NAME, admit, amend, line_devices, register
+from tests.support.ledger.lines import NAME, admit, amend, bare_town, line_devices, register
 from tests.support.ledger.town import Town
 
 HOLD, OUTLET, VALVE, GAUGE, FLOW = (
@@ -26,7 +26,7 @@ HOLD, OUTLET, VALVE, GAUGE, FLOW = (
 
 @pytest.fixture
 def town():
-    return Town()
+    return bare_town()
 
 
 def device(name):

@@ -131,17 +131,15 @@ def test_a_charge_sells_milk_as_a_payment_does(town):
 
 def test_a_charge_buys_a_basket_whole_or_not_at_all(town):
     mandate = granted(town)
-    claims = [town.dairy.claim(number) for number in range(2)]
-    assert [town.do("mmu", town.dairy.mint(claim)) for claim in claims] == ["", ""]
-    first, second = sorted(claim.lot_id() for claim in claims)
+    first, second = sorted(town.make_lot() for _ in range(2))
     assert charge(town, mandate, (second, 1), (first, 1)) == "unordered_basket"
     assert charge(town, mandate, (first, bill(2)), (second, bill(2))) == "redeems_too_much"
-    assert LOTS.get(town.state, first).remaining_units == claims[0].units
+    assert LOTS.get(town.state, first).remaining_units == bill(100)
     before = town.units("alice"), town.units("bob")
     assert charge(town, mandate, (first, bill(1)), (second, bill(2))) == ""
     assert (before[0] - town.units("alice"), before[1] - town.units("bob")) == (bill(3), FEE)
     left = [LOTS.get(town.state, lot).remaining_units for lot in (first, second)]
-    assert left == [claims[0].units - bill(1), claims[1].units - bill(2)]
+    assert left == [bill(99), bill(98)]
     town.close()
 
 

@@ -14,6 +14,7 @@ from ledger.state.tables import (
     CLAIMS,
     DEALS,
     ESCROW_ACCOUNT,
+    LOTS,
     MANDATES,
     MMUS,
     SUBSIDY,
@@ -34,7 +35,7 @@ MMU = Town.address("mmu")
 
 @pytest.fixture
 def town():
-    rules = parameters(mmu_bond_least_units=bill(1))
+    rules = parameters(mmu_bond_least_units=bill(1), bond_bp=1)
     town = Town(Dairy(parameters=rules, balances=PURSES, bond=bill(1)))
     grant_role(town.state, Role.MERCHANT, town.address("bob"))
     return town
@@ -58,13 +59,12 @@ def test_nobody_buys_of_a_merchant_who_is_one_no_more(town):
 
 
 def test_who_is_no_mmu_any_more_packs_nothing_and_still_pays_its_debts(town):
-    claim = town.dairy.claim()
-    assert town.do("mmu", town.dairy.mint(claim)) == ""
+    lot = town.make_lot()
     revoke_role(town.state, Role.MMU, MMU)
-    assert town.do("mmu", PackLot(claim.lot_id(), 1, bill(1))) == "role_missing"
+    assert town.do("mmu", PackLot(lot, 1, bill(1))) == "role_missing"
     assert town.do("mmu", PostBond(bill(1))) == "role_missing"
-    town.time_ms = claim.expires_ms + 2 * DAY_MS
-    assert town.do("mmu", WriteOff(claim.lot_id(), bill(50), LossReason.EXPIRED)) == ""
+    town.time_ms = LOTS.get(town.state, lot).expires_ms + 2 * DAY_MS
+    assert town.do("mmu", WriteOff(lot, bill(50), LossReason.EXPIRED)) == ""
     owed = MMUS.get(town.state, MMU).deficit_units
     assert owed > 0
     assert town.do("mmu", PostBond(owed)) == ""
@@ -76,7 +76,7 @@ def test_a_seller_may_give_everything_back_where_no_arbiter_rules(town):
     deal, before = deal_of(town), town.units("alice")
     assert town.do("bob", RuleDispute(deal, bill(20) - 1)) == "role_missing"
     assert town.do("alice", RuleDispute(deal, bill(20))) == "role_missing"
-    town.do("alice", DisputeOffer(deal, digest(Domain.RUN, b"none came")))
+    town.do("alice", DisputeOffer(deal, digest(Domain.DEAL, b"none came")))
     assert town.do("bob", RuleDispute(deal, bill(20))) == ""
     assert town.units("alice") == before + bill(20) - 2 * FEE
     assert account(town.state, ESCROW_ACCOUNT).units == 0

@@ -5,7 +5,7 @@ from math import floor
 
 import pytest
 
-from ledger.rules.measure import apportion, collected, exact_volume
+from ledger.rules.measure import apportion, exact_volume
 from ledger.types.reading import Unit
 
 DENSITY = 1_030_000
@@ -29,19 +29,6 @@ def test_totals_become_litres_exactly(unit, steps, units):
 
 def test_a_hundredweight_is_forty_four_litres_and_a_bit():
     assert floor(exact_volume(Unit.CENTIPOUND, 10_000, DENSITY)) == 44_038_094
-
-
-def test_a_lot_of_many_collections_loses_less_than_one_unit():
-    parts = [exact_volume(Unit.CENTIPOUND, 3_333, DENSITY)] * 16
-    brought = [collected(floor(part), part) for part in parts]
-    whole = exact_volume(Unit.CENTIPOUND, 16 * 3_333, DENSITY)
-    assert floor(sum(brought)) == floor(whole)
-    assert floor(whole) > sum(floor(part) for part in parts)
-
-
-def test_a_collection_that_claims_less_brings_what_it_claims():
-    assert collected(5, Fraction(31, 5)) == 5
-    assert collected(6, Fraction(31, 5)) == Fraction(31, 5)
 
 
 def test_shares_sum_to_the_whole_and_equal_remainders_go_to_the_earlier():

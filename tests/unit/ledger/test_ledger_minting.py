@@ -21,7 +21,6 @@ from ledger.state.tables import (
     LOTS,
     MILK_TANKS,
     MMUS,
-    ORIGINS,
     PROVEN,
     TIPS,
     account,
@@ -58,7 +57,7 @@ def test_what_counted_becomes_a_lot_of_its_farms_milk():
     assert counted <= lot.units <= bill(120)
     assert sum(each.units for each in proven.intervals) == lot.units
     assert sum(each.units for each in proven.sources) == lot.units
-    assert ORIGINS.get(town.state, claim.lot_id()).tank == town.line.tank_id
+    assert PROVEN.get(town.state, claim.lot_id()).tank == town.line.tank_id
     assert proven.locked_units == account(town.state, LOCKED_ACCOUNT).units == lot.units * 7 // 100
     assert town.units("mmu") < before  # It paid the fee, and its share waits.
     assert town.units("farm-0") == lot.units * 90 // 100

@@ -8,9 +8,11 @@ from ledger.store.schema import named_addresses
 from ledger.transition import Execution
 from ledger.types.mandate import ChargeMandate
 from ledger.types.market import AcceptOffer, ConfirmDelivery, RuleDispute
-from ledger.types.milk import MintLot, RecordCollection, ResolveChallenge, SealRun, tank_id
+from ledger.types.milk import ResolveChallenge
 from ledger.types.staking import Bond, SubmitEvidence
-from tests.support.ledger.dairy import PLANT, Chain, Dairy, bill
+from ledger.types.window import MintWindow
+from tests.support.ledger.dairy import Chain, Dairy, bill
+from tests.support.ledger.milking import Milking
 from tests.support.ledger.story import Story
 
 
@@ -62,12 +64,9 @@ def test_those_whom_no_transaction_names_are_parties_too():
     assert of(ResolveChallenge) == [people("carol", "alice", "mmu")]
     assert of(SubmitEvidence) == [people("carol", "owner-1")]
     assert of(Bond) == [people("alice", "owner-0")]
-    sealed = next(
-        (parties, each) for each, parties in T.parties
-        if isinstance(each.intent.body, MintLot) and not each.intent.body.claim.collections
-    )  # fmt: skip
-    assert sealed[0] == people("mmu", "farm-0")
-    assert T.address("farm-0") not in named_addresses(sealed[1])
+    minted = next(each for each in T.parties if isinstance(each[0].intent.body, MintWindow))
+    assert minted[1] == people("mmu", "farm-0", "farm-1", "farm-2")
+    assert T.address("farm-0") not in named_addresses(minted[0])
 
 
 def test_a_key_that_is_put_and_removed_within_a_transaction_leaves_no_party():
@@ -80,21 +79,14 @@ def test_a_key_that_is_put_and_removed_within_a_transaction_leaves_no_party():
     assert list(state.touched(savepoint)) == []
 
 
-def test_the_store_lists_them_and_what_was_collected_into_a_tank():
-    dairy, chain = Dairy(), Chain(Dairy(), MemoryStore())
-    mmu, farm = (address_of(each.public) for each in (dairy.mmu, dairy.farm_keys[0]))
-    tank = tank_id(mmu, PLANT, "t")
-    meter = dairy.total(dairy.meter_keys[0], 50_000, first_seq=0, last_seq=9)
-    claim = dairy.claim(1, [bill(40)], collections=())
+def test_the_store_lists_them_and_what_a_meter_brought():
+    chain = Chain(Dairy(), MemoryStore())
+    batch, dairy = Milking(chain.dairy).next([bill(40)]), chain.dairy
+    (farm, meter) = address_of(dairy.farm_keys[0].public), dairy.meter_keys[0].public
     made = []
-    for body in (
-        RecordCollection(mmu, PLANT, "t", farm, bill(50), meter),
-        RecordCollection(mmu, PLANT, "t", farm, bill(50), meter),
-        SealRun(claim.run, tank, bill(40)),
-        dairy.mint(claim),
-    ):
+    for body in (*batch.collections, *batch.collections, batch.mint):
         made.append(dairy.next(chain.store, body, dairy.mmu))
         chain.block(made[-1])
-    collected, used, _, minted = [each.id for each in made]
-    assert [each.txid for each in chain.store.collections(tank, farm)] == [collected]
-    assert [each.txid for each in chain.store.history(farm)] == [minted, used, collected]
+    collected, _, minted = [each.id for each in made]
+    assert [each.txid for each in chain.store.collections(meter)] == [collected]
+    assert [each.txid for each in chain.store.history(farm)] == [minted, collected]

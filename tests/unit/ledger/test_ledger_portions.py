@@ -3,21 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.errors.milk import ForeignTank, ShortTank
+from ledger.errors.milk import ShortTank
 from ledger.errors.tank import TooManyPortions
 from ledger.params import HOUR_MS
-from ledger.rules.portions import (
-    available,
-    check_write_off,
-    draw,
-    draw_lost,
-    find_milk_tank,
-    lapse,
-    put,
-    tank_of,
-)
+from ledger.rules.portions import draw, draw_lost, lapse, put, tank_of
 from ledger.state.lines import FOR_EVER_MS
 from ledger.state.names import epoch_name
+from ledger.state.overlay import Overlay
 from ledger.state.proven import ProvenSource
 from ledger.state.tables import DEVICES, MILK_TANKS, TANK_HOURS
 from ledger.state.tanks import HOURS_MAX, PORTIONS_MAX, MilkTank, Portion
@@ -93,6 +85,13 @@ def raw():
     return Raw()
 
 
+def available(state, name, *when):
+    """Tell how much could be drawn, by what a draw of too much says."""
+    with pytest.raises(ShortTank) as short:
+        draw(Overlay(state), name, 10**15, *when)
+    return short.value.numbers["held"]
+
+
 def test_the_oldest_is_drawn_first_whatever_came_in_first(raw):
     raw.put(raw.portion(5, at=90, number=2))
     raw.put(raw.portion(7, at=10, number=0), raw.portion(6, at=50, number=1))
@@ -116,8 +115,9 @@ def test_no_milk_is_drawn_that_was_metered_after_the_flow_began(raw):
     portion = raw.portion(5, at=10)
     raw.put(portion, raw.portion(5, at=90))
     before_ms = portion.last_ms
-    assert available(raw.state, raw.name, before_ms - 1, 0) == 0
-    assert available(raw.state, raw.name, before_ms, 0) == 5
+    with pytest.raises(ShortTank) as short:
+        raw.draw(1, before_ms - 1)
+    assert short.value.numbers["held"] == 0
     with pytest.raises(ShortTank) as short:
         raw.draw(6, before_ms)
     assert short.value.numbers["held"] == 5
@@ -127,9 +127,11 @@ def test_no_milk_is_drawn_that_is_too_old_and_it_stays(raw):
     old, young = raw.portion(5, at=10), raw.portion(4, at=11)
     raw.put(old, young)
     not_before_ms = old.first_ms + 1
-    assert available(raw.state, raw.name, FOR_EVER_MS, not_before_ms) == 4
     assert raw.draw(4, not_before_ms=not_before_ms) == {0: 4}
     assert raw.held() == [5]
+    with pytest.raises(ShortTank) as short:
+        raw.draw(1, not_before_ms=not_before_ms)
+    assert short.value.numbers["held"] == 0
 
 
 def test_drawing_more_than_there_is_tells_how_much_there_is(raw):
@@ -145,7 +147,6 @@ def test_portions_of_a_stopped_meter_are_void_when_met_and_the_rest_is_left(raw)
         raw.portion(7, at=30, number=0),
     )
     raw.stop(1, START_MS + 20 * MINUTE_MS)
-    assert available(raw.state, raw.name, *ALL) == 12
     assert raw.draw(12) == {1: 5, 0: 7}
     assert raw.tank.void_units == 6
     assert raw.tank.held_units == 0
@@ -223,24 +224,6 @@ def test_debts_that_no_milk_can_pay_any_more_are_forgotten_and_many_are_joined(r
     assert [units for _, units in raw.tank.debts] == [5, 6, 7, 8, 9, 1]
 
 
-def test_debts_that_are_joined_are_owed_by_the_milk_of_them_all(raw):
-    for minute in range(10):
-        draw_lost(raw.state, raw.name, 1, START_MS + minute * MINUTE_MS)
-    assert raw.tank.debts[0] == (START_MS + 2 * MINUTE_MS, 3)
-    raw.put(raw.portion(4, at=2))
-    assert (raw.held(), len(raw.tank.debts)) == ([], 6)
-
-
-def test_a_tank_answers_for_what_it_holds_and_to_its_own_mmu(raw):
-    raw.put(raw.portion(5, at=10))
-    assert find_milk_tank(raw.state, raw.name, 5) == raw.tank
-    with pytest.raises(ShortTank):
-        find_milk_tank(raw.state, raw.name, 6)
-    check_write_off(raw.state, raw.town.mmu, raw.name, 5)
-    with pytest.raises(ForeignTank):
-        check_write_off(raw.state, raw.farm(0), raw.name, 5)
-
-
 # Age.
 
 
@@ -296,5 +279,4 @@ def test_the_257th_meter_of_an_hour_is_refused(raw):
 
 def test_a_tank_that_nobody_filled_is_empty(raw):
     assert tank_of(raw.state, raw.name).held_units == 0
-    assert available(raw.state, raw.name, *ALL) == 0
     assert draw(raw.state, raw.name, 0, *ALL) == ()

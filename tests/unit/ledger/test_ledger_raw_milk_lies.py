@@ -58,7 +58,7 @@ LIES = {
     "a portion of another farm": (
         reportion(0, farm=S.address("bob")), "whose meter it is not"),
     "a portion of an unread meter": (
-        reportion(0, device=S.dairy.meter_keys[2].public, farm=S.address("farm-2")),
+        reportion(0, device=S.dairy.meter_keys[3].public, farm=S.address("farm-3")),
         "was not collected from"),
     "a portion in another hour": (later_hour, "a portion of another hour"),
     "a tank forgets its hours": (change(t.MILK_TANKS, S.raw(), hours=()), "held in 0 hours"),

@@ -10,6 +10,7 @@ from ledger.replay import replay
 from ledger.store import MemoryStore
 from ledger.types.transaction import decode_transaction
 from tests.support.ledger.dairy import Chain, Dairy, bill, key
+from tests.support.ledger.milking import Milking
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,8 @@ def story():
     dairy = Dairy()
     chain = Chain(dairy, MemoryStore())
     bob = address_of(key("bob").public)
-    chain.block(dairy.transaction(dairy.mint(dairy.claim()), dairy.mmu, 0))
+    steps = Milking(dairy).next().steps
+    chain.block(*[dairy.transaction(body, sender, n) for n, (sender, body) in enumerate(steps)])
     chain.block(*[dairy.transaction(dairy.pay(bob, bill(1)), key("alice"), n) for n in range(3)])
     chain.block()
     return dairy, [chain.store.block(height).block for height in (1, 2, 3)]

@@ -43,6 +43,6 @@ def test_every_power_over_others_takes_a_licence():
         "StopDevice",
         "ClearDevice",
     }
-    assert named["MintLot"] == named["RollLot"] == named["SealRun"] == named["PackLot"] == {"mmu"}
-    assert named["MoveMilk"] == named["MintWindow"] == named["RollWindow"] == {"mmu"}
+    assert named["MintWindow"] == named["RollWindow"] == named["PackLot"] == {"mmu"}
+    assert named["MoveMilk"] == {"mmu"}
     assert named["ResolveChallenge"] == {"arbiter", "regulator"}

@@ -207,7 +207,7 @@ def test_for_nothing_it_is_looked_once(town):
 
 def test_who_is_in_jail_has_no_part_in_the_levy(town):
     town.do("bob", town.evidence(CULPRIT))
-    town.do(town.dairy.mmu, town.dairy.mint(town.dairy.claim()))
+    town.make_lot()
     before = [town.units(f"owner-{i}") for i in range(4)]
     town.to_epoch(1)
     assert [town.units(f"owner-{i}") - before[i] for i in range(4)] == [0] + [400_000] * 3

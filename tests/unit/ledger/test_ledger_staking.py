@@ -3,7 +3,6 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.primitives.amounts import Units
 from ledger.primitives.keys import PublicKey
 from ledger.rules.epochs import committee_of, epoch_of, is_boundary
 from ledger.rules.staking import held_stake
@@ -18,8 +17,8 @@ from ledger.state.tables import (
 )
 from ledger.transition import apply_block
 from ledger.types.staking import Bond, ClaimRewards, ClaimUnbonded, Unbond, Unjail
-from tests.support.ledger.dairy import FEE, bill, key
-from tests.support.ledger.town import Town
+from tests.support.ledger.dairy import FEE, Dairy, bill, key
+from tests.support.ledger.town import PURSES, Town, parameters
 
 SHORT = {"epoch_blocks": 10, "unbonding_epochs": 4, "evidence_epochs": 2, "jail_epochs": 2}
 NEW = key("vote-new").public
@@ -213,7 +212,7 @@ def test_a_delegator_earns_from_its_bond_on_and_no_sooner(town):
 
 
 def test_the_levy_is_shared_at_the_boundary(town):
-    town.do(town.dairy.mmu, town.dairy.mint(town.dairy.claim()))
+    town.make_lot()
     owners = [town.units(f"owner-{i}") for i in range(4)]
     attestors = [town.units(f"attestor-{i}") for i in range(4)]
     town.to_epoch(1)
@@ -224,8 +223,8 @@ def test_the_levy_is_shared_at_the_boundary(town):
 
 def test_who_bonds_in_the_last_block_has_no_part_in_what_came_before(town):
     town.do("bob", Bond(OLD, bill(100)))
-    town.do(town.dairy.mmu, town.dairy.mint(town.dairy.claim()))
-    town.wait(7)
+    town.make_lot()
+    town.wait(9 - town.height)
     assert town.do("carol", Bond(OLD, bill(900)), proposer="alice") == ""
     assert town.height == 10
     before = town.units("bob"), town.units("carol")
@@ -237,15 +236,16 @@ def test_who_bonds_in_the_last_block_has_no_part_in_what_came_before(town):
     town.close()
 
 
-def test_attestors_are_paid_alike_whoever_signed_and_the_remainder_waits(town):
-    claim = replace(town.dairy.claim(), units=Units(99_000_125))
-    town.do(town.dairy.mmu, town.dairy.mint(claim, signers=3))
+def test_attestors_are_paid_alike_whoever_signed_and_the_remainder_waits():
+    town = Town(Dairy(attestors=5, parameters=parameters(staking=SHORT), balances=PURSES))
+    for sender, body in town.milking.next([bill(99) + 1_000], signers=4).steps:
+        assert town.do(sender, body) == ""
     levy = account(town.state, ATTESTORS_ACCOUNT).units
-    each, rest = divmod(levy, 4)
+    each, rest = divmod(levy, 5)
     assert rest
-    before = [town.units(f"attestor-{i}") for i in range(4)]
+    before = [town.units(f"attestor-{i}") for i in range(5)]
     town.to_epoch(1)
-    assert [town.units(f"attestor-{i}") - before[i] for i in range(4)] == [each] * 4
+    assert [town.units(f"attestor-{i}") - before[i] for i in range(5)] == [each] * 5
     assert account(town.state, ATTESTORS_ACCOUNT).units == rest
     town.close()
 

@@ -15,8 +15,7 @@ from ledger.types.line import ClearDevice, ReportTamper, StopDevice
 from ledger.types.reading import Envelope
 from ledger.types.registry import CalibrateDevice, RevokeDevice
 from tests.support.ledger.dairy import FEE, NOW_MS, key
-from tests.support.ledger.lines import tampered
-from tests.support.ledger.town import Town
+from tests.support.ledger.lines import bare_town, tampered
 
 METER = PublicKey(key("meter-0").public)
 BEFORE_MS = NOW_MS - 1_000
@@ -25,7 +24,7 @@ BEFORE_MS = NOW_MS - 1_000
 
 @pytest.fixture
 def town():
-    return Town()
+    return bare_town()
 
 
 def found(town):

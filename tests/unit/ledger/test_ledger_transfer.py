@@ -29,6 +29,7 @@ from ledger.transition import (
 from ledger.types.registry import RegisterDevice
 from ledger.types.transaction import Intent, Transaction, sign
 from tests.support.ledger.dairy import FEE, Dairy, bill, key
+from tests.support.ledger.milking import Milking
 
 ALICE, BOB, CAROL = key("alice"), key("bob"), key("carol")
 TO_BOB = address_of(BOB.public)
@@ -92,11 +93,10 @@ def test_a_sender_may_spend_all_it_has_after_the_fee(dairy, state):
 
 
 def test_a_lot_may_be_redeemed_to_its_last_unit(dairy, state):
-    minted = apply_block(
-        state, dairy.context(), [dairy.next(state, dairy.mint(dairy.claim()), dairy.mmu)]
-    )
-    assert minted.receipts[0].code == ""
-    lot = dairy.claim().lot_id()
+    batch = Milking(dairy).next()
+    for sender, body in batch.steps:
+        assert run(dairy, state, body, sender) == ""
+    lot = batch.lot
     assert run(dairy, state, dairy.pay(TO_BOB, bill(100), (lot, bill(100)))) == ""
     assert LOTS.get(state, lot).remaining_units == 0
     assert run(dairy, state, dairy.pay(TO_BOB, 1, (lot, 1))) == "short_lot"
@@ -209,10 +209,13 @@ def test_a_mempool_hears_of_too_little_money_at_once(dairy, state):
 
 def test_a_mempool_hears_of_a_missing_role_at_once(dairy, state):
     device = RegisterDevice(bytes(32), "tank_gauge", "plant", TO_BOB, 2**53)
-    for body in (dairy.mint(dairy.claim()), device):
+    batch = Milking(dairy).next()
+    for body in batch.collections:
+        assert run(dairy, state, body, dairy.mmu) == ""
+    for body in (batch.mint, device):
         with pytest.raises(RoleMissing):
             check_transaction(state, dairy.transaction(body, ALICE, 0), 1)
-    check_transaction(state, dairy.transaction(dairy.mint(dairy.claim()), dairy.mmu, 0), 1)
+    check_transaction(state, dairy.next(state, batch.mint, dairy.mmu), 1)
     check_transaction(state, dairy.transaction(device, dairy.regulator, 0), 1)
 
 

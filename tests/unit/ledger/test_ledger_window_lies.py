@@ -16,7 +16,6 @@ from ledger.state.tables import (
     METER_USE,
     MILK_TANKS,
     MMUS,
-    ORIGINS,
     PROVEN,
     TANK_LINES,
 )
@@ -48,11 +47,16 @@ def shifted(o):
     PROVEN.put(o, longer, LOT)
 
 
+def foreign(o):
+    proven = PROVEN.get(o, LOT)
+    others = tuple(replace(each, farm=TOWN.address("bob")) for each in proven.sources)
+    PROVEN.put(o, replace(proven, sources=others), LOT)
+
+
 LIES = {
     "a proof of no lot": (lambda o: PROVEN.put(o, PROVEN.get(o, LOT), b"l" * 32), "is not there"),
     "a lot has more than its proof": (change(LOTS, LOT, units=Units(10**9)), "its proof others"),
-    "a lot has other farms": (
-        change(ORIGINS, LOT, sources=((TOWN.address("bob"), Units(5)),)), "names other farms"),
+    "a lot has other farms": (foreign, "whose meter it is not"),
     "a tank was drawn more": (
         change(MILK_TANKS, TANK, drawn_units=Units(5)), "its lots are of others"),
     "a tank is gone": (lambda o: MILK_TANKS.remove(o, TANK), "drawn from and is not there"),

@@ -129,18 +129,6 @@ def test_what_a_window_was_done_with_is_not_shown_again(town):
     assert town.code(town.hold, worst=done) == "unlinked_reading"
 
 
-def test_a_device_that_is_to_be_shown_again_does_not_begin_anew(town):
-    """Else what it said of a window's end, which the next one needs, were gone with its journal."""
-    town = Shown(first=5)
-    assert town.line.tip(town.state, town.hold.public).again
-    town.hold.envelopes.clear()
-    town.hold.restart(lost=True)
-    town.hold.measure([(at * 1_000, 75_000) for at in range(121)])
-    first, end = town.hold.envelopes[0], town.hold.envelopes[-1]
-    anew = {"last": first, "end": end, "worst": None, "count": len(town.hold.envelopes)}
-    assert town.code(town.hold, **anew, broken=True) == "unlinked_reading"
-
-
 def test_the_first_after_the_tip_names_it(town):
     first = town.after_tip(town.hold)
     assert town.code(town.hold, worst=town.signed(town.hold, first, previous=b"x" * 32)) == (
@@ -245,7 +233,7 @@ def test_a_window_ends_at_a_sample_of_its_flow_meter(town):
 
 def test_two_lines_that_share_a_gauge_each_have_a_tip_of_it():
     town = WindowTown((*PLACES, Instrument.TANK_GAUGE))
-    second = WindowLine(town.dairy, PLACES, name="line-2")
+    second = WindowLine(town.dairy, PLACES, name="line-3")
     gauge = town.line.of(Instrument.TANK_GAUGE)
     second.devices.append(gauge)
     entries = (*second.line.devices, LineDevice(gauge.public, START_MS))

@@ -13,6 +13,7 @@ from ledger.store.pruning import PRUNED_AT_ONCE
 from ledger.store.schema import BLOCK, KEPT_KEY, RECEIPTS, height_key
 from ledger.types.milk import PackLot
 from tests.support.ledger.dairy import GENESIS_MS, NOW_MS, Chain, Dairy, bill, key
+from tests.support.ledger.milking import make_lots
 
 ALICE, BOB = key("alice"), key("bob")
 TO_ALICE, TO_BOB = address_of(ALICE.public), address_of(BOB.public)
@@ -55,10 +56,8 @@ def test_the_block_of_a_time_is_the_last_that_is_not_after_it(make_store):
 
 def test_lots_are_found_by_every_farm_whose_milk_is_in_them_page_by_page(make_store):
     chain = Chain(Dairy(), make_store())
-    dairy, farms = chain.dairy, [address_of(k.public) for k in chain.dairy.farm_keys]
-    for number in range(3):
-        chain.block(dairy.transaction(dairy.mint(dairy.claim(number)), dairy.mmu, number))
-    ids = [dairy.claim(number).lot_id() for number in (2, 1, 0)]
+    farms = [address_of(k.public) for k in chain.dairy.farm_keys]
+    ids = make_lots(chain, 3)[::-1]
     for farm in farms:
         first = chain.store.farm_lots(farm, 2)
         rest = chain.store.farm_lots(farm, 2, (first[-1].lot.height, first[-1].id))
@@ -71,11 +70,9 @@ def test_lots_are_found_by_every_farm_whose_milk_is_in_them_page_by_page(make_st
 def test_product_lots_are_found_by_their_lot_page_by_page(make_store):
     chain = Chain(Dairy(), make_store())
     dairy = chain.dairy
-    for number in (0, 1):
-        chain.block(dairy.transaction(dairy.mint(dairy.claim(number)), dairy.mmu, number))
-    lot, other = (dairy.claim(number).lot_id() for number in (0, 1))
-    packs = []
-    for nonce in range(2, 5):
+    lot, other = make_lots(chain, 2)
+    packs, begin = [], account(chain.store, address_of(dairy.mmu.public)).nonce
+    for nonce in range(begin, begin + 3):
         chain.block(dairy.transaction(PackLot(lot, 10, bill(1)), dairy.mmu, nonce))
         packs.append(Call(address_of(dairy.mmu.public), nonce, 0).name(Domain.PRODUCT))
     chain.block(dairy.transaction(dairy.pay(TO_BOB, 9, (packs[0], 7)), ALICE, 0))
@@ -92,10 +89,8 @@ def test_product_lots_are_found_by_their_lot_page_by_page(make_store):
 def test_sold_milk_does_not_change_the_order_of_lots(make_store):
     chain = Chain(Dairy(), make_store())
     dairy = chain.dairy
-    for number in (0, 1):
-        chain.block(dairy.transaction(dairy.mint(dairy.claim(number)), dairy.mmu, number))
+    old, _ = make_lots(chain, 2)
     before = [entry.id for entry in chain.store.lots()]
-    old = dairy.claim(0).lot_id()
     chain.block(dairy.transaction(dairy.pay(TO_BOB, 9, (old, 7)), ALICE, 0))
     assert [entry.id for entry in chain.store.lots()] == before
 

@@ -41,14 +41,14 @@ from ledger.store.schema import (
     height_key,
 )
 from ledger.types.block import Block, Receipt
-from ledger.types.milk import PackLot, RecordCollection, SealRun, tank_id
+from ledger.types.milk import PackLot
 from node.cli.audit import audit
 from node.errors import BadArgument
 from node.tools.audit import NodeAudit, audit_homes, audit_store, compare, look_at
 from node.tools.audit_replay import replay_members
 from node.tools.findings import FINDINGS_MAX, Findings
 from node.tools.homes import Home, find_homes
-from tests.support.ledger.dairy import PLANT, Dairy, bill, key
+from tests.support.ledger.dairy import Dairy, bill, key
 from tests.support.node.final_chain import fill, make_home
 
 MIDDLE = 4
@@ -83,7 +83,7 @@ def block_at(cells, height):
 def test_a_sound_store_has_no_findings_and_is_replayed(sound):
     found, report = audited(sound)
     assert found == []
-    assert (report.height, report.transactions, report.finalizations) == (6, 9, 7)
+    assert (report.height, report.transactions, report.finalizations) == (6, 12, 7)
     assert report.replayed
     assert report.minted_units > report.redeemed_units > 0
 
@@ -162,7 +162,8 @@ OWED = [prefix for prefix in PREFIXES if prefix != FINALIZATION]
 def test_every_cell_that_is_dropped_is_missed(sound, prefix):
     for dropped in sorted(name for name in sound if name[:1] == prefix):
         cells = {name: value for name, value in sound.items() if name != dropped}
-        assert audited(cells, quick=True)[0], dropped.hex()
+        # A mint pays farms that it doesn't name: only executing it tells whose histories have it.
+        assert audited(cells, quick=prefix != HISTORY)[0], dropped.hex()
 
 
 @pytest.mark.parametrize("prefix", [*PREFIXES, STATE, ACCUMULATOR_KEY])
@@ -292,20 +293,10 @@ def test_what_a_quorum_agreed_to_against_the_law_is_told_by_the_replay():
 
 @pytest.fixture(scope="module")
 def tanked():
-    """A chain with a mint out of a tank: it pays a farm that it doesn't name."""
+    """A chain whose newest block mints out of a tank: it pays a farm that it doesn't name."""
     cells = {}
-    chain = fill(MemoryStore(cells), payments=1)
-    dairy = chain.dairy
-    mmu, farm = (address_of(each.public) for each in (dairy.mmu, dairy.farm_keys[0]))
-    meter = dairy.total(dairy.meter_keys[0], 50_000, first_seq=10, last_seq=19)
-    claim = dairy.claim(2, [bill(40)], collections=())
-    for body in (
-        RecordCollection(mmu, PLANT, "t", farm, bill(50), meter),
-        SealRun(claim.run, tank_id(mmu, PLANT, "t"), bill(40)),
-        dairy.mint(claim),
-    ):
-        chain.block(dairy.next(chain.store, body, dairy.mmu))
-    return cells, farm
+    chain = fill(MemoryStore(cells), payments=0)
+    return cells, address_of(chain.dairy.farm_keys[0].public)
 
 
 def test_an_entry_of_a_history_that_only_executing_tells_of_is_missed_by_the_replay(tanked):
@@ -331,16 +322,16 @@ def test_the_index_of_collections_is_checked(tanked):
     cells, _ = tanked
     key = first(cells, COLLECTED)
     without = {each: value for each, value in cells.items() if each != key}
-    assert any("index of collections by tank" in each for each in audited(without)[0])
+    assert any("index of collections by meter" in each for each in audited(without)[0])
     other = COLLECTED + bytes(32) + key[33:]
     found, _ = audited({**cells, other: cells[key]}, quick=True)
-    assert found == ["index of collections by tank: 1 entries that no block accounts for"]
+    assert found == ["index of collections by meter: 1 entries that no block accounts for"]
 
 
 def test_the_index_of_product_lots_is_checked():
     cells = {}
     chain = fill(MemoryStore(cells))
-    lot = chain.dairy.claim().lot_id()
+    lot = chain.store.lots(1)[0].id
     chain.block(chain.dairy.next(chain.store, PackLot(lot, 5, bill(1)), chain.dairy.mmu))
     assert audited(cells, quick=True)[0] == []
     key = first(cells, LOT_PRODUCTS)

@@ -20,9 +20,10 @@ from node.cli.trace import trace
 from node.errors import BadArgument
 from node.tools.export import TABLES, ExportSubject, Format, harmless, write_csv
 from tests.support.ledger.dairy import Chain, Dairy, key
+from tests.support.ledger.milking import Milking
 from tests.support.node.final_chain import TO_BOB, make_home
 
-CLAIM = Dairy().claim()
+BATCH = Milking(Dairy()).next()
 
 
 def run(command, *words):
@@ -55,7 +56,7 @@ def test_every_account_is_exported_with_its_units(home, tmp_path):
 
 def test_every_lot_is_exported_with_its_farms(home, tmp_path):
     rows = {row["lot"]: row for row in exported(home, "lots", tmp_path / "out.csv")}
-    minted = rows[CLAIM.lot_id().hex()]
+    minted = rows[BATCH.lot.hex()]
     assert int(minted["minted_units"]) - int(minted["remaining_units"]) == 4 * 7
     assert len(minted["farms"].split()) == 3
     assert len(rows) == 3
@@ -65,7 +66,7 @@ def test_every_transfer_is_exported_with_what_it_redeemed(home, tmp_path):
     rows = exported(home, "transfers", tmp_path / "out.csv")
     assert len(rows) == 8
     assert sum(int(row["redeemed_units"]) for row in rows) == 4 * 7
-    assert {row["redeemed"] for row in rows} == {"", f"{CLAIM.lot_id().hex()}:7"}
+    assert {row["redeemed"] for row in rows} == {"", f"{BATCH.lot.hex()}:7"}
     assert {row["to"] for row in rows} == {format_address(TO_BOB, "dbill")}
     places = [(int(row["height"]), int(row["index"])) for row in rows]
     assert places == sorted(places)
@@ -148,13 +149,13 @@ def test_a_trace_is_told_from_the_sale_to_the_farms(home):
     sold = store.history(TO_BOB, limit=1)[0].txid
     store.close()
     text = run(trace, sold.hex(), "--home", home).output
-    order = [text.index(word) for word in ("sale ", "lot ", "run ", "farm ")]
+    order = [text.index(word) for word in ("sale ", "lot ", "window ", "tank ", "farm ")]
     assert order == sorted(order)
     for farm in Dairy().farm_keys:
         assert format_address(address_of(farm.public), "dbill") in text
-    assert CLAIM.readings_root.hex() in text
+    assert BATCH.claim.readings_root.hex() in text
     shown = json.loads(run(trace, sold.hex(), "--home", home, "--json").stdout)
-    assert [way["lot"]["lot"] for way in shown["milk"]] == [CLAIM.lot_id().hex()]
+    assert [way["lot"]["lot"] for way in shown["milk"]] == [BATCH.lot.hex()]
     assert shown["sale"]["redeemed_bill"] == "0.000007"
     assert shown["sale"]["sender"] == format_address(address_of(key("alice").public), "dbill")
     assert shown["complete"]

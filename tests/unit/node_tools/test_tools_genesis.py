@@ -53,7 +53,7 @@ def test_the_schema_is_printed_as_it_is_published():
 def test_keys_are_made_for_their_owners_eyes_alone_and_used(tmp_path):
     genesis = made(tmp_path / "g.json", "--validators", 2, "--account", "treasury:1")
     keys = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*.key"))
-    assert len(keys) == 2 * 4 + 2
+    assert len(keys) == 2 * 4 + 4 + 1
     for path in keys:
         assert stat.S_IMODE((tmp_path / path).stat().st_mode) == 0o600
     vote = read_key(tmp_path / "keys/validator-0/validator.key").public
@@ -78,8 +78,8 @@ def test_others_are_seated_by_their_public_keys(tmp_path):
     meter = f"{key('meter').public.hex()}:milk_meter:plant-1:{owner}:{GENESIS_MS + 5}"
     genesis = made(
         tmp_path / "g.json", "--validators", 0, "--validator", seat, "--device", meter,
-        "--account", f"{owner}:1", "--role", f"attestor:{key('x').public.hex()}",
-        "--role", f"mmu:{owner}",
+        "--account", f"{owner}:1", "--role", f"mmu:{owner}",
+        *(word for name in "abcd" for word in ("--role", f"attestor:{key(name).public.hex()}")),
     )  # fmt: skip
     assert list(tmp_path.rglob("*.key")) == []
     assert genesis.validators[0].vote_key == key("v").public
@@ -87,10 +87,11 @@ def test_others_are_seated_by_their_public_keys(tmp_path):
     assert {grant.role for grant in genesis.roles} == {Role.ATTESTOR, Role.MMU}
 
 
-def test_a_network_for_real_milk_begins_with_four_attestors(tmp_path):
-    genesis = made(tmp_path / "g.json", "--no-development")
+@pytest.mark.parametrize("development", [True, False])
+def test_a_network_begins_with_four_attestors(tmp_path, development):
+    genesis = made(tmp_path / "g.json", f"--{'' if development else 'no-'}development")
     assert sum(grant.role is Role.ATTESTOR for grant in genesis.roles) == 4
-    assert not genesis.development
+    assert genesis.development is development
 
 
 def test_parameters_are_laid_over_the_defaults(tmp_path):

@@ -1,24 +1,31 @@
-"""Registry, plausible values, configuration and commands of the gateway, each by itself."""
+"""Registry, configuration and commands of the gateway, each by itself."""
 
+import dataclasses
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from typer.testing import CliRunner
 
 from iot_minting.cli import app
-from iot_minting.errors import Implausible, Misconfigured
+from iot_minting.errors import Misconfigured
 from iot_minting.gateway import config
-from iot_minting.gateway.plausibility import Before, check_plausible, find_outliers
+from iot_minting.gateway.letters import Draft, Letters, LetterState, What
+from iot_minting.gateway.minting import Claim
 from iot_minting.gateway.registry import Registry, find_registrations
 from iot_minting.gateway.store import Store
-from iot_minting.gateway.verdicts import RefusedEnvelope
+from iot_minting.gateway.types import RegisteredDevice
 from iot_minting.settings import write_config
 from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Hash
 from ledger.types.block import Receipt
 from ledger.types.evidence import Instrument
 from ledger.types.registry import RegisterDevice
+from ledger.types.window import MintWindow, WindowAttestation
+from tests.support.evidence.rig import MMU, START_MS
 from tests.support.ledger.dairy import FOREVER, Dairy, key
-from tests.support.minting.milk_line import START_MS, MilkLine
+from tests.support.minting.model_plant import ModelPlant
 
 
 def registration(dairy, kind="milk_meter", name="new"):
@@ -47,58 +54,6 @@ def test_a_registry_follows_what_took_effect_on_the_chain_and_nothing_else():
     assert registry.find(key("new").public).kind is Instrument.MILK_METER
     with pytest.raises(AssertionError, match="each once"):
         registry.admit([], 1)
-
-
-def check(kind, values, before=None, **changes):
-    line = MilkLine()
-    sensor = line.meters[0] if kind is Instrument.MILK_METER else line.line[kind]
-    samples = [(START_MS + n, value) for n, value in enumerate(values)]
-    reading = sensor.read(samples, **changes).reading()
-    check_plausible(line.registry.find(sensor.key.public), reading, before)
-
-
-def before(value, stream="volume_total", unit="mL", at_ms=START_MS - 1):
-    return Before(at_ms, value, stream, unit)
-
-
-@pytest.mark.parametrize(
-    ("kind", "values", "changes"),
-    [
-        (Instrument.MILK_METER, [5, 4], {}),
-        (Instrument.MILK_METER, [-1], {}),
-        (Instrument.MILK_METER, [0, 1_000_001], {}),
-        (Instrument.MILK_METER, [5], {"before": before(6)}),
-        (Instrument.MILK_METER, [5], {"before": before(1, at_ms=START_MS + 1)}),
-        (Instrument.MILK_METER, [5], {"before": before(1, "mass_total", "g")}),
-        (Instrument.MILK_METER, [5], {"stream": "hold_temperature"}),
-        (Instrument.MILK_METER, [5], {"unit": "furlong"}),
-        (Instrument.MILK_METER, [5, 6], {"samples": ((9, 5), (3, 6))}),
-        (Instrument.HOLD_THERMOMETER, [74_000, 160_001], {}),
-        (Instrument.HOLD_THERMOMETER, [10_000, 74_000], {}),
-        (Instrument.DIVERSION_VALVE, [2], {}),
-        (Instrument.TANK_GAUGE, [-1], {}),
-        (Instrument.TANK_GAUGE, [500_000_000_001], {}),
-    ],
-)
-def test_what_no_such_instrument_shows_is_implausible(kind, values, changes):
-    with pytest.raises(Implausible):
-        check(kind, values, **changes)
-
-
-def test_what_an_instrument_shows_every_day_is_plausible():
-    check(Instrument.MILK_METER, [5, 5, 9], before(5))
-    check(Instrument.FLOW_METER, [0, 40_000_000])
-    check(Instrument.HOLD_THERMOMETER, [72_000, 74_500])
-    check(Instrument.OUTLET_THERMOMETER, [3_500])
-    check(Instrument.DIVERSION_VALVE, [0, 1, 0])
-    check(Instrument.TANK_GAUGE, [9_000_000, 0])
-
-
-def test_an_outlier_by_modified_z_is_found():
-    assert find_outliers([10, 11, 9, 10, 12, 10, 60]) == [6]
-    assert find_outliers([10, 10, 10, 10, 90]) == []
-    assert find_outliers([1, 99]) == []
-    assert find_outliers([10, 11, 12, 13]) == []
 
 
 def test_a_home_keeps_its_keys_and_its_settings(tmp_path):
@@ -162,31 +117,81 @@ def test_a_variable_that_is_no_json_is_told_with_its_field(tmp_path, monkeypatch
 
 @pytest.fixture
 def home(tmp_path):
+    """A gateway's home: a window is final, the next one written, and rubbish came in."""
     config.prepare(tmp_path)
     write_config(tmp_path, config.MintConfig())
-    store = Store(tmp_path / "mint.sqlite")
-    line = MilkLine()
-    store.save_registry(line.registry, 0)
-    store.record(line.send(line.meters[0], [(START_MS, 1)]))
-    refused = line.deliver(line.meters[0], b"rubbish")
-    assert isinstance(refused[0], RefusedEnvelope)
-    store.record(refused)
+    path = tmp_path / "mint.sqlite"
+    plant = ModelPlant(path)
+    plant.rig.run(100)
+    for device in plant.rig.devices:
+        for envelope in device.envelopes:
+            plant.deliver(envelope)
+    (claim,) = [each for each in plant.step(START_MS + 3_600_000) if isinstance(each, Claim)]
+    plant.archive.record(plant.judge.judge("t", b"rubbish", START_MS))
+    plant.archive.close()
+    store = Store(path)
+    store.save_registry([RegisteredDevice(key("m").public, Instrument.MILK_METER, "p", MMU)], 7)
     store.close()
+    letters = Letters(path)
+    signed = WindowAttestation(key("a").public, Hash(bytes(32)), bytes(64))
+    body = encode(MintWindow(claim.cut.claim, (signed,)))
+    for _ in range(2):
+        letters.write(Draft(claim.line, What.WINDOW, body, 2_500_000, START_MS))
+        (open_one,) = letters.open()
+        letters.update(dataclasses.replace(open_one, state=LetterState.FINAL, height=5))
+    letters.write(Draft(claim.line, What.WINDOW, body, 1, START_MS))
+    letters.write(Draft(b"meter", What.COLLECTION, b"", 1_000_000, START_MS))
+    letters.close()
     return tmp_path
 
 
 def test_status_and_quarantine_read_beside_a_gateway(home):
     status = CliRunner().invoke(app, ["status", "--home", str(home), "--json"])
     answer = json.loads(status.stdout)
-    assert (answer["envelopes_accepted"], answer["envelopes_refused"]) == (1, {"malformed": 1})
+    assert answer["envelopes_stored"] > 10
+    assert answer["envelopes_refused"] == {"wrong_topic": 1}
+    assert (answer["devices"], answer["followed_height"]) == (1, 7)
+    assert answer["letters"] == {"collection": {"written": 1}, "window": {"final": 2, "written": 1}}
+    assert (answer["minted_litres"], answer["collected_litres"]) == ("5.000000", "0.000000")
+    (line,) = answer["lines"]
+    assert (line["windows_claimed"], line["windows_minted"]) == (3, 2)
+    assert line["minted_litres"] == "5.000000"
+    states = [each["state"] for each in answer["latest_windows"]]
+    assert states == ["written", "final", "final"]
+    assert answer["latest_windows"][1]["from"] < answer["latest_windows"][1]["to"]
     listed = CliRunner().invoke(app, ["quarantine", "--home", str(home), "--json"])
     (entry,) = json.loads(listed.stdout)["refused"]
-    assert entry["code"] == "malformed"
+    assert entry["code"] == "wrong_topic"
     assert entry["detail"]
     for command in ("status", "quarantine"):
         plain = CliRunner().invoke(app, [command, "--home", str(home)])
         assert plain.exit_code == 0
-        assert "malformed" in plain.stdout
+        assert "wrong_topic" in plain.stdout
+
+
+@pytest.mark.parametrize("command", ["status", "quarantine"])
+def test_a_file_of_the_first_law_is_told_on_one_line(tmp_path, command):
+    config.prepare(tmp_path)
+    write_config(tmp_path, config.MintConfig())
+    with closing(sqlite3.connect(tmp_path / "mint.sqlite")) as db:
+        db.execute("CREATE TABLE runs (run BLOB)")
+    result = CliRunner().invoke(app, [command, "--home", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "new home" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_registry_and_names_are_there_after_a_restart(tmp_path):
+    store = Store(tmp_path / "mint.sqlite")
+    assert store.followed_height() is None
+    devices = [RegisteredDevice(key("m").public, Instrument.MILK_METER, "p", MMU)]
+    store.save_registry(devices, 7)
+    store.put_meta("tank:1", b"one")
+    store.close()
+    again = Store(tmp_path / "mint.sqlite")
+    assert (again.devices(), again.followed_height()) == (devices, 7)
+    assert again.metas("tank:") == [("tank:1", b"one")]
+    again.close()
 
 
 def test_a_home_that_is_none_is_told_on_one_line(tmp_path):

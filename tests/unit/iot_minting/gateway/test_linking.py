@@ -1,13 +1,15 @@
-"""Envelopes under the second law: what links is stored, whatever it says; nothing else is."""
+"""Envelopes at the ingest: what links is stored, whatever it says; nothing else is."""
 
 from dataclasses import dataclass, field
 from itertools import permutations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from iot_minting.gateway import quarantine
 from iot_minting.gateway.archive import Archive
-from iot_minting.gateway.judgement import WAITING_MAX, WAITING_MS
-from iot_minting.gateway.linking import LinkJudge
+from iot_minting.gateway.linking import WAITING_MAX, WAITING_MS, LinkJudge
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.types import RegisteredDevice
 from iot_minting.gateway.verdicts import Accepted, RefusedEnvelope, Repeated
@@ -71,7 +73,7 @@ class Desk:
 
     def _judge(self):
         device = RegisteredDevice(
-            DEVICE.public, Instrument.FLOW_METER, PLANT, address_of(DEVICE.public), 0
+            DEVICE.public, Instrument.FLOW_METER, PLANT, address_of(DEVICE.public)
         )
         return LinkJudge(
             CHAIN, Registry([device]), self.archive, self.archive.ends(), lambda device: self.tip
@@ -223,6 +225,45 @@ def test_an_unfit_envelope_moves_nothing(desk):
     assert desk.take(envelope, topic=topic) == ["unknown_device"]
     assert desk.judge.newest(DEVICE.public) is None
     assert desk.stored() == []
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_do_more_than_be_refused(raw):
+    judge = LinkJudge(CHAIN, Registry(), None)
+    (verdict,) = judge.judge(readings_topic(PLANT, "l", DEVICE.public), raw, NOW_MS)
+    assert (verdict.entry.code, verdict.entry.raw) == ("malformed", raw)
+
+
+@pytest.mark.parametrize("topic", ["nonsense", "bc/v1/a/b/c/r"])
+def test_a_topic_that_is_nobodys_is_refused(desk, topic):
+    assert desk.take(Sensor().read(), topic=topic) == ["wrong_topic"]
+
+
+def test_a_batch_that_fails_leaves_nothing_behind(desk):
+    sensor = Sensor()
+    raws = [encode(sensor.read()) for _ in range(3)]
+    topic = readings_topic(PLANT, "l", DEVICE.public)
+    verdicts = [each for raw in raws for each in desk.judge.judge(topic, raw, NOW_MS)]
+    with pytest.raises(Exception, match="UNIQUE"):
+        desk.archive.record([*verdicts, verdicts[0]])
+    assert desk.stored() == []
+    desk.archive.record(verdicts)
+    assert desk.stored() == sensor.made
+
+
+def test_the_same_refusal_is_kept_once_and_counted(desk):
+    for _ in range(3):
+        desk.take(b"rubbish")
+    (entry,) = desk.archive.refused(10)
+    assert (entry.code, entry.times) == ("malformed", 3)
+    assert desk.archive.refused_counts() == {"malformed": 3}
+
+
+def test_what_is_refused_is_bounded_and_the_oldest_goes_first(desk, monkeypatch):
+    monkeypatch.setattr(quarantine, "QUARANTINE_MAX", 3)
+    for number in range(5):
+        desk.take(b"rubbish %d" % number)
+    assert len(desk.archive.refused(10)) == 3
 
 
 def test_a_store_that_came_from_a_backup_goes_on_from_the_chains_tip(desk):

@@ -9,10 +9,12 @@ from iot_minting.gateway.letters import Draft, Letters, LetterState, What
 from iot_minting.gateway.posting import WAVE_MAX, Post, read_body
 from ledger.primitives.codec import encode
 from ledger.state.tables import account
+from ledger.types.evidence import Instrument
 from ledger.types.line import ReportTamper
 from ledger.types.transaction import decode_transaction
 from node.client.errors import NodeUnavailable
 from node.client.views import Submission
+from tests.support.evidence.rig import DeviceRig
 from tests.support.ledger.dairy import NOW_MS, Dairy, address_of
 from tests.support.minting.ledger_chain import LedgerChain
 
@@ -21,7 +23,7 @@ class Desk:
     """A post over letters on disk, onto a ledger in this process."""
 
     def __init__(self, path):
-        self.dairy = Dairy(attestors=1)
+        self.dairy = Dairy()
         self.chain = LedgerChain(self.dairy, lambda: NOW_MS)
         self.path = path
         self.letters = Letters(path)
@@ -37,9 +39,14 @@ class Desk:
 
     def write(self, number):
         """Write a letter that the law takes in and fails: its fee and its nonce tell of it."""
-        envelope = self.dairy.envelope(
-            self.dairy.meter_keys[0], number, NOW_MS - 5_000, "volume_total", "mL", [1, 2]
+        meter = DeviceRig(
+            self.dairy.meter_keys[0],
+            Instrument.MILK_METER,
+            seq=number,
+            chain_id=self.dairy.chain_id,
+            start_ms=NOW_MS - 5_000,
         )
+        envelope = meter.sign([(0, 1), (100, 2)])
         self.letters.write(
             Draft(bytes([number]), What.TAMPERING, encode(ReportTamper(envelope)), 0, 7)
         )
@@ -52,7 +59,7 @@ class Desk:
         return account(self.chain.overlay, address_of(self.dairy.mmu.public)).nonce
 
     def states(self):
-        return [each.state for each in reversed(self.letters.latest(100))]
+        return [each.state for each in reversed(self.letters.latest(What.TAMPERING, 100))]
 
 
 @pytest.fixture

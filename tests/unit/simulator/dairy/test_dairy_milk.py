@@ -15,7 +15,7 @@ from simulator.dairy.cli import app
 from simulator.dairy.errors import NoMinter
 from simulator.dairy.herd import YIELD_ML, Herd, milking_curve
 from simulator.dairy.line import HOLD_MDEGC, OUTLET_MDEGC, run_readings
-from simulator.dairy.player import Batch, schedule
+from simulator.dairy.player import CollectedMilk, schedule
 from simulator.dairy.recording import read_recording
 from simulator.dairy.replay import replay_identities
 from simulator.dairy.setup import (
@@ -106,7 +106,7 @@ def test_gaps_are_divided_by_the_speed_and_nothing_else():
 
 
 def test_a_batch_is_floored_once_and_begins_anew():
-    batch = Batch(1_030_000, recording().unit)
+    batch = CollectedMilk(1_030_000, recording().unit)
     batch.add(1, 10)
     batch.add(1, 11)
     # 0.02 lb are 9.0718474 g, and 8.807618... mL at 1.030.

@@ -47,7 +47,7 @@ class PermittingChain(LedgerChain):
 
 @pytest.fixture
 def chain():
-    return PermittingChain(Dairy(attestors=1), lambda: NOW_MS)
+    return PermittingChain(Dairy(), lambda: NOW_MS)
 
 
 @pytest.fixture

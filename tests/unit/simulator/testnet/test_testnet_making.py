@@ -12,6 +12,7 @@ from api.config import load_config as load_api_config
 from iot_minting.attestor.config import read_attestor_key
 from iot_minting.attestor.config import read_config as read_attestor_config
 from iot_minting.gateway.config import read_config as read_mint_config
+from ledger.errors.store import BadGenesis
 from ledger.genesis import parse_genesis
 from ledger.params import Staking
 from ledger.primitives.keys import address_of
@@ -19,7 +20,6 @@ from ledger.state.records import Role
 from ledger.types.evidence import MilkKind
 from node.config import JOURNAL_FOLDER
 from node.config import load_config as load_node_config
-from node.home.key_file import read_key
 from node.pricefeed.config import load_config as load_feeder_config
 from node.pricefeed.config import read_feeder_key
 from node.shell.disk.journal import Journal
@@ -130,7 +130,7 @@ def test_a_network_has_the_attestors_that_were_asked_for_each_with_a_key_and_a_n
     ports = {use: 9_000 + i for i, use in enumerate(port_uses(2, 1, 4))}
     configure(layout, 2, ports, 1, 4)
     keys = {read_attestor_key(layout.home(name)).public for name in names}
-    assert attestors_of(layout) == keys, "the gateway's own is not one of them"
+    assert attestors_of(layout) == keys
     assert len(keys) == 4
     configs = [read_attestor_config(layout.home(name)) for name in names]
     assert [config.port for config in configs] == [ports[name] for name in names]
@@ -140,17 +140,18 @@ def test_a_network_has_the_attestors_that_were_asked_for_each_with_a_key_and_a_n
     asked = {each.key: each.url for each in gateway.attestors}
     assert set(asked) == {key.hex() for key in keys}
     assert set(asked.values()) == {f"http://127.0.0.1:{ports[name]}" for name in names}
-    assert gateway.law == 2, "windows, by the second law"
     started = {p.name: p.argv for p in programs(layout, 2, ports, 1, 4)}
     assert all(started[name][1:3] == ("attest", "run") for name in names)
-    with pytest.raises(LayoutFault, match="4 attestors, not 3"):
-        ensure_created(layout, None, None, attestors=3)
+    with pytest.raises(LayoutFault, match="4 attestors, not 5"):
+        ensure_created(layout, None, None, attestors=5)
 
 
-def test_without_attestors_the_gateway_s_own_is_the_chain_s(layout):
-    ensure_created(layout, 1, 1, attestors=0)
-    own = read_key(layout.home("mint") / "keys" / "attestor.key").public
-    assert attestors_of(layout) == {own}
+def test_no_network_has_fewer_attestors_than_a_chain_must_have(layout):
+    with pytest.raises(BadGenesis, match="3 attestors"):
+        ensure_created(layout, 1, 1, attestors=3)
+    result = invoke("init", "--dir", layout.root, "--attestors", 3)
+    assert result.exit_code == 2
+    assert "4" in result.stderr
 
 
 def test_a_network_has_the_oracles_that_were_asked_for_each_with_a_key_and_money(layout):
@@ -217,7 +218,8 @@ def test_every_process_of_a_network_is_planned_with_what_it_needs(layout, monkey
     ports = dict.fromkeys(port_uses(4), 1)
     planned = {program.name: program for program in programs(layout, 4, ports)}
     assert set(planned) == {
-        *node_names(4), "broker", "database", "api", "mint", "dairy", "oracle-0", "shopper",
+        *node_names(4), *attestor_names(4),
+        "broker", "database", "api", "mint", "dairy", "oracle-0", "shopper",
     }  # fmt: skip
     assert planned["api"].needs == ("database",)
     assert all(planned[name].needs == () for name in node_names(4))

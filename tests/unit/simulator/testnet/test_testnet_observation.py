@@ -42,7 +42,7 @@ def lot(number, plant):
     name = Hash(bytes([number]) * 32)
     left = Units(3)
     return LotView(
-        name, name, "whole", plant, "line", 1, Units(5), left, left, Units(0), Units(0), 0,
+        name, "whole", plant, "line", 1, Units(5), left, left, Units(0), Units(0), 0,
         LotStatus.SOUND,
     )  # fmt: skip
 

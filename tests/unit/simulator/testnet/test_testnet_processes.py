@@ -240,7 +240,7 @@ def test_an_empty_directory_holds_no_network(layout):
 
 def test_a_description_reads_back_as_it_was_written(layout):
     layout.root.mkdir()
-    description = Description(LAYOUT_VERSION, 4, "ab" * 32, "dbill", 7, 1)
+    description = Description(LAYOUT_VERSION, 4, "ab" * 32, "dbill", 7, 1, 4)
     write_whole(layout.description_path, msgspec.json.encode(description))
     assert layout.describe() == description
 

@@ -1,0 +1,53 @@
+"""Serving: one gateway's process over its home, from the first node that answers to a signal."""
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Final
+
+import structlog
+from prometheus_client import start_http_server
+
+from iot_minting.gateway.chain import Chain
+from iot_minting.gateway.config import MintConfig, MintKeys, read_config, read_keys
+from iot_minting.gateway.service import GatewayService
+from ledger.genesis import Genesis
+from node.client.errors import NodeUnavailable
+from node.home.lock import owned
+
+RETRY_S: Final = 0.5
+
+log = structlog.get_logger("mint")
+
+
+async def serve(home: Path) -> None:
+    """Run the gateway of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does."""
+    config, keys = read_config(home), read_keys(home)
+    with owned(home):
+        await _serve(home, config, keys)
+
+
+async def _serve(home: Path, config: MintConfig, keys: MintKeys) -> None:
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    if config.metrics_port:
+        start_http_server(config.metrics_port, addr="127.0.0.1")
+    genesis = await fetch_genesis(config, ended)
+    if genesis is not None:
+        await GatewayService(home, config, keys, genesis).run(ended)
+
+
+async def fetch_genesis(config: MintConfig, ended: asyncio.Event) -> Genesis | None:
+    """Ask the nodes for the genesis until one answers; None if ended before."""
+    chain = Chain.of_urls(config.node_urls)
+    try:
+        while not ended.is_set():
+            try:
+                return await chain.genesis()
+            except NodeUnavailable as fault:
+                log.info("waiting for a node", why=str(fault))
+            await asyncio.wait([asyncio.create_task(ended.wait())], timeout=RETRY_S)
+        return None
+    finally:
+        await chain.aclose()
