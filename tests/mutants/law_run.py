@@ -89,6 +89,11 @@ class First:
         if report.failed and not self.failed:
             self.failed = report.nodeid
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        # A file may tell a story as it is imported, and assert.
+        if report.failed and "AssertionError" in report.longreprtext:
+            self.failed = self.failed or report.nodeid
+
 
 @contextlib.contextmanager
 def unheard() -> Iterator[None]:

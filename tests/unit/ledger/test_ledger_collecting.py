@@ -4,7 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.params import HOUR_MS
+from ledger.primitives.keys import verify
 from ledger.state.tables import DEVICES, METER_USE, MILK_TANKS
+from ledger.transition import signature_claims
 from ledger.types.reading import Unit
 from tests.support.ledger.dairy import PLANT, bill, key
 from tests.support.ledger.metering import LITRE, MINUTE_MS, CollectingTown
@@ -281,3 +283,12 @@ def test_a_gap_that_ends_with_a_reset_stays_open(town):
 def test_earlier_numbers_of_later_times_are_refused(town):
     assert stretch(town, 5) == ""
     assert stretch(town, 6, seq=4, start=60 * LITRE) == "used_readings"
+
+
+def test_both_envelopes_must_be_signed_by_the_meter(town):
+    good = town.collection()
+    forged = replace(good, last=replace(good.last, signature=bytes(64)))
+    for body, signed in ((good, 2), (forged, 1)):
+        transaction = town.dairy.next(town.state, body, key("mmu"))
+        _, *shown = signature_claims(transaction, town.dairy.chain_id)
+        assert [verify(*claim) for claim in shown].count(True) == signed

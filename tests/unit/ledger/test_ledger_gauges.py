@@ -1,5 +1,6 @@
 """A window tells the level of its line's tank where it ends, once every line has claimed as far."""
 
+import pytest
 from msgspec.structs import replace
 
 from ledger.params import DAY_MS, HOUR_MS, MARGIN_MS
@@ -28,6 +29,12 @@ class Gauged(WindowTown):
 
     def gauge(self):
         return self.line.of(GAUGE).public
+
+    def empty(self, until):
+        """Claim a window in which nothing counts."""
+        claim = self.claim(until)
+        none = {"intervals": (), "counted_steps": 0, "units": 0}
+        return replace(claim, **none, lost_steps=claim.counted_steps)
 
     def change(self, **fields):
         MILK_TANKS.put(self.state, replace(self.tank, **fields), self.line.tank_id)
@@ -69,11 +76,50 @@ def test_milk_that_flows_and_does_not_fall_is_collected_or_written_off_within_da
 def test_a_window_without_litres_is_noted_and_not_refused():
     town = Gauged(fall=2_000)
     assert town.mint(town.claim(100)) == ""
-    empty = town.claim(200)
-    counted = {"counted_steps": 0, "lost_steps": empty.counted_steps, "units": 0}
-    assert town.mint(replace(empty, intervals=(), **counted)) == ""
+    assert town.mint(town.empty(200)) == ""
     assert town.tank.gauge_drift_units == -bill(100)
     assert town.mint(town.claim(210)) == "level_against_flow"
+
+
+@pytest.mark.parametrize(
+    "unfit", [{"stopped_ms": START_MS + 150_000}, {"calibrated_until_ms": START_MS + 150_000}]
+)
+def test_a_gauge_out_of_force_tells_no_level_though_nothing_counts(unfit):
+    town = Gauged()
+    assert town.mint(town.claim(100)) == ""
+    empty = town.empty(200)
+    device = DEVICES.get(town.state, town.gauge())
+    DEVICES.put(town.state, replace(device, **unfit), town.gauge())
+    assert town.mint(empty) == ""
+    assert town.tank.gauge_value_units == bill(10_000) - bill(100)
+    assert town.tank.gauge_pending_units == bill(100)
+
+
+def test_what_is_no_measurement_tells_no_level_though_nothing_counts():
+    town = Gauged()
+    assert town.mint(town.claim(100)) == ""
+    empty = town.empty(200)
+    end = next(each.end for each in empty.devices if each.device == town.gauge())
+    other = replace(end.reading(), stream="other")
+    shown = sign_reading(other, town.dairy.chain_id, town.line.of(GAUGE).key)
+    assert town.mint(with_device(empty, town.gauge(), end=shown, worst=None)) == ""
+    assert town.tank.gauge_pending_units == bill(100)
+
+
+def test_the_gauge_that_told_the_last_level_tells_the_next():
+    """Who may choose between two would hide a fall in what they differ by."""
+    town = WindowTown((*PLACES, GAUGE, GAUGE))
+    town.run(200)
+    gauges = [each.public for each in town.line.devices if each.instrument is GAUGE]
+    for told, until in ((max(gauges), 100), (min(gauges), 150)):
+        tank = MILK_TANKS.get(town.state, town.line.tank_id)
+        value = bill(10_000) - bill(until - 50)
+        began = {"gauge_device": told, "gauge_value_units": value, "gauge_ms": START_MS}
+        if until == 100:
+            began |= {"gauge_value_units": bill(10_000)}
+        MILK_TANKS.put(town.state, replace(tank, **began), town.line.tank_id)
+        assert town.mint(town.claim(until)) == ""
+        assert MILK_TANKS.get(town.state, town.line.tank_id).gauge_device == told
 
 
 def test_a_level_waits_for_the_other_lines_of_the_tank():

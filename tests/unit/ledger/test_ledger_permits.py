@@ -57,6 +57,18 @@ def test_a_withdrawal_reaches_later_milk_alone(town):
     assert not may(town, NOW_MS, town.time_ms)
 
 
+def test_new_terms_for_all_meters_leave_the_past_of_a_meter_with_its_own(town):
+    """Its own follow those of before without a gap, whatever the farm says of the others later."""
+    minute_ms = HOUR_MS // 60
+    assert permit(town) == ""
+    town.time_ms += 10 * minute_ms
+    assert permit(town, meter=METER) == ""
+    town.time_ms += 10 * minute_ms
+    assert permit(town, litres=1_000) == ""
+    assert may(town, NOW_MS + minute_ms, NOW_MS + 15 * minute_ms)
+    assert may(town, NOW_MS + minute_ms, NOW_MS + 25 * minute_ms)
+
+
 def test_another_mmu_replaces_the_first_from_now_on(town):
     assert permit(town) == ""
     town.time_ms += HOUR_MS

@@ -4,6 +4,7 @@ import pytest
 
 from ledger.params import HOUR_MS
 from ledger.primitives.hashing import ZERO_HASH
+from ledger.primitives.keys import verify
 from ledger.rules import questions
 from ledger.rules.doubts import is_contestable
 from ledger.state.tables import (
@@ -14,8 +15,10 @@ from ledger.state.tables import (
     RESERVE_ACCOUNT,
     account,
 )
+from ledger.transition import signature_claims
+from ledger.types.doubt import ShowEvidence
 from ledger.types.milk import ChallengeLot
-from tests.support.ledger.dairy import bill
+from tests.support.ledger.dairy import bill, key
 from tests.support.ledger.doubted import (
     AFTER,
     BOOT,
@@ -213,3 +216,11 @@ def test_of_a_device_never_shown_before_nobody_owes_what_was_before_the_window(t
     assert town.show(HOLD, 30, early) == ("no_answer" if known else "")
     earlier = town.envelope(HOLD, FROM_MS, seq=29)
     assert town.show(HOLD, 30, earlier) in {"no_answer", "unknown_question"}
+
+
+def test_every_reading_that_answers_must_be_signed_by_its_device(town):
+    forged = town.envelope(HOLD, INSIDE_MS, seq=30, signer=key("bob"))
+    body = ShowEvidence(town.lot, town.key(HOLD).public, BOOT, 30, (forged,))
+    transaction = town.dairy.next(town.state, body, key("bob"))
+    claims = signature_claims(transaction, town.dairy.chain_id)
+    assert [verify(*claim) for claim in claims] == [True, False]
