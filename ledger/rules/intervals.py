@@ -58,9 +58,7 @@ def check_intervals(
         )
     limits = limits_of(rules, claim.kind, line.process)
     for interval in claim.intervals:
-        # A line needs no gauge; but one that was ever heard is heard.
-        gauged = any(part.instrument is _GAUGE and _duty(part) for part in parts)
-        for kind in (*_PLACES, _GAUGE) if gauged else _PLACES:
+        for kind in (*_PLACES, _GAUGE):
             placed = [part for part in parts if part.instrument is kind]
             judged = kind is not Instrument.HOLD_THERMOMETER or (
                 line.process is HeatProcess.CONTINUOUS
@@ -122,7 +120,7 @@ def _check_watched(
 ) -> None:
     """Raise unless devices in force, none of them silent, saw all of an interval."""
     unseen = UnwatchedInterval(kind=kind, from_ms=interval.from_ms, to_ms=interval.to_ms)
-    # Before a gauge came to the line, and after the last left, nobody misses one.
+    # A line needs no gauge; but one that was ever heard is heard.
     spans = [(interval.from_ms, interval.to_ms)] if kind is _GAUGE else []
     for part in placed:
         if (duty := _duty(part)) is None:

@@ -150,7 +150,7 @@ def _prove(overlay: Overlay, context: BlockContext, line: Line, body: MintWindow
         )
     _check_attestors(overlay, [PublicKey(given.attestor) for given in body.attestations])
     parts = read_parts(overlay, line, claim)
-    flow = flow_part(parts, claim.from_ms)
+    flow = flow_part(parts)
     check_intervals(rules, line, claim, parts)
     check_flow(rules, line, claim, flow)
     if claim.units:

@@ -231,13 +231,9 @@ def _unlinked(part: DevicePart, shown: ShownReading, why: str) -> UnlinkedReadin
     return UnlinkedReading(device=part.key.hex(), boot=boot, seq=seq, why=why)
 
 
-def flow_part(parts: Sequence[DevicePart], from_ms: int) -> DevicePart | None:
+def flow_part(parts: Sequence[DevicePart]) -> DevicePart | None:
     """Give the flow meter of a window: the one that stood on the line when it began, or next."""
-    meters = [
-        part
-        for part in parts
-        if part.instrument is Instrument.FLOW_METER and part.entry.until_ms > from_ms
-    ]
+    meters = [part for part in parts if part.instrument is Instrument.FLOW_METER]
     return min(meters, key=lambda part: part.entry.from_ms, default=None)
 
 

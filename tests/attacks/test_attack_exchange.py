@@ -2,10 +2,11 @@
 
 from msgspec.structs import replace
 
+from ledger.params import MARGIN_MS
 from ledger.state.lines import FOR_EVER_MS
 from ledger.state.tables import LINES
 from tests.support.evidence.rig import good_value
-from tests.support.ledger.cheating import FLOW, HOLD, OUTLET, VALVE, Cheat
+from tests.support.ledger.cheating import FLOW, HOLD, OUTLET, VALVE, Cheat, showing
 from tests.support.ledger.window import START_MS
 
 LEFT_MS = START_MS + 60_500
@@ -57,3 +58,22 @@ def test_a_meter_that_leaves_is_not_asked_for_a_sample_as_it_does():
     assert (first.to_ms, first.counted_steps) == (LEFT_MS, 60_000)
     assert town.mint(first) == ""
     town.close()
+
+
+def test_no_window_runs_on_to_what_another_meter_tells():
+    """Else what the first had counted since the last window needed no fate."""
+    town, old, _ = exchanged()
+    old.measure([(at * 1_000, good_value(FLOW, at * 1_000)) for at in range(62, 151)])
+    left = LINES.get(town.state, town.line.line_id)
+    stays = tuple(
+        replace(each, until_ms=FOR_EVER_MS) if each.device == old.public else each
+        for each in left.devices
+    )
+    LINES.put(town.state, replace(left, devices=stays), town.line.line_id)
+    claim = town.line.claim(town.state, 100)
+    LINES.put(town.state, left, town.line.line_id)
+    assert town.judged(claim) == "unfit_window"
+    # It left at 60.5 s, and needs to be heard for the margin after that.
+    lie = showing(claim, old.public, end=old.envelopes[8], worst=None, count=9)
+    assert old.envelopes[8].reading().last_ms >= LEFT_MS + MARGIN_MS
+    assert town.mint(lie) == "window_unreached"

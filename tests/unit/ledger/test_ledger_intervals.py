@@ -248,3 +248,27 @@ def test_what_was_never_shown_is_on_duty_from_when_it_was_heard():
     device = DEVICES.get(town.state, key)
     DEVICES.put(town.state, replace(device, calibrated_from_ms=START_MS + 99_000), key)
     assert town.mint(claim) == ""
+
+
+def test_a_spare_that_was_never_heard_need_not_be_in_force():
+    town = WindowTown((*PLACES, HOLD))
+    spare = town.line.devices.pop()
+    town.run(120)
+    device = DEVICES.get(town.state, spare.public)
+    DEVICES.put(town.state, replace(device, stopped_ms=START_MS), spare.public)
+    assert town.mint() == ""
+
+
+def test_who_spoke_before_is_in_force_from_where_the_last_window_ended():
+    """Not only from the first of its readings that the claim shows."""
+    town = WindowTown()
+    town.run(200)
+    assert town.mint(town.claim(60)) == ""
+    claim, key = town.claim(), town.line.of(HOLD).public
+    part = next(each for each in claim.devices if each.device == key)
+    assert part.last.reading().t0_ms > START_MS + 70_000
+    device = DEVICES.get(town.state, key)
+    DEVICES.put(town.state, replace(device, calibrated_from_ms=START_MS + 70_000), key)
+    assert town.mint(with_device(claim, key, worst=None)) == "unwatched_interval"
+    DEVICES.put(town.state, device, key)
+    assert town.mint(with_device(claim, key, worst=None)) == ""

@@ -196,6 +196,16 @@ def test_milk_keeps_from_its_first_counted_sample():
     assert town.mint(claim) == ""
 
 
+def test_milk_keeps_from_the_first_of_all_its_intervals():
+    town = WindowTown()
+    town.run(120, hold_thermometer=dict.fromkeys(range(50, 55), 60_000))
+    claim = town.claim()
+    first, last = claim.intervals
+    late = replace(claim, expires_ms=last.from_ms + 10 * DAY_MS)
+    assert town.mint(late) == "bad_shelf_life"
+    assert town.mint(replace(late, expires_ms=first.from_ms + 10 * DAY_MS)) == ""
+
+
 def test_only_milk_of_the_lines_tank_metered_before_and_not_too_long_ago_counts():
     assert window_town(litres=(50,)).mint() == "short_tank"
     late = WindowTown(litres=())
