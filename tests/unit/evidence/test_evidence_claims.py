@@ -79,6 +79,38 @@ def test_a_claim_of_less_is_good() -> None:
     assert (claim.counted_steps, claim.lost_steps) == (10_000, 50_000)
 
 
+def test_intervals_hold_what_counts_each_once_and_nothing_else() -> None:
+    """Shown as a gateway would that lies about them alone: each device's worst is that of these."""
+    rig = LineRig()
+    rig.run(120, value=but(HOLD, between(40_000, 50_000, 70_000)))
+    facts, bundle = rig.facts, rig.bundle()
+    first, second = claim_all(rig).intervals
+    whole = replace(first, to_ms=second.to_ms, steps=first.steps + second.steps)
+    again = Interval(first.to_ms - 5_000, first.to_ms, 5_000)
+    wrong = {
+        "twice": (first, again, second),
+        "across the cold": (whole,),
+        "what rose before": (first, replace(second, steps=second.steps + 1)),
+        "what rose after": (replace(first, steps=first.steps + 1), second),
+    }
+    for told, intervals in wrong.items():
+        lie = claim_window(
+            facts, bundle, MilkKind.WHOLE, claim_all(rig).to_ms, choose=lambda _, i=intervals: i
+        )
+        assert lie.lost_steps >= 0, told
+        with pytest.raises(ClaimDiffers, match="interval"):
+            check_window(facts, lie, trim_bundle(facts, bundle, lie))
+
+
+def test_counted_steps_are_those_of_the_intervals() -> None:
+    rig = LineRig()
+    rig.run(120, value=but(HOLD, between(40_000, 50_000, 70_000)))
+    claim = claim_all(rig)
+    more = replace(claim, counted_steps=claim.counted_steps + 1, lost_steps=claim.lost_steps - 1)
+    with pytest.raises(ClaimDiffers, match="counted_steps"):
+        check_window(rig.facts, more, trim_bundle(rig.facts, rig.bundle(), more))
+
+
 def test_another_window_or_end_is_refused() -> None:
     rig = LineRig()
     rig.run(120)
@@ -89,6 +121,8 @@ def test_another_window_or_end_is_refused() -> None:
     claim = claim_window(facts, bundle, MilkKind.WHOLE, START_MS + MINUTE)
     with pytest.raises(UnfitWindow):
         check_window(facts, replace(claim, from_ms=claim.from_ms + 1), bundle)
+    with pytest.raises(UnfitWindow):
+        check_window(facts, replace(claim, line=b"l" * 32), trim_bundle(facts, bundle, claim))
 
 
 def test_a_foreign_signature_is_no_reading() -> None:
