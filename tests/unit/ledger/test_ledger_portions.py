@@ -228,24 +228,16 @@ def test_debts_that_no_milk_can_pay_any_more_are_forgotten_and_many_are_joined(r
     for minute in range(1, 10):
         draw_lost(raw.state, raw.name, minute, START_MS + minute * MINUTE_MS)
     assert [units for _, units in raw.tank.debts] == [103, 3, 4, 5, 6, 7, 8, 9]
+    # Owed by the milk of them all.
+    assert raw.tank.debts[0][0] == START_MS + 2 * MINUTE_MS
     draw_lost(raw.state, raw.name, 1, START_MS + 36 * HOUR_MS + 5 * MINUTE_MS)
     assert [units for _, units in raw.tank.debts] == [5, 6, 7, 8, 9, 1]
 
 
-def test_debts_that_are_joined_are_owed_by_the_milk_of_them_all(raw):
-    for minute in range(10):
-        draw_lost(raw.state, raw.name, 1, START_MS + minute * MINUTE_MS)
-    assert raw.tank.debts[0] == (START_MS + 2 * MINUTE_MS, 3)
-    raw.put(raw.portion(4, at=2))
-    assert (raw.held(), len(raw.tank.debts)) == ([], 6)
-
-
 def test_a_tank_answers_for_what_it_holds_and_to_its_own_mmu(raw):
     raw.put(raw.portion(5, at=10))
-    assert find_milk_tank(raw.state, raw.name, 5) == raw.tank
     with pytest.raises(ShortTank):
         find_milk_tank(raw.state, raw.name, 6)
-    check_write_off(raw.state, raw.town.mmu, raw.name, 5)
     with pytest.raises(ForeignTank):
         check_write_off(raw.state, raw.farm(0), raw.name, 5)
 
