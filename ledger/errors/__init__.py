@@ -37,7 +37,7 @@ LedgerFault
 |   |     IntervalTooFast, WrongFates, WindowOverFlow, WrongRoot, ShareLocked, NoShare
 |   +-- TankRefused
 |   |     SmallCollection, LongCollection, OutOfForce, NotPermitted, DayFull, TooManyGaps,
-|   |     TooManyPortions, SameTank, RiseUnexplained, LevelAgainstFlow
+|   |     TooManyPortions, SameTank, LargeMove, RiseUnexplained, LevelAgainstFlow
 |   +-- DoubtRefused
 |   |     UnprovenLot, WindowOver, UnknownInterval, VoidInterval, UnclaimedReading,
 |   |     NothingRefuted, OpenQuestion, TooManyQuestions, UnknownQuestion, NoAnswer,

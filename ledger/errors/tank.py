@@ -65,6 +65,13 @@ class SameTank(TankRefused):
     text = "tank {tank} can't be filled from itself"
 
 
+class LargeMove(TankRefused):
+    """So many portions would move at once that every node would be busy with them."""
+
+    code = "large_move"
+    text = "more than {most} portions of tank {tank} would move: move fewer units at a time"
+
+
 class RiseUnexplained(TankRefused):
     """The tank's level rose by more than was collected."""
 

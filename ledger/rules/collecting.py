@@ -35,7 +35,7 @@ from ledger.rules.metering import (
     use_meter,
 )
 from ledger.rules.permits import permit_at, permit_terms
-from ledger.rules.portions import find_milk_tank, lapse, put, take_out
+from ledger.rules.portions import check_move_size, find_milk_tank, lapse, put, take_out
 from ledger.state.lines import PERMIT_DAYS_MAX
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Device, Reason, Role, in_force
@@ -164,6 +164,7 @@ def apply_move(overlay: Overlay, context: BlockContext, call: Call, body: MoveMi
     check_move(overlay, call, body)
     source, target = (tank_id(call.sender, body.plant, each) for each in (body.tank, body.into))
     lapse(overlay, source, context.time_ms)
+    check_move_size(overlay, source, body.units)
     tank, portions = take_out(overlay, source, body.units)
     moved = replace(
         tank,

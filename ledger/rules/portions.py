@@ -14,7 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from ledger.errors.milk import ForeignTank, ShortTank, UnknownTank
-from ledger.errors.tank import TooManyPortions
+from ledger.errors.tank import LargeMove, TooManyPortions
 from ledger.params import DAY_MS, HOUR_MS, Parameters
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
@@ -28,6 +28,8 @@ from ledger.state.tanks import DEBTS_MAX, PORTIONS_MAX, MilkTank, Portion, TankH
 
 LAPSE_GRACE_MS: Final = DAY_MS
 """For how long milk stays that a window ending now can't use: a late claim may yet."""
+MOVED_MAX: Final = 1_024
+"""The most portions that move at once: they may come back, and move again, for a small fee."""
 
 Fits = Callable[[Portion], bool]
 
@@ -86,25 +88,38 @@ def take_out(overlay: Overlay, name: Hash, units: int) -> tuple[MilkTank, list[P
     return tank, taken
 
 
+def check_move_size(reader: Reader, name: Hash, units: int) -> None:
+    """Raise `LargeMove` if so many units are more portions than may move at once."""
+    count = 0
+    for hour in tank_of(reader, name).hours:
+        for portion in _hour(reader, name, hour):
+            if units <= 0:
+                return
+            units -= portion.units
+            count += 1
+            if count > MOVED_MAX:
+                raise LargeMove(tank=name.hex(), most=MOVED_MAX)
+
+
 def put(overlay: Overlay, name: Hash, tank: MilkTank, portions: Iterable[Portion]) -> None:
     """Let milk into a tank that has booked it as come in, and write the tank.
 
     Milk from before an unpaid debt pays that first. Raises `TooManyPortions` for an hour in which
     more meters brought milk than can be kept apart.
     """
+    arrived: dict[int, list[Portion]] = {}
     for portion in portions:
         tank, left = _pay_debts(tank, portion)
-        if not left.units:
-            continue
-        hour = left.last_ms // HOUR_MS
-        held = sorted((*_hour(overlay, name, hour), left), key=lambda each: each.order)
-        if len(held) > PORTIONS_MAX:
-            held = _merged(held)
+        if left.units:
+            arrived.setdefault(left.last_ms // HOUR_MS, []).append(left)
+    for hour, coming in sorted(arrived.items()):
+        held = sorted((*_hour(overlay, name, hour), *coming), key=lambda each: each.order)
+        held = _merged(held, len(held) - PORTIONS_MAX)
         if len(held) > PORTIONS_MAX:
             raise TooManyPortions(tank=name.hex(), hour=hour, most=PORTIONS_MAX)
         TANK_HOURS.put(overlay, TankHour(tuple(held)), name + epoch_name(hour))
-        tank = replace(tank, hours=tuple(sorted({*tank.hours, hour})))
-    MILK_TANKS.put(overlay, tank, name)
+    hours = tuple(sorted({*tank.hours, *arrived}))
+    MILK_TANKS.put(overlay, replace(tank, hours=hours), name)
 
 
 def write_off(overlay: Overlay, sender: Address, name: Hash, units: int, time_ms: int) -> None:
@@ -226,11 +241,13 @@ def _cut(
     return left, taken
 
 
-def _merged(portions: list[Portion]) -> list[Portion]:
-    """Join the two neighbours of one meter that stand closest; give all as they are if none are.
+def _merged(portions: list[Portion], many: int) -> list[Portion]:
+    """Join so many neighbours of one meter, those that stand closest; fewer if there are fewer.
 
-    The joined portion is as old as the older and as late as the later: never easier to draw.
+    What is joined is as old as the oldest and as late as the latest: never easier to draw.
     """
+    if many <= 0:
+        return portions
     latest: dict[tuple[bytes, bytes], int] = {}
     pairs = []
     for place, portion in enumerate(portions):
@@ -239,16 +256,16 @@ def _merged(portions: list[Portion]) -> list[Portion]:
             before = latest[origin]
             pairs.append((portion.last_ms - portions[before].last_ms, before, place))
         latest[origin] = place
-    if not pairs:
-        return portions
-    _, one, other = min(pairs)
-    joined = replace(
-        portions[other],
-        first_ms=min(portions[one].first_ms, portions[other].first_ms),
-        units=Units(portions[one].units + portions[other].units),
-    )
-    rest = [portion for place, portion in enumerate(portions) if place not in (one, other)]
-    return sorted((*rest, joined), key=lambda each: each.order)
+    joined = {before: place for _, before, place in sorted(pairs)[:many]}
+    kept = list(portions)
+    for before, place in sorted(joined.items()):
+        kept[place] = replace(
+            kept[place],
+            first_ms=min(kept[before].first_ms, kept[place].first_ms),
+            units=Units(kept[before].units + kept[place].units),
+        )
+    left = [portion for place, portion in enumerate(kept) if place not in joined]
+    return sorted(left, key=lambda each: each.order)
 
 
 def _pay_debts(tank: MilkTank, portion: Portion) -> tuple[MilkTank, Portion]:

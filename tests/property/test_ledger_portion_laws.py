@@ -10,14 +10,14 @@ from ledger.errors.base import Refused
 from ledger.invariants import check_block
 from ledger.params import HOUR_MS
 from ledger.primitives.keys import PublicKey
-from ledger.rules.portions import available, draw, draw_lost, lapse, put, take_out
+from ledger.rules.portions import draw, draw_lost, lapse, put, take_out
 from ledger.state import Overlay
 from ledger.state.names import epoch_name
 from ledger.state.tables import DEVICES, MILK_TANKS, TANK_HOURS
 from ledger.state.tanks import MilkTank, Portion
 from ledger.types.window import CollectMilk
 from tests.support.ledger.dairy import NOW_MS, PLANT, key
-from tests.support.ledger.metering import LITRE, MINUTE_MS, CollectingTown
+from tests.support.ledger.metering import LITRE, MINUTE_MS, CollectingTown, available
 
 FOR_EVER_MS = 2**53
 

@@ -15,11 +15,11 @@ from msgspec.structs import replace
 
 from ledger.params import DAY_MS, HOUR_MS
 from ledger.rules.levels import Level, note_level
-from ledger.rules.portions import available, draw, draw_lost, lapse, put, tank_of
+from ledger.rules.portions import draw, draw_lost, lapse, put, tank_of
 from ledger.state.tanks import Portion
 from ledger.types.reading import Unit
 from tests.support.ledger.dairy import NOW_MS, PLANT, key
-from tests.support.ledger.metering import CollectingTown
+from tests.support.ledger.metering import CollectingTown, available
 
 MORNING_MS = NOW_MS // DAY_MS * DAY_MS
 LATE_H = 36

@@ -1,8 +1,13 @@
 """A farm's meter that writes envelopes, and a town whose farms consented to their collection."""
 
+import pytest
+
+from ledger.errors.milk import ShortTank
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import PublicKey
+from ledger.rules.portions import draw
+from ledger.state import Overlay
 from ledger.state.lines import Permit, PermitTerms
 from ledger.state.names import epoch_name
 from ledger.state.tables import MILK_TANKS, PERMITS, TANK_HOURS
@@ -15,6 +20,13 @@ from tests.support.ledger.town import Town
 MINUTE_MS = 60_000
 LITRE = 1_000
 """Steps of a total in mL."""
+
+
+def available(state, name: bytes, before_ms: int, not_before_ms: int) -> int:
+    """Tell how much could be drawn, by what a draw of too much says."""
+    with pytest.raises(ShortTank) as short:
+        draw(Overlay(state), name, 10**18, before_ms, not_before_ms)
+    return short.value.numbers["held"]
 
 
 class MeteredTown(Town):

@@ -17,7 +17,6 @@ from ledger.rules.portions import (
 )
 from ledger.state.lines import FOR_EVER_MS
 from ledger.state.names import epoch_name
-from ledger.state.overlay import Overlay
 from ledger.state.proven import ProvenSource
 from ledger.state.tables import DEVICES, MILK_TANKS, TANK_HOURS
 from ledger.state.tanks import HOURS_MAX, PORTIONS_MAX, MilkTank, Portion
@@ -91,13 +90,6 @@ class Raw:
 @pytest.fixture
 def raw():
     return Raw()
-
-
-def available(state, name, *when):
-    """Tell how much could be drawn, by what a draw of too much says."""
-    with pytest.raises(ShortTank) as short:
-        draw(Overlay(state), name, 10**15, *when)
-    return short.value.numbers["held"]
 
 
 def test_the_oldest_is_drawn_first_whatever_came_in_first(raw):
