@@ -118,14 +118,14 @@ def _check_links(device: PublicKey, tip: Tip | None, shown: Sequence[ReadEnvelop
     if shown and tip is not None:
         first = shown[0].reading
         broken = first.previous == ZERO_HASH and first.seq == 0 and first.boot > tip.boot
-        if tip.again:
+        if tip.again and not broken:
             if (first.previous, shown[0].number) != (tip.digest, (tip.boot, tip.seq)):
                 raise BrokenLink(device=device.hex(), boot=first.boot, seq=first.seq)
         elif not broken:
             _check_link(device, tip.digest, (tip.boot, tip.seq), shown[0])
     for before, after in pairwise(shown):
         _check_link(device, before.digest, before.number, after)
-    return broken and tip is not None and not tip.again
+    return broken
 
 
 def _check_link(

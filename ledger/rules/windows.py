@@ -178,7 +178,7 @@ def _check_chain(part: DevicePart) -> None:
 def _check_first(part: DevicePart, first: ShownReading) -> None:
     """Raise unless the earliest that is shown can follow the device's tip."""
     tip, broken = part.tip, part.claimed.broken
-    if broken and (tip is None or tip.again or first.number[0] <= tip.boot):
+    if broken and (tip is None or first.number[0] <= tip.boot):
         raise _unlinked(part, first, "no boot after the last begins a chain")
     if tip is None:
         return

@@ -356,8 +356,8 @@ def test_ctrl_c_ends_everything_within_five_seconds(net):
 def test_a_run_with_a_duration_ends_by_itself_with_its_figures(directory):
     assert not directory.running, "the test before ends the network"
     before = psutil.Process().children(recursive=True)
-    directory.start("--duration", "15")
-    directory.wait(timeout_s=60)
+    directory.start("--duration", "30")
+    directory.wait(timeout_s=90)
     line = directory.last_line()
     assert line["blocks"] >= 1
     assert line["supply_ok"] is True

@@ -243,3 +243,19 @@ def test_an_exchange_of_a_watcher_resets_nothing() -> None:
     claim = claim_all(rig)
     # The one step that neither of them saw from end to end, if there is any, and no more.
     assert claim.lost_steps <= 1_000
+
+
+def test_a_new_device_that_loses_its_journal_does_not_stop_its_line() -> None:
+    rig = LineRig()
+    rig.run(60)
+    rig.accept(claim_all(rig, to_ms=5_000))
+    hold = rig.of(HOLD)
+    assert rig.tips[hold.public].again
+    lost = len(hold.envelopes)
+    hold.restart(lost=True)
+    rig.run(80, begin_ms=61_000)
+    del hold.envelopes[:lost]
+    claim = claim_all(rig)
+    assert [each.broken for each in claim.devices if each.device == hold.public] == [True]
+    # Nobody knows what it would have said since it was first heard.
+    assert claim.intervals[0].from_ms == START_MS + 61_000

@@ -243,6 +243,19 @@ def test_a_device_that_lost_its_journal_three_times_in_thirty_days_is_stopped():
     assert DEVICES.get(town.state, hold.public).stopped_ms == through_ms
 
 
+def test_a_new_device_that_loses_its_journal_goes_on_by_a_chain_of_its_own():
+    town = window_town(60, litres=(400,))
+    hold = town.line.of(Instrument.HOLD_THERMOMETER)
+    assert town.mint(town.claim(5)) == ""
+    assert town.line.tip(town.state, hold.public).again
+    hold.envelopes.clear()
+    hold.restart(lost=True)
+    town.run(60, 61)
+    claim = town.claim()
+    assert town.mint(claim) == ""
+    assert breaks(town, hold) == (claim.to_ms,)
+
+
 def test_breaks_of_more_than_thirty_days_ago_are_forgotten():
     town = window_town(60, litres=(400,))
     hold = town.line.of(Instrument.HOLD_THERMOMETER)
