@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from pydantic import ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -61,6 +61,20 @@ class HomeSettings(BaseSettings):
             return [check_url(url) for url in urls]
         except BadConfig as fault:
             raise ValueError(str(fault)) from None
+
+
+class BrokerSettings(HomeSettings):
+    """Where a home's broker is, and how one logs in there; files are named from the home."""
+
+    broker_host: str = "127.0.0.1"
+    broker_port: int = Field(default=1883, ge=1, le=65535)
+    broker_user: str = Field(default="", max_length=256)
+    broker_password_file: str = ""
+    broker_ca: str = ""
+    """The authorities that sign brokers' certificates, in PEM. With it one speaks TLS, else not."""
+    broker_cert: str = ""
+    """The client's certificate, with what leads from it to the broker's authority."""
+    broker_key: str = ""
 
 
 def write_config(home: Path, config: HomeSettings) -> None:

@@ -56,7 +56,9 @@ class LiveDevice:
         self._ready = False
         self._heard_by_s: float | None = None
         self._session: DeviceSession | None = None
-        self._events = SessionEvents(self._on_listening, self._on_heard, self._on_lost)
+        self._events = SessionEvents(
+            self._on_listening, self._on_heard, self._on_lost, self._on_refused
+        )
         self._lost = threading.Event()
         self._ending = threading.Event()
         self._progress_s = time.monotonic()
@@ -184,6 +186,13 @@ class LiveDevice:
         with self._lock:
             self._ready, self._heard_by_s = False, None
         self._lost.set()
+
+    def _on_refused(self, why: str) -> None:
+        """Tell that the broker does not let the device in, or is not who it should be."""
+        with self._lock:
+            self._refusals.log(
+                logging.WARNING, "broker refuses device", device=self.settings.name, why=why
+            )
 
     def _on_heard(self, session: DeviceSession, payload: bytes) -> None:
         settings = self.settings

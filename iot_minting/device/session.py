@@ -5,6 +5,7 @@ device opens another in its place.
 """
 
 import json
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -33,11 +34,15 @@ log = structlog.get_logger("device")
 
 @dataclass(frozen=True, slots=True)
 class SessionEvents:
-    """What a session tells its device, on paho's thread: it hears now, it heard, it is lost."""
+    """What a session tells its device: it hears now, it heard, it is lost, it is not let in.
+
+    All on paho's thread, but that it is not let in may come from `open`, too.
+    """
 
     listening: Callable[["DeviceSession"], None]
     heard: Callable[["DeviceSession", bytes], None]
     lost: Callable[[], None]
+    refused: Callable[[str], None]
 
 
 class DeviceSession:
@@ -46,10 +51,11 @@ class DeviceSession:
     def __init__(self, settings: DeviceSettings, key: PublicKey, events: SessionEvents) -> None:
         self._settings = settings
         self._key = key
+        self._is_answered = False
         self._events = events
         self._readings = readings_topic(settings.plant, settings.line, key)
         self._states = state_topic(settings.plant, settings.line, key)
-        self._client = make_client(f"dev-{key.hex()[:40]}", retry=False)
+        self._client = make_client(f"dev-{key.hex()[:40]}", settings.login, retry=False)
         self._client.max_inflight_messages_set(WINDOW_MAX)
         self._client.on_connect = self._on_connect
         self._client.on_subscribe = self._on_subscribe
@@ -67,6 +73,9 @@ class DeviceSession:
                 clean_start=True,
                 properties=connect_properties(0),
             )
+        except ssl.SSLError as error:
+            self._events.refused(str(error))
+            return False
         except OSError as error:
             log.debug("broker away", device=self._settings.name, error=str(error))
             return False
@@ -115,7 +124,9 @@ class DeviceSession:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        self._is_answered = True
         if reason.is_failure:
+            self._events.refused(str(reason))
             self._events.lost()
             return
         client.subscribe(receipt_topic(self._key), qos=1)
@@ -135,9 +146,11 @@ class DeviceSession:
         _client: paho.Client,
         _userdata: object,
         _flags: paho.DisconnectFlags,
-        _reason: ReasonCode,
+        reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        if not self._is_answered:  # TLS 1.3 tells a client after the handshake that it may not in.
+            self._events.refused(str(reason))
         self._events.lost()
 
     def _on_message(

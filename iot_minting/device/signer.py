@@ -13,6 +13,7 @@ from typing import Final
 
 from msgspec.structs import replace as changed
 
+from iot_minting.wire.login import ANONYMOUS, BrokerLogin
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey, SigningKey
@@ -49,6 +50,7 @@ class DeviceSettings:
     broker_port: int
     calibration: str = "factory"
     firmware: str = "1.0"
+    login: BrokerLogin = ANONYMOUS
 
 
 @dataclass(frozen=True, slots=True)

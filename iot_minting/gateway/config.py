@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from iot_minting.settings import HomeSettings, load_settings
+from iot_minting.settings import BrokerSettings, load_settings
 from ledger.params import HOUR_MS
 from ledger.primitives.keys import Address, PublicKey, SigningKey, address_of
 from ledger.types.evidence import MilkKind
@@ -45,14 +45,12 @@ class MeterTank(BaseModel):
     tank: str = Field(min_length=1, max_length=64)
 
 
-class MintConfig(HomeSettings):
+class MintConfig(BrokerSettings):
     """Where the gateway finds broker and nodes, and when it cuts a window."""
 
     model_config = SettingsConfigDict(extra="forbid", env_prefix="BILLCOIN_MINT_")
 
     node_urls: list[str] = Field(default=["http://127.0.0.1:8545"], min_length=1, max_length=16)
-    broker_host: str = "127.0.0.1"
-    broker_port: int = Field(default=1883, ge=1, le=65535)
     shared_group: str = Field(default="", pattern="^[a-z0-9-]{0,32}$")
     """Share readings with other gateways under this group; never with the embedded broker."""
     metrics_port: int = Field(default=0, ge=0, le=65535)

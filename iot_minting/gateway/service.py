@@ -35,6 +35,7 @@ from iot_minting.gateway.starting import bind_chain, load_registry, subscribe
 from iot_minting.gateway.store import STORE_NAME, Store
 from iot_minting.gateway.telling import Teller
 from iot_minting.wire.attestor_client import Asked, ask
+from iot_minting.wire.login import ANONYMOUS, BrokerLogin
 from ledger.genesis import Genesis
 from ledger.params import DAY_MS
 from ledger.primitives.amounts import UNITS_PER_BILL, Units, format_bill
@@ -71,6 +72,7 @@ class GatewayService:
         genesis: Genesis,
         chain: Chain | None = None,
         ask_attestors: AskAttestors | None = None,
+        login: BrokerLogin = ANONYMOUS,
     ) -> None:
         path = home / STORE_NAME
         self._config, self._genesis = config, genesis
@@ -87,7 +89,7 @@ class GatewayService:
         self._post = Post(
             self._letters, self._chain, genesis.chain_id, keys.mmu, config.valid_blocks
         )
-        self._subscription = subscribe(config, keys, self._clock)
+        self._subscription = subscribe(config, keys, self._clock, login)
         self._ingest = self._make_ingest(path, keys)
         self._asking: dict[Hash, asyncio.Task[None]] = {}
         self._floor = 0

@@ -11,6 +11,7 @@ from prometheus_client import start_http_server
 from iot_minting.gateway.chain import Chain
 from iot_minting.gateway.config import MintConfig, MintKeys, read_config, read_keys
 from iot_minting.gateway.service import GatewayService
+from iot_minting.wire.login import BrokerLogin, read_login
 from ledger.genesis import Genesis
 from node.client.errors import NodeUnavailable
 from node.home.lock import owned
@@ -23,11 +24,12 @@ log = structlog.get_logger("mint")
 async def serve(home: Path) -> None:
     """Run the gateway of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does."""
     config, keys = read_config(home), read_keys(home)
+    login = read_login(home, config)
     with owned(home):
-        await _serve(home, config, keys)
+        await _serve(home, config, keys, login)
 
 
-async def _serve(home: Path, config: MintConfig, keys: MintKeys) -> None:
+async def _serve(home: Path, config: MintConfig, keys: MintKeys, login: BrokerLogin) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -35,7 +37,7 @@ async def _serve(home: Path, config: MintConfig, keys: MintKeys) -> None:
         start_http_server(config.metrics_port, addr="127.0.0.1")
     genesis = await fetch_genesis(config, ended)
     if genesis is not None:
-        await GatewayService(home, config, keys, genesis).run(ended)
+        await GatewayService(home, config, keys, genesis, login=login).run(ended)
 
 
 async def fetch_genesis(config: MintConfig, ended: asyncio.Event) -> Genesis | None:

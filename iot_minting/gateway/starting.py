@@ -9,6 +9,7 @@ from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.store import Store
 from iot_minting.gateway.subscription import Subscription
 from iot_minting.gateway.types import RegisteredDevice
+from iot_minting.wire.login import BrokerLogin
 from iot_minting.wire.topics import shared_filter
 from ledger.genesis import Genesis
 
@@ -39,7 +40,9 @@ def load_registry(store: Store, genesis: Genesis) -> Registry:
     return Registry(store.devices(), height)
 
 
-def subscribe(config: MintConfig, keys: MintKeys, clock: EvenClock) -> Subscription:
+def subscribe(
+    config: MintConfig, keys: MintKeys, clock: EvenClock, login: BrokerLogin
+) -> Subscription:
     """Make the gateway's subscription to readings."""
     return Subscription(
         f"mmu-{keys.ingest.public.hex()[:16]}-{config.shared_group}",
@@ -47,4 +50,5 @@ def subscribe(config: MintConfig, keys: MintKeys, clock: EvenClock) -> Subscript
         # A shared subscription in a persistent session kills rumqttd: see `broker`.
         persistent=not config.shared_group,
         clock=clock,
+        login=login,
     )

@@ -5,7 +5,9 @@ acknowledge across a reconnect, for packet ids are numbered anew. So every messa
 epoch of its connection, and `ack` of an older epoch does nothing: the broker sends it again.
 """
 
+import logging
 import queue
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -18,7 +20,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from iot_minting.even_clock import EvenClock
+from iot_minting.wire.login import ANONYMOUS, BrokerLogin
 from iot_minting.wire.mqtt import KEEPALIVE_S, RESENT, connect_properties, make_client
+from node.capped_log import CappedLog
 
 log = structlog.get_logger("mint.mqtt")
 
@@ -50,6 +54,7 @@ class Subscription:
         *,
         persistent: bool,
         clock: EvenClock | None = None,
+        login: BrokerLogin = ANONYMOUS,
     ) -> None:
         self._clock = clock or EvenClock()
         self._filters = filters
@@ -57,9 +62,10 @@ class Subscription:
         self._queue: queue.Queue[Message] = queue.Queue(QUEUE_MAX)
         self._epoch = 0
         self._lock = threading.Lock()
-        self.failures = 0
-        self._client = make_client(client_id, manual_ack=True)
+        self._failures = CappedLog(log)
+        self._client = make_client(client_id, login, manual_ack=True)
         self._client.on_connect = self._on_connect
+        self._client.on_connect_fail = self._on_connect_fail
         self._client.on_disconnect = self._on_disconnect
         self._client.on_message = self._on_message
         self._client.reconnect_delay_set(1, 5)
@@ -111,10 +117,14 @@ class Subscription:
         _properties: Properties | None,
     ) -> None:
         if reason.is_failure:
-            self.failures += 1
+            self._failures.log(logging.WARNING, "broker refuses this gateway", reason=str(reason))
             return
         if not flags.session_present:  # A session that was kept has its subscriptions.
             client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
+
+    def _on_connect_fail(self, _client: paho.Client, _userdata: object) -> None:
+        # Called while the fault is handled: a certificate that is not taken is told here alone.
+        self._failures.log(logging.WARNING, "broker away", why=str(sys.exception()))
 
     def _on_disconnect(
         self,

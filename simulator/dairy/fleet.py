@@ -10,6 +10,7 @@ from typing import Final
 
 from iot_minting.device.live import LiveDevice
 from iot_minting.device.signer import DeviceSettings
+from iot_minting.wire.login import read_device_login
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
 from ledger.types.evidence import Instrument
@@ -85,6 +86,7 @@ def _device(
         ingest_key=PublicKey(bytes.fromhex(config.ingest_key)),
         broker_host=config.broker_host,
         broker_port=config.broker_port,
+        login=read_device_login(home, config, identity.key),
     )
     path = _folder(home, chain_id, identity) / f"{identity.name}.sqlite"
     return LiveDevice(settings, device_key(seed, identity), path)

@@ -15,7 +15,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from iot_minting.errors import Misconfigured
-from iot_minting.settings import HomeSettings
+from iot_minting.settings import BrokerSettings
 from ledger.primitives.keys import Address, PublicKey, Seed, SigningKey, address_of
 from ledger.types.evidence import Instrument
 from node.home.key_file import keep_seed
@@ -42,13 +42,11 @@ LINE_INSTRUMENTS: Final = (
 """Without a tank gauge (`simulator.dairy.line`)."""
 
 
-class DairyConfig(HomeSettings):
+class DairyConfig(BrokerSettings):
     """Where the dairy's devices publish, whose receipts they trust, and how fast its day goes."""
 
     model_config = SettingsConfigDict(extra="forbid", env_prefix="BILLCOIN_DAIRY_")
 
-    broker_host: str = "127.0.0.1"
-    broker_port: int = Field(default=1883, ge=1, le=65535)
     node_urls: list[str] = Field(default=["http://127.0.0.1:8545"], min_length=1, max_length=16)
     ingest_key: str = Field(pattern="^[0-9a-f]{64}$")
     """The public key that signs receipts (`MintIdentity.ingest_key`), in hex."""

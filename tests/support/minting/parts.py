@@ -11,6 +11,7 @@ from pathlib import Path
 from iot_minting.device.live import LiveDevice as MeasuringDevice
 from iot_minting.device.signer import DeviceSettings
 from iot_minting.gateway.types import RegisteredDevice
+from iot_minting.wire.login import ANONYMOUS
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import address_of
 from ledger.types.evidence import Instrument
@@ -90,7 +91,7 @@ def registered(name, kind=Instrument.MILK_METER):
 
 
 @contextmanager
-def running_device(port, name, path, *, first=()):
+def running_device(port, name, path, *, first=(), login=ANONYMOUS):
     """A real device with its journal, which measured `first` alone; stopped at the end."""
     settings = DeviceSettings(
         name,
@@ -102,6 +103,7 @@ def running_device(port, name, path, *, first=()):
         INGEST.public,
         "127.0.0.1",
         port,
+        login=login,
     )
     device = MeasuringDevice(settings, key(name), path / f"{name}.sqlite")
     device.record_many(first)
