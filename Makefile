@@ -34,7 +34,7 @@ REACH := PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_NO_INDEX PIP_CERT 
 unexport $(filter-out $(REACH),$(filter PIP_%,$(.VARIABLES)))
 
 .DEFAULT_GOAL := help
-.PHONY: FORCE serves help setup setup-dev up test only check bench growth sim mutants law-mutants fuzz clean lock format
+.PHONY: FORCE serves help setup setup-dev up test only check bench growth year sim mutants law-mutants fuzz clean lock format
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ growth: setup ## Measure what a block costs at 4 to 100 validators, and finality
 	@mkdir -p bench-results
 	$(BIN)/billcoin sim growth --out bench-results/network.json $(ARGS)
 	$(BIN)/python -m loadtest plots
+
+year: setup ## Let an honest plant live a year under the law: what does it lose? ARGS=--causes
+	$(BIN)/python -m tests.year $(ARGS)
 
 sim: setup-dev ## Run the simulator over many seeds
 	$(BIN)/billcoin sim run $(ARGS)

@@ -65,7 +65,9 @@ class MintConfig(BrokerSettings):
     collect_ms: int = Field(default=60_000, ge=1_000, le=HOUR_MS)
     """How often a meter's milk is brought into its tank."""
     silence_ms: int = Field(default=HOUR_MS // 2, ge=30_000, le=24 * HOUR_MS)
-    """How long a window waits for a device that says nothing, or for milk that flowed."""
+    """How long a window waits for a device that says nothing."""
+    milk_ms: int = Field(default=26 * HOUR_MS, ge=1_000, le=36 * HOUR_MS)
+    """How long it waits for milk that flowed: as late as farms' readings may come, and be read."""
     attest_ms: int = Field(default=60_000, ge=1_000, le=600_000)
     """How long attestors are waited for."""
     attestors: list[KnownAttestor] = Field(default=[], max_length=64)

@@ -8,7 +8,9 @@ again. Any cutting of the same readings counts the same steps; what is chosen he
 - It is at least `window_ms` long, unless its evidence fills a claim or a device lost its journal.
 - A device that sent nothing for `silence_ms` is declared silent: nothing counts where it alone
   would have watched, and the line goes on.
-- It waits as long, and no longer, for milk that flowed and is not in the tank on the chain yet.
+- Where milk flowed that is not in the tank on the chain yet, it ends before, or waits `milk_ms` for
+  collections, and no longer.
+- What flowed and was not milk out of the tank, as its gauges say, was cleaning.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -35,6 +37,7 @@ class WindowRules:
     kind: MilkKind
     window_ms: int
     silence_ms: int
+    milk_ms: int
     envelopes_max: int
 
 
@@ -103,8 +106,13 @@ def _claim(
     facts = now.facts
     while True:
         drawing = Drawing(now.tank)
-        claim = claim_window(facts, bundle, rules.kind, to_ms, silent=silent, choose=drawing.choose)
-        if drawing.missing_units and now.short_ms < rules.silence_ms:
+        claim = claim_window(
+            facts, bundle, rules.kind, to_ms, silent=silent, cleaning=True, choose=drawing.choose
+        )
+        if drawing.missing_units and now.short_ms < rules.milk_ms:
+            if drawing.short_ms - facts.line.through_ms >= rules.window_ms:
+                to_ms = drawing.short_ms
+                continue
             why = f"{drawing.missing_units} units flowed that are not collected yet"
             return Wait("short_tank", why, short=True)
         fits = len(claim.intervals) <= INTERVALS_MAX

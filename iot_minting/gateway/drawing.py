@@ -22,11 +22,14 @@ class TankMilk:
 
 
 class Drawing:
-    """Draws a window's milk from a tank. `missing_units` is what counted and had no milk."""
+    """Draws a window's milk from a tank. `missing_units` is what counted and had no milk.
+
+    `short_ms` is the sample of the flow meter up to which there was milk for all.
+    """
 
     def __init__(self, tank: Sequence[TankMilk]) -> None:
         self._tank = tank
-        self.missing_units = 0
+        self.missing_units = self.short_ms = 0
 
     def choose(self, window: JudgedWindow) -> list[Interval]:
         """Give the intervals of a window, or the parts of them, that the tank has milk for."""
@@ -40,6 +43,7 @@ class Drawing:
         counted = sum(each.steps for each in draw.chosen)
         whole = sum(step.rise for step in window.steps if step.counts)
         self.missing_units = window.units(whole) - window.units(counted)
+        self.short_ms = draw.short_ms
         return draw.chosen
 
 
@@ -57,6 +61,7 @@ class _Draw:
         self._slack = 0 if window.units(1) * 10**6 == window.units(10**6) else 1
         self._open: Interval | None = None
         self._budget = 0
+        self.short_ms = 0
         self.chosen: list[Interval] = []
 
     def take(self, from_ms: int, to_ms: int, rise: int) -> None:
@@ -73,6 +78,7 @@ class _Draw:
         if self._need(steps) <= self._budget:
             self._open = Interval(begun.from_ms, to_ms, steps)
             return
+        self.short_ms = self.short_ms or from_ms
         self._open = Interval(begun.from_ms, to_ms, self._most(begun.steps, steps))
         self.close()
 

@@ -22,9 +22,11 @@ from iot_minting.gateway.collecting import (
     why_not,
 )
 from iot_minting.gateway.cutting import CutWindow, LineNow, Tampering, Wait, WindowRules, cut_window
+from iot_minting.gateway.drawing import TankMilk
 from iot_minting.gateway.facts import ChainFacts
 from iot_minting.gateway.pieces import Piece, done_with
 from ledger.evidence import LineFacts
+from ledger.params import HOUR_MS
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
 from ledger.types.milk import tank_id
@@ -34,6 +36,8 @@ PAUSE_MS: Final = 2_000
 PAUSE_MAX_MS: Final = 120_000
 LOOK_MS: Final = 1_000
 """How often a line is looked at: to judge a window takes its time."""
+SHORT_LOOK_MS: Final = HOUR_MS
+"""How often one is that waits for milk while none comes into its tank."""
 LATE_ROOM_MS: Final = 600_000
 """Milk is brought so long before the law has it too late at least."""
 
@@ -78,6 +82,16 @@ class _Pace:
     pause_ms: int = PAUSE_MS
 
 
+@dataclass(frozen=True, slots=True)
+class _Short:
+    """A line that waits for milk: since when, when it was judged last, what its tank held then."""
+
+    since_ms: int
+    looked_ms: int
+    tank: tuple[TankMilk, ...]
+    wait: Wait
+
+
 @dataclass(slots=True)
 class MinterCore:
     """Decides for all lines and meters of one MMU. `started_ms`: since when it listens."""
@@ -86,7 +100,9 @@ class MinterCore:
     collect_ms: int
     started_ms: int
     _paces: dict[bytes, _Pace] = field(default_factory=dict)
-    _short_ms: dict[Hash, int] = field(default_factory=dict)
+    _short: dict[Hash, "_Short"] = field(default_factory=dict)
+    _heard: dict[Hash, tuple[int, int]] = field(default_factory=dict)
+    """By line: when anything of it came last, when it came back after nothing did."""
     _draws: dict[Hash, tuple[list[int], int]] = field(default_factory=dict)
     """By tank, for one step: when lines begin to draw from it, until when that is known."""
 
@@ -109,6 +125,9 @@ class MinterCore:
                 self._pace(name).next_ms = now_ms + LOOK_MS
                 actions += self._look(now_ms, facts, line, pieces, arrival, busy)
         return actions
+
+    def _next_look_ms(self, short: _Short) -> int:
+        return min(short.looked_ms + SHORT_LOOK_MS, short.since_ms + self.cut.milk_ms)
 
     def refused(self, subject: bytes, now_ms: int) -> None:
         """Let a subject pause: what it brought was refused."""
@@ -193,12 +212,17 @@ class MinterCore:
         busy: Set[bytes],
     ) -> list[Action]:
         name, devices = line.line_id, [each.device for each in line.line.devices]
+        tank = tuple(facts.tanks.get(Hash(line.line.tank), ()))
+        short = self._short.get(name)
+        if short and short.tank == tank and now_ms < self._next_look_ms(short):
+            return [Waits(_named(line), short.wait.reason, short.wait.detail)]
+        since_ms = short.since_ms if short else now_ms
         now = LineNow(
             line,
             {key: pieces(key, done_with(line.tips.get(key)), 0) for key in devices},
-            facts.tanks.get(Hash(line.line.tank), ()),
-            {key: now_ms - max(arrival(key), self.started_ms) for key in devices},
-            now_ms - self._short_ms.get(name, now_ms),
+            tank,
+            self._quiet(now_ms, name, {key: arrival(key) for key in devices}),
+            now_ms - since_ms,
         )
         match cut_window(now, self.cut):
             case CutWindow() as cut if (
@@ -206,7 +230,7 @@ class MinterCore:
             ):
                 return [Waits(_named(line), "future", "its instruments are ahead of the chain")]
             case CutWindow() as cut:
-                self._short_ms.pop(name, None)
+                self._short.pop(name, None)
                 return [Claim(name, cut)]
             case Tampering(envelope=envelope):
                 device = PublicKey(envelope.reading().device)
@@ -214,8 +238,23 @@ class MinterCore:
                 return [ReportTampering(device, envelope)] if may else []
             case Wait() as wait:
                 if wait.short:
-                    self._short_ms.setdefault(name, now_ms)
+                    self._short[name] = _Short(since_ms, now_ms, tank, wait)
                 return [Waits(_named(line), wait.reason, wait.detail)]
+
+    def _quiet(
+        self, now_ms: int, line: Hash, arrivals: dict[PublicKey, int]
+    ) -> dict[PublicKey, int]:
+        """Tell for how long each device of a line has been quiet while others spoke.
+
+        When a network comes back, one device is heard before another: none is late by that.
+        """
+        newest_ms = max(arrivals.values(), default=0)
+        heard_ms, back_ms = self._heard.get(line, (newest_ms, 0))
+        if newest_ms - heard_ms > self.cut.silence_ms // 2:
+            back_ms = newest_ms
+        self._heard[line] = newest_ms, back_ms
+        since_ms = max(self.started_ms, back_ms)
+        return {key: now_ms - max(at, since_ms) for key, at in arrivals.items()}
 
 
 def _named(line: LineFacts) -> str:

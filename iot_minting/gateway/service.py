@@ -289,5 +289,9 @@ class GatewayService:
 
 def _window_rules(config: MintConfig) -> WindowRules:
     return WindowRules(
-        config.milk_kind, config.window_ms, config.silence_ms, config.window_envelopes_max
+        config.milk_kind,
+        config.window_ms,
+        config.silence_ms,
+        config.milk_ms,
+        config.window_envelopes_max,
     )

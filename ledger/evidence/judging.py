@@ -14,13 +14,16 @@ less) never adds a drop.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from ledger.evidence.flowing import near_pairs, pairs_of
 from ledger.evidence.limits import DIVERTED, WATCHERS, Limits, longest_gap_ms
 from ledger.evidence.spans import Spans, clip, covers, intersect, merge, subtract
 from ledger.evidence.vats import keep_drains
 from ledger.evidence.watching import Watch
-from ledger.params import COLD_VOID_MS, WATCH_GAP_MS, Parameters
+from ledger.params import BASIS_POINTS, COLD_VOID_MS, HOUR_MS, WATCH_GAP_MS, Parameters
+from ledger.primitives.amounts import UNITS_PER_BILL
+from ledger.rules.measure import exact_volume
 from ledger.state.lines import Line
 from ledger.types.evidence import HeatProcess, Instrument
 
@@ -35,7 +38,7 @@ class Step:
     counts: bool
     diverted: bool
     still: bool
-    """No gauge of the line fell."""
+    """No gauge of the line fell, as far as that can be told."""
 
     @property
     def cleans(self) -> bool:
@@ -58,7 +61,7 @@ def judge_steps(
     else:
         _void_cold(places[Instrument.HOLD_THERMOMETER], good, limits, diverted)
     gauge = Instrument.TANK_GAUGE
-    level = [_level_spans(each) for each in places[gauge]]
+    level = [_level_spans(each, line, rules) for each in places[gauge]]
     serving, near = flow.serving(), near_pairs(flow.track, line, rules)
     steps = []
     for (begin, end, rise), sound in zip(pairs_of(flow.track), near, strict=True):
@@ -169,11 +172,23 @@ def _cold_spans(hold: Watch, limits: Limits) -> Spans:
     return clip(spans, hold.from_ms, hold.until_ms)
 
 
-def _level_spans(gauge: Watch) -> Spans:
-    """Give when a gauge is watched and does not fall."""
+def _level_spans(gauge: Watch, line: Line, rules: Parameters) -> Spans:
+    """Give when a gauge is watched and does not fall, but for its own unrest.
+
+    That is as far as a tank's account lets level and flow differ: a part of what the line may
+    carry meanwhile, and a step of each of two levels. What leaves so slowly adds up there.
+    """
     track = gauge.track
+    if track.unit is None:
+        return []
+    a_step = exact_volume(track.unit, 1, rules.density_mg_per_l)
+    per_ms = Fraction(
+        line.flow_max_l_per_h * UNITS_PER_BILL * rules.agreement_bp, HOUR_MS * BASIS_POINTS
+    )
+    times, values = track.times, track.values
     return merge(
-        (track.times[i - 1], track.times[i])
-        for i in range(1, len(track.times))
-        if track.joined[i] and track.values[i] >= track.values[i - 1]
+        (times[i - 1], times[i])
+        for i in range(1, len(times))
+        if track.joined[i]
+        and (values[i - 1] - values[i] - 2) * a_step <= per_ms * (times[i] - times[i - 1])
     )

@@ -34,7 +34,7 @@ class ModelPlant:
     def __init__(self, path, *, window_ms=20_000, collect_ms=5_000, tank_units=10**12):
         self.rig = LineRig()
         self.meter = DeviceRig(key("model meter"), Instrument.MILK_METER)
-        self.cut = WindowRules(MilkKind.WHOLE, window_ms, 600_000, 10_000)
+        self.cut = WindowRules(MilkKind.WHOLE, window_ms, 600_000, 600_000, 10_000)
         self.collect_ms = collect_ms
         self.tank = [TankMilk(START_MS - HOUR_MS, START_MS, tank_units)]
         self.used = (-1, -1)

@@ -13,7 +13,14 @@ from tests.support.evidence.rig import START_MS, LineRig, good_value
 LITRE = 1_000_000
 MINUTE = 60_000
 PLENTY = (TankMilk(START_MS - HOUR_MS, START_MS, 10**12),)
-RULES = WindowRules(MilkKind.WHOLE, MINUTE, 5 * MINUTE, 10_000)
+RULES = WindowRules(MilkKind.WHOLE, MINUTE, 5 * MINUTE, 5 * MINUTE, 10_000)
+GAUGED = (
+    Instrument.FLOW_METER,
+    Instrument.HOLD_THERMOMETER,
+    Instrument.OUTLET_THERMOMETER,
+    Instrument.DIVERSION_VALVE,
+    Instrument.TANK_GAUGE,
+)
 FLOW, HOLD = Instrument.FLOW_METER, Instrument.HOLD_THERMOMETER
 
 
@@ -52,15 +59,15 @@ def test_a_window_is_cut_once_it_is_long_enough_and_heard_past_its_end():
 
 
 def test_any_cutting_counts_the_same():
-    whole = drain(good_run(600), WindowRules(MilkKind.WHOLE, 500_000, MINUTE, 10_000))
+    whole = drain(good_run(600), WindowRules(MilkKind.WHOLE, 500_000, MINUTE, MINUTE, 10_000))
     for window_ms in (1_000, 7_000, 61_000, 200_000):
-        parts = drain(good_run(600), WindowRules(MilkKind.WHOLE, window_ms, MINUTE, 10_000))
+        parts = drain(good_run(600), WindowRules(MilkKind.WHOLE, window_ms, MINUTE, MINUTE, 10_000))
         assert sum(each.counted_steps for each in parts) == whole[0].counted_steps
         assert len(parts) >= 1
 
 
 def test_a_window_of_too_many_envelopes_is_cut_early_and_in_parts():
-    rules = WindowRules(MilkKind.WHOLE, HOUR_MS, MINUTE, 120)
+    rules = WindowRules(MilkKind.WHOLE, HOUR_MS, MINUTE, MINUTE, 120)
     rig = good_run(600)
     claims = drain(rig, rules)
     assert len(claims) >= 2
@@ -118,7 +125,7 @@ def test_a_lost_journal_ends_a_window_and_the_next_begins_with_the_new_chain():
     rig.of(HOLD).restart(lost=True)
     rig.run(100, begin_ms=101_000)
     rig.run(300, begin_ms=202_000)
-    claims = drain(rig, WindowRules(MilkKind.WHOLE, 150_000, MINUTE, 10_000))
+    claims = drain(rig, WindowRules(MilkKind.WHOLE, 150_000, MINUTE, MINUTE, 10_000))
     assert claims[0].to_ms == START_MS + 100_000 - MARGIN_MS
     assert [each.broken for each in claims[1].devices].count(True) == 1
     assert claims[1].counted_steps > 0
@@ -146,13 +153,13 @@ def test_milk_that_is_not_collected_yet_is_waited_for_and_then_left():
     tank = (TankMilk(START_MS - HOUR_MS, START_MS - 1, 30 * LITRE),)
     waits = look(rig, tank=tank)
     assert (waits.reason, waits.short) == ("short_tank", True)
-    claim = look(rig, tank=tank, short_ms=RULES.silence_ms).claim
+    claim = look(rig, tank=tank, short_ms=RULES.milk_ms).claim
     assert (claim.units, claim.counted_steps) == (30 * LITRE, 30_000)
     assert claim.lost_steps == 100_000 - MARGIN_MS - 30_000
 
 
 def test_without_milk_a_window_moves_on_and_counts_nothing():
-    claim = look(good_run(100), tank=(), short_ms=RULES.silence_ms).claim
+    claim = look(good_run(100), tank=(), short_ms=RULES.milk_ms).claim
     assert (claim.units, claim.intervals) == (0, ())
 
 
@@ -171,7 +178,7 @@ def test_milk_that_came_during_an_interval_counts_from_then_on():
 def test_milk_metered_after_it_flowed_never_counts():
     rig = good_run(100)
     late = (TankMilk(START_MS, START_MS + 50_000, 500 * LITRE),)
-    claim = look(rig, tank=late, short_ms=RULES.silence_ms).claim
+    claim = look(rig, tank=late, short_ms=RULES.milk_ms).claim
     assert claim.intervals[0].from_ms >= START_MS + 50_000
     assert claim.counted_steps == 50_000 - MARGIN_MS
 
@@ -180,7 +187,7 @@ def test_milk_that_is_too_old_is_not_drawn():
     rig = good_run(100)
     age_ms = rig.rules.collection_age_ms_max
     old = (TankMilk(START_MS - age_ms, START_MS - age_ms + 1, 500 * LITRE),)
-    assert look(rig, tank=old, short_ms=RULES.silence_ms).claim.units == 0
+    assert look(rig, tank=old, short_ms=RULES.milk_ms).claim.units == 0
 
 
 @pytest.mark.parametrize("missing", [1, 999, 1_000, 1_001])
@@ -188,5 +195,24 @@ def test_what_is_drawn_is_never_more_than_there_is(missing):
     rig = good_run(100)
     full = (100_000 - MARGIN_MS) * 1_000
     tank = (TankMilk(START_MS - 10, START_MS - 1, full - missing),)
-    claim = look(rig, tank=tank, short_ms=RULES.silence_ms).claim
+    claim = look(rig, tank=tank, short_ms=RULES.milk_ms).claim
     assert full - missing - 1_000 < claim.units <= full - missing
+
+
+def test_a_window_ends_where_its_milk_does_if_it_is_long_enough():
+    rig = good_run(200)
+    tank = (TankMilk(START_MS - 10, START_MS - 1, 90 * LITRE),)
+    claim = look(rig, tank=tank).claim
+    assert (claim.units, claim.lost_steps) == (90 * LITRE, 0)
+    assert claim.to_ms == START_MS + 90_000
+
+
+def test_water_that_no_gauge_saw_leave_is_cleaning():
+    rig = LineRig(*GAUGED)
+
+    def value(kind, at_ms):
+        return {HOLD: 20_000, Instrument.TANK_GAUGE: 5_000_000}.get(kind, good_value(kind, at_ms))
+
+    rig.run(100, value=value)
+    claim = look(rig).claim
+    assert (claim.cleaning_steps, claim.lost_steps) == (100_000 - MARGIN_MS, 0)

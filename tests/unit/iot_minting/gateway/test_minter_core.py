@@ -3,7 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
+from iot_minting.gateway import minting
 from iot_minting.gateway.collecting import MeterCollection
+from iot_minting.gateway.cutting import cut_window
+from iot_minting.gateway.drawing import TankMilk
 from iot_minting.gateway.minting import PAUSE_MAX_MS, PAUSE_MS, Claim, ReportTampering, Waits
 from ledger.params import MARGIN_MS
 from ledger.types.evidence import Instrument
@@ -114,3 +117,42 @@ def test_milk_that_a_line_draws_often_is_brought_without_a_pause(plant):
     ]
     assert len(found) > 5
     assert plant.collected == 100_000_000
+
+
+def test_after_an_outage_no_device_is_silent_because_another_came_back_first(plant):
+    devices = [each.public for each in plant.rig.devices]
+    arrivals = dict.fromkeys([*devices, plant.meter.public], NOW_MS)
+    plant.rig.run(100)
+    first, *others = plant.rig.devices
+    for device in plant.rig.devices:
+        plant.deliver(device.envelopes[0])
+    for envelope in first.envelopes[1:]:
+        plant.deliver(envelope)
+
+    def silent(now_ms):
+        actions = plant.core.step(
+            now_ms, plant.facts(now_ms), plant.shelf.after, arrivals.__getitem__, frozenset()
+        )
+        claims = [each.cut.claim for each in actions if isinstance(each, Claim)]
+        return {part.device for claim in claims for part in claim.devices if part.silent}
+
+    silence_ms = plant.cut.silence_ms
+    assert silent(NOW_MS) == set()
+    back_ms = NOW_MS + 10 * silence_ms
+    arrivals[first.public] = back_ms
+    assert silent(back_ms + 1_000) == set(), "they have been away for no longer than the first"
+    arrivals[first.public] = back_ms + silence_ms // 2
+    assert silent(back_ms + silence_ms - 1) == set()
+    assert silent(back_ms + silence_ms + 1_000) == {each.public for each in others}
+
+
+def test_a_line_short_of_milk_is_judged_again_when_some_comes(plant, monkeypatch):
+    plant.tank = []
+    run(plant)
+    judged = []
+    monkeypatch.setattr(minting, "cut_window", lambda *args: judged.append(1) or cut_window(*args))
+    for seconds in range(0, 100, 2):
+        plant.step(NOW_MS + seconds * 1_000)
+    assert len(judged) == 1
+    plant.tank = [TankMilk(START_MS - 10, START_MS - 1, 10**12)]
+    assert [each for each in plant.step(NOW_MS + 102_000) if isinstance(each, Claim)]

@@ -1,0 +1,113 @@
+"""`make year`: an honest plant's year, and each cause of trouble by itself; prints and writes JSON.
+
+Usage: python -m tests.year [--days=365] [--seed=1] [--out=bench-results/year.json] [--causes]
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from tests.year.plant import Causes
+from tests.year.works import Works
+
+YEAR: Final = Causes(
+    skew_ms=5_000,
+    dips=50,
+    chatters=25,
+    cleaning=True,
+    exchanges=True,
+    restarts=1,
+    idle_restarts=5,
+    outages=1,
+    lost_journals=1,
+    renewals=60,
+    lapses=2,
+    late=5,
+    gauge_noise=1,
+)
+ALONE: Final = {
+    "nothing but starts and stops": Causes(),
+    "two cold dips a day": Causes(dips=200),
+    "the same, clocks 1 s apart": Causes(dips=200, skew_ms=1_000),
+    "the same, clocks 2 s apart": Causes(dips=200, skew_ms=2_000),
+    "the same, clocks 5 s apart": Causes(dips=200, skew_ms=5_000),
+    "a valve that chatters twice a day": Causes(chatters=200),
+    "cleaning, a gauge that errs by a step": Causes(cleaning=True, gauge_noise=1),
+    "a probe exchanged a week": Causes(exchanges=True),
+    "an instrument restarted a day, 20 s off": Causes(restarts=100),
+    "an instrument restarted each night": Causes(idle_restarts=100),
+    "a journal lost in three days": Causes(lost_journals=34),
+    "3 h without network a day": Causes(outages=100),
+    "calibrations renewed every 2 days": Causes(renewals=2),
+    "a farm's permit lapsed in three days": Causes(lapses=34),
+    "30 of 100 milkings told up to 23 h late": Causes(late=30),
+}
+
+
+def report(works: Works, days: int, seconds: float) -> dict[str, object]:
+    """Give the figures of some days, in litres."""
+    found, line = works.reckoning, works.chain.line()
+    return {
+        "days": days,
+        "windows": found.windows,
+        "true_l": round(found.true_ml / 1_000, 3),
+        "minted_l": round(found.minted_units / 10**6, 3),
+        "lost_ppm": round(found.lost_ppm, 1),
+        "lost_l": {name: round(ml / 1_000, 3) for name, ml in found.lost.most_common()},
+        "events": dict(sorted(works.happened.items())),
+        "counted_though_not_good_l": round(found.false_ml / 1_000, 3),
+        "diverted_l": round(found.diverted_ml / 1_000, 3),
+        "cleaning_l": round(found.cleaned_ml / 1_000, 3),
+        "unclaimed_h": round((works.now_ms - line.through_ms) / 3_600_000, 2),
+        "latest_claim_h": round(found.delay_ms / 3_600_000, 2),
+        "refused": works.chain.refusals,
+        "unexplained": found.told,
+        "causes": asdict(works.causes),
+        "seconds": round(seconds, 1),
+    }
+
+
+def live(causes: Causes, days: int, seed: int, *, tell: bool = False) -> dict[str, object]:
+    """Let a plant live for some days."""
+    begun, works = time.monotonic(), Works(causes, seed)
+    for day in range(days):
+        works.day()
+        if tell and day % 7 == 6:
+            print(f"day {day + 1}: {works.reckoning.lost_ppm:.0f} ppm lost", flush=True)
+    return report(works, days, time.monotonic() - begun)
+
+
+def show(name: str, figures: dict[str, object]) -> None:
+    """Print a row of the table."""
+    lost = ", ".join(f"{cause} {litres}" for cause, litres in figures["lost_l"].items())
+    print(
+        f"| {name} | {figures['true_l']:,.0f} | {figures['minted_l']:,.0f} "
+        f"| {figures['lost_ppm']:.0f} | {lost} |",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.year")
+    parser.add_argument("--days", type=int, default=365)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("bench-results/year.json"))
+    parser.add_argument("--causes", action="store_true", help="each cause by itself, ten days")
+    asked = parser.parse_args()
+    cases = {"a year": YEAR} if not asked.causes else ALONE
+    days = 10 if asked.causes else asked.days
+    print("| what | L truly good | L minted | lost ppm | lost L, near to |\n|---|---|---|---|---|")
+    found = {}
+    for name, causes in cases.items():
+        found[name] = live(causes, days, asked.seed, tell=not asked.causes)
+        show(name, found[name])
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+        asked.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
