@@ -38,6 +38,8 @@ FEED_EVERY_MS: Final = 30_000
 READ_EVERY_MS: Final = 10_000
 """Far more often than in earnest, so that one who looks on sees the price move."""
 WINDOW_MS: Final = 10_000
+MILK_MS: Final = 30 * 60_000
+"""Nobody watches a testnet for a day until it gives up milk that no reading tells of."""
 COLLECT_MS: Final = 5_000
 """Minutes less than a real plant's, for the same reason."""
 HEARTBEAT_MS: Final = 333
@@ -159,6 +161,7 @@ def _configure_gateway(
         broker_host=LOOPBACK,
         broker_port=ports["broker"],
         window_ms=WINDOW_MS,
+        milk_ms=MILK_MS,
         collect_ms=COLLECT_MS,
         attestors=known,
     )
