@@ -1,4 +1,4 @@
-"""Which flow may be called cleaning: such as no gauge saw leave its tank, however restless it is."""
+"""Which flow may be called cleaning: such as no gauge saw leave its tank, restless as it is."""
 
 import pytest
 
