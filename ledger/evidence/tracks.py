@@ -95,7 +95,7 @@ def read_track(
     begun_ms = tip.time_ms if tip is not None and tip.again else None
     track = Track(device, instrument, shown, begun_ms=begun_ms)
     track.broken = _check_links(device, tip, shown)
-    carried = None if tip is None or track.broken else (tip.time_ms, tip.value)
+    carried = None
     for each in shown:
         carried = _append(track, each.reading, carried)
     return track
@@ -151,20 +151,17 @@ def _append(
         # Until its clock is where it was.
         ahead = (time_ms for time_ms, _ in samples if time_ms >= track.times[-1])
         track.denied.append((samples[0][0] - 1, next(ahead, samples[-1][0]) + 1))
-    if carried is not None and samples[0] == carried:
-        if track.times and track.times[-1] == carried[0] and track.values[-1] == carried[1]:
-            samples.pop(0)
-            joined = True
-        else:
-            joined = not track.times
-    else:
-        joined = False
+    joined = carried is not None and samples[0] == carried
+    # Unless a clock that was set back stands at a later time.
+    joined = joined and carried == (track.times[-1], track.values[-1])
+    if joined:
+        samples.pop(0)
     for time_ms, value in samples:
         # A clock that was set back: what is measured until it is where it was stands at that time.
         back = bool(track.times) and time_ms < track.times[-1]
         track.times.append(track.times[-1] if back else time_ms)
         track.values.append(value)
-        track.joined.append(joined and not back)
+        track.joined.append(joined)
         joined = True
     return (reading.last_ms, reading.samples[-1][1])
 

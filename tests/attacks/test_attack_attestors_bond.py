@@ -119,6 +119,20 @@ def test_an_envelope_that_does_not_measure_denies_what_it_speaks_of(fields):
     assert bonds(town) == {bill(100)}
 
 
+def test_what_does_not_measure_denies_its_time_though_the_chain_goes_on_as_before():
+    """The next envelope does not speak of that time again: the odd one alone does."""
+    town = bonded_town()
+    for device in town.line.devices:
+        device.measure(good(device, 0, 60))
+        if device.instrument is HOLD:
+            odd(device, town.dairy, [(30_000, 74_500)], unit="mL")
+            device.carried = None
+        device.measure(good(device, 61, 120))
+    claim, leaves = minted(town)
+    assert refute_with_all(town, town.line.of(HOLD), claim, leaves) <= HARMLESS
+    assert bonds(town) == {bill(100)}
+
+
 @pytest.mark.parametrize("moved", [-5_000, 5_000])
 def test_a_total_that_moves_in_no_time_parts_intervals(moved):
     town = bonded_town()

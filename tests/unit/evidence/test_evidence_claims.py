@@ -1,5 +1,7 @@
 """Claims against their readings: what is more than they prove is refused, what is less is good."""
 
+from contextlib import nullcontext
+
 import pytest
 from msgspec.structs import replace
 
@@ -16,8 +18,9 @@ from ledger.evidence import (
     evidence_root,
     trim_bundle,
 )
+from ledger.params import DAY_MS
 from ledger.types.evidence import Instrument, MilkKind
-from ledger.types.window import Interval
+from ledger.types.window import INTERVALS_MAX, Interval
 from tests.support.evidence.rig import START_MS, LineRig, good_value
 from tests.support.evidence.windows import between, but, claim_all
 
@@ -109,6 +112,26 @@ def test_counted_steps_are_those_of_the_intervals() -> None:
     more = replace(claim, counted_steps=claim.counted_steps + 1, lost_steps=claim.lost_steps - 1)
     with pytest.raises(ClaimDiffers, match="counted_steps"):
         check_window(rig.facts, more, trim_bundle(rig.facts, rig.bundle(), more))
+
+
+def test_milk_keeps_for_half_of_its_days_at_least() -> None:
+    rig = LineRig()
+    rig.run(60)
+    claim = claim_all(rig)
+    half_ms = rig.rules.shelf_days[MilkKind.WHOLE] * DAY_MS // 2
+    for early, fits in ((0, True), (1, False)):
+        short = replace(claim, expires_ms=claim.intervals[0].from_ms + half_ms - early)
+        with nullcontext() if fits else pytest.raises(ClaimDiffers, match="expires_ms"):
+            check_window(rig.facts, short, trim_bundle(rig.facts, rig.bundle(), short))
+
+
+def test_of_more_intervals_than_a_claim_lists_the_largest_are_claimed() -> None:
+    rig = LineRig()
+    cold = lambda at: 70_000 if at % 4_000 == 0 and at != 200_000 else None  # noqa: E731
+    rig.run(320, value=but(HOLD, cold))
+    claim = claim_all(rig)
+    assert len(claim.intervals) == INTERVALS_MAX
+    assert max(each.steps for each in claim.intervals) == 6_000
 
 
 def test_another_window_or_end_is_refused() -> None:
