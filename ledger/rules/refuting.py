@@ -143,13 +143,17 @@ def _is_double(envelopes: tuple[Envelope, ...], readings: list[Reading]) -> bool
 
 
 def _tells_of_tampering(device: Device, interval: ProvenInterval, reading: Reading) -> bool:
-    if not reading.tamper or reading.t0_ms + reading.samples[0][0] > interval.to_ms:
+    first_ms = reading.t0_ms + reading.samples[0][0]
+    if not reading.tamper or first_ms > interval.to_ms:
         return False
     earlier = () if device.earlier is None else (device.earlier[0],)
     begun: list[int] = [s for s in (device.calibrated_from_ms, *earlier) if s <= interval.from_ms]
-    if begun:
-        return reading.last_ms >= max(begun)
-    return not _is_cleared(device, reading)
+    if not begun:
+        return not _is_cleared(device, reading)
+    if first_ms < max(begun) and _is_cleared(device, reading):
+        # Its last samples may be dated after the clearing: of those times alone it says something.
+        return first_ms < interval.to_ms and interval.from_ms < reading.last_ms
+    return reading.last_ms >= max(begun)
 
 
 def _is_cleared(device: Device, reading: Reading) -> bool:
