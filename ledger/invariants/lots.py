@@ -10,6 +10,7 @@ from typing import Final
 
 from ledger.invariants.place import Place
 from ledger.params import DAY_MS
+from ledger.primitives.keys import PublicKey, address_of
 from ledger.state.dairy import Challenge, ProductLot
 from ledger.state.doubt import AskedReading, Doubts
 from ledger.state.proven import Proven
@@ -93,8 +94,10 @@ class LotRelations:
                 yield f"lot {name.hex()} is doubted and is not there"
             if doubts.held_units:
                 held[doubts.mmu] += doubts.held_units
+            for key in self._proven[name].attestors if name in self._proven else ():
+                held[address_of(PublicKey(key))] += 1
         if held != self._held:
-            yield "what doubts hold of MMUs' bonds is not what is in doubt"
+            yield "what doubts hold of bonds is not what is in doubt"
 
     def _proofs(self) -> Iterator[str]:
         """A lot was minted for its intervals, and those that are void were found false."""

@@ -17,7 +17,14 @@ from ledger.errors.evidence import (
     WrongInstrument,
 )
 from ledger.errors.money import ShortLot, ZeroUnits
-from ledger.errors.tank import DayFull, NotPermitted, OutOfForce, SameTank, SmallCollection
+from ledger.errors.tank import (
+    DayFull,
+    LargeMove,
+    NotPermitted,
+    OutOfForce,
+    SameTank,
+    SmallCollection,
+)
 from ledger.params import DAY_MS
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.hashing import Hash
@@ -35,7 +42,14 @@ from ledger.rules.metering import (
     use_meter,
 )
 from ledger.rules.permits import permit_at, permit_terms
-from ledger.rules.portions import check_move_size, find_milk_tank, lapse, put, take_out
+from ledger.rules.portions import (
+    find_milk_tank,
+    lapse,
+    portions_of,
+    put,
+    take_out,
+    tank_of,
+)
 from ledger.state.lines import PERMIT_DAYS_MAX
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Device, Reason, Role, in_force
@@ -46,6 +60,9 @@ from ledger.types.milk import tank_id
 from ledger.types.reading import reading_bytes
 from ledger.types.tank import CondemnMilk, MoveMilk
 from ledger.types.window import CollectMilk
+
+MOVED_MAX: Final = 1_024
+"""The most portions that move at once: they may come back, and move again, for a small fee."""
 
 
 def check_collect(reader: Reader, call: Call, body: CollectMilk) -> None:
@@ -159,12 +176,25 @@ def check_move(reader: Reader, call: Call, body: MoveMilk) -> None:
     find_milk_tank(reader, name, body.units)
 
 
+def _check_size(reader: Reader, name: Hash, units: int) -> None:
+    """Raise `LargeMove` if so many units are more portions than may move at once."""
+    count = 0
+    for hour in tank_of(reader, name).hours:
+        for portion in portions_of(reader, name, hour):
+            if units <= 0:
+                return
+            units -= portion.units
+            count += 1
+            if count > MOVED_MAX:
+                raise LargeMove(tank=name.hex(), most=MOVED_MAX)
+
+
 def apply_move(overlay: Overlay, context: BlockContext, call: Call, body: MoveMilk) -> None:
     """Move portions, oldest first; each keeps its origin."""
     check_move(overlay, call, body)
     source, target = (tank_id(call.sender, body.plant, each) for each in (body.tank, body.into))
     lapse(overlay, source, context.time_ms)
-    check_move_size(overlay, source, body.units)
+    _check_size(overlay, source, body.units)
     tank, portions = take_out(overlay, source, body.units)
     moved = replace(
         tank,

@@ -13,7 +13,7 @@ from ledger.errors.doubt import UnprovenLot, WindowOver
 from ledger.params import Parameters
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import Address
+from ledger.primitives.keys import Address, PublicKey, address_of
 from ledger.rules.lots import find_lot
 from ledger.state.doubt import Doubts
 from ledger.state.lines import Line
@@ -71,9 +71,9 @@ def questions_open(reader: Reader, lot: Hash) -> int:
     return (DOUBTS.get(reader, lot) or _NONE).questions
 
 
-def doubted_units(reader: Reader, mmu: Address) -> int:
-    """Give how much milk of an MMU is in doubt: so much of its bond stays."""
-    return DOUBTED.get(reader, mmu) or 0
+def doubted_units(reader: Reader, address: Address) -> int:
+    """Give how much milk of an MMU is in doubt, or for how many such lots an attestor signed."""
+    return DOUBTED.get(reader, address) or 0
 
 
 def count_doubts(overlay: Overlay, lot: Hash, *, challenges: int = 0, questions: int = 0) -> None:
@@ -85,6 +85,7 @@ def count_doubts(overlay: Overlay, lot: Hash, *, challenges: int = 0, questions:
         held = Units(found.units - found.false_units if found.vouched else 0)
         before = Doubts(found.mmu, 0, 0, held)
         _hold(overlay, Address(found.mmu), held)
+        _hold_signers(overlay, lot, 1)
     after = replace(
         before,
         challenges=before.challenges + challenges,
@@ -95,6 +96,14 @@ def count_doubts(overlay: Overlay, lot: Hash, *, challenges: int = 0, questions:
         return
     DOUBTS.remove(overlay, lot)
     _hold(overlay, Address(before.mmu), -before.held_units)
+    _hold_signers(overlay, lot, -1)
+
+
+def _hold_signers(overlay: Overlay, lot: Hash, units: int) -> None:
+    """Hold a unit of who signed for a lot while it is in doubt: none of its bond is given back."""
+    proven = PROVEN.get(overlay, lot)
+    for key in proven.attestors if proven is not None else ():
+        _hold(overlay, address_of(PublicKey(key)), units)
 
 
 def _hold(overlay: Overlay, mmu: Address, units: int) -> None:

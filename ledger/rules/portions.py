@@ -14,7 +14,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from ledger.errors.milk import ForeignTank, ShortTank, UnknownTank
-from ledger.errors.tank import LargeMove, TooManyPortions
+from ledger.errors.tank import TooManyPortions
 from ledger.params import DAY_MS, HOUR_MS, Parameters
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
@@ -28,9 +28,6 @@ from ledger.state.tanks import DEBTS_MAX, PORTIONS_MAX, MilkTank, Portion, TankH
 
 LAPSE_GRACE_MS: Final = DAY_MS
 """For how long milk stays that a window ending now can't use: a late claim may yet."""
-MOVED_MAX: Final = 1_024
-"""The most portions that move at once: they may come back, and move again, for a small fee."""
-
 Fits = Callable[[Portion], bool]
 
 
@@ -57,7 +54,8 @@ def draw(
     It was metered up to `before_ms`, and began no earlier than `not_before_ms`. Raises `ShortTank`
     with what there is if that is less.
     """
-    tank, taken = _cut(overlay, name, units, _between(before_ms, not_before_ms), before_ms)
+    hours = _hours(overlay, name, before_ms, not_before_ms)
+    tank, taken = _cut(overlay, name, units, _between(before_ms, not_before_ms), hours)
     held = sum(portion.units for portion in taken)
     if held < units:
         raise ShortTank(tank=name.hex(), held=held, units=units)
@@ -67,7 +65,9 @@ def draw(
 
 def draw_lost(overlay: Overlay, name: Hash, units: int, before_ms: int) -> None:
     """Take out what flowed and did not count; what the tank lacks, late milk of that time owes."""
-    tank, taken = _cut(overlay, name, units, _between(before_ms, 0), before_ms)
+    tank, taken = _cut(
+        overlay, name, units, _between(before_ms, 0), _hours(overlay, name, before_ms)
+    )
     lost = sum(portion.units for portion in taken)
     tank = replace(tank, lost_units=Units(tank.lost_units + lost))
     if lost < units:
@@ -81,24 +81,12 @@ def take_out(overlay: Overlay, name: Hash, units: int) -> tuple[MilkTank, list[P
 
     The caller books where it went, and writes the tank.
     """
-    tank, taken = _cut(overlay, name, units, lambda portion: True, None)
+    hours = tank_of(overlay, name).hours
+    tank, taken = _cut(overlay, name, units, lambda portion: True, hours)
     held = sum(portion.units for portion in taken)
     if held < units:
         raise ShortTank(tank=name.hex(), held=held, units=units)
     return tank, taken
-
-
-def check_move_size(reader: Reader, name: Hash, units: int) -> None:
-    """Raise `LargeMove` if so many units are more portions than may move at once."""
-    count = 0
-    for hour in tank_of(reader, name).hours:
-        for portion in _hour(reader, name, hour):
-            if units <= 0:
-                return
-            units -= portion.units
-            count += 1
-            if count > MOVED_MAX:
-                raise LargeMove(tank=name.hex(), most=MOVED_MAX)
 
 
 def put(overlay: Overlay, name: Hash, tank: MilkTank, portions: Iterable[Portion]) -> None:
@@ -113,7 +101,7 @@ def put(overlay: Overlay, name: Hash, tank: MilkTank, portions: Iterable[Portion
         if left.units:
             arrived.setdefault(left.last_ms // HOUR_MS, []).append(left)
     for hour, coming in sorted(arrived.items()):
-        held = sorted((*_hour(overlay, name, hour), *coming), key=lambda each: each.order)
+        held = sorted((*portions_of(overlay, name, hour), *coming), key=lambda each: each.order)
         held = _merged(held, len(held) - PORTIONS_MAX)
         if len(held) > PORTIONS_MAX:
             raise TooManyPortions(tank=name.hex(), hour=hour, most=PORTIONS_MAX)
@@ -148,7 +136,8 @@ def lapse(overlay: Overlay, name: Hash, time_ms: int) -> MilkTank:
     """Let milk go that is too old for any window that ended lately; give the tank."""
     limit_ms = max(0, time_ms - lapse_age_ms(parameters(overlay)))
     before = tank_of(overlay, name)
-    tank, taken = _cut(overlay, name, None, lambda portion: portion.first_ms < limit_ms, limit_ms)
+    hours = _hours(overlay, name, limit_ms)
+    tank, taken = _cut(overlay, name, None, lambda portion: portion.first_ms < limit_ms, hours)
     lapsed = sum(portion.units for portion in taken)
     tank = replace(
         tank,
@@ -176,7 +165,8 @@ def sources_of(portions: Iterable[Portion]) -> tuple[ProvenSource, ...]:
     )
 
 
-def _hour(reader: Reader, name: Hash, hour: int) -> tuple[Portion, ...]:
+def portions_of(reader: Reader, name: Hash, hour: int) -> tuple[Portion, ...]:
+    """List the portions of an hour, in order of metering."""
     found = TANK_HOURS.get(reader, name + epoch_name(hour))
     return found.portions if found else ()
 
@@ -199,21 +189,32 @@ def _voids(reader: Reader) -> Fits:
     return is_void
 
 
-def _cut(
-    overlay: Overlay, name: Hash, units: int | None, fits: Fits, before_ms: int | None
-) -> tuple[MilkTank, list[Portion]]:
-    """Cut up to so many units (None: all) out of what fits, in order; give the tank and the cuts.
+def _hours(reader: Reader, name: Hash, before_ms: int, since_ms: int = 0) -> list[int]:
+    """List the hours of a tank that began by a time, and were not over by another.
 
-    What it meets on the way and is void goes too. It does not look beyond `before_ms`.
+    A claim of many intervals would read all old milk for each.
+    """
+    hours = tank_of(reader, name).hours
+    return [
+        each for each in hours if each * HOUR_MS <= before_ms and (each + 1) * HOUR_MS > since_ms
+    ]
+
+
+def _cut(
+    overlay: Overlay, name: Hash, units: int | None, fits: Fits, hours: Iterable[int]
+) -> tuple[MilkTank, list[Portion]]:
+    """Cut up to so many units (None: all) out of what fits in some hours, in order.
+
+    Gives the tank and the cuts. What it meets on the way and is void goes too.
     """
     tank, is_void = tank_of(overlay, name), _voids(overlay)
     taken: list[Portion] = []
     void = 0
     empty: set[int] = set()
-    for hour in tank.hours:
-        if units == 0 or (before_ms is not None and hour * HOUR_MS > before_ms):
+    for hour in hours:
+        if units == 0:
             break
-        portions, kept = _hour(overlay, name, hour), []
+        portions, kept = portions_of(overlay, name, hour), []
         for portion in portions:
             part = 0
             if units == 0 or not fits(portion):

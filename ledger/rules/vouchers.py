@@ -13,6 +13,7 @@ from ledger.errors.milk import ShortBond
 from ledger.params import BASIS_POINTS
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import Address, PublicKey, address_of
+from ledger.rules.doubts import doubted_units
 from ledger.state.doubt import AttestorBond
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.tables import (
@@ -58,7 +59,7 @@ def release_bond(overlay: Overlay, address: Address, units: int, time_ms: int) -
     held = ATTESTOR_BONDS.get(overlay, address) or _NO_BOND
     if held.bond_units < units:
         raise ShortBond(bond=held.bond_units, units=units)
-    if time_ms <= held.liable_until_ms:
+    if time_ms <= held.liable_until_ms or doubted_units(overlay, address):
         raise BoundBond(bond=held.bond_units, needed=held.bond_units)
     if held.bond_units == units:
         ATTESTOR_BONDS.remove(overlay, address)

@@ -1,4 +1,4 @@
-"""A plant that has a regulator clear a reading dated ahead, to refute with it what it mints then."""
+"""A plant that refutes, with a reading that a regulator cleared, what it minted after it."""
 
 from msgspec.structs import replace
 

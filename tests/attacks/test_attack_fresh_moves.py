@@ -5,13 +5,15 @@ from msgspec.structs import replace
 
 from ledger.params import HOUR_MS
 from ledger.primitives.amounts import Units
-from ledger.rules.portions import MOVED_MAX, tank_of
+from ledger.rules.collecting import MOVED_MAX
+from ledger.rules.portions import draw, tank_of
 from ledger.state.names import epoch_name
 from ledger.state.overlay import Overlay
 from ledger.state.tables import MILK_TANKS, TANK_HOURS
 from ledger.state.tanks import PORTIONS_MAX, Portion, TankHour
 from ledger.types.milk import tank_id
 from ledger.types.tank import MoveMilk
+from ledger.types.window import INTERVALS_MAX
 from tests.support.ledger.dairy import PLANT, bill
 from tests.support.ledger.window import TANK, WindowTown
 
@@ -86,3 +88,19 @@ def test_no_more_move_at_once_than_a_block_bears():
     most = MOVED_MAX * bill(1)
     assert town.do("mmu", MoveMilk(PLANT, TANK, OTHER, Units(most + 1))) == "large_move"
     assert town.do("mmu", MoveMilk(PLANT, TANK, OTHER, Units(most))) == ""
+
+
+def test_a_claim_of_many_intervals_does_not_read_old_milk_for_each(monkeypatch):
+    town = full_town(90)
+    read = []
+    get = Overlay.get
+
+    def spied(self, key):
+        read.append(key[:1])
+        return get(self, key)
+
+    monkeypatch.setattr(Overlay, "get", spied)
+    for _ in range(INTERVALS_MAX):
+        drawn = draw(town.state, town.line.tank_id, 1_000, town.time_ms, town.time_ms - 2 * HOUR_MS)
+        assert drawn[0].units == 1_000
+    assert read.count(TANK_HOURS.prefix) <= 3 * INTERVALS_MAX
