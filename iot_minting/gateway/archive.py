@@ -116,6 +116,15 @@ class Archive:
         )
         return [(decode_envelope(raw), arrival_ms) for raw, arrival_ms in rows]
 
+    def before(self, device: PublicKey, number: tuple[int, int]) -> Envelope | None:
+        """Give a device's last envelope before a (boot, number)."""
+        found = self._db.execute(
+            "SELECT raw FROM readings WHERE device = ? AND (boot, seq) < (?, ?) "
+            "ORDER BY boot DESC, seq DESC LIMIT 1",
+            (device, *number),
+        ).fetchone()
+        return None if found is None else decode_envelope(found[0])
+
     def forget(self, device: PublicKey, number: tuple[int, int], before_ms: int) -> int:
         """Forget a device's envelopes before a (boot, number) that ended before a time.
 

@@ -4,7 +4,7 @@ A letter is on disk before anything is signed, its bytes before they are sent, a
 are sent until they are final or can't become final any more. A letter that ends without effect
 loses nothing: its readings stand in the archive, and are brought again in another one.
 
-Invariant: one open letter a subject (a line, or a meter).
+Invariant: one open letter a subject (a line, a meter, or a question).
 """
 
 from dataclasses import dataclass, replace
@@ -49,6 +49,7 @@ class What(StrEnum):
     COLLECTION = "collection"
     WINDOW = "window"
     TAMPERING = "tampering"
+    ANSWER = "answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,11 @@ class Letters:
             "SELECT * FROM letters WHERE state IN ('written', 'signed', 'sent') ORDER BY number"
         )
         return [_letter(row) for row in rows]
+
+    def has(self, subject: bytes) -> bool:
+        """Tell whether a subject ever had a letter, as far as they are kept."""
+        found = self._db.execute("SELECT 1 FROM letters WHERE subject = ? LIMIT 1", (subject,))
+        return found.fetchone() is not None
 
     def latest(self, what: What, limit: int) -> list[Letter]:
         """List the latest letters that bring something, newest first."""

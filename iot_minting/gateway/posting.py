@@ -20,6 +20,7 @@ from ledger.primitives.codec import decode, encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Policy, SigningKey
 from ledger.rules.fees import price_intent
+from ledger.types.doubt import ShowEvidence
 from ledger.types.line import ReportTamper
 from ledger.types.transaction import TRANSACTION_BYTES_MAX, Intent, sign
 from ledger.types.window import CollectMilk, MintWindow
@@ -37,12 +38,13 @@ TAKEN_CODES: Final = frozenset({"", "known_transaction"})
 log = structlog.get_logger("mint.posting")
 
 
-LetterBody = CollectMilk | MintWindow | ReportTamper
+LetterBody = CollectMilk | MintWindow | ReportTamper | ShowEvidence
 
-_BODIES: Final[dict[What, type[CollectMilk] | type[MintWindow] | type[ReportTamper]]] = {
+_BODIES: Final[dict[What, type[LetterBody]]] = {
     What.COLLECTION: CollectMilk,
     What.WINDOW: MintWindow,
     What.TAMPERING: ReportTamper,
+    What.ANSWER: ShowEvidence,
 }
 
 

@@ -16,6 +16,7 @@ import structlog
 from iot_minting.errors import MintFault, OversizedBundle
 from iot_minting.even_clock import EvenClock, steady_ms
 from iot_minting.gateway import metrics
+from iot_minting.gateway.answering import Answers
 from iot_minting.gateway.archive import Archive
 from iot_minting.gateway.chain import Chain
 from iot_minting.gateway.collecting import MeterCollection
@@ -82,6 +83,7 @@ class GatewayService:
         self._registry = load_registry(self._store, genesis)
         self._archive, self._letters = Archive(path), Letters(path)
         self._shelf, self._teller, self._clock = PieceShelf(self._archive), Teller(), EvenClock()
+        self._answers = Answers(Archive(path), self._letters, self._clock.now_ms)
         self._chain = chain or Chain.of_urls(config.node_urls)
         self._ask = ask_attestors or self._ask_by_http
         self._following = self._make_following()
@@ -137,12 +139,13 @@ class GatewayService:
             self._subscription.stop()
             self._ingest.stop()
             await self._chain.aclose()
-            for each in (self._archive, self._letters, self._store):
+            for each in (self._archive, self._answers, self._letters, self._store):
                 each.close()
 
     async def _follow(self) -> None:
         """Take every final block in: who is registered, and what it makes stale."""
         async for block in self._chain.blocks(self._registry.height + 1):
+            self._answers.note(block)
             admitted = find_registrations(block.transactions, block.receipts)
             if admitted or block.height % SAVE_EVERY_BLOCKS == 0:
                 self._store.save_registry(admitted, block.height)
@@ -272,7 +275,7 @@ class GatewayService:
 
     def _forget(self, facts: ChainFacts) -> None:
         """Let go of what the chain is done with, once nobody can doubt it any more."""
-        before_ms = facts.time_ms - facts.rules.challenge_window_ms - DAY_MS
+        before_ms = facts.time_ms - 2 * facts.rules.challenge_window_ms - DAY_MS
         for line in facts.lines.values():
             for device, tip in line.tips.items():
                 self._archive.forget(device, done_with(tip), before_ms)
