@@ -24,12 +24,13 @@ from node.client.views import TransactionState
 from node.core.mempool import Mempool, Waiting
 from node.shell.rpc.backend import NodeBackend
 from tests.support.ledger.dairy import GENESIS_MS, Dairy, bill, key
+from tests.support.ledger.milking import Milking
 from tests.support.node.final_chain import TO_BOB, fill
 from tests.support.node.rpc_runs import rpc_app, run_async
 from tests.support.node.toy_backend import ToyBackend, toy_node
 
 FARM = address_of(Dairy().farm_keys[0].public)
-LOT = Dairy().claim().lot_id()
+LOT = Milking(Dairy()).next().lot
 PAYMENTS = 30
 KEPT = 28
 """More than the RPC process asks for when it connects, fewer than there are."""

@@ -5,8 +5,8 @@ from msgspec.structs import replace
 
 from ledger.primitives.committee import Member
 from ledger.types.block import Receipt
-from ledger.types.milk import MintLot
 from ledger.types.transaction import decode_transaction
+from ledger.types.window import MintWindow
 from simulator.virtual.errors import Breach
 from simulator.virtual.oracle.stakes import StakeBook
 from simulator.virtual.scenarios import SCENARIOS
@@ -63,7 +63,7 @@ def test_blocks_hold_mints_and_mandates() -> None:
         if block is not None
         for raw, receipt in zip(block.block.transactions, block.receipts, strict=True)
     ]
-    assert any(isinstance(body, MintLot) and not code for body, code in pairs)
+    assert any(isinstance(body, MintWindow) and not code for body, code in pairs)
     assert len({type(body) for body, code in pairs if not code}) >= 4
 
 

@@ -28,7 +28,7 @@ from node.shell.rpc.server import RpcServer
 CHAIN = Hash(bytes([7]) * 32)
 RICH = Address(bytes([1]) * 32)
 LOT = LotView(
-    Hash(bytes([5]) * 32), Hash(bytes([6]) * 32), "whole", "plant", "line", 3,
+    Hash(bytes([5]) * 32), "whole", "plant", "line", 3,
     Units(9_000_000), Units(1_500_000), Units(1_000_000), Units(500_000), Units(0),
     1_800_000_000_000, LotStatus.SOUND,
 )  # fmt: skip
