@@ -28,6 +28,9 @@ BUSY_TIMEOUT_S: Final = 10.0
 PAGE: Final = 256
 """Envelopes that are read at once, when a bundle is sent."""
 ROW_BYTES_MAX: Final = 64 * 1024
+REFUSALS_KEPT_MAX: Final = 1_024
+"""The newest refusals are kept: whoever may ask can have any claim refused, as often as it likes,
+and each may be over other envelopes."""
 CHAIN_META: Final = "chain_id"
 
 _SCHEMA: Final = """
@@ -124,11 +127,13 @@ class AttestorStore:
                     (lot, claim.line, claim.from_ms, claim.to_ms, root, raw, *times),
                 )
             else:
-                db.execute(
+                written = db.execute(
                     "INSERT INTO refusals (lot, height, root, answer, until_ms) "
                     "VALUES (?, ?, ?, ?, ?)",
                     (lot, answer.height, root, raw, judged.until_ms),
                 )
+                oldest = (written.lastrowid or 0) - REFUSALS_KEPT_MAX
+                db.execute("DELETE FROM refusals WHERE id <= ?", (oldest,))
             if not self._has_bundle(root):
                 self._keep_bundle(root, judged.evidence)
 

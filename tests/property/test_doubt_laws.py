@@ -29,9 +29,7 @@ CALL = Call(Address(bytes(32)), 0, 0)
 def proven_by(rig: LineRig, intervals: tuple[Interval, ...], to_ms: int) -> Overlay:
     """Give a state in which a lot counts intervals of a rig's readings, all of them claimed."""
     state = Overlay(EMPTY)
-    lot = Lot(
-        MilkKind.WHOLE, "plant", "line", ZERO_HASH, MMU, Units(1), Units(1), to_ms, 1, ZERO_HASH
-    )
+    lot = Lot(MilkKind.WHOLE, "plant", "line", MMU, Units(1), Units(1), to_ms, 1, ZERO_HASH)
     LOTS.put(state, lot, LOT)
     spans = []
     for device in rig.devices:
