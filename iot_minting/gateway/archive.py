@@ -20,7 +20,7 @@ from iot_minting.gateway.quarantine import (
     latest_refused,
 )
 from iot_minting.gateway.types import Stored
-from iot_minting.gateway.verdicts import Accepted, RefusedEnvelope, Repeated, Verdict
+from iot_minting.gateway.verdicts import Accepted, PutOff, RefusedEnvelope, Repeated, Verdict
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
@@ -58,6 +58,12 @@ class Archive:
                         self._keep(stored)
                     case RefusedEnvelope(entry=entry) | Repeated(entry=entry):
                         keep_refused(db, entry)
+                    case PutOff():
+                        pass
+
+    def size_bytes(self) -> int:
+        """Tell how much of the file is in use, by everything in it."""
+        return self._file.size_bytes()
 
     def _keep(self, stored: Stored) -> None:
         self._db.execute(

@@ -18,6 +18,8 @@ from node.addresses import check_url
 from node.errors import BadConfig
 from node.home.key_file import keep_seed, read_key
 
+STORE_BYTES: Final = 16 * 1024**3
+
 
 class KnownAttestor(BaseModel):
     """An attestor that is asked: its key in hex, and where it listens."""
@@ -70,6 +72,8 @@ class MintConfig(BrokerSettings):
     """How long it waits for milk that flowed: as late as farms' readings may come, and be read."""
     attest_ms: int = Field(default=60_000, ge=1_000, le=600_000)
     """How long attestors are waited for."""
+    store_bytes_max: int = Field(default=STORE_BYTES, ge=64 * 1024**2)
+    """Above this size of its file the gateway takes no more readings: devices keep them."""
     attestors: list[KnownAttestor] = Field(default=[], max_length=64)
     meter_tanks: list[MeterTank] = Field(default=[], max_length=10_000)
 

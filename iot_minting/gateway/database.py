@@ -47,6 +47,14 @@ class Database:
         """Close the connection."""
         self.connection.close()
 
+    def size_bytes(self) -> int:
+        """Tell how much of the file is in use; what was forgotten leaves pages free in it."""
+        pages = self._pragma("page_count") - self._pragma("freelist_count")
+        return pages * self._pragma("page_size")
+
+    def _pragma(self, name: str) -> int:
+        return int(self.connection.execute(f"PRAGMA {name}").fetchone()[0])
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit everything inside together, or nothing of it."""

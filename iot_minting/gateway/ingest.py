@@ -3,6 +3,9 @@
 The order is the promise: an envelope is acknowledged to the broker after the commit that holds
 it, in the order of receipt, and receipted to its device after that. A kill between any two steps
 loses nothing (broker or device send again) and stores nothing twice (numbers are unique).
+
+A store that is full takes nothing off the broker, and a device that is too fast is put off: neither
+has a receipt for what is not stored, so devices keep it and send it again.
 """
 
 import logging
@@ -14,10 +17,21 @@ import structlog
 
 from iot_minting.errors import BrokenChain, MissingPredecessor, OvertakenBoot, ReplayedSequence
 from iot_minting.even_clock import EvenClock
-from iot_minting.gateway.metrics import ACCEPTED, INGEST_SECONDS, REFUSED, REPEATED
+from iot_minting.gateway.allowance import SAMPLES_A_SECOND, refusal_allowance
+from iot_minting.gateway.config import STORE_BYTES
+from iot_minting.gateway.metrics import (
+    ACCEPTED,
+    INGEST_SECONDS,
+    NOT_KEPT,
+    PUT_OFF,
+    REFUSED,
+    REPEATED,
+    STORE_FULL,
+    STORE_SIZE,
+)
 from iot_minting.gateway.subscription import Message, Subscription
 from iot_minting.gateway.types import Quarantined
-from iot_minting.gateway.verdicts import Accepted, RefusedEnvelope, Repeated, Verdict
+from iot_minting.gateway.verdicts import Accepted, PutOff, RefusedEnvelope, Repeated, Verdict
 from iot_minting.wire.receipts import NOTHING_SETTLED, SettledEnvelope, sign_receipt
 from iot_minting.wire.topics import receipt_topic
 from ledger.primitives.codec import encode
@@ -27,6 +41,7 @@ from node.capped_log import CappedLog
 
 BATCH_MAX: Final = 100
 BATCH_S: Final = 0.02
+FULL_WAIT_S: Final = 1.0
 
 _ELSEWHERE: Final = frozenset(
     {ReplayedSequence.code, OvertakenBoot.code, BrokenChain.code, MissingPredecessor.code}
@@ -62,6 +77,10 @@ class Keeper(Protocol):
         """Store a batch of verdicts durably: on return it is on the disk."""
         ...
 
+    def size_bytes(self) -> int:
+        """Tell how much of the file is in use."""
+        ...
+
     def close(self) -> None:
         """Close the file."""
         ...
@@ -81,6 +100,7 @@ class Ingest:
         store: Keeper,
         subscription: Subscription,
         clock: EvenClock | None = None,
+        store_bytes_max: int = STORE_BYTES,
     ) -> None:
         self._clock = clock or EvenClock()
         self._chain_id = chain_id
@@ -89,6 +109,8 @@ class Ingest:
         self._judge = judge
         self._subscription = subscription
         self._refusals = CappedLog(log)
+        self._kept_refusals = refusal_allowance()
+        self._store_bytes_max, self._is_full = store_bytes_max, False
         self._epoch = -1
         self._fresh: set[PublicKey] = set()  # At most the registered devices.
         self._ending = threading.Event()
@@ -114,11 +136,30 @@ class Ingest:
     def _run(self) -> None:
         try:
             while not self._ending.is_set():
-                self.process(self._subscription.take(BATCH_MAX, BATCH_S))
+                if self.has_room():
+                    self.process(self._subscription.take(BATCH_MAX, BATCH_S))
+                else:
+                    self._ending.wait(FULL_WAIT_S)
         except Exception:
             # A disk that refuses must not be acknowledged over: end, and let it be restarted.
             log.exception("ingest failed")
             self._failed.set()
+
+    def has_room(self) -> bool:
+        """Tell whether the store may grow; say so in the log when that changes."""
+        size = self._store.size_bytes()
+        is_full = size >= self._store_bytes_max
+        STORE_SIZE.set(size)
+        STORE_FULL.set(is_full)
+        if is_full != self._is_full:
+            self._is_full = is_full
+            self._refusals.log(
+                logging.ERROR if is_full else logging.WARNING,
+                "store is full: devices keep their readings" if is_full else "store has room again",
+                size=size,
+                store_bytes_max=self._store_bytes_max,
+            )
+        return not is_full
 
     def process(self, batch: list[Message]) -> None:
         """Judge and store a batch; when it is durable, acknowledge it, then send receipts."""
@@ -130,9 +171,10 @@ class Ingest:
                 touched |= _receiptable(verdict)
                 if not self._is_resend(verdict, message):
                     verdicts.append(verdict)
-        verdicts += self._judge.expire(self._clock.now_ms())
-        if verdicts:
-            self._store.record(verdicts)
+        now_ms = self._clock.now_ms()
+        verdicts += self._judge.expire(now_ms)
+        if kept := [each for each in verdicts if self._is_kept(each, now_ms)]:
+            self._store.record(kept)
         for message in batch:
             self._subscription.ack(message)
         self._report(verdicts)
@@ -167,6 +209,18 @@ class Ingest:
             case _:
                 return False
 
+    def _is_kept(self, verdict: Verdict, now_ms: int) -> bool:
+        """Tell whether a verdict is written down: of what anybody can cause, so much a second."""
+        match verdict:
+            case Accepted():
+                return True
+            case PutOff():
+                return False
+            case RefusedEnvelope() | Repeated():
+                is_kept = self._kept_refusals.take(1, now_ms)
+                NOT_KEPT.inc(not is_kept)
+                return is_kept
+
     def _report(self, verdicts: list[Verdict]) -> None:
         for verdict in verdicts:
             match verdict:
@@ -174,6 +228,14 @@ class Ingest:
                     ACCEPTED.inc()
                     waited_ms = self._clock.now_ms() - stored.arrival_ms
                     INGEST_SECONDS.observe(max(0, waited_ms) / 1_000)
+                case PutOff(device=device):
+                    PUT_OFF.inc()
+                    self._refusals.log(
+                        logging.WARNING,
+                        "device put off: it brings too much, and sends it again",
+                        device=device.hex(),
+                        samples_a_second=SAMPLES_A_SECOND,
+                    )
                 case RefusedEnvelope(entry=entry):
                     REFUSED.labels(entry.code).inc()
                     self._tell("envelope refused", entry)

@@ -11,6 +11,8 @@ every envelope, so nothing that was measured may be missing here.
 - A device that lost its journal begins a new chain: `previous` is zeros, in a later boot. That is
   taken too; nothing counts across it.
 - One that names another envelope waits for that one, in memory only, for `WAITING_MS`.
+- A device that brings more samples than its allowance is put off: its next envelope is not taken
+  now, nor do later ones wait for it. It has no receipt for them, so it sends them again.
 
 Invariant: what is stored of a device is one chain, in order of (boot, number).
 """
@@ -27,12 +29,14 @@ from iot_minting.errors import (
     Refusal,
     ReplayedSequence,
 )
+from iot_minting.gateway.allowance import Allowance, device_allowance
 from iot_minting.gateway.authenticity import Opened, check_sender, open_envelope
 from iot_minting.gateway.pieces import done_with
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.verdicts import (
     Accepted,
     Arrival,
+    PutOff,
     RefusedEnvelope,
     Repeated,
     Verdict,
@@ -65,11 +69,13 @@ class ChainEnd:
 class _Chain:
     """One device: where its chain stands, and what waits, by the envelope that it waits for."""
 
+    allowance: Allowance
     boot: int = -1
     seq: int = -1
     digest: Hash = ZERO_HASH
     recent: "OrderedDict[tuple[int, int], Hash]" = field(default_factory=OrderedDict)
     waiting: "dict[Hash, Opened]" = field(default_factory=dict)
+    is_put_off: bool = False
 
     @property
     def number(self) -> tuple[int, int]:
@@ -80,6 +86,14 @@ class _Chain:
         self.recent[self.number] = digest
         if len(self.recent) > RECENT_MAX:
             self.recent.popitem(last=False)
+
+    def affords(self, opened: Opened) -> bool:
+        """Tell whether the next envelope may be taken now; if not, nothing waits behind it."""
+        count, arrival_ms = len(opened.reading.samples), opened.arrival.arrival_ms
+        self.is_put_off = not self.allowance.take(count, arrival_ms)
+        if self.is_put_off:
+            self.waiting.clear()
+        return not self.is_put_off
 
 
 class KnownChains(Protocol):
@@ -108,14 +122,20 @@ class LinkJudge:
         shelf: KnownChains,
         ends: Iterable[ChainEnd] = (),
         tip: FindTip = lambda device: None,
+        allowance: Callable[[], Allowance] = device_allowance,
     ) -> None:
         self._chain_id = chain_id
         self._registry = registry
         self._shelf = shelf
         self._tip = tip
+        self._allowance = allowance
         self._chains = {
             end.device: _Chain(
-                end.boot, end.seq, end.digest, OrderedDict({(end.boot, end.seq): end.digest})
+                allowance(),
+                end.boot,
+                end.seq,
+                end.digest,
+                OrderedDict({(end.boot, end.seq): end.digest}),
             )
             for end in ends
         }
@@ -142,10 +162,14 @@ class LinkJudge:
             opened = open_envelope(arrival, READING_VERSION)
             reading = opened.reading
             device = check_sender(self._chain_id, self._registry, opened)
-            chain = self._chains.setdefault(device.key, _Chain())
-            return self._link(chain, opened)
+            return self._link(self._chain(device.key), opened)
         except Refusal as refusal:
             return [RefusedEnvelope(quarantined(refusal, arrival, reading))]
+
+    def _chain(self, device: PublicKey) -> _Chain:
+        if (chain := self._chains.get(device)) is None:
+            chain = self._chains[device] = _Chain(self._allowance())
+        return chain
 
     def expire(self, now_ms: int) -> list[Verdict]:
         """Refuse what has waited too long for the envelope before it."""
@@ -165,7 +189,9 @@ class LinkJudge:
         if opened.number <= chain.number:
             return [self._repeat(chain, opened)]
         if not self._is_next(chain, opened.reading):
-            return _wait(chain, opened)
+            return [PutOff(opened.reading.device)] if chain.is_put_off else _wait(chain, opened)
+        if not chain.affords(opened):
+            return [PutOff(opened.reading.device)]
         verdicts: list[Verdict] = [_take(chain, opened)]
         while (following := chain.waiting.pop(chain.digest, None)) is not None:
             try:
@@ -174,7 +200,8 @@ class LinkJudge:
                 entry = quarantined(fault, following.arrival, following.reading)
                 verdicts.append(RefusedEnvelope(entry))
             else:
-                verdicts.append(_take(chain, following))
+                fits = chain.affords(following)
+                verdicts.append(_take(chain, following) if fits else PutOff(opened.reading.device))
         return verdicts
 
     def _is_next(self, chain: _Chain, reading: Reading) -> bool:

@@ -7,6 +7,14 @@ REFUSED = Counter(
     "billcoin_mint_envelopes_refused_total", "Envelopes put into quarantine", ["code"]
 )
 REPEATED = Counter("billcoin_mint_envelopes_repeated_total", "Envelopes that came again")
+PUT_OFF = Counter(
+    "billcoin_mint_envelopes_put_off_total", "Envelopes that came too fast, and come again"
+)
+NOT_KEPT = Counter(
+    "billcoin_mint_refusals_not_kept_total", "Refused envelopes that came too fast to be kept"
+)
+STORE_SIZE = Gauge("billcoin_mint_store_bytes", "What the gateway's file holds")
+STORE_FULL = Gauge("billcoin_mint_store_full", "1 if nothing more is taken for want of room")
 INGEST_SECONDS = Histogram(
     "billcoin_mint_ingest_seconds",
     "From an envelope's arrival to its durable commit and acknowledgement",

@@ -6,9 +6,12 @@ from typing import Final
 
 from iot_minting.gateway.types import Quarantined
 from ledger.primitives.keys import PublicKey
+from ledger.types.reading import ENVELOPE_BYTES_MAX
 
-QUARANTINE_MAX: Final = 100_000
-"""Refused envelopes kept; beyond, the oldest go first."""
+QUARANTINE_MAX: Final = 20_000
+"""Refused envelopes kept; beyond, the oldest go first. They are 130 MB at worst."""
+TEXT_CHARS_MAX: Final = 512
+"""What is kept of a topic and of a detail; of an envelope, as much as any may have."""
 
 QUARANTINE_SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS quarantine (
@@ -42,9 +45,9 @@ def keep_refused(db: sqlite3.Connection, entry: Quarantined) -> None:
         "ON CONFLICT (code, topic, raw) DO UPDATE SET times = times + 1",
         (
             entry.code,
-            entry.detail,
-            entry.topic,
-            entry.raw,
+            entry.detail[:TEXT_CHARS_MAX],
+            entry.topic[:TEXT_CHARS_MAX],
+            entry.raw[:ENVELOPE_BYTES_MAX],
             entry.arrival_ms,
             entry.device,
             entry.boot,

@@ -21,7 +21,7 @@ from iot_minting.gateway.archive import Archive
 from iot_minting.gateway.chain import Chain
 from iot_minting.gateway.collecting import MeterCollection
 from iot_minting.gateway.config import MintConfig, MintKeys
-from iot_minting.gateway.cutting import CutWindow, WindowRules
+from iot_minting.gateway.cutting import CutWindow
 from iot_minting.gateway.facts import ChainFacts
 from iot_minting.gateway.following import Following, TankNames
 from iot_minting.gateway.ingest import Ingest
@@ -32,7 +32,7 @@ from iot_minting.gateway.pieces import done_with
 from iot_minting.gateway.posting import Post
 from iot_minting.gateway.registry import find_registrations
 from iot_minting.gateway.shelf import PieceShelf
-from iot_minting.gateway.starting import bind_chain, load_registry, subscribe
+from iot_minting.gateway.starting import bind_chain, load_registry, subscribe, window_rules
 from iot_minting.gateway.store import STORE_NAME, Store
 from iot_minting.gateway.telling import Teller
 from iot_minting.wire.attestor_client import Asked, ask
@@ -87,7 +87,7 @@ class GatewayService:
         self._chain = chain or Chain.of_urls(config.node_urls)
         self._ask = ask_attestors or self._ask_by_http
         self._following = self._make_following()
-        self._core = MinterCore(_window_rules(config), config.collect_ms, self._clock.now_ms())
+        self._core = MinterCore(window_rules(config), config.collect_ms, self._clock.now_ms())
         self._post = Post(
             self._letters, self._chain, genesis.chain_id, keys.mmu, config.valid_blocks
         )
@@ -110,7 +110,15 @@ class GatewayService:
     def _make_ingest(self, path: Path, keys: MintKeys) -> Ingest:
         kept, chain_id = Archive(path), self._genesis.chain_id
         judge = LinkJudge(chain_id, self._registry, kept, kept.ends(), self._following.tip)
-        return Ingest(chain_id, keys.ingest, judge, kept, self._subscription, self._clock)
+        return Ingest(
+            chain_id,
+            keys.ingest,
+            judge,
+            kept,
+            self._subscription,
+            self._clock,
+            self._config.store_bytes_max,
+        )
 
     def _tank_names(self) -> dict[Hash, str]:
         return {
@@ -288,13 +296,3 @@ class GatewayService:
             metrics.LETTERS.labels(what, state).set(count)
         minted = totals.get((What.WINDOW.value, LetterState.FINAL.value), (0, 0))[1]
         metrics.MINTED_LITRES.set(minted / UNITS_PER_BILL)
-
-
-def _window_rules(config: MintConfig) -> WindowRules:
-    return WindowRules(
-        config.milk_kind,
-        config.window_ms,
-        config.silence_ms,
-        config.milk_ms,
-        config.window_envelopes_max,
-    )

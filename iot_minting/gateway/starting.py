@@ -5,6 +5,7 @@ from typing import Final
 from iot_minting.errors import MintFault
 from iot_minting.even_clock import EvenClock
 from iot_minting.gateway.config import MintConfig, MintKeys
+from iot_minting.gateway.cutting import WindowRules
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.store import Store
 from iot_minting.gateway.subscription import Subscription
@@ -38,6 +39,17 @@ def load_registry(store: Store, genesis: Genesis) -> Registry:
         store.save_registry(devices, 0)
         height = 0
     return Registry(store.devices(), height)
+
+
+def window_rules(config: MintConfig) -> WindowRules:
+    """Tell by the configuration when a window is cut."""
+    return WindowRules(
+        config.milk_kind,
+        config.window_ms,
+        config.silence_ms,
+        config.milk_ms,
+        config.window_envelopes_max,
+    )
 
 
 def subscribe(

@@ -1,9 +1,10 @@
-"""What becomes of an envelope: it is stored, quarantined, or known already."""
+"""What becomes of an envelope: it is stored, quarantined, known already, or put off."""
 
 from dataclasses import dataclass
 
 from iot_minting.errors import Refusal
 from iot_minting.gateway.types import Quarantined, Stored
+from ledger.primitives.keys import PublicKey
 from ledger.types.reading import Reading
 
 
@@ -37,7 +38,14 @@ class Repeated:
     entry: Quarantined
 
 
-Verdict = Accepted | RefusedEnvelope | Repeated
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """An envelope that came too fast: nothing is kept of it, and its device sends it again."""
+
+    device: PublicKey
+
+
+Verdict = Accepted | RefusedEnvelope | Repeated | PutOff
 
 
 def quarantined(refusal: Refusal, arrival: Arrival, reading: Reading | None) -> Quarantined:
