@@ -20,9 +20,10 @@ from ledger.types.milk import tank_id
 from ledger.types.registry import RegisterDevice
 from ledger.types.window import MintWindow, WindowAttestation, WindowClaim
 from node.shell.rpc.lines import device_view, line_view, milk_tank_view, permit_views
-from tests.support.ledger.dairy import LINE, PLANT, Dairy, bill, key
+from tests.support.ledger.dairy import PLANT, Dairy, bill, key
 from tests.support.ledger.town import Town
 
+LINE: Final = "line-of-the-year"
 TANK: Final = "raw"
 FOREVER_MS: Final = 2**53
 CALIBRATED_MS: Final = 180 * DAY_MS

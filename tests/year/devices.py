@@ -25,7 +25,8 @@ MEASURES: Final = {
     Instrument.DIVERSION_VALVE: (Stream.VALVE_FORWARD, Unit.FLAG),
     Instrument.TANK_GAUGE: (Stream.TANK_VOLUME, Unit.MILLILITRE),
 }
-IDLE_SAMPLES: Final = 10
+OFTEN_MS: Final = 10 * MINUTE_MS
+"""An envelope so often at least. Firmware signs one a minute; this spares the reckoning time."""
 LATENCY_MS: Final = 700
 
 Sense = Callable[[int], int]
@@ -57,6 +58,7 @@ class Device:
     previous: Hash = ZERO_HASH
     carried: tuple[int, int] | None = None
     next_ms: int = 0
+    signed_ms: int = 0
     phase: float = 0.0
     pending: list[tuple[int, int]] = field(default_factory=list)
     waiting: list[tuple[int, Piece]] = field(default_factory=list)
@@ -92,7 +94,7 @@ class Device:
             for moved_ms in self.changes(at_ms + 1, self.next_ms):
                 self._sample(moved_ms - 1)
                 self._sample(moved_ms)
-            if len(self.pending) >= (self.size if busy else IDLE_SAMPLES):
+            if len(self.pending) >= self.size or at_ms - self.signed_ms >= OFTEN_MS:
                 self.sign(at_ms, outages)
 
     def _sample(self, at_ms: int) -> None:
@@ -103,6 +105,7 @@ class Device:
 
     def sign(self, at_ms: int, outages: Outages) -> None:
         """Sign what was sampled, after the sample that ended the last envelope."""
+        self.signed_ms = at_ms
         if not self.pending:
             return
         samples = [*([self.carried] if self.carried else []), *self.pending]

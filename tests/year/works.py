@@ -20,10 +20,11 @@ from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.line import AmendLine
 from ledger.types.registry import CalibrateDevice
 from ledger.types.window import CollectMilk
-from tests.support.ledger.dairy import GENESIS_MS, PLANT, key
+from tests.support.ledger.dairy import GENESIS_MS, PLANT
 from tests.year.chain import CALIBRATED_MS, TANK, Chain
 from tests.year.devices import Device
 from tests.year.farms import MILKING_ML, MILKING_MS, MILKINGS, Farm
+from tests.year.instruments import PLACES, Fitter
 from tests.year.plant import DAY_MS, HOUR_MS, MINUTE_MS, Causes, DayPlan, Plant
 from tests.year.reckoning import Reckoning
 
@@ -31,14 +32,6 @@ FARMS: Final = 4
 TICK_MS: Final = 10 * MINUTE_MS
 WINDOW_MS: Final = 2 * HOUR_MS
 START_MS: Final = (GENESIS_MS // DAY_MS + 1) * DAY_MS
-GAUGE_STEP_ML: Final = 1_000
-PLACES: Final = {
-    Instrument.FLOW_METER: 1_000,
-    Instrument.HOLD_THERMOMETER: 900,
-    Instrument.OUTLET_THERMOMETER: 1_100,
-    Instrument.DIVERSION_VALVE: 1_000,
-    Instrument.TANK_GAUGE: MINUTE_MS,
-}
 
 
 @dataclass
@@ -61,85 +54,20 @@ class Works:
         self.days = DayPlan(self.plant, self.causes, self.rng)
         self.farms = [Farm(number) for number in range(FARMS)]
         self.chain = Chain(FARMS, START_MS)
+        self.fitter = Fitter(self.plant, self.chain, self.causes, self.seed, self.coarse)
         self.core = MinterCore(
             WindowRules(MilkKind.WHOLE, WINDOW_MS, self.silence_ms, self.milk_ms, 20_000),
             MINUTE_MS,
             START_MS,
         )
         self.outages: list[tuple[int, int]] = []
-        self.late: dict[tuple[int, int], int] = {}
         self.lapses: list[tuple[int, int, int]] = []
         self.todo: list[tuple[int, object]] = []
-        self.line_devices = [self._line_device(f"{k.value}-a", k) for k in PLACES]
+        self.line_devices = [self.fitter.line_device(f"{k.value}-a", k, START_MS) for k in PLACES]
         self.spares = {Instrument.HOLD_THERMOMETER: 0, Instrument.OUTLET_THERMOMETER: 0}
-        self.meters = [self._meter(number) for number in range(FARMS)]
+        self.meters = [self.fitter.meter(farm, START_MS) for farm in self.farms]
         self.chain.register_line([each.public for each in self.line_devices])
         self.reckoning = Reckoning(self.plant)
-        self.calibrated: dict[PublicKey, int] = {}
-
-    # Instruments.
-
-    def _line_device(self, name: str, kind: Instrument) -> Device:
-        self.chain.register(name, kind)
-        senses = {
-            Instrument.FLOW_METER: lambda at: int(self.plant.total_ml(at)),
-            Instrument.HOLD_THERMOMETER: lambda at: self._degrees(at, hold=True),
-            Instrument.OUTLET_THERMOMETER: lambda at: self._degrees(at, hold=False),
-            Instrument.DIVERSION_VALVE: self._valve,
-            Instrument.TANK_GAUGE: self._gauge,
-        }
-        rng = Random(f"{self.seed} {name}")
-        coarse = 1 if kind is Instrument.TANK_GAUGE else self.coarse
-        return Device(
-            key(name),
-            kind,
-            senses[kind],
-            self.plant.is_active,
-            round(PLACES[kind] * coarse),
-            rng,
-            self.chain.chain_id,
-            skew_ms=self.causes.skew_ms,
-            changes=self.plant.valve_changes
-            if kind is Instrument.DIVERSION_VALVE
-            else lambda from_ms, to_ms: [],
-            next_ms=self.now_ms + rng.randint(0, 900),
-            phase=rng.uniform(0, 6.28),
-            slow_ms=MINUTE_MS,
-            back_ms=rng.randint(0, 15 * MINUTE_MS),
-        )
-
-    def _degrees(self, at_ms: int, *, hold: bool) -> int:
-        segment = self.plant.at(at_ms)
-        noise = self.rng.randint(-80, 80)
-        if segment is None:
-            return 20_000 + noise
-        return round(segment.hold_at(at_ms) if hold else segment.outlet) + noise
-
-    def _valve(self, at_ms: int) -> int:
-        segment = self.plant.at(at_ms)
-        return int(segment is not None and segment.forward)
-
-    def _gauge(self, at_ms: int) -> int:
-        steps = self.plant.level_ml(at_ms) / GAUGE_STEP_ML
-        return max(0, round(steps) - self.rng.randint(0, self.causes.gauge_noise)) * GAUGE_STEP_ML
-
-    def _meter(self, number: int) -> Device:
-        farm, rng = self.farms[number], Random(f"{self.seed} meter {number}")
-        return Device(
-            key(f"meter-{number}"),
-            Instrument.MILK_METER,
-            farm.metered,
-            farm.is_milking,
-            20_000,
-            rng,
-            self.chain.chain_id,
-            size=50,
-            skew_ms=self.causes.skew_ms,
-            next_ms=self.now_ms + rng.randint(0, 9_000),
-            phase=rng.uniform(0, 6.28),
-            slow_ms=10 * MINUTE_MS,
-            late_ms=lambda at: self.late.get((number, at // (DAY_MS // 2)), 0),
-        )
 
     # Days.
 
@@ -167,7 +95,7 @@ class Works:
                 if self._falls(self.causes.late):
                     half = begun_ms // (DAY_MS // 2)
                     self.happened["late milking"] += 1
-                    self.late[farm.number, half] = self.rng.randint(HOUR_MS, 23 * HOUR_MS)
+                    self.fitter.late[farm.number, half] = self.rng.randint(HOUR_MS, 23 * HOUR_MS)
                 if not self._is_lapsed(farm.number, begun_ms):
                     poured_ms = begun_ms + MILKING_MS + self.rng.randint(20, 60) * MINUTE_MS
                     self.plant.pour(poured_ms, volume_ml)
@@ -233,7 +161,7 @@ class Works:
         kind = self.rng.choice(sorted(self.spares))
         self.spares[kind] += 1
         self.happened["exchange"] += 1
-        new = self._line_device(f"{kind.value}-{self.spares[kind]}", kind)
+        new = self.fitter.line_device(f"{kind.value}-{self.spares[kind]}", kind, self.now_ms)
         old = next(each for each in self.line_devices if each.kind is kind and each.powered)
         new.next_ms = at_ms - 10_000
         self.chain.must("regulator", AmendLine(self.chain.line_id, (new.public,), (old.public,)))
