@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
+from ledger.primitives.numerals import read_whole
 from tests.year.plant import Causes
 from tests.year.works import Works
 
@@ -97,8 +98,8 @@ def show(name: str, figures: dict[str, object]) -> None:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.year")
-    parser.add_argument("--days", type=int, default=365)
-    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--days", type=read_whole, default=365)
+    parser.add_argument("--seed", type=read_whole, default=1)
     parser.add_argument("--out", type=Path, default=Path("bench-results/year.json"))
     parser.add_argument("--causes", action="store_true", help="each cause by itself, ten days")
     asked = parser.parse_args()

@@ -18,13 +18,19 @@ AGREED_ML = LIMIT_ML_A_MINUTE // 100
 """What a gauge may fall in a minute and stand still by what a tank's account tells."""
 
 
-def fates(levels: list[int]) -> tuple[int, int]:
-    """Let cold water flow while a gauge shows a level a minute; give what is cleaning, and lost."""
+def fates(levels: list[int], *, gap: int = 0) -> tuple[int, int]:
+    """Let cold water flow while a gauge shows a level a minute; give what is cleaning, and lost.
+
+    Before its level of number `gap` it forgets what it showed last.
+    """
     rig = LineRig(*GAUGED)
     seconds = 60 * (len(levels) - 1)
     for device in rig.devices:
         if device.instrument is Instrument.TANK_GAUGE:
-            device.measure([(place * 60_000, level) for place, level in enumerate(levels)])
+            shown = [(place * 60_000, level) for place, level in enumerate(levels)]
+            device.measure(shown[:gap])
+            device.carried = None
+            device.measure(shown[gap:])
             continue
         cold = device.instrument is Instrument.HOLD_THERMOMETER
         device.measure(
@@ -56,3 +62,9 @@ def test_what_falls_faster_is_lost() -> None:
 def test_milk_that_leaves_is_never_cleaning() -> None:
     cleaned, _ = fates([5_000_000 - 60_000 * minute for minute in range(4)])
     assert cleaned == 0
+
+
+def test_nobody_knows_a_level_across_a_gap() -> None:
+    cleaned, lost = fates([5_000_000] * 5, gap=2)
+    assert lost == 60_000
+    assert cleaned > 150_000
