@@ -130,7 +130,7 @@ def test_what_is_no_measurement_proves_nothing_of_its_time(
     kind: Instrument, fields: dict[str, object]
 ) -> None:
     """An envelope that links as it should, and whose samples would be good."""
-    for odd, lost in (({}, 0), (fields, 1_000)):
+    for odd, lost in (({}, 0), (fields, 2_000)):
         rig = LineRig()
         for device in rig.devices:
             device.measure(good(device.instrument, 0, 60))
