@@ -100,3 +100,20 @@ def test_milk_that_stood_for_hours_after_its_hold_counts_nothing(hours: int, lit
 
 def test_a_half_hour_of_two_quarters_is_none() -> None:
     assert counted(honest, hot=((0, 900_000), (910_000, READY_MS + 5_000))) == 0
+
+
+def test_milk_that_goes_round_while_it_is_held_was_not_held() -> None:
+    """What flows out is made up for, so that no gauge falls: some of it came in too late."""
+
+    def level(at_ms: int, flowed: int) -> int:
+        return 100_000 - max(0, flowed - 20_000)
+
+    drains = ((READY_MS // 2, 20_000), (READY_MS + 10_000, 70_000))
+    assert counted(level, drains=drains) == 0
+
+
+def test_milk_that_came_in_while_the_rest_was_held_ends_the_hold() -> None:
+    def level(at_ms: int, flowed: int) -> int:
+        return (50_000 if at_ms < READY_MS // 2 else 100_000) - flowed
+
+    assert counted(level) == 0
