@@ -129,18 +129,6 @@ def test_what_a_window_was_done_with_is_not_shown_again(town):
     assert town.code(town.hold, worst=done) == "unlinked_reading"
 
 
-def test_a_device_that_is_to_be_shown_again_does_not_begin_anew(town):
-    """Else what it said of a window's end, which the next one needs, were gone with its journal."""
-    town = Shown(first=5)
-    assert town.line.tip(town.state, town.hold.public).again
-    town.hold.envelopes.clear()
-    town.hold.restart(lost=True)
-    town.hold.measure([(at * 1_000, 75_000) for at in range(121)])
-    first, end = town.hold.envelopes[0], town.hold.envelopes[-1]
-    anew = {"last": first, "end": end, "worst": None, "count": len(town.hold.envelopes)}
-    assert town.code(town.hold, **anew, broken=True) == "unlinked_reading"
-
-
 def test_the_first_after_the_tip_names_it(town):
     first = town.after_tip(town.hold)
     assert town.code(town.hold, worst=town.signed(town.hold, first, previous=b"x" * 32)) == (
