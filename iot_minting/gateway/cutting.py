@@ -9,7 +9,7 @@ again. Any cutting of the same readings counts the same steps; what is chosen he
 - A device that sent nothing for `silence_ms` is declared silent: nothing counts where it alone
   would have watched, and the line goes on.
 - Where milk flowed that is not in the tank on the chain yet, it ends before, or waits `milk_ms` for
-  collections, and no longer.
+  collections, and no longer: not at all for what flowed before `collected_ms`, since none comes.
 - What flowed and was not milk out of the tank, as its gauges say, was cleaning.
 """
 
@@ -46,7 +46,8 @@ class LineNow:
     """A line as the gateway sees it.
 
     `quiet_ms` says for how long nothing came of a device while the gateway listened, and
-    `short_ms` for how long its window has waited for milk.
+    `short_ms` for how long its window has waited for milk. All milk that was metered before
+    `collected_ms` is in the tank: none will come for what flowed before.
     """
 
     facts: LineFacts
@@ -54,6 +55,7 @@ class LineNow:
     tank: Sequence[TankMilk]
     quiet_ms: Mapping[PublicKey, int]
     short_ms: int
+    collected_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,13 @@ def _claim(
         claim = claim_window(
             facts, bundle, rules.kind, to_ms, silent=silent, cleaning=True, choose=drawing.choose
         )
-        if drawing.missing_units and now.short_ms < rules.milk_ms:
-            if drawing.short_ms - facts.line.through_ms >= rules.window_ms:
-                to_ms = drawing.short_ms
+        may_come = now.collected_ms < to_ms and now.short_ms < rules.milk_ms
+        if drawing.missing_units and may_come:
+            collected_ms = _flow_sample_by(facts, bundle, now.collected_ms) or 0
+            sure_ms = drawing.short_ms, collected_ms
+            long = [at for at in sure_ms if at - facts.line.through_ms >= rules.window_ms]
+            if long:
+                to_ms = long[0]
                 continue
             why = f"{drawing.missing_units} units flowed that are not collected yet"
             return Wait("short_tank", why, short=True)

@@ -84,10 +84,14 @@ class _Pace:
 
 @dataclass(frozen=True, slots=True)
 class _Short:
-    """A line that waits for milk: since when, when it was judged last, what its tank held then."""
+    """A line that waits for milk: since when, when it was judged last, what its tank held then.
+
+    `collected_ms` is until when all that was metered was in the tank then.
+    """
 
     since_ms: int
     looked_ms: int
+    collected_ms: int
     tank: tuple[TankMilk, ...]
     wait: Wait
 
@@ -126,8 +130,9 @@ class MinterCore:
                 actions += self._look(now_ms, facts, line, pieces, arrival, busy)
         return actions
 
-    def _next_look_ms(self, short: _Short) -> int:
-        return min(short.looked_ms + SHORT_LOOK_MS, short.since_ms + self.cut.milk_ms)
+    def _next_look_ms(self, short: _Short, collected_ms: int) -> int:
+        every_ms = self.collect_ms if collected_ms > short.collected_ms else SHORT_LOOK_MS
+        return min(short.looked_ms + every_ms, short.since_ms + self.cut.milk_ms)
 
     def refused(self, subject: bytes, now_ms: int) -> None:
         """Let a subject pause: what it brought was refused."""
@@ -161,12 +166,8 @@ class MinterCore:
         if tank not in self._draws:
             self._draws[tank] = self._look_at_flow(now_ms, facts, tank, pieces, arrival)
         starts, heard_ms = self._draws[tank]
-        rules = CollectRules(
-            facts.rules.density_mg_per_l,
-            facts.time_ms - facts.rules.collection_late_ms_max + LATE_ROOM_MS,
-            min(heard_ms, facts.time_ms + facts.rules.clock_skew_ms_max),
-            starts,
-        )
+        latest_ms = min(heard_ms, facts.time_ms + facts.rules.clock_skew_ms_max)
+        rules = self._collect_rules(facts, latest_ms, starts)
         after = min(stretch.after for stretch in meter.open)
         held = pieces(meter.key, after, rules.earliest_ms)
         if (found := plan_collection(meter, held, rules, due=True)) is not None:
@@ -176,6 +177,10 @@ class MinterCore:
             return [found]
         why = why_not(meter, held)
         return [Waits(f"meter {meter.key.hex()}", "not_collected", why)] if why else []
+
+    def _collect_rules(self, facts: ChainFacts, latest_ms: int, starts: list[int]) -> CollectRules:
+        earliest_ms = facts.time_ms - facts.rules.collection_late_ms_max + LATE_ROOM_MS
+        return CollectRules(facts.rules.density_mg_per_l, earliest_ms, latest_ms, starts)
 
     def _look_at_flow(
         self,
@@ -202,6 +207,29 @@ class MinterCore:
                 known_ms = min(known_ms, held[-1].last_ms if held else line.line.through_ms)
         return sorted(starts), known_ms
 
+    def _collected_ms(
+        self, facts: ChainFacts, tank: Hash, pieces: FindPieces, busy: Set[bytes]
+    ) -> int:
+        """Tell until when all milk that a tank's meters metered is in it; 0 if that is not known.
+
+        What a meter rounds off, or is less than a collection takes, will never be there.
+        """
+        rules = self._collect_rules(facts, 2**53, [])
+        ours = {
+            key: meter
+            for key, meter in facts.meters.items()
+            if meter.tank and tank_id(facts.mmu, meter.plant, meter.tank) == tank
+        }
+        if not ours or ours.keys() & busy:
+            return 0
+        known_ms = 2**53
+        for key, meter in ours.items():
+            held = pieces(key, min(stretch.after for stretch in meter.open), rules.earliest_ms)
+            found = plan_collection(meter, held, rules, due=True)
+            last_ms = held[-1].last_ms if held else 0
+            known_ms = min(known_ms, found.first.reading().t0_ms if found else last_ms)
+        return known_ms
+
     def _look(
         self,
         now_ms: int,
@@ -212,18 +240,26 @@ class MinterCore:
         busy: Set[bytes],
     ) -> list[Action]:
         name, devices = line.line_id, [each.device for each in line.line.devices]
-        tank = tuple(facts.tanks.get(Hash(line.line.tank), ()))
+        tank_name = Hash(line.line.tank)
+        tank = tuple(facts.tanks.get(tank_name, ()))
         short = self._short.get(name)
-        if short and short.tank == tank and now_ms < self._next_look_ms(short):
+        collected_ms = self._collected_ms(facts, tank_name, pieces, busy) if short else 0
+        if short and short.tank == tank and now_ms < self._next_look_ms(short, collected_ms):
             return [Waits(_named(line), short.wait.reason, short.wait.detail)]
-        since_ms = short.since_ms if short else now_ms
         now = LineNow(
             line,
             {key: pieces(key, done_with(line.tips.get(key)), 0) for key in devices},
             tank,
             self._quiet(now_ms, name, {key: arrival(key) for key in devices}),
-            now_ms - since_ms,
+            now_ms - short.since_ms if short else 0,
+            collected_ms,
         )
+        return self._judge(now_ms, facts, now, busy)
+
+    def _judge(
+        self, now_ms: int, facts: ChainFacts, now: LineNow, busy: Set[bytes]
+    ) -> list[Action]:
+        line, name = now.facts, now.facts.line_id
         match cut_window(now, self.cut):
             case CutWindow() as cut if (
                 cut.claim.to_ms > facts.time_ms + facts.rules.clock_skew_ms_max
@@ -238,7 +274,8 @@ class MinterCore:
                 return [ReportTampering(device, envelope)] if may else []
             case Wait() as wait:
                 if wait.short:
-                    self._short[name] = _Short(since_ms, now_ms, tank, wait)
+                    since_ms, tank = now_ms - now.short_ms, tuple(now.tank)
+                    self._short[name] = _Short(since_ms, now_ms, now.collected_ms, tank, wait)
                 return [Waits(_named(line), wait.reason, wait.detail)]
 
     def _quiet(

@@ -10,7 +10,6 @@ import signal
 import sqlite3
 import subprocess
 from contextlib import closing
-from decimal import Decimal
 
 import httpx
 import msgspec
@@ -26,9 +25,10 @@ from ledger.types.reading import READING_VERSION, Reading, sign_reading
 from ledger.types.transfer import Transfer
 from simulator.dairy.setup import FARMS, identify, read_seed
 from simulator.dairy.wallet import PaymentOffer, Wallet
-from simulator.testnet.figures import UNITS_PER_LITRE, format_litres
+from simulator.testnet.figures import format_litres
 from simulator.testnet.market import SWING_MICRO_MYR, USUAL_MICRO_MYR
 from tests.support.minting.mqtt_wire import capture, publish
+from tests.support.testnet.books import litres_of
 from tests.support.testnet.running import BILLCOIN, ODD_NAME, RunningTestnet
 
 START_S = 60
@@ -264,11 +264,6 @@ def receipted(net, payload):
     path = net.layout.home("mint") / "mint.sqlite"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as store:
         return store.execute("SELECT 1 FROM readings WHERE raw = ?", (payload,)).fetchone()
-
-
-def litres_of(text):
-    """Give written litres in units."""
-    return int(Decimal(text) * UNITS_PER_LITRE)
 
 
 RECORDING = """Robot,Begin,Yield

@@ -7,7 +7,6 @@ import time
 from functools import cached_property
 
 import pytest
-from msgspec.structs import astuple, replace
 
 from iot_minting.errors import MintFault
 from iot_minting.even_clock import wall_ms
@@ -19,9 +18,6 @@ from iot_minting.gateway.store import Store
 from iot_minting.settings import write_config
 from iot_minting.wire.attestor_client import Asked
 from ledger.evidence import check_window, claimed_envelopes, evidence_root
-from ledger.genesis import GenesisDevice, GenesisLine, GenesisPermit
-from ledger.params import DAY_MS
-from ledger.primitives.keys import address_of
 from ledger.rules.measure import exact_volume
 from ledger.state.tables import LINES, TIPS, supply
 from ledger.types.evidence import Instrument
@@ -30,17 +26,16 @@ from ledger.types.reading import Unit
 from ledger.types.window import WindowAttestation
 from simulator.dairy.fleet import run_devices
 from simulator.dairy.line import sleep
-from simulator.dairy.lines import line_of, permit_for
 from simulator.dairy.live import LiveDairy
 from simulator.dairy.player import Player
 from simulator.dairy.recording import read_recording
 from simulator.dairy.replay import replay_identities
 from simulator.dairy.setup import LINE, PLANT, DairyConfig, identify
-from tests.support.ledger.dairy import FOREVER, Dairy, key
+from tests.support.ledger.dairy import FOREVER, key
 from tests.support.minting.ledger_chain import LedgerChain
+from tests.support.minting.live_genesis import SEED, LiveGenesis
 from tests.support.minting.parts import running_broker, until
 
-SEED = b"\x22" * 32
 RECORDING = read_recording(
     "Device,Begin,Yield\na,2021-04-01 08:00,10.01\nb,2021-04-01 08:01,20.02\n"
     "a,2021-04-01 09:00,0.00\nb,yesterday,3\na,2021-04-01 10:00,7.77",
@@ -49,39 +44,6 @@ RECORDING = read_recording(
 ROUNDED_OFF_MAX = 20
 """Units that collections and windows of both lives may round off."""
 NAME = line_id(PLANT, LINE)
-
-
-class LiveGenesis(Dairy):
-    """A dairy whose chain begins now, with the simulated dairy's devices, line and permits."""
-
-    @cached_property
-    def identities(self):
-        return identify(SEED, FOREVER).devices
-
-    @property
-    def consenting(self):
-        """Name the accounts of the farms that consent."""
-        return {each.operator for each in self.identities if each.operator}
-
-    @cached_property
-    def genesis(self):
-        mmu, now_ms = address_of(self.mmu.public), wall_ms()
-        usual = Dairy().genesis
-        permit = astuple(permit_for(mmu, now_ms + 9 * DAY_MS))
-        begun = replace(
-            usual,
-            time_ms=now_ms,
-            devices=tuple(self._device(each, mmu) for each in self.identities),
-            stock=tuple(replace(each, expires_ms=now_ms + DAY_MS) for each in usual.stock),
-            lines=(GenesisLine(*astuple(line_of(self.identities, mmu))),),
-            permits=tuple(GenesisPermit(farm, *permit) for farm in sorted(self.consenting)),
-        )
-        begun.check()
-        return begun
-
-    def _device(self, each, mmu):
-        limit = each.flow_max_l_per_h
-        return GenesisDevice(each.key, each.kind, each.plant, each.operator or mmu, FOREVER, limit)
 
 
 class RecordedGenesis(LiveGenesis):

@@ -4,6 +4,8 @@ The chain here is a model: it moves lines, tips and meters on as claims and coll
 keeps no books but `counted` and `collected`. What is under test is the gateway's half.
 """
 
+from msgspec.structs import replace
+
 from iot_minting.gateway.archive import Archive
 from iot_minting.gateway.collecting import FarmMeter, MeterCollection, Stretch
 from iot_minting.gateway.cutting import WindowRules
@@ -20,6 +22,7 @@ from ledger.params import HOUR_MS
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from ledger.types.evidence import Instrument, MilkKind
+from ledger.types.milk import tank_id
 from tests.support.evidence.rig import CHAIN, MEASURES, MMU, START_MS, DeviceRig, LineRig
 from tests.support.ledger.dairy import key
 
@@ -33,6 +36,7 @@ class ModelPlant:
 
     def __init__(self, path, *, window_ms=20_000, collect_ms=5_000, tank_units=10**12):
         self.rig = LineRig()
+        self.rig.line = replace(self.rig.line, tank=tank_id(MMU, PLANT, "tank"))
         self.meter = DeviceRig(key("model meter"), Instrument.MILK_METER)
         self.cut = WindowRules(MilkKind.WHOLE, window_ms, 600_000, 600_000, 10_000)
         self.collect_ms = collect_ms

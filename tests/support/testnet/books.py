@@ -7,6 +7,7 @@ Both are read as they lie there, and must be whole chains: so what was lost on t
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -22,6 +23,7 @@ from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.line import line_id
 from ledger.types.reading import Envelope, decode_envelope
 from simulator.dairy.setup import LINE, PLANT, DeviceIdentity, identify, read_seed
+from simulator.testnet.figures import UNITS_PER_LITRE
 from tests.support.testnet.running import RunningTestnet
 
 NAME = line_id(PLANT, LINE)
@@ -138,3 +140,8 @@ def _flowed(facts: LineFacts, bundle: Bundle) -> int:
         for offset_ms, value in reading.samples
     ]
     return max(value for at_ms, value in samples if at_ms <= line.through_ms) - samples[0][1]
+
+
+def litres_of(text: str) -> int:
+    """Give written litres in units."""
+    return int(Decimal(text) * UNITS_PER_LITRE)

@@ -24,9 +24,10 @@ def plant(tmp_path):
     plant.archive.close()
 
 
-def run(plant, seconds=100):
+def run(plant, seconds=100, metered=0):
+    """Let the line run, and the meter for as long, or for some seconds less."""
     plant.rig.run(seconds)
-    plant.meter.measure([(at, at) for at in range(0, seconds * 1_000 + 1, 1_000)])
+    plant.meter.measure([(at, at) for at in range(0, (metered or seconds) * 1_000 + 1, 1_000)])
     for device in plant.devices:
         for envelope in device.envelopes:
             plant.deliver(envelope)
@@ -41,6 +42,29 @@ def test_a_meter_and_a_line_are_brought_onto_the_chain(plant):
     assert kinds(plant.step(NOW_MS)) == [MeterCollection, Claim]
     assert (plant.collected, plant.counted) == (100_000_000, 100_000 - MARGIN_MS)
     assert kinds(plant.step(NOW_MS + 60_000)) == [Waits], "all of it is brought"
+
+
+def test_milk_that_no_meter_can_bring_any_more_is_not_waited_for(plant):
+    run(plant)
+    short = plant.tank = [TankMilk(START_MS - 1_000, START_MS - 1, 10_000_000)]
+    plant.refuse = lambda action: isinstance(action, MeterCollection)
+    waits = plant.step(NOW_MS)[-1]
+    assert waits.reason == "short_tank"
+    assert plant.step(NOW_MS + 10_000)[-1].reason == "short_tank", "a meter has more to bring"
+    plant.refuse = lambda action: False
+    plant.step(NOW_MS + 20_000)
+    plant.deliver(plant.meter.sign([(101_000, 100_000)]))
+    (claim,) = [each for each in plant.step(NOW_MS + 30_000) if isinstance(each, Claim)]
+    assert claim.cut.claim.units == short[0].units
+
+
+def test_milk_of_a_meter_that_was_not_heard_so_far_is_waited_for(plant):
+    run(plant, metered=50)
+    plant.tank = [TankMilk(START_MS - 1_000, START_MS - 1, 10_000_000)]
+    for now_ms in range(START_MS + 200_000, START_MS + 300_000, 10_000):
+        assert plant.step(now_ms)[-1].reason == "short_tank"
+    plant.deliver(plant.meter.sign([(100_000, 50_000)]))
+    assert isinstance(plant.step(START_MS + 300_000)[-1], Claim)
 
 
 def test_a_busy_subject_is_left_alone(plant):
@@ -86,7 +110,7 @@ def test_tampering_is_reported_once_a_pause(plant):
 
 def test_milk_that_is_short_is_waited_for_no_longer_than_a_silence(plant):
     plant.tank = []
-    run(plant)
+    run(plant, metered=50)
     (waits,) = [each for each in plant.step(NOW_MS) if isinstance(each, Waits)]
     assert waits.reason == "short_tank"
     assert not [e for e in plant.step(NOW_MS + 590_000) if isinstance(e, Claim)]
