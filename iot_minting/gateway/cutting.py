@@ -20,6 +20,7 @@ from iot_minting.gateway.drawing import Drawing, TankMilk
 from iot_minting.gateway.pieces import Piece
 from ledger.errors.bundle import BundleFault, UnreportedTamper
 from ledger.evidence import Bundle, LineFacts, claim_window, reach, trim_bundle
+from ledger.evidence.limits import WATCHERS
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import PublicKey
 from ledger.types.evidence import Instrument, MilkKind
@@ -89,6 +90,8 @@ def cut_window(now: LineNow, rules: WindowRules) -> CutWindow | Wait | Tampering
     silent = _silent(now, rules, bundle)
     to_ms = reach(facts, bundle, silent)
     through_ms = facts.line.through_ms
+    if (place := _unheard_place(now, rules, bundle)) is not None:
+        return Wait("unheard", f"no {place} was heard yet")
     if to_ms <= through_ms:
         return _whom_it_waits_for(now, bundle, silent)
     count = sum(len(envelopes) for envelopes in bundle.values())
@@ -168,6 +171,23 @@ def _silent(now: LineNow, rules: WindowRules, bundle: Bundle) -> frozenset[Publi
     }
     quiet = {key for key in expected if now.quiet_ms.get(key, 0) >= rules.silence_ms}
     return frozenset() if quiet == expected else frozenset(quiet)
+
+
+def _unheard_place(now: LineNow, rules: WindowRules, bundle: Bundle) -> Instrument | None:
+    """Name a place of which no device was ever heard, as long as its first word may be on the way.
+
+    The law misses no device that never spoke: a window that is cut before its readings arrive would
+    lose all that it watched.
+    """
+    facts = now.facts
+    devices = [each.device for each in facts.within(facts.line.through_ms, 2**63)]
+    for place in (Instrument.FLOW_METER, *WATCHERS):
+        mine = [key for key in devices if facts.instrument(key) is place]
+        heard = any(key in facts.tips or bundle.get(key) for key in mine)
+        quiet_ms = min((now.quiet_ms.get(key, 0) for key in mine), default=rules.silence_ms)
+        if not heard and quiet_ms < rules.silence_ms:
+            return place
+    return None
 
 
 def _whom_it_waits_for(now: LineNow, bundle: Bundle, silent: Set[PublicKey]) -> Wait:

@@ -180,3 +180,18 @@ def test_a_line_short_of_milk_is_judged_again_when_some_comes(plant, monkeypatch
     assert len(judged) == 1
     plant.tank = [TankMilk(START_MS - 10, START_MS - 1, 10**12)]
     assert [each for each in plant.step(NOW_MS + 102_000) if isinstance(each, Claim)]
+
+
+def test_a_place_that_never_spoke_yet_is_waited_for(plant):
+    plant.rig.run(100)
+    hold = plant.rig.of(Instrument.HOLD_THERMOMETER)
+    for device in plant.devices:
+        for envelope in device.envelopes if device is not hold else ():
+            plant.deliver(envelope)
+    now_ms = START_MS + 101_000
+    waits = [each for each in plant.step(now_ms) if isinstance(each, Waits)]
+    assert ("unheard", "no hold_thermometer was heard yet") in [(w.reason, w.detail) for w in waits]
+    for envelope in hold.envelopes:
+        plant.deliver(envelope)
+    plant.settle(now_ms)
+    assert plant.counted == 100_000 - MARGIN_MS
