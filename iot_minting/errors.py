@@ -13,6 +13,7 @@ MintFault
 |   +-- OvertakenBoot
 +-- JournalFull        a device whose readings are not being received: it must stop measuring
 +-- BadReceipt         a receipt that the ingest did not sign
++-- BadLease           a lease that the MMU did not sign
 +-- OversizedBundle    a window with more evidence than an attestor reads: cut it shorter
 """
 
@@ -125,6 +126,12 @@ class BadReceipt(MintFault):
     """A receipt that the ingest did not sign, or that names envelopes never sent."""
 
     code = "bad_receipt"
+
+
+class BadLease(MintFault):
+    """A lease that the MMU did not sign, or of another plant."""
+
+    code = "bad_lease"
 
 
 class OversizedBundle(MintFault):

@@ -197,7 +197,9 @@ class LiveDevice:
     def _on_heard(self, session: DeviceSession, payload: bytes) -> None:
         settings = self.settings
         try:
-            receipt = read_receipt(payload, settings.chain_id, settings.ingest_key, self.key.public)
+            receipt = read_receipt(
+                payload, settings.chain_id, settings.ingest_keys, self.key.public
+            )
         except BadReceipt as fault:
             self._refusals.log(
                 logging.WARNING, "receipt refused", device=settings.name, detail=str(fault)

@@ -45,7 +45,7 @@ class DeviceSettings:
     stream: Stream
     unit: Unit
     chain_id: Hash
-    ingest_key: PublicKey
+    ingest_keys: tuple[PublicKey, ...]
     broker_host: str
     broker_port: int
     calibration: str = "factory"

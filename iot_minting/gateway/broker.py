@@ -4,8 +4,8 @@ For one machine: a plant runs mosquitto or any MQTT 5 cluster instead, and nothi
 Its caps are raised: the defaults (100 messages in flight, 200 a batch) halve the ingest.
 
 Measured trap: rumqttd 0.20 panics, and takes every session with it, when a member of a shared
-subscription ($share) leaves a persistent session with unacknowledged messages. So the gateway
-shares only where its configuration says so, and then with a clean session (`mqtt`).
+subscription ($share) leaves a persistent session with unacknowledged messages. Gateways never share
+one: each listens to all, since a device's chain must not be parted (`duty`).
 """
 
 import logging

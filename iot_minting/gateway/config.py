@@ -5,9 +5,9 @@ A home holds config.toml, keys/{mmu,ingest}.key (mode 0600) and mint.sqlite.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from iot_minting.settings import BrokerSettings, load_settings
@@ -19,6 +19,8 @@ from node.errors import BadConfig
 from node.home.key_file import keep_seed, read_key
 
 STORE_BYTES: Final = 16 * 1024**3
+PlantName = Annotated[str, Field(pattern=r"^[^/+#]{1,64}$")]
+IngestKey = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class KnownAttestor(BaseModel):
@@ -53,8 +55,16 @@ class MintConfig(BrokerSettings):
     model_config = SettingsConfigDict(extra="forbid", env_prefix="BILLCOIN_MINT_")
 
     node_urls: list[str] = Field(default=["http://127.0.0.1:8545"], min_length=1, max_length=16)
-    shared_group: str = Field(default="", pattern="^[a-z0-9-]{0,32}$")
-    """Share readings with other gateways under this group; never with the embedded broker."""
+    plants: list[PlantName] = Field(default=[], max_length=1_000)
+    """The plants of the MMU that this gateway serves; all that the chain knows if none is named."""
+    peers: list[IngestKey] = Field(default=[], max_length=16)
+    """The ingest keys of the MMU's other gateways. With none it is alone, and acts for all."""
+    copies: int = Field(default=0, ge=0, le=16)
+    """How many peers must have stored a reading before its device may forget it."""
+    lease_ms: int = Field(default=15_000, ge=900, le=HOUR_MS)
+    """How long a plant stays with a gateway that the broker no longer hears."""
+    standby: bool = False
+    """Let the other gateways take a free plant first."""
     metrics_port: int = Field(default=0, ge=0, le=65535)
     """Where Prometheus may ask, on loopback; 0 turns it off."""
     milk_kind: MilkKind = MilkKind.WHOLE
@@ -76,6 +86,12 @@ class MintConfig(BrokerSettings):
     """Above this size of its file the gateway takes no more readings: devices keep them."""
     attestors: list[KnownAttestor] = Field(default=[], max_length=64)
     meter_tanks: list[MeterTank] = Field(default=[], max_length=10_000)
+
+    @model_validator(mode="after")
+    def _check_copies(self) -> Self:
+        if self.copies > len(set(self.peers)):
+            raise ValueError(f"copies = {self.copies} needs as many peers; {len(self.peers)} named")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Facts: what final blocks say that the gateway acts by."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from iot_minting.gateway.collecting import FarmMeter
 from iot_minting.gateway.drawing import TankMilk
@@ -26,3 +26,11 @@ class ChainFacts:
     tanks: Mapping[Hash, Sequence[TankMilk]]
     meters: Mapping[PublicKey, FarmMeter]
     attestors: tuple[PublicKey, ...]
+
+    def at(self, holds: Callable[[str], bool]) -> "ChainFacts":
+        """Give what of it concerns plants that are held. No tank stands in two plants."""
+        return replace(
+            self,
+            lines={name: line for name, line in self.lines.items() if holds(line.line.plant)},
+            meters={key: meter for key, meter in self.meters.items() if holds(meter.plant)},
+        )

@@ -116,6 +116,13 @@ class Following:
                 return found
         return None
 
+    def plant_of(self, subject: bytes) -> str:
+        """Name the plant of a line or a device; nothing while it is not known."""
+        line, device = self._lines.get(Hash(subject)), self._registry.find(PublicKey(subject))
+        if line is not None:
+            return line.line.plant
+        return "" if device is None else device.plant
+
     async def fetch(self) -> ChainFacts:
         """Give the facts as of the last final block; raise a `ClientFault` if no node has them."""
         height = self._height

@@ -1,4 +1,4 @@
-"""The ingest: takes envelopes off the broker, judges, stores, acknowledges, then receipts.
+"""The ingest: takes envelopes off the broker, judges, stores, acknowledges, then tells of it.
 
 The order is the promise: an envelope is acknowledged to the broker after the commit that holds
 it, in the order of receipt, and receipted to its device after that. A kill between any two steps
@@ -29,14 +29,11 @@ from iot_minting.gateway.metrics import (
     STORE_FULL,
     STORE_SIZE,
 )
+from iot_minting.gateway.receipting import Receipts
 from iot_minting.gateway.subscription import Message, Subscription
 from iot_minting.gateway.types import Quarantined
 from iot_minting.gateway.verdicts import Accepted, PutOff, RefusedEnvelope, Repeated, Verdict
-from iot_minting.wire.receipts import NOTHING_SETTLED, SettledEnvelope, sign_receipt
-from iot_minting.wire.topics import receipt_topic
-from ledger.primitives.codec import encode
-from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import PublicKey, SigningKey
+from ledger.primitives.keys import PublicKey
 from node.capped_log import CappedLog
 
 BATCH_MAX: Final = 100
@@ -51,7 +48,7 @@ log = structlog.get_logger("mint.ingest")
 
 
 class Judge(Protocol):
-    """What judges envelopes, and knows how far each device's boots are settled."""
+    """What judges envelopes."""
 
     def judge(self, topic: str, raw: bytes, arrival_ms: int) -> list[Verdict]:
         """Judge one envelope, and those that waited for it. None at all means that it waits."""
@@ -59,14 +56,6 @@ class Judge(Protocol):
 
     def expire(self, now_ms: int) -> list[Verdict]:
         """Refuse what has waited too long for an envelope before it."""
-        ...
-
-    def settled(self, device: PublicKey, boot: int) -> SettledEnvelope | None:
-        """Give the last of a boot up to which everything is settled; None if nothing is."""
-        ...
-
-    def newest(self, device: PublicKey) -> int | None:
-        """Give the highest boot of a device that settled something."""
         ...
 
 
@@ -94,18 +83,16 @@ class Ingest:
 
     def __init__(
         self,
-        chain_id: Hash,
-        key: SigningKey,
         judge: Judge,
         store: Keeper,
         subscription: Subscription,
+        receipts: Receipts,
         clock: EvenClock | None = None,
         store_bytes_max: int = STORE_BYTES,
     ) -> None:
         self._clock = clock or EvenClock()
-        self._chain_id = chain_id
-        self._key = key
         self._store = store
+        self._receipts = receipts
         self._judge = judge
         self._subscription = subscription
         self._refusals = CappedLog(log)
@@ -178,15 +165,7 @@ class Ingest:
         for message in batch:
             self._subscription.ack(message)
         self._report(verdicts)
-        # Newest boot last: the broker retains the last, and whoever counts below it learns so.
-        elsewhere = _elsewhere(verdicts)
-        for device in elsewhere | {device for device, _ in touched}:
-            if (boot := self._judge.newest(device)) is not None:
-                touched.add((device, boot))
-            elif device in elsewhere:
-                self._tell_device(device, NOTHING_SETTLED)
-        for device, boot in sorted(touched):
-            self._send_receipt(device, boot)
+        self._receipts.tell(touched, _elsewhere(verdicts))
 
     def _note_connection(self, message: Message) -> None:
         """On a new connection the broker may deliver again what was not acknowledged."""
@@ -246,15 +225,6 @@ class Ingest:
     def _tell(self, event: str, entry: Quarantined) -> None:
         """Log what whoever reaches the broker can cause: capped."""
         self._refusals.log(logging.WARNING, event, entry.code, code=entry.code, detail=entry.detail)
-
-    def _send_receipt(self, device: PublicKey, boot: int) -> None:
-        settled = self._judge.settled(device, boot)
-        if settled is not None:
-            self._tell_device(device, settled)
-
-    def _tell_device(self, device: PublicKey, settled: SettledEnvelope) -> None:
-        receipt = sign_receipt(self._chain_id, self._key, device, settled)
-        self._subscription.publish(receipt_topic(device), encode(receipt))
 
 
 def _elsewhere(verdicts: list[Verdict]) -> set[PublicKey]:

@@ -42,7 +42,7 @@ from iot_minting.gateway.verdicts import (
     Verdict,
     quarantined,
 )
-from iot_minting.wire.receipts import SettledEnvelope
+from iot_minting.wire.receipts import COUNT_MAX, SettledEnvelope
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey
 from ledger.state.lines import Tip
@@ -145,12 +145,19 @@ class LinkJudge:
         chain = self._chains.get(device)
         return None if chain is None or chain.boot < 0 else chain.boot
 
-    def settled(self, device: PublicKey, boot: int) -> SettledEnvelope | None:
-        """Give the last envelope of a boot that is stored; None if nothing is."""
+    def plant(self, device: PublicKey) -> str:
+        """Name the plant of a device; nothing if it is not registered."""
+        found = self._registry.find(device)
+        return "" if found is None else found.plant
+
+    def settled(
+        self, device: PublicKey, boot: int, seq_max: int = COUNT_MAX
+    ) -> SettledEnvelope | None:
+        """Give the last envelope of a boot up to a number that is stored; None if nothing is."""
         chain = self._chains.get(device)
-        if chain is not None and chain.boot == boot:
+        if chain is not None and chain.boot == boot and chain.seq <= seq_max:
             return SettledEnvelope(boot, chain.seq, chain.digest)
-        seq = self._shelf.last_seq(device, boot)
+        seq = min(self._shelf.last_seq(device, boot), seq_max)
         digest = self._shelf.digest_of(device, boot, seq)
         return None if digest is None else SettledEnvelope(boot, seq, digest)
 

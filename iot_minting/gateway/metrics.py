@@ -21,6 +21,7 @@ INGEST_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
 MINTED_LITRES = Gauge("billcoin_mint_litres", "Litres that are final on the chain by this MMU")
+PLANTS_HELD = Gauge("billcoin_mint_plants_held", "Plants that this gateway acts for beside peers")
 DEVICES = Gauge("billcoin_mint_devices", "Devices registered on the chain")
 WAITING = Gauge("billcoin_mint_waiting", "Lines and meters that wait, by what for", ["reason"])
 LETTERS = Gauge("billcoin_mint_letters", "Letters to the chain", ["what", "state"])

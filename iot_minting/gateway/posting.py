@@ -7,6 +7,7 @@ final any more (their nonce is used, their height has passed) or were never take
 What the law then finds on the chain already it refuses, for a fee: nothing counts twice.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -28,6 +29,8 @@ from node.client.views import TransactionState
 
 WAVE_MAX: Final = 16
 """Letters that are under way at once."""
+LEASE_LOST: Final = "lease_lost"
+"""Why a letter is given up that another gateway is to bring."""
 WAIT_MS: Final = 3_000
 """How long one look at the last letter of a wave waits for it to be final."""
 STALE_CODES: Final = frozenset({"bad_nonce", "transaction_expired"})
@@ -58,7 +61,13 @@ class Post:
     """Brings letters onto the chain, in order, some at a time."""
 
     def __init__(
-        self, letters: Letters, chain: Chain, chain_id: Hash, mmu: SigningKey, valid_blocks: int
+        self,
+        letters: Letters,
+        chain: Chain,
+        chain_id: Hash,
+        mmu: SigningKey,
+        valid_blocks: int,
+        may_bring: Callable[[Letter], bool] = lambda letter: True,
     ) -> None:
         self._letters = letters
         self._chain = chain
@@ -66,13 +75,28 @@ class Post:
         self._mmu = mmu
         self._policy = Policy.single(mmu.public)
         self._valid_blocks = valid_blocks
+        self._may_bring = may_bring
 
     async def advance(self, law: Parameters) -> list[Letter]:
-        """Take the open letters one step on; give those that are done with."""
+        """Take the open letters one step on; give those that are done with.
+
+        Letters of plants that another gateway acts for are given up, unless somebody saw them.
+        """
+        withdrawn = self._withdraw()
         going = [each for each in self._letters.open() if each.state is not LetterState.WRITTEN]
         if not going:
             going = await self._sign(law)
-        return await self._send(going) if going else []
+        return [*withdrawn, *(await self._send(going) if going else [])]
+
+    def _withdraw(self) -> list[Letter]:
+        gone = [
+            replace(each, state=LetterState.FAILED, detail=LEASE_LOST)
+            for each in self._letters.open()
+            if each.state is LetterState.WRITTEN and not self._may_bring(each)
+        ]
+        if gone:
+            self._letters.update(*gone)
+        return gone
 
     async def _sign(self, law: Parameters) -> list[Letter]:
         """Sign a wave, and keep the bytes before anyone sees them."""
@@ -116,9 +140,11 @@ class Post:
         return [each for each in changes if each.state is not LetterState.WRITTEN]
 
     async def _hand_in(self, wave: list[Letter]) -> dict[int, str]:
-        """Hand letters in, in order, up to the first that is refused; give the answers."""
+        """Hand letters in, in order, up to the first that is refused or not ours; tell answers."""
         codes: dict[int, str] = {}
         for letter in wave:
+            if letter.state is LetterState.SIGNED and not self._may_bring(letter):
+                break
             code = codes[letter.number] = (await self._chain.submit(letter.raw)).code
             if code not in TAKEN_CODES:
                 break

@@ -7,7 +7,6 @@ any point.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from iot_minting.even_clock import EvenClock, steady_ms
 from iot_minting.gateway import metrics
 from iot_minting.gateway.answering import Answers
 from iot_minting.gateway.archive import Archive
+from iot_minting.gateway.asking import AskAttestors, ask_by_http, tell_refused
 from iot_minting.gateway.chain import Chain
 from iot_minting.gateway.collecting import MeterCollection
 from iot_minting.gateway.config import MintConfig, MintKeys
@@ -29,20 +29,26 @@ from iot_minting.gateway.letters import Draft, Letter, Letters, LetterState, Wha
 from iot_minting.gateway.linking import LinkJudge
 from iot_minting.gateway.minting import Action, Claim, MinterCore, ReportTampering, Waits
 from iot_minting.gateway.pieces import done_with
-from iot_minting.gateway.posting import Post
+from iot_minting.gateway.posting import LEASE_LOST, Post
+from iot_minting.gateway.receipting import Receipts
 from iot_minting.gateway.registry import find_registrations
 from iot_minting.gateway.shelf import PieceShelf
-from iot_minting.gateway.starting import bind_chain, load_registry, subscribe, window_rules
+from iot_minting.gateway.starting import (
+    bind_chain,
+    load_registry,
+    subscribe,
+    take_part,
+    window_rules,
+)
 from iot_minting.gateway.store import STORE_NAME, Store
 from iot_minting.gateway.telling import Teller
-from iot_minting.wire.attestor_client import Asked, ask
 from iot_minting.wire.login import ANONYMOUS, BrokerLogin
 from ledger.genesis import Genesis
 from ledger.params import DAY_MS
 from ledger.primitives.amounts import UNITS_PER_BILL, Units, format_bill
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import PublicKey, address_of
+from ledger.primitives.keys import address_of
 from ledger.rules.quorum import attestor_quorum
 from ledger.types.line import ReportTamper
 from ledger.types.transaction import TRANSACTION_BYTES_MAX
@@ -57,9 +63,6 @@ SIGNED_ROOM: Final = 1_024
 TANK_META: Final = "tank:"
 
 log = structlog.get_logger("mint")
-
-AskAttestors = Callable[[CutWindow, ChainFacts, int], Awaitable[Asked]]
-"""Asks for a window's attestations, and how many are needed."""
 
 
 class GatewayService:
@@ -85,13 +88,12 @@ class GatewayService:
         self._shelf, self._teller, self._clock = PieceShelf(self._archive), Teller(), EvenClock()
         self._answers = Answers(Archive(path), self._letters, self._clock.now_ms)
         self._chain = chain or Chain.of_urls(config.node_urls)
-        self._ask = ask_attestors or self._ask_by_http
+        self._ask = ask_attestors or ask_by_http(config, genesis.chain_id)
         self._following = self._make_following()
         self._core = MinterCore(window_rules(config), config.collect_ms, self._clock.now_ms())
-        self._post = Post(
-            self._letters, self._chain, genesis.chain_id, keys.mmu, config.valid_blocks
-        )
-        self._subscription = subscribe(config, keys, self._clock, login)
+        self._duty = take_part(config, keys, genesis.chain_id, self._clock)
+        self._post = self._make_post(keys)
+        self._subscription = subscribe(config, keys, self._clock, login, self._duty)
         self._ingest = self._make_ingest(path, keys)
         self._asking: dict[Hash, asyncio.Task[None]] = {}
         self._floor = 0
@@ -110,15 +112,24 @@ class GatewayService:
     def _make_ingest(self, path: Path, keys: MintKeys) -> Ingest:
         kept, chain_id = Archive(path), self._genesis.chain_id
         judge = LinkJudge(chain_id, self._registry, kept, kept.ends(), self._following.tip)
-        return Ingest(
-            chain_id,
-            keys.ingest,
-            judge,
-            kept,
-            self._subscription,
-            self._clock,
-            self._config.store_bytes_max,
+        receipts = Receipts(chain_id, keys.ingest, judge, self._subscription.publish, self._duty)
+        limit = self._config.store_bytes_max
+        return Ingest(judge, kept, self._subscription, receipts, self._clock, limit)
+
+    def _make_post(self, keys: MintKeys) -> Post:
+        return Post(
+            self._letters,
+            self._chain,
+            self._genesis.chain_id,
+            keys.mmu,
+            self._config.valid_blocks,
+            self._may_bring,
         )
+
+    def _may_bring(self, letter: Letter) -> bool:
+        """Tell whether a letter is ours to bring. Answers are everyone's: none may be missing."""
+        plant = self._following.plant_of(letter.subject)
+        return letter.what is What.ANSWER or self._duty.holds(plant)
 
     def _tank_names(self) -> dict[Hash, str]:
         return {
@@ -132,6 +143,7 @@ class GatewayService:
     async def run(self, ended: asyncio.Event) -> None:
         """Work until `ended`, or until a part fails (then it raises)."""
         self._subscription.start(self._config.broker_host, self._config.broker_port)
+        self._duty.watch(each.plant for each in self._registry)
         self._ingest.start()
         try:
             async with asyncio.TaskGroup() as group:
@@ -139,6 +151,7 @@ class GatewayService:
                     group.create_task(self._follow()),
                     group.create_task(self._decide(group)),
                     group.create_task(self._send()),
+                    group.create_task(self._share()),
                 ]
                 await ended.wait()
                 for task in (*tasks, *self._asking.values()):
@@ -158,9 +171,16 @@ class GatewayService:
             if admitted or block.height % SAVE_EVERY_BLOCKS == 0:
                 self._store.save_registry(admitted, block.height)
             self._registry.admit(admitted, block.height)
+            self._duty.watch(each.plant for each in admitted)
             self._following.note(block)
             self._clock.raise_to(block.time_ms)
             metrics.DEVICES.set(len(self._registry))
+
+    async def _share(self) -> None:
+        """Keep the leases of plants."""
+        while True:
+            self._duty.tick()
+            await asyncio.sleep(TICK_S)
 
     async def _decide(self, group: asyncio.TaskGroup) -> None:
         """Let the core decide over what is final and stored, again and again."""
@@ -175,7 +195,7 @@ class GatewayService:
                 facts = None
             if facts is not None and facts.height >= self._floor:
                 self._rules = facts.rules
-                await self._act(facts, group)
+                await self._act(facts.at(self._duty.holds), group)
                 if steady_ms() - tidied_ms >= TIDY_MS:
                     tidied_ms = steady_ms()
                     await asyncio.to_thread(self._forget, facts)
@@ -220,7 +240,7 @@ class GatewayService:
             asked = await self._ask(cut, facts, needed)
             body = encode(MintWindow(claim, asked.attestations))
             if len(asked.attestations) < needed:
-                self._tell_refused(line, asked, needed)
+                tell_refused(line, asked, needed)
             elif len(body) > TRANSACTION_BYTES_MAX - SIGNED_ROOM:
                 log.error("window held: too large to show", line=line.hex(), size=len(body))
             else:
@@ -232,29 +252,6 @@ class GatewayService:
         finally:
             del self._asking[line]
         self._core.refused(line, self._clock.now_ms())
-
-    def _tell_refused(self, line: Hash, asked: Asked, needed: int) -> None:
-        log.warning(
-            "window not attested",
-            line=line.hex(),
-            signed=len(asked.attestations),
-            needed=needed,
-            refused=[f"{each.code}: {each.detail}" for each in asked.refusals],
-            silent=[f"{key.hex()[:16]}: {why}" for key, why in asked.silent.items()],
-        )
-
-    async def _ask_by_http(self, cut: CutWindow, facts: ChainFacts, needed: int) -> Asked:
-        urls = {PublicKey(bytes.fromhex(each.key)): each.url for each in self._config.attestors}
-        known = {key: url for key, url in urls.items() if key in facts.attestors}
-        return await ask(
-            known,
-            cut.claim,
-            cut.bundle,
-            self._genesis.chain_id,
-            needed,
-            self._config.attest_ms / 1_000,
-            height=facts.height,
-        )
 
     async def _send(self) -> None:
         """Bring letters onto the chain."""
@@ -277,6 +274,8 @@ class GatewayService:
             self._core.brought(letter.subject)
             if letter.what is What.WINDOW:
                 log.info("minted", line=letter.subject.hex(), bill=format_bill(Units(letter.units)))
+            return
+        if letter.detail == LEASE_LOST:
             return
         self._core.refused(letter.subject, self._clock.now_ms())
         log.error("refused", what=letter.what, who=letter.subject.hex(), code=letter.detail)

@@ -6,13 +6,15 @@ from iot_minting.errors import MintFault
 from iot_minting.even_clock import EvenClock
 from iot_minting.gateway.config import MintConfig, MintKeys
 from iot_minting.gateway.cutting import WindowRules
+from iot_minting.gateway.duty import Duty, SharedDuty
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.store import Store
 from iot_minting.gateway.subscription import Subscription
 from iot_minting.gateway.types import RegisteredDevice
 from iot_minting.wire.login import BrokerLogin
-from iot_minting.wire.topics import shared_filter
+from iot_minting.wire.topics import readings_filter
 from ledger.genesis import Genesis
+from ledger.primitives.hashing import Hash
 
 CHAIN_META: Final = "chain_id"
 
@@ -52,15 +54,17 @@ def window_rules(config: MintConfig) -> WindowRules:
     )
 
 
+def take_part(config: MintConfig, keys: MintKeys, chain_id: Hash, clock: EvenClock) -> Duty:
+    """Make the gateway's duty: all of it, or what its peers leave to it."""
+    return SharedDuty(config, keys, chain_id, clock) if config.peers else Duty()
+
+
 def subscribe(
-    config: MintConfig, keys: MintKeys, clock: EvenClock, login: BrokerLogin
+    config: MintConfig, keys: MintKeys, clock: EvenClock, login: BrokerLogin, duty: Duty
 ) -> Subscription:
-    """Make the gateway's subscription to readings."""
-    return Subscription(
-        f"mmu-{keys.ingest.public.hex()[:16]}-{config.shared_group}",
-        [shared_filter(config.shared_group)],
-        # A shared subscription in a persistent session kills rumqttd: see `broker`.
-        persistent=not config.shared_group,
-        clock=clock,
-        login=login,
-    )
+    """Make the gateway's subscription to the readings of its plants, and to its peers."""
+    filters = [readings_filter(plant) for plant in config.plants] or [readings_filter()]
+    client_id = f"mmu-{keys.ingest.public.hex()[:16]}"
+    subscription = Subscription(client_id, filters, clock=clock, login=login, duty=duty)
+    duty.start(subscription.publish)
+    return subscription

@@ -20,6 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from iot_minting.even_clock import EvenClock
+from iot_minting.gateway.duty import Duty
 from iot_minting.wire.login import ANONYMOUS, BrokerLogin
 from iot_minting.wire.mqtt import KEEPALIVE_S, RESENT, connect_properties, make_client
 from node.capped_log import CappedLog
@@ -52,13 +53,13 @@ class Subscription:
         client_id: str,
         filters: list[str],
         *,
-        persistent: bool,
         clock: EvenClock | None = None,
         login: BrokerLogin = ANONYMOUS,
+        duty: Duty | None = None,
     ) -> None:
         self._clock = clock or EvenClock()
         self._filters = filters
-        self._persistent = persistent
+        self._duty = duty or Duty()
         self._queue: queue.Queue[Message] = queue.Queue(QUEUE_MAX)
         self._epoch = 0
         self._lock = threading.Lock()
@@ -76,13 +77,13 @@ class Subscription:
             host,
             port,
             KEEPALIVE_S,
-            clean_start=not self._persistent,
-            properties=connect_properties(SESSION_S if self._persistent else 0),
+            clean_start=False,
+            properties=connect_properties(SESSION_S),
         )
         self._client.loop_start()
 
     def stop(self) -> None:
-        """Leave; a persistent session stays with the broker."""
+        """Leave; the session stays with the broker."""
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -103,24 +104,28 @@ class Subscription:
             if message.epoch == self._epoch and message.qos:
                 self._client.ack(message.mid, message.qos)
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Publish a retained message at QoS 1; lost if the broker is away, as is a receipt."""
+    def publish(self, topic: str, payload: bytes, qos: int = 1) -> None:
+        """Publish a retained message; lost if the broker is away, as is a receipt."""
         if self._client.is_connected():
-            self._client.publish(topic, payload, qos=1, retain=True)
+            self._client.publish(topic, payload, qos, retain=True)
 
     def _on_connect(
         self,
         client: paho.Client,
         _userdata: object,
-        flags: paho.ConnectFlags,
+        _flags: paho.ConnectFlags,
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
         if reason.is_failure:
             self._failures.log(logging.WARNING, "broker refuses this gateway", reason=str(reason))
             return
-        if not flags.session_present:  # A session that was kept has its subscriptions.
-            client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
+        # A session that was kept has its subscriptions, but the configuration may have changed.
+        readings = [(name, SubscribeOptions(qos=1)) for name in self._filters]
+        # Other gateways' words are never queued: they tell of now.
+        words = [(name, SubscribeOptions(qos=0)) for name in self._duty.filters]
+        client.subscribe([*readings, *words])
+        self._duty.connect()
 
     def _on_connect_fail(self, _client: paho.Client, _userdata: object) -> None:
         # Called while the fault is handled: a certificate that is not taken is told here alone.
@@ -136,6 +141,7 @@ class Subscription:
     ) -> None:
         with self._lock:  # Before paho reconnects: no id of the old connection gets out.
             self._epoch += 1
+        self._duty.disconnect()
         if reason.is_failure:
             # rumqttd closes without a reason, so a takeover can only be told as what it may be.
             log.warning(
@@ -147,6 +153,8 @@ class Subscription:
     def _on_message(
         self, _client: paho.Client, _userdata: object, message: paho.MQTTMessage
     ) -> None:
+        if self._duty.hear(message.topic, bytes(message.payload)):
+            return
         # A full queue blocks paho's thread, and so the broker: that is the back-pressure.
         self._queue.put(
             Message(

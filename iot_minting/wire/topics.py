@@ -1,4 +1,4 @@
-"""MQTT topics: where readings, states, receipts and commands go (docs/spec/minting.md §2).
+"""MQTT topics: where readings, states, receipts, leases and copies go (docs/spec/minting.md §2).
 
 A topic is a hint for routing, never evidence: what counts is in the signed body.
 """
@@ -10,10 +10,16 @@ from iot_minting.errors import WrongTopic
 from ledger.primitives.keys import PublicKey
 
 ROOT: Final = "bc/v1"
-READINGS_FILTER: Final = f"{ROOT}/+/+/+/r"
+LEASES_FILTER: Final = f"{ROOT}/lease/+"
+COPIES_FILTER: Final = f"{ROOT}/copied/+/+/+"
+WORDS: Final = (f"{ROOT}/lease/", f"{ROOT}/copied/")
+"""How topics begin under which gateways speak to each other."""
 
 _LEVEL: Final = "([^/+#]{1,64})"
-_READINGS: Final = re.compile(f"{ROOT}/{_LEVEL}/{_LEVEL}/([0-9a-f]{{64}})/r")
+_KEY: Final = "([0-9a-f]{64})"
+_READINGS: Final = re.compile(f"{ROOT}/{_LEVEL}/{_LEVEL}/{_KEY}/r")
+_LEASE: Final = re.compile(f"{ROOT}/lease/{_LEVEL}")
+_COPY: Final = re.compile(f"{ROOT}/copied/{_LEVEL}/{_KEY}/{_KEY}")
 
 
 class DevicePlace(NamedTuple):
@@ -39,9 +45,33 @@ def receipt_topic(device: PublicKey) -> str:
     return f"{ROOT}/receipt/{device.hex()}"
 
 
-def shared_filter(group: str) -> str:
-    """Name the filter of a group of gateways that share the load; no group, no sharing."""
-    return f"$share/{group}/{READINGS_FILTER}" if group else READINGS_FILTER
+def readings_filter(plant: str = "+") -> str:
+    """Name the filter of a plant's readings; of all plants' if none is said."""
+    return f"{ROOT}/{plant}/+/+/r"
+
+
+def lease_topic(plant: str) -> str:
+    """Name where a plant's lease is kept."""
+    return f"{ROOT}/lease/{plant}"
+
+
+def copy_topic(plant: str, ingest: PublicKey, device: PublicKey) -> str:
+    """Name where a gateway keeps its word on how far it stored a device's chain."""
+    return f"{ROOT}/copied/{plant}/{ingest.hex()}/{device.hex()}"
+
+
+def parse_lease_topic(topic: str) -> str | None:
+    """Name the plant whose lease is kept there; None if none is."""
+    match = _LEASE.fullmatch(topic)
+    return None if match is None else match[1]
+
+
+def parse_copy_topic(topic: str) -> tuple[PublicKey, PublicKey] | None:
+    """Name the gateway and the device whose copies are told there; None if none are."""
+    match = _COPY.fullmatch(topic)
+    if match is None:
+        return None
+    return PublicKey(bytes.fromhex(match[2])), PublicKey(bytes.fromhex(match[3]))
 
 
 def parse_topic(topic: str) -> DevicePlace:

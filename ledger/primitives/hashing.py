@@ -52,6 +52,8 @@ class Domain(Enum):
     WINDOW = b"BILLCOIN/window/1"
     WITNESS = b"BILLCOIN/witness/1"
     REFUSAL = b"BILLCOIN/refusal/1"
+    LEASE = b"BILLCOIN/lease/1"
+    COPY = b"BILLCOIN/copy/1"
 
 
 def digest(domain: Domain, *parts: bytes) -> Hash:

@@ -83,7 +83,9 @@ def _device(
         stream=stream,
         unit=unit,
         chain_id=chain_id,
-        ingest_key=PublicKey(bytes.fromhex(config.ingest_key)),
+        ingest_keys=tuple(
+            PublicKey(bytes.fromhex(each)) for each in (config.ingest_key, *config.standby_keys)
+        ),
         broker_host=config.broker_host,
         broker_port=config.broker_port,
         login=read_device_login(home, config, identity.key),

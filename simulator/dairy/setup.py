@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -42,14 +42,20 @@ LINE_INSTRUMENTS: Final = (
 """Without a tank gauge (`simulator.dairy.line`)."""
 
 
+IngestKey = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+"""The public key of who signs receipts, in hex."""
+
+
 class DairyConfig(BrokerSettings):
     """Where the dairy's devices publish, whose receipts they trust, and how fast its day goes."""
 
     model_config = SettingsConfigDict(extra="forbid", env_prefix="BILLCOIN_DAIRY_")
 
     node_urls: list[str] = Field(default=["http://127.0.0.1:8545"], min_length=1, max_length=16)
-    ingest_key: str = Field(pattern="^[0-9a-f]{64}$")
-    """The public key that signs receipts (`MintIdentity.ingest_key`), in hex."""
+    ingest_key: IngestKey
+    """The gateway's (`MintIdentity.ingest_key`)."""
+    standby_keys: list[IngestKey] = Field(default=[], max_length=16)
+    """Those of the MMU's other gateways."""
     regulator_key_file: str = ""
     """On a development network: the key that may register the meters of a recording, from HOME."""
     api_url: str = ""

@@ -5,14 +5,13 @@ from contextlib import closing
 from iot_minting.even_clock import wall_ms
 from iot_minting.gateway.allowance import Allowance
 from iot_minting.gateway.archive import Archive
-from iot_minting.gateway.ingest import Ingest
 from iot_minting.gateway.linking import LinkJudge
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.subscription import Subscription
-from iot_minting.wire.topics import READINGS_FILTER
+from iot_minting.wire.topics import readings_filter
 from tests.support.minting.parts import (
     CHAIN,
-    INGEST,
+    make_ingest,
     registered,
     running_broker,
     running_device,
@@ -35,8 +34,8 @@ def test_what_is_put_off_is_stored_once_when_it_comes_again(tmp_path):
     archive, slow = Archive(tmp_path / "mint.sqlite"), Slow(1_000, 200)
     known = Registry([registered("m")])
     judge = LinkJudge(CHAIN, known, archive, archive.ends(), allowance=lambda: slow)
-    subscription = Subscription("mmu-t", [READINGS_FILTER], persistent=True)
-    ingest = Ingest(CHAIN, INGEST, judge, archive, subscription)
+    subscription = Subscription("mmu-t", [readings_filter()])
+    ingest = make_ingest(judge, archive, subscription)
     with running_broker() as broker:
         subscription.start("127.0.0.1", broker.port)
         ingest.start()

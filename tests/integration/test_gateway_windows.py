@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import threading
 import time
-from functools import cached_property
 
 import pytest
 
@@ -28,30 +27,15 @@ from simulator.dairy.fleet import run_devices
 from simulator.dairy.line import sleep
 from simulator.dairy.live import LiveDairy
 from simulator.dairy.player import Player
-from simulator.dairy.recording import read_recording
-from simulator.dairy.replay import replay_identities
 from simulator.dairy.setup import LINE, PLANT, DairyConfig, identify
 from tests.support.ledger.dairy import FOREVER, key
 from tests.support.minting.ledger_chain import LedgerChain
-from tests.support.minting.live_genesis import SEED, LiveGenesis
+from tests.support.minting.live_genesis import RECORDING, SEED, LiveGenesis, RecordedGenesis
 from tests.support.minting.parts import running_broker, until
 
-RECORDING = read_recording(
-    "Device,Begin,Yield\na,2021-04-01 08:00,10.01\nb,2021-04-01 08:01,20.02\n"
-    "a,2021-04-01 09:00,0.00\nb,yesterday,3\na,2021-04-01 10:00,7.77",
-    "yield=Yield:lb",
-)
 ROUNDED_OFF_MAX = 20
 """Units that collections and windows of both lives may round off."""
 NAME = line_id(PLANT, LINE)
-
-
-class RecordedGenesis(LiveGenesis):
-    """A chain that knows the plant of a recording."""
-
-    @cached_property
-    def identities(self):
-        return replay_identities(SEED, "replay-1", RECORDING, FOREVER)
 
 
 class Gateway:

@@ -12,18 +12,25 @@ from structlog.testing import capture_logs
 from iot_minting.even_clock import wall_ms
 from iot_minting.gateway.archive import Archive
 from iot_minting.gateway.config import MintConfig
-from iot_minting.gateway.ingest import Ingest
 from iot_minting.gateway.linking import LinkJudge
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.subscription import Subscription
 from iot_minting.wire.login import ANONYMOUS, BrokerLogin, read_device_login, read_login
 from iot_minting.wire.mqtt import PACKET_BYTES_MAX, connect_properties, make_client
-from iot_minting.wire.topics import READINGS_FILTER, readings_topic, receipt_topic, state_topic
+from iot_minting.wire.topics import readings_filter, readings_topic, receipt_topic, state_topic
 from simulator.dairy.setup import DairyConfig
 from tests.support.ledger.dairy import key
 from tests.support.minting.certificates import Authority
 from tests.support.minting.mosquitto import PROGRAM, Plant, running_mosquitto
-from tests.support.minting.parts import CHAIN, INGEST, PLANT, registered, running_device, until
+from tests.support.minting.parts import (
+    CHAIN,
+    INGEST,
+    PLANT,
+    make_ingest,
+    registered,
+    running_device,
+    until,
+)
 
 pytestmark = pytest.mark.skipif(
     PROGRAM is None, reason="mosquitto is not here: apt-get install mosquitto"
@@ -120,12 +127,10 @@ def calling(plant, login, name="caller"):
 def running_gateway(plant, path, devices):
     """A gateway's ingest, whose session outlives it."""
     archive = Archive(path)
-    subscription = Subscription(
-        "mmu-t", [READINGS_FILTER], persistent=True, login=login_of(plant, GATEWAY)
-    )
+    subscription = Subscription("mmu-t", [readings_filter()], login=login_of(plant, GATEWAY))
     known = Registry([registered(name) for name in devices])
     judge = LinkJudge(CHAIN, known, archive, archive.ends())
-    ingest = Ingest(CHAIN, INGEST, judge, archive, subscription)
+    ingest = make_ingest(judge, archive, subscription)
     subscription.start("127.0.0.1", plant.port)
     ingest.start()
     try:
@@ -205,7 +210,7 @@ def test_a_gateway_hears_its_own_plants_alone(plant):
         calling(plant, login_of(plant, "gateway-elsewhere"), "a") as gateway,
         calling(plant, device_login(plant, "anywhere"), "b") as speaker,
     ):
-        gateway.client.subscribe(READINGS_FILTER, qos=1)
+        gateway.client.subscribe(readings_filter(), qos=1)
         gateway.answer()
         speaker.publish(readings_topic(PLANT, "l", device))
         speaker.publish(readings_topic("elsewhere", "l", device))

@@ -91,19 +91,16 @@ def test_every_reading_is_stored_once_receipted_and_pruned(broker, tmp_path):
     assert refused(path) == {}
 
 
-@pytest.mark.parametrize("group", ["", "mmu"])
-def test_an_ingest_killed_between_store_and_ack_loses_nothing_and_doubles_nothing(
-    broker, tmp_path, group
-):
+def test_an_ingest_killed_between_store_and_ack_loses_nothing_and_doubles_nothing(broker, tmp_path):
     path = tmp_path / "mint.sqlite"
     known = [registered("m")]
     with running_device(broker.port, "m", tmp_path) as device:
         for _ in range(2):
-            with running_ingest(broker.port, path, known, group=group, die_after=2) as doomed:
+            with running_ingest(broker.port, path, known, die_after=2) as doomed:
                 until(lambda: _measured_to_death(device, doomed), what="the kill")
                 assert doomed.wait_dead() == SIGKILLED
         assert broker.alive
-        with running_ingest(broker.port, path, known, group=group):
+        with running_ingest(broker.port, path, known):
             measure(device, 20)
             assert device.wait_receipted(40)
         total = device.value  # It counts by one, as its numbers do.

@@ -159,7 +159,7 @@ def make_readers() -> dict[str, Reader]:
         texts("iot_minting.wire.topics.parse_topic",
               readings_topic("plant", "line", device.public).encode(), faults=(MintFault,)),
         reader("iot_minting.wire.receipts.read_receipt", encode(receipt), faults=(MintFault,),
-               feed=lambda raw: read_receipt(raw, CHAIN_ID, ingest.public, device.public)),
+               feed=lambda raw: read_receipt(raw, CHAIN_ID, (ingest.public,), device.public)),
         *_api_readers(reader, texts),
         *_packing_readers(reader, paid),
     ]  # fmt: skip

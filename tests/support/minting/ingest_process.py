@@ -1,7 +1,7 @@
 """An ingest in a process of its own, to be killed at the worst moment.
 
-Arguments: broker port, store file, chain id, the ingest's seed, the devices as JSON, the group
-to share under, and after how many commits to die by SIGKILL, before anything is acknowledged.
+Arguments: broker port, store file, chain id, the ingest's seed, the devices as JSON, and
+after how many commits to die by SIGKILL, before anything is acknowledged.
 """
 
 import json
@@ -12,12 +12,14 @@ import time
 from pathlib import Path
 
 from iot_minting.gateway.archive import Archive
+from iot_minting.gateway.duty import Duty
 from iot_minting.gateway.ingest import Ingest
 from iot_minting.gateway.linking import LinkJudge
+from iot_minting.gateway.receipting import Receipts
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.subscription import Subscription
 from iot_minting.gateway.types import RegisteredDevice
-from iot_minting.wire.topics import shared_filter
+from iot_minting.wire.topics import readings_filter
 from ledger.primitives.keys import SigningKey
 from ledger.types.evidence import Instrument
 
@@ -35,21 +37,19 @@ class FatalArchive(Archive):
 
 
 def main() -> None:
-    port, path, chain_id, seed, devices, group, commits = sys.argv[1:]
+    port, path, chain_id, seed, devices, commits = sys.argv[1:]
     FatalArchive.commits_left = int(commits)
     known = [
         RegisteredDevice(bytes.fromhex(key), Instrument(kind), plant, bytes.fromhex(operator))
         for key, kind, plant, operator in json.loads(devices)
     ]
-    subscription = Subscription("test-ingest", [shared_filter(group)], persistent=not group)
+    subscription = Subscription("test-ingest", [readings_filter()])
     kept = FatalArchive(Path(path))
-    ingest = Ingest(
-        bytes.fromhex(chain_id),
-        SigningKey(bytes.fromhex(seed)),
-        LinkJudge(bytes.fromhex(chain_id), Registry(known), kept, kept.ends()),
-        kept,
-        subscription,
-    )
+    chain = bytes.fromhex(chain_id)
+    judge = LinkJudge(chain, Registry(known), kept, kept.ends())
+    key = SigningKey(bytes.fromhex(seed))
+    receipts = Receipts(chain, key, judge, subscription.publish, Duty())
+    ingest = Ingest(judge, kept, subscription, receipts)
     subscription.start("127.0.0.1", int(port))
     ingest.start()
     print("ready", flush=True)

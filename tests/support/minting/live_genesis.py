@@ -1,4 +1,4 @@
-"""A chain that begins now, with the simulated dairy's devices, line and permits."""
+"""Chains that begin now, with the devices, line and permits of a simulated plant."""
 
 from functools import cached_property
 
@@ -9,10 +9,17 @@ from ledger.genesis import GenesisDevice, GenesisLine, GenesisPermit
 from ledger.params import DAY_MS
 from ledger.primitives.keys import address_of
 from simulator.dairy.lines import line_of, permit_for
+from simulator.dairy.recording import read_recording
+from simulator.dairy.replay import replay_identities
 from simulator.dairy.setup import identify
 from tests.support.ledger.dairy import FOREVER, Dairy
 
 SEED = b"\x22" * 32
+RECORDING = read_recording(
+    "Device,Begin,Yield\na,2021-04-01 08:00,10.01\nb,2021-04-01 08:01,20.02\n"
+    "a,2021-04-01 09:00,0.00\nb,yesterday,3\na,2021-04-01 10:00,7.77",
+    "yield=Yield:lb",
+)
 
 
 class LiveGenesis(Dairy):
@@ -30,7 +37,7 @@ class LiveGenesis(Dairy):
     @cached_property
     def genesis(self):
         mmu, now_ms = address_of(self.mmu.public), wall_ms()
-        usual = Dairy(bond=self.bond).genesis
+        usual = Dairy().genesis
         permit = astuple(permit_for(mmu, now_ms + 9 * DAY_MS))
         begun = replace(
             usual,
@@ -46,3 +53,11 @@ class LiveGenesis(Dairy):
     def _device(self, each, mmu):
         limit = each.flow_max_l_per_h
         return GenesisDevice(each.key, each.kind, each.plant, each.operator or mmu, FOREVER, limit)
+
+
+class RecordedGenesis(LiveGenesis):
+    """A chain that knows the plant of a recording."""
+
+    @cached_property
+    def identities(self):
+        return replay_identities(SEED, "replay-1", RECORDING, FOREVER)

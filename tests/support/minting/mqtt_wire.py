@@ -1,6 +1,8 @@
 """A bare MQTT client for tests: take one message off the broker, or put one on it."""
 
 import queue
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -34,6 +36,20 @@ def publish(port: int, topic: str, payload: bytes, timeout_s: float = 10.0) -> N
         message = client.publish(topic, payload, qos=1)
         message.wait_for_publish(timeout_s)
         assert message.is_published()
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+@contextmanager
+def listening(port: int, pattern: str, hear: Callable[[str, bytes], None]) -> Iterator[None]:
+    """Hand over every message that fits, for a while."""
+    client = _connect(port)
+    client.on_connect = lambda *_: client.subscribe(pattern, qos=1)
+    client.on_message = lambda _client, _data, message: hear(message.topic, message.payload)
+    client.loop_start()
+    try:
+        yield
     finally:
         client.disconnect()
         client.loop_stop()

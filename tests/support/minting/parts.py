@@ -10,6 +10,9 @@ from pathlib import Path
 
 from iot_minting.device.live import LiveDevice as MeasuringDevice
 from iot_minting.device.signer import DeviceSettings
+from iot_minting.gateway.duty import Duty
+from iot_minting.gateway.ingest import Ingest
+from iot_minting.gateway.receipting import Receipts
 from iot_minting.gateway.types import RegisteredDevice
 from iot_minting.wire.login import ANONYMOUS
 from ledger.primitives.hashing import Hash
@@ -100,7 +103,7 @@ def running_device(port, name, path, *, first=(), login=ANONYMOUS):
         Stream.VOLUME_TOTAL,
         Unit.MILLILITRE,
         CHAIN,
-        INGEST.public,
+        (INGEST.public,),
         "127.0.0.1",
         port,
         login=login,
@@ -114,10 +117,16 @@ def running_device(port, name, path, *, first=(), login=ANONYMOUS):
         device.stop()
 
 
+def make_ingest(judge, archive, subscription, **bounds):
+    """Make the ingest of a gateway that is alone."""
+    receipts = Receipts(CHAIN, INGEST, judge, subscription.publish, Duty())
+    return Ingest(judge, archive, subscription, receipts, **bounds)
+
+
 class IngestProcess:
     """An ingest over a store file, in a process that may be killed."""
 
-    def __init__(self, port, path, devices, *, group="", die_after=0):
+    def __init__(self, port, path, devices, *, die_after=0):
         listed = [[d.key.hex(), d.kind.value, d.plant, d.operator.hex()] for d in devices]
         seed = seed_of("ingest")
         command = [
@@ -129,7 +138,6 @@ class IngestProcess:
             CHAIN.hex(),
             seed.hex(),
             json.dumps(listed),
-            group,
             str(die_after),
         ]
         self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)

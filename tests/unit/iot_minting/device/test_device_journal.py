@@ -32,7 +32,7 @@ SETTINGS = DeviceSettings(
     Stream.VOLUME_TOTAL,
     Unit.MILLILITRE,
     CHAIN,
-    INGEST.public,
+    (INGEST.public,),
     "127.0.0.1",
     1,
 )

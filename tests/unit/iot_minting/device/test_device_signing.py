@@ -11,7 +11,7 @@ from tests.support.ledger.dairy import key
 from tests.support.minting.parts import CHAIN, INGEST, PLANT
 
 UNITS = Stream.VOLUME_TOTAL, Unit.MILLILITRE
-SETTINGS = DeviceSettings("m", PLANT, "l", *UNITS, CHAIN, INGEST.public, "127.0.0.1", 1)
+SETTINGS = DeviceSettings("m", PLANT, "l", *UNITS, CHAIN, (INGEST.public,), "127.0.0.1", 1)
 
 
 def make_signer(boot=3, end=NO_CHAIN):

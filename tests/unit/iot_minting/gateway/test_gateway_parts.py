@@ -75,6 +75,9 @@ def test_a_home_keeps_its_keys_and_its_settings(tmp_path):
         ("colour = 1", "colour"),
         ("node_urls = ['http://a:x']", "node_urls.*write http://HOST:PORT"),
         ("broker_port = '1_0'", "broker_port.*digits 0 to 9"),
+        ("plants = ['a/b']", "plants"),
+        ("peers = ['me']", "peers"),
+        ("copies = 1", "needs as many peers"),
     ],
 )
 def test_a_bad_configuration_says_what_and_where(tmp_path, text, told):

@@ -14,15 +14,13 @@ from iot_minting.gateway.allowance import (
     Allowance,
     device_allowance,
 )
-from iot_minting.gateway.ingest import Ingest
 from iot_minting.gateway.linking import WAITING_MS
 from iot_minting.gateway.subscription import Message
 from iot_minting.wire.topics import readings_topic
 from ledger.primitives.codec import encode
 from ledger.types.reading import ENVELOPE_BYTES_MAX
-from tests.support.ledger.dairy import key
-from tests.support.minting.parts import until
-from tests.support.minting.sensor import CHAIN, DEVICE, NOW_MS, PLANT, Desk, Sensor
+from tests.support.minting.parts import make_ingest, until
+from tests.support.minting.sensor import DEVICE, NOW_MS, PLANT, Desk, Sensor
 
 TOPIC = readings_topic(PLANT, "l", DEVICE.public)
 
@@ -53,10 +51,6 @@ class Queue:
 
     def publish(self, topic, payload):
         self.published.append((topic, payload))
-
-
-def make_ingest(desk, queue, **bounds):
-    return Ingest(CHAIN, key("ingest"), desk.judge, desk.archive, queue, **bounds)
 
 
 def test_an_allowance_is_full_at_first_and_fills_with_time():
@@ -109,7 +103,7 @@ def test_an_envelope_counts_by_its_samples(desk):
 def test_what_is_put_off_is_acknowledged_to_the_broker_and_has_no_receipt(desk):
     sensor, queue = Sensor(), Queue()
     queue.put(*(encode(sensor.read()) for _ in range(3)))
-    ingest = make_ingest(desk, queue)
+    ingest = make_ingest(desk.judge, desk.archive, queue)
     with capture_logs() as lines:
         ingest.process(queue.take(100, 0))
     assert len(queue.acked) == 3, "one device holds up no other"
@@ -121,7 +115,7 @@ def test_a_full_store_takes_nothing_off_the_broker_until_it_has_room(desk):
     sensor, queue = Sensor(), Queue()
     queue.put(encode(sensor.read()))
     size = desk.archive.size_bytes()
-    full = make_ingest(desk, queue, store_bytes_max=size)
+    full = make_ingest(desk.judge, desk.archive, queue, store_bytes_max=size)
     with capture_logs() as lines:
         assert not full.has_room()
         assert not full.has_room()
@@ -131,7 +125,7 @@ def test_a_full_store_takes_nothing_off_the_broker_until_it_has_room(desk):
     assert queue.waiting
     assert not queue.acked
     desk.restart()
-    roomy = make_ingest(desk, queue, store_bytes_max=size + 10**6)
+    roomy = make_ingest(desk.judge, desk.archive, queue, store_bytes_max=size + 10**6)
     roomy.start()
     until(lambda: queue.acked, what="the acknowledgement")
     roomy.stop()
@@ -143,7 +137,9 @@ def test_a_store_that_forgets_has_room_again(tmp_path):
     desk, sensor = Desk(tmp_path / "mint.sqlite"), Sensor()
     for _ in range(100):
         desk.take(sensor.read())
-    ingest = make_ingest(desk, Queue(), store_bytes_max=desk.archive.size_bytes())
+    ingest = make_ingest(
+        desk.judge, desk.archive, Queue(), store_bytes_max=desk.archive.size_bytes()
+    )
     assert not ingest.has_room()
     assert desk.archive.forget(DEVICE.public, (1, 99), NOW_MS + 10**9) == 99
     assert ingest.has_room()
@@ -153,7 +149,7 @@ def test_a_store_that_forgets_has_room_again(tmp_path):
 def test_of_a_flood_of_rubbish_only_so_much_is_kept(desk):
     queue, count = Queue(), REFUSALS_AT_ONCE_MAX + 1_000
     queue.put(*(b"rubbish %d" % number for number in range(count)))
-    make_ingest(desk, queue).process(queue.take(count, 0))
+    make_ingest(desk.judge, desk.archive, queue).process(queue.take(count, 0))
     kept = desk.archive.refused_counts()["malformed"]
     assert REFUSALS_AT_ONCE_MAX <= kept < count
     assert len(queue.acked) == count

@@ -42,6 +42,8 @@ def test_a_chain_goes_on_across_boots_and_a_restart_of_the_gateway(desk):
     desk.restart()
     assert desk.take(sensor.read()) == ["stored"]
     assert (desk.judge.newest(DEVICE.public), desk.judge.settled(DEVICE.public, 2).seq) == (2, 1)
+    assert desk.judge.settled(DEVICE.public, 2, 0).number == (2, 0)
+    assert desk.judge.settled(DEVICE.public, 2, -1) is None
     assert desk.judge.settled(DEVICE.public, 1).number == (1, 0)
     assert desk.judge.settled(DEVICE.public, 0) is None
 

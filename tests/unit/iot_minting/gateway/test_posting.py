@@ -27,10 +27,14 @@ class Desk:
         self.chain = LedgerChain(self.dairy, lambda: NOW_MS)
         self.path = path
         self.letters = Letters(path)
+        self.may_bring = lambda letter: True
         self.post = self._post()
 
     def _post(self):
-        return Post(self.letters, self.chain, self.dairy.chain_id, self.dairy.mmu, 100)
+        chain_id = self.dairy.chain_id
+        return Post(
+            self.letters, self.chain, chain_id, self.dairy.mmu, 100, lambda who: self.may_bring(who)
+        )
 
     def restart(self):
         self.letters.close()
@@ -179,3 +183,41 @@ def test_a_letter_knows_its_body(desk):
     assert isinstance(read_body(letter), ReportTamper)
     desk.letters.update(replace(letter, state=LetterState.FAILED, detail="why"))
     assert desk.letters.totals() == {("tampering", "failed"): (1, 0)}
+
+
+def test_letters_of_a_plant_that_another_gateway_holds_are_given_up_unless_they_were_seen(desk):
+    lost = set()
+    desk.may_bring = lambda letter: letter.subject not in lost
+    desk.chain.deaf = True
+    desk.write(0)
+    assert desk.advance() == []  # Handed in, and nobody keeps it.
+    desk.write(1)
+    lost |= {bytes([0]), bytes([1])}
+    (gone,) = desk.advance()
+    assert (gone.subject, gone.state, gone.detail) == (bytes([1]), LetterState.FAILED, "lease_lost")
+    desk.chain.deaf = False
+    (final,) = desk.advance()
+    assert (final.subject, final.state) == (bytes([0]), LetterState.FAILED)
+    assert desk.nonce == 1
+
+
+def test_what_was_signed_is_not_handed_in_once_another_gateway_holds_the_plant(desk):
+    lost = set()
+    desk.may_bring = lambda letter: letter.subject not in lost
+    desk.write(0)
+    desk.write(1)
+
+    async def away(raw):
+        raise NodeUnavailable("test")
+
+    usual, desk.chain.submit = desk.chain.submit, away
+    with pytest.raises(NodeUnavailable):
+        desk.advance()
+    desk.chain.submit = usual
+    lost.add(bytes([0]))
+    assert [each.detail for each in desk.advance()] == []
+    assert desk.nonce == 0
+    gone, brought = desk.advance()
+    assert (gone.subject, gone.detail) == (bytes([0]), "lease_lost")
+    assert brought.subject == bytes([1])
+    assert desk.nonce == 1

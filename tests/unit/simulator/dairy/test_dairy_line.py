@@ -52,7 +52,9 @@ class Plant:
 
 
 def make_device(folder, name, stream=Stream.VOLUME_TOTAL, unit=Unit.MILLILITRE):
-    settings = DeviceSettings(name, PLANT, "l", stream, unit, CHAIN, INGEST.public, "127.0.0.1", 1)
+    settings = DeviceSettings(
+        name, PLANT, "l", stream, unit, CHAIN, (INGEST.public,), "127.0.0.1", 1
+    )
     return LiveDevice(settings, key(name), folder / f"{name}.sqlite")
 
 

@@ -1,0 +1,177 @@
+"""Two gateways of one MMU over a real broker: one is killed, the other mints on."""
+
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing, contextmanager
+
+import pytest
+
+from iot_minting.errors import BadReceipt
+from iot_minting.even_clock import wall_ms
+from iot_minting.gateway.config import MintConfig
+from iot_minting.settings import write_config
+from iot_minting.wire.leases import read_lease
+from iot_minting.wire.receipts import read_receipt
+from ledger.state.tables import supply
+from node.home.key_file import write_key
+from simulator.dairy.fleet import run_devices
+from simulator.dairy.line import sleep
+from simulator.dairy.player import Player
+from simulator.dairy.setup import DairyConfig
+from tests.support.ledger.dairy import key, seed_of
+from tests.support.minting.chain_server import ChainServer
+from tests.support.minting.ledger_chain import LedgerChain
+from tests.support.minting.live_genesis import RECORDING, SEED, RecordedGenesis
+from tests.support.minting.mqtt_wire import capture, listening
+from tests.support.minting.parts import ROOT, running_broker
+
+NAMES = ("one", "two")
+ROUNDED_OFF_MAX = 20
+LEASE_MS = 1_500
+
+
+class GatewayProcess:
+    """A gateway of a home, over a chain of another process."""
+
+    def __init__(self, home, name, port, socket):
+        self.name, self.home, self.key = name, home, key(name)
+        self.socket = str(socket)
+        (other,) = set(NAMES) - {name}
+        write_key(home / "keys" / "mmu.key", seed_of("mmu"))
+        write_key(home / "keys" / "ingest.key", seed_of(name))
+        config = MintConfig(
+            broker_port=port,
+            window_ms=2_000,
+            collect_ms=1_000,
+            silence_ms=60_000,
+            peers=[key(other).public.hex()],
+            copies=1,
+            lease_ms=LEASE_MS,
+            standby=name == "two",
+        )
+        write_config(home, config)
+        self.process = None
+
+    def start(self):
+        module = "tests.support.minting.gateway_process"
+        with (self.home / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module, str(self.home), self.socket],
+                cwd=ROOT,
+                stdout=log,
+                stderr=log,
+            )
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(timeout=10)
+
+    def has(self, device, settled):
+        """Tell whether an envelope is on its disk."""
+        with closing(sqlite3.connect(self.home / "mint.sqlite", timeout=10)) as db:
+            query = "SELECT 1 FROM readings WHERE device = ? AND boot = ? AND seq >= ?"
+            return bool(db.execute(query, (device, *settled.number)).fetchone())
+
+
+class Witness:
+    """Hears every receipt, and looks at once whether both gateways have what it says."""
+
+    def __init__(self, chain_id, gateways):
+        self.chain_id, self.gateways = chain_id, gateways
+        self.ahead, self.signers = [], set()
+
+    def hear(self, topic, raw):
+        device = bytes.fromhex(topic.rpartition("/")[2])
+        for each in self.gateways:
+            try:
+                settled = read_receipt(raw, self.chain_id, (each.key.public,), device).settled
+            except BadReceipt:
+                continue
+            self.signers.add(each.name)
+            if not all(other.has(device, settled) for other in self.gateways):
+                self.ahead.append((each.name, device.hex(), settled.number))
+
+
+@contextmanager
+def two_gateways(tmp_path, dairy):
+    with running_broker() as broker:
+        chain = LedgerChain(dairy, wall_ms)
+        with ChainServer(chain, tmp_path / "chain.sock") as server:
+            gateways = [
+                GatewayProcess(tmp_path / name, name, broker.port, server.path) for name in NAMES
+            ]
+            try:
+                yield broker, chain, gateways
+            finally:
+                for each in gateways:
+                    if each.process is not None:
+                        each.kill()
+
+
+def holder_of(broker, dairy, gateways):
+    """Name the gateway whose lease the broker keeps."""
+    topic, raw = capture(broker.port, "bc/v1/lease/+", 30)
+    plant = topic.rpartition("/")[2]
+    lease = read_lease(raw, dairy.chain_id, dairy.mmu.public, plant)
+    (found,) = [each for each in gateways if each.key.public == lease.holder]
+    return found
+
+
+@pytest.mark.timeout(300)
+def test_a_killed_holders_plant_is_minted_on_and_no_receipt_runs_ahead_of_copies(tmp_path):
+    dairy = RecordedGenesis()
+    density = dairy.genesis.parameters.density_mg_per_l
+    with two_gateways(tmp_path, dairy) as (broker, chain, gateways):
+        one, two = gateways
+        begun, witness = supply(chain.overlay).minted_units, Witness(dairy.chain_id, gateways)
+
+        def unminted(expected):
+            return expected - (supply(chain.overlay).minted_units - begun)
+
+        def play(devices, before):
+            """Play the recording, and stay on until it is minted; give what must be by then."""
+            player = Player(RECORDING, devices, density, SEED, sleep)
+            player.play(0, lambda _: None)
+            expected = before + sum(player.batch.expected)
+            stay_until(player, lambda: unminted(expected) <= ROUNDED_OFF_MAX)
+            return expected
+
+        for each in gateways:
+            each.start()
+        with (
+            listening(broker.port, "bc/v1/receipt/+", witness.hear),
+            devices_of(tmp_path / "dairy", broker, dairy) as devices,
+        ):
+            first = play(devices, 0)
+            assert holder_of(broker, dairy, gateways) is one
+            one.kill()
+            both = play(devices, first)
+            assert holder_of(broker, dairy, gateways) is two
+            assert all(device.held for device in devices.values())  # There is no second copy.
+            assert witness.ahead == []
+            one.start()
+            assert all(device.wait_receipted(60) for device in devices.values())
+            assert holder_of(broker, dairy, gateways) is two
+        assert both == 2 * first
+        assert 0 <= unminted(both) <= ROUNDED_OFF_MAX
+        assert witness.ahead == []
+        assert witness.signers == {"one", "two"}
+
+
+def devices_of(home, broker, dairy):
+    config = DairyConfig(
+        broker_port=broker.port,
+        ingest_key=key("one").public.hex(),
+        standby_keys=[key("two").public.hex()],
+    )
+    return run_devices(home, config, dairy.chain_id, SEED, dairy.identities, RECORDING.unit)
+
+
+def stay_until(player, holds):
+    """Let the plant stay on until something holds."""
+    deadline_s = time.monotonic() + 120
+    while time.monotonic() < deadline_s and not holds():
+        player.stay_on(0.5)
+    assert holds()
