@@ -127,6 +127,15 @@ def test_an_attestors_bond_stays_until_all_that_it_signed_is_past_doubt(town):
     town.close()
 
 
+def test_an_attestor_stays_while_what_it_signed_is_in_doubt(town):
+    address = town.address("attestor-0")
+    assert town.ask(HOLD, 30) == ""
+    assert town.do("regulator", ReleaseBond(address, bill(1))) == "bound_bond"
+    assert town.do("regulator", ReleaseBond(town.address("attestor-2"), bill(1))) == ""
+    assert town.show(HOLD, 30, town.envelope(HOLD, INSIDE_MS, seq=30)) == ""
+    assert town.do("regulator", ReleaseBond(address, bill(1))) == ""
+
+
 def test_nobody_lives_off_the_attestors_bonds():
     """No attestor loses more than was false, and who shows it gets half of that at most."""
     town = Doubted(refuter_bp=5_000)

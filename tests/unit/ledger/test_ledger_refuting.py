@@ -25,6 +25,7 @@ from tests.support.ledger.doubted import (
     MEASURES,
     OPEN_UNTIL_MS,
     OUTLET,
+    SECOND,
     TO_MS,
     VALVE,
     Doubted,
@@ -274,6 +275,16 @@ def test_tampering_that_was_cleared_refutes_what_was_counted_before_the_clearing
     assert town.refute(HOLD, tampered) == ""
     # The regulator has looked into it: the device goes on.
     assert DEVICES.get(town.state, town.key(HOLD).public).stopped_ms > NOW_MS
+
+
+@pytest.mark.parametrize(
+    ("cleared_ms", "code"), [(FIRST[1] + 1_000, "nothing_refuted"), (SECOND[0], "")]
+)
+def test_a_cleared_report_that_runs_on_refutes_what_it_speaks_of_alone(town, cleared_ms, code):
+    tampered = town.envelope(HOLD, cleared_ms - 5_000, tamper=True)
+    assert tampered.reading().last_ms > cleared_ms
+    admitted(town, HOLD, earlier=(0, FROM_MS), calibrated_from_ms=cleared_ms, cleared=(BOOT, 20))
+    assert town.refute(HOLD, tampered, interval=1) == code
 
 
 def test_tampering_before_all_calibrations_on_record_counts_unless_it_was_cleared(town):
