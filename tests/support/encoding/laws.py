@@ -15,13 +15,21 @@ from consensus.errors import CorruptJournal
 from consensus.journal import frame
 from consensus.messages import Vote
 from iot_minting.errors import MintFault
-from iot_minting.wire.receipts import SettledEnvelope, read_receipt, sign_receipt
-from iot_minting.wire.topics import readings_topic
+from iot_minting.wire.leases import Lease, read_lease, sign_lease
+from iot_minting.wire.receipts import (
+    SettledEnvelope,
+    read_copy,
+    read_receipt,
+    sign_copy,
+    sign_receipt,
+)
+from iot_minting.wire.topics import copy_topic, lease_topic, readings_topic
 from ledger.errors.base import LedgerFault
 from ledger.errors.store import BadGenesis
 from ledger.genesis import format_genesis
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.errors import BadAddress, BadAmount, BadHex, BadJson, CodecFault
+from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import format_address, parse_address
 from ledger.primitives.strict_json import decode_json
 from ledger.transition import apply_block, check_transaction, signature_claims
@@ -108,9 +116,6 @@ def make_readers() -> dict[str, Reader]:
     certificate = chain.certify(height)
     vote = Vote(certificate.subject, *certificate.votes[0])
     envelope = Milking(town.dairy).next().collections[0].first
-    device, ingest = key("device"), key("ingest")
-    settled = SettledEnvelope(1, 2, envelope.digest())
-    receipt = sign_receipt(CHAIN_ID, ingest, device.public, settled)
     address = format_address(town.address("alice"), "dbill").encode()
     blocks = wire.Blocks((body,), certificate, height)
 
@@ -156,10 +161,7 @@ def make_readers() -> dict[str, Reader]:
                b"as_of,myr_per_litre\n2026-11-28T09:00:00Z,3.60\n", faults=(QuoteRefused,)),
         texts("node.shell.p2p.libp2p_host.parse_listen", b"/ip4/127.0.0.1/tcp/26001",
               faults=(BadConfig,)),
-        texts("iot_minting.wire.topics.parse_topic",
-              readings_topic("plant", "line", device.public).encode(), faults=(MintFault,)),
-        reader("iot_minting.wire.receipts.read_receipt", encode(receipt), faults=(MintFault,),
-               feed=lambda raw: read_receipt(raw, CHAIN_ID, (ingest.public,), device.public)),
+        *_minting_readers(reader, texts),
         *_api_readers(reader, texts),
         *_packing_readers(reader, paid),
     ]  # fmt: skip
@@ -167,6 +169,28 @@ def make_readers() -> dict[str, Reader]:
 
 
 Told = Callable[..., tuple[str, Reader]]
+
+
+def _minting_readers(reader: Told, texts: Told) -> list[tuple[str, Reader]]:
+    """Feed what devices and gateways hear of each other over the broker."""
+    device, ingest = key("device").public, key("ingest")
+    settled = SettledEnvelope(1, 2, ZERO_HASH)
+    lease = sign_lease(CHAIN_ID, ingest, "plant", Lease(3, ingest.public, 7))
+    copied = copy_topic("plant", ingest.public, device)
+    return [
+        texts("iot_minting.wire.topics.parse_topic",
+              readings_topic("plant", "line", device).encode(), faults=(MintFault,)),
+        texts("iot_minting.wire.topics.parse_lease_topic", lease_topic("plant").encode()),
+        texts("iot_minting.wire.topics.parse_copy_topic", copied.encode()),
+        reader("iot_minting.wire.receipts.read_receipt",
+               encode(sign_receipt(CHAIN_ID, ingest, device, settled)), faults=(MintFault,),
+               feed=lambda raw: read_receipt(raw, CHAIN_ID, (ingest.public,), device)),
+        reader("iot_minting.wire.receipts.read_copy",
+               encode(sign_copy(CHAIN_ID, ingest, device, settled)), faults=(MintFault,),
+               feed=lambda raw: read_copy(raw, CHAIN_ID, ingest.public, device)),
+        reader("iot_minting.wire.leases.read_lease", encode(lease), faults=(MintFault,),
+               feed=lambda raw: read_lease(raw, CHAIN_ID, ingest.public, "plant")),
+    ]  # fmt: skip
 
 
 def _packing_readers(reader: Told, paid: bytes) -> list[tuple[str, Reader]]:
