@@ -37,7 +37,7 @@ class LiveGenesis(Dairy):
     @cached_property
     def genesis(self):
         mmu, now_ms = address_of(self.mmu.public), wall_ms()
-        usual = Dairy().genesis
+        usual = Dairy(bond=self.bond).genesis
         permit = astuple(permit_for(mmu, now_ms + 9 * DAY_MS))
         begun = replace(
             usual,
