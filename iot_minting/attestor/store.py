@@ -82,8 +82,7 @@ class AttestorStore:
     """
 
     def __init__(self, path: Path) -> None:
-        self._db = _connect(path)
-        self._db.executescript(_SCHEMA)
+        self._db = _connect(path, _SCHEMA)
         self._reader = _connect(path)
 
     def close(self) -> None:
@@ -249,10 +248,15 @@ class AttestorStore:
         return None if row is None else row[0]
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, schema: str = "") -> sqlite3.Connection:
     db = sqlite3.connect(
         path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(schema)
+    except BaseException:
+        db.close()
+        raise
     return db

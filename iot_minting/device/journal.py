@@ -40,13 +40,17 @@ class DeviceJournal:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_SCHEMA)
-        self.boot = self._count_boot()
-        self.end = self._read_end()
-        self.settled = self._read_settled()
-        self.held = int(self._db.execute("SELECT count(*) FROM journal").fetchone()[0])
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(_SCHEMA)
+            self.boot = self._count_boot()
+            self.end = self._read_end()
+            self.settled = self._read_settled()
+            self.held = int(self._db.execute("SELECT count(*) FROM journal").fetchone()[0])
+        except BaseException:
+            self._db.close()
+            raise
 
     def _count_boot(self) -> int:
         found = self._db.execute("SELECT value FROM meta WHERE name = 'boot'").fetchone()

@@ -24,10 +24,14 @@ class Database:
         self.connection = sqlite3.connect(
             path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
-        self.connection.execute("PRAGMA journal_mode = WAL")
-        self.connection.execute("PRAGMA synchronous = FULL")
-        self._check_layout(path)
-        self.connection.executescript(schema)
+        try:
+            self.connection.execute("PRAGMA journal_mode = WAL")
+            self.connection.execute("PRAGMA synchronous = FULL")
+            self._check_layout(path)
+            self.connection.executescript(schema)
+        except BaseException:
+            self.connection.close()
+            raise
 
     def _check_layout(self, path: Path) -> None:
         if self.connection.execute("PRAGMA user_version").fetchone() == (LAYOUT,):

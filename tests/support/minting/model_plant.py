@@ -52,10 +52,14 @@ class ModelPlant:
     def devices(self):
         return [*self.rig.devices, self.meter]
 
+    def close(self):
+        """Close the archive that the latest restart opened."""
+        self.archive.close()
+
     def restart(self):
         """Kill the gateway and start it again over the same file."""
         if hasattr(self, "archive"):
-            self.archive.close()
+            self.close()
         self.archive = Archive(self.path)
         registry = Registry(
             RegisteredDevice(each.public, each.instrument, PLANT, MMU) for each in self.devices
