@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from iot_minting.gateway.drawing import Drawing, TankMilk
 from iot_minting.gateway.pieces import Piece
 from ledger.errors.bundle import BundleFault, UnreportedTamper
-from ledger.evidence import Bundle, LineFacts, claim_window, reach, trim_bundle
+from ledger.evidence import Bundle, LineFacts, claim_window, is_unreported, reach, trim_bundle
 from ledger.evidence.limits import WATCHERS
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import PublicKey
@@ -97,6 +97,8 @@ def cut_window(now: LineNow, rules: WindowRules) -> CutWindow | Wait | Tampering
     count = sum(len(envelopes) for envelopes in bundle.values())
     if to_ms - through_ms < rules.window_ms and count < rules.envelopes_max and not forced:
         return Wait("young", f"the window has {to_ms - through_ms} ms of {rules.window_ms}")
+    if (opened := _opened_before(now)) is not None:
+        return Tampering(opened)
     try:
         return _claim(now, rules, bundle, silent, to_ms)
     except UnreportedTamper as fault:
@@ -219,6 +221,19 @@ def _flow_sample_by(facts: LineFacts, bundle: Bundle, by_ms: int) -> int | None:
             if facts.line.through_ms < at_ms <= by_ms:
                 found = at_ms
     return found
+
+
+def _opened_before(now: LineNow) -> Envelope | None:
+    """Find what a device that was never shown said of tampering before the window begins.
+
+    No window has to show it, so attestors don't see it; but it refutes what counts after it.
+    """
+    facts = now.facts
+    for key, pieces in now.pieces.items():
+        for piece in () if key in facts.tips else pieces:
+            if is_unreported(facts.devices[key], piece.reading):
+                return piece.envelope
+    return None
 
 
 def _tampered(bundle: Bundle, fault: UnreportedTamper) -> Envelope:

@@ -125,10 +125,12 @@ class NoTampering(LineRefused):
 
 
 class ClearedReport(LineRefused):
-    """The regulator has looked into this report, or a later one, and cleared the device."""
+    """The regulator has looked into this report, or a later one, or calibrated the device since."""
 
     code = "cleared_report"
-    text = "reading {seq} of boot {boot} of device {device} is cleared"
+    text = (
+        "reading {seq} of boot {boot} of device {device} is cleared, or of before its calibration"
+    )
 
 
 class NumberBefore(LineRefused):

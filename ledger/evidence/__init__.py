@@ -19,7 +19,7 @@ from ledger.evidence.claims import (
     evidence_root,
 )
 from ledger.evidence.facts import Bundle, LineFacts
-from ledger.evidence.windows import JudgedWindow, reach, trim_bundle
+from ledger.evidence.windows import JudgedWindow, is_unreported, reach, trim_bundle
 from ledger.state.lines import tip_after
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "claim_window",
     "claimed_envelopes",
     "evidence_root",
+    "is_unreported",
     "reach",
     "tip_after",
     "trim_bundle",

@@ -18,10 +18,11 @@ from ledger.evidence.watching import Watch
 from ledger.params import MARGIN_MS
 from ledger.primitives.keys import PublicKey
 from ledger.rules.measure import exact_volume
+from ledger.rules.tampering import is_settled
 from ledger.state.lines import FOR_EVER_MS, Line, LineDevice
 from ledger.state.records import Device
 from ledger.types.evidence import MilkKind
-from ledger.types.reading import Envelope
+from ledger.types.reading import Envelope, Reading
 from ledger.types.window import Interval, WindowClaim
 
 
@@ -215,10 +216,15 @@ def _check_tamper(track: Track, device: Device) -> None:
     """Raise if a device says that it was tampered with, and nobody told the chain."""
     for shown in track.shown:
         reading = shown.reading
-        known = device.cleared is not None and shown.number <= device.cleared
-        stopped = device.stopped_ms <= reading.t0_ms + reading.samples[0][0]
-        if reading.tamper and not known and not stopped:
+        if is_unreported(device, reading):
             raise UnreportedTamper(device=track.device.hex(), boot=reading.boot, seq=reading.seq)
+
+
+def is_unreported(device: Device, reading: Reading) -> bool:
+    """Tell whether a reading tells of tampering that the chain must hear of before a window may."""
+    stopped = device.stopped_ms <= reading.t0_ms + reading.samples[0][0]
+    settled = is_settled(device, (reading.boot, reading.seq), reading.last_ms)
+    return reading.tamper and not settled and not stopped
 
 
 def _check_end(flow: Watch | None, from_ms: int, to_ms: int) -> None:

@@ -26,6 +26,7 @@ from ledger.primitives.keys import Address, PublicKey
 from ledger.rules.claims import Claim
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.law import Law
+from ledger.rules.tampering import is_settled
 from ledger.state.lines import FOR_EVER_MS
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import Device, Role
@@ -70,7 +71,7 @@ def check_report(reader: Reader, call: Call, body: ReportTamper) -> Reading:
     name, boot, seq = reading.device.hex(), reading.boot, reading.seq
     if not reading.tamper:
         raise NoTampering(device=name, boot=boot, seq=seq)
-    if device.cleared is not None and (boot, seq) <= device.cleared:
+    if is_settled(device, (boot, seq), reading.last_ms):
         raise ClearedReport(device=name, boot=boot, seq=seq)
     first_ms = _first_ms(reading)
     if device.stopped_ms != FOR_EVER_MS and device.stopped_ms <= first_ms:

@@ -3,12 +3,14 @@
 Anyone shows it, and nobody rules on it. What an honest device signed about honestly counted milk
 refutes nothing: only such samples are bad here as bar the milk from being counted at all.
 
-- It reports tampering, at or before the interval's end. What was before the device was admitted,
-  or before the regulator cleared it for what came after, does not matter.
+- It reports tampering, at or before the interval's end, and since the calibration began that the
+  device was under then (its admission, or the regulator's clearing): as it stood when the window
+  was judged, whatever became of it since. Without one, of a device that was never shown before,
+  only what the window had to show matters.
 - A sample in the interval breaks its instrument's limit; or two that stand next to each other leave
   a silence, a rate over the line's or a fall of the total within the interval; or its times fall,
   or it measures something else.
-- It is another than the device signed under the same number.
+- It is another than the device signed under the same number, not both before that time.
 
 Each voids the interval. The first two cost everyone who signed the window, if the reading is shown
 to stand under its root: a device that signs two of one number, or numbers that its chain leaves
@@ -22,7 +24,7 @@ from msgspec.structs import replace
 
 from ledger.errors.doubt import NothingRefuted, UnclaimedReading, UnknownInterval, VoidInterval
 from ledger.errors.evidence import BadEnvelope, ForeignEnvelope, UnknownDevice
-from ledger.params import HOUR_MS, WATCH_GAP_MS
+from ledger.params import HOUR_MS, MARGIN_MS, WATCH_GAP_MS
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import Hash
@@ -35,6 +37,7 @@ from ledger.rules.fraud import find_false
 from ledger.rules.instruments import STREAMS
 from ledger.rules.law import Law
 from ledger.rules.measure import exact_volume
+from ledger.rules.tampering import is_settled
 from ledger.rules.vouchers import slash_attestors
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.proven import ClaimedSpan, JudgedBy, Proven, ProvenInterval
@@ -100,15 +103,17 @@ def check_refutation(reader: Reader, call: Call, body: RefuteLot) -> bool:
         raise UnknownDevice(device=body.device.hex())
     seen = _is_seen(proven, body, readings[0])
     watched = _watched(interval, span)
+    since_ms = _since_ms(proven, span, min(interval.to_ms, span.until_ms))
     bad = [
         watched is not None
         and (
-            _tells_of_tampering(device, watched, each)
+            _tells_of_tampering(span, watched, since_ms, each)
             or _is_bad(device, watched, proven.judged_by, each)
         )
         for each in readings
     ]
-    if not any(bad) and not _is_double(body.envelopes, readings):
+    matters = any(each.last_ms >= since_ms for each in readings)
+    if not any(bad) and not (matters and _is_double(body.envelopes, readings)):
         raise NothingRefuted(device=body.device.hex(), interval=body.interval)
     return seen and bad[0]
 
@@ -142,22 +147,27 @@ def _is_double(envelopes: tuple[Envelope, ...], readings: list[Reading]) -> bool
     return different and (one.boot, one.seq) == (other.boot, other.seq)
 
 
-def _tells_of_tampering(device: Device, interval: ProvenInterval, reading: Reading) -> bool:
+def _since_ms(proven: Proven, span: ClaimedSpan, to_ms: int) -> int:
+    """Give since when it matters what a device went through, for what counted up to a time.
+
+    One calibration covers all of an interval that its device had to watch. One that was never heard
+    by then needs none; but what the window had to show of it, it said.
+    """
+    begun = [since_ms for since_ms in span.calibrated_ms if since_ms < to_ms]
+    return max(begun) if begun else proven.from_ms - MARGIN_MS if span.after is None else 0
+
+
+def _tells_of_tampering(
+    span: ClaimedSpan, interval: ProvenInterval, since_ms: int, reading: Reading
+) -> bool:
     first_ms = reading.t0_ms + reading.samples[0][0]
     if not reading.tamper or first_ms > interval.to_ms:
         return False
-    earlier = () if device.earlier is None else (device.earlier[0],)
-    begun: list[int] = [s for s in (device.calibrated_from_ms, *earlier) if s <= interval.from_ms]
-    if not begun:
-        return not _is_cleared(device, reading)
-    if first_ms < max(begun) and _is_cleared(device, reading):
+    cleared = span.cleared is not None and (reading.boot, reading.seq) <= span.cleared
+    if first_ms < since_ms and cleared:
         # Its last samples may be dated after the clearing: of those times alone it says something.
         return first_ms < interval.to_ms and interval.from_ms < reading.last_ms
-    return reading.last_ms >= max(begun)
-
-
-def _is_cleared(device: Device, reading: Reading) -> bool:
-    return device.cleared is not None and (reading.boot, reading.seq) <= device.cleared
+    return reading.last_ms >= since_ms
 
 
 def _is_bad(device: Device, interval: ProvenInterval, limits: JudgedBy, reading: Reading) -> bool:
@@ -250,7 +260,9 @@ def apply_refutation(overlay: Overlay, context: BlockContext, call: Call, body: 
 def _stop_tampered(overlay: Overlay, reading: Reading) -> None:
     """Let nothing count from the reading on that a device calls tampered with, as a report does."""
     device = DEVICES.get(overlay, reading.device)
-    if device is None or not reading.tamper or _is_cleared(device, reading):
+    if device is None or not reading.tamper:
+        return
+    if is_settled(device, (reading.boot, reading.seq), reading.last_ms):
         return
     first_ms = reading.t0_ms + reading.samples[0][0]
     stopped = replace(device, stopped_ms=min(device.stopped_ms, first_ms))

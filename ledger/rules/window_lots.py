@@ -135,9 +135,17 @@ def _proven(
 
 
 def _span(part: DevicePart, number: tuple[int, int]) -> ClaimedSpan:
-    tip = part.tip if part.is_linked else None
-    after = (tip.boot, tip.seq) if tip else None
-    return ClaimedSpan(part.key, after, *number, part.entry.from_ms, part.entry.until_ms)
+    tip, device = part.tip if part.is_linked else None, part.device
+    earlier = () if device.earlier is None else (device.earlier[0],)
+    return ClaimedSpan(
+        part.key,
+        (tip.boot, tip.seq) if tip else None,
+        *number,
+        part.entry.from_ms,
+        part.entry.until_ms,
+        (*earlier, device.calibrated_from_ms),
+        device.cleared,
+    )
 
 
 def check_release(reader: Reader, call: Call, body: ReleaseShare) -> Proven:

@@ -34,7 +34,9 @@ class ClaimedSpan(Struct, frozen=True, array_like=True):
     """The readings of a device that a window showed: numbers above `after`, up to (boot, seq).
 
     `after` is None for a device that was never shown before. What it measured before it joined the
-    line (`from_ms`), or after it left, was not judged.
+    line (`from_ms`), or after it left, was not judged. `calibrated_ms` are when the calibrations
+    began that it had on record at the mint, ascending, and `cleared` is how far its tampering was
+    looked into by then: both may have been followed by others since.
     """
 
     device: WirePublicKey
@@ -43,6 +45,8 @@ class ClaimedSpan(Struct, frozen=True, array_like=True):
     seq: Seq
     from_ms: Millis = 0
     until_ms: Millis = FOR_EVER_MS
+    calibrated_ms: Annotated[tuple[Millis, ...], Meta(max_length=2)] = ()
+    cleared: tuple[Boot, Seq] | None = None
 
     def has(self, boot: int, seq: int) -> bool:
         """Tell whether a number lies within."""

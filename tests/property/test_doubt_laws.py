@@ -2,6 +2,7 @@
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ledger.errors.doubt import NothingRefuted, UnclaimedReading
 from ledger.evidence import claim_window, reach
@@ -36,7 +37,9 @@ def proven_by(rig: LineRig, intervals: tuple[Interval, ...], to_ms: int) -> Over
         DEVICES.put(state, rig.records[device.public], device.public)
         if device.envelopes:
             last = device.envelopes[-1].reading()
-            spans.append(ClaimedSpan(device.public, None, last.boot, last.seq, START_MS))
+            known = ClaimedSpan(device.public, None, last.boot, last.seq, START_MS)
+            begun = (rig.records[device.public].calibrated_from_ms,)
+            spans.append(replace(known, calibrated_ms=begun))
     proven = Proven(
         line=ZERO_HASH, mmu=MMU, tank=ZERO_HASH, from_ms=START_MS, to_ms=to_ms,
         intervals=tuple(

@@ -56,9 +56,12 @@ def test_who_is_heard_to_the_end_is_heard_for_a_margin_beyond_it() -> None:
         ({"cleared": (0, 7)}, True),
         ({"stopped_ms": START_MS + 60_001}, False),
         ({"stopped_ms": START_MS + 60_000}, True),
+        ({"calibrated_from_ms": START_MS + 60_501}, True),
+        ({"calibrated_from_ms": START_MS + 60_500}, False),
+        ({"calibrated_from_ms": START_MS + 60_501, "earlier": (0, START_MS + 60_000)}, False),
     ],
 )
-def test_tampering_is_told_by_a_stop_from_it_on_or_cleared_by_its_number(
+def test_tampering_is_told_by_a_stop_from_it_on_or_settled_by_number_or_admission(
     fields: dict[str, object], told: bool
 ) -> None:
     rig = LineRig()

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.params import HOUR_MS
+from ledger.params import HOUR_MS, MARGIN_MS
 from ledger.primitives.keys import verify
 from ledger.state.tables import (
     DEVICES,
@@ -259,17 +259,33 @@ def admitted(town, kind, **fields):
     DEVICES.put(town.state, replace(DEVICES.get(town.state, device), **fields), device)
 
 
+def judged(town, kind, **fields):
+    """Say how a device stood when the window was judged."""
+    town.change(spans=town.spans(kind, **fields))
+
+
 def test_tampering_from_before_the_device_was_admitted_is_nobodys_matter(town):
     early = town.envelope(HOLD, FROM_MS, tamper=True)
-    admitted(town, HOLD, calibrated_from_ms=FROM_MS + 9_001)
+    judged(town, HOLD, calibrated_ms=(FROM_MS + 9_001,))
     assert town.refute(HOLD, early) == "nothing_refuted"
-    admitted(town, HOLD, calibrated_from_ms=FROM_MS + 9_000)
+    judged(town, HOLD, calibrated_ms=(FROM_MS + 9_000,))
     assert town.refute(HOLD, early) == ""
+
+
+def test_what_became_of_a_device_since_changes_nothing_of_what_refutes(town):
+    """Two calibrations later nobody would know which one it was under."""
+    early, later = (town.envelope(HOLD, at, tamper=True) for at in (FROM_MS, FROM_MS + 9_001))
+    judged(town, HOLD, calibrated_ms=(FROM_MS + 9_001,))
+    after = {"earlier": (TO_MS, TO_MS + 1), "calibrated_from_ms": TO_MS + 2, "cleared": (BOOT, 99)}
+    admitted(town, HOLD, **after)
+    assert town.refute(HOLD, early) == "nothing_refuted"
+    assert town.refute(HOLD, later) == ""
 
 
 def test_tampering_that_was_cleared_refutes_what_was_counted_before_the_clearing(town):
     tampered = town.envelope(HOLD, FROM_MS, tamper=True)
     cleared_ms = FIRST[1] + 1_000
+    judged(town, HOLD, calibrated_ms=(0, cleared_ms), cleared=(BOOT, 20))
     admitted(town, HOLD, earlier=(0, FROM_MS), calibrated_from_ms=cleared_ms, cleared=(BOOT, 20))
     assert town.refute(HOLD, tampered, interval=1) == "nothing_refuted"
     assert town.refute(HOLD, tampered) == ""
@@ -283,16 +299,35 @@ def test_tampering_that_was_cleared_refutes_what_was_counted_before_the_clearing
 def test_a_cleared_report_that_runs_on_refutes_what_it_speaks_of_alone(town, cleared_ms, code):
     tampered = town.envelope(HOLD, cleared_ms - 5_000, tamper=True)
     assert tampered.reading().last_ms > cleared_ms
-    admitted(town, HOLD, earlier=(0, FROM_MS), calibrated_from_ms=cleared_ms, cleared=(BOOT, 20))
+    judged(town, HOLD, calibrated_ms=(0, cleared_ms), cleared=(BOOT, 20))
     assert town.refute(HOLD, tampered, interval=1) == code
 
 
-def test_tampering_before_all_calibrations_on_record_counts_unless_it_was_cleared(town):
-    tampered = town.envelope(HOLD, FROM_MS, tamper=True)
-    admitted(town, HOLD, earlier=None, calibrated_from_ms=TO_MS, cleared=(BOOT, 20))
-    assert town.refute(HOLD, tampered) == "nothing_refuted"
-    admitted(town, HOLD, cleared=(BOOT, 19))
-    assert town.refute(HOLD, tampered) == ""
+def test_a_report_that_runs_on_and_was_not_cleared_at_the_mint_refutes_all_that_follows(town):
+    cleared_ms = FIRST[1] + 1_000
+    tampered = town.envelope(HOLD, cleared_ms - 5_000, tamper=True)
+    judged(town, HOLD, calibrated_ms=(0, cleared_ms), cleared=(BOOT, 19))
+    admitted(town, HOLD, cleared=(BOOT, 20))
+    assert town.refute(HOLD, tampered, interval=1) == ""
+
+
+def test_of_a_new_device_that_nobody_relied_on_only_what_the_window_shows_refutes(town):
+    """A spare need not be in force before it speaks; what it said within the window, it said."""
+    shown_ms = FROM_MS - MARGIN_MS
+    old, shown = (town.envelope(HOLD, shown_ms - ago, tamper=True) for ago in (9_001, 9_000))
+    judged(town, HOLD, after=None, calibrated_ms=(TO_MS,))
+    assert town.refute(HOLD, old) == "nothing_refuted"
+    assert town.refute(HOLD, shown) == ""
+    judged(town, HOLD, after=(BOOT, 9), calibrated_ms=(TO_MS,))
+    assert town.refute(HOLD, old, interval=1) == ""
+
+
+def test_two_readings_of_one_number_from_before_the_device_was_admitted_refute_nothing(town):
+    one, other = (town.envelope(HOLD, FROM_MS, firmware=each) for each in ("a", "b"))
+    judged(town, HOLD, calibrated_ms=(FROM_MS + 9_001,))
+    assert town.refute(HOLD, one, other) == "nothing_refuted"
+    late = town.envelope(HOLD, FROM_MS + 1)
+    assert town.refute(HOLD, one, late) == ""
 
 
 def test_tampering_stops_the_device_and_nothing_else_does(town):

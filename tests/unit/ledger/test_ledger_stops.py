@@ -175,6 +175,18 @@ def test_reports_up_to_the_cleared_one_are_void(town, boot, seq, code):
     assert report(town, boot=boot, seq=seq) == code
 
 
+@pytest.mark.parametrize(
+    ("earlier", "after_ms", "code"),
+    [(None, 1, "cleared_report"), (None, 0, ""), ((BEFORE_MS, BEFORE_MS + 1), 1, "")],
+)
+def test_a_report_of_before_all_calibrations_on_record_is_void(town, earlier, after_ms, code):
+    """What a device went through before a regulator admitted it stops nobody."""
+    last_ms = tampered(town.dairy, t0_ms=BEFORE_MS).reading().last_ms
+    begun = replace(found(town), calibrated_from_ms=last_ms + after_ms, earlier=earlier)
+    DEVICES.put(town.state, begun, METER)
+    assert report(town) == code
+
+
 def test_a_report_after_a_clearing_comes_free_again(town):
     assert report(town) == ""
     assert clear(town) == ""

@@ -1,6 +1,7 @@
 """When a line's window is cut, of what, and for which milk; what it waits for meanwhile."""
 
 import pytest
+from msgspec.structs import replace
 
 from iot_minting.gateway.cutting import CutWindow, LineNow, Tampering, WindowRules, cut_window
 from iot_minting.gateway.drawing import TankMilk
@@ -137,6 +138,20 @@ def test_tampering_is_reported_before_a_window_is_claimed():
     envelope = rig.of(HOLD).sign([(101_000, 75_000)], tamper=True)
     rig.run(200, begin_ms=102_000)
     assert look(rig) == Tampering(envelope)
+
+
+@pytest.mark.parametrize(("admitted_s", "told"), [(-3_600, True), (-99, False)])
+def test_tampering_that_no_window_has_to_show_is_reported_all_the_same(admitted_s, told):
+    """It was before the first window, of a device that was relied on already, or was not yet."""
+    rig = LineRig()
+    record = rig.records[rig.of(HOLD).public]
+    admitted = replace(record, calibrated_from_ms=START_MS + admitted_s * 1_000)
+    rig.records[rig.of(HOLD).public] = admitted
+    opened = rig.of(HOLD).sign([(-110_000, 75_000), (-100_000, 75_000)], tamper=True)
+    rig.run(100)
+    found = look(rig)
+    assert (found == Tampering(opened)) is told
+    assert told or found.claim.units > 0
 
 
 def test_a_foreign_chain_is_told_and_harms_nothing():
