@@ -126,8 +126,10 @@ def _largest(intervals: list[Interval]) -> list[Interval]:
 
 def _show(window: JudgedWindow, intervals: Sequence[Interval]) -> tuple[DeviceWindow, ...]:
     """Show each device of a window, by ascending key."""
-    watches = window.watches
-    return tuple(show_device(watches[key], window.to_ms, intervals) for key in sorted(watches))
+    return tuple(
+        show_device(watch, window.to_ms, intervals, window.fell if watch is window.flow else None)
+        for _, watch in sorted(window.watches.items())
+    )
 
 
 def _same(what: str, claimed: object, found: object) -> None:

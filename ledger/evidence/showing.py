@@ -11,11 +11,14 @@ from ledger.types.reading import Envelope
 from ledger.types.window import DeviceWindow, Interval
 
 
-def show_device(watch: Watch, to_ms: int, intervals: Sequence[Interval]) -> DeviceWindow:
+def show_device(
+    watch: Watch, to_ms: int, intervals: Sequence[Interval], fell: int | None = None
+) -> DeviceWindow:
     """Show a device's part in a window that ends at `to_ms` and counts `intervals`.
 
     A device that is shown for the first time is linked by its first envelope at least: what it says
-    from then on can't be left out.
+    from then on can't be left out. The envelope at `fell` is shown before any that is bad: without
+    it nobody on the chain could tell that the total began anew.
     """
     track = watch.track
     last = track.last_before(to_ms - MARGIN_MS)
@@ -24,7 +27,7 @@ def show_device(watch: Watch, to_ms: int, intervals: Sequence[Interval]) -> Devi
     end = track.first_reaching(to_ms)
     if end is None and track.shown:
         end = len(track.shown) - 1
-    worst = _worst(watch, intervals)
+    worst = _worst(watch, intervals) if fell is None else fell
     if worst in {last, end}:
         worst = None
 

@@ -43,7 +43,8 @@ class Track:
     at the pair knows what was between, if it is short. `broken`: the device lost its journal.
     `denied` are times, in order of the envelopes, that the device spoke of in envelopes that do not
     measure or are dated back: whoever shows one of those by itself speaks against what counts then.
-    `begun_ms` is the earliest that it spoke of, None if it said nothing.
+    `begun_ms` is the earliest that it spoke of, None if it said nothing. `places[i]` is the
+    envelope, among those shown, that sample i is of.
     """
 
     device: PublicKey
@@ -55,6 +56,7 @@ class Track:
     values: list[int] = field(default_factory=list)
     joined: list[bool] = field(default_factory=list)
     denied: Spans = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
     begun_ms: int | None = None
 
     @property
@@ -96,8 +98,9 @@ def read_track(
     track = Track(device, instrument, shown, begun_ms=begun_ms)
     track.broken = _check_links(device, tip, shown)
     carried = None
-    for each in shown:
+    for place, each in enumerate(shown):
         carried = _append(track, each.reading, carried)
+        track.places.extend([place] * (len(track.times) - len(track.places)))
     return track
 
 

@@ -36,6 +36,8 @@ class JudgedWindow:
     watches: Mapping[PublicKey, Watch]
     flow: Watch | None
     steps: Sequence[Step]
+    fell: int | None = None
+    """The place of an envelope that shows where the flow meter's total fell, if it did."""
 
     def envelopes(self) -> list[ReadEnvelope]:
         """List every envelope of the window: devices ascending, each one's in order."""
@@ -93,7 +95,20 @@ def read_window(
         )
         if place >= known and flow.from_ms < step.to_ms <= to_ms
     ]
-    return JudgedWindow(facts, from_ms, to_ms, watches, flow, steps)
+    fell = _fall(flow.track, known, to_ms)
+    return JudgedWindow(facts, from_ms, to_ms, watches, flow, steps, fell)
+
+
+def _fall(flow: Track, known: int, to_ms: int) -> int | None:
+    """Give the place of the envelope that shows where a total first fell in a window.
+
+    Each envelope begins with the sample that ended the one before, so it shows the fall whole. One
+    that measures nothing may stand between, and hides it.
+    """
+    for i in range(known + 1, len(flow.times)):
+        if flow.times[i] <= to_ms and flow.values[i] < flow.values[i - 1]:
+            return flow.places[i] if flow.joined[i] else flow.places[i] - 1
+    return None
 
 
 def _known(line: Line, flow: Track) -> int:

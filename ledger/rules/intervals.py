@@ -202,13 +202,36 @@ def _check_steps(flow: DevicePart, shown: ShownReading, index: int, interval: In
 def _check_fates(line: Line, claim: WindowClaim, flow: DevicePart) -> None:
     """Raise unless every step of the total has one fate.
 
-    After a restart the total may have been reset in between: what it rose is at least what can be
-    seen. Of one that fell, and of another meter than before, only all readings tell.
+    After a restart the total may have been reset in between, and where it is seen to fall, it may
+    have fallen more often: what it rose is at least what can be seen. Of another meter than before,
+    only all readings tell.
     """
     steps = claim.counted_steps + claim.diverted_steps + claim.cleaning_steps + claim.lost_steps
-    rise = flow_value(line, flow, claim.to_ms) - line.flow_value
-    if flow.key != line.flow_device or flow.claimed.broken or rise < 0:
+    rise, whole = _seen_rise(line, claim, flow)
+    if flow.key != line.flow_device or flow.claimed.broken:
         return
     restarted = flow.end and flow.tip and flow.end.number[0] != flow.tip.boot
-    if steps < rise or (steps > rise and not restarted):
+    if steps < rise or (steps > rise and whole and not restarted):
         raise WrongFates(steps=steps, rise=rise)
+
+
+def _seen_rise(line: Line, claim: WindowClaim, flow: DevicePart) -> tuple[int, bool]:
+    """Give how far the total rose at least, by what is shown, and whether it never fell.
+
+    A total that fell was reset, and counts from its first sample after.
+    """
+    at, rise, whole = line.flow_value, 0, True
+    value = flow_value(line, flow, claim.to_ms)
+    measured = [each for each in flow.shown() if flow.is_measurement(each)]
+    for shown in measured:
+        for (_, was), (until_ms, fell) in itertools.pairwise(shown.samples()):
+            if fell < was:
+                whole = False
+                if claim.from_ms < until_ms <= claim.to_ms:
+                    rise, at = rise + max(0, was - at), fell
+    if flow.end and not flow.is_measurement(flow.end):
+        # Nobody sees here where the total stands.
+        return rise, False
+    # What measures nothing may hide a fall.
+    seen = len(measured) == len(flow.shown())
+    return rise + max(0, value - at), seen and whole and value >= at

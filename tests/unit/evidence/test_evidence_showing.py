@@ -1,5 +1,7 @@
 """What of a device is shown to the chain: the envelope that speaks most against what counts."""
 
+from itertools import pairwise
+
 import pytest
 
 from ledger.evidence.spans import merge
@@ -36,6 +38,15 @@ def test_the_worst_of_what_counts_is_shown(kind: Instrument, worse: int, better:
     [shown] = [each.worst for each in claim.devices if each.device == rig.of(kind).public]
     reading = shown.reading()
     assert reading.t0_ms <= START_MS + 55_000 <= reading.last_ms
+
+
+def test_where_a_total_fell_is_shown_before_what_is_bad() -> None:
+    rig = LineRig()
+    rig.run(120, value=but(FLOW, lambda at_ms: at_ms % 45_000))
+    [shown] = [each for each in claim_all(rig).devices if each.device == rig.of(FLOW).public]
+    assert shown.worst is not None
+    values = [value for _, value in shown.worst.reading().samples]
+    assert (44_000, 0) in pairwise(values)
 
 
 def test_a_span_within_another_leaves_it_whole() -> None:

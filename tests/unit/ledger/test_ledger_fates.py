@@ -3,7 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from tests.support.ledger.window import PLACES, Counted
+from ledger.types.reading import Unit
+from tests.support.ledger.cheating import Cheat, showing
+from tests.support.ledger.window import PLACES, START_MS, Counted
 
 FLOW, HOLD, _, _ = PLACES
 
@@ -63,3 +65,116 @@ def test_of_another_meter_only_all_readings_tell(town):
     second(town)
     town.amend(flow_device=town.line.of(HOLD).public, flow_value=0)
     assert town.mint(town.good) == ""
+
+
+RESET_S = 70
+
+
+def town_with_resets(*seconds):
+    """A town whose flow meter begins anew at some seconds, and rises far beyond where it stood."""
+    town = Cheat(litres=(200, 200, 200))
+    town.run(60)
+    assert town.mint(town.signed(town.claim(30))) == ""
+    begun = [0, *seconds]
+    totals = {at: (at - max(each for each in begun if each <= at)) * 1_000 for at in range(61, 251)}
+    town.run(189, begin=61, flow_meter=totals)
+    return town
+
+
+def test_a_total_that_was_reset_and_passed_where_it_stood_is_minted():
+    """Else the window could not be built, and its milk would never be minted."""
+    town = town_with_resets(RESET_S)
+    claim = town.signed(town.claim())
+    # What rose between the last sample before and the first one after was seen by nobody.
+    assert (claim.counted_steps, claim.lost_steps) == (claim.to_ms - claim.from_ms - 1_000, 0)
+    assert town.mint(claim) == ""
+    town.close()
+
+
+@pytest.mark.parametrize("cut", [*range(62, 78, 3), 100, 139, 141, 180])
+def test_a_reset_counts_the_same_wherever_windows_are_cut(cut):
+    whole, parts = town_with_resets(RESET_S), town_with_resets(RESET_S)
+    claim = whole.signed(whole.claim())
+    assert whole.mint(claim) == ""
+    for until in (cut, None):
+        assert parts.mint(parts.signed(parts.claim(until))) == ""
+    assert parts.minted_units() == whole.minted_units()
+
+
+def test_each_stretch_of_a_total_that_was_reset_has_its_fates():
+    town = town_with_resets(RESET_S)
+    claim = town.signed(town.claim())
+    first, *rest = claim.intervals
+    less = (replace(first, steps=first.steps - 1), *rest)
+    fields = {"intervals": less, "counted_steps": claim.counted_steps - 1}
+    assert town.mint(replace(claim, **fields, units=claim.units - 1_000)) == "wrong_fates"
+
+
+def test_a_total_that_is_not_seen_to_fall_never_fell():
+    town = town_with_resets(RESET_S)
+    flow, claim = town.line.of(FLOW).public, town.signed(town.claim())
+    assert town.mint(showing(claim, flow, worst=None)) == "wrong_fates"
+    before = town.line.of(FLOW).envelopes[4]
+    assert town.mint(showing(claim, flow, worst=before)) == "wrong_fates"
+
+
+def test_a_total_that_was_reset_twice_is_minted():
+    town = town_with_resets(RESET_S, 80)
+    claim = town.signed(town.claim())
+    assert claim.counted_steps == claim.to_ms - claim.from_ms - 2_000
+    assert town.mint(claim) == ""
+
+
+def test_a_fall_before_the_window_was_counted_before():
+    """It is shown again where the next window begins, and says nothing of that."""
+    town = town_with_resets(RESET_S)
+    assert town.mint(town.signed(town.claim(72))) == ""
+    claim = town.signed(town.claim())
+    assert claim.counted_steps == claim.to_ms - claim.from_ms
+    more = replace(claim, lost_steps=claim.lost_steps + 1)
+    assert town.mint(more) == "wrong_fates"
+    fell = town.line.of(FLOW).envelopes[7]
+    assert town.mint(showing(claim, town.line.of(FLOW).public, worst=fell)) == ""
+
+
+def test_what_flowed_before_a_chain_began_anew_is_seen_by_nobody():
+    town = Cheat(litres=(200, 200, 200))
+    town.run(60)
+    assert town.mint(town.signed(town.claim(30))) == ""
+    flow = town.line.of(FLOW)
+    flow.restart(lost=True)
+    town.run(140, begin=61)
+    del flow.envelopes[1:7]
+    claim = town.signed(town.claim())
+    assert claim.counted_steps + claim.lost_steps == claim.to_ms - START_MS - 61_000
+    assert town.mint(claim) == ""
+
+
+def test_a_total_stands_nowhere_where_something_else_was_measured():
+    town = Cheat()
+    flow = town.line.of(FLOW)
+    town.run(60)
+    assert town.mint(town.signed(town.claim(30))) == ""
+    town.run(139, begin=61, outlet_thermometer=dict.fromkeys(range(61, 201), 9_000))
+    claim = town.signed(town.claim(100))
+    [end] = [each.end for each in claim.devices if each.device == flow.public]
+    place = flow.envelopes.index(end)
+    far = tuple((offset, 10**9) for offset, _ in end.reading().samples)
+    other = town.resign(flow, place, unit=Unit.FLAG.value, samples=far)
+    none = replace(claim, intervals=(), counted_steps=0, units=0)
+    lost = replace(none, lost_steps=claim.lost_steps + claim.counted_steps)
+    assert town.mint(showing(lost, flow.public, end=other)) == ""
+
+
+def test_a_fall_that_hides_in_what_measures_nothing_is_minted():
+    town = Cheat(litres=(200, 200, 200))
+    flow = town.line.of(FLOW)
+    town.good(*town.line.devices, begin=0, end=60)
+    assert town.mint(town.signed(town.claim(30))) == ""
+    town.good(*(each for each in town.line.devices if each is not flow), begin=61, end=250)
+    town.odd(flow, [(61_000, 5)], unit=Unit.FLAG.value)
+    flow.carried = None
+    flow.measure([(at * 1_000, (at - 62) * 1_000) for at in range(62, 251)])
+    claim = town.signed(town.claim())
+    assert claim.counted_steps + claim.lost_steps == 30_000 + claim.to_ms - claim.from_ms - 32_000
+    assert town.mint(claim) == ""
