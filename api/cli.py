@@ -26,7 +26,7 @@ def _fail(fault: Exception) -> NoReturn:
 def run(home: Home) -> None:
     """Run the payments service in the foreground, until SIGTERM or SIGINT."""
     from api.config import load_config
-    from api.server import serve
+    from api.http.server import serve
     from node.errors import HomeTaken
     from node.home.lock import owned
 
@@ -68,7 +68,7 @@ def new_key(
     """Make an API key for a merchant. It is shown once and stored as a digest alone."""
     from api.config import load_config
     from api.db.faults import DATABASE_FAULTS, describe
-    from api.server import issue_key
+    from api.http.server import issue_key
 
     try:
         key = asyncio.run(issue_key(load_config(home), merchant))

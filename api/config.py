@@ -14,13 +14,13 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from api.auth.keys import key_digest, new_key
 from api.db.address import read_address
 from api.errors import ConfigFault
+from api.keys.model import key_digest, new_key
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import Address, SigningKey, address_of, format_address
 from node.addresses import check_url, parse_networks
-from node.errors import BadConfig
+from node.errors import BadConfig, BadKeyFile
 from node.home.key_file import keep_seed
 from node.home.toml_file import CONFIG_FILE, format_toml, read_toml
 from node.home.whole_file import write_whole
@@ -28,6 +28,8 @@ from node.home.whole_file import write_whole
 HEAD: Final = "Configuration of the BillCoin payments service; see docs/api.md."
 PAYOUT_FILE: Final = "payout.key"
 API_KEY_FILE: Final = "api.key"
+SERVICE_KEY_FILE: Final = "service.key"
+SECRET_BYTES: Final = 32
 DATABASE_PASSWORD_FILE: Final = "password"  # noqa: S105 - a name of a file
 DATABASE_USER: Final = "billcoin"
 DATABASE_NAME: Final = "postgres"
@@ -118,6 +120,11 @@ class ApiConfig(BaseModel):
     lag_blocks_max: Annotated[int, Field(ge=0, le=10_000)] = 20
     pool_size: Annotated[int, Field(ge=2, le=90)] = 12
     public_board: bool = True
+    secret: Annotated[bytes, Field(exclude=True, repr=False)] = Field(
+        default_factory=lambda: secrets.token_bytes(SECRET_BYTES)
+    )
+    """What cursors are signed and kept answers sealed with: of `HOME/service.key`, for all workers
+    alike. Whoever has no home, as a test, has one of its own."""
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -145,9 +152,14 @@ class ApiConfig(BaseModel):
                 raise ValueError(f"{product.id}: its price does not cover the milk in it")
         return self
 
+    @property
+    def public_url(self) -> str:
+        """Give the address under which the world finds this service."""
+        return f"{self.public_scheme}://{self.public_host}"
+
     def pay_url(self, order_id: str) -> str:
         """Give the address that a QR holds, in capitals: alphanumeric mode makes it small."""
-        return f"{self.public_scheme}://{self.public_host}/p/{order_id}".upper()
+        return f"{self.public_url}/p/{order_id}".upper()
 
 
 def load_config(home: Path) -> ApiConfig:
@@ -160,8 +172,14 @@ def load_config(home: Path) -> ApiConfig:
     url_from = f"{path}: database_url"
     if url := os.environ.get("DATABASE_URL"):
         fields["database_url"], url_from = url, "DATABASE_URL"
+    if "secret" in fields:
+        raise ConfigFault(f"{path}: secret: it stands in {SERVICE_KEY_FILE}, never here")
     try:
-        config = ApiConfig.model_validate(fields)
+        secret = keep_seed(home / SERVICE_KEY_FILE)
+    except BadKeyFile as fault:
+        raise ConfigFault(str(fault)) from fault
+    try:
+        config = ApiConfig.model_validate({**fields, "secret": secret})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"

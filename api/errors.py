@@ -44,12 +44,11 @@ class Pointer:
 
 
 class ApiFault(Exception):
-    """A refusal that a caller can act on."""
+    """A refusal that a caller can act on. `api.http.catalogue` tells what each code means."""
 
-    status: ClassVar[int] = 500
+    status: int = 500
     default_code: ClassVar[str] = "INTERNAL"
-    title: ClassVar[str] = "Something went wrong on our side"
-    headers: ClassVar[Mapping[str, str]] = {}
+    headers: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -69,76 +68,73 @@ class ApiFault(Exception):
 class MalformedRequest(ApiFault):
     """The body is not what the route reads."""
 
-    status, default_code, title = 400, "MALFORMED_REQUEST", "The request is malformed"
+    status, default_code = 400, "MALFORMED_REQUEST"
 
 
 class KeyMissing(ApiFault):
     """A money POST without an Idempotency-Key."""
 
     status, default_code = 400, "IDEMPOTENCY_KEY_REQUIRED"
-    title = "An Idempotency-Key is required"
 
 
 class Unauthorized(ApiFault):
-    """No key, or none that is known."""
+    """No credential, or none that is known."""
 
-    status, default_code, title = 401, "UNAUTHORIZED", "A valid API key is required"
+    status, default_code = 401, "UNAUTHORIZED"
+    headers: Mapping[str, str] = {"WWW-Authenticate": 'Bearer realm="billcoin"'}
 
 
 class Forbidden(ApiFault):
-    """A key without the scope."""
+    """A credential that may not do that."""
 
-    status, default_code, title = 403, "FORBIDDEN", "This key may not do that"
+    status, default_code = 403, "FORBIDDEN"
 
 
 class NotFound(ApiFault):
     """There is no such thing, or it is another merchant's."""
 
-    status, default_code, title = 404, "NOT_FOUND", "There is no such resource"
+    status, default_code = 404, "NOT_FOUND"
 
 
 class Conflict(ApiFault):
     """The thing is in another state, or the same request is in progress."""
 
-    status, default_code, title = 409, "CONFLICT", "The state of the resource forbids this"
+    status, default_code = 409, "CONFLICT"
 
 
 class TooLarge(ApiFault):
     """A body over the limit."""
 
-    status, default_code, title = 413, "BODY_TOO_LARGE", "The body is too large"
+    status, default_code = 413, "BODY_TOO_LARGE"
 
 
 class UnsupportedType(ApiFault):
     """A body that is not JSON."""
 
     status, default_code = 415, "UNSUPPORTED_MEDIA_TYPE"
-    title = "The body must be application/json"
-    headers: ClassVar[Mapping[str, str]] = {"Accept": "application/json"}
+    headers: Mapping[str, str] = {"Accept": "application/json"}
 
 
 class UnsupportedCoding(ApiFault):
     """A body that is compressed, or coded in another way."""
 
     status, default_code = 415, "UNSUPPORTED_CONTENT_CODING"
-    title = "The body must not be coded"
-    headers: ClassVar[Mapping[str, str]] = {"Accept-Encoding": "identity"}
+    headers: Mapping[str, str] = {"Accept-Encoding": "identity"}
 
 
 class Unprocessable(ApiFault):
-    """Understood and not accepted."""
+    """Understood and not accepted: the code says why."""
 
-    status, default_code, title = 422, "REFUSED", "The request can't be accepted"
+    status, default_code = 422, "REFUSED"
 
 
 class Throttled(ApiFault):
     """Too many requests in the window."""
 
-    status, default_code, title = 429, "RATE_LIMITED", "Too many requests"
+    status, default_code = 429, "RATE_LIMITED"
 
 
 class Unavailable(ApiFault):
     """The ledger or the database is out of reach, or behind."""
 
     status, default_code = 503, "LEDGER_UNAVAILABLE"
-    title = "The ledger can't be read right now"

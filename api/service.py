@@ -13,20 +13,23 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.access.gate import Gate
 from api.amounts import format_time
-from api.auth.keys import KEY_PATTERN, Scope, key_digest
 from api.batcher import Batcher
 from api.config import ApiConfig
 from api.db.address import read_address
 from api.db.faults import DATABASE_FAULTS, describe, is_for_the_operator, is_passing
 from api.db.session import migrate, open_engine
-from api.errors import ConfigFault, Conflict, Forbidden, Unauthorized, Unavailable
+from api.errors import ConfigFault, Conflict, Unavailable
 from api.follower import Follower
+from api.http.idempotency import AnswerStore
+from api.http.pages import Cursors
+from api.keys.reader import KeyReader
 from api.metrics import Metrics
 from api.node_port import NodePort
 from api.node_watch import NodeWatch, wall_ms
 from api.readiness import DatabaseProbe, Readiness
-from api.services.catalogue import Seller, find_seller, publish
+from api.services.catalogue import publish
 from api.services.limits import Limiter, Quota
 from api.services.orders import NewOrder, OrderDesk, newest_orders, read_orders
 from api.services.outbox import card
@@ -48,9 +51,6 @@ from ledger.types.transfer import Transfer
 from node.client.errors import ClientFault
 from node.client.views import LotView, TransactionState, TransactionView
 
-KEYS_REMEMBERED_MAX: Final = 10_000
-KEYS_REMEMBERED_S: Final = 30.0
-"""How long a revoked key may still pass in a worker that has just seen it."""
 SWEEP_S: Final = 5.0
 EXPIRY_GRACE_MS: Final = 10_000
 """An order is called expired this long after its time: its block may be on the way."""
@@ -83,6 +83,9 @@ class Service:
         self.watch = watch
         self._probe = probe
         self.now_ms = watch.now_ms
+        self.gate = Gate((KeyReader(engine),), watch.now_ms, board=config.public_board)
+        self.answers = AnswerStore(engine, config.secret, watch.now_ms)
+        self.cursors = Cursors(config.secret)
         self.metrics = Metrics()
         self.products = {product.id: product for product in config.products}
         self.waiters = Waiters()
@@ -95,7 +98,6 @@ class Service:
         self._fee_units = config.fee_units
         self._fee_configured = config.fee_units > 0
         self._fee_stale_s = 0.0
-        self._sellers: dict[bytes, tuple[float, Seller]] = {}
         self._keys_in_progress: set[tuple[str, str]] = set()
         self._orders: Batcher[NewOrder, dict[str, Any]] = Batcher(self._open_orders)
         self._payments: Batcher[SignedPayment, bytes] = Batcher(self._submit)
@@ -144,6 +146,7 @@ class Service:
             await self.desk.expire_orders(now_ms - EXPIRY_GRACE_MS, now_ms)
             self.hub.poke()
             await self.desk.forget_keys(now_ms)
+            await self.answers.forget()
         await self._limiter.forget()
 
     def _settled(self, settled: Settled) -> None:
@@ -158,30 +161,9 @@ class Service:
         if settled.tx_hashes:
             self.hub.poke()
 
-    async def authenticate(self, authorization: str, scope: Scope) -> Seller:
-        """Give whom a request acts for; raise `Unauthorized` or `Forbidden`."""
-        kind, _, key = authorization.partition(" ")
-        key = key.strip(" ")
-        if kind.lower() != "bearer" or KEY_PATTERN.fullmatch(key) is None:
-            raise Unauthorized("send `Authorization: Bearer bck_...` with a key of a merchant")
-        digest, now = key_digest(key), time.monotonic()
-        found = self._sellers.get(digest)
-        if found is None or found[0] < now:
-            async with self.engine.connect() as connection:
-                seller = await find_seller(connection, digest)
-            if seller is None:
-                self._sellers.pop(digest, None)
-                raise Unauthorized("this key is unknown or was revoked")
-            if len(self._sellers) >= KEYS_REMEMBERED_MAX:
-                self._sellers.clear()
-            self._sellers[digest] = found = (now + KEYS_REMEMBERED_S, seller)
-        if scope not in found[1].scopes:
-            raise Forbidden(f"this key lacks the scope {scope}")
-        return found[1]
-
-    async def take_quota(self, seller: Seller) -> Quota:
+    async def take_quota(self, merchant_id: str) -> Quota:
         """Count one validation of a merchant."""
-        return await self._quotas.submit(f"validate:{seller.merchant_id}")
+        return await self._quotas.submit(f"validate:{merchant_id}")
 
     def behind(self) -> str:
         """Say why what is settled here may not be the newest truth, or nothing."""
@@ -244,18 +226,18 @@ class Service:
         """Look a payment up."""
         return await self._lookups.submit(tx_hash)
 
-    async def validate(self, seller: Seller, question: Question, wait_s: int) -> ValidationAnswer:
+    async def validate(self, merchant_id: str, question: Question, wait_s: int) -> ValidationAnswer:
         """Answer a validation; wait for finality as long as asked; raise `Unavailable`, not lie."""
         waiting = self.waiters.add(question.tx_hash) if wait_s else None
         try:
-            answer = await self._look(seller, question)
+            answer = await self._look(merchant_id, question)
             if answer is UNCONFIRMED and waiting is not None:
                 try:
                     async with asyncio.timeout(wait_s):
                         await waiting
                 except TimeoutError:
                     pass
-                answer = await self._look(seller, question)
+                answer = await self._look(merchant_id, question)
         finally:
             if waiting is not None:
                 self.waiters.drop(question.tx_hash, waiting)
@@ -263,30 +245,30 @@ class Service:
             raise Unavailable(why, retry_after_s=LEDGER_RETRY_S)
         return answer
 
-    async def _look(self, seller: Seller, question: Question) -> ValidationAnswer:
+    async def _look(self, merchant_id: str, question: Question) -> ValidationAnswer:
         """Answer from the database, and ask the node about what it doesn't know."""
         row = await self.find_payment(question.tx_hash)
         if row is not None:
-            return judge(row, seller.merchant_id, question)
+            return judge(row, merchant_id, question)
         try:
             view = await self.node.transaction(question.tx_hash)
         except ClientFault as fault:
             raise Unavailable(f"no node answers: {fault}", retry_after_s=1) from fault
-        if not await self._is_payment_to(seller, view):
+        if not await self._is_payment_to(merchant_id, view):
             return NOT_FOUND
         if view.state != TransactionState.FINAL or self.follower.cursor.height < view.height:
             # Final blocks are settled by the follower alone, in their order: which of two
             # payments of one order came first must not hang on which was asked for first.
             return UNCONFIRMED
-        return judge(await self.find_payment(question.tx_hash), seller.merchant_id, question)
+        return judge(await self.find_payment(question.tx_hash), merchant_id, question)
 
-    async def _is_payment_to(self, seller: Seller, view: TransactionView) -> bool:
+    async def _is_payment_to(self, merchant_id: str, view: TransactionView) -> bool:
         """Tell whether what a node shows bears the reference of an order of this merchant."""
         if view.state not in (TransactionState.PENDING, TransactionState.FINAL) or not view.raw:
             return False
         body = decode_transaction(view.raw).intent.body
         return isinstance(body, Transfer) and await self._book.is_reference_of(
-            body.reference, seller.merchant_id
+            body.reference, merchant_id
         )
 
     async def fee_units(self) -> int:

@@ -5,20 +5,32 @@ Every transaction that writes outbox events takes a lock just before it does: nu
 visible in their order, and a stream that has seen number n has seen all below it.
 """
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import count
 from pathlib import Path
-from typing import Final
+from random import random
+from typing import Final, TypeVar
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from api.db.address import COMMAND_TIMEOUT_S, read_address
+from api.db.faults import sqlstate_of
 from api.errors import ConfigFault
+
+T = TypeVar("T")
 
 MIGRATION_LOCK: Final = 0x62696C6C01
 OUTBOX_LOCK: Final = 0x62696C6C02
+RETRIED: Final = frozenset({"40001", "40P01"})
+"""A transaction that could not be put into a row with others; one that broke a ring of locks."""
+TRIES_MAX: Final = 5
+RETRY_S_MAX: Final = 0.02
 
 
 def open_engine(address: str, pool_size: int) -> AsyncEngine:
@@ -59,3 +71,21 @@ async def migrate(engine: AsyncEngine) -> None:
 async def lock_outbox(connection: AsyncConnection) -> None:
     """Wait for our turn to number outbox events; held until the transaction ends."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": OUTBOX_LOCK})
+
+
+async def in_transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    """Do work in one transaction, and anew when the database asks for that.
+
+    A transaction that lost a race (40001) or broke a ring of locks (40P01) has changed nothing:
+    `work` is called again with a new connection, after a moment of chance so that two don't meet
+    again. It must touch nothing but its connection.
+    """
+    for tried in count(1):
+        try:
+            async with engine.begin() as connection:
+                return await work(connection)
+        except DBAPIError as fault:
+            if sqlstate_of(fault) not in RETRIED or tried == TRIES_MAX:
+                raise
+        await asyncio.sleep(random() * RETRY_S_MAX * tried)  # noqa: S311 - no secret
+    raise AssertionError("count never ends")

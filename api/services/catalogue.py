@@ -3,25 +3,13 @@
 Rows are never deleted: an order keeps the price and product that it was made under.
 """
 
-from dataclasses import dataclass
-
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
-from api.auth.keys import ALL_SCOPES
-from api.config import ApiConfig, ProductConfig
+from api.access.roles import ALL_SCOPES
+from api.config import ApiConfig
 from ledger.primitives.keys import Address, parse_address
-
-
-@dataclass(frozen=True, slots=True)
-class Seller:
-    """Who a request acts for, and what its key may do."""
-
-    merchant_id: str
-    name: str
-    payout: Address
-    scopes: frozenset[str]
 
 
 async def publish(connection: AsyncConnection, config: ApiConfig, now_ms: int) -> str:
@@ -102,30 +90,3 @@ async def find_merchant(connection: AsyncConnection, name: str) -> str | None:
         text("SELECT id FROM merchants WHERE name = :name"), {"name": name}
     )
     return None if found is None else str(found)
-
-
-async def find_seller(connection: AsyncConnection, digest: bytes) -> Seller | None:
-    """Give whom a key acts for; None for a key that is unknown or revoked."""
-    row = (
-        await connection.execute(
-            text("""
-                SELECT m.id, m.name, m.payout, k.scopes FROM api_keys k
-                JOIN merchants m ON m.id = k.merchant_id
-                WHERE k.digest = :digest AND k.revoked_ms IS NULL
-            """),
-            {"digest": digest},
-        )
-    ).first()
-    if row is None:
-        return None
-    return Seller(row.id, row.name, Address(row.payout), frozenset(row.scopes))
-
-
-def product_json(product: ProductConfig, bill: str, myr: str) -> dict[str, object]:
-    """Present a product."""
-    return {
-        "id": product.id,
-        "name": {"en": product.name_en, "ms": product.name_ms},
-        "kind": product.kind,
-        "price": {"myr": myr, "bill": bill},
-    }

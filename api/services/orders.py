@@ -25,8 +25,6 @@ from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.keys import Address, format_address
 from ledger.types.transfer import REFERENCE_BYTES
 
-QUANTITY_MAX: Final = 100
-KEY_CHARS_MAX: Final = 255
 KEYS_KEPT_MS: Final = 7 * 86_400_000
 EXPIRY_BATCH: Final = 500
 
@@ -41,7 +39,6 @@ class NewOrder:
     """An order to open; `fingerprint` is the digest of the body that asked for it."""
 
     merchant_id: str
-    payout: Address
     product: ProductConfig
     quantity: int
     key: str
@@ -146,7 +143,6 @@ class OrderDesk:
             "reference": secrets.token_bytes(REFERENCE_BYTES),
             "redeem_lot": lot,
             "redeem_units": redeem_units,
-            "payout": request.payout,
             "created_ms": now_ms,
             "expires_ms": expires_ms,
             "key": request.key,
@@ -233,7 +229,7 @@ async def _insert(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]
             INSERT INTO payment_intents (id, order_id, reference, state, amount_sen, amount_units,
                 redeem_lot, redeem_units, payout)
             VALUES (:intent_id, :id, :reference, :intent_state, :amount_sen, :amount_units,
-                :redeem_lot, :redeem_units, :payout)
+                :redeem_lot, :redeem_units, (SELECT payout FROM merchants WHERE id = :merchant_id))
         """),
         [_only(row, _INTENT_FIELDS) for row in rows],
     )
@@ -252,7 +248,7 @@ _ORDER_FIELDS: Final = (
 )  # fmt: skip
 _INTENT_FIELDS: Final = (
     "intent_id", "id", "reference", "intent_state", "amount_sen", "amount_units", "redeem_lot",
-    "redeem_units", "payout",
+    "redeem_units", "merchant_id",
 )  # fmt: skip
 _KEY_FIELDS: Final = ("merchant_id", "key", "fingerprint", "id", "created_ms")
 

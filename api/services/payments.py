@@ -1,10 +1,8 @@
 """Payments as partners ask for them: looked up in batches, and judged.
 
-`read_question` reads a body with the strict reader, numbers as they were written: two readers of
-one body never see two amounts. `judge` is the table of the validation endpoint over plain values.
+`judge` is the table of the validation endpoint over plain values.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,10 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.amounts import format_sen, format_time, parse_sen, parse_units
 from api.db.models import Outcome, PaymentState
 from api.errors import MalformedRequest, Pointer
+from api.payments.schemas import Currency, ValidationBody
 from api.services.outbox import signed_bill
 from ledger.primitives.amounts import Units, format_bill
-from ledger.primitives.errors import BadJson
-from ledger.primitives.strict_json import Json, NumberText, decode_json
 
 TX_NOT_FOUND: Final = "TX_NOT_FOUND"
 TX_UNCONFIRMED: Final = "TX_UNCONFIRMED"
@@ -26,8 +23,6 @@ AMOUNT_MISMATCH: Final = "AMOUNT_MISMATCH"
 TX_FAILED: Final = "TX_FAILED"
 TX_REFUNDED: Final = "TX_REFUNDED"
 TX_ALREADY_USED: Final = "TX_ALREADY_USED"
-
-HASH_TEXT: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,49 +52,18 @@ NOT_FOUND: Final = ValidationAnswer(False, None, TX_NOT_FOUND)
 UNCONFIRMED: Final = ValidationAnswer(False, None, TX_UNCONFIRMED)
 
 
-def read_json(raw: bytes) -> dict[str, Json]:
-    """Read a JSON object; numbers stay text, and what could be read in two ways is refused."""
-    try:
-        value = decode_json(raw, len(raw), numbers_as_text=True)
-    except BadJson as fault:
-        where = fault.place if fault.place.startswith("/") else ""
+def question_of(body: ValidationBody) -> Question:
+    """Take a body for a question; raise `MalformedRequest` for an amount of another currency."""
+    text = body.expected_amount.text
+    if body.currency is Currency.BILL:
+        return Question(body.tx_hash.raw, None, parse_units(text))
+    sen = parse_sen(text)
+    if sen is None:
         raise MalformedRequest(
-            f"the body is not JSON as it should be: {fault}",
-            errors=(Pointer(where, "INVALID_JSON"),),
-        ) from fault
-    if not isinstance(value, dict):
-        raise MalformedRequest(
-            "the body is not a JSON object", errors=(Pointer("", "NOT_AN_OBJECT"),)
+            "expectedAmount is RM, with at most two decimals",
+            errors=(Pointer("/expectedAmount", "NOT_AN_AMOUNT"),),
         )
-    return value
-
-
-def read_question(raw: bytes) -> Question:
-    """Read the body of a validation; raise `MalformedRequest` that points at every fault."""
-    members = read_json(raw)
-    faults: list[Pointer] = []
-    tx_hash, expected = members.get("txHash"), members.get("expectedAmount")
-    currency = members.get("currency", "MYR")
-    if isinstance(tx_hash, NumberText) or not isinstance(tx_hash, str):
-        faults.append(Pointer("/txHash", "MISSING" if tx_hash is None else "NOT_A_STRING"))
-    elif HASH_TEXT.fullmatch(tx_hash) is None:
-        faults.append(Pointer("/txHash", "NOT_A_HASH"))
-    if isinstance(currency, NumberText) or currency not in ("MYR", "BILL"):
-        faults.append(Pointer("/currency", "UNKNOWN_CURRENCY"))
-    amount = None
-    if isinstance(expected, str):
-        amount = parse_units(expected) if currency == "BILL" else parse_sen(expected)
-    if amount is None:
-        faults.append(
-            Pointer("/expectedAmount", "MISSING" if expected is None else "NOT_AN_AMOUNT")
-        )
-    if faults or amount is None or not isinstance(tx_hash, str):
-        where = ", ".join(f"{fault.pointer} ({fault.code})" for fault in faults)
-        raise MalformedRequest(f"these members can't be used: {where}", errors=tuple(faults))
-    in_tokens = currency == "BILL"
-    return Question(
-        bytes.fromhex(tx_hash), None if in_tokens else amount, amount if in_tokens else None
-    )
+    return Question(body.tx_hash.raw, sen, None)
 
 
 def judge(row: Mapping[str, Any] | None, merchant_id: str, question: Question) -> ValidationAnswer:

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 import uvicorn
 
-from api.app import create_app
-from api.auth.keys import KEY_PATTERN, new_key
 from api.config import ApiConfig, load_config, prepare
 from api.errors import ConfigFault
+from api.http.app import create_app
+from api.keys.model import KEY_PATTERN, new_key
 from api.service import open_service
 from ledger.genesis import Genesis, GenesisAccount
 from ledger.primitives.amounts import Units

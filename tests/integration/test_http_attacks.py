@@ -14,8 +14,8 @@ import psutil
 import pytest
 from ulid import ULID
 
-from api.auth.keys import new_key
 from api.config import format_config
+from api.keys.model import new_key
 from ledger.primitives.codec import encode
 from node.config import NodeConfig, save_config
 from tests.support.api.postgres import TestDatabase, running_database

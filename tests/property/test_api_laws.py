@@ -10,10 +10,18 @@ from hypothesis import strategies as st
 from api.amounts import format_sen, parse_sen, parse_units, units_for
 from api.db.models import OrderState, Outcome
 from api.errors import MalformedRequest
-from api.services.payments import read_question
+from api.http.bodies import decode_body
+from api.payments.schemas import ValidationBody
+from api.services.payments import Question, question_of
 from api.services.settlement import PAYABLE, Observed, Standing, decide
 from api.services.stock import Shelf, take
 from ledger.primitives.amounts import UNITS_PER_BILL, Units, format_bill
+
+
+def read_question(raw: bytes) -> Question:
+    """Read a body as the route does."""
+    return question_of(decode_body(raw, ValidationBody))
+
 
 SEN = st.integers(0, 999_999_999_99)
 UNITS = st.integers(0, 10**15)

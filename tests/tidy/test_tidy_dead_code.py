@@ -33,7 +33,10 @@ ALIVE: dict[str, str] = {
     "a transaction or a stored record may bear these values": """
         FEED VETERINARY TRANSPORT OTHER LAB RECEIPT ADULTERATED RESIDUES SPOILED""",
     "they are written out, for people and other programs to read": """
-        head_hash python packages memory_mib""",
+        head_hash python packages memory_mib has_more next_cursor""",
+    "words of the access table and parts of HTTP that the resources of payments take up": """
+        STUDENT MANAGER FINANCE UNION_OFFICER SUPPLIER AUDITOR ADMIN livemode session_id
+        PageQuery Ringgit cursors""",
     "doors of the law that other programs and tests go through": """
         audit_store fees_units OUTPUT_BYTES""",
     "rows of node.client.queries name these methods of the node's backend": """
@@ -50,6 +53,8 @@ def unused() -> dict[str, str]:
     return {
         item.name: f"{item.filename.relative_to(ROOT)}:{item.first_lineno} {item.typ} {item.name}"
         for item in reader.get_unused_code()
+        # What an answer in JSON holds is read by its clients.
+        if not (item.filename.name == "schemas.py" and item.typ == "variable")
     }
 
 

@@ -11,9 +11,9 @@ import httpx
 from sqlalchemy import text
 from ulid import ULID
 
-from api.app import create_app
-from api.auth.keys import key_digest, new_key
 from api.config import ApiConfig, MerchantConfig
+from api.http.app import create_app
+from api.keys.model import key_digest, new_key
 from api.node_port import NodePort
 from api.node_watch import wall_ms
 from api.service import Service, open_service

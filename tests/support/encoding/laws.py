@@ -11,6 +11,8 @@ from random import Random
 import msgspec
 
 from api.errors import ConfigFault, MalformedRequest, NotFound
+from api.http.bodies import decode_body
+from api.payments.schemas import ValidationBody
 from consensus.errors import CorruptJournal
 from consensus.journal import frame
 from consensus.messages import Vote
@@ -213,9 +215,10 @@ def _api_readers(reader: Told, texts: Told) -> list[tuple[str, Reader]]:
         texts("api.amounts.parse_units", b"1.800000"),
         texts("api.db.address.read_address", b"postgresql://bill:milk@127.0.0.1:5432/bill",
               b"postgresql:///bill?host=/run&sslmode=require", faults=(ConfigFault,)),
-        texts("api.routes.orders.parse_ulid", b"01JD0000000000000000000000", faults=(NotFound,)),
-        reader("api.services.payments.read_json", question, faults=(MalformedRequest,)),
-        reader("api.services.payments.read_question", question, faults=(MalformedRequest,)),
+        texts("api.orders.routes.parse_ulid", b"01JD0000000000000000000000", faults=(NotFound,)),
+        reader("api.http.bodies.read_json", question, faults=(MalformedRequest,)),
+        reader("api.http.bodies.decode_body", question, faults=(MalformedRequest,),
+               feed=lambda raw: decode_body(raw, ValidationBody)),
     ]  # fmt: skip
 
 

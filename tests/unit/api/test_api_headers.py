@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from api.routes.headers import CHARS_MAX, likes_better, preference, speaks_malay, weights
+from api.http.headers import CHARS_MAX, likes_better, preference, speaks_malay, weights
 
 
 @pytest.mark.parametrize(

@@ -380,7 +380,7 @@ def test_whatever_is_malformed_is_a_400_that_says_it_is_not_valid(database: Test
 def test_checks_come_in_order_key_then_size_and_type_then_rate_then_body(
     database: TestDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.service.KEYS_REMEMBERED_S", 0.0)
+    monkeypatch.setattr("api.keys.reader.REMEMBERED_S", 0.0)
 
     async def act(rig: ServiceRig) -> None:
         json_type = {"Content-Type": "application/json"}

@@ -10,13 +10,13 @@ from typing import Final
 
 import structlog
 
-from api.app import create_app
-from api.auth.keys import key_digest, new_key
 from api.config import ApiConfig
 from api.db.address import read_address
 from api.db.faults import DATABASE_FAULTS, STARTING, describe, is_passing, sqlstate_of
 from api.db.session import open_engine
 from api.errors import ConfigFault, FollowerFault
+from api.http.app import create_app
+from api.keys.model import key_digest, new_key
 from api.node_watch import wall_ms
 from api.service import Service, open_service
 from api.services.catalogue import add_key, find_merchant

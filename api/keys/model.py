@@ -7,25 +7,12 @@ and a slow hash would only slow every request. This module opens no database.
 import re
 import secrets
 from base64 import b32encode
-from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
 KEY_BYTES: Final = 32
 KEY_PATTERN: Final = re.compile(r"bck_[a-z2-7]{52}", re.ASCII)
 """The prefix lets a scanner of leaked secrets find one."""
-
-
-class Scope(StrEnum):
-    """What a key may do. A key holds a set of these, for one merchant."""
-
-    ORDERS_READ = "orders:read"
-    ORDERS_WRITE = "orders:write"
-    PAYMENTS_READ = "payments:read"
-    PAYMENTS_VALIDATE = "payments:validate"
-
-
-ALL_SCOPES: Final = tuple(sorted(Scope))
 
 
 def new_key() -> str:

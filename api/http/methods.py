@@ -1,26 +1,8 @@
-"""Methods as RFC 9110 has them: HEAD wherever GET is answered, and `Allow` on every 405."""
+"""Methods as RFC 9110 has them: HEAD wherever GET is answered."""
 
 import asyncio
-from typing import Final
 
-from starlette.requests import Request
-from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
-
-
-def allowed_methods(request: Request) -> str:
-    """List the methods that some route takes at the path of a request."""
-    found = {
-        method
-        for method in METHODS
-        for route in request.app.router.routes
-        if route.matches({**request.scope, "method": method})[0] is Match.FULL
-    }
-    if "GET" in found:
-        found.add("HEAD")
-    return ", ".join(sorted(found))
 
 
 class HeadAsGet:

@@ -11,6 +11,9 @@ from typing import Final
 CHARS_MAX: Final = 2_048
 """Longer wishes are not read: nobody has so many, and their quotes could be made slow to match."""
 
+DIGITS_MAX: Final = 9
+"""A longer wait than this many digits of seconds is as long as we wait at all."""
+
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
 _ITEM: Final = re.compile(rf'(?:[^,"]|{_QUOTED})+')
 _PART: Final = re.compile(rf'(?:[^;"]|{_QUOTED})+')
@@ -75,3 +78,11 @@ def speaks_malay(fields: Sequence[str]) -> bool:
     if best["ms"] == best["en"]:
         return best["ms"] > 0 and order[0] == "ms"
     return best["ms"] > best["en"]
+
+
+def wait_asked_s(fields: Sequence[str], limit_s: int) -> int:
+    """Read `Prefer: wait=N` (RFC 7240), cut to the limit; 0 when there is none."""
+    text = preference(fields, "wait") or ""
+    if not (text.isascii() and text.isdigit()):
+        return 0
+    return min(int(text[:DIGITS_MAX]), limit_s) if len(text) <= DIGITS_MAX else limit_s

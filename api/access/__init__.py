@@ -1,0 +1,1 @@
+"""Who may call what: principals, roles, scopes, and the one table that admits them."""

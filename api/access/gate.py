@@ -1,0 +1,60 @@
+"""The gate: reads a request's credential and admits it by the route's row.
+
+Each kind of credential has a reader, found by the credential's own look. A route that anyone may
+call costs no look at all.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from starlette.requests import Request
+
+from api.access.principals import Anonymous, Principal
+from api.access.rules import Access, refusal
+from api.errors import Unauthorized
+
+_BEARER: Final = re.compile(r"bearer +([!-~]{1,4096}) *", re.ASCII | re.IGNORECASE)
+ANONYMOUS: Final = Anonymous()
+
+
+class CredentialReader(Protocol):
+    """Reads credentials of one kind."""
+
+    def reads(self, credential: str) -> bool:
+        """Tell by its look whether a credential is of this kind."""
+
+    async def principal_of(self, credential: str, request: Request) -> Principal:
+        """Give whose it is; raise `Unauthorized` for one that is unknown, revoked or over."""
+
+
+class Gate:
+    """Admits requests."""
+
+    def __init__(
+        self, readers: Sequence[CredentialReader], now_ms: Callable[[], int], *, board: bool
+    ) -> None:
+        self._readers = readers
+        self._now_ms = now_ms
+        self._board = board
+
+    async def admit(self, request: Request, access: Access) -> Principal:
+        """Give who asks, if the row lets them; raise `Unauthorized` or `Forbidden`."""
+        if access.anyone or (access.board and self._board):
+            return ANONYMOUS
+        principal = await self._principal_of(request)
+        fault = refusal(access, principal, self._now_ms())
+        if fault is not None:
+            raise fault
+        return principal
+
+    async def _principal_of(self, request: Request) -> Principal:
+        field = request.headers.get("authorization")
+        if field is None:
+            return ANONYMOUS
+        match = _BEARER.fullmatch(field)
+        if match is not None:
+            for reader in self._readers:
+                if reader.reads(match[1]):
+                    return await reader.principal_of(match[1], request)
+        raise Unauthorized("send `Authorization: Bearer ...` with a key or a token")

@@ -1,0 +1,69 @@
+"""Who makes a request: one type a kind, plain values.
+
+A credential is read once a request and gives one of these; routes see no headers. What a principal
+may do stands in `api.access.table` alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from api.access.roles import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Nobody in particular."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyHolder:
+    """A partner's or a till's program with a merchant's key."""
+
+    key_id: str
+    merchant_id: str
+    scopes: frozenset[str]
+    livemode: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who has logged in. `roles` tells of each role the union or merchant it holds at."""
+
+    user_id: str
+    roles: Mapping[Role, str]
+    session_id: str
+    stepped_up_until_ms: int = 0
+    terminal_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """A paired till; `cashier_id` is who has signed in at it, or nothing."""
+
+    terminal_id: str
+    merchant_id: str
+    cashier_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignerKey:
+    """The process that signs for one account."""
+
+    account: bytes
+
+
+Principal = Anonymous | KeyHolder | Person | Terminal | SignerKey
+
+
+def name_of(principal: Principal) -> str:
+    """Name a principal in one word: for idempotency keys, quotas and logs."""
+    match principal:
+        case KeyHolder(key_id=key_id):
+            return f"key:{key_id}"
+        case Person(user_id=user_id):
+            return f"user:{user_id}"
+        case Terminal(terminal_id=terminal_id):
+            return f"terminal:{terminal_id}"
+        case SignerKey(account=account):
+            return f"signer:{account.hex()}"
+    return "anonymous"

@@ -1,0 +1,1 @@
+"""The catalogue: what is sold, in which pack, at which price."""

@@ -1,0 +1,1 @@
+"""The chain, as wallets ask for it through the service."""

@@ -1,0 +1,1 @@
+"""Events: what happened, told as it happens."""

@@ -1,0 +1,37 @@
+"""The live stream: what happens, as Server-Sent Events."""
+
+from typing import Final
+
+from starlette.responses import StreamingResponse
+
+from api.errors import Throttled
+from api.http.routes import ApiCall, Route
+
+
+async def read_stream(call: ApiCall) -> StreamingResponse:
+    """Stream orders and the chain's pulse: a snapshot, then deltas (Server-Sent Events)."""
+    service, request = call.service, call.request
+    host = request.client.host if request.client else ""
+    if not service.hub.places.free(host):
+        raise Throttled("too many live pages are open", code="TOO_MANY_STREAMS", retry_after_s=5)
+    last = request.headers.get("last-event-id", "")
+    since = int(last) if last.isascii() and last.isdecimal() and len(last) <= 18 else None
+    return StreamingResponse(
+        service.hub.listen(since, service.snapshot, host),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
+    )
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/api/v1/stream",
+        operation="readStream",
+        summary="Stream orders and the chain's pulse: a snapshot, then deltas (Server-Sent Events)",
+        tag="live",
+        handler=read_stream,
+        media=("text/event-stream",),
+        codes=("TOO_MANY_STREAMS",),
+    ),
+)

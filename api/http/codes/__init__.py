@@ -1,0 +1,1 @@
+"""Problem codes by subject, each once; `api.http.catalogue` joins them."""

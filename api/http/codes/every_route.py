@@ -1,0 +1,182 @@
+"""Codes that any route may answer, whatever it is about."""
+
+from typing import Final
+
+from api.http.codes.entry import ProblemCode
+
+CODES: Final = (
+    ProblemCode(
+        "MALFORMED_REQUEST",
+        400,
+        "The request is malformed",
+        "Permintaan tidak sah",
+        "The body or the query is not what the route reads: JSON that is broken or has a name "
+        "twice, a member that is unknown, missing or of another form. `errors` points at each.",
+        "Mend what `errors` points at. Amounts are text with a point, as in 1.80.",
+    ),
+    ProblemCode(
+        "IDEMPOTENCY_KEY_REQUIRED",
+        400,
+        "An Idempotency-Key is required",
+        "Idempotency-Key diperlukan",
+        "The route does something that must not be done twice by mistake.",
+        "Send an Idempotency-Key: a new one for each thing that you want, and the same one when "
+        "you try again.",
+    ),
+    ProblemCode(
+        "UNAUTHORIZED",
+        401,
+        "A valid credential is required",
+        "Kelayakan yang sah diperlukan",
+        "No credential was sent, or one that is unknown, revoked or over.",
+        "Send `Authorization: Bearer ...` with a key that is in force, or log in again.",
+    ),
+    ProblemCode(
+        "FORBIDDEN",
+        403,
+        "This credential may not do that",
+        "Kelayakan ini tidak dibenarkan berbuat demikian",
+        "Who asks is known, and may not do this: a key without the scope, a person without the "
+        "role.",
+        "Use a key with the scope that `detail` names, or ask somebody who may.",
+    ),
+    ProblemCode(
+        "STEP_UP_REQUIRED",
+        403,
+        "Prove that it is you",
+        "Sahkan identiti anda",
+        "The act needs a proof that is only minutes old.",
+        "Call `POST /api/v1/auth/step-up`, then send the request again.",
+    ),
+    ProblemCode(
+        "NOT_FOUND",
+        404,
+        "There is no such resource",
+        "Tiada sumber sedemikian",
+        "There is no such thing, or it is another merchant's: the two are told alike.",
+        "Check the id and the path, and whose key you send.",
+    ),
+    ProblemCode(
+        "METHOD_NOT_ALLOWED",
+        405,
+        "This method is not allowed here",
+        "Kaedah ini tidak dibenarkan",
+        "The path is there, and doesn't take this method.",
+        "Use one of those in `Allow`.",
+    ),
+    ProblemCode(
+        "CONFLICT",
+        409,
+        "The state of the resource forbids this",
+        "Keadaan sumber tidak membenarkannya",
+        "The thing is in a state in which this can't be done to it.",
+        "Read it anew and decide again.",
+    ),
+    ProblemCode(
+        "IDEMPOTENCY_IN_PROGRESS",
+        409,
+        "The same request is in progress",
+        "Permintaan yang sama sedang diproses",
+        "A request with this Idempotency-Key has not been answered yet.",
+        "Wait as long as `Retry-After` says and send the same request again.",
+    ),
+    ProblemCode(
+        "BODY_TOO_LARGE",
+        413,
+        "The body is too large",
+        "Kandungan terlalu besar",
+        "The route reads fewer bytes than were sent.",
+        "Send less; `detail` has the limit.",
+    ),
+    ProblemCode(
+        "UNSUPPORTED_MEDIA_TYPE",
+        415,
+        "The body must be application/json",
+        "Kandungan mestilah application/json",
+        "The body is of another type, or names none.",
+        "Send `Content-Type: application/json`.",
+    ),
+    ProblemCode(
+        "UNSUPPORTED_CONTENT_CODING",
+        415,
+        "The body must not be coded",
+        "Kandungan tidak boleh dikodkan",
+        "The body is compressed, or coded in another way.",
+        "Send it as it is.",
+    ),
+    ProblemCode(
+        "IDEMPOTENCY_KEY_REUSED",
+        422,
+        "This Idempotency-Key was used with another request",
+        "Idempotency-Key ini telah digunakan untuk permintaan lain",
+        "The key was sent before with another method, path or body, so the answer that is kept "
+        "for it is not an answer to this.",
+        "Use a new key for a new request.",
+    ),
+    ProblemCode(
+        "REFUSED",
+        422,
+        "The request can't be accepted",
+        "Permintaan tidak dapat diterima",
+        "The request was understood and can't be carried out.",
+        "See `detail`.",
+    ),
+    ProblemCode(
+        "RATE_LIMITED",
+        429,
+        "Too many requests",
+        "Terlalu banyak permintaan",
+        "More was asked in the last minute than the limit lets through.",
+        "Wait as long as `Retry-After` says: it is the first second at which one request fits.",
+    ),
+    ProblemCode(
+        "TOO_MANY_STREAMS",
+        429,
+        "Too many live pages are open",
+        "Terlalu banyak halaman langsung dibuka",
+        "The service, or this address, holds as many streams as it may.",
+        "Close one, or wait as long as `Retry-After` says.",
+    ),
+    ProblemCode(
+        "INTERNAL",
+        500,
+        "Something went wrong on our side",
+        "Ralat berlaku di pihak kami",
+        "A bug of ours. Its trace is in our logs under the request's id.",
+        "Tell us the `requestId`. What was asked may have been done: read it before you ask again.",
+    ),
+    ProblemCode(
+        "LEDGER_UNAVAILABLE",
+        503,
+        "The ledger can't be read right now",
+        "Lejar tidak dapat dibaca buat masa ini",
+        "No node answers, or what is settled here is behind the chain. Nothing is denied while it "
+        "can't be known.",
+        "Wait as long as `Retry-After` says and send the same request again.",
+    ),
+    ProblemCode(
+        "LEDGER_BUSY",
+        503,
+        "The ledger takes no more right now",
+        "Lejar sibuk buat masa ini",
+        "The nodes hold as many waiting transactions as they can.",
+        "Send the same bytes again: they can't pay twice.",
+    ),
+    ProblemCode(
+        "DATABASE_UNAVAILABLE",
+        503,
+        "The service can't reach its records right now",
+        "Perkhidmatan tidak dapat mencapai rekodnya buat masa ini",
+        "The database is away. Nothing was changed, or it was changed whole.",
+        "Wait as long as `Retry-After` says and send the same request again, with the same "
+        "Idempotency-Key.",
+    ),
+    ProblemCode(
+        "OVERLOADED",
+        503,
+        "Too many requests are waiting",
+        "Terlalu banyak permintaan sedang menunggu",
+        "More requests wait than the service can answer in time.",
+        "Wait as long as `Retry-After` says and send the same request again.",
+    ),
+)

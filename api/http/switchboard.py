@@ -1,0 +1,167 @@
+"""The way from a request to its route, and from the route's answer back.
+
+Paths are found in a tree of segments, so a hundred routes cost what one costs. A segment that is
+spelt out wins over a name. Each request is admitted, then read, then handled, in this order.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
+
+from api.access.rules import Access, merchant_of
+from api.errors import ApiFault, MalformedRequest
+from api.http.bodies import decode_body, decode_query, read_bytes
+from api.http.idempotency import token_of
+from api.http.problems import json_response, problem
+from api.http.replies import Reply
+from api.http.routes import ApiCall, Idempotency, Route
+from api.service import Service
+
+
+class RowMissing(LookupError):
+    """A route about which the access table says nothing: it is not served."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """A route with its row, and the names of its path in order."""
+
+    route: Route
+    access: Access
+    names: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Place:
+    """A segment of paths: what may follow it, and what is served here."""
+
+    literals: "dict[str, _Place]" = field(default_factory=dict)
+    named: "_Place | None" = None
+    served: dict[str, _Served] = field(default_factory=dict)
+
+
+class Switchboard(BaseRoute):
+    """All routes, as one route of the application's router."""
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        table: Mapping[tuple[str, str], Access],
+        service: Service,
+    ) -> None:
+        self._service = service
+        self._root = _Place()
+        for route in routes:
+            self._add(route, table)
+
+    def _add(self, route: Route, table: Mapping[tuple[str, str], Access]) -> None:
+        access = table.get((route.method, route.path))
+        if access is None:
+            raise RowMissing(f"{route.method} {route.path} has no row in api.access.table")
+        place, names = self._root, []
+        for segment in route.path.split("/")[1:]:
+            if segment.startswith("{"):
+                names.append(segment[1:-1])
+                place.named = place.named or _Place()
+                place = place.named
+            else:
+                place = place.literals.setdefault(segment, _Place())
+        assert route.method not in place.served, f"{route.method} {route.path} stands twice"
+        place.served[route.method] = _Served(route, access, tuple(names))
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Find what is served at a path; a method that isn't taken there is a partial match."""
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        method, others = scope["method"], set[str]()
+        for place, values in _places(self._root, scope["path"].split("/")[1:], ()):
+            served = place.served.get(method)
+            if served is not None:
+                params = dict(zip(served.names, values, strict=True))
+                return Match.FULL, {"served": served, "path_params": params}
+            others |= place.served.keys()
+        return (Match.PARTIAL, {"others": others}) if others else (Match.NONE, {})
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request that `matches` has found."""
+        served: _Served | None = scope.get("served")
+        if served is None:
+            raise HTTPException(405, headers={"Allow": _allowed(scope["others"])})
+        request = Request(scope, receive, send)
+        response = await self._answer(request, served)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, served: _Served) -> Response:
+        route, call = served.route, None
+        try:
+            principal = await self._service.gate.admit(request, served.access)
+            call = ApiCall(
+                request,
+                self._service,
+                principal,
+                merchant_of(served.access, principal),
+                path=request.scope["path_params"],
+            )
+            await _read(call, route)
+            return _response(await route.handler(call), route, call.headers)
+        except ApiFault as fault:
+            extra = route.malformed if isinstance(fault, MalformedRequest) else None
+            answer = problem(request, fault, extra)
+            if call is not None:
+                answer.headers.update(call.headers)
+            return answer
+
+
+def _places(
+    place: _Place, segments: Sequence[str], values: tuple[str, ...]
+) -> Iterator[tuple[_Place, tuple[str, ...]]]:
+    """Give each place that a path leads to, with the values of its names; spelt out ones first."""
+    if not segments:
+        yield place, values
+        return
+    first, rest = segments[0], segments[1:]
+    follows = place.literals.get(first)
+    if follows is not None:
+        yield from _places(follows, rest, values)
+    if place.named is not None and first:
+        yield from _places(place.named, rest, (*values, first))
+
+
+def _allowed(methods: set[str]) -> str:
+    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+
+
+async def _read(call: ApiCall, route: Route) -> None:
+    """Read what a route reads, in the order that its faults are told in."""
+    raw = b""
+    if route.body is not None:
+        raw = await read_bytes(call.request, route.body_bytes_max)
+    if route.first is not None:
+        await route.first(call)
+    if route.query is not None:
+        call.query = decode_query(call.request.query_params.multi_items(), route.query)
+    if route.body is not None:
+        call.body = decode_body(raw, route.body)
+    if route.idempotency is Idempotency.KEY:
+        call.once = token_of(call.request, call.principal, call.body)
+
+
+def _response(answer: Any, route: Route, headers: Mapping[str, str]) -> Response:
+    match answer:
+        case Response():
+            if headers:
+                answer.headers.update(headers)
+            return answer
+        case Reply():
+            told = {**headers, **(answer.headers or {})}
+            return json_response(answer.body, answer.status or route.status, told)
+        case msgspec.Struct():
+            return json_response(answer, route.status, headers)
+    raise TypeError(f"{route.operation} answered {type(answer).__name__}")

@@ -1,0 +1,1 @@
+"""API keys of merchants and partners: drawn, kept as digests, read."""

@@ -1,0 +1,1 @@
+"""Orders: what a till sells at a locked price, and how it is paid."""
