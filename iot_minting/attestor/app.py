@@ -18,7 +18,7 @@ from prometheus_client import generate_latest
 from starlette.responses import JSONResponse, Response
 
 from iot_minting.attestor.desk import AttestorDesk
-from iot_minting.attestor.errors import MissingEnvelopes, Unjudged
+from iot_minting.attestor.errors import MissingEnvelopes, QuotaFull, Unjudged
 from iot_minting.attestor.metrics import AttestorMetrics
 from iot_minting.attestor.store import AttestorStore
 from iot_minting.wire.windows import REQUEST_BYTES_MAX
@@ -51,6 +51,11 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     status: {"description": text, "content": _PROBLEM}
     for status, text in (
         (400, "`bad_request`: no canonical request, or more than is looked at."),
+        (
+            403,
+            "`unknown_asker`: not signed by the key that it names. `foreign_asker`: by another "
+            "than the line's MMU.",
+        ),
         (404, "`unknown_line`: the chain knows no such line."),
         (
             409,
@@ -60,14 +65,23 @@ _PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
         (413, "`body_too_large`."),
         (415, "`unsupported_media_type`."),
         (422, "`wrong_bundle`: not the claim's envelopes. `too_hard`: cut a shorter window."),
-        (503, "`queue_full`, `node_behind`, `store_full`: ask again after `retry-after` seconds."),
+        (
+            429,
+            "`quota_full`: too much of the line, or of its MMU, waits to be minted. Mint one that "
+            "was signed, or ask again `retry-after` seconds after the line has gone on.",
+        ),
+        (
+            503,
+            "`queue_full`, `caller_busy`, `node_behind`, `store_full`: ask again after "
+            "`retry-after` seconds.",
+        ),
     )
 }
 _PACKED_BODY: Final[dict[str, Any]] = {
     "requestBody": {
         "required": True,
-        "description": "A WindowRequest (docs/spec/minting.md, §4.2): height, claim, and each "
-        f"device's envelopes; at most {REQUEST_BYTES_MAX} bytes.",
+        "description": "A WindowRequest (docs/spec/minting.md, §4.2): height, claim, the MMU's key "
+        f"and signature, and each device's envelopes; at most {REQUEST_BYTES_MAX} bytes.",
         "content": {MSGPACK: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
@@ -272,7 +286,8 @@ async def _on_unanswered(_request: Request, fault: Exception) -> Response:
     more: dict[str, Json] = {}
     if isinstance(fault, MissingEnvelopes):
         more["missing"] = [[device.hex(), boot, seq] for device, boot, seq in fault.missing]
-    return show(Problem(fault.status, fault.code, str(fault), more=more))
+    headers = {"retry-after": str(fault.retry_s)} if isinstance(fault, QuotaFull) else {}
+    return show(Problem(fault.status, fault.code, str(fault), headers, more))
 
 
 async def _on_invalid(_request: Request, fault: Exception) -> Response:

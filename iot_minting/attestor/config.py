@@ -9,6 +9,7 @@ from typing import Final
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from iot_minting.attestor.quotas import MMU_BYTES_MAX
 from iot_minting.settings import HomeSettings, load_settings, write_config
 from ledger.primitives.keys import PublicKey, SigningKey
 from node.addresses import parse_networks
@@ -33,9 +34,9 @@ class AttestorConfig(HomeSettings):
     trusted_proxies: list[str] = Field(default=[], max_length=64)
     """Addresses and networks whose X-Forwarded-For is believed."""
     retention_days: int = Field(default=30, ge=15, le=3_650)
-    """How long evidence is kept at most; a lot may be doubted for 14 days."""
-    store_bytes_max: int = Field(default=STORE_BYTES, ge=64 * 1024**2)
-    """Above this size of the store nothing more is judged."""
+    """How long refusals are kept, and claims that nobody minted; lots, as long as doubts may be."""
+    store_bytes_max: int = Field(default=STORE_BYTES, ge=4 * MMU_BYTES_MAX)
+    """Above this size of the store nothing more is judged. No MMU alone fills it with claims."""
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 
     @field_validator("trusted_proxies")

@@ -4,22 +4,28 @@ What was said of a claim is said again, whoever asks. A refusal says by which bl
 who built the claim by later ones has it judged again. An attestor never goes back: it signs no
 window that begins before one that it signed. It may sign several that begin at the same time, since
 a claim that was lost is built anew; the chain takes one, because claims of a line tile its time.
+
+Only a line's MMU asks about it. Its requests have turns of their own (`turns`), and what waits of
+them to be minted is bounded (`quotas`): so the flood of one neither slows nor starves another.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+import msgspec
 import structlog
 
+from iot_minting.attestor.bundles import Numbered
 from iot_minting.attestor.errors import (
+    ForeignAsker,
     MissingEnvelopes,
     NodeBehind,
     PassedWindow,
-    QueueFull,
+    QuotaFull,
     StoreFull,
     UnfitRequest,
+    UnknownAsker,
     UnknownLineHere,
 )
 from iot_minting.attestor.facts import LineSource
@@ -29,13 +35,17 @@ from iot_minting.attestor.judging import (
     check_devices,
     number_envelopes,
 )
+from iot_minting.attestor.keeping import Keeping
 from iot_minting.attestor.metrics import AttestorMetrics
-from iot_minting.attestor.store import AttestorStore, KeptAnswer, Numbered
+from iot_minting.attestor.quotas import check_quota
+from iot_minting.attestor.store import AttestorStore, KeptAnswer
+from iot_minting.attestor.turns import HeldPlace, Turns
 from iot_minting.wire.windows import (
     ENVELOPES_MAX,
     REQUEST_BYTES_MAX,
     DeviceBundle,
     WindowAnswer,
+    WindowHead,
     WindowRefusal,
     WindowRequest,
     sign_refusal,
@@ -44,23 +54,21 @@ from ledger.evidence import LineFacts
 from ledger.primitives.codec import decode
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import PublicKey, SigningKey
+from ledger.primitives.keys import Address, PublicKey, SigningKey, address_of, verify
+from ledger.state.records import NOBODY
 from ledger.types.reading import Envelope
 from ledger.types.window import WindowAttestation, WindowClaim
 from node.client.errors import ClientFault
 
-WAITING_MAX: Final = 8
-"""Requests that are read or judged, or wait for it; the next is told to come again."""
 BEHIND_S: Final = 5.0
 """How long our node is waited for, if a claim was built by a later block."""
 BEHIND_BLOCKS_MAX: Final = 100
 """Further ahead than this a height is not waited for."""
 BEHIND_STEP_S: Final = 0.2
-LOOK_AGAIN_MS: Final = 86_400_000
-"""How long evidence is kept until it is asked whether its lot may be doubted yet."""
-FORGOTTEN_AT_ONCE: Final = 100
 
 log = structlog.get_logger("attest")
+
+_heads: Final = msgspec.msgpack.Decoder(WindowHead)
 
 
 class WindowJudge(Protocol):
@@ -76,6 +84,7 @@ class AttestorDesk:
     def __init__(
         self,
         key: SigningKey,
+        chain_id: Hash,
         store: AttestorStore,
         facts: LineSource,
         judge: WindowJudge,
@@ -85,93 +94,103 @@ class AttestorDesk:
         retention_ms: int,
         store_bytes_max: int,
     ) -> None:
-        self._key, self.store, self._facts, self._judge = key, store, facts, judge
-        self._metrics, self._now_ms = metrics, now_ms
-        self._retention_ms, self._store_bytes_max = retention_ms, store_bytes_max
-        self._waiting = 0
-        self._alone = asyncio.Lock()
-        """Held by the one request that is read from its bytes or judged."""
+        self._key, self._chain_id, self.store = key, chain_id, store
+        self._facts, self._judge, self._metrics = facts, judge, metrics
+        self._now_ms, self._retention_ms = now_ms, retention_ms
+        self._store_bytes_max = store_bytes_max
+        self.keeping = Keeping(store, facts, now_ms)
+        self._turns = Turns()
+        self._mmus = set(store.mmus())
+        """Who is known to have a line. Others share one caller's places until a node says so."""
 
     async def answer(self, raw: bytes) -> WindowAnswer:
-        """WindowJudge a request and sign what comes out; raise an `Unjudged` if nothing does."""
-        async with self._place():
-            request = await self._read(raw)
-            given = self._kept(request)
-            if given is None:
-                given = await self._judge_once(request, *await self._learn(request))
-            return given
-
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        """Take one of the places there are while the block runs."""
-        if self._waiting >= WAITING_MAX:
-            raise QueueFull(self._waiting)
-        self._waiting += 1
-        self._metrics.waiting.set(self._waiting)
-        try:
-            yield
-        finally:
-            self._waiting -= 1
-            self._metrics.waiting.set(self._waiting)
-
-    async def _read(self, raw: bytes) -> WindowRequest:
-        async with self._alone:
+        """Judge a request and sign what comes out; raise an `Unjudged` if nothing does."""
+        head = _read_head(raw)
+        asker = self._check_signature(head)
+        with self._turns.place(asker if asker in self._mmus else NOBODY) as place:
+            self._metrics.waiting.set(len(self._turns))
             try:
-                request = await asyncio.to_thread(decode, raw, WindowRequest, REQUEST_BYTES_MAX)
-            except CodecFault as fault:
-                raise UnfitRequest(str(fault)) from fault
-        check_devices(request)
-        return request
+                return await self._answer(raw, head, asker, place)
+            finally:
+                self._metrics.waiting.set(len(self._turns) - 1)
 
-    def _kept(self, request: WindowRequest) -> WindowAnswer | None:
+    async def _answer(
+        self, raw: bytes, head: WindowHead, asker: Address, place: HeldPlace
+    ) -> WindowAnswer:
+        given = self._kept(head)
+        if given is not None:
+            return given
+        height, facts = await self._learn(head, asker, place)
+        await self._make_room(head.claim.line, asker)
+        async with self._turns.turn(place):
+            # Another request of the same claim may have been judged meanwhile.
+            return self._kept(head) or await self._judge_now(await _read(raw), height, facts)
+
+    def _check_signature(self, head: WindowHead) -> Address:
+        """Give who asks; raise unless it signed that."""
+        asker = PublicKey(head.asker)
+        if not verify(asker, head.signing_bytes(self._chain_id), head.signature):
+            raise UnknownAsker(asker)
+        return address_of(asker)
+
+    def _kept(self, head: WindowHead) -> WindowAnswer | None:
         """Give what was said of this claim before."""
-        lot = request.claim.lot_id()
+        lot = head.claim.lot_id()
         attestation = self.store.attestation(lot)
-        refusal = None if attestation else self.store.refusal(lot, request.height)
+        refusal = None if attestation else self.store.refusal(lot, head.height)
         if attestation is None and refusal is None:
             return None
         self._metrics.answers.labels("repeated").inc()
         return WindowAnswer(attestation, refusal)
 
-    async def _learn(self, request: WindowRequest) -> tuple[int, LineFacts]:
+    async def _learn(
+        self, head: WindowHead, asker: Address, place: HeldPlace
+    ) -> tuple[int, LineFacts]:
         """Ask our node for the line, once it has the block by which the claim was built."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + BEHIND_S
         while True:
             try:
-                final = await self._facts.line(request.claim.line)
+                final = await self._facts.line(head.claim.line)
             except ClientFault as fault:
                 raise NodeBehind(f"no node answers: {fault}") from fault
-            missing = request.height - final.height
+            if final.facts is not None:
+                self._check_asker(final.facts, asker, place)
+            missing = head.height - final.height
             if missing <= 0:
                 break
             if missing > BEHIND_BLOCKS_MAX or loop.time() + BEHIND_STEP_S > until_s:
                 raise NodeBehind(
-                    f"our node is at block {final.height}, the claim was built by {request.height}"
+                    f"our node is at block {final.height}, the claim was built by {head.height}"
                 )
             await asyncio.sleep(BEHIND_STEP_S)
         if final.facts is None:
-            raise UnknownLineHere(request.claim.line)
+            raise UnknownLineHere(head.claim.line)
         return final.height, final.facts
 
-    async def _judge_once(
+    def _check_asker(self, facts: LineFacts, asker: Address, place: HeldPlace) -> None:
+        """Raise unless a line's own MMU asks; it has its own places from then on."""
+        if asker != facts.line.mmu:
+            raise ForeignAsker(asker, facts.line_id, facts.line.mmu)
+        self._mmus.add(asker)
+        self._turns.rename(place, asker)
+
+    async def _judge_now(
         self, request: WindowRequest, height: int, facts: LineFacts
     ) -> WindowAnswer:
-        """WindowJudge alone, unless it was done while we waited; keep the answer, and give it."""
-        async with self._alone:
-            given = self._kept(request)
-            if given is not None:
-                return given
-            claim = request.claim
-            self._check_place(claim, facts)
-            if self.store.size_bytes() >= self._store_bytes_max:
-                raise StoreFull(self._store_bytes_max)
-            bundle = self._gather(request)
-            numbered = await asyncio.to_thread(number_envelopes, claim, bundle)
-            with self._metrics.judge_seconds.time():
-                found = await self._judge.judge(Judgement(self._key.public, facts, claim, bundle))
-            answer = self._sign(claim, found, height, facts.chain_id)
-            await self._keep(claim, answer, numbered if found.authentic else ())
+        """Judge a claim, keep the answer, and give it. One claim of an MMU's at a time."""
+        claim, mmu = request.claim, Address(facts.line.mmu)
+        self._check_place(claim, facts)
+        self._check_room(claim.line, mmu)
+        bundle = self._gather(request)
+        numbered = await asyncio.to_thread(number_envelopes, claim, bundle)
+        with self._metrics.judge_seconds.time():
+            found = await self._judge.judge(Judgement(self._key.public, facts, claim, bundle))
+        answer = self._sign(claim, found, height)
+        until_ms = self._now_ms() + self._retention_ms
+        evidence: Sequence[Numbered] = numbered if found.authentic else ()
+        kept = KeptAnswer(mmu, claim, answer, evidence, until_ms)
+        await asyncio.to_thread(self.store.keep, kept)
         if isinstance(answer, WindowRefusal):
             return WindowAnswer(None, answer)
         return WindowAnswer(answer, None)
@@ -186,6 +205,22 @@ class AttestorDesk:
             )
         if claim.from_ms < through_ms:
             raise PassedWindow(claim.from_ms, through_ms)
+
+    async def _make_room(self, line: Hash, mmu: Address) -> None:
+        """Let go of what can't be minted any more, where no more would be kept else."""
+        try:
+            self._check_room(line, mmu)
+        except QuotaFull:
+            try:
+                await self.keeping.settle(mmu)
+            except ClientFault as fault:
+                raise NodeBehind(f"no node answers: {fault}") from fault
+
+    def _check_room(self, line: Hash, mmu: Address) -> None:
+        """Raise unless one more claim of a line may be kept."""
+        if self.store.size_bytes() >= self._store_bytes_max:
+            raise StoreFull(self._store_bytes_max)
+        check_quota(*self.store.held(line, mmu))
 
     def _gather(self, request: WindowRequest) -> dict[PublicKey, tuple[Envelope, ...]]:
         """Put named envelopes and sent ones together; raise if some are not kept here."""
@@ -217,45 +252,17 @@ class AttestorDesk:
         return found
 
     def _sign(
-        self, claim: WindowClaim, found: WindowFinding, height: int, chain_id: Hash
+        self, claim: WindowClaim, found: WindowFinding, height: int
     ) -> WindowAttestation | WindowRefusal:
         key, lot, root = self._key, claim.lot_id(), found.evidence_root
         if found.code:
             log.warning("window refused", lot=lot.hex(), code=found.code, why=found.detail)
             self._metrics.answers.labels("refused").inc()
-            return sign_refusal(key, chain_id, lot, height, found.code, found.detail)
+            return sign_refusal(key, self._chain_id, lot, height, found.code, found.detail)
         log.info("window attested", lot=lot.hex(), units=claim.units, line=claim.line.hex()[:16])
         self._metrics.answers.labels("attested").inc()
-        return WindowAttestation(key.public, root, key.sign(claim.signing_bytes(chain_id, root)))
-
-    async def _keep(
-        self,
-        claim: WindowClaim,
-        answer: WindowAttestation | WindowRefusal,
-        evidence: Sequence[Numbered],
-    ) -> None:
-        """Keep an answer durably; a refusal for as long as anything is, other evidence is due."""
-        now_ms = self._now_ms()
-        refused = isinstance(answer, WindowRefusal)
-        until_ms = now_ms + (self._retention_ms if refused else LOOK_AGAIN_MS)
-        await asyncio.to_thread(
-            self.store.keep, KeptAnswer(claim, answer, evidence, now_ms, until_ms)
-        )
-
-    async def tidy_up(self) -> None:
-        """Forget evidence of lots that can't be doubted any longer; raise a `ClientFault`."""
-        now_ms, over = self._now_ms(), []
-        async with self._alone:
-            for lot, kept_ms in self.store.due(now_ms, FORGOTTEN_AT_ONCE):
-                last_ms = kept_ms + self._retention_ms
-                contestable_ms = await self._facts.contestable_until_ms(lot)
-                # A lot that is not there may yet be minted; once the line has gone on, it won't.
-                until_ms = now_ms + LOOK_AGAIN_MS if contestable_ms is None else contestable_ms
-                if min(until_ms, last_ms) <= now_ms:
-                    over.append(lot)
-                else:
-                    self.store.postpone(lot, min(until_ms, last_ms))
-            await asyncio.to_thread(self.store.forget, over, now_ms)
+        signature = key.sign(claim.signing_bytes(self._chain_id, root))
+        return WindowAttestation(key.public, root, signature)
 
     def measure(self, *, ready: bool) -> None:
         """Bring the gauges up to date."""
@@ -263,3 +270,22 @@ class AttestorDesk:
         self._metrics.store_bytes.set(self.store.size_bytes())
         for what, count in self.store.counts().items():
             self._metrics.kept.labels(what).set(count)
+
+
+def _read_head(raw: bytes) -> WindowHead:
+    """Read who asks for what: the envelopes are not looked at before it is known who asks."""
+    if len(raw) > REQUEST_BYTES_MAX:
+        raise UnfitRequest(f"a request has at most {REQUEST_BYTES_MAX} bytes: cut a shorter window")
+    try:
+        return _heads.decode(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError) as fault:
+        raise UnfitRequest(f"no WindowRequest (docs/spec/minting.md §4.2): {fault}") from fault
+
+
+async def _read(raw: bytes) -> WindowRequest:
+    try:
+        request = await asyncio.to_thread(decode, raw, WindowRequest, REQUEST_BYTES_MAX)
+    except CodecFault as fault:
+        raise UnfitRequest(f"no WindowRequest (docs/spec/minting.md §4.2): {fault}") from fault
+    check_devices(request)
+    return request

@@ -36,8 +36,8 @@ class LineSource(Protocol):
     async def line(self, line: Hash) -> FinalFacts:
         """Give a line as of the last final block."""
 
-    async def contestable_until_ms(self, lot: Hash) -> int | None:
-        """Tell until when a lot may be doubted at least; None if no window proved it."""
+    async def contestable_until_ms(self, lot: Hash, height: int) -> int | None:
+        """Tell until when a lot may be doubted at least; None if none to a height proved it."""
 
 
 class NodeLines:
@@ -58,13 +58,19 @@ class NodeLines:
             raise NodeUnavailable(f"a node of chain {view.chain_id.hex()} answered")
         return FinalFacts(view.as_of_height, read_facts(view))
 
-    async def contestable_until_ms(self, lot: Hash) -> int | None:
-        """Tell until when a lot may be doubted at least: a day more while a doubt stands."""
+    async def contestable_until_ms(self, lot: Hash, height: int) -> int | None:
+        """Tell until when a lot may be doubted at least: a day more while a doubt stands.
+
+        Of a lot that it does not know, a node that lags says nothing.
+        """
         try:
             view = await self._nodes.proven(lot)
         except Rejected as fault:
             if fault.code != UnprovenLot.code:
                 raise
+            seen = (await self._nodes.status()).height
+            if seen < height:
+                raise NodeUnavailable(f"a node is at block {seen}, {height} is final") from fault
             return None
         until_ms = view.contestable_until_ms
         return max(until_ms, view.as_of_ms + DAY_MS) if view.doubted else until_ms

@@ -76,6 +76,29 @@ class JudgeProcess:
         await child.communicate()  # Until its pipes are closed too.
 
 
+class JudgePool:
+    """Several judges: as many claims are judged at once, and the next waits for one of them."""
+
+    def __init__(self, judges: int) -> None:
+        self._judges = [JudgeProcess() for _ in range(judges)]
+        self._idle: asyncio.LifoQueue[JudgeProcess] = asyncio.LifoQueue()
+        for each in self._judges:
+            self._idle.put_nowait(each)
+
+    async def judge(self, asked: Judgement) -> WindowFinding:
+        """Judge a claim; raise `TooHard` after the limit, `JudgeFailed` for a judge that died."""
+        judge = await self._idle.get()
+        try:
+            return await judge.judge(asked)
+        finally:
+            self._idle.put_nowait(judge)
+
+    async def end(self) -> None:
+        """Kill every child."""
+        for each in self._judges:
+            await each.end()
+
+
 def main() -> None:
     """Judge what comes in until the parent is gone. A bug ends the process, with its trace."""
     for number in (signal.SIGINT, signal.SIGTERM):

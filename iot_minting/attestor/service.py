@@ -11,9 +11,10 @@ from iot_minting.attestor.app import AppParts, make_app
 from iot_minting.attestor.config import AttestorConfig
 from iot_minting.attestor.desk import AttestorDesk
 from iot_minting.attestor.facts import NodeLines, find_chain
-from iot_minting.attestor.judge_process import JudgeProcess
+from iot_minting.attestor.judge_process import JudgePool
 from iot_minting.attestor.metrics import AttestorMetrics
 from iot_minting.attestor.store import STORE_NAME, AttestorStore
+from iot_minting.attestor.turns import JUDGES_MAX
 from iot_minting.even_clock import EvenClock
 from iot_minting.wire.windows import REQUEST_BYTES_MAX
 from ledger.params import DAY_MS
@@ -49,9 +50,10 @@ class AttestorService:
         self._config, self._nodes = config, nodes
         self._store = AttestorStore(home / STORE_NAME)
         self._store.bind_chain(chain_id)
-        self._judge, self._metrics = JudgeProcess(), AttestorMetrics()
+        self._judge, self._metrics = JudgePool(JUDGES_MAX), AttestorMetrics()
         self._desk = AttestorDesk(
             key,
+            chain_id,
             self._store,
             NodeLines(nodes, chain_id),
             self._judge,
@@ -107,7 +109,7 @@ class AttestorService:
         """Forget what need not be kept."""
         while True:
             try:
-                await self._desk.tidy_up()
+                await self._desk.keeping.sweep()
             except ClientFault as fault:
                 log.info("evidence is kept until a node answers", why=str(fault))
             await asyncio.sleep(SWEEP_S)

@@ -1,11 +1,11 @@
 """What an attestor keeps: its answers, and the evidence behind them, in one SQLite file.
 
-Tables: claims (what was signed for), refusals, envelopes (each once), bundles (which envelopes
-stand under a claim's root, in order), meta.
+Tables: claims (what was signed for), lines (from when the latest of a line was), refusals,
+envelopes (each once), bundles (which envelopes stand under a claim's root, in order), meta.
 
 Invariants: an answer is durable before anybody hears it, its evidence in the same transaction. An
 envelope goes when no bundle names it any more. Of one number of a device several may be kept: two
-different ones are evidence against the device.
+different ones are evidence against the device. What is forgotten costs as much work as it was.
 """
 
 import sqlite3
@@ -13,77 +13,65 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
+from iot_minting.attestor.bundles import Numbered, drop_bundle, keep_bundle
+from iot_minting.attestor.quotas import MMU_REFUSAL_BYTES_MAX, MMU_REFUSALS_MAX, Held, weigh
+from iot_minting.attestor.tables import open_file, transaction
 from iot_minting.errors import Misconfigured
 from iot_minting.wire.windows import WindowRefusal
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import PublicKey
+from ledger.primitives.keys import Address, PublicKey
 from ledger.types.reading import Envelope
 from ledger.types.window import WindowAttestation, WindowClaim
 
 STORE_NAME: Final = "attestor.sqlite"
-BUSY_TIMEOUT_S: Final = 10.0
 PAGE: Final = 256
 """Envelopes that are read at once, when a bundle is sent."""
 ROW_BYTES_MAX: Final = 64 * 1024
-REFUSALS_KEPT_MAX: Final = 1_024
-"""The newest refusals are kept: whoever may ask can have any claim refused, as often as it likes,
-and each may be over other envelopes."""
 CHAIN_META: Final = "chain_id"
-
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS claims (
-    lot BLOB PRIMARY KEY, line BLOB NOT NULL, from_ms INTEGER NOT NULL, to_ms INTEGER NOT NULL,
-    root BLOB NOT NULL, answer BLOB NOT NULL, kept_ms INTEGER NOT NULL,
-    until_ms INTEGER NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS claims_by_line ON claims (line, from_ms);
-CREATE INDEX IF NOT EXISTS claims_by_end ON claims (until_ms);
-CREATE TABLE IF NOT EXISTS refusals (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, lot BLOB NOT NULL, height INTEGER NOT NULL,
-    root BLOB NOT NULL, answer BLOB NOT NULL, until_ms INTEGER NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS refusals_by_lot ON refusals (lot, height);
-CREATE INDEX IF NOT EXISTS refusals_by_end ON refusals (until_ms);
-CREATE TABLE IF NOT EXISTS envelopes (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, device BLOB NOT NULL, boot INTEGER NOT NULL,
-    seq INTEGER NOT NULL, digest BLOB NOT NULL UNIQUE, raw BLOB NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS envelopes_by_number ON envelopes (device, boot, seq);
-CREATE TABLE IF NOT EXISTS bundles (
-    root BLOB NOT NULL, place INTEGER NOT NULL, envelope INTEGER NOT NULL,
-    PRIMARY KEY (root, place)) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS bundles_by_envelope ON bundles (envelope);
-"""
-
-Numbered = tuple[PublicKey, int, int, Envelope]
-"""An envelope with its device, boot and seq."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """A claim that was judged by blocks up to a height, and its answer.
+    """A claim of an MMU's that was judged by blocks up to a height, and its answer.
 
     `evidence` is what is kept behind it: none for envelopes that no device signed. At `until_ms` it
-    is looked at whether that is needed any longer.
+    is needed no longer, unless it is minted before.
     """
 
+    mmu: Address
     claim: WindowClaim
     answer: WindowAttestation | WindowRefusal
     evidence: Sequence[Numbered]
-    kept_ms: int
     until_ms: int
+
+    @property
+    def weight_bytes(self) -> int:
+        """Give what it takes in the store at most."""
+        return weigh([envelope for *_, envelope in self.evidence])
+
+
+@dataclass(frozen=True, slots=True)
+class UnmintedClaim:
+    """A claim that was signed and is not known to be minted: from when on it counts."""
+
+    lot: Hash
+    from_ms: int
 
 
 class AttestorStore:
-    """Two connections to the file. One writes, in one thread at a time; the other reads, in any.
+    """Two connections to the file. One writes, for one thread at a time; the other reads, in any.
 
     What is read is durable.
     """
 
     def __init__(self, path: Path) -> None:
-        self._db = _connect(path, _SCHEMA)
-        self._reader = _connect(path)
+        self._db = open_file(path)
+        self._writing = Lock()
+        self._reader = open_file(path)
 
     def close(self) -> None:
         """Close the connections."""
@@ -93,13 +81,8 @@ class AttestorStore:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit everything inside together, or nothing of it."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        with self._writing, transaction(self._db):
             yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def bind_chain(self, chain_id: Hash) -> None:
         """Hold the home to one chain; raise `Misconfigured` if it served another one."""
@@ -113,48 +96,41 @@ class AttestorStore:
             )
 
     def keep(self, judged: KeptAnswer) -> None:
-        """Keep an answer and its evidence, durably."""
+        """Keep an answer and its evidence, durably; of an MMU's refusals, the oldest make room."""
         claim, answer = judged.claim, judged.answer
-        lot, root, raw = claim.lot_id(), claim.readings_root, encode(answer)
-        times = (judged.kept_ms, judged.until_ms)
+        root, until_ms, weight = claim.readings_root, judged.until_ms, judged.weight_bytes
         with self._transaction() as db:
+            keep_bundle(db, root, judged.evidence)
+            row = (claim.lot_id(), judged.mmu, root, encode(answer), until_ms, weight)
             if isinstance(answer, WindowAttestation):
                 db.execute(
-                    "INSERT INTO claims "
-                    "(lot, line, from_ms, to_ms, root, answer, kept_ms, until_ms) "
+                    "INSERT INTO claims (lot, mmu, root, answer, until_ms, weight, line, from_ms) "
                     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (lot, claim.line, claim.from_ms, claim.to_ms, root, raw, *times),
+                    (*row, claim.line, claim.from_ms),
+                )
+                db.execute(
+                    "INSERT INTO lines (line, from_ms) VALUES (?, ?) "
+                    "ON CONFLICT DO UPDATE SET from_ms = max(from_ms, excluded.from_ms)",
+                    (claim.line, claim.from_ms),
                 )
             else:
-                written = db.execute(
-                    "INSERT INTO refusals (lot, height, root, answer, until_ms) "
-                    "VALUES (?, ?, ?, ?, ?)",
-                    (lot, answer.height, root, raw, judged.until_ms),
+                db.execute(
+                    "INSERT INTO refusals (lot, mmu, root, answer, until_ms, weight, height) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (*row, answer.height),
                 )
-                oldest = (written.lastrowid or 0) - REFUSALS_KEPT_MAX
-                db.execute("DELETE FROM refusals WHERE id <= ?", (oldest,))
-            if not self._has_bundle(root):
-                self._keep_bundle(root, judged.evidence)
+                self._make_room(judged.mmu)
 
-    def _has_bundle(self, root: Hash) -> bool:
-        found = self._db.execute("SELECT 1 FROM bundles WHERE root = ? LIMIT 1", (root,))
-        return found.fetchone() is not None
-
-    def _keep_bundle(self, root: Hash, evidence: Sequence[Numbered]) -> None:
-        digests = [envelope.digest() for *_, envelope in evidence]
-        self._db.executemany(
-            "INSERT OR IGNORE INTO envelopes (device, boot, seq, digest, raw) "
-            "VALUES (?, ?, ?, ?, ?)",
-            (
-                (device, boot, seq, digest, encode(envelope))
-                for (device, boot, seq, envelope), digest in zip(evidence, digests, strict=True)
-            ),
-        )
-        self._db.executemany(
-            "INSERT INTO bundles (root, place, envelope) "
-            "SELECT ?, ?, id FROM envelopes WHERE digest = ?",
-            ((root, place, digest) for place, digest in enumerate(digests)),
-        )
+    def _make_room(self, mmu: Address) -> None:
+        """Forget the oldest refusals of an MMU's claims beyond what is kept of them."""
+        rows = self._db.execute(
+            "SELECT id, root, weight FROM refusals WHERE mmu = ? ORDER BY id DESC", (mmu,)
+        ).fetchall()
+        left_bytes = MMU_REFUSAL_BYTES_MAX
+        for place, (number, root, weight) in enumerate(rows):
+            left_bytes -= weight
+            if place >= MMU_REFUSALS_MAX or (place and left_bytes < 0):
+                self._drop_refusal(number, root)
 
     def attestation(self, lot: Hash) -> WindowAttestation | None:
         """Give what was signed for a lot."""
@@ -179,9 +155,37 @@ class AttestorStore:
         return [(number, decode(raw, WindowRefusal, ROW_BYTES_MAX)) for number, raw in rows]
 
     def latest_from_ms(self, line: Hash) -> int:
-        """Give the latest time from which a window of the line was signed; 0 if none was."""
-        found = self._one("SELECT max(from_ms) FROM claims WHERE line = ?", line)
+        """Give the latest time from which a window of the line was ever signed; 0 if none was."""
+        found = self._one("SELECT from_ms FROM lines WHERE line = ?", line)
         return found or 0
+
+    def held(self, line: Hash, mmu: Address) -> tuple[Held, Held]:
+        """Give what is signed and not known to be minted: of a line, and of an MMU."""
+        query = "SELECT count(*), coalesce(sum(weight), 0) FROM claims WHERE NOT minted AND "
+        of_line = self._reader.execute(query + "line = ?", (line,)).fetchone()
+        of_mmu = self._reader.execute(query + "mmu = ?", (mmu,)).fetchone()
+        return Held(*of_line), Held(*of_mmu)
+
+    def mmus(self) -> list[Address]:
+        """List those for whose lines something was judged."""
+        rows = self._reader.execute("SELECT mmu FROM claims UNION SELECT mmu FROM refusals")
+        return [Address(mmu) for (mmu,) in rows]
+
+    def unminted_lines(self, mmu: Address | None = None) -> list[Hash]:
+        """List the lines, all or an MMU's, of which something waits to be minted."""
+        rows = self._reader.execute(
+            "SELECT DISTINCT line FROM claims WHERE NOT minted AND (?1 IS NULL OR mmu = ?1)",
+            (mmu,),
+        )
+        return [Hash(line) for (line,) in rows]
+
+    def unminted(self, line: Hash, before_ms: int) -> list[UnmintedClaim]:
+        """List a line's claims that are not known to be minted and begin before a time."""
+        rows = self._reader.execute(
+            "SELECT lot, from_ms FROM claims WHERE NOT minted AND line = ? AND from_ms < ?",
+            (line, before_ms),
+        )
+        return [UnmintedClaim(Hash(lot), from_ms) for lot, from_ms in rows]
 
     def numbered(self, device: PublicKey, boot: int, seq: int) -> list[Envelope]:
         """List the envelopes of one number: several only if the device signed several."""
@@ -204,29 +208,44 @@ class AttestorStore:
         )
         return [raw for (raw,) in rows]
 
-    def due(self, now_ms: int, limit: int) -> list[tuple[Hash, int]]:
-        """List lots whose evidence is perhaps not needed any longer, and since when it is kept."""
+    def due(self, now_ms: int, limit: int) -> list[Hash]:
+        """List minted lots whose evidence is perhaps not needed any longer."""
         rows = self._reader.execute(
-            "SELECT lot, kept_ms FROM claims WHERE until_ms <= ? ORDER BY until_ms LIMIT ?",
+            "SELECT lot FROM claims WHERE minted AND until_ms <= ? ORDER BY until_ms LIMIT ?",
             (now_ms, limit),
         )
-        return [(Hash(lot), kept_ms) for lot, kept_ms in rows]
+        return [Hash(lot) for (lot,) in rows]
 
-    def postpone(self, lot: Hash, until_ms: int) -> None:
-        """Keep the evidence of a lot until a later time."""
+    def note_minted(self, lot: Hash, until_ms: int) -> None:
+        """Keep the evidence of a lot, which is minted, until a time."""
         with self._transaction() as db:
-            db.execute("UPDATE claims SET until_ms = ? WHERE lot = ?", (until_ms, lot))
+            db.execute("UPDATE claims SET minted = 1, until_ms = ? WHERE lot = ?", (until_ms, lot))
 
-    def forget(self, lots: Iterable[Hash], now_ms: int) -> None:
-        """Forget lots, refusals whose time is over, and the evidence that nothing needs then."""
-        with self._transaction() as db:
-            db.executemany("DELETE FROM claims WHERE lot = ?", ((lot,) for lot in lots))
-            db.execute("DELETE FROM refusals WHERE until_ms <= ?", (now_ms,))
-            db.execute(
-                "DELETE FROM bundles WHERE root NOT IN "
-                "(SELECT root FROM claims UNION SELECT root FROM refusals)"
-            )
-            db.execute("DELETE FROM envelopes WHERE id NOT IN (SELECT envelope FROM bundles)")
+    def forget(self, lots: Iterable[Hash]) -> None:
+        """Forget lots, each by itself, and the evidence that nothing needs then."""
+        for lot in lots:
+            with self._transaction() as db:
+                found = db.execute("SELECT root FROM claims WHERE lot = ?", (lot,)).fetchone()
+                if found is not None:
+                    db.execute("DELETE FROM claims WHERE lot = ?", (lot,))
+                    drop_bundle(db, found[0])
+
+    def forget_late(self, now_ms: int) -> None:
+        """Forget refusals, and claims that were never minted, whose time is over."""
+        refusals = self._reader.execute(
+            "SELECT id, root FROM refusals WHERE until_ms <= ?", (now_ms,)
+        ).fetchall()
+        for number, root in refusals:
+            with self._transaction():
+                self._drop_refusal(number, root)
+        claims = self._reader.execute(
+            "SELECT lot FROM claims WHERE NOT minted AND until_ms <= ?", (now_ms,)
+        ).fetchall()
+        self.forget(Hash(lot) for (lot,) in claims)
+
+    def _drop_refusal(self, number: int, root: bytes) -> None:
+        self._db.execute("DELETE FROM refusals WHERE id = ?", (number,))
+        drop_bundle(self._db, root)
 
     def size_bytes(self) -> int:
         """Tell how much of the file is in use."""
@@ -246,17 +265,3 @@ class AttestorStore:
     def _one(self, query: str, *values: object) -> Any:
         row = self._reader.execute(query, values).fetchone()
         return None if row is None else row[0]
-
-
-def _connect(path: Path, schema: str = "") -> sqlite3.Connection:
-    db = sqlite3.connect(
-        path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.executescript(schema)
-    except BaseException:
-        db.close()
-        raise
-    return db

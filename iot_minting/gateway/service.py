@@ -17,7 +17,7 @@ from iot_minting.even_clock import EvenClock, steady_ms
 from iot_minting.gateway import metrics
 from iot_minting.gateway.answering import Answers
 from iot_minting.gateway.archive import Archive
-from iot_minting.gateway.asking import AskAttestors, ask_by_http, tell_refused
+from iot_minting.gateway.asking import AskAttestors, UnansweredWindows, ask_by_http, tell_refused
 from iot_minting.gateway.chain import Chain
 from iot_minting.gateway.collecting import MeterCollection
 from iot_minting.gateway.config import MintConfig, MintKeys
@@ -88,7 +88,8 @@ class GatewayService:
         self._shelf, self._teller, self._clock = PieceShelf(self._archive), Teller(), EvenClock()
         self._answers = Answers(Archive(path), self._letters, self._clock.now_ms)
         self._chain = chain or Chain.of_urls(config.node_urls)
-        self._ask = ask_attestors or ask_by_http(config, genesis.chain_id)
+        self._ask = ask_attestors or ask_by_http(config, genesis.chain_id, keys.mmu)
+        self._unanswered = UnansweredWindows()
         self._following = self._make_following()
         self._core = MinterCore(window_rules(config), config.collect_ms, self._clock.now_ms())
         self._duty = take_part(config, keys, genesis.chain_id, self._clock)
@@ -228,6 +229,7 @@ class GatewayService:
                 log.error("device reports tampering", device=device.hex())
                 self._write(device, What.TAMPERING, encode(ReportTamper(envelope)), 0)
             case Claim(line=line, cut=cut):
+                cut = self._unanswered.choose(line, cut)
                 self._asking[line] = group.create_task(self._attest(line, cut, facts))
 
     def _write(self, subject: bytes, what: What, body: bytes, units: int) -> None:
@@ -238,6 +240,7 @@ class GatewayService:
         claim, needed = cut.claim, max(1, attestor_quorum(len(facts.attestors)))
         try:
             asked = await self._ask(cut, facts, needed)
+            self._unanswered.note(line, cut, asked, len(facts.attestors), needed)
             body = encode(MintWindow(claim, asked.attestations))
             if len(asked.attestations) < needed:
                 tell_refused(line, asked, needed)

@@ -20,13 +20,13 @@ from iot_minting.wire.windows import (
     DeviceBundle,
     WindowAnswer,
     WindowRefusal,
-    WindowRequest,
+    sign_request,
 )
 from ledger.evidence import Bundle, claimed_envelopes, evidence_root
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import PublicKey, verify
+from ledger.primitives.keys import PublicKey, SigningKey, verify
 from ledger.types.window import WindowAttestation, WindowClaim
 from node.client.queries import MSGPACK
 
@@ -88,6 +88,7 @@ async def ask(
     quorum: int,
     deadline_s: float,
     *,
+    asker: SigningKey,
     height: int = 0,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Asked:
@@ -97,12 +98,14 @@ async def ask(
     - `bundle`: all envelopes behind the claim, each device's in order.
     - `quorum`: how many must sign.
     - `deadline_s`: when to give up. Nothing is raised then: see `silent` of the answer.
+    - `asker`: the key of the line's MMU.
     - `height`: the final block by which the claim was built; lagging attestors wait for it.
 
     Raise `OversizedBundle` for a window that no attestor reads: cut a shorter one. To ask again
     for the same claim is harmless, and gives the same answers.
     """
-    question = _Question(claim, bundle, chain_id, _write(claim, bundle, height))
+    body = _write(claim, bundle, chain_id, asker, height)
+    question = _Question(claim, bundle, chain_id, body)
     talks = [_Talk(key, url) for key, url in urls_by_key.items()]
     async with httpx.AsyncClient(
         transport=transport,
@@ -147,9 +150,11 @@ def _gather(talks: list[_Talk]) -> Asked:
     )
 
 
-def _write(claim: WindowClaim, bundle: Bundle, height: int) -> bytes:
+def _write(
+    claim: WindowClaim, bundle: Bundle, chain_id: Hash, asker: SigningKey, height: int
+) -> bytes:
     devices = tuple(DeviceBundle(key, (), tuple(bundle[key])) for key in sorted(bundle))
-    body = encode(WindowRequest(height, claim, devices))
+    body = encode(sign_request(asker, chain_id, height, claim, devices))
     if len(body) > REQUEST_BYTES_MAX:
         raise OversizedBundle(len(body), REQUEST_BYTES_MAX)
     return body

@@ -1,12 +1,13 @@
 """What is asked of an attestor, and how it answers: canonical MessagePack both ways.
 
-A request brings a window's claim and all envelopes behind it. The answer is an attestation, or a
-refusal that bears the attestor's signature too: whoever reads it can show who said what.
+A request brings a window's claim and all envelopes behind it, signed by the line's MMU, so that
+nobody else uses up what an attestor does for it. The answer is an attestation, or a refusal that
+bears the attestor's signature too: whoever reads it can show who said what.
 """
 
 from typing import Annotated, Final
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Raw, Struct
 
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Domain, Hash, WireHash
@@ -48,12 +49,28 @@ class WindowRequest(Struct, frozen=True, array_like=True, forbid_unknown_fields=
     """Ask for a window's attestation. `devices` stand in ascending order.
 
     `height` is the final block by which the claim was built: an attestor whose node is not there
-    yet waits for it, and never refuses for what it has not heard of.
+    yet waits for it, and never refuses for what it has not heard of. `asker` is the MMU's key.
     """
 
     height: Height
     claim: WindowClaim
+    asker: WirePublicKey
+    signature: WireSignature
     devices: Annotated[tuple[DeviceBundle, ...], Meta(max_length=LINE_DEVICES_MAX)]
+
+
+class WindowHead(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A request whose envelopes are not looked at yet: enough to tell who asks for what."""
+
+    height: Height
+    claim: WindowClaim
+    asker: WirePublicKey
+    signature: WireSignature
+    devices: Raw
+
+    def signing_bytes(self, chain_id: Hash) -> bytes:
+        """Give the bytes that its asker signs."""
+        return asking_bytes(chain_id, self.claim.lot_id(), self.height)
 
 
 class WindowRefusal(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -79,6 +96,23 @@ class WindowAnswer(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
     attestation: WindowAttestation | None
     refusal: WindowRefusal | None
+
+
+def asking_bytes(chain_id: Hash, lot: Hash, height: int) -> bytes:
+    """Give what a request's signature is over. The lot's id is the digest of all of its claim."""
+    return Domain.ASKING.value + chain_id + encode((lot, height))
+
+
+def sign_request(
+    key: SigningKey,
+    chain_id: Hash,
+    height: int,
+    claim: WindowClaim,
+    devices: tuple[DeviceBundle, ...],
+) -> WindowRequest:
+    """Ask for a window in the name of its MMU."""
+    signature = key.sign(asking_bytes(chain_id, claim.lot_id(), height))
+    return WindowRequest(height, claim, key.public, signature, devices)
 
 
 def refusal_bytes(chain_id: Hash, lot: Hash, height: int, code: str, detail: str) -> bytes:

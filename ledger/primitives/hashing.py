@@ -54,6 +54,7 @@ class Domain(Enum):
     REFUSAL = b"BILLCOIN/refusal/1"
     LEASE = b"BILLCOIN/lease/1"
     COPY = b"BILLCOIN/copy/1"
+    ASKING = b"BILLCOIN/ask/1"
 
 
 def digest(domain: Domain, *parts: bytes) -> Hash:

@@ -60,7 +60,14 @@ class Home:
 
     async def ask(self, window, height=0):
         return await ask(
-            {self.key: self.url}, window.claim, window.bundle, self.chain_id, 1, 15.0, height=height
+            {self.key: self.url},
+            window.claim,
+            window.bundle,
+            self.chain_id,
+            1,
+            15.0,
+            asker=rig_module.MMU_KEY,
+            height=height,
         )
 
     async def get(self, path):

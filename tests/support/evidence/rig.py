@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from ledger.evidence import LineFacts, tip_after
 from ledger.params import Parameters, default_parameters
 from ledger.primitives.hashing import ZERO_HASH, Hash
-from ledger.primitives.keys import Address, PublicKey, Seed, SigningKey
+from ledger.primitives.keys import PublicKey, Seed, SigningKey, address_of
 from ledger.state.lines import Line, LineDevice, Tip
 from ledger.state.records import Device
 from ledger.types.evidence import HeatProcess, Instrument
@@ -18,7 +18,8 @@ from ledger.types.reading import READING_VERSION, Envelope, Reading, Stream, Uni
 from ledger.types.window import WindowClaim
 
 CHAIN: Final = Hash(b"c" * 32)
-MMU: Final = Address(b"m" * 32)
+MMU_KEY: Final = SigningKey(Seed(b"m" * 32))
+MMU: Final = address_of(MMU_KEY.public)
 START_MS: Final = 1_000_000_000_000
 """When the line of a rig was registered."""
 
@@ -103,6 +104,7 @@ class LineRig:
         flow_max_l_per_h: int = 10_000,
         vat_units: int = 0,
         rules: Parameters | None = None,
+        first_seed: int = 60,
     ) -> None:
         found = kinds or (
             Instrument.FLOW_METER,
@@ -111,7 +113,7 @@ class LineRig:
             Instrument.DIVERSION_VALVE,
         )
         self.devices = [
-            DeviceRig(SigningKey(Seed(bytes([60 + number] * 32))), kind)
+            DeviceRig(SigningKey(Seed(bytes([first_seed + number] * 32))), kind)
             for number, kind in enumerate(found)
         ]
         self.rules = rules or default_parameters(development=True)
@@ -152,7 +154,7 @@ class LineRig:
     @property
     def facts(self) -> LineFacts:
         """Give what the chain says now."""
-        name = line_id("plant", "line")
+        name = line_id(self.line.plant, self.line.name)
         return LineFacts(name, self.line, self.records, self.tips, self.rules, CHAIN)
 
     def bundle(self) -> dict[PublicKey, list[Envelope]]:

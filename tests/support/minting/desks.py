@@ -6,7 +6,7 @@ from iot_minting.attestor.desk import AttestorDesk
 from iot_minting.attestor.metrics import AttestorMetrics
 from iot_minting.attestor.store import AttestorStore
 from ledger.params import DAY_MS
-from tests.support.evidence.rig import START_MS, LineRig
+from tests.support.evidence.rig import CHAIN, START_MS, LineRig
 from tests.support.ledger.dairy import key
 from tests.support.minting.windows import (
     InlineJudge,
@@ -28,6 +28,7 @@ class Bench:
         self.facts, self.judge, self.now_ms = RigFacts(self.rig), InlineJudge(), NOW_MS
         self.desk = AttestorDesk(
             ATTESTOR,
+            CHAIN,
             self.store,
             self.facts,
             self.judge,
@@ -51,5 +52,5 @@ class Bench:
         assert given.attestation is None
         return given.refusal
 
-    def tidy_up(self):
-        asyncio.run(self.desk.tidy_up())
+    def sweep(self):
+        asyncio.run(self.desk.keeping.sweep())

@@ -6,12 +6,13 @@ from msgspec.structs import replace
 
 from iot_minting.attestor.facts import FinalFacts
 from iot_minting.attestor.judging import judge
-from iot_minting.wire.windows import DeviceBundle, KeptRange, WindowRequest
+from iot_minting.wire.windows import DeviceBundle, KeptRange, sign_request
 from ledger.evidence import Bundle, claim_window, claimed_envelopes, reach, trim_bundle
 from ledger.primitives.codec import encode
 from ledger.types.evidence import MilkKind
 from ledger.types.window import WindowClaim
-from tests.support.evidence.rig import LineRig
+from tests.support.evidence import rig as rig_module
+from tests.support.evidence.rig import MMU_KEY, LineRig
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,14 @@ class Window:
         """Give the window with another claim over the same readings."""
         return Window(replace(self.claim, **changes), self.bundle)
 
-    def request(self, height=0):
-        return encode(WindowRequest(height, self.claim, devices_of(self.bundle)))
+    def request(self, height=0, **how):
+        return request(self.claim, devices_of(self.bundle), height, **how)
+
+
+def request(claim, devices, height=0, asker=MMU_KEY, chain_id=None):
+    """Ask for a claim in the name of the rig's MMU, with whatever devices a test puts in."""
+    chain_id = rig_module.CHAIN if chain_id is None else chain_id
+    return encode(sign_request(asker, chain_id, height, claim, tuple(devices)))
 
 
 def devices_of(bundle):
@@ -70,7 +77,7 @@ class RigFacts:
         facts = self.rig.facts
         return FinalFacts(self.height, facts if line == facts.line_id else None)
 
-    async def contestable_until_ms(self, lot):
+    async def contestable_until_ms(self, lot, height):
         if self.fault:
             raise self.fault
         return self.contestable.get(lot)

@@ -7,26 +7,32 @@ import pytest
 from msgspec.structs import replace
 
 from iot_minting.attestor import desk as desk_module
-from iot_minting.attestor.desk import BEHIND_BLOCKS_MAX, WAITING_MAX
+from iot_minting.attestor.desk import BEHIND_BLOCKS_MAX
 from iot_minting.attestor.errors import (
+    CallerBusy,
+    ForeignAsker,
     JudgeFailed,
     NodeBehind,
     PassedWindow,
-    QueueFull,
     TooHard,
+    UnknownAsker,
     UnknownLineHere,
     WrongBundle,
 )
+from iot_minting.attestor.turns import EACH_MAX
+from iot_minting.wire.windows import WindowRequest, asking_bytes
 from ledger.evidence import evidence_root
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import verify
 from ledger.primitives.merkle import merkle_root
 from node.client.errors import NodeUnavailable
-from tests.support.evidence.rig import CHAIN, START_MS
+from tests.support.evidence.rig import CHAIN, MMU_KEY, START_MS
+from tests.support.ledger.dairy import key
 from tests.support.minting.desks import ATTESTOR, Bench
 from tests.support.minting.windows import (
     Window,
+    devices_of,
     make_window,
 )
 
@@ -84,22 +90,42 @@ def test_what_was_signed_is_told_after_the_line_has_gone_on(bench, window):
 def test_many_who_ask_at_once_have_one_judgement(bench, window):
     async def run():
         raw = window.request()
-        return await asyncio.gather(*(bench.desk.answer(raw) for _ in range(WAITING_MAX)))
+        return await asyncio.gather(*(bench.desk.answer(raw) for _ in range(EACH_MAX)))
 
     answers = asyncio.run(run())
     assert all(each == answers[0] for each in answers)
     assert bench.judge.judged == 1
 
 
-def test_who_finds_the_queue_full_is_sent_away(bench, window):
+def test_who_asks_too_much_at_once_is_sent_away(bench, window):
     async def run():
         raw = window.request()
-        going = [bench.desk.answer(raw) for _ in range(WAITING_MAX + 1)]
+        going = [bench.desk.answer(raw) for _ in range(EACH_MAX + 1)]
         return await asyncio.gather(*going, return_exceptions=True)
 
     answers = asyncio.run(run())
-    assert sum(isinstance(each, QueueFull) for each in answers) == 1
+    assert sum(isinstance(each, CallerBusy) for each in answers) == 1
     assert bench.sign(window), "places come back"
+
+
+def test_nobody_but_a_lines_own_mmu_asks_about_it(bench, window):
+    """Else whoever heard a claim could use up what is done for its MMU."""
+    with pytest.raises(ForeignAsker):
+        bench.answer(window.request(asker=key("somebody")))
+    asker = key("somebody").public
+    claim, devices = window.claim, devices_of(window.bundle)
+    signature = MMU_KEY.sign(asking_bytes(CHAIN, window.lot, 0))
+    for forged in (
+        WindowRequest(0, claim, asker, signature, devices),
+        WindowRequest(1, claim, MMU_KEY.public, signature, devices),
+        WindowRequest(0, window.but(units=1).claim, MMU_KEY.public, signature, devices),
+    ):
+        with pytest.raises(UnknownAsker):
+            bench.answer(encode(forged))
+    with pytest.raises(UnknownAsker):
+        bench.answer(window.request(chain_id=Hash(bytes(32))))
+    assert bench.judge.judged == 0
+    assert bench.sign(window)
 
 
 def test_other_envelopes_under_a_claim_are_never_a_refusal_of_it(bench, window):

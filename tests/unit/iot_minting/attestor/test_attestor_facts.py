@@ -16,6 +16,7 @@ from tests.support.minting.windows import make_window
 from tests.support.node.fake_node import FakeNode
 
 LOT = Hash(b"l" * 32)
+HEIGHT = 0
 UNTIL_MS = 10 * DAY_MS
 
 
@@ -49,7 +50,7 @@ def line(node):
 
 
 def contestable(node):
-    return asyncio.run(NodeLines(node, CHAIN).contestable_until_ms(LOT))
+    return asyncio.run(NodeLines(node, CHAIN).contestable_until_ms(LOT, HEIGHT))
 
 
 def test_facts_are_the_records_of_one_final_state(node):
@@ -115,6 +116,12 @@ def test_a_lot_may_be_doubted_until_its_time_and_while_a_doubt_stands(node):
 def test_of_a_lot_that_no_window_proved_there_is_no_time(node):
     node.code = "unproven_lot"
     assert contestable(node) is None
+
+
+def test_a_node_that_lags_says_nothing_of_a_lot_that_it_does_not_know(node):
+    node.code = "unproven_lot"
+    with pytest.raises(NodeUnavailable, match="is at block 0, 1 is final"):
+        asyncio.run(NodeLines(node, CHAIN).contestable_until_ms(LOT, HEIGHT + 1))
 
 
 def test_the_chain_is_asked_for_until_a_node_answers_or_it_is_to_end(node):

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from iot_minting.attestor import app as app_module
+from iot_minting.attestor import quotas
 from iot_minting.attestor.app import AppParts, array_head, make_app
 from iot_minting.attestor.desk import AttestorDesk
 from iot_minting.attestor.errors import JudgeFailed
@@ -17,18 +18,20 @@ from iot_minting.attestor.metrics import AttestorMetrics
 from iot_minting.attestor.openapi import format_document
 from iot_minting.attestor.store import AttestorStore
 from iot_minting.wire.attestor_client import ask
-from iot_minting.wire.windows import WindowAnswer, WindowRequest
+from iot_minting.wire.windows import WindowAnswer
 from ledger.params import DAY_MS
 from ledger.primitives.codec import encode
+from ledger.primitives.hashing import Hash
 from ledger.types.reading import Envelope
 from node.client.queries import MSGPACK
-from tests.support.evidence.rig import CHAIN, LineRig
+from tests.support.evidence.rig import CHAIN, MMU, MMU_KEY, LineRig
 from tests.support.ledger.dairy import key
 from tests.support.minting.windows import (
     InlineJudge,
     RigFacts,
     devices_of,
     make_window,
+    request,
 )
 
 ATTESTOR = key("attestor-0")
@@ -46,6 +49,7 @@ class Door:
         metrics = AttestorMetrics()
         desk = AttestorDesk(
             ATTESTOR,
+            CHAIN,
             self.store,
             RigFacts(self.rig),
             self.judge,
@@ -110,7 +114,8 @@ def test_the_client_takes_what_the_door_gives(door):
     urls = {ATTESTOR.public: URL, key("another").public: URL}
 
     def asked(window):
-        going = ask(urls, window.claim, window.bundle, CHAIN, 1, 30.0, transport=door.transport)
+        window = window.claim, window.bundle, CHAIN
+        going = ask(urls, *window, 1, 30.0, asker=MMU_KEY, transport=door.transport)
         return asyncio.run(going)
 
     assert [each.attestor for each in asked(door.window).attestations] == [ATTESTOR.public]
@@ -151,8 +156,8 @@ def test_a_huge_body_is_given_up_at_its_bound(door, monkeypatch):
 def test_missing_envelopes_are_listed(door):
     device, *others = devices_of(door.window.bundle)
     cut = msgspec.structs.replace(device, kept=((0, 3, 4),), envelopes=())
-    request = WindowRequest(0, door.window.claim, (cut, *others))
-    told = problem(door.post(encode(request)), 409, "missing_envelopes")
+    response = door.post(request(door.window.claim, (cut, *others)))
+    told = problem(response, 409, "missing_envelopes")
     assert told["missing"] == [[device.device.hex(), 0, seq] for seq in (3, 4)]
 
 
@@ -160,6 +165,24 @@ def test_who_may_ask_again_is_told_when(door):
     response = door.post(door.window.request(height=10**6))
     problem(response, 503, "node_behind")
     assert response.headers["retry-after"] == "1"
+
+
+def test_who_may_not_ask_is_told_whose_word_is_needed(door):
+    stranger = door.window.request(asker=key("somebody"))
+    told = problem(door.post(stranger), 403, "foreign_asker")
+    assert MMU.hex() in told["detail"]
+    unsigned = door.window.request(chain_id=Hash(bytes(32)))
+    told = problem(door.post(unsigned), 403, "unknown_asker")
+    assert MMU_KEY.public.hex() in told["detail"]
+
+
+def test_whose_quota_is_full_is_told_which_and_when_to_ask_again(door, monkeypatch):
+    monkeypatch.setattr(quotas, "LINE_CLAIMS_MAX", 1)
+    door.post(door.window.request())
+    response = door.post(door.window.but(units=0).request())
+    told = problem(response, 429, "quota_full")
+    assert "LINE_CLAIMS_MAX is 1" in told["detail"]
+    assert response.headers["retry-after"] == "60"
 
 
 def test_a_bug_of_the_judge_is_no_refusal(door):

@@ -7,14 +7,14 @@ from iot_minting.attestor.errors import (
     MissingEnvelopes,
     UnfitRequest,
 )
-from iot_minting.wire.windows import DeviceBundle, KeptRange, WindowRequest
-from ledger.primitives.codec import encode
+from iot_minting.wire.windows import DeviceBundle, KeptRange
 from tests.support.evidence.rig import START_MS, LineRig
 from tests.support.minting.desks import Bench
 from tests.support.minting.windows import (
     devices_of,
     make_window,
     named,
+    request,
 )
 
 
@@ -42,16 +42,14 @@ def test_named_envelopes_are_taken_from_what_is_kept(bench):
         assert 0 < held < len(longer.bundle[device])
         parts = longer.bundle[device]
         devices.append(DeviceBundle(device, named(parts[:held]), tuple(parts[held:])))
-    request = WindowRequest(0, longer.claim, tuple(devices))
-    assert bench.answer(encode(request)).attestation
+    assert bench.answer(request(longer.claim, devices)).attestation
 
 
 def test_named_envelopes_that_are_not_kept_are_told_by_number(bench, window):
     device, *others = devices_of(window.bundle)
     cut = DeviceBundle(device.device, named(device.envelopes), ())
-    request = WindowRequest(0, window.claim, (cut, *others))
     with pytest.raises(MissingEnvelopes) as told:
-        bench.answer(encode(request))
+        bench.answer(request(window.claim, (cut, *others)))
     assert told.value.missing == tuple(
         (device.device, 0, seq) for seq in range(len(device.envelopes))
     )
@@ -61,7 +59,7 @@ def test_named_envelopes_that_are_not_kept_are_told_by_number(bench, window):
 def test_ranges_that_run_backwards_or_for_ever_are_refused(bench, window, kept):
     part = DeviceBundle(min(window.bundle), (kept,), ())
     with pytest.raises(UnfitRequest):
-        bench.answer(encode(WindowRequest(0, window.claim, (part,))))
+        bench.answer(request(window.claim, (part,)))
 
 
 def test_of_a_number_that_a_device_signed_twice_neither_is_meant(bench, window):
@@ -75,7 +73,7 @@ def test_of_a_number_that_a_device_signed_twice_neither_is_meant(bench, window):
     assert len(bench.store.numbered(device, reading.boot, reading.seq)) == 2
     part = DeviceBundle(device, (KeptRange(reading.boot, reading.seq, reading.seq),), ())
     with pytest.raises(MissingEnvelopes):
-        bench.answer(encode(WindowRequest(0, window.but(units=1).claim, (part,))))
+        bench.answer(request(window.but(units=1).claim, (part,)))
 
 
 @pytest.mark.parametrize("raw", [b"", b"\xc1", b"\x93\x00\x01\x02", bytes(1_000), b"\xdd" * 40])
@@ -95,7 +93,7 @@ def test_devices_stand_in_order_each_once(bench, window):
     devices = devices_of(window.bundle)
     for wrong in (devices[::-1], (devices[0], devices[0])):
         with pytest.raises(UnfitRequest):
-            bench.answer(encode(WindowRequest(0, window.claim, wrong)))
+            bench.answer(request(window.claim, wrong))
 
 
 def test_a_bomb_of_samples_is_not_judged(bench, window, monkeypatch):

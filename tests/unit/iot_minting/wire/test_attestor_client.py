@@ -13,13 +13,15 @@ from iot_minting.wire.windows import (
     REFUSAL_DETAIL_MAX,
     WindowAnswer,
     WindowRequest,
+    asking_bytes,
     sign_refusal,
 )
 from ledger.evidence import evidence_root
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import verify
 from ledger.types.window import WindowAttestation
-from tests.support.evidence.rig import CHAIN
+from tests.support.evidence.rig import CHAIN, MMU_KEY
 from tests.support.ledger.dairy import key
 from tests.support.minting.windows import Window, devices_of, make_window
 
@@ -57,7 +59,8 @@ def asked(answers, quorum=3, deadline_s=5.0, window=WINDOW):
         return await answer if asyncio.iscoroutine(answer) else answer
 
     transport = httpx.MockTransport(handle)
-    going = ask(URLS, window.claim, window.bundle, CHAIN, quorum, deadline_s, transport=transport)
+    window = window.claim, window.bundle, CHAIN
+    going = ask(URLS, *window, quorum, deadline_s, asker=MMU_KEY, transport=transport)
     return asyncio.run(going)
 
 
@@ -96,12 +99,13 @@ def test_the_whole_window_is_sent_with_the_height_it_was_built_by():
         return yes(ATTESTORS[request.url.host])
 
     transport = httpx.MockTransport(handle)
-    asyncio.run(
-        ask(URLS, WINDOW.claim, WINDOW.bundle, CHAIN, 4, 5.0, height=41, transport=transport)
-    )
+    window = WINDOW.claim, WINDOW.bundle, CHAIN
+    asyncio.run(ask(URLS, *window, 4, 5.0, asker=MMU_KEY, height=41, transport=transport))
     assert {request.height for request in seen} == {41}
     assert {request.claim for request in seen} == {WINDOW.claim}
     assert [each.devices for each in seen] == [devices_of(WINDOW.bundle)] * 4
+    signed = asking_bytes(CHAIN, LOT, 41)
+    assert all(verify(MMU_KEY.public, signed, request.signature) for request in seen)
 
 
 def lie(content, status=200, **headers):

@@ -1,0 +1,136 @@
+"""Turns: whose request is taken in, and whose is judged next, so that nobody's flood stops another.
+
+Places are few, and so are judges. A caller holds at most `EACH_MAX` places; where all are taken,
+one who waits for a second gives it up to a caller who has none. One request of a caller is judged
+at a time, and of those who wait the one goes first whose last turn is longest ago.
+
+Lives on one event loop; nothing here waits but `turn`.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from iot_minting.attestor.errors import CallerBusy, QueueFull
+from ledger.primitives.keys import Address
+
+WAITING_MAX: Final = 8
+"""Requests that are read or judged, or wait for it; the next is told to come again."""
+EACH_MAX: Final = 2
+"""Of those, one caller's: one that is judged, and the next."""
+JUDGES_MAX: Final = 2
+"""Claims that are judged at once, each in a process of its own."""
+CALLERS_MAX: Final = 1_024
+"""Callers of whom it is remembered when they had their last turn: more than wait at once."""
+
+
+@dataclass(eq=False, slots=True)
+class HeldPlace:
+    """A caller's place. `granted` is set once it may be judged, or is to give its place up."""
+
+    caller: Address
+    waits: bool = False
+    begun: bool = False
+    given_up: bool = False
+    granted: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Turns:
+    """Shares places and judges out among callers."""
+
+    def __init__(self, judges: int = JUDGES_MAX) -> None:
+        self._free = judges
+        self._places: list[HeldPlace] = []
+        self._judged: set[Address] = set()
+        self._served: OrderedDict[Address, None] = OrderedDict()
+        """Who had a turn, the latest last."""
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @contextmanager
+    def place(self, caller: Address) -> Iterator[HeldPlace]:
+        """Hold a place while the block runs; raise `QueueFull` or `CallerBusy` if there is none."""
+        self._check_caller(caller)
+        if len(self._places) >= WAITING_MAX:
+            self._make_room()
+        held = HeldPlace(caller)
+        self._places.append(held)
+        try:
+            yield held
+        finally:
+            self._drop(held)
+
+    def rename(self, place: HeldPlace, caller: Address) -> None:
+        """Let a place be another caller's, now that it is known whose; raise `CallerBusy`."""
+        if place.caller != caller:
+            self._check_caller(caller)
+            place.caller = caller
+
+    @asynccontextmanager
+    async def turn(self, place: HeldPlace) -> AsyncIterator[None]:
+        """Wait for the caller's turn, and have it while the block runs.
+
+        Raise `QueueFull` if the place is wanted by one who has none.
+        """
+        place.waits = True
+        self._grant()
+        try:
+            await place.granted.wait()
+            if place.given_up:
+                raise QueueFull(len(self._places))
+            yield
+        finally:
+            place.waits = False
+            if place.begun:
+                self._end(place)
+
+    def _check_caller(self, caller: Address) -> None:
+        held = sum(each.caller == caller for each in self._places)
+        if held >= EACH_MAX:
+            raise CallerBusy(held, EACH_MAX)
+
+    def _make_room(self) -> None:
+        """Take a place from one who holds several and waits with it; raise if nobody does."""
+        for place in reversed(self._places):
+            several = sum(each.caller == place.caller for each in self._places) > 1
+            if several and place.waits and not place.begun:
+                place.given_up = True
+                place.granted.set()
+                self._drop(place)
+                return
+        raise QueueFull(len(self._places))
+
+    def _drop(self, place: HeldPlace) -> None:
+        if place in self._places:
+            self._places.remove(place)
+
+    def _grant(self) -> None:
+        """Let those begin for whom there is a judge, the one whose last turn was first ago."""
+        while self._free:
+            ready = [
+                each
+                for each in self._places
+                if each.waits and not each.begun and each.caller not in self._judged
+            ]
+            if not ready:
+                return
+            order = {caller: number for number, caller in enumerate(self._served)}
+            first = min(ready, key=lambda each: order.get(each.caller, -1))
+            first.begun = True
+            self._free -= 1
+            self._judged.add(first.caller)
+            first.granted.set()
+
+    def _end(self, place: HeldPlace) -> None:
+        place.begun = False
+        self._free += 1
+        self._judged.discard(place.caller)
+        self._served[place.caller] = None
+        self._served.move_to_end(place.caller)
+        if len(self._served) > CALLERS_MAX:
+            self._served.popitem(last=False)
+        self._grant()
