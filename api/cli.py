@@ -1,25 +1,20 @@
 """`billcoin api`: run the payments service and its database, and make keys for partners."""
 
 import asyncio
-import json
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from api.errors import ConfigFault, DatabaseFault
+from api.keys.cli import app as keys
+from api.keys.cli import fail
 from node.cli.options import whole_option
 
 app = typer.Typer(no_args_is_help=True, help="Payments: orders, validation, settlement.")
-key_app = typer.Typer(no_args_is_help=True, help="API keys of merchants and partners.")
-app.add_typer(key_app, name="key")
+app.add_typer(keys, name="keys")
 
 Home = Annotated[Path, typer.Option("--home", help="The service's home: config.toml and keys.")]
-
-
-def _fail(fault: Exception) -> NoReturn:
-    typer.echo(f"billcoin api: {fault}", err=True)
-    raise typer.Exit(1) from fault
 
 
 @app.command()
@@ -35,7 +30,7 @@ def run(home: Home) -> None:
         with owned(home):
             raise typer.Exit(asyncio.run(serve(config)))
     except (ConfigFault, HomeTaken) as fault:
-        _fail(fault)
+        fail(fault)
 
 
 @app.command()
@@ -55,25 +50,5 @@ def database(
     try:
         code = postgres.run(directory, port, log.info)
     except (DatabaseFault, HomeTaken, OSError) as fault:
-        _fail(fault)
+        fail(fault)
     raise typer.Exit(code)
-
-
-@key_app.command("new")
-def new_key(
-    home: Home,
-    merchant: Annotated[str, typer.Option("--merchant", help="A merchant's name.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
-    """Make an API key for a merchant. It is shown once and stored as a digest alone."""
-    from api.config import load_config
-    from api.db.faults import DATABASE_FAULTS, describe
-    from api.http.server import issue_key
-
-    try:
-        key = asyncio.run(issue_key(load_config(home), merchant))
-    except ConfigFault as fault:
-        _fail(fault)
-    except DATABASE_FAULTS as fault:
-        _fail(ConfigFault(f"the database can't be used: {describe(fault)}"))
-    typer.echo(json.dumps({"merchant": merchant, "key": key}) if as_json else key)

@@ -18,7 +18,13 @@ from api.db.address import read_address
 from api.errors import ConfigFault
 from api.keys.model import key_digest, new_key
 from ledger.primitives.amounts import UNITS_PER_BILL
-from ledger.primitives.keys import Address, SigningKey, address_of, format_address
+from ledger.primitives.keys import (
+    DEVELOPMENT_PREFIX,
+    Address,
+    SigningKey,
+    address_of,
+    format_address,
+)
 from node.addresses import check_url, parse_networks
 from node.errors import BadConfig, BadKeyFile
 from node.home.key_file import keep_seed
@@ -94,7 +100,7 @@ class ApiConfig(BaseModel):
     node_urls: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)]
     """Nodes of the network: the one that answered last is asked, then the others."""
     database_url: Annotated[str, Field(min_length=1)]
-    prefix: Annotated[str, Field(pattern=r"^[a-z]{1,16}$")] = "dbill"
+    prefix: Annotated[str, Field(pattern=r"^[a-z]{1,16}$")] = DEVELOPMENT_PREFIX
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 8080
     connections_max: Annotated[int, Field(ge=64, le=65_536)] = 8_192
@@ -151,6 +157,11 @@ class ApiConfig(BaseModel):
             if product.price_sen * UNITS_PER_BILL < product.redeem_units * self.litre_price_sen:
                 raise ValueError(f"{product.id}: its price does not cover the milk in it")
         return self
+
+    @property
+    def livemode(self) -> bool:
+        """Tell whether the chain is one of real milk, and not of development."""
+        return self.prefix != DEVELOPMENT_PREFIX
 
     @property
     def public_url(self) -> str:
@@ -243,7 +254,7 @@ def prepare(
     port: int,
     host: str = "127.0.0.1",
     public_host: str = "",
-    prefix: str = "dbill",
+    prefix: str = DEVELOPMENT_PREFIX,
     merchant: str = "Tenusu Kiosk",
     products: Sequence[ProductConfig] = DEFAULT_PRODUCTS,
 ) -> ApiIdentity:
@@ -253,8 +264,8 @@ def prepare(
     `billcoin api run --home HOME`; the password of the one is in the configuration of the other.
     """
     home.mkdir(parents=True, exist_ok=True)
-    seed = keep_seed(home / PAYOUT_FILE)
-    api_key = _keep_secret(home / API_KEY_FILE, new_key)
+    seed, livemode = keep_seed(home / PAYOUT_FILE), prefix != DEVELOPMENT_PREFIX
+    api_key = _keep_secret(home / API_KEY_FILE, lambda: new_key(livemode=livemode))
     payout = address_of(SigningKey(seed).public)
     payout_text = format_address(payout, prefix)
     url = database_url(database_password(database_dir), database_port)

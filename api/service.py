@@ -83,7 +83,8 @@ class Service:
         self.watch = watch
         self._probe = probe
         self.now_ms = watch.now_ms
-        self.gate = Gate((KeyReader(engine),), watch.now_ms, board=config.public_board)
+        keys = KeyReader(engine, watch.now_ms, livemode=config.livemode)
+        self.gate = Gate((keys,), watch.now_ms, board=config.public_board)
         self.answers = AnswerStore(engine, config.secret, watch.now_ms)
         self.cursors = Cursors(config.secret)
         self.metrics = Metrics()

@@ -34,7 +34,7 @@ class Gate:
     def __init__(
         self, readers: Sequence[CredentialReader], now_ms: Callable[[], int], *, board: bool
     ) -> None:
-        self._readers = readers
+        self.readers = list(readers)
         self._now_ms = now_ms
         self._board = board
 
@@ -54,7 +54,7 @@ class Gate:
             return ANONYMOUS
         match = _BEARER.fullmatch(field)
         if match is not None:
-            for reader in self._readers:
+            for reader in self.readers:
                 if reader.reads(match[1]):
                     return await reader.principal_of(match[1], request)
         raise Unauthorized("send `Authorization: Bearer ...` with a key or a token")

@@ -8,10 +8,11 @@ answered as one that isn't there.
 from collections.abc import Mapping
 from typing import Final
 
-from api.access.roles import Scope
+from api.access.roles import Role, Scope
 from api.access.rules import Access
 
 ANYONE: Final = Access(anyone=True)
+MANAGER: Final = Access(roles=frozenset({Role.MANAGER}))
 
 TABLE: Final[Mapping[tuple[str, str], Access]] = {
     # What is sold, and to whom it is shown.
@@ -31,6 +32,12 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/api/v1/accounts/{address}"): ANYONE,
     # Live.
     ("GET", "/api/v1/stream"): Access(board=True, scope=Scope.ORDERS_READ),
+    # API keys: whoever could make one, could do whatever it may, so no key makes keys.
+    ("POST", "/api/v1/api-keys"): MANAGER,
+    ("GET", "/api/v1/api-keys"): MANAGER,
+    ("GET", "/api/v1/api-keys/{keyId}"): MANAGER,
+    ("POST", "/api/v1/api-keys/{keyId}/rotate"): MANAGER,
+    ("DELETE", "/api/v1/api-keys/{keyId}"): MANAGER,
     # The service itself.
     ("GET", "/healthz"): ANYONE,
     ("GET", "/readyz"): ANYONE,

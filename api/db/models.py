@@ -12,7 +12,7 @@ observed payment a transaction hash, one answer an idempotency key.
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, String, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -82,18 +82,6 @@ class Merchant(Base):
     name: Mapped[str] = mapped_column(String(80), unique=True)
     payout: Mapped[bytes] = mapped_column(LargeBinary)
     created_ms: Mapped[int] = mapped_column(BigInteger)
-
-
-class ApiKey(Base):
-    """The digest of a bearer key, and what it may do."""
-
-    __tablename__ = "api_keys"
-
-    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    merchant_id: Mapped[str] = mapped_column(ForeignKey("merchants.id"))
-    scopes: Mapped[list[str]] = mapped_column(ARRAY(String(32)))
-    created_ms: Mapped[int] = mapped_column(BigInteger)
-    revoked_ms: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class MilkPrice(Base):

@@ -31,6 +31,7 @@ TAGS: Final = {
     "payments": "What came in for orders, and the question whether a payment is good.",
     "catalogue": "What is sold.",
     "wallet": "What wallets read and hand in.",
+    "keys": "Keys of a merchant's programs and partners.",
     "live": "What happens, as it happens.",
     "operations": "The service itself.",
 }
@@ -38,6 +39,7 @@ _PARAMETERS: Final[Mapping[str, Object]] = {
     "orderId": {"schema": {"type": "string"}, "description": "The order's ULID, in either case."},
     "txHash": {"schema": {"type": "string"}, "description": "A transaction's hash in hex."},
     "address": {"schema": {"type": "string"}, "description": "An account, in bech32m."},
+    "keyId": {"schema": {"type": "string"}, "description": "The key's ULID."},
     "code": {"schema": {"type": "string"}, "description": "A problem's code."},
 }
 """What a name in a path stands for, wherever it stands."""

@@ -6,6 +6,7 @@ from api.catalogue.routes import ROUTES as CATALOGUE
 from api.chain.routes import ROUTES as CHAIN
 from api.events.routes import ROUTES as EVENTS
 from api.http.routes import Route
+from api.keys.routes import ROUTES as KEYS
 from api.operations.routes import ROUTES as OPERATIONS
 from api.orders.routes import ROUTES as ORDERS
 from api.payments.routes import ROUTES as PAYMENTS
@@ -16,5 +17,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *PAYMENTS,
     *CHAIN,
     *EVENTS,
+    *KEYS,
     *OPERATIONS,
 )

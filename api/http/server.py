@@ -16,10 +16,7 @@ from api.db.faults import DATABASE_FAULTS, STARTING, describe, is_passing, sqlst
 from api.db.session import open_engine
 from api.errors import ConfigFault, FollowerFault
 from api.http.app import create_app
-from api.keys.model import key_digest, new_key
-from api.node_watch import wall_ms
 from api.service import Service, open_service
-from api.services.catalogue import add_key, find_merchant
 from ledger.primitives.errors import BadAddress
 from node.addresses import LOOPBACK, parse_networks
 from node.client.http import NodeClient
@@ -144,21 +141,3 @@ async def _listen(server: QuietServer, listener: socket.socket, stop: asyncio.Ev
             await server.serve(sockets=[listener])
         finally:
             stop.set()
-
-
-async def issue_key(config: ApiConfig, merchant: str) -> str:
-    """Make a key for a merchant and store its digest; raise `ConfigFault` for an unknown name."""
-    engine = open_engine(config.database_url, 2)
-    try:
-        async with engine.begin() as connection:
-            merchant_id = await find_merchant(connection, merchant)
-            if merchant_id is None:
-                raise ConfigFault(
-                    f"there is no merchant {merchant!r}: merchants stand in config.toml and are "
-                    f"known once the service has run"
-                )
-            key = new_key()
-            await add_key(connection, merchant_id, key_digest(key), wall_ms())
-        return key
-    finally:
-        await engine.dispose()

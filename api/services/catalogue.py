@@ -9,6 +9,7 @@ from ulid import ULID
 
 from api.access.roles import ALL_SCOPES
 from api.config import ApiConfig
+from api.keys.store import admit_configured
 from ledger.primitives.keys import Address, parse_address
 
 
@@ -30,7 +31,9 @@ async def publish(connection: AsyncConnection, config: ApiConfig, now_ms: int) -
         payout = parse_address(merchant.payout_address, config.prefix)
         merchant_id = await keep_merchant(connection, merchant.name, payout, now_ms)
         for digest in merchant.key_digests:
-            await add_key(connection, merchant_id, bytes.fromhex(digest), now_ms)
+            await admit_configured(
+                connection, merchant_id, bytes.fromhex(digest), ALL_SCOPES, now_ms
+            )
     return await _keep_price(connection, config.litre_price_sen, now_ms)
 
 
@@ -64,24 +67,6 @@ async def keep_merchant(
         {"id": str(ULID()), "name": name, "payout": payout, "now": now_ms},
     )
     return str(found)
-
-
-async def add_key(
-    connection: AsyncConnection, merchant_id: str, digest: bytes, now_ms: int
-) -> None:
-    """Admit a key with every scope; admitting it twice changes nothing."""
-    await connection.execute(
-        text("""
-            INSERT INTO api_keys (digest, merchant_id, scopes, created_ms)
-            VALUES (:digest, :merchant_id, :scopes, :now) ON CONFLICT (digest) DO NOTHING
-        """),
-        {
-            "digest": digest,
-            "merchant_id": merchant_id,
-            "scopes": list(ALL_SCOPES),
-            "now": now_ms,
-        },
-    )
 
 
 async def find_merchant(connection: AsyncConnection, name: str) -> str | None:

@@ -25,6 +25,9 @@ Signature = NewType("Signature", bytes)
 Address = NewType("Address", bytes)
 """An account's name: the hash of its policy, 32 bytes."""
 
+DEVELOPMENT_PREFIX: Final = "dbill"
+"""What the addresses of chains of development begin with; whatever else is a live chain."""
+
 WirePublicKey = Annotated[PublicKey, Meta(min_length=32, max_length=32)]
 WireSignature = Annotated[Signature, Meta(min_length=64, max_length=64)]
 WireAddress = Annotated[Address, Meta(min_length=32, max_length=32)]

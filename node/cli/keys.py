@@ -2,14 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from ledger.primitives.keys import SigningKey, address_of, format_address
+from ledger.primitives.keys import DEVELOPMENT_PREFIX, SigningKey, address_of, format_address
 from node.home.key_file import make_seed, read_key, write_key
-
-DEVELOPMENT_PREFIX: Final = "dbill"
 
 app = typer.Typer(no_args_is_help=True, help="Make and show keys.")
 

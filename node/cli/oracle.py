@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ledger.primitives.keys import format_address
-from node.cli.keys import DEVELOPMENT_PREFIX
+from ledger.primitives.keys import DEVELOPMENT_PREFIX, format_address
 from node.logs import set_up_logs
 from node.pricefeed.config import load_config, override, prepare
 from node.pricefeed.quotes import Quote, format_myr, read_quote

@@ -179,7 +179,7 @@ def test_a_command_tells_a_database_fault_in_one_line(
         ("postgresql://127.0.0.1:x/x", "1 to 65535"),
     ):
         done = subprocess.run(
-            [*COMMAND, "key", "new", "--home", str(tmp_path), "--merchant", "Tenusu Kiosk"],
+            [*COMMAND, "keys", "new", "--home", str(tmp_path), "--merchant", "Tenusu Kiosk"],
             capture_output=True,
             text=True,
             check=False,

@@ -124,7 +124,7 @@ def test_the_process_serves_without_a_node_says_so_and_ends_cleanly(
 
 async def _issued_key(home: Path) -> str:
     process = await asyncio.create_subprocess_exec(
-        *(*COMMAND, "key", "new", "--home", str(home), "--merchant", "Tenusu Kiosk", "--json"),
+        *(*COMMAND, "keys", "new", "--home", str(home), "--merchant", "Tenusu Kiosk", "--json"),
         stdout=asyncio.subprocess.PIPE,
     )
     made = json.loads((await process.communicate())[0])
@@ -162,7 +162,7 @@ def test_a_key_for_a_merchant_that_nobody_knows_is_refused(
         async with database.fresh_database() as url:
             monkeypatch.setenv("DATABASE_URL", url)
             done = await asyncio.create_subprocess_exec(
-                *(*COMMAND, "key", "new", "--home", str(tmp_path), "--merchant", "Nobody"),
+                *(*COMMAND, "keys", "new", "--home", str(tmp_path), "--merchant", "Nobody"),
                 stderr=asyncio.subprocess.PIPE,
             )
             _, said = await done.communicate()

@@ -25,9 +25,9 @@ ALIVE: dict[str, str] = {
     "patches on the objects of libp2p": """
         recv_window _auto_tune_and_send_window_update maybe_connect""",
     "the database holds them, and hand-written SQL names them": """
-        ApiKey LotStock Merchant MilkPrice Order PaymentIntent Payment Product IdempotencyKey
-        FollowerCursor RateWindow minute created_ms
-        revoked_ms redeem_lot settlement refunded_units""",
+        LotStock MilkPrice Order PaymentIntent Payment Product IdempotencyKey
+        FollowerCursor RateWindow minute
+        redeem_lot settlement refunded_units""",
     "states of the payments interface that its next version enters": """
         DRAFT FULFILLED PARTIALLY_REFUNDED REFUNDED CANCELLED SEEN INCLUDED""",
     "a transaction or a stored record may bear these values": """
@@ -35,8 +35,7 @@ ALIVE: dict[str, str] = {
     "they are written out, for people and other programs to read": """
         head_hash python packages memory_mib has_more next_cursor""",
     "words of the access table and parts of HTTP that the resources of payments take up": """
-        STUDENT MANAGER FINANCE UNION_OFFICER SUPPLIER AUDITOR ADMIN livemode session_id
-        PageQuery Ringgit cursors""",
+        STUDENT FINANCE UNION_OFFICER SUPPLIER AUDITOR ADMIN session_id Ringgit one_of""",
     "doors of the law that other programs and tests go through": """
         audit_store fees_units OUTPUT_BYTES""",
     "rows of node.client.queries name these methods of the node's backend": """
