@@ -24,6 +24,7 @@ from ledger.types.transaction import Intent, sign
 from node.client.errors import ClientFault, NodeUnavailable
 from node.client.http import NodeClient
 from node.home.lock import owned
+from node.httpd.status import make_status_app, serve_status
 from node.pricefeed.config import FeederConfig, read_feeder_key
 from node.pricefeed.errors import SourceFailed
 from node.pricefeed.events import (
@@ -51,7 +52,7 @@ from node.pricefeed.memory import MemoryFile
 from node.pricefeed.policy import NODES, FeedPolicy
 from node.pricefeed.quotes import format_myr
 from node.pricefeed.sources import PriceSource, open_source
-from node.pricefeed.status import FeederMetrics, make_app, serve_status
+from node.pricefeed.status import FeederMetrics
 
 STEP_S: Final = 0.25
 RETRY_S: Final = 0.5
@@ -215,7 +216,7 @@ async def _work(config: FeederConfig, key: SigningKey) -> None:
         return service.policy.problems if service else {NODES: "no node has answered yet"}
 
     async with (
-        serve_status(make_app(problems, metrics), config.port),
+        serve_status(make_status_app(problems, metrics.registry), config.port),
         open_source(config.source, config.home) as source,
         NodeClient(*config.node_urls) as nodes,
     ):

@@ -8,12 +8,13 @@ import httpx
 import pytest
 
 from node.client.http import NodeClient
+from node.httpd.status import make_status_app, serve_status
 from node.pricefeed.config import FeederConfig
 from node.pricefeed.errors import BadMemory
 from node.pricefeed.memory import MEMORY_FILE, MemoryFile
 from node.pricefeed.service import FeederService, FeedSigner
 from node.pricefeed.sources import open_source
-from node.pricefeed.status import FeederMetrics, make_app, serve_status
+from node.pricefeed.status import FeederMetrics
 from tests.support.node.fake_node import FakeNode
 from tests.support.node.fake_node_http import HttpNode
 from tests.support.node.feeders import RM, chain_of_feeders, feeder_key, quote
@@ -34,7 +35,9 @@ async def feeding(home, ledger, *urls, port=0):
     memory = MemoryFile(home, ledger.chain.chain_id, signer.feeder)
     async with open_source(config.source, home) as source, NodeClient(*urls) as nodes:
         service = FeederService(config, signer, memory, nodes, source, metrics)
-        async with serve_status(make_app(lambda: service.policy.problems, metrics), port):
+        async with serve_status(
+            make_status_app(lambda: service.policy.problems, metrics.registry), port
+        ):
             task = asyncio.create_task(service.run())
             try:
                 yield service

@@ -24,6 +24,8 @@ ALIVE: dict[str, str] = {
         on_response_complete total_requests disconnected keep_alive""",
     "patches on the objects of libp2p": """
         recv_window _auto_tune_and_send_window_update maybe_connect""",
+    "the service's side of signing, which the next change brings": """
+        read_token LEASE_MS leased_until""",
     "the database holds them, and hand-written SQL names them": """
         LotStock MilkPrice Order PaymentIntent Payment Product IdempotencyKey
         FollowerCursor RateWindow minute
@@ -39,7 +41,7 @@ ALIVE: dict[str, str] = {
     "doors of the law that other programs and tests go through": """
         audit_store fees_units OUTPUT_BYTES""",
     "rows of node.client.queries name these methods of the node's backend": """
-        history_page block_at""",
+        block_at""",
     "a fault of the law whose code whoever verifies signatures gives": "BadSignature",
 }
 
