@@ -13,7 +13,7 @@ KEPT = 5
 
 @pytest.fixture
 def bench(tmp_path, monkeypatch):
-    monkeypatch.setattr(store_module, "REFUSALS_KEPT_MAX", KEPT)
+    monkeypatch.setattr(store_module, "MMU_REFUSALS_MAX", KEPT)
     made = Bench(tmp_path)
     yield made
     made.store.close()
@@ -34,7 +34,7 @@ def test_refusals_over_ever_other_readings_take_no_more_than_their_place(bench):
     asked = [shortened(window, count) for count in range(1, 13)]
     for each in asked:
         bench.refuse(each)
-    bench.tidy_up()
+    bench.sweep()
     kept = [bool(bench.store.bundle_count(each.claim.readings_root)) for each in asked]
     assert kept == [False] * (len(asked) - KEPT) + [True] * KEPT
     assert bench.store.counts()["refusals"] == KEPT

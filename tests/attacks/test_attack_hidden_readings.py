@@ -1,9 +1,12 @@
 """Readings left out: a decoy, pieces, a shed tail, a fork, a lost journal, a hidden spare."""
 
+import pytest
 from msgspec.structs import replace
 
 from ledger.params import DAY_MS
-from ledger.state.tables import DEVICES, LOTS
+from ledger.state.lines import FOR_EVER_MS
+from ledger.state.names import tip_name
+from ledger.state.tables import DEVICES, LOTS, TIPS
 from ledger.types.doubt import RefuteLot
 from tests.support.evidence.rig import DeviceRig
 from tests.support.ledger.cheating import HOLD, Cheat, good_samples, over_all, showing
@@ -171,6 +174,20 @@ def test_a_lost_journal_proves_nothing_across_the_break_and_a_third_stops_the_de
     assert town.signed(town.claim()).counted_steps == 0
     assert town.minted_units() <= bill(3 * 50 + 80)
     town.close()
+
+
+@pytest.mark.parametrize(("days", "stopped"), [(31, False), (29, True)])
+def test_only_journals_lost_of_late_stop_a_device(days, stopped):
+    town = Cheat(litres=(1_000, 1_000, 1_000))
+    town.run(80)
+    assert town.mint(town.signed(town.claim())) == ""
+    hold = town.line.of(HOLD)
+    past = tuple(START_MS - days * DAY_MS + at for at in (0, 1))
+    name = tip_name(town.line.line_id, hold.public)
+    TIPS.put(town.state, replace(TIPS.get(town.state, name), breaks_ms=past), name)
+    lost_journal(town, 81)
+    assert town.mint(town.signed(town.claim())) == ""
+    assert (DEVICES.get(town.state, hold.public).stopped_ms < FOR_EVER_MS) is stopped
 
 
 def test_a_break_shown_where_the_chain_goes_on_is_no_break():

@@ -1,14 +1,16 @@
 """Windows mint: whose window it is, what backs it, where its milk and its tokens go."""
 
+from contextlib import nullcontext
+
 import pytest
 from msgspec.structs import replace
 
-from ledger.errors.milk import DeficitOpen
+from ledger.errors.milk import DeficitOpen, LowBond
 from ledger.params import DAY_MS, HOUR_MS, MARGIN_MS
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
-from ledger.primitives.keys import verify
+from ledger.primitives.keys import address_of, verify
 from ledger.rules import Call, body_claims, check_body
 from ledger.state.dairy import Mmu
 from ledger.state.records import Role
@@ -19,12 +21,16 @@ from ledger.state.tables import (
     LOTS,
     MILK_TANKS,
     MMUS,
+    PARAMETERS,
     PROVEN,
     account,
     grant_role,
+    parameters,
+    pay,
     supply,
 )
 from ledger.types.evidence import Instrument
+from ledger.types.milk import PostBond
 from ledger.types.transaction import TRANSACTION_BYTES_MAX
 from ledger.types.window import Interval
 from tests.support.ledger.dairy import Dairy, bill
@@ -179,6 +185,30 @@ def test_a_deficit_stops_the_line_in_the_mempool_too():
     body = town.line.mint(town.state, town.claim())
     with pytest.raises(DeficitOpen):
         check_body(town.state, Call(town.line.mmu, 0, 0), body)
+
+
+def test_a_bond_below_the_floor_stops_the_line_in_the_mempool_too():
+    town = window_town()
+    held = MMUS.get(town.state, town.line.mmu)
+    body = town.line.mint(town.state, town.claim())
+    floor = parameters(town.state).mmu_bond_least_units
+    for bond, code in ((floor - 1, "low_bond"), (floor, "")):
+        MMUS.put(town.state, replace(held, bond_units=Units(bond)), town.line.mmu)
+        with pytest.raises(LowBond) if code else nullcontext():
+            check_body(town.state, Call(town.line.mmu, 0, 0), body)
+
+
+def test_an_attestor_with_too_little_at_stake_counts_for_nothing():
+    town = window_town()
+    rules = parameters(town.state)
+    least = replace(rules.doubt, attestor_bond_least_units=bill(50))
+    PARAMETERS.put(town.state, replace(rules, doubt=least))
+    for each, units in zip(town.dairy.attestor_keys, (50, 50, 49), strict=False):
+        pay(town.state, town.address("alice"), address_of(each.public), bill(51))
+        assert town.do(each, PostBond(bill(units))) == ""
+    assert town.mint() == "no_quorum"
+    assert town.do(each, PostBond(bill(1))) == ""
+    assert town.mint() == ""
 
 
 def test_milk_keeps_from_its_first_counted_sample():
