@@ -7,14 +7,16 @@ from typing import Annotated
 import typer
 
 from api.errors import ConfigFault, DatabaseFault
+from api.keys.cli import Home, fail
 from api.keys.cli import app as keys
-from api.keys.cli import fail
+from api.people.cli import init, secrets_app, user_app
 from node.cli.options import whole_option
 
 app = typer.Typer(no_args_is_help=True, help="Payments: orders, validation, settlement.")
 app.add_typer(keys, name="keys")
-
-Home = Annotated[Path, typer.Option("--home", help="The service's home: config.toml and keys.")]
+app.add_typer(user_app, name="user")
+app.add_typer(secrets_app, name="secrets")
+app.command("init")(init)
 
 
 @app.command()

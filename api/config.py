@@ -12,11 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SkipValidation,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from api.db.address import read_address
 from api.errors import ConfigFault
 from api.keys.model import key_digest, new_key
+from api.tenants.config import MerchantConfig, UnionConfig, check_once, check_tenants
+from api.vault.files import FOLDER as SECRETS
+from api.vault.files import ApiSecrets, draw_secrets, load_secrets, make_secrets
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import (
     DEVELOPMENT_PREFIX,
@@ -55,16 +66,6 @@ class ProductConfig(BaseModel):
     kind: Annotated[str, Field(min_length=1, max_length=32)] = "whole"
     price_sen: Positive
     redeem_units: Positive
-
-
-class MerchantConfig(BaseModel):
-    """A merchant known from the start, with the digests of its first API keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, Field(min_length=1, max_length=80)]
-    payout_address: Annotated[str, Field(min_length=8, max_length=90)]
-    key_digests: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
 
 
 DEFAULT_PRODUCTS: Final = (
@@ -116,6 +117,9 @@ class ApiConfig(BaseModel):
     products: Annotated[tuple[ProductConfig, ...], Field(min_length=1, max_length=64)] = (
         DEFAULT_PRODUCTS
     )
+    unions: Annotated[tuple[UnionConfig, ...], Field(min_length=1, max_length=64)] = (
+        UnionConfig(name="Dairy Union"),
+    )
     merchants: Annotated[tuple[MerchantConfig, ...], Field(max_length=64)] = ()
 
     order_ttl_s: Annotated[int, Field(ge=10, le=86_400)] = 600
@@ -131,6 +135,10 @@ class ApiConfig(BaseModel):
     )
     """What cursors are signed and kept answers sealed with: of `HOME/service.key`, for all workers
     alike. Whoever has no home, as a test, has one of its own."""
+    secrets: Annotated[SkipValidation[ApiSecrets], Field(exclude=True, repr=False)] = Field(
+        default_factory=draw_secrets
+    )
+    """What people's data is sealed and their tokens are made with: of `HOME/secrets/`."""
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -145,9 +153,8 @@ class ApiConfig(BaseModel):
     @model_validator(mode="after")
     def _names_are_unique(self) -> "ApiConfig":
         """A product or merchant listed twice would have two prices or two purses."""
-        for names in ([p.id for p in self.products], [m.name for m in self.merchants]):
-            if len(set(names)) != len(names):
-                raise ValueError(f"listed twice in {names}")
+        check_once([product.id for product in self.products])
+        check_tenants(self.unions, self.merchants)
         return self
 
     @model_validator(mode="after")
@@ -183,8 +190,9 @@ def load_config(home: Path) -> ApiConfig:
     url_from = f"{path}: database_url"
     if url := os.environ.get("DATABASE_URL"):
         fields["database_url"], url_from = url, "DATABASE_URL"
-    if "secret" in fields:
-        raise ConfigFault(f"{path}: secret: it stands in {SERVICE_KEY_FILE}, never here")
+    for name, place in (("secret", SERVICE_KEY_FILE), ("secrets", f"{SECRETS}/")):
+        if name in fields:
+            raise ConfigFault(f"{path}: {name}: it stands in {place}, never here")
     try:
         secret = keep_seed(home / SERVICE_KEY_FILE)
     except BadKeyFile as fault:
@@ -204,7 +212,7 @@ def load_config(home: Path) -> ApiConfig:
         read_address(config.database_url)
     except ConfigFault as fault:
         raise ConfigFault(f"{url_from}: {fault}") from None
-    return config
+    return config.model_copy(update={"secrets": load_secrets(home)})
 
 
 def format_config(config: ApiConfig) -> str:
@@ -264,6 +272,7 @@ def prepare(
     `billcoin api run --home HOME`; the password of the one is in the configuration of the other.
     """
     home.mkdir(parents=True, exist_ok=True)
+    make_secrets(home)
     seed, livemode = keep_seed(home / PAYOUT_FILE), prefix != DEVELOPMENT_PREFIX
     api_key = _keep_secret(home / API_KEY_FILE, lambda: new_key(livemode=livemode))
     payout = address_of(SigningKey(seed).public)

@@ -11,6 +11,7 @@ ApiFault                    a refusal with a status, a stable code and a detail
 +-- UnsupportedType    415
 +-- UnsupportedCoding  415
 +-- Unprocessable      422  understood and not accepted: `code` says why
++-- Locked             423  too many wrong tries: for a while, or until a person helps
 +-- Throttled          429  with `Retry-After`
 +-- Unavailable        503  the ledger or the database is out of reach, or behind
 ConfigFault                 a configuration that can't be used; for the command line
@@ -126,6 +127,12 @@ class Unprocessable(ApiFault):
     """Understood and not accepted: the code says why."""
 
     status, default_code = 422, "REFUSED"
+
+
+class Locked(ApiFault):
+    """Shut out for a while, or until a person helps."""
+
+    status, default_code = 423, "LOCKED"
 
 
 class Throttled(ApiFault):

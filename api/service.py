@@ -28,6 +28,7 @@ from api.keys.reader import KeyReader
 from api.metrics import Metrics
 from api.node_port import NodePort
 from api.node_watch import NodeWatch, wall_ms
+from api.people.desks import Desks
 from api.readiness import DatabaseProbe, Readiness
 from api.services.catalogue import publish
 from api.services.limits import Limiter, Quota
@@ -75,6 +76,8 @@ class Service:
         price_id: str,
         watch: NodeWatch,
         probe: DatabaseProbe,
+        wall_ms: Callable[[], int],
+        steady_s: Callable[[], float],
     ) -> None:
         self.config = config
         self.engine = engine
@@ -83,8 +86,9 @@ class Service:
         self.watch = watch
         self._probe = probe
         self.now_ms = watch.now_ms
+        self.desks = Desks(engine, config, wall_ms, steady_s, lambda: self.follower.cursor.chain_id)
         keys = KeyReader(engine, watch.now_ms, livemode=config.livemode)
-        self.gate = Gate((keys,), watch.now_ms, board=config.public_board)
+        self.gate = Gate((keys, self.desks.reader), watch.now_ms, board=config.public_board)
         self.answers = AnswerStore(engine, config.secret, watch.now_ms)
         self.cursors = Cursors(config.secret)
         self.metrics = Metrics()
@@ -149,6 +153,7 @@ class Service:
             await self.desk.forget_keys(now_ms)
             await self.answers.forget()
         await self._limiter.forget()
+        await self.desks.sweep()
 
     def _settled(self, settled: Settled) -> None:
         """Tell everyone about a settlement that is committed."""
@@ -353,7 +358,8 @@ async def open_service(
     try:
         price_id = await _prepare(engine, config, wall_ms())
         watch = NodeWatch(node, wall_ms, steady_s)
-        yield Service(config, engine, node, price_id, watch, DatabaseProbe(probe_engine, steady_s))
+        probe = DatabaseProbe(probe_engine, steady_s)
+        yield Service(config, engine, node, price_id, watch, probe, wall_ms, steady_s)
     finally:
         await probe_engine.dispose()
         await engine.dispose()

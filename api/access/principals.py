@@ -30,19 +30,26 @@ class Person:
     """Somebody who has logged in. `roles` tells of each role the union or merchant it holds at."""
 
     user_id: str
+    union_id: str
     roles: Mapping[Role, str]
     session_id: str
     stepped_up_until_ms: int = 0
-    terminal_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
-    """A paired till; `cashier_id` is who has signed in at it, or nothing."""
+    """A paired till; `cashier_id` is who has signed in at it, or nothing.
+
+    `stepped_up_by` is the manager whose PIN covers small refunds for a few minutes.
+    """
 
     terminal_id: str
     merchant_id: str
+    union_id: str
+    token_version: int
     cashier_id: str = ""
+    cashier_session_id: str = ""
+    stepped_up_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,10 @@ class Access:
     """Who may call a route: all that is named here, and nobody else.
 
     `roles` admits people who hold one of them, and with CASHIER a paired terminal at which a
-    cashier has signed in. `step_up` names the roles that must have proven themselves anew.
-    `terminal` admits a terminal without a cashier. `board` admits everyone while the
-    configuration shows the live page to all.
+    cashier has signed in. `step_up` names the roles that must have proven themselves anew; a
+    terminal has, while a manager's PIN covers it. `people` admits whoever has logged in,
+    `terminal` a terminal without a cashier, `cashier` one with a cashier and no person. `board`
+    admits everyone while the configuration shows the live page to all.
     """
 
     anyone: bool = False
@@ -22,7 +23,9 @@ class Access:
     scope: Scope | None = None
     roles: frozenset[Role] = frozenset()
     step_up: frozenset[Role] = frozenset()
+    people: bool = False
     terminal: bool = False
+    cashier: bool = False
     signer: bool = False
 
 
@@ -37,9 +40,8 @@ def refusal(access: Access, principal: Principal, now_ms: int) -> ApiFault | Non
             return _key_refusal(access, principal)
         case Person():
             return _person_refusal(access, principal, now_ms)
-        case Terminal(cashier_id=cashier_id):
-            with_cashier = bool(cashier_id) and Role.CASHIER in access.roles
-            return None if access.terminal or with_cashier else Forbidden("no till may do that")
+        case Terminal():
+            return _till_refusal(access, principal)
         case SignerKey():
             return None if access.signer else Forbidden("no signer may do that")
 
@@ -54,10 +56,24 @@ def _key_refusal(access: Access, holder: KeyHolder) -> ApiFault | None:
 
 def _person_refusal(access: Access, person: Person, now_ms: int) -> ApiFault | None:
     held = access.roles & person.roles.keys()
+    if access.people:
+        return None
     if not held:
         return Forbidden("none of your roles may do that")
     if held <= access.step_up and now_ms >= person.stepped_up_until_ms:
         return Forbidden("prove that it is you, and try again", code="STEP_UP_REQUIRED")
+    return None
+
+
+def _till_refusal(access: Access, till: Terminal) -> ApiFault | None:
+    if access.terminal:
+        return None
+    if not (access.cashier or Role.CASHIER in access.roles):
+        return Forbidden("no till may do that")
+    if not till.cashier_id:
+        return Forbidden("sign in at this till with your staff code and PIN", code="NO_CASHIER")
+    if Role.CASHIER in access.step_up and not till.stepped_up_by:
+        return Forbidden("a manager's PIN covers that", code="STEP_UP_REQUIRED")
     return None
 
 

@@ -12,7 +12,12 @@ from api.access.roles import Role, Scope
 from api.access.rules import Access
 
 ANYONE: Final = Access(anyone=True)
-MANAGER: Final = Access(roles=frozenset({Role.MANAGER}))
+EVERYBODY: Final = Access(people=True)
+"""Whoever has logged in."""
+ADMINS: Final = frozenset({Role.ADMIN})
+OFFICE: Final = frozenset({Role.UNION_OFFICER, Role.ADMIN})
+MANAGERS: Final = frozenset({Role.MANAGER})
+DECIDERS: Final = OFFICE | {Role.MANAGER, Role.FINANCE}
 
 TABLE: Final[Mapping[tuple[str, str], Access]] = {
     # What is sold, and to whom it is shown.
@@ -30,20 +35,77 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("POST", "/api/v1/payments/validate"): Access(scope=Scope.PAYMENTS_VALIDATE),
     # The chain is public.
     ("GET", "/api/v1/accounts/{address}"): ANYONE,
+    # Unions and merchants: everyone may see whom to turn to, and who sells.
+    ("GET", "/api/v1/unions"): ANYONE,
+    ("GET", "/api/v1/unions/{unionId}"): ANYONE,
+    ("POST", "/api/v1/unions"): Access(roles=ADMINS),
+    ("PATCH", "/api/v1/unions/{unionId}"): Access(roles=OFFICE),
+    ("GET", "/api/v1/merchants"): ANYONE,
+    ("GET", "/api/v1/merchants/{merchantId}"): ANYONE,
+    ("POST", "/api/v1/merchants"): Access(roles=OFFICE),
+    ("PATCH", "/api/v1/merchants/{merchantId}"): Access(roles=OFFICE),
+    # The ways in: what is sent is the credential.
+    ("POST", "/api/v1/auth/activate"): ANYONE,
+    ("POST", "/api/v1/auth/challenges"): ANYONE,
+    ("POST", "/api/v1/auth/login"): ANYONE,
+    ("POST", "/api/v1/auth/refresh"): ANYONE,
+    ("POST", "/api/v1/auth/logout"): ANYONE,
+    ("POST", "/api/v1/auth/recovery-requests"): ANYONE,
+    # A manager's PIN, at a till at which a cashier has signed in.
+    ("POST", "/api/v1/auth/step-up"): Access(cashier=True),
+    # Oneself.
+    ("GET", "/api/v1/me"): EVERYBODY,
+    ("PUT", "/api/v1/me/password"): EVERYBODY,
+    ("PUT", "/api/v1/me/pin"): EVERYBODY,
+    ("POST", "/api/v1/me/wallet-links"): EVERYBODY,
+    ("GET", "/api/v1/me/wallet-links"): EVERYBODY,
+    ("PUT", "/api/v1/me/wallet-links/{linkId}/proof"): ANYONE,
+    ("POST", "/api/v1/me/wallet-links/{linkId}/confirm"): EVERYBODY,
+    ("DELETE", "/api/v1/me/wallet-links/{linkId}"): EVERYBODY,
+    # The office's people.
+    ("POST", "/api/v1/users"): Access(roles=OFFICE),
+    ("GET", "/api/v1/users"): Access(roles=OFFICE),
+    ("GET", "/api/v1/users/{userId}"): Access(roles=OFFICE),
+    ("PATCH", "/api/v1/users/{userId}"): Access(roles=OFFICE),
+    ("POST", "/api/v1/users/{userId}/suspend"): Access(roles=OFFICE),
+    ("POST", "/api/v1/users/{userId}/reactivate"): Access(roles=OFFICE),
+    ("POST", "/api/v1/users/{userId}/reinvite"): Access(roles=OFFICE),
+    ("POST", "/api/v1/users/{userId}/wallet-rebind"): Access(roles=OFFICE),
+    ("POST", "/api/v1/users/{userId}/unblock"): Access(roles=OFFICE | MANAGERS),
+    ("GET", "/api/v1/recovery-requests"): Access(roles=OFFICE),
+    ("POST", "/api/v1/recovery-requests/{ticketId}/close"): Access(roles=OFFICE),
+    # Tills: their manager's, their own with a code or a proof, and their cashiers'.
+    ("POST", "/api/v1/terminals"): Access(roles=MANAGERS),
+    ("GET", "/api/v1/terminals"): Access(roles=MANAGERS),
+    ("GET", "/api/v1/terminals/{terminalId}"): Access(roles=MANAGERS),
+    ("POST", "/api/v1/terminals/pair"): ANYONE,
+    ("POST", "/api/v1/terminals/{terminalId}/key"): ANYONE,
+    ("POST", "/api/v1/terminals/{terminalId}/confirm"): Access(roles=MANAGERS),
+    ("POST", "/api/v1/terminals/{terminalId}/lock"): Access(roles=MANAGERS),
+    ("POST", "/api/v1/terminals/{terminalId}/unlock"): Access(roles=MANAGERS),
+    ("POST", "/api/v1/terminals/{terminalId}/revoke"): Access(roles=MANAGERS),
+    ("POST", "/api/v1/terminals/{terminalId}/session"): ANYONE,
+    ("POST", "/api/v1/cashier-sessions"): Access(terminal=True),
+    ("DELETE", "/api/v1/cashier-sessions"): Access(terminal=True),
+    # Four eyes; whom it is about may say no.
+    ("GET", "/api/v1/approvals"): Access(roles=DECIDERS),
+    ("POST", "/api/v1/approvals/{approvalId}/approve"): Access(roles=DECIDERS),
+    ("POST", "/api/v1/approvals/{approvalId}/reject"): EVERYBODY,
     # Live.
     ("GET", "/api/v1/stream"): Access(board=True, scope=Scope.ORDERS_READ),
     # API keys: whoever could make one, could do whatever it may, so no key makes keys.
-    ("POST", "/api/v1/api-keys"): MANAGER,
-    ("GET", "/api/v1/api-keys"): MANAGER,
-    ("GET", "/api/v1/api-keys/{keyId}"): MANAGER,
-    ("POST", "/api/v1/api-keys/{keyId}/rotate"): MANAGER,
-    ("DELETE", "/api/v1/api-keys/{keyId}"): MANAGER,
+    ("POST", "/api/v1/api-keys"): Access(roles=MANAGERS),
+    ("GET", "/api/v1/api-keys"): Access(roles=MANAGERS),
+    ("GET", "/api/v1/api-keys/{keyId}"): Access(roles=MANAGERS),
+    ("POST", "/api/v1/api-keys/{keyId}/rotate"): Access(roles=MANAGERS),
+    ("DELETE", "/api/v1/api-keys/{keyId}"): Access(roles=MANAGERS),
     # The service itself.
     ("GET", "/healthz"): ANYONE,
     ("GET", "/readyz"): ANYONE,
     ("GET", "/metrics"): ANYONE,
     ("GET", "/errors"): ANYONE,
     ("GET", "/errors/{code}"): ANYONE,
+    ("GET", "/.well-known/jwks.json"): ANYONE,
     ("GET", "/openapi.json"): ANYONE,
     ("GET", "/docs"): ANYONE,
     ("GET", "/"): ANYONE,

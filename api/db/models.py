@@ -80,7 +80,10 @@ class Merchant(Base):
 
     id: Mapped[str] = mapped_column(ULIDText, primary_key=True)
     name: Mapped[str] = mapped_column(String(80), unique=True)
+    union_id: Mapped[str] = mapped_column(ULIDText)
     payout: Mapped[bytes] = mapped_column(LargeBinary)
+    operating: Mapped[bytes | None] = mapped_column(LargeBinary)
+    time_zone: Mapped[str] = mapped_column(String(40), server_default="Asia/Kuala_Lumpur")
     created_ms: Mapped[int] = mapped_column(BigInteger)
 
 

@@ -14,9 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
+from api.access.roles import Role
 from api.access.rules import Access
 from api.access.table import TABLE
 from api.http.catalogue import CATALOGUE
+from api.http.openapi_words import PARAMETERS, PROBLEM_SCHEMA, SECURITY, TAGS
 from api.http.problems import PROBLEM
 from api.http.resources import ROUTES
 from api.http.routes import Idempotency, Route
@@ -25,56 +27,6 @@ from api.http.scalars import Scalar
 Object = dict[str, Any]
 REFERENCES: Final = "#/components/schemas/{name}"
 JSON: Final = "application/json"
-
-TAGS: Final = {
-    "orders": "What a till sells, at a locked price.",
-    "payments": "What came in for orders, and the question whether a payment is good.",
-    "catalogue": "What is sold.",
-    "wallet": "What wallets read and hand in.",
-    "keys": "Keys of a merchant's programs and partners.",
-    "live": "What happens, as it happens.",
-    "operations": "The service itself.",
-}
-_PARAMETERS: Final[Mapping[str, Object]] = {
-    "orderId": {"schema": {"type": "string"}, "description": "The order's ULID, in either case."},
-    "txHash": {"schema": {"type": "string"}, "description": "A transaction's hash in hex."},
-    "address": {"schema": {"type": "string"}, "description": "An account, in bech32m."},
-    "keyId": {"schema": {"type": "string"}, "description": "The key's ULID."},
-    "code": {"schema": {"type": "string"}, "description": "A problem's code."},
-}
-"""What a name in a path stands for, wherever it stands."""
-
-_PROBLEM_SCHEMA: Final[Object] = {
-    "type": "object",
-    "description": "A problem of RFC 9457.",
-    "required": ["type", "title", "status", "detail", "code", "requestId"],
-    "properties": {
-        "type": {
-            "type": "string",
-            "format": "uri",
-            "description": "Leads to what the code means and how to mend it.",
-        },
-        "title": {"type": "string", "description": "In English or Malay by `Accept-Language`."},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "For people: what is wrong here."},
-        "code": {"type": "string", "description": "For programs: it never changes its meaning."},
-        "requestId": {"type": "string", "description": "Finds the request in our logs."},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "code"],
-                "properties": {
-                    "pointer": {
-                        "type": "string",
-                        "description": "A JSON pointer into the body; `/query/...` into the query.",
-                    },
-                    "code": {"type": "string"},
-                },
-            },
-        },
-    },
-}
 
 
 def make_document(routes: Sequence[Route], table: Mapping[tuple[str, str], Access]) -> Object:
@@ -104,14 +56,8 @@ def make_document(routes: Sequence[Route], table: Mapping[tuple[str, str], Acces
         ],
         "paths": paths,
         "components": {
-            "schemas": {**schemas.known, "Problem": _PROBLEM_SCHEMA},
-            "securitySchemes": {
-                "apiKey": {
-                    "type": "http",
-                    "scheme": "bearer",
-                    "description": "A merchant's key, `bck_...`.",
-                }
-            },
+            "schemas": {**schemas.known, "Problem": PROBLEM_SCHEMA},
+            "securitySchemes": SECURITY,
         },
     }
 
@@ -191,7 +137,9 @@ def _admitted(row: Access) -> list[str]:
         f"{role.replace('_', ' ')}{' after a step-up' if role in row.step_up else ''}"
         for role in sorted(row.roles)
     ]
+    found += ["whoever has logged in"] if row.people else []
     found += ["a paired terminal"] if row.terminal else []
+    found += ["a paired terminal with a cashier"] if row.cashier else []
     found += ["a signer"] if row.signer else []
     found += ["everyone, while the live page is open to all"] if row.board else []
     return found
@@ -201,12 +149,18 @@ def _security(row: Access) -> list[Object]:
     if row.anyone:
         return []
     schemes: list[Object] = [{"apiKey": []}] if row.scope else []
+    schemes += [{"accessToken": []}] if row.roles or row.people or _tills(row) else []
     return schemes + ([{}] if row.board else [])
+
+
+def _tills(row: Access) -> bool:
+    """Tell whether a row admits tills that nobody's role opens it to."""
+    return row.terminal or row.cashier
 
 
 def _parameters(route: Route, schemas: _Schemas) -> list[Object]:
     found = [
-        {"name": name, "in": "path", "required": True, **_PARAMETERS[name]}
+        {"name": name, "in": "path", "required": True, **PARAMETERS[name]}
         for name in re.findall(r"{(\w+)}", route.path)
     ]
     if route.query is not None:
@@ -268,7 +222,13 @@ def codes_of(route: Route, row: Access) -> list[str]:
     if route.body is not None:
         found += ["BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "UNSUPPORTED_CONTENT_CODING"]
     if not row.anyone:
-        found += ["UNAUTHORIZED", "FORBIDDEN"]
+        found += ["UNAUTHORIZED", "FORBIDDEN", "TOKEN_INVALID"]
+    if row.roles or row.people or row.terminal or row.cashier:
+        found += ["TOKEN_EXPIRED", "TOKEN_OUTDATED"]
+    if row.roles or row.people:
+        found += ["SESSION_OVER", "ACCOUNT_SUSPENDED"]
+    if row.terminal or row.cashier or Role.CASHIER in row.roles:
+        found += ["TERMINAL_REVOKED", "TERMINAL_LOCKED", "NO_CASHIER"]
     if row.step_up:
         found.append("STEP_UP_REQUIRED")
     if route.idempotency is Idempotency.KEY:

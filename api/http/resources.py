@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from api.approvals.routes import ROUTES as APPROVALS
 from api.catalogue.routes import ROUTES as CATALOGUE
 from api.chain.routes import ROUTES as CHAIN
 from api.events.routes import ROUTES as EVENTS
@@ -10,6 +11,12 @@ from api.keys.routes import ROUTES as KEYS
 from api.operations.routes import ROUTES as OPERATIONS
 from api.orders.routes import ROUTES as ORDERS
 from api.payments.routes import ROUTES as PAYMENTS
+from api.people.auth_routes import ROUTES as AUTH
+from api.people.me_routes import ROUTES as ME
+from api.people.office_routes import ROUTES as OFFICE
+from api.people.recovery_routes import ROUTES as RECOVERY
+from api.tenants.routes import ROUTES as TENANTS
+from api.terminals.routes import ROUTES as TERMINALS
 
 ROUTES: Final[tuple[Route, ...]] = (
     *CATALOGUE,
@@ -18,5 +25,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     *CHAIN,
     *EVENTS,
     *KEYS,
+    *TENANTS,
+    *AUTH,
+    *ME,
+    *OFFICE,
+    *RECOVERY,
+    *TERMINALS,
+    *APPROVALS,
     *OPERATIONS,
 )

@@ -6,7 +6,7 @@ spelt out wins over a name. Each request is admitted, then read, then handled, i
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -22,7 +22,11 @@ from api.http.idempotency import token_of
 from api.http.problems import json_response, problem
 from api.http.replies import Reply
 from api.http.routes import ApiCall, Idempotency, Route
+from api.people.views import help_view
 from api.service import Service
+
+HELPED: Final = frozenset({401, 403, 423})
+"""Refusals that an office can help with: they name it."""
 
 
 class RowMissing(LookupError):
@@ -113,10 +117,18 @@ class Switchboard(BaseRoute):
             return _response(await route.handler(call), route, call.headers)
         except ApiFault as fault:
             extra = route.malformed if isinstance(fault, MalformedRequest) else None
+            if fault.status in HELPED:
+                extra = await self._help(request)
             answer = problem(request, fault, extra)
             if call is not None:
                 answer.headers.update(call.headers)
             return answer
+
+    async def _help(self, request: Request) -> Mapping[str, object]:
+        """Say whom to turn to, if the union that it concerns is known, or is the only one."""
+        union_id = getattr(request.state, "union_id", "")
+        union = await self._service.desks.help.union_of(union_id)
+        return {} if union is None else {"help": help_view(union)}
 
 
 def _places(

@@ -78,6 +78,11 @@ def _document() -> bytes:
     return format_document().encode()
 
 
+async def token_keys(call: ApiCall) -> Reply:
+    """Give the keys that access tokens are verified with. For an unknown `kid`, ask anew."""
+    return Reply(call.service.desks.means.tokens.jwks())
+
+
 async def openapi(_: ApiCall) -> Response:
     """Give the description of the interface."""
     return Response(_document(), media_type="application/json")
@@ -172,6 +177,15 @@ ROUTES: Final = (
         answer=CodeView,
         media=("text/html",),
         codes=("NOT_FOUND",),
+    ),
+    Route(
+        method="GET",
+        path="/.well-known/jwks.json",
+        operation="readTokenKeys",
+        summary="Give the public keys of access tokens, as a JSON Web Key Set",
+        tag="operations",
+        handler=token_keys,
+        media=("application/json",),
     ),
     Route(
         method="GET",

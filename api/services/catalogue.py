@@ -10,6 +10,9 @@ from ulid import ULID
 from api.access.roles import ALL_SCOPES
 from api.config import ApiConfig
 from api.keys.store import admit_configured
+from api.tenants.config import UnionConfig
+from api.tenants.model import Union
+from api.tenants.store import add_union, union_named
 from ledger.primitives.keys import Address, parse_address
 
 
@@ -27,9 +30,11 @@ async def publish(connection: AsyncConnection, config: ApiConfig, now_ms: int) -
             """),
             product.model_dump(),
         )
+    unions = {union.name: await keep_union(connection, union, now_ms) for union in config.unions}
     for merchant in config.merchants:
         payout = parse_address(merchant.payout_address, config.prefix)
-        merchant_id = await keep_merchant(connection, merchant.name, payout, now_ms)
+        union_id = unions[merchant.union or config.unions[0].name]
+        merchant_id = await keep_merchant(connection, union_id, merchant.name, payout, now_ms)
         for digest in merchant.key_digests:
             await admit_configured(
                 connection, merchant_id, bytes.fromhex(digest), ALL_SCOPES, now_ms
@@ -54,17 +59,37 @@ async def _keep_price(connection: AsyncConnection, litre_sen: int, now_ms: int) 
     return price_id
 
 
+async def keep_union(connection: AsyncConnection, union: UnionConfig, now_ms: int) -> str:
+    """Give a union's id, after making it. One that is there keeps its contact."""
+    found = await union_named(connection, union.name)
+    if found is not None:
+        return found.id
+    begun = Union(id=str(ULID()), **union.model_dump())
+    await add_union(connection, begun, now_ms)
+    return begun.id
+
+
 async def keep_merchant(
-    connection: AsyncConnection, name: str, payout: Address, now_ms: int
+    connection: AsyncConnection, union_id: str, name: str, payout: Address, now_ms: int
 ) -> str:
-    """Give a merchant's id, after making it or renewing its account."""
+    """Give a merchant's id, after making it.
+
+    One that is there keeps its account: two people change that (`api.tenants.desk`), and never
+    whoever can write a file.
+    """
     found = await connection.scalar(
         text("""
-            INSERT INTO merchants (id, name, payout, created_ms)
-            VALUES (:id, :name, :payout, :now)
-            ON CONFLICT (name) DO UPDATE SET payout = EXCLUDED.payout RETURNING id
+            INSERT INTO merchants (id, union_id, name, payout, created_ms)
+            VALUES (:id, :union_id, :name, :payout, :now)
+            ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING id
         """),
-        {"id": str(ULID()), "name": name, "payout": payout, "now": now_ms},
+        {
+            "id": str(ULID()),
+            "union_id": union_id,
+            "name": name,
+            "payout": payout,
+            "now": now_ms,
+        },
     )
     return str(found)
 

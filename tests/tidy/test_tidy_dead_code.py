@@ -25,7 +25,7 @@ ALIVE: dict[str, str] = {
     "patches on the objects of libp2p": """
         recv_window _auto_tune_and_send_window_update maybe_connect""",
     "the service's side of signing, which the next change brings": """
-        read_token LEASE_MS leased_until""",
+        LEASE_MS leased_until""",
     "the database holds them, and hand-written SQL names them": """
         LotStock MilkPrice Order PaymentIntent Payment Product IdempotencyKey
         FollowerCursor RateWindow minute
@@ -37,7 +37,9 @@ ALIVE: dict[str, str] = {
     "they are written out, for people and other programs to read": """
         head_hash python packages memory_mib has_more next_cursor""",
     "words of the access table and parts of HTTP that the resources of payments take up": """
-        STUDENT FINANCE UNION_OFFICER SUPPLIER AUDITOR ADMIN session_id Ringgit one_of""",
+        SUPPLIER AUDITOR Ringgit""",
+    "claims of access tokens: whoever verifies one reads them": "iss aud",
+    "refunds count what a manager's PIN covers in their own transaction": "spend_step_up",
     "doors of the law that other programs and tests go through": """
         audit_store fees_units OUTPUT_BYTES""",
     "rows of node.client.queries name these methods of the node's backend": """

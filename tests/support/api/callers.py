@@ -17,7 +17,17 @@ def key(*scopes: str, merchant: str = "shop") -> KeyHolder:
 
 
 def person(role: Role, until_ms: int = 0, place: str = "place") -> Person:
-    return Person(user_id="u", roles={role: place}, session_id="s", stepped_up_until_ms=until_ms)
+    return Person(
+        user_id="u",
+        union_id="union",
+        roles={role: place},
+        session_id="s",
+        stepped_up_until_ms=until_ms,
+    )
+
+
+def till(**more: str) -> Terminal:
+    return Terminal(terminal_id="t", merchant_id="shop", union_id="union", token_version=1, **more)
 
 
 def everybody() -> Iterator[Principal]:
@@ -28,8 +38,9 @@ def everybody() -> Iterator[Principal]:
     yield key(*ALL_SCOPES)
     yield from (person(role) for role in Role)
     yield from (person(role, SOON_MS) for role in Role)
-    yield Terminal(terminal_id="t", merchant_id="shop")
-    yield Terminal(terminal_id="t", merchant_id="shop", cashier_id="c")
+    yield till()
+    yield till(cashier_id="c")
+    yield till(cashier_id="c", stepped_up_by="m")
     yield SignerKey(account=b"a" * 32)
 
 

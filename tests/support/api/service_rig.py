@@ -11,12 +11,13 @@ import httpx
 from sqlalchemy import text
 from ulid import ULID
 
-from api.config import ApiConfig, MerchantConfig
+from api.config import ApiConfig
 from api.http.app import create_app
 from api.keys.model import key_digest, new_key
 from api.node_port import NodePort
 from api.node_watch import wall_ms
 from api.service import Service, open_service
+from api.tenants.config import MerchantConfig
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of, format_address
 from ledger.types.transaction import Transaction

@@ -1,0 +1,21 @@
+"""Unions; their merchants stand in `api.db.tables.catalogue`."""
+
+from typing import Final
+
+from sqlalchemy import Table
+
+from api.db.tables.columns import metadata, ulid, whole, words
+
+unions: Final = Table(
+    "unions",
+    metadata,
+    ulid("id", primary_key=True),
+    words("name", 80, unique=True),
+    words("office", 200),
+    words("telephone", 40),
+    words("email", 120),
+    words("hours", 120),
+    words("developer_contact", 120),
+    whole("created_ms"),
+)
+"""Who opens accounts, and where help is found."""

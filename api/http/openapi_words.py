@@ -1,0 +1,89 @@
+"""What OpenAPI says in words of its own: tags, names in paths, problems, credentials."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+Object = dict[str, Any]
+
+TAGS: Final = {
+    "orders": "What a till sells, at a locked price.",
+    "payments": "What came in for orders, and the question whether a payment is good.",
+    "catalogue": "What is sold.",
+    "wallet": "What wallets read and hand in.",
+    "keys": "Keys of a merchant's programs and partners.",
+    "auth": "The ways in and out.",
+    "people": "People of a union, their roles and wallets, and what takes two of them.",
+    "tenants": "Unions and their merchants.",
+    "terminals": "Tills, and the shifts at them.",
+    "live": "What happens, as it happens.",
+    "operations": "The service itself.",
+}
+PARAMETERS: Final[Mapping[str, Object]] = {
+    "orderId": {"schema": {"type": "string"}, "description": "The order's ULID, in either case."},
+    "txHash": {"schema": {"type": "string"}, "description": "A transaction's hash in hex."},
+    "address": {"schema": {"type": "string"}, "description": "An account, in bech32m."},
+    "unionId": {"schema": {"type": "string"}, "description": "A union's ULID."},
+    "merchantId": {"schema": {"type": "string"}, "description": "A merchant's ULID."},
+    "userId": {"schema": {"type": "string"}, "description": "A person's ULID."},
+    "ticketId": {"schema": {"type": "string"}, "description": "A ticket's ULID."},
+    "linkId": {"schema": {"type": "string"}, "description": "A wallet link's ULID."},
+    "terminalId": {"schema": {"type": "string"}, "description": "A till's ULID."},
+    "approvalId": {"schema": {"type": "string"}, "description": "An approval's ULID."},
+    "keyId": {"schema": {"type": "string"}, "description": "The key's ULID."},
+    "code": {"schema": {"type": "string"}, "description": "A problem's code."},
+}
+"""What a name in a path stands for, wherever it stands."""
+
+PROBLEM_SCHEMA: Final[Object] = {
+    "type": "object",
+    "description": "A problem of RFC 9457.",
+    "required": ["type", "title", "status", "detail", "code", "requestId"],
+    "properties": {
+        "type": {
+            "type": "string",
+            "format": "uri",
+            "description": "Leads to what the code means and how to mend it.",
+        },
+        "title": {"type": "string", "description": "In English or Malay by `Accept-Language`."},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "For people: what is wrong here."},
+        "code": {"type": "string", "description": "For programs: it never changes its meaning."},
+        "requestId": {"type": "string", "description": "Finds the request in our logs."},
+        "help": {
+            "type": "object",
+            "description": "Whom to turn to: the union's office. With 401, 403 and 423.",
+            "required": ["union", "office", "telephone", "email", "hours", "developerContact"],
+            "properties": {
+                name: {"type": "string"}
+                for name in ("union", "office", "telephone", "email", "hours", "developerContact")
+            },
+        },
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code"],
+                "properties": {
+                    "pointer": {
+                        "type": "string",
+                        "description": "A JSON pointer into the body; `/query/...` into the query.",
+                    },
+                    "code": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+SECURITY: Final[Object] = {
+    "apiKey": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A merchant's key, `bck_...`.",
+    },
+    "accessToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A person's or a till's token of 15 minutes, EdDSA.",
+    },
+}

@@ -1,0 +1,34 @@
+"""Who stands behind an admitted call, for routes of people and tills."""
+
+from api.access.principals import Person, Terminal
+from api.access.roles import Role
+from api.errors import NotFound
+from api.http.routes import ApiCall
+from api.people.desks import Desks
+from api.people.means import Actor
+
+
+def desks_of(call: ApiCall) -> Desks:
+    """Give the desks of the service."""
+    return call.service.desks
+
+
+def person_of(call: ApiCall) -> Person:
+    """Give the person that the table has admitted."""
+    assert isinstance(call.principal, Person), "the row admits people alone"
+    return call.principal
+
+
+def till_of(call: ApiCall) -> Terminal:
+    """Give the till that the table has admitted."""
+    assert isinstance(call.principal, Terminal), "the row admits tills alone"
+    return call.principal
+
+
+def actor_of(call: ApiCall, union_id: str = "") -> Actor:
+    """Give who acts, in their own union; an admin may act in another one that they name."""
+    person = person_of(call)
+    wanted = union_id or person.union_id
+    if wanted != person.union_id and Role.ADMIN not in person.roles:
+        raise NotFound("there is no such union for you")
+    return Actor(wanted, person.user_id, person.session_id)

@@ -1,0 +1,1 @@
+"""Unions and their merchants: who stands behind a till, and whom to call."""
