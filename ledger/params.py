@@ -33,7 +33,6 @@ most milk keeps.
 DAY_STEP_BP_MAX: Final = 500
 """The furthest that the price may ever move in a day: 5 %."""
 
-
 OUTLET_UNCERTAINTY_MDEGC: Final = 160
 """Class A platinum probe at 4 degrees C (IEC 60751: 0.15 + 0.002 t = 0.158)."""
 
@@ -54,7 +53,10 @@ COLD_VOID_MS: Final = 15_000
 """How long before and after milk was cold with the valve forward no flow counts: what the line
 between holding tube and valve may hold."""
 
-MARGIN_MS: Final = COLD_VOID_MS + 2 * WATCH_GAP_MS
+CLOCKS_MS: Final = 5_000
+"""How far apart clocks of valve and thermometer may stand, without diverted milk being void."""
+
+MARGIN_MS: Final = COLD_VOID_MS + 2 * CLOCKS_MS + 2 * WATCH_GAP_MS
 """How far beyond a window's end its instruments must be heard, to judge what lies in it."""
 
 FEE_BYTES: Final = 1_024

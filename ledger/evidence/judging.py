@@ -4,7 +4,8 @@ A step, from one sample of the flow meter to the next, counts if all that watch 
 from end to end: each device of the line that was ever heard has samples from before it to after it,
 none further apart than `WATCH_GAP_MS`, all within the limits, the device in force. A tank's gauge
 on duty must be heard too, once in `GAUGE_GAP_MS`, whatever it shows. Milk that was
-cold for more than that with the valve forward voids `COLD_VOID_MS` on either side of it.
+cold for more than that with the valve forward, by whatever clock within `CLOCKS_MS`, voids
+`COLD_VOID_MS` on either side of it.
 
 What a step is depends only on samples within `MARGIN_MS` of it, and on those that stand next to it,
 which a window has at hand. So where a claim is cut changes
@@ -21,7 +22,14 @@ from ledger.evidence.limits import DIVERTED, WATCHERS, Limits, longest_gap_ms
 from ledger.evidence.spans import Spans, clip, covers, intersect, merge, subtract
 from ledger.evidence.vats import keep_drains
 from ledger.evidence.watching import Watch
-from ledger.params import BASIS_POINTS, COLD_VOID_MS, HOUR_MS, WATCH_GAP_MS, Parameters
+from ledger.params import (
+    BASIS_POINTS,
+    CLOCKS_MS,
+    COLD_VOID_MS,
+    HOUR_MS,
+    WATCH_GAP_MS,
+    Parameters,
+)
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.rules.measure import exact_volume
 from ledger.state.lines import Line
@@ -151,14 +159,29 @@ def _void_cold(
 ) -> None:
     """Take from every hold thermometer's good time what stands too near to cold milk."""
     voids: Spans = []
+    excused = _diverted_by_some_clock(diverted)
     for hold in holds:
-        for begin, end in subtract(_cold_spans(hold, limits), diverted):
+        for begin, end in subtract(_cold_spans(hold, limits), excused):
             if end - begin > WATCH_GAP_MS:
                 voids.append((begin - COLD_VOID_MS, end + COLD_VOID_MS))
     if voids:
         holes = merge(sorted(voids))
         kept = good[Instrument.HOLD_THERMOMETER]
         kept[:] = [subtract(spans, holes) for spans in kept]
+
+
+def _diverted_by_some_clock(diverted: Spans) -> Spans:
+    """Give when milk may have been diverted, by a thermometer's clock up to `CLOCKS_MS` off.
+
+    It is no longer before and after than the valve diverted: one that blinks excuses a blink.
+    """
+    reaches = [min(end - begin, CLOCKS_MS) for begin, end in diverted]
+    return merge(
+        sorted(
+            (begin - reach, end + reach)
+            for (begin, end), reach in zip(diverted, reaches, strict=True)
+        )
+    )
 
 
 def _cold_spans(hold: Watch, limits: Limits) -> Spans:

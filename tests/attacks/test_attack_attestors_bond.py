@@ -196,8 +196,8 @@ def test_a_number_that_the_chain_left_out_costs_no_attestor():
 
 def test_cold_milk_that_attestors_signed_costs_each_of_them():
     town = bonded_town()
-    town.run(120, hold_thermometer={50: 60_000})
-    town.time_ms = START_MS + 120_000
+    town.run(140, hold_thermometer={50: 60_000})
+    town.time_ms = START_MS + 140_000
     honest = town.claim()
     # All of them lie: one interval over the cold sample, which none of the three envelopes shows.
     (first, second) = honest.intervals

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.params import DAY_MS
+from ledger.params import DAY_MS, MARGIN_MS
 from ledger.state.lines import FOR_EVER_MS
 from ledger.state.names import tip_name
 from ledger.state.tables import DEVICES, LOTS, TIPS
@@ -14,13 +14,16 @@ from tests.support.ledger.dairy import bill
 from tests.support.ledger.window import PLACES, START_MS
 
 COLD = dict.fromkeys(range(40, 81), 60_000)
-GOOD_S = (39 - 15) + (101 - 81 - 15)
-"""What counts of two minutes that are cold from 40 to 80 s, voids and margin off."""
+END_S = 130
+TO_S = END_S - MARGIN_MS // 1_000
+"""Until when the line is heard, and until when that lets it claim."""
+GOOD_S = (39 - 15) + (TO_S - 81 - 15)
+"""What counts of all that time, which is cold from 40 to 80 s, voids and margin off."""
 
 
 def cold_town():
     town = Cheat()
-    town.run(120, hold_thermometer=COLD)
+    town.run(END_S, hold_thermometer=COLD)
     return town
 
 
@@ -62,7 +65,7 @@ def test_where_all_attestors_lie_the_chain_bounds_it_by_flow_and_tank():
     shown = showing(lie, town.line.of(HOLD).public, worst=worst)
     assert town.mint(shown) == "bad_sample"
     assert town.mint(lie) == ""
-    assert town.minted_units() == bill(41 + total // 1_000)
+    assert town.minted_units() == bill(60 - MARGIN_MS // 1_000 + total // 1_000)
     # Who has the reading voids all of it.
     body = RefuteLot(lie.lot_id(), 0, town.line.of(HOLD).public, (worst,))
     assert town.do("alice", body) == ""
@@ -85,7 +88,7 @@ def test_a_range_in_pieces_has_too_few_readings():
     fewer = showing(claim, hold.public, count=part.count - 5)
     assert town.judged(fewer) == "claim_differs"
     town.mint(town.signed(claim))
-    town.run(120, begin=121)
+    town.run(120, begin=END_S + 1)
     claim = town.claim()
     part = next(each for each in claim.devices if each.device == hold.public)
     fewer = showing(claim, hold.public, count=part.count - 5)
@@ -96,7 +99,7 @@ def restarted(*, linked):
     """A line whose thermometer restarts at 80 s after it was cold, and sheds what it said then."""
     town = Cheat()
     hold = town.line.of(HOLD)
-    town.good(*(each for each in town.line.devices if each is not hold), begin=0, end=120)
+    town.good(*(each for each in town.line.devices if each is not hold), begin=0, end=END_S)
     hold.measure(good_samples(HOLD, 0, 40))
     kept, previous, carried = len(hold.envelopes), hold.previous, hold.carried
     hold.measure([(at * 1_000, 60_000) for at in range(41, 81)])
@@ -105,7 +108,7 @@ def restarted(*, linked):
         # Its keeper signs the boot's first anew, as if it followed what was hot.
         del hold.envelopes[kept:]
         hold.previous, hold.carried = previous, carried
-    hold.measure(good_samples(HOLD, 81, 120))
+    hold.measure(good_samples(HOLD, 81, END_S))
     return town, hold, kept
 
 
@@ -120,16 +123,16 @@ def test_a_tail_that_a_keeper_signs_away_is_a_silence():
     """By its own key a device may say less; it never makes what it did not see good."""
     town, _, _ = restarted(linked=False)
     claim = town.signed(town.claim())
-    assert claim.counted_steps == (40 + 101 - 81) * 1_000
+    assert claim.counted_steps == (40 + TO_S - 81) * 1_000
     assert town.mint(claim) == ""
 
 
 def test_a_fork_may_not_follow_what_a_window_was_done_with():
     town = Cheat()
-    town.run(60)
+    town.run(70)
     assert town.mint(town.signed(town.claim())) == ""
     hold = town.line.of(HOLD)
-    town.run(60, begin=61)
+    town.run(60, begin=71)
     tip = town.line.tip(town.state, hold.public)
     place = next(n for n, each in enumerate(hold.envelopes) if each.reading().seq == tip.seq)
     claim = town.signed(town.claim())
@@ -146,13 +149,13 @@ def lost_journal(town, begin):
     """Let the thermometer lose its journal, with half a minute of cold milk in it."""
     hold = town.line.of(HOLD)
     others = [each for each in town.line.devices if each is not hold]
-    town.good(*others, begin=begin, end=begin + 120)
+    town.good(*others, begin=begin, end=begin + 140)
     hold.measure(good_samples(HOLD, begin, begin + 40))
     hold.measure([((begin + at) * 1_000, 60_000) for at in range(41, 71)])
     # A claim of the new chain goes on from the tip: all that followed it is gone.
     hold.envelopes.clear()
     hold.restart(lost=True)
-    hold.measure(good_samples(HOLD, begin + 71, begin + 120))
+    hold.measure(good_samples(HOLD, begin + 71, begin + 140))
     return hold
 
 
@@ -161,16 +164,16 @@ def test_a_lost_journal_proves_nothing_across_the_break_and_a_third_stops_the_de
     town.run(80)
     assert town.mint(town.signed(town.claim())) == ""
     for time in range(3):
-        hold = lost_journal(town, 81 + time * 121)
+        hold = lost_journal(town, 81 + time * 141)
         claim = town.signed(town.claim())
         part = next(each for each in claim.devices if each.device == hold.public)
         assert part.broken
         # Nothing of what lies between the tip, at most, and the new chain's first sample.
-        first_ms = START_MS + (81 + time * 121 + 71) * 1_000
+        first_ms = START_MS + (81 + time * 141 + 71) * 1_000
         assert all(each.from_ms >= first_ms for each in claim.intervals)
         assert town.mint(claim) == ""
     assert DEVICES.get(town.state, hold.public).stopped_ms == claim.to_ms
-    town.run(120, begin=444)
+    town.run(120, begin=504)
     assert town.signed(town.claim()).counted_steps == 0
     assert town.minted_units() <= bill(3 * 50 + 80)
     town.close()
@@ -246,7 +249,7 @@ def test_old_hot_readings_of_days_ago_serve_nobody():
     hold.envelopes = old.envelopes
     facts = town.line.facts(town.state)
     assert facts.line.through_ms == START_MS
-    claim = town.line.claim(town.state, 100, silent=[hold.public])
+    claim = town.line.claim(town.state, 90, silent=[hold.public])
     assert town.signed(claim).counted_steps == 0
 
 

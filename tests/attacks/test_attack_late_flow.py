@@ -16,7 +16,7 @@ def judged(town, claim):
 def town_with_a_flow_meter_heard_until(second):
     """A town whose first minute is claimed, and the next is claimed with a silent flow meter."""
     town = WindowTown(litres=(200, 150, 100))
-    town.run(200)
+    town.run(210)
     assert town.mint(judged(town, town.claim(60))) == ""
     flow = town.line.of(Instrument.FLOW_METER)
     tip, whole = town.line.tip(town.state, flow.public), list(flow.envelopes)

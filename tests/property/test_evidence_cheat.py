@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ledger.errors.base import LedgerFault
-from ledger.params import HOUR_MS
+from ledger.params import HOUR_MS, MARGIN_MS
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.state.records import Role
 from ledger.state.tables import MILK_TANKS, grant_role
@@ -193,7 +193,7 @@ def test_who_claims_all_that_is_good_mints_all_but_what_stands_near_the_cold(
     claim = town.claim()
     assert town.mint(town.signed(claim)) == ""
     # What the margin past the last window's end has is not claimed yet.
-    assert town.minted_units() + bill(17 + 4) >= truth(town) * 1_000
+    assert town.minted_units() + bill(MARGIN_MS // 1_000 + 2) >= truth(town) * 1_000
 
 
 @given(shapes, troubles, cuts, st.sampled_from([5, 20, 60]))

@@ -37,7 +37,7 @@ class Trouble:
     silent: bool
 
 
-troubles = st.lists(
+_alone = st.lists(
     st.builds(
         Trouble,
         st.integers(0, len(KINDS) - 1),
@@ -47,6 +47,34 @@ troubles = st.lists(
     ),
     max_size=5,
 )
+
+
+def _dip(hold: int, at_ms: int, cold_ms: int, late_ms: int, longer_ms: int) -> list[Trouble]:
+    """Let milk be cold for a time, and the valve divert early, in time or late, by its clock."""
+    diverted_ms = max(0, cold_ms + longer_ms)
+    return [
+        Trouble(hold, at_ms, cold_ms, silent=False),
+        Trouble(
+            KINDS.index(Instrument.DIVERSION_VALVE), at_ms + late_ms, diverted_ms, silent=False
+        ),
+    ]
+
+
+_dips = st.lists(
+    st.builds(
+        _dip,
+        st.sampled_from([1, 2]),
+        st.integers(0, LENGTH_MS),
+        st.sampled_from([2_100, 7_000, 9_000, 14_000, 40_000]),
+        st.integers(-9_000, 9_000),
+        st.sampled_from([-20_000, -5_000, -1_000, 0, 3_000, 9_000]),
+    ),
+    max_size=2,
+)
+troubles = st.builds(
+    lambda alone, dips: alone + [each for dip in dips for each in dip], _alone, _dips
+)
+"""What goes wrong: by itself, and cold milk that a valve diverts sooner or later."""
 shapes = st.lists(
     st.tuples(st.sampled_from([700, 1_000, 1_900]), st.integers(3, 20), st.integers(0, 900)),
     min_size=len(KINDS),

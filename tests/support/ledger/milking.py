@@ -27,7 +27,7 @@ from tests.support.ledger.dairy import LINE, PLANT, RUN_STARTED_MS, TANK, Chain,
 
 BATCH_MS = 60_000
 """How far apart batches begin at least."""
-WINDOW_S, HEARD_S = 25, 46
+WINDOW_S, HEARD_S = 25, 56
 """A window's end after its batch began, and until when the instruments speak."""
 MILKING_MS = 50_000
 MILKED_AGO_MS = 1_800_000

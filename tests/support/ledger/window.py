@@ -238,11 +238,11 @@ class WindowTown(Town):
 
 
 class Counted(WindowTown):
-    """Two minutes of good milk, and their claim."""
+    """More than two minutes of good milk, and their claim."""
 
     def __init__(self, kinds: Sequence[Instrument] = PLACES) -> None:
         super().__init__(kinds)
-        self.run(120)
+        self.run(140)
         self.good = self.claim()
 
     def worst(self, kind: Instrument, place: int = 5, **changes: object) -> str:

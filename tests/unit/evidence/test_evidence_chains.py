@@ -36,17 +36,17 @@ def test_a_reading_of_another_by_its_own_words_is_not_the_devices() -> None:
 @pytest.mark.parametrize(("boot", "seq"), [(0, 0), (1, 5)])
 def test_only_a_later_boot_begins_a_chain_and_with_its_first(boot: int, seq: int) -> None:
     rig = LineRig()
-    rig.run(60)
+    rig.run(80)
     rig.accept(claim_all(rig))
     hold = rig.of(HOLD)
-    rig.run(60, begin_ms=61_000)
+    rig.run(60, begin_ms=81_000)
     hold.boot, hold.seq, hold.previous, hold.carried = boot, seq, ZERO_HASH, None
     bundle = rig.bundle()
     hold.envelopes.clear()
-    hold.measure(good(HOLD, 61, 120))
+    hold.measure(good(HOLD, 81, 140))
     bundle[hold.public] = hold.envelopes
     with pytest.raises(BrokenLink):
-        claim_window(rig.facts, bundle, MilkKind.WHOLE, START_MS + 90_000)
+        claim_window(rig.facts, bundle, MilkKind.WHOLE, START_MS + 110_000)
 
 
 @pytest.mark.parametrize(("boots", "numbers"), [(0, 1), (1, 3)])

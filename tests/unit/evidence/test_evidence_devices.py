@@ -82,10 +82,10 @@ def test_tampering_is_told_by_a_stop_from_it_on_or_settled_by_number_or_admissio
     [
         ({"stopped_ms": START_MS + 30_000}, [(0, 29)]),
         ({"calibrated_until_ms": START_MS + 30_000}, [(0, 29)]),
-        ({"calibrated_from_ms": START_MS + 30_000}, [(30, 101)]),
+        ({"calibrated_from_ms": START_MS + 30_000}, [(30, 91)]),
         (
             {"earlier": (START_MS, START_MS + 30_000), "calibrated_from_ms": START_MS + 60_000},
-            [(0, 29), (60, 101)],
+            [(0, 29), (60, 91)],
         ),
     ],
 )

@@ -32,7 +32,7 @@ def test_the_worst_of_what_counts_is_shown(kind: Instrument, worse: int, better:
         return better if at_ms == 35_000 else worse if at_ms == 55_000 else None
 
     rig = LineRig()
-    rig.run(120, value=but(kind, value))
+    rig.run(140, value=but(kind, value))
     claim = claim_all(rig)
     assert claim.lost_steps == 0
     [shown] = [each.worst for each in claim.devices if each.device == rig.of(kind).public]

@@ -19,7 +19,7 @@ def window_town(seconds=120, **parts):
 
 
 def test_a_device_that_lost_its_journal_three_times_in_thirty_days_is_stopped():
-    town = window_town(60, litres=(400,))
+    town = window_town(80, litres=(400,))
     hold = town.line.of(Instrument.HOLD_THERMOMETER)
     for number in range(3):
         assert DEVICES.get(town.state, hold.public).stopped_ms == 2**53
@@ -27,7 +27,7 @@ def test_a_device_that_lost_its_journal_three_times_in_thirty_days_is_stopped():
         done = Tip(tip.digest(), hold.boot, hold.seq - 1, time_ms, value, breaks(town, hold))
         TIPS.put(town.state, done, tip_name(town.line.line_id, hold.public))
         hold.restart(lost=True)
-        town.run(60, 61 * (number + 1))
+        town.run(80, 81 * (number + 1))
         assert town.mint() == ""
         assert len(breaks(town, hold)) == number + 1
     through_ms = LINES.get(town.state, town.line.line_id).through_ms
@@ -55,7 +55,7 @@ def test_breaks_of_more_than_thirty_days_ago_are_forgotten():
     done = Tip(tip.digest(), hold.boot, hold.seq - 1, time_ms, value, long_ago)
     TIPS.put(town.state, done, tip_name(town.line.line_id, hold.public))
     hold.restart(lost=True)
-    town.run(60, 61)
+    town.run(80, 61)
     claim = town.claim()
     assert town.mint(claim) == ""
     assert breaks(town, hold) == (claim.to_ms,)

@@ -41,7 +41,7 @@ def test_after_a_restart_the_total_may_have_been_reset():
     town = Counted()
     second(town)
     town.line.of(FLOW).restart()
-    town.run(60, 121)
+    town.run(60, 141)
     claim = town.claim()
     more = replace(claim, lost_steps=claim.lost_steps + 1)
     left = replace(claim.intervals[0], steps=claim.intervals[0].steps - 1)
@@ -139,14 +139,14 @@ def test_a_fall_before_the_window_was_counted_before():
 
 def test_what_flowed_before_a_chain_began_anew_is_seen_by_nobody():
     town = Cheat(litres=(200, 200, 200))
-    town.run(60)
-    assert town.mint(town.signed(town.claim(30))) == ""
+    town.run(80)
+    assert town.mint(town.signed(town.claim(40))) == ""
     flow = town.line.of(FLOW)
     flow.restart(lost=True)
-    town.run(140, begin=61)
-    del flow.envelopes[1:7]
+    town.run(140, begin=81)
+    del flow.envelopes[1:9]
     claim = town.signed(town.claim())
-    assert claim.counted_steps + claim.lost_steps == claim.to_ms - START_MS - 61_000
+    assert claim.counted_steps + claim.lost_steps == claim.to_ms - START_MS - 81_000
     assert town.mint(claim) == ""
 
 

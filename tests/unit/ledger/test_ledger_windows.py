@@ -214,10 +214,10 @@ def test_a_device_that_left_is_shown_a_margin_beyond():
     )
     LINES.put(town.state, replace(line, devices=entries), town.line.line_id)
     town.good = town.claim()
-    short = spare.envelopes[2]  # It ends at 29 s, and the margin at 39.
+    short = spare.envelopes[3]  # It ends at 39 s, and the margin at 49.
     shown = {"last": spare.envelopes[0], "end": short, "worst": None}
     assert town.code(spare, **shown) == "window_unreached"
-    assert town.code(spare, **shown | {"end": spare.envelopes[3]}) == ""
+    assert town.code(spare, **shown | {"end": spare.envelopes[4]}) == ""
 
 
 def test_who_was_heard_past_the_margin_is_not_silent(town):
