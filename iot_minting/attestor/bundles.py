@@ -1,17 +1,35 @@
 """Bundles: which envelopes stand under a claim's root, in order. Each envelope is kept once.
 
+Beside them a bundle has, at places below 0, what each device's first one follows, as far as it is
+kept: who is asked for a number between the two shows both. So it outlives the window before. Where
+that made no lot, or was forgotten, `tips` keep it: the last that a line's windows are done with.
+
 Everything here is part of a transaction of its caller's.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-from ledger.primitives.codec import encode
+from ledger.primitives.codec import decode, encode
+from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
 from ledger.types.reading import Envelope
 
 Numbered = tuple[PublicKey, int, int, Envelope]
 """An envelope with its device, boot and seq."""
+ROW_BYTES_MAX: Final = 64 * 1024
+
+_FROM_ON: Final = (
+    "SELECT raw FROM envelopes WHERE device = ?2 AND (boot, seq) >= (?3, ?4) AND EXISTS "
+    "(SELECT 1 FROM bundles WHERE envelope = envelopes.id AND root = ?1 AND place >= 0) "
+    "ORDER BY boot, seq LIMIT 1"
+)
+_BEFORE: Final = (
+    "SELECT raw FROM envelopes WHERE device = ?2 AND (boot, seq) < (?3, ?4) AND EXISTS "
+    "(SELECT 1 FROM bundles WHERE envelope = envelopes.id AND root = ?1) "
+    "ORDER BY boot DESC, seq DESC LIMIT 1"
+)
 
 
 def keep_bundle(db: sqlite3.Connection, root: bytes, evidence: Sequence[Numbered]) -> None:
@@ -30,8 +48,46 @@ def keep_bundle(db: sqlite3.Connection, root: bytes, evidence: Sequence[Numbered
     db.executemany(
         "INSERT INTO bundles (root, place, envelope) SELECT ?, ?, id FROM envelopes "
         "WHERE digest = ?",
-        ((root, place, digest) for place, digest in enumerate(digests)),
+        ((root, place, digest) for place, digest in (*enumerate(digests), *_before(evidence))),
     )
+
+
+def _before(evidence: Sequence[Numbered]) -> list[tuple[int, Hash]]:
+    """Name what each device's first envelope follows, with a place below 0."""
+    first: dict[PublicKey, Envelope] = {}
+    for device, *_, envelope in evidence:
+        first.setdefault(device, envelope)
+    return [(-1 - n, Hash(each.reading().previous)) for n, each in enumerate(first.values())]
+
+
+def find_around(
+    db: sqlite3.Connection, root: bytes, number: tuple[PublicKey, int, int]
+) -> tuple[Envelope, Envelope | None] | None:
+    """Give a bundle's first envelope from a device's number on, and the last that is kept before.
+
+    None if the bundle has none from there on.
+    """
+    found = db.execute(_FROM_ON, (root, *number)).fetchone()
+    earlier = db.execute(_BEFORE, (root, *number)).fetchone()
+    if found is None:
+        return None
+    return (
+        decode(found[0], Envelope, ROW_BYTES_MAX),
+        None if earlier is None else decode(earlier[0], Envelope, ROW_BYTES_MAX),
+    )
+
+
+def keep_tips(db: sqlite3.Connection, line: bytes, digests: Mapping[PublicKey, Hash]) -> None:
+    """Keep the envelopes that the next window of a line follows, and let go of those before."""
+    kept = "SELECT id, device FROM envelopes WHERE digest = ?"
+    found = [row for digest in digests.values() for row in db.execute(kept, (digest,))]
+    before = db.execute("SELECT envelope FROM tips WHERE line = ?", (line,)).fetchall()
+    db.execute("DELETE FROM tips WHERE line = ?", (line,))
+    db.executemany(
+        "INSERT INTO tips (line, device, envelope) VALUES (?, ?, ?)",
+        ((line, device, number) for number, device in found),
+    )
+    _drop_envelopes(db, before)
 
 
 def drop_bundle(db: sqlite3.Connection, root: bytes) -> None:
@@ -41,8 +97,14 @@ def drop_bundle(db: sqlite3.Connection, root: bytes) -> None:
         return
     envelopes = db.execute("SELECT envelope FROM bundles WHERE root = ?", (root,)).fetchall()
     db.execute("DELETE FROM bundles WHERE root = ?", (root,))
+    _drop_envelopes(db, envelopes)
+
+
+def _drop_envelopes(db: sqlite3.Connection, numbers: Sequence[tuple[int]]) -> None:
+    """Forget envelopes that nothing names any more."""
     db.executemany(
         "DELETE FROM envelopes WHERE id = ?1 "
-        "AND NOT EXISTS (SELECT 1 FROM bundles WHERE envelope = ?1)",
-        envelopes,
+        "AND NOT EXISTS (SELECT 1 FROM bundles WHERE envelope = ?1) "
+        "AND NOT EXISTS (SELECT 1 FROM tips WHERE envelope = ?1)",
+        numbers,
     )

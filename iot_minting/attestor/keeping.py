@@ -1,5 +1,6 @@
 """Keeping: what an attestor need not keep any longer is forgotten, by final blocks alone.
 
+- What the next window of a line follows is kept until that one is done.
 - A claim whose line has gone on, and that is not what was minted, can't be minted any more.
 - The evidence of what was minted is kept as long as its lot may be doubted.
 - Refusals, and claims that never became anything, are kept for `retention_ms`.
@@ -46,6 +47,8 @@ class Keeping:
         final = await self._facts.line(line)
         if final.facts is None:
             return
+        tips = {device: Hash(tip.digest) for device, tip in final.facts.tips.items()}
+        await asyncio.to_thread(self._store.keep_tips, line, tips)
         for claim in self._store.unminted(line, final.facts.line.through_ms):
             await self._look(claim.lot, final.height, self._now_ms())
 

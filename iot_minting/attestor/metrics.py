@@ -28,6 +28,13 @@ class AttestorMetrics:
         self.store_bytes = self._gauge("store_bytes", "What the store holds")
         self.ready = self._gauge("ready", "Whether a claim would be judged now (1) or not (0)")
         self.kept = Gauge("billcoin_attest_kept", "What is kept", ["what"], registry=self.registry)
+        self.questions = self._gauge("questions", "Open questions about lots that were signed here")
+        self.replies = Counter(
+            "billcoin_attest_replies",
+            "Answers to questions by what the chain said: shown, or the code of a refusal",
+            ["answer"],
+            registry=self.registry,
+        )
         self.cut = Counter(
             "billcoin_attest_connections_cut",
             "Connections that were cut or refused",

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,8 @@ from iot_minting.attestor.desk import AttestorDesk
 from iot_minting.attestor.facts import NodeLines, find_chain
 from iot_minting.attestor.judge_process import JudgePool
 from iot_minting.attestor.metrics import AttestorMetrics
+from iot_minting.attestor.questions import QuestionBook
+from iot_minting.attestor.replying import Replies
 from iot_minting.attestor.store import STORE_NAME, AttestorStore
 from iot_minting.attestor.turns import JUDGES_MAX
 from iot_minting.even_clock import EvenClock
@@ -50,6 +53,7 @@ class AttestorService:
         self._config, self._nodes = config, nodes
         self._store = AttestorStore(home / STORE_NAME)
         self._store.bind_chain(chain_id)
+        clock = EvenClock()
         self._judge, self._metrics = JudgePool(JUDGES_MAX), AttestorMetrics()
         self._desk = AttestorDesk(
             key,
@@ -58,9 +62,13 @@ class AttestorService:
             NodeLines(nodes, chain_id),
             self._judge,
             self._metrics,
-            now_ms=EvenClock().now_ms,
+            now_ms=clock.now_ms,
             retention_ms=config.retention_days * DAY_MS,
             store_bytes_max=config.store_bytes_max,
+        )
+        self._book = QuestionBook(home / STORE_NAME)
+        self._replies = Replies(
+            key, chain_id, self._store, self._book, nodes, self._metrics, clock.now_ms
         )
         self._problems: dict[str, str] = {}
 
@@ -80,7 +88,7 @@ class AttestorService:
         try:
             with bind(self._config.host, self._config.port) as listener:
                 async with asyncio.TaskGroup() as group:
-                    behind = [group.create_task(each) for each in (self._look(), self._sweep())]
+                    behind = [group.create_task(each) for each in self._behind()]
                     serving = group.create_task(server.serve(sockets=[listener]))
                     await ended.wait()
                     server.should_exit = True
@@ -89,7 +97,12 @@ class AttestorService:
                         task.cancel()
         finally:
             await self._judge.end()
+            self._book.close()
             self._store.close()
+
+    def _behind(self) -> list[Coroutine[None, None, None]]:
+        """List what is done beside the answers to requests."""
+        return [self._look(), self._sweep(), self._replies.follow(), self._replies.run()]
 
     async def _look(self) -> None:
         """Note whether a claim would be judged now."""

@@ -9,14 +9,20 @@ different ones are evidence against the device. What is forgotten costs as much 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from iot_minting.attestor.bundles import Numbered, drop_bundle, keep_bundle
+from iot_minting.attestor.bundles import (
+    Numbered,
+    drop_bundle,
+    find_around,
+    keep_bundle,
+    keep_tips,
+)
 from iot_minting.attestor.quotas import MMU_REFUSAL_BYTES_MAX, MMU_REFUSALS_MAX, Held, weigh
 from iot_minting.attestor.tables import open_file, transaction
 from iot_minting.errors import Misconfigured
@@ -197,7 +203,8 @@ class AttestorStore:
 
     def bundle_count(self, root: Hash) -> int:
         """Count the envelopes that are kept under a claim's root."""
-        return int(self._one("SELECT count(*) FROM bundles WHERE root = ?", root) or 0)
+        query = "SELECT count(*) FROM bundles WHERE root = ? AND place >= 0"
+        return int(self._one(query, root) or 0)
 
     def bundle_page(self, root: Hash, start: int) -> list[bytes]:
         """Give the encoded envelopes under a root from a place on, a page of them."""
@@ -207,6 +214,25 @@ class AttestorStore:
             (root, start, PAGE),
         )
         return [raw for (raw,) in rows]
+
+    def root_of(self, lot: Hash) -> Hash | None:
+        """Give the root of a claim that was signed; None if it was not, or is forgotten."""
+        found = self._one("SELECT root FROM claims WHERE lot = ?", lot)
+        return None if found is None else Hash(found)
+
+    def around(
+        self, root: Hash, device: PublicKey, boot: int, seq: int
+    ) -> tuple[Envelope, Envelope | None] | None:
+        """Give a bundle's first envelope from a number on, and the one before it if that is kept.
+
+        None if the bundle has none.
+        """
+        return find_around(self._reader, root, (device, boot, seq))
+
+    def keep_tips(self, line: Hash, digests: Mapping[PublicKey, Hash]) -> None:
+        """Keep what a line's next window follows, whatever becomes of the windows before it."""
+        with self._transaction() as db:
+            keep_tips(db, line, digests)
 
     def due(self, now_ms: int, limit: int) -> list[Hash]:
         """List minted lots whose evidence is perhaps not needed any longer."""

@@ -39,6 +39,14 @@ CREATE TABLE IF NOT EXISTS bundles (
     root BLOB NOT NULL, place INTEGER NOT NULL, envelope INTEGER NOT NULL,
     PRIMARY KEY (root, place)) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS bundles_by_envelope ON bundles (envelope);
+CREATE TABLE IF NOT EXISTS tips (
+    line BLOB NOT NULL, device BLOB NOT NULL, envelope INTEGER NOT NULL,
+    PRIMARY KEY (line, device)) STRICT;
+CREATE INDEX IF NOT EXISTS tips_by_envelope ON tips (envelope);
+CREATE TABLE IF NOT EXISTS questions (
+    name BLOB PRIMARY KEY, body BLOB NOT NULL, asked_ms INTEGER NOT NULL,
+    raw BLOB NOT NULL DEFAULT x'', txid BLOB NOT NULL DEFAULT x'',
+    valid_until INTEGER NOT NULL DEFAULT 0) STRICT;
 """
 
 

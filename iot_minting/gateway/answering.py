@@ -7,20 +7,17 @@ it. What is not here is for others to show: attestors of the lot keep its readin
 Invariant: a question is answered once, by a letter that is on disk before its block is passed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import structlog
 
 from iot_minting.gateway.archive import Archive
 from iot_minting.gateway.letters import Draft, Letters, What
+from iot_minting.wire.questions import find_questions, name_question, write_answer
 from ledger.primitives.codec import encode
-from ledger.primitives.errors import CodecFault
-from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
-from ledger.state.names import epoch_name, question_name
+from ledger.state.names import epoch_name
 from ledger.types.doubt import AskEvidence, ShowEvidence
-from ledger.types.reading import Envelope
-from ledger.types.transaction import decode_transaction
 from node.client.views import FinalBlock
 
 log = structlog.get_logger("mint")
@@ -39,27 +36,15 @@ class Answers:
     def note(self, block: FinalBlock) -> None:
         """Write a letter for each question of a final block that can be answered here."""
         for asked in find_questions(block):
-            name = question_name(Hash(asked.lot), PublicKey(asked.device), asked.boot, asked.seq)
+            if not isinstance(asked, AskEvidence):
+                continue
             # It may be asked again later.
-            subject = name + epoch_name(block.height)
+            subject = name_question(asked) + epoch_name(block.height)
             body = answer(asked, self._archive)
             if body is None or self._letters.has(subject):
                 continue
             log.warning("reading asked for", lot=asked.lot.hex(), device=asked.device.hex())
             self._letters.write(Draft(subject, What.ANSWER, encode(body), 0, self._now_ms()))
-
-
-def find_questions(block: FinalBlock) -> Iterator[AskEvidence]:
-    """List the questions that took effect in a block."""
-    for raw, receipt in zip(block.transactions, block.receipts, strict=True):
-        if receipt.code:
-            continue
-        try:
-            body = decode_transaction(raw).intent.body
-        except CodecFault:
-            continue  # Of a newer kind.
-        if isinstance(body, AskEvidence):
-            yield body
 
 
 def answer(asked: AskEvidence, archive: Archive) -> ShowEvidence | None:
@@ -69,10 +54,4 @@ def answer(asked: AskEvidence, archive: Archive) -> ShowEvidence | None:
     if not following:
         return None
     found, _ = following[0]
-    reading = found.reading()
-    shown: tuple[Envelope, ...] = (found,)
-    if (reading.boot, reading.seq) != number:
-        earlier = archive.before(device, number)
-        if earlier is not None and reading.previous == earlier.digest():
-            shown = (earlier, found)
-    return ShowEvidence(asked.lot, device, asked.boot, asked.seq, shown)
+    return write_answer(asked, found, archive.before(device, number))

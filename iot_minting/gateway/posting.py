@@ -35,7 +35,7 @@ WAIT_MS: Final = 3_000
 """How long one look at the last letter of a wave waits for it to be final."""
 STALE_CODES: Final = frozenset({"bad_nonce", "transaction_expired"})
 """Refusals after which these very bytes can never become final."""
-TAKEN_CODES: Final = frozenset({"", "known_transaction"})
+TAKEN_CODES: Final = frozenset({"", "already_known"})
 """Answers to bytes that are in a pool, or in a block."""
 
 log = structlog.get_logger("mint.posting")

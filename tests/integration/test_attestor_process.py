@@ -11,15 +11,25 @@ import httpx
 import msgspec
 import pytest
 
-from iot_minting.attestor.config import AttestorConfig, prepare
+from iot_minting.attestor.config import KEY_FILE, AttestorConfig, prepare
 from iot_minting.wire.attestor_client import ask
+from iot_minting.wire.questions import find_questions
+from ledger.evidence import trim_bundle
+from ledger.state.tables import DOUBTS
+from ledger.types.doubt import AskEvidence
 from ledger.types.reading import Envelope
 from node.client.queries import MSGPACK
+from node.home.key_file import write_key
 from tests.support.evidence import rig as rig_module
 from tests.support.evidence.rig import START_MS, LineRig
+from tests.support.ledger.cheating import HOLD, Cheat
+from tests.support.ledger.dairy import Dairy, bill, key, seed_of
+from tests.support.ledger.town import PURSES
 from tests.support.minting.line_node import LineNode
-from tests.support.minting.windows import make_window
+from tests.support.minting.town_node import TownNode
+from tests.support.minting.windows import Window, make_window
 from tests.support.node.fake_node import FakeNode
+from tests.support.node.fake_node_http import HttpNode
 from tests.support.node.rpc_runs import run_async
 from tests.support.system.ports import free_port
 
@@ -29,8 +39,10 @@ START_S = 20.0
 class Home:
     """An attestor's home, and how to run it."""
 
-    def __init__(self, path, chain_id, node):
+    def __init__(self, path, chain_id, node, seed=None):
         self.path, self.chain_id, self.port = path, chain_id, free_port()
+        if seed is not None:
+            write_key(path / KEY_FILE, seed)
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = prepare(path, AttestorConfig(node_urls=[node.url], port=self.port))
 
@@ -58,7 +70,7 @@ class Home:
                         return
                 await asyncio.sleep(0.05)
 
-    async def ask(self, window, height=0):
+    async def ask(self, window, height=0, asker=rig_module.MMU_KEY):
         return await ask(
             {self.key: self.url},
             window.claim,
@@ -66,7 +78,7 @@ class Home:
             self.chain_id,
             1,
             15.0,
-            asker=rig_module.MMU_KEY,
+            asker=asker,
             height=height,
         )
 
@@ -168,3 +180,36 @@ def test_who_sends_slowly_or_never_reads_keeps_nobody_waiting(tmp_path, chain):
                 assert (await home.get("/healthz")).status_code == 200
 
     attesting(tmp_path, chain, test)
+
+
+def test_it_answers_what_is_asked_of_a_lot_that_it_signed_for(tmp_path):
+    """Nobody else does: the lot's gateway is dead."""
+    town = Cheat(dairy=Dairy(balances=PURSES | {"attestor-0": bill(100)}))
+    town.good(*town.line.devices, begin=0, end=120)
+    claim = town.claim()
+    facts, bundle = town.line.facts(town.state), town.line.bundle(town.state)
+    window = Window(claim, trim_bundle(facts, bundle, claim))
+    node, signer = TownNode(town), key("attestor-0")
+
+    async def whole():
+        served = HttpNode(node)
+        async with served.serving():
+            home = Home(tmp_path / "attestor", town.dairy.chain_id, served, seed_of("attestor-0"))
+            async with home.running():
+                asked = await home.ask(window, asker=key("mmu"))
+                [given] = asked.attestations
+                assert given.attestor == signer.public
+                body = town.line.mint(town.state, claim)
+                assert node.do("mmu", body) == ""
+                question = AskEvidence(claim.lot_id(), town.line.of(HOLD).public, 0, 3, bill(10))
+                assert node.do("alice", question) == ""
+                async with asyncio.timeout(START_S):
+                    async for block in node.blocks(1):
+                        shown = [each for each in find_questions(block) if each != question]
+                        if shown:
+                            break
+        [answer] = shown
+        assert (answer.lot, answer.seq) == (claim.lot_id(), 3)
+        assert DOUBTS.get(town.state, claim.lot_id()) is None
+
+    run_async(whole)

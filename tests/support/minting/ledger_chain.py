@@ -58,7 +58,7 @@ class LedgerChain(Chain):
         self._answer()
         transaction = decode_transaction(raw)
         if transaction.id in self.found:
-            return Submission(transaction.id, "known_transaction", "")
+            return Submission(transaction.id, "already_known", "")
         try:
             check_transaction(self.overlay, transaction, self.height + 1, None)
         except LedgerFault as fault:

@@ -20,6 +20,10 @@ class LineNode:
     async def status(self):
         return await self.chain.status()
 
+    async def blocks(self, start_height):
+        async for block in self.chain.blocks(start_height):
+            yield block
+
     async def line(self, line):
         return line_view(self.rig.facts, self.height)
 
