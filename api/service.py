@@ -30,6 +30,7 @@ from api.node_port import NodePort
 from api.node_watch import NodeWatch, wall_ms
 from api.people.desks import Desks
 from api.readiness import DatabaseProbe, Readiness
+from api.request_log.recorder import Recorder
 from api.services.catalogue import publish
 from api.services.limits import Limiter, Quota
 from api.services.orders import NewOrder, OrderDesk, newest_orders, read_orders
@@ -91,6 +92,7 @@ class Service:
         self.gate = Gate((keys, self.desks.reader), watch.now_ms, board=config.public_board)
         self.answers = AnswerStore(engine, config.secret, watch.now_ms)
         self.cursors = Cursors(config.secret)
+        self.request_log = Recorder(engine, watch.now_ms)
         self.metrics = Metrics()
         self.products = {product.id: product for product in config.products}
         self.waiters = Waiters()
@@ -101,7 +103,6 @@ class Service:
         self._book = PaymentBook(engine)
         self._limiter = Limiter(engine, config.validate_per_minute)
         self._fee_units = config.fee_units
-        self._fee_configured = config.fee_units > 0
         self._fee_stale_s = 0.0
         self._keys_in_progress: set[tuple[str, str]] = set()
         self._orders: Batcher[NewOrder, dict[str, Any]] = Batcher(self._open_orders)
@@ -117,6 +118,7 @@ class Service:
             group.create_task(self.watch.run())
             group.create_task(self.follower.run())
             group.create_task(self.hub.run())
+            group.create_task(self.request_log.run())
             group.create_task(self._sweep_for_ever())
 
     async def _open_orders(
@@ -280,7 +282,7 @@ class Service:
     async def fee_units(self) -> int:
         """Give the fee that wallets are told: the configured one, else the network's least."""
         now_s = time.monotonic()
-        if not self._fee_configured and now_s >= self._fee_stale_s:
+        if self.config.fee_units == 0 and now_s >= self._fee_stale_s:
             try:
                 self._fee_units = (await self.node.parameters()).fee_least_units
             except ClientFault as fault:

@@ -38,17 +38,27 @@ class Gate:
         self._now_ms = now_ms
         self._board = board
 
-    async def admit(self, request: Request, access: Access) -> Principal:
-        """Give who asks, if the row lets them; raise `Unauthorized` or `Forbidden`."""
-        if access.anyone or (access.board and self._board):
-            return ANONYMOUS
-        principal = await self._principal_of(request)
+    def _is_open(self, access: Access) -> bool:
+        return access.anyone or (access.board and self._board)
+
+    def check(self, principal: Principal, access: Access) -> None:
+        """Let a principal through if the row does; raise `Unauthorized` or `Forbidden`."""
+        if self._is_open(access):
+            return
         fault = refusal(access, principal, self._now_ms())
         if fault is not None:
             raise fault
+
+    async def admit(self, request: Request, access: Access) -> Principal:
+        """Give who asks, if the row lets them; raise `Unauthorized` or `Forbidden`."""
+        principal = await self.identify(request, access)
+        self.check(principal, access)
         return principal
 
-    async def _principal_of(self, request: Request) -> Principal:
+    async def identify(self, request: Request, access: Access) -> Principal:
+        """Give who asks; nobody is looked for where the door is open. Raise `Unauthorized`."""
+        if self._is_open(access):
+            return ANONYMOUS
         field = request.headers.get("authorization")
         if field is None:
             return ANONYMOUS

@@ -13,14 +13,16 @@ class Access:
 
     `roles` admits people who hold one of them, and with CASHIER a paired terminal at which a
     cashier has signed in. `step_up` names the roles that must have proven themselves anew; a
-    terminal has, while a manager's PIN covers it. `people` admits whoever has logged in,
-    `terminal` a terminal without a cashier, `cashier` one with a cashier and no person. `board`
-    admits everyone while the configuration shows the live page to all.
+    terminal has, while a manager's PIN covers it. `any_key` admits every key,
+    whatever its scopes, `people` whoever has logged in, `terminal` a terminal without a cashier,
+    `cashier` one with a cashier and no person. `board` admits everyone while the configuration
+    shows the live page to all.
     """
 
     anyone: bool = False
     board: bool = False
     scope: Scope | None = None
+    any_key: bool = False
     roles: frozenset[Role] = frozenset()
     step_up: frozenset[Role] = frozenset()
     people: bool = False
@@ -47,6 +49,8 @@ def refusal(access: Access, principal: Principal, now_ms: int) -> ApiFault | Non
 
 
 def _key_refusal(access: Access, holder: KeyHolder) -> ApiFault | None:
+    if access.any_key:
+        return None
     if access.scope is None:
         return Forbidden("no API key may do that: a person must")
     if access.scope not in holder.scopes:

@@ -99,6 +99,8 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/api/v1/api-keys/{keyId}"): Access(roles=MANAGERS),
     ("POST", "/api/v1/api-keys/{keyId}/rotate"): Access(roles=MANAGERS),
     ("DELETE", "/api/v1/api-keys/{keyId}"): Access(roles=MANAGERS),
+    # What a key has asked lately: its own, or one that a manager names.
+    ("GET", "/api/v1/request-log"): Access(any_key=True, roles=MANAGERS),
     # The service itself.
     ("GET", "/healthz"): ANYONE,
     ("GET", "/readyz"): ANYONE,

@@ -76,7 +76,7 @@ def decode_body(raw: bytes, kind: type[S]) -> S:
 
 def decode_query(pairs: Sequence[tuple[str, str]], kind: type[S]) -> S:
     """Read a query string's pairs into a struct; pointers then begin with `/query`."""
-    wholes = _whole_fields(kind)
+    wholes, booleans = _fields_of(kind, inspect.IntType), _fields_of(kind, inspect.BoolType)
     members: dict[str, object] = {}
     faults = []
     for name, text in pairs:
@@ -84,20 +84,22 @@ def decode_query(pairs: Sequence[tuple[str, str]], kind: type[S]) -> S:
             faults.append(Pointer(f"/query{_step(name)}", "TWICE"))
         whole = name in wholes and _WHOLE.fullmatch(text) is not None
         members[name] = int(text) if whole else text
+        if name in booleans:
+            members[name] = {"true": True, "false": False}.get(text, text)
     if faults:
         raise _malformed(faults)
     return _converted(members, kind, "/query")
 
 
 @cache
-def _whole_fields(kind: type[msgspec.Struct]) -> frozenset[str]:
-    """List the members of a query that are whole numbers, by their names on the wire."""
+def _fields_of(kind: type[msgspec.Struct], form: type[inspect.Type]) -> frozenset[str]:
+    """List the members of a query that are of a form, by their names on the wire."""
     shape = inspect.type_info(kind)
     assert isinstance(shape, inspect.StructType), kind
     return frozenset(
         field.encode_name
         for field in shape.fields
-        if any(isinstance(part, inspect.IntType) for part in _parts(field.type))
+        if any(isinstance(part, form) for part in _parts(field.type))
     )
 
 

@@ -133,6 +133,7 @@ def _description(route: Route, row: Access) -> str:
 
 def _admitted(row: Access) -> list[str]:
     found = [f"a key with `{row.scope}`"] if row.scope else []
+    found += ["any key"] if row.any_key else []
     found += [
         f"{role.replace('_', ' ')}{' after a step-up' if role in row.step_up else ''}"
         for role in sorted(row.roles)
@@ -148,7 +149,7 @@ def _admitted(row: Access) -> list[str]:
 def _security(row: Access) -> list[Object]:
     if row.anyone:
         return []
-    schemes: list[Object] = [{"apiKey": []}] if row.scope else []
+    schemes: list[Object] = [{"apiKey": []}] if row.scope or row.any_key else []
     schemes += [{"accessToken": []}] if row.roles or row.people or _tills(row) else []
     return schemes + ([{}] if row.board else [])
 

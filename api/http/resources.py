@@ -15,6 +15,7 @@ from api.people.auth_routes import ROUTES as AUTH
 from api.people.me_routes import ROUTES as ME
 from api.people.office_routes import ROUTES as OFFICE
 from api.people.recovery_routes import ROUTES as RECOVERY
+from api.request_log.routes import ROUTES as REQUEST_LOG
 from api.tenants.routes import ROUTES as TENANTS
 from api.terminals.routes import ROUTES as TERMINALS
 
@@ -32,5 +33,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *RECOVERY,
     *TERMINALS,
     *APPROVALS,
+    *REQUEST_LOG,
     *OPERATIONS,
 )

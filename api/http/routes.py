@@ -56,6 +56,7 @@ class ApiCall:
     service: Service
     principal: Principal
     merchant_id: str
+    raw: bytes | None = None
     body: Any = None
     query: Any = None
     path: Mapping[str, str] = field(default_factory=dict)
@@ -92,5 +93,7 @@ class Route:
     """What is done once the body's bytes are there and before they are read: a quota."""
     malformed: Mapping[str, object] = field(default_factory=dict)
     """Members that a 400 bears beside a problem's own."""
+    private: bool = False
+    """Whether the body holds a secret, and so is kept out of the request log."""
     described: bool = True
     """Whether OpenAPI tells of it."""

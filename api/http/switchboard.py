@@ -6,6 +6,7 @@ spelt out wins over a name. Each request is admitted, then read, then handled, i
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from time import perf_counter
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from api.access.principals import KeyHolder
 from api.access.rules import Access, merchant_of
 from api.errors import ApiFault, MalformedRequest
 from api.http.bodies import decode_body, decode_query, read_bytes
@@ -103,26 +105,37 @@ class Switchboard(BaseRoute):
         await response(scope, receive, send)
 
     async def _answer(self, request: Request, served: _Served) -> Response:
-        route, call = served.route, None
+        started_s, gate, access = perf_counter(), self._service.gate, served.access
         try:
-            principal = await self._service.gate.admit(request, served.access)
-            call = ApiCall(
-                request,
-                self._service,
-                principal,
-                merchant_of(served.access, principal),
-                path=request.scope["path_params"],
-            )
-            await _read(call, route)
-            return _response(await route.handler(call), route, call.headers)
+            principal = await gate.identify(request, access)
         except ApiFault as fault:
-            extra = route.malformed if isinstance(fault, MalformedRequest) else None
-            if fault.status in HELPED:
-                extra = await self._help(request)
-            answer = problem(request, fault, extra)
-            if call is not None:
-                answer.headers.update(call.headers)
-            return answer
+            return problem(request, fault, await self._help(request))
+        merchant_id, path = merchant_of(access, principal), request.scope["path_params"]
+        call = ApiCall(request, self._service, principal, merchant_id, path=path)
+        told: ApiFault | None = None
+        status = 500
+        try:
+            gate.check(principal, access)
+            await _read(call, served.route)
+            answer = _response(await served.route.handler(call), served.route, call.headers)
+            status = answer.status_code
+        except ApiFault as fault:
+            told, status = fault, fault.status
+            answer = await self._refusal(call, served.route, fault)
+        finally:
+            if isinstance(principal, KeyHolder):
+                body = None if served.route.private else call.raw
+                took_ms = int(1_000 * (perf_counter() - started_s))
+                self._service.request_log.note(principal, request, body, status, told, took_ms)
+        return answer
+
+    async def _refusal(self, call: ApiCall, route: Route, fault: ApiFault) -> Response:
+        extra = route.malformed if isinstance(fault, MalformedRequest) else None
+        if fault.status in HELPED:
+            extra = await self._help(call.request)
+        answer = problem(call.request, fault, extra)
+        answer.headers.update(call.headers)
+        return answer
 
     async def _help(self, request: Request) -> Mapping[str, object]:
         """Say whom to turn to, if the union that it concerns is known, or is the only one."""
@@ -152,15 +165,14 @@ def _allowed(methods: set[str]) -> str:
 
 async def _read(call: ApiCall, route: Route) -> None:
     """Read what a route reads, in the order that its faults are told in."""
-    raw = b""
     if route.body is not None:
-        raw = await read_bytes(call.request, route.body_bytes_max)
+        call.raw = await read_bytes(call.request, route.body_bytes_max)
     if route.first is not None:
         await route.first(call)
     if route.query is not None:
         call.query = decode_query(call.request.query_params.multi_items(), route.query)
-    if route.body is not None:
-        call.body = decode_body(raw, route.body)
+    if route.body is not None and call.raw is not None:
+        call.body = decode_body(call.raw, route.body)
     if route.idempotency is Idempotency.KEY:
         call.once = token_of(call.request, call.principal, call.body)
 

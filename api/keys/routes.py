@@ -14,12 +14,13 @@ from api.http.routes import ApiCall, Idempotency, Route
 from api.keys import desk, store
 from api.keys.model import ApiKey
 from api.keys.schemas import IssuedKey, KeysQuery, KeyView, NewKeyBody, SecretView
+from api.request_log.store import last_uses
 
 PATH: Final = "/api/v1/api-keys"
 LIST: Final = "listApiKeys"
 
 
-def _view(key: ApiKey, *, livemode: bool) -> KeyView:
+def _view(key: ApiKey, *, livemode: bool, last_used_ms: int | None = None) -> KeyView:
     secrets = [
         SecretView(
             secret.hint,
@@ -35,6 +36,7 @@ def _view(key: ApiKey, *, livemode: bool) -> KeyView:
         livemode,
         format_time(key.created_ms),
         None if key.revoked_ms is None else format_time(key.revoked_ms),
+        None if last_used_ms is None else format_time(last_used_ms),
         secrets,
     )
 
@@ -70,11 +72,12 @@ async def list_keys(call: ApiCall) -> Listing[KeyView]:
             query.limit + 1,
             service.now_ms(),
         )
+        uses = await last_uses(connection, call.merchant_id, [key.id for key in keys])
     return service.cursors.page(
         keys,
         query.limit,
         lambda key: (key.id,),
-        lambda key: _view(key, livemode=livemode),
+        lambda key: _view(key, livemode=livemode, last_used_ms=uses.get(key.id)),
         LIST,
         call.merchant_id,
     )
@@ -82,14 +85,13 @@ async def list_keys(call: ApiCall) -> Listing[KeyView]:
 
 async def read_key(call: ApiCall) -> KeyView:
     """Give a key; another merchant's is not found."""
-    service = call.service
+    service, key_id = call.service, call.path["keyId"]
     async with service.engine.connect() as connection:
-        key = await store.find_key(
-            connection, call.merchant_id, call.path["keyId"], service.now_ms()
-        )
+        key = await store.find_key(connection, call.merchant_id, key_id, service.now_ms())
+        uses = await last_uses(connection, call.merchant_id, [key_id])
     if key is None:
         raise NotFound("there is no such key")
-    return _view(key, livemode=service.config.livemode)
+    return _view(key, livemode=service.config.livemode, last_used_ms=uses.get(key_id))
 
 
 async def rotate_key(call: ApiCall) -> Reply:

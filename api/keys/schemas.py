@@ -44,6 +44,9 @@ class KeyView(msgspec.Struct, frozen=True, rename="camel"):
     livemode: bool
     created_at: TimeText
     revoked_at: TimeText | None
+    last_used_at: Annotated[
+        TimeText | None, Meta(description="By what the request log still holds.")
+    ]
     secrets: Annotated[
         list[SecretView], Meta(description="Two for a day after a rotation; none once revoked.")
     ]

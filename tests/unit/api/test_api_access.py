@@ -37,7 +37,7 @@ def may(access: Access, principal: Principal) -> bool:
         case _ if access.anyone:
             return True
         case KeyHolder():
-            return access.scope in principal.scopes
+            return access.any_key or access.scope in principal.scopes
         case Person() if access.people:
             return True
         case Person(roles=roles):
@@ -132,12 +132,13 @@ def test_the_gate_reads_bearers_alone(field: bytes | None, admitted: bool) -> No
     gate = Gate((OneReader(),), lambda: NOW, board=False)
     row = Access(scope=Scope.ORDERS_READ, board=True)
     if admitted:
-        assert isinstance(asyncio.run(gate.admit(request, row)), KeyHolder)
+        assert isinstance(asyncio.run(gate.identify(request, row)), KeyHolder)
         return
     with pytest.raises(Unauthorized):
-        asyncio.run(gate.admit(request, row))
+        gate.check(asyncio.run(gate.identify(request, row)), row)
     open_gate = Gate((), lambda: NOW, board=True)
-    assert asyncio.run(open_gate.admit(request, row)) == Anonymous()
+    assert asyncio.run(open_gate.identify(request, row)) == Anonymous()
+    open_gate.check(Anonymous(), row)
 
 
 def _filled(path: str) -> str:
