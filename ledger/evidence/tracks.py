@@ -155,8 +155,6 @@ def _append(
         ahead = (time_ms for time_ms, _ in samples if time_ms >= track.times[-1])
         track.denied.append((samples[0][0] - 1, next(ahead, samples[-1][0]) + 1))
     joined = carried is not None and samples[0] == carried
-    # Unless a clock that was set back stands at a later time.
-    joined = joined and carried == (track.times[-1], track.values[-1])
     if joined:
         samples.pop(0)
     for time_ms, value in samples:

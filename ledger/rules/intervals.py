@@ -105,12 +105,11 @@ def _check_order(claim: WindowClaim) -> None:
 
 def _duty(part: DevicePart) -> tuple[int, int] | None:
     """Give when a device must see all that counts; None if it was never heard."""
-    if part.is_linked:
-        return part.entry.from_ms, part.entry.until_ms
     shown = part.shown()
     if part.tip is None and not shown:
         return None
-    # It was heard by then; before that, nobody can see here whether it was.
+    # It was heard by then; before that, nobody can see here whether it was. What a window was done
+    # with lies before the next.
     heard_ms = part.tip.time_ms if part.tip else shown[0].first_ms
     return max(part.entry.from_ms, heard_ms), part.entry.until_ms
 

@@ -156,6 +156,21 @@ def test_of_two_samples_at_one_time_the_bad_one_speaks() -> None:
     assert claim_all(rig).lost_steps == 2_000
 
 
+def test_a_silence_after_a_clock_was_set_back_is_as_long_as_the_device_says() -> None:
+    rig = LineRig()
+    hold = rig.of(HOLD)
+    for device in rig.devices:
+        last_ms = 60_000 if device is hold else 120_000
+        times = range(0, last_ms + 1, 1_000)
+        device.measure([(at, good_value(device.instrument, at)) for at in times])
+    hold.carried = None
+    for times in (range(50_000, 59_001, 1_000), range(61_500, 120_001, 500)):
+        hold.measure([(at, good_value(HOLD, at)) for at in times])
+    claim = claim_all(rig)
+    unseen = START_MS + 60_000, START_MS + 61_500
+    assert all(each.to_ms <= unseen[0] or each.from_ms >= unseen[1] for each in claim.intervals)
+
+
 def test_a_window_is_done_with_what_ends_at_its_margin() -> None:
     rig = LineRig()
     rig.run(120)

@@ -58,6 +58,23 @@ def test_an_exchanged_flow_meter_hands_over_and_its_own_past_is_no_loss() -> Non
     assert second.lost_steps == 1_000
 
 
+def test_what_a_lines_first_flow_meter_counted_elsewhere_is_no_loss() -> None:
+    rig = LineRig()
+    flow = rig.of(FLOW).public
+    came_ms = START_MS + 60_000
+    rig.line = replace(
+        rig.line,
+        devices=tuple(
+            replace(each, from_ms=came_ms) if each.device == flow else each
+            for each in rig.line.devices
+        ),
+    )
+    for device in rig.devices:
+        device.measure([(at, good_value(device.instrument, at)) for at in range(0, 120_001, 1_000)])
+    claim = claim_all(rig)
+    assert claim.counted_steps + claim.lost_steps == claim.to_ms - came_ms
+
+
 def test_a_silent_flow_meter_does_not_hold_its_line() -> None:
     rig = LineRig()
     flow = rig.of(FLOW)

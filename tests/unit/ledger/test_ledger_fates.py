@@ -3,9 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from ledger.types.reading import Unit
+from ledger.types.reading import Unit, sign_reading
+from ledger.types.window import Interval
 from tests.support.ledger.cheating import Cheat, showing
-from tests.support.ledger.window import PLACES, START_MS, Counted
+from tests.support.ledger.window import PLACES, START_MS, Counted, with_device
 
 FLOW, HOLD, _, _ = PLACES
 
@@ -108,6 +109,30 @@ def test_each_stretch_of_a_total_that_was_reset_has_its_fates():
     less = (replace(first, steps=first.steps - 1), *rest)
     fields = {"intervals": less, "counted_steps": claim.counted_steps - 1}
     assert town.mint(replace(claim, **fields, units=claim.units - 1_000)) == "wrong_fates"
+
+
+def test_what_one_envelope_shows_whole_rose_by_its_stretches():
+    town = town_with_resets(RESET_S)
+    claim = town.signed(town.claim())
+    across = Interval(START_MS + 65_000, START_MS + 71_000, 5_000)
+    lost = claim.counted_steps + claim.lost_steps - across.steps
+    fields = {"counted_steps": across.steps, "units": across.steps * 1_000, "lost_steps": lost}
+    assert town.mint(replace(claim, intervals=(across,), **fields)) == ""
+
+
+def test_steps_that_no_meter_measured_are_none(town):
+    flow = town.line.of(FLOW)
+    part = next(each for each in town.good.devices if each.device == flow.public)
+    untrue = {
+        name: sign_reading(
+            replace(getattr(part, name).reading(), version=1), town.dairy.chain_id, flow.key
+        )
+        for name in ("last", "end")
+    }
+    town.good = with_device(town.good, flow.public, worst=None, **untrue)
+    cut = Interval(START_MS + 1_000, START_MS + 50_000, 49_000)
+    fields = {"lost_steps": town.good.counted_steps - 49_000, "units": 0}
+    assert town.counting(cut, counted_steps=49_000, **fields) == "window_over_flow"
 
 
 def test_a_total_that_is_not_seen_to_fall_never_fell():

@@ -7,7 +7,7 @@ from ledger.params import MARGIN_MS, WATCH_GAP_MS
 from ledger.state.lines import FOR_EVER_MS
 from ledger.state.tables import DEVICES, LINES
 from ledger.types.evidence import HeatProcess, MilkKind
-from ledger.types.reading import Unit
+from ledger.types.reading import Unit, sign_reading
 from ledger.types.window import Interval
 from tests.support.ledger.window import PLACES, START_MS, Counted, WindowTown, with_device
 
@@ -153,6 +153,22 @@ def test_no_sample_that_is_shown_speaks_against_what_counts(town, kind, value):
 @pytest.mark.parametrize(("kind", "value"), [(HOLD, 73_300), (OUTLET, 3_840), (VALVE, 1)])
 def test_limits_may_be_reached(town, kind, value):
     assert town.samples(kind, value) == ""
+
+
+@pytest.mark.parametrize(("place", "code"), [(2, ""), (4, "bad_sample")])
+def test_what_a_device_showed_before_it_came_to_the_line_is_no_matter(place, code):
+    town = Counted((*PLACES, HOLD))
+    spare = town.line.devices[-1]
+    town.amend(
+        devices=tuple(
+            replace(each, from_ms=START_MS + 35_000) if each.device == spare.public else each
+            for each in LINES.get(town.state, town.line.line_id).devices
+        )
+    )
+    reading = spare.envelopes[place].reading()
+    cold = tuple((offset, 60_000) for offset, _ in reading.samples)
+    shown = sign_reading(replace(reading, samples=cold), town.dairy.chain_id, spare.key)
+    assert town.mint(with_device(town.good, spare.public, worst=shown)) == code
 
 
 def test_what_does_not_count_may_be_cold(town):
