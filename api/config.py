@@ -7,7 +7,7 @@ sen and units. Nothing here opens a connection.
 
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -23,8 +23,10 @@ from pydantic import (
 )
 
 from api.db.address import read_address
+from api.db.credentials import database_password, database_url, keep_text
 from api.errors import ConfigFault
 from api.keys.model import key_digest, new_key
+from api.people.demo_file import DEMO_FILE, Demo, keep_demo, read_demo
 from api.tenants.config import MerchantConfig, UnionConfig, check_once, check_tenants
 from api.vault.files import FOLDER as SECRETS
 from api.vault.files import ApiSecrets, draw_secrets, load_secrets, make_secrets
@@ -47,10 +49,6 @@ PAYOUT_FILE: Final = "payout.key"
 API_KEY_FILE: Final = "api.key"
 SERVICE_KEY_FILE: Final = "service.key"
 SECRET_BYTES: Final = 32
-DATABASE_PASSWORD_FILE: Final = "password"  # noqa: S105 - a name of a file
-DATABASE_USER: Final = "billcoin"
-DATABASE_NAME: Final = "postgres"
-"""An embedded cluster serves one service alone, so it keeps the database it is born with."""
 
 Positive = Annotated[int, Field(gt=0, le=2**53)]
 
@@ -96,7 +94,7 @@ DEFAULT_PRODUCTS: Final = (
 class ApiConfig(BaseModel):
     """Everything that the payments service can be told. `DATABASE_URL` wins over the file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     node_urls: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)]
     """Nodes of the network: the one that answered last is asked, then the others."""
@@ -139,6 +137,8 @@ class ApiConfig(BaseModel):
         default_factory=draw_secrets
     )
     """What people's data is sealed and their tokens are made with: of `HOME/secrets/`."""
+    demo: Annotated[Demo | None, Field(exclude=True, repr=False)] = None
+    """Who is there from the start on a development network: of `HOME/demo.json`."""
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -212,7 +212,10 @@ def load_config(home: Path) -> ApiConfig:
         read_address(config.database_url)
     except ConfigFault as fault:
         raise ConfigFault(f"{url_from}: {fault}") from None
-    return config.model_copy(update={"secrets": load_secrets(home)})
+    demo = read_demo(home)
+    if demo is not None and config.livemode:
+        raise ConfigFault(f"{home / DEMO_FILE}: a network in earnest has no such people: remove it")
+    return config.model_copy(update={"secrets": load_secrets(home), "demo": demo})
 
 
 def format_config(config: ApiConfig) -> str:
@@ -228,29 +231,6 @@ class ApiIdentity:
     payout_text: str
     api_key: str
     database_url: str
-
-
-def database_url(password: str, port: int) -> str:
-    """Give the address of an embedded PostgreSQL on this machine."""
-    return f"postgresql+asyncpg://{DATABASE_USER}:{password}@127.0.0.1:{port}/{DATABASE_NAME}"
-
-
-def database_password(directory: Path) -> str:
-    """Read the embedded database's password from its folder; draw one when there is none."""
-    path = directory / DATABASE_PASSWORD_FILE
-    return _keep_secret(path, lambda: secrets.token_urlsafe(24))
-
-
-def _keep_secret(path: Path, draw: Callable[[], str]) -> str:
-    """Read a secret file, or write a new one that only its owner can read."""
-    if path.exists():
-        return path.read_text("ascii").strip()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    secret = draw()
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secret + "\n")
-    return secret
 
 
 def prepare(
@@ -274,7 +254,7 @@ def prepare(
     home.mkdir(parents=True, exist_ok=True)
     make_secrets(home)
     seed, livemode = keep_seed(home / PAYOUT_FILE), prefix != DEVELOPMENT_PREFIX
-    api_key = _keep_secret(home / API_KEY_FILE, lambda: new_key(livemode=livemode))
+    api_key = keep_text(home / API_KEY_FILE, lambda: new_key(livemode=livemode))
     payout = address_of(SigningKey(seed).public)
     payout_text = format_address(payout, prefix)
     url = database_url(database_password(database_dir), database_port)
@@ -294,4 +274,6 @@ def prepare(
         ),
     )
     write_whole(home / CONFIG_FILE, format_config(config).encode(), 0o600)
+    if not livemode:
+        keep_demo(home, config.unions[0].name, merchant)
     return ApiIdentity(payout, payout_text, api_key, url)

@@ -28,6 +28,7 @@ from api.keys.reader import KeyReader
 from api.metrics import Metrics
 from api.node_port import NodePort
 from api.node_watch import NodeWatch, wall_ms
+from api.people.demo import admit_demo
 from api.people.desks import Desks
 from api.readiness import DatabaseProbe, Readiness
 from api.request_log.recorder import Recorder
@@ -361,7 +362,10 @@ async def open_service(
         price_id = await _prepare(engine, config, wall_ms())
         watch = NodeWatch(node, wall_ms, steady_s)
         probe = DatabaseProbe(probe_engine, steady_s)
-        yield Service(config, engine, node, price_id, watch, probe, wall_ms, steady_s)
+        service = Service(config, engine, node, price_id, watch, probe, wall_ms, steady_s)
+        if config.demo is not None:
+            await admit_demo(engine, service.desks, config.demo)
+        yield service
     finally:
         await probe_engine.dispose()
         await engine.dispose()

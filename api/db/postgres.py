@@ -25,8 +25,8 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, Any, Final
 
-from api.config import DATABASE_USER, database_password
 from api.db.binaries import ENVIRONMENT, check_named, find_binaries, server_account
+from api.db.credentials import DATABASE_USER, database_password
 from api.errors import DatabaseFault
 from node.home.lock import owned
 

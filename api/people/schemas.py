@@ -10,7 +10,7 @@ from api.http.pages import PageQuery
 from api.http.scalars import AddressText, TimeText, UlidText
 from api.people.model import LinkState, NoticeKind, UserState
 
-PersonName = Annotated[str, Meta(min_length=1, max_length=120)]
+PersonName = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1F\x7F]+$")]
 CardNumber = Annotated[str, Meta(max_length=40, description="Of the student's or staff's card.")]
 LoginName = Annotated[str, Meta(max_length=120, description="What a password goes with.")]
 Language = Annotated[str, Meta(pattern="^(en|ms)$")]

@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from api.config import DATABASE_USER, database_password
+from api.db.credentials import DATABASE_USER, database_password
 from api.db.postgres import Cluster
 from api.errors import DatabaseFault
 from tests.support.api.postgres import free_port

@@ -14,7 +14,7 @@ from pathlib import Path
 import asyncpg
 from ulid import ULID
 
-from api.config import DATABASE_USER, database_password, database_url
+from api.db.credentials import DATABASE_USER, database_password, database_url
 from api.db.postgres import Cluster
 from api.db.session import migrate, open_engine
 

@@ -174,22 +174,37 @@ async def running_rig(
     node, keys = ledger or FakeNode(automatic=automatic), (new_key(), new_key())
     async with database.fresh_database() as url:
         config = rig_config(url, keys, **changes)
-        clocks = clocks or Clocks()
-        async with open_service(config, way or node, clocks.wall_ms, clocks.steady_s) as service:
-            task = asyncio.create_task(service.run())
-            transport = httpx.ASGITransport(create_app(service))
-            try:
-                async with httpx.AsyncClient(
-                    transport=transport, base_url="http://milk.example", trust_env=False
-                ) as http:
-                    rig = ServiceRig(service, node, http, *keys)
-                    if ready:
-                        await _until_ready(rig)
-                    yield rig
-            finally:
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+        async with rig_over(config, node, way=way, clocks=clocks, keys=keys, ready=ready) as rig:
+            yield rig
+
+
+@asynccontextmanager
+async def rig_over(
+    config: ApiConfig,
+    node: FakeNode,
+    *,
+    way: NodePort | None = None,
+    clocks: "Clocks | None" = None,
+    keys: tuple[str, str] = ("", ""),
+    ready: bool = False,
+) -> AsyncIterator[ServiceRig]:
+    """Run a worker over a database that is there; several with one configuration share it."""
+    clocks = clocks or Clocks()
+    async with open_service(config, way or node, clocks.wall_ms, clocks.steady_s) as service:
+        task = asyncio.create_task(service.run())
+        transport = httpx.ASGITransport(create_app(service))
+        try:
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://milk.example", trust_env=False
+            ) as http:
+                rig = ServiceRig(service, node, http, *keys)
+                if ready:
+                    await _until_ready(rig)
+                yield rig
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
 
 async def _until_ready(rig: ServiceRig) -> None:

@@ -1,0 +1,102 @@
+"""Attacks from next door: another union's officer, text that is no text, and what logs show."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from api.access.roles import Role
+from tests.support.api.people_rig import PASSWORD, PIN, PeopleRig, play, post
+from tests.support.api.postgres import TestDatabase, running_database
+from tests.support.api.service_rig import Clocks
+from tests.unit.api.test_api_terminals import sign_in
+
+WRONG = "582016"
+REFRESH = "__Host-billcoin_refresh"
+STATEMENTS = (
+    "' OR '1'='1", "'; DROP TABLE users; --", "\\x00", "%00", "${jndi:ldap://x}", "a: b",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDatabase]:
+    with running_database(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+def test_an_officer_of_another_union_changes_nothing_here(database: TestDatabase) -> None:
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        admin = await people.member((Role.ADMIN, people.union_id))
+        union = await admin.ok("POST", "/unions", {"name": "Mithila Milk Union"})
+        stranger = await people.officer(union["id"])
+        at = f"/merchants/{people.merchant_id}"
+        assert (await stranger.call("PATCH", at, {"name": "Mine"})).status_code == 404
+        mine = await stranger.call("PATCH", f"/unions/{people.union_id}", {"telephone": "1"})
+        assert mine.status_code == 404
+        roles = [{"role": "manager", "merchantId": people.merchant_id}]
+        grab = await stranger.call("POST", "/users", {"name": "X", "roles": roles})
+        assert grab.status_code == 404
+        officer, second = await people.officer(), await people.officer()
+        asked = await officer.ok("PATCH", f"/users/{second.id}", {"addRoles": [{"role": "farmer"}]})
+        for verdict in ("approve", "reject"):
+            path = f"/approvals/{asked['approvals'][0]}/{verdict}"
+            assert (await stranger.call("POST", path)).status_code == 404
+            named = await stranger.call("POST", f"{path}?unionId={people.union_id}")
+            assert named.status_code == 404
+        assert (await stranger.ok("GET", "/approvals"))["data"] == []
+
+    play(database, story)
+
+
+@pytest.mark.parametrize("text", STATEMENTS)
+def test_what_people_type_is_text_and_nothing_else(database: TestDatabase, text: str) -> None:
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        officer = await people.officer()
+        made = await officer.call("POST", "/users", {"name": text, "cardNumber": text})
+        assert made.status_code in (201, 400)
+        if made.status_code == 201:
+            user = made.json()["user"]
+            assert user["name"] == text
+            found = await officer.browser.get(
+                "/api/v1/users",
+                params={"cardNumber": text},
+                headers={"Authorization": f"Bearer {officer.token}"},
+            )
+            assert [one["id"] for one in found.json()["data"]] == [user["id"]]
+        for body in (
+            {"unionId": people.union_id, "loginName": text, "password": text},
+            {"unionId": text, "loginName": "x", "password": "y"},
+        ):
+            assert (await post(people.rig, "/auth/login", body)).status_code in (400, 401)
+        assert (await officer.call("GET", "/users/%27%3B--")).status_code == 404
+
+    play(database, story)
+
+
+def test_no_log_line_holds_a_token_a_code_a_pin_or_a_name(
+    database: TestDatabase, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        officer = await people.officer()
+        invited = await officer.ok("POST", "/users", {"name": "Zulaikha", "cardNumber": "C-31337"})
+        code = invited["activationCode"]
+        body = {"unionId": people.union_id, "code": code, "password": "short", "pin": PIN}
+        await post(people.rig, "/auth/activate", body)
+        await post(people.rig, "/auth/activate", {**body, "password": PASSWORD})
+        await post(people.rig, "/auth/activate", body)
+        await officer.call("GET", f"/users/{people.union_id}?cardNumber=C-31337")
+        manager, cashier = await people.manager(), await people.cashier()
+        till = await people.till(manager)
+        await sign_in(till, cashier, WRONG)
+        browser = people.browser()
+        browser.cookies.set(REFRESH, "made.up.cookie.value")
+        await browser.post("/api/v1/auth/refresh")
+        await browser.aclose()
+        text = "".join(capsys.readouterr())
+        assert "CODE_REFUSED" in text
+        secrets = (
+            code, PASSWORD, PIN, WRONG, "Zulaikha", "31337", officer.token, till.token,
+            cashier.staff_code, "made.up.cookie", till.key.public.hex(),
+        )  # fmt: skip
+        assert not [secret for secret in secrets if secret in text]
+
+    play(database, story)
