@@ -8,35 +8,38 @@ credential 401, and every one 500 and 503.
 import json
 import re
 import sys
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
-from api.access.roles import Role
 from api.access.rules import Access
 from api.access.table import TABLE
-from api.http.catalogue import CATALOGUE
-from api.http.openapi_words import PARAMETERS, PROBLEM_SCHEMA, SECURITY, TAGS
-from api.http.problems import PROBLEM
+from api.http.openapi_answers import JSON, REFERENCES, Refusals
+from api.http.openapi_words import (
+    EARLY_PROBLEM_SCHEMA,
+    HEADERS,
+    PARAMETERS,
+    PROBLEM_SCHEMA,
+    SECURITY,
+    TAGS,
+)
 from api.http.resources import ROUTES
 from api.http.routes import Idempotency, Route
 from api.http.scalars import Scalar
 
 Object = dict[str, Any]
-REFERENCES: Final = "#/components/schemas/{name}"
-JSON: Final = "application/json"
 
 
 def make_document(routes: Sequence[Route], table: Mapping[tuple[str, str], Access]) -> Object:
     """Describe routes in OpenAPI 3.1."""
     shown = [route for route in routes if route.described]
-    schemas = _Schemas(shown)
+    schemas, refusals = _Schemas(shown), Refusals()
     paths: Object = {}
     for route in shown:
         row = table[route.method, route.path]
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, row, schemas)
+        operation = _operation(route, row, schemas, refusals)
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
@@ -46,6 +49,7 @@ def make_document(routes: Sequence[Route], table: Mapping[tuple[str, str], Acces
             "description": "Amounts are decimal text, times UTC, ids ULIDs. Within `/api/v1` "
             "things are added and never taken away: ignore members that you don't know. HEAD is "
             "answered wherever GET is.",
+            "contact": {"name": "The office of your dairy union"},
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/", "description": "This service."}],
@@ -56,7 +60,13 @@ def make_document(routes: Sequence[Route], table: Mapping[tuple[str, str], Acces
         ],
         "paths": paths,
         "components": {
-            "schemas": {**schemas.known, "Problem": PROBLEM_SCHEMA},
+            "schemas": {
+                **schemas.known,
+                "Problem": PROBLEM_SCHEMA,
+                "EarlyProblem": EARLY_PROBLEM_SCHEMA,
+            },
+            "responses": dict(sorted(refusals.known.items())),
+            "parameters": HEADERS,
             "securitySchemes": SECURITY,
         },
     }
@@ -102,7 +112,7 @@ class _Schemas:
         return dict(self._queries[query.__name__]["properties"])
 
 
-def _operation(route: Route, row: Access, schemas: _Schemas) -> Object:
+def _operation(route: Route, row: Access, schemas: _Schemas, refusals: Refusals) -> Object:
     told: Object = {
         "operationId": route.operation,
         "tags": [route.tag],
@@ -114,7 +124,7 @@ def _operation(route: Route, row: Access, schemas: _Schemas) -> Object:
     if route.body is not None:
         content = {JSON: {"schema": schemas.of(route.body)}}
         told["requestBody"] = {"required": True, "content": content}
-    told["responses"] = _answers(route, row, schemas)
+    told["responses"] = refusals.around(route, row, _success(route, schemas))
     return {name: value for name, value in told.items() if value != []} | {
         "security": told["security"]
     }
@@ -169,43 +179,10 @@ def _parameters(route: Route, schemas: _Schemas) -> list[Object]:
             described = {key: schema.pop(key) for key in ("description",) if key in schema}
             found.append({"name": name, "in": "query", **described, "schema": schema})
     if route.idempotency is Idempotency.KEY:
-        found.append(
-            _header(
-                "Idempotency-Key",
-                "Names this request for seven days: new for each, the same when it is sent again.",
-                {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-                required=True,
-            )
-        )
+        found.append({"$ref": "#/components/parameters/IdempotencyKey"})
     if route.waits:
-        found.append(
-            _header(
-                "Prefer",
-                "`wait=3` holds the answer until it is final, at most so many seconds (RFC 7240).",
-                {"type": "string"},
-                required=False,
-            )
-        )
+        found.append({"$ref": "#/components/parameters/Prefer"})
     return found
-
-
-def _header(name: str, description: str, schema: Object, *, required: bool) -> Object:
-    return {
-        "name": name,
-        "in": "header",
-        "required": required,
-        "description": description,
-        "schema": schema,
-    }
-
-
-def _answers(route: Route, row: Access, schemas: _Schemas) -> Object:
-    success = _success(route, schemas)
-    found = {str(route.status): success, **_problems(route, row)}
-    if route.also:
-        other = found.setdefault(str(route.also), {**success, "content": {}})
-        other["content"] = {**success["content"], **other["content"]}
-    return dict(sorted(found.items()))
 
 
 def _success(route: Route, schemas: _Schemas) -> Object:
@@ -213,47 +190,6 @@ def _success(route: Route, schemas: _Schemas) -> Object:
     if route.answer is not None:
         content[JSON] = {"schema": schemas.of(route.answer)}
     return {"description": route.summary.rstrip(".") + ".", "content": content}
-
-
-def codes_of(route: Route, row: Access) -> list[str]:
-    """List every code that a route may answer."""
-    found = list(route.codes)
-    if route.body is not None or route.query is not None:
-        found.append("MALFORMED_REQUEST")
-    if route.body is not None:
-        found += ["BODY_TOO_LARGE", "UNSUPPORTED_MEDIA_TYPE", "UNSUPPORTED_CONTENT_CODING"]
-    if not row.anyone:
-        found += ["UNAUTHORIZED", "FORBIDDEN", "TOKEN_INVALID"]
-    if row.roles or row.people or row.terminal or row.cashier:
-        found += ["TOKEN_EXPIRED", "TOKEN_OUTDATED"]
-    if row.roles or row.people:
-        found += ["SESSION_OVER", "ACCOUNT_SUSPENDED"]
-    if row.terminal or row.cashier or Role.CASHIER in row.roles:
-        found += ["TERMINAL_REVOKED", "TERMINAL_LOCKED", "NO_CASHIER"]
-    if row.step_up:
-        found.append("STEP_UP_REQUIRED")
-    if route.idempotency is Idempotency.KEY:
-        found += ["IDEMPOTENCY_KEY_REQUIRED", "IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED"]
-    found += ["INTERNAL", "DATABASE_UNAVAILABLE", "OVERLOADED"]
-    return sorted(set(found))
-
-
-def _problems(route: Route, row: Access) -> Object:
-    """Describe the refusals of a route, by status; its codes stand in each."""
-    by_status: defaultdict[int, list[str]] = defaultdict(list)
-    for code in codes_of(route, row):
-        by_status[CATALOGUE[code].status].append(code)
-    return {str(status): _problem(codes, route) for status, codes in sorted(by_status.items())}
-
-
-def _problem(codes: Sequence[str], route: Route) -> Object:
-    problem: Object = {"$ref": REFERENCES.format(name="Problem")}
-    named: Object = {"properties": {"code": {"enum": list(codes)}}}
-    told = ", ".join(f"`{code}` ({CATALOGUE[code].title_en})" for code in codes)
-    return {
-        "description": f"A problem: {told}.",
-        "content": {PROBLEM: {"schema": {"allOf": [problem, named]}}},
-    }
 
 
 if __name__ == "__main__":

@@ -87,3 +87,34 @@ SECURITY: Final[Object] = {
         "description": "A person's or a till's token of 15 minutes, EdDSA.",
     },
 }
+
+EARLY_PROBLEM_SCHEMA: Final[Object] = {
+    "type": "object",
+    "description": "A problem of a request that no route has seen: it has neither code nor id.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"const": "about:blank"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
+HEADERS: Final[Mapping[str, Object]] = {
+    "IdempotencyKey": {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": True,
+        "description": "Names this request for seven days: new for each, the same when it is sent "
+        "again.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    },
+    "Prefer": {
+        "name": "Prefer",
+        "in": "header",
+        "required": False,
+        "description": "`wait=3` holds the answer until it is final, at most so many seconds "
+        "(RFC 7240).",
+        "schema": {"type": "string"},
+    },
+}
+"""Headers of requests, by the name of their component."""

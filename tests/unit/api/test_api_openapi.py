@@ -5,10 +5,12 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from api.access.table import TABLE
 from api.http.catalogue import CATALOGUE
-from api.http.openapi import codes_of, format_document
+from api.http.openapi import format_document
+from api.http.openapi_answers import codes_of
 from api.http.resources import ROUTES
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import running_rig
@@ -18,6 +20,11 @@ from tests.tidy.repository import ROOT
 PUBLISHED = ROOT / "docs/spec/payments.openapi.json"
 DOCUMENT = json.loads(format_document())
 DESCRIBED = [route for route in ROUTES if route.described]
+
+
+def meant(value: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference, if it is one."""
+    return found(value["$ref"], DOCUMENT) if "$ref" in value else value
 
 
 def test_what_is_published_is_current() -> None:
@@ -50,7 +57,8 @@ def test_every_operation_tells_its_success_and_every_code_that_it_may_answer() -
         told = DOCUMENT["paths"][route.path][route.method.lower()]["responses"]
         assert str(route.status) in told
         for code in codes_of(route, TABLE[route.method, route.path]):
-            assert f"`{code}`" in told[str(CATALOGUE[code].status)]["description"], route.operation
+            answer = meant(told[str(CATALOGUE[code].status)])
+            assert f"`{code}`" in answer["description"], (route.operation, code)
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -62,7 +70,8 @@ def test_every_tag_and_every_name_in_a_path_is_described() -> None:
     assert {tag["name"] for tag in DOCUMENT["tags"]} == {route.tag for route in DESCRIBED}
     for path, methods in DOCUMENT["paths"].items():
         for operation in methods.values():
-            names = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
+            parameters = [meant(each) for each in operation.get("parameters", [])]
+            names = {each["name"] for each in parameters if each["in"] == "path"}
             assert names == set(re.findall(r"{(\w+)}", path))
 
 
