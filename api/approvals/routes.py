@@ -15,7 +15,7 @@ from api.approvals.views import approval_view
 from api.db.session import in_transaction
 from api.http.pages import Listing
 from api.http.routes import ApiCall, Idempotency, Route
-from api.people.callers import actor_of, desks_of, person_of
+from api.people.callers import actor_of, desks_of, id_of, person_of
 
 
 def _merchant_seen(person: Person) -> str:
@@ -61,7 +61,7 @@ def _deciding(verdict: Decision) -> Callable[[ApiCall], Awaitable[ApprovalView]]
         query: DecisionQuery = call.query
         desks, person = desks_of(call), person_of(call)
         actor = actor_of(call, "" if query.union_id is UNSET else query.union_id)
-        approval_id = call.path["approvalId"].upper()[:26]
+        approval_id = id_of(call, "approvalId")
 
         async def work(connection: AsyncConnection) -> ApprovalView:
             approval = await desks.approvals.decide(

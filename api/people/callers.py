@@ -1,11 +1,25 @@
 """Who stands behind an admitted call, for routes of people and tills."""
 
+import re
+from typing import Final
+
 from api.access.principals import Person, Terminal
 from api.access.roles import Role
 from api.errors import NotFound
 from api.http.routes import ApiCall
 from api.people.desks import Desks
 from api.people.means import Actor
+
+
+_ULID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
+
+
+def id_of(call: ApiCall, name: str) -> str:
+    """Read an id of the path, in either case; raise `NotFound` for what can't be one."""
+    text = call.path[name].upper()
+    if _ULID.fullmatch(text) is None:
+        raise NotFound("there is no such thing: an id has 26 letters and digits")
+    return text
 
 
 def desks_of(call: ApiCall) -> Desks:

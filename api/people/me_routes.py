@@ -12,7 +12,7 @@ from api.access.rules import Access
 from api.db.session import in_transaction
 from api.http.pages import Listing
 from api.http.routes import ApiCall, Idempotency, Route
-from api.people.callers import actor_of, desks_of
+from api.people.callers import actor_of, desks_of, id_of
 from api.people.means import Actor
 from api.people.schemas import (
     MeView,
@@ -109,7 +109,7 @@ async def remove_link(call: ApiCall) -> Response:
 
 
 def _link_id(call: ApiCall) -> str:
-    return call.path["linkId"].upper()[:26]
+    return id_of(call, "linkId")
 
 
 def _route(method: str, path: str, operation: str, summary: str, **more: Any) -> Route:

@@ -17,7 +17,7 @@ from api.errors import NotFound, Pointer, Unprocessable
 from api.http.pages import Listing
 from api.http.replies import Reply
 from api.http.routes import ApiCall, Idempotency, Route
-from api.people.callers import actor_of, desks_of, person_of
+from api.people.callers import actor_of, desks_of, id_of, person_of
 from api.people.codes import activation_url
 from api.people.means import Actor
 from api.people.model import Profile, User, UserEvent
@@ -210,7 +210,7 @@ def _is_over(person: Person, user: User) -> bool:
 
 
 def _user_id(call: ApiCall) -> str:
-    return call.path["userId"].upper()[:26]
+    return id_of(call, "userId")
 
 
 def _route(method: str, path: str, operation: str, summary: str, **more: Any) -> Route:

@@ -9,7 +9,7 @@ from api.amounts import format_time
 from api.db.session import in_transaction
 from api.http.pages import Listing, PageQuery
 from api.http.routes import ApiCall, Idempotency, Route
-from api.people.callers import actor_of, desks_of
+from api.people.callers import actor_of, desks_of, id_of
 from api.people.schemas import RecoveryRequestView
 
 
@@ -43,7 +43,7 @@ async def list_tickets(call: ApiCall) -> Listing[RecoveryRequestView]:
 async def close_ticket(call: ApiCall) -> Response:
     """Close a ticket that was answered."""
     desks, actor = desks_of(call), actor_of(call)
-    ticket = call.path["ticketId"].upper()
+    ticket = id_of(call, "ticketId")
     await in_transaction(desks.means.engine, lambda c: desks.recovery.close(c, actor, ticket))
     return Response(status_code=204)
 

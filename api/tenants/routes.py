@@ -14,7 +14,7 @@ from api.errors import NotFound
 from api.http.pages import Listing, PageQuery
 from api.http.replies import Reply
 from api.http.routes import ApiCall, Idempotency, Route
-from api.people.callers import actor_of, desks_of, person_of
+from api.people.callers import actor_of, desks_of, id_of, person_of
 from api.people.means import Actor
 from api.tenants.model import MerchantProfile, Union
 from api.tenants.schemas import (
@@ -79,7 +79,7 @@ async def list_all_unions(call: ApiCall) -> Listing[UnionView]:
 
 async def read_union(call: ApiCall) -> UnionView:
     """Read a union."""
-    desks, union_id = desks_of(call), call.path["unionId"].upper()[:26]
+    desks, union_id = desks_of(call), id_of(call, "unionId")
     return union_view(
         await in_transaction(desks.means.engine, lambda c: desks.tenants.union(c, union_id))
     )
@@ -88,7 +88,7 @@ async def read_union(call: ApiCall) -> UnionView:
 async def change_union(call: ApiCall) -> Reply:
     """Correct a union's contact."""
     desks, body = desks_of(call), call.body
-    actor = actor_of(call, call.path["unionId"].upper()[:26])
+    actor = actor_of(call, id_of(call, "unionId"))
     changes = {name: value for name in _CONTACT if (value := getattr(body, name)) is not UNSET}
 
     async def work(connection: AsyncConnection) -> Reply:
@@ -180,7 +180,7 @@ async def change_merchant(call: ApiCall) -> Reply:
 
 
 def _merchant_id(call: ApiCall) -> str:
-    return call.path["merchantId"].upper()[:26]
+    return id_of(call, "merchantId")
 
 
 def _route(method: str, path: str, operation: str, summary: str, **more: Any) -> Route:

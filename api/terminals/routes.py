@@ -12,7 +12,7 @@ from api.errors import ApiFault
 from api.http.pages import Listing
 from api.http.replies import Reply
 from api.http.routes import ApiCall, Idempotency, Route
-from api.people.callers import desks_of, person_of, till_of
+from api.people.callers import desks_of, id_of, person_of, till_of
 from api.people.tokens import TOKEN_S
 from api.terminals.model import TerminalEvent, TerminalRecord, TerminalState
 from api.terminals.schemas import (
@@ -170,7 +170,7 @@ async def sign_out(call: ApiCall) -> Response:
 
 
 def _terminal_id(call: ApiCall) -> str:
-    return call.path["terminalId"].upper()[:26]
+    return id_of(call, "terminalId")
 
 
 def _route(method: str, path: str, operation: str, summary: str, **more: Any) -> Route:
