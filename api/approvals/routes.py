@@ -99,6 +99,7 @@ ROUTES: Final = (
         handler=list_waiting,
         query=ApprovalsQuery,
         answer=Listing[ApprovalView],
+        codes=("NOT_FOUND",),
     ),
     _decision(Decision.APPROVE, "Let something happen that somebody else has asked for"),
     _decision(Decision.REJECT, "Let something not happen: with a role, or as whom it is about"),

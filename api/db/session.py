@@ -43,6 +43,7 @@ def open_engine(address: str, pool_size: int) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=COMMAND_TIMEOUT_S,
         pool_pre_ping=True,
+        hide_parameters=True,  # A fault is logged, and parameters are people's data.
     )
 
 

@@ -195,6 +195,8 @@ TimeText = Annotated[
         extra_json_schema={"format": "date-time"},
     ),
 ]
+LINE: Final = r"^[^\x00-\x1F\x7F]*$"
+"""What people write on one line: no control characters, which databases and logs choke on."""
 UlidText = Annotated[str, Meta(pattern="^[0-9A-HJKMNP-TV-Z]{26}$", description="A ULID.")]
 HashText = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in hex.")]
 AddressText = Annotated[

@@ -16,7 +16,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
-from api.access.principals import KeyHolder
+from api.access.gate import ANONYMOUS
+from api.access.principals import KeyHolder, Principal
 from api.access.rules import Access, merchant_of
 from api.errors import ApiFault, MalformedRequest
 from api.http.bodies import decode_body, decode_query, read_bytes
@@ -132,15 +133,18 @@ class Switchboard(BaseRoute):
     async def _refusal(self, call: ApiCall, route: Route, fault: ApiFault) -> Response:
         extra = route.malformed if isinstance(fault, MalformedRequest) else None
         if fault.status in HELPED:
-            extra = await self._help(call.request)
+            extra = await self._help(call.request, call.principal)
         answer = problem(call.request, fault, extra)
         answer.headers.update(call.headers)
         return answer
 
-    async def _help(self, request: Request) -> Mapping[str, object]:
+    async def _help(
+        self, request: Request, principal: Principal = ANONYMOUS
+    ) -> Mapping[str, object]:
         """Say whom to turn to, if the union that it concerns is known, or is the only one."""
         union_id = getattr(request.state, "union_id", "")
-        union = await self._service.desks.help.union_of(union_id)
+        merchant_id = principal.merchant_id if isinstance(principal, KeyHolder) else ""
+        union = await self._service.desks.help.union_of(union_id, merchant_id)
         return {} if union is None else {"help": help_view(union)}
 
 

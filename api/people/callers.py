@@ -10,7 +10,6 @@ from api.http.routes import ApiCall
 from api.people.desks import Desks
 from api.people.means import Actor
 
-
 _ULID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
 
 

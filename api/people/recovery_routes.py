@@ -66,7 +66,7 @@ ROUTES: Final = (
     ),
     _route(
         "POST", "/recovery-requests/{ticketId}/close", "closeRecoveryRequest",
-        "Close a ticket that was answered", handler=close_ticket, status=204,
+        "Close a ticket that was answered", handler=close_ticket, codes=("NOT_FOUND",), status=204,
         idempotency=Idempotency.NATURAL,
     ),
 )  # fmt: skip

@@ -7,12 +7,16 @@ from msgspec import UNSET, Meta, UnsetType
 
 from api.access.roles import Role
 from api.http.pages import PageQuery
-from api.http.scalars import AddressText, TimeText, UlidText
+from api.http.scalars import LINE, AddressText, TimeText, UlidText
 from api.people.model import LinkState, NoticeKind, UserState
 
-PersonName = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^\x00-\x1F\x7F]+$")]
-CardNumber = Annotated[str, Meta(max_length=40, description="Of the student's or staff's card.")]
-LoginName = Annotated[str, Meta(max_length=120, description="What a password goes with.")]
+PersonName = Annotated[str, Meta(min_length=1, max_length=120, pattern=LINE)]
+CardNumber = Annotated[
+    str, Meta(max_length=40, pattern=LINE, description="Of the student's or staff's card.")
+]
+LoginName = Annotated[
+    str, Meta(max_length=120, pattern=LINE, description="What a password goes with.")
+]
 Language = Annotated[str, Meta(pattern="^(en|ms)$")]
 Password = Annotated[str, Meta(min_length=1, max_length=256, description="12 characters or more.")]
 Pin = Annotated[str, Meta(pattern="^[0-9]{6}$", description="Six digits, for tills.")]
@@ -218,7 +222,7 @@ class RecoveryBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
 
     union_id: UlidText
     name: PersonName
-    contact: Annotated[str, Meta(max_length=120)] = ""
+    contact: Annotated[str, Meta(max_length=120, pattern=LINE)] = ""
     message: Annotated[str, Meta(max_length=500)] = ""
 
 

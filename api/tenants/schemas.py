@@ -6,12 +6,12 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.http.pages import PageQuery
-from api.http.scalars import AddressText, TimeText, UlidText
+from api.http.scalars import LINE, AddressText, TimeText, UlidText
 
-Name = Annotated[str, Meta(min_length=1, max_length=80)]
-Line = Annotated[str, Meta(max_length=120)]
+Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=LINE)]
+Line = Annotated[str, Meta(max_length=120, pattern=LINE)]
 Office = Annotated[
-    str, Meta(max_length=200, description="Where to go, as it is written on a door.")
+    str, Meta(max_length=200, pattern=LINE, description="Where to go, as it is written on a door.")
 ]
 Telephone = Annotated[str, Meta(max_length=40, pattern=r"^[0-9+() -]*$")]
 TimeZone = Annotated[

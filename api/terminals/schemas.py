@@ -7,13 +7,13 @@ from msgspec import Meta
 
 from api.amounts import format_sen
 from api.http.pages import PageQuery
-from api.http.scalars import MyrText, TimeText, UlidText
+from api.http.scalars import LINE, MyrText, TimeText, UlidText
 from api.people.schemas import Bytes32, Pin, SignatureText, StaffCode
 from api.people.tokens import STEP_UP_S, TOKEN_S
 from api.terminals.model import TerminalState
 from api.terminals.rules import STEP_UP_EACH_SEN_MAX, STEP_UP_SHIFT_SEN_MAX
 
-Label = Annotated[str, Meta(min_length=1, max_length=40)]
+Label = Annotated[str, Meta(min_length=1, max_length=40, pattern=LINE)]
 Letter = Annotated[str, Meta(pattern="^[A-Z]$", description="Of its tickets, as in A-27.")]
 PairingCode = Annotated[str, Meta(min_length=8, max_length=16, examples=["7KQ2-M4XN"])]
 FourDigits = Annotated[str, Meta(pattern="^[0-9]{4}$")]

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.roles import Role
 from tests.support.api.people_rig import PASSWORD, PIN, PeopleRig, play, post
@@ -13,7 +15,8 @@ from tests.unit.api.test_api_terminals import sign_in
 WRONG = "582016"
 REFRESH = "__Host-billcoin_refresh"
 STATEMENTS = (
-    "' OR '1'='1", "'; DROP TABLE users; --", "\\x00", "%00", "${jndi:ldap://x}", "a: b",
+    "' OR '1'='1", "'; DROP TABLE users; --",
+    "\\x00", "%00", "${jndi:ldap://x}", "a: b", "\x00", "a\nb",
 )  # fmt: skip
 
 
@@ -67,7 +70,8 @@ def test_what_people_type_is_text_and_nothing_else(database: TestDatabase, text:
             {"unionId": text, "loginName": "x", "password": "y"},
         ):
             assert (await post(people.rig, "/auth/login", body)).status_code in (400, 401)
-        assert (await officer.call("GET", "/users/%27%3B--")).status_code == 404
+        for path in ("%27%3B--", "%00", "%2e%2e%2f", "%F0%9F%A5%9B", officer.id + "%00"):
+            assert (await officer.call("GET", f"/users/{path}")).status_code == 404
 
     play(database, story)
 
@@ -98,5 +102,45 @@ def test_no_log_line_holds_a_token_a_code_a_pin_or_a_name(
             cashier.staff_code, "made.up.cookie", till.key.public.hex(),
         )  # fmt: skip
         assert not [secret for secret in secrets if secret in text]
+
+    play(database, story)
+
+
+def test_a_fault_of_the_database_shows_no_person_s_data(database: TestDatabase) -> None:
+    """Its text goes to the log; a driver would put every parameter of the statement into it."""
+
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        with pytest.raises(SQLAlchemyError) as told:
+            async with people.rig.service.engine.begin() as connection:
+                await connection.execute(text("SELECT CAST(:name AS int)"), {"name": "Zulaikha"})
+        assert "hidden" in str(told.value)
+        assert "[parameters: ('Zulaikha'" not in str(told.value)
+
+    play(database, story)
+
+
+def test_a_refusal_names_the_office_of_the_union_that_it_concerns(database: TestDatabase) -> None:
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        admin = await people.member((Role.ADMIN, people.union_id))
+        body = {"name": "Mithila Milk Union", "telephone": "+60 3 1"}
+        union = await admin.ok("POST", "/unions", body)
+        stranger = await people.member(union_id=union["id"])
+        for answer in (
+            await stranger.call("GET", "/users"),
+            await post(
+                people.rig,
+                "/auth/login",
+                {
+                    "unionId": union["id"],
+                    "loginName": "x",
+                    "password": "y",
+                },
+            ),
+        ):
+            assert answer.json()["help"]["telephone"] == "+60 3 1", answer.text
+        of_merchant = await people.rig.http.get("/api/v1/users", headers=people.rig.till())
+        assert of_merchant.json()["help"]["union"] == "Dairy Union"
+        nobody = await people.rig.http.get("/api/v1/users")
+        assert "help" not in nobody.json(), "there are two, and it is not known which"
 
     play(database, story)
