@@ -8,7 +8,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from ledger.primitives.amounts import UNITS_PER_BILL, Units
+from ledger.primitives.amounts import UNITS_PER_BILL, Units, format_bill
 
 _MYR_TEXT: Final = re.compile(r"(0|[1-9]\d{0,8})(?:\.(\d{1,2}))?", re.ASCII)
 _BILL_TEXT: Final = re.compile(r"(0|[1-9]\d{0,8})(?:\.(\d{1,6}))?", re.ASCII)
@@ -37,6 +37,11 @@ def format_sen(sen: int) -> str:
 def units_for(sen: int, litre_price_sen: int) -> Units:
     """Give what a price is in tokens: one BILL is worth a litre's price; rounded up."""
     return Units(-(-sen * UNITS_PER_BILL // litre_price_sen))
+
+
+def signed_bill(units: int) -> str:
+    """Write a difference in BILL with its sign in front."""
+    return ("-" if units < 0 else "") + format_bill(Units(abs(units)))
 
 
 def format_time(time_ms: int) -> str:

@@ -43,7 +43,7 @@ class _OrderAnswer(msgspec.Struct, rename="camel"):
     id: str
     amount: _Amount
     reference: str
-    redeem: _Milk
+    redeem: tuple[_Milk, ...]
     pay_to: str
 
 
@@ -182,7 +182,7 @@ class PaymentLoad:
         """Open an order and sign the transfer that pays it."""
         self._count += 1
         key = f"Idempotency-Key: {self._run}-{self._count}\r\n"
-        body = b'{"productId":"%s","quantity":1}' % PRODUCT.encode()
+        body = b'{"items":[{"productId":"%s","quantity":1}]}' % PRODUCT.encode()
         status, raw = await client.ask("POST", "/api/v1/orders", body, key)
         if status != 201:
             raise ServiceRefused(f"order {_why(status, raw)}")
@@ -191,8 +191,9 @@ class PaymentLoad:
             to=parse_address(order.pay_to, self._network.prefix),
             units=parse_bill(order.amount.bill),
             reference=bytes.fromhex(order.reference),
-            redeem=(
-                Redemption(Hash(bytes.fromhex(order.redeem.lot)), parse_bill(order.redeem.bill)),
+            redeem=tuple(
+                Redemption(Hash(bytes.fromhex(milk.lot)), parse_bill(milk.bill))
+                for milk in order.redeem
             ),
         )
         transaction = wallet.sign(transfer)

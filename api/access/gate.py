@@ -38,12 +38,12 @@ class Gate:
         self._now_ms = now_ms
         self._board = board
 
-    def _is_open(self, access: Access) -> bool:
-        return access.anyone or (access.board and self._board)
+    def _shown(self, access: Access) -> bool:
+        return access.board and self._board
 
     def check(self, principal: Principal, access: Access) -> None:
         """Let a principal through if the row does; raise `Unauthorized` or `Forbidden`."""
-        if self._is_open(access):
+        if access.anyone or (self._shown(access) and isinstance(principal, Anonymous)):
             return
         fault = refusal(access, principal, self._now_ms())
         if fault is not None:
@@ -56,8 +56,11 @@ class Gate:
         return principal
 
     async def identify(self, request: Request, access: Access) -> Principal:
-        """Give who asks; nobody is looked for where the door is open. Raise `Unauthorized`."""
-        if self._is_open(access):
+        """Give who asks; nobody is looked for where the door is open. Raise `Unauthorized`.
+
+        Who says who they are where the public board is wants their own page.
+        """
+        if access.anyone:
             return ANONYMOUS
         field = request.headers.get("authorization")
         if field is None:

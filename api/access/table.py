@@ -18,13 +18,25 @@ ADMINS: Final = frozenset({Role.ADMIN})
 OFFICE: Final = frozenset({Role.UNION_OFFICER, Role.ADMIN})
 MANAGERS: Final = frozenset({Role.MANAGER})
 DECIDERS: Final = OFFICE | {Role.MANAGER, Role.FINANCE}
+AT_THE_TILL: Final = frozenset({Role.CASHIER})
+IN_THE_SHOP: Final = frozenset({Role.CASHIER, Role.MANAGER})
 
 TABLE: Final[Mapping[tuple[str, str], Access]] = {
     # What is sold, and to whom it is shown.
     ("GET", "/api/v1/products"): ANYONE,
     # Orders. Who knows an order's ULID may read its offer and pay it, as who holds a bill may.
-    ("POST", "/api/v1/orders"): Access(scope=Scope.ORDERS_WRITE),
-    ("GET", "/api/v1/orders/{orderId}"): Access(scope=Scope.ORDERS_READ),
+    ("POST", "/api/v1/orders"): Access(scope=Scope.ORDERS_WRITE, roles=AT_THE_TILL),
+    ("GET", "/api/v1/orders/{orderId}"): Access(scope=Scope.ORDERS_READ, roles=IN_THE_SHOP),
+    ("POST", "/api/v1/orders/{orderId}/cancel"): Access(
+        scope=Scope.ORDERS_WRITE, roles=AT_THE_TILL
+    ),
+    ("POST", "/api/v1/orders/{orderId}/fulfill"): Access(
+        scope=Scope.ORDERS_WRITE, roles=AT_THE_TILL
+    ),
+    ("POST", "/api/v1/orders/{orderId}/reopen"): Access(
+        scope=Scope.ORDERS_WRITE, roles=AT_THE_TILL
+    ),
+    ("POST", "/api/v1/orders/{orderId}/resolve"): Access(roles=frozenset({Role.MANAGER})),
     ("GET", "/api/v1/orders/{orderId}/qr.svg"): ANYONE,
     ("GET", "/api/v1/orders/{orderId}/qr.png"): ANYONE,
     ("GET", "/p/{orderId}"): ANYONE,

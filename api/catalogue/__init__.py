@@ -1,1 +1,1 @@
-"""The catalogue: what is sold, in which pack, at which price."""
+"""What is sold: products and their price, the lots of milk behind them, and who sells."""

@@ -1,1 +1,1 @@
-"""The chain, as wallets ask for it through the service."""
+"""The chain: the way to nodes, where they stand, and the follower that settles final blocks."""

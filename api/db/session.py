@@ -1,8 +1,7 @@
 """Connections to the database, and its schema brought up to date.
 
 Migrations run under an advisory lock, so that workers that start together wait for one another.
-Every transaction that writes outbox events takes a lock just before it does: numbers then become
-visible in their order, and a stream that has seen number n has seen all below it.
+`in_transaction` is the one place that tries a transaction again when the database asks for that.
 """
 
 import asyncio
@@ -26,7 +25,6 @@ from api.errors import ConfigFault
 T = TypeVar("T")
 
 MIGRATION_LOCK: Final = 0x62696C6C01
-OUTBOX_LOCK: Final = 0x62696C6C02
 RETRIED: Final = frozenset({"40001", "40P01"})
 """A transaction that could not be put into a row with others; one that broke a ring of locks."""
 TRIES_MAX: Final = 5
@@ -67,11 +65,6 @@ async def migrate(engine: AsyncEngine) -> None:
             text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK}
         )
         await connection.run_sync(_upgrade)
-
-
-async def lock_outbox(connection: AsyncConnection) -> None:
-    """Wait for our turn to number outbox events; held until the transaction ends."""
-    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": OUTBOX_LOCK})
 
 
 async def in_transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:

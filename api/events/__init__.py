@@ -1,1 +1,1 @@
-"""Events: what happened, told as it happens."""
+"""Events: what happened, merchant by merchant, for streams, waiters and webhooks."""

@@ -5,6 +5,7 @@ from typing import Final
 from starlette.responses import StreamingResponse
 
 from api.errors import Throttled
+from api.events.hub import PageSubject
 from api.http.routes import ApiCall, Route
 
 
@@ -16,8 +17,14 @@ async def read_stream(call: ApiCall) -> StreamingResponse:
         raise Throttled("too many live pages are open", code="TOO_MANY_STREAMS", retry_after_s=5)
     last = request.headers.get("last-event-id", "")
     since = int(last) if last.isascii() and last.isdecimal() and len(last) <= 18 else None
+    merchant_id = call.merchant_id or None
+    subject = PageSubject(merchant_id=merchant_id)
+
+    async def snapshot() -> object:
+        return await service.board.snapshot(merchant_id)
+
     return StreamingResponse(
-        service.hub.listen(since, service.snapshot, host),
+        service.hub.listen(subject, since, snapshot, host),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )

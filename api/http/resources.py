@@ -10,6 +10,7 @@ from api.http.routes import Route
 from api.keys.routes import ROUTES as KEYS
 from api.operations.routes import ROUTES as OPERATIONS
 from api.orders.routes import ROUTES as ORDERS
+from api.orders.wallet_routes import ROUTES as WALLETS
 from api.payments.routes import ROUTES as PAYMENTS
 from api.people.auth_routes import ROUTES as AUTH
 from api.people.me_routes import ROUTES as ME
@@ -22,6 +23,7 @@ from api.terminals.routes import ROUTES as TERMINALS
 ROUTES: Final[tuple[Route, ...]] = (
     *CATALOGUE,
     *ORDERS,
+    *WALLETS,
     *PAYMENTS,
     *CHAIN,
     *EVENTS,

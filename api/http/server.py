@@ -118,8 +118,7 @@ async def _serve(service: Service, stop: asyncio.Event) -> None:
         behind = group.create_task(service.run())
         serving = group.create_task(_listen(server, listener, stop))
         await stop.wait()
-        service.hub.close()
-        service.waiters.close()
+        service.live.close()
         server.should_exit = True
         await serving
         behind.cancel()

@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.access.epoch import settle
+from api.catalogue.sellers import find_merchant
+from api.chain.node_watch import wall_ms
 from api.config import ApiConfig
 from api.db.session import open_engine
 from api.errors import ConfigFault
 from api.keys import desk, store
 from api.keys.model import KEYS_MAX, ApiKey
-from api.node_watch import wall_ms
-from api.services.catalogue import find_merchant
 
 
 @asynccontextmanager

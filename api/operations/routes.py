@@ -34,8 +34,8 @@ async def readyz(call: ApiCall) -> Reply:
     readiness = await service.readiness()
     body = {
         **readiness.body(),
-        "settledHeight": service.follower.cursor.height,
-        "lagBlocks": service.follower.lag_blocks,
+        "settledHeight": service.tip.cursor.height,
+        "lagBlocks": service.standing.lag_blocks,
         "chainClockAheadMs": service.watch.clock_ahead_ms,
     }
     return Reply(body, 503 if readiness.reason else 200)
@@ -44,7 +44,7 @@ async def readyz(call: ApiCall) -> Reply:
 async def read_metrics(call: ApiCall) -> Response:
     """Give the counters in Prometheus' text format."""
     service = call.service
-    service.metrics.lag.set(service.follower.lag_blocks)
+    service.metrics.lag.set(service.standing.lag_blocks)
     service.metrics.streams.set(service.hub.count)
     await service.readiness()
     return Response(service.metrics.render(), media_type=METRICS_TYPE)
@@ -55,7 +55,7 @@ async def live_page(call: ApiCall) -> Response:
     first = b"null"
     if call.service.config.public_board:
         with contextlib.suppress(*DATABASE_FAULTS):
-            first = msgspec.json.encode(await call.service.snapshot())
+            first = msgspec.json.encode(await call.service.board.snapshot())
     # No text of ours may end the script that holds it.
     data = first.decode().replace("<", "\\u003c")
     return _page(asset("live.html").replace("{{first}}", data))

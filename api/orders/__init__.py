@@ -1,1 +1,1 @@
-"""Orders: what a till sells at a locked price, and how it is paid."""
+"""Orders: what a till sells, from its opening to the milk in a hand or the money back."""

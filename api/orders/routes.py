@@ -1,41 +1,36 @@
-"""Orders, their QR, their offer and their payment: what a till and a wallet do.
+"""What a till does with orders: opens them, watches them, hands the milk over.
 
-`POST /api/v1/orders` wants an Idempotency-Key; a posted transaction is its own. Who knows an
-order's ULID may read its offer and pay it, as who holds a bill may; reading it as an order takes
-its merchant's key.
+`POST /api/v1/orders` wants an Idempotency-Key; the other acts are done once however often they are
+sent. What wallets do stands in `api.orders.wallet_routes`.
 """
 
-import io
-from collections.abc import Mapping
-from html import escape
-from typing import Any, Final
+import asyncio
+import re
+from time import monotonic
+from typing import Final
 
-import segno
-from starlette.responses import HTMLResponse, Response
 from ulid import ULID
 
-from api.amounts import format_sen, format_time
-from api.errors import NotFound, Pointer, Unavailable, Unprocessable
-from api.http.catalogue import LEDGER_CODES
-from api.http.headers import likes_better
-from api.http.replies import Answer, Reply
+from api.errors import NotFound, Pointer, Unprocessable
+from api.http.headers import wait_asked_s
+from api.http.replies import Reply
 from api.http.routes import ApiCall, Idempotency, Route
-from api.operations.assets import PAGE_POLICY, asset
+from api.orders.changes import Rule
+from api.orders.drawing import CODE_CHARS, CODE_LETTERS, NewOrder
+from api.orders.model import Order
+from api.orders.rules import accept, cancel, fulfil, reopen
 from api.orders.schemas import (
     NewOrderBody,
-    OfferView,
     OrderView,
-    SignedPaymentBody,
-    TakenPayment,
+    ResolutionBody,
+    order_view,
 )
-from api.services.orders import NewOrder, order_json
-from api.services.submission import SignedPayment
-from ledger.primitives.amounts import Units, format_bill
 
 PAYMENT_BYTES_MAX: Final = 16_384
 """A transfer of a 16-key account fits, in hex; a mint does not and is not wanted here."""
 QR_QUIET_MODULES: Final = 4
 QR_SCALE: Final = 8
+CODE_TEXT: Final = re.compile(f"[{CODE_LETTERS}]{{{CODE_CHARS}}}")
 VARY: Final = {"Vary": "Accept"}
 
 
@@ -51,123 +46,87 @@ async def create_order(call: ApiCall) -> Reply:
     """Open an order: price locked, reference drawn, milk reserved."""
     service, body, once = call.service, call.body, call.once
     assert once is not None, "the route wants a key"
-    if body.product_id not in service.products:
+    unknown = tuple(
+        Pointer(f"/items/{place}/productId", "UNKNOWN_PRODUCT")
+        for place, item in enumerate(body.items)
+        if item.product_id not in service.products
+    )
+    if unknown:
         raise Unprocessable(
-            f"{body.product_id[:40]!r} is not sold here: see GET /api/v1/products",
+            "not all of this is sold here: see GET /api/v1/products",
             code="UNKNOWN_PRODUCT",
-            errors=(Pointer("/productId", "UNKNOWN_PRODUCT"),),
+            errors=unknown,
         )
-    row = await service.open_order(
+    order = await service.open_order(
         NewOrder(
             merchant_id=call.merchant_id,
-            product=service.products[body.product_id],
-            quantity=body.quantity,
+            items=tuple((service.products[i.product_id], i.quantity) for i in body.items),
             key=once.key,
             fingerprint=once.fingerprint,
+            metadata=body.metadata,
         )
     )
-    location = {"Location": f"/api/v1/orders/{row['id']}"}
-    return Reply(order_json(row, service.config), headers=location)
+    location = {"Location": f"/api/v1/orders/{order.id}"}
+    return Reply(order_view(order, service.config), headers=location)
 
 
-async def read_order(call: ApiCall) -> Reply:
-    """Give an order; another merchant's is not found."""
-    row = await _find(call)
-    if row["merchant_id"] != call.merchant_id:
+async def read_order(call: ApiCall) -> OrderView:
+    """Give an order; another merchant's is not found. `Prefer: wait` holds it until it changes."""
+    service, order_id = call.service, parse_ulid(call.path["orderId"])
+    wait_s = wait_asked_s(call.request.headers.getlist("prefer"), service.config.wait_s_max)
+    end_s, order = monotonic() + wait_s, await _own(call, order_id)
+    if wait_s:
+        call.headers["Preference-Applied"] = f"wait={wait_s}"
+    shown = order.version
+    while order.version == shown and (left_s := end_s - monotonic()) > 0:
+        waiting = service.waiters.add(order_id)
+        if waiting is None:
+            break
+        try:
+            # It may have changed between the look and the wait.
+            order = await _own(call, order_id)
+            if order.version == shown:
+                await asyncio.wait((waiting,), timeout=left_s)
+                order = await _own(call, order_id)
+        finally:
+            service.waiters.drop(order_id, waiting)
+    return order_view(order, service.config)
+
+
+async def _own(call: ApiCall, order_id: str) -> Order:
+    order = await call.service.find_order(order_id)
+    if order is None or order.merchant_id != call.merchant_id:
         raise NotFound("there is no such order")
-    return Reply(order_json(row, call.service.config))
+    return order
 
 
-async def _find(call: ApiCall) -> dict[str, Any]:
-    row = await call.service.find_order(parse_ulid(call.path["orderId"]))
-    if row is None:
-        raise NotFound("there is no such order")
-    return row
+async def cancel_order(call: ApiCall) -> OrderView:
+    """Cancel an order that nobody pays."""
+    return await _change(call, cancel, "order.cancelled")
 
 
-async def submit_payment(call: ApiCall) -> TakenPayment:
-    """Take a signed transaction for an order to the node."""
-    order_id, signed = parse_ulid(call.path["orderId"]), call.body.transaction
-    tx_hash = await call.service.submit_payment(
-        SignedPayment(order_id, signed.raw, signed.transaction, signed.transaction.id)
-    )
-    return TakenPayment(tx_hash.hex(), order_id, "seen")
+async def fulfil_order(call: ApiCall) -> OrderView:
+    """Hand the milk of an order over."""
+    now_ms = call.service.now_ms()
+    return await _change(call, lambda order: fulfil(order, now_ms), "order.fulfilled")
 
 
-async def _qr(call: ApiCall, kind: str) -> bytes:
-    row = await _find(call)
-    # Level M and capitals keep it at version 3 or 4 for a host's name of ordinary length.
-    url = call.service.config.pay_url(row["id"])
-    code = segno.make(url, error="m", boost_error=False, micro=False)
-    out = io.BytesIO()
-    code.save(out, kind=kind, scale=QR_SCALE, border=QR_QUIET_MODULES, light="#fff")
-    return out.getvalue()
+async def reopen_order(call: ApiCall) -> OrderView:
+    """Take a hand-over back."""
+    now_ms = call.service.now_ms()
+    return await _change(call, lambda order: reopen(order, now_ms), "order.reopened")
 
 
-async def qr_svg(call: ApiCall) -> Response:
-    """Draw the QR as SVG."""
-    return Response(await _qr(call, "svg"), media_type="image/svg+xml")
+async def resolve_order(call: ApiCall) -> OrderView:
+    """Let an order be as it is: what was odd about it is settled between people."""
+    now_ms = call.service.now_ms()
+    return await _change(call, lambda order: accept(order, now_ms), "order.resolved")
 
 
-async def qr_png(call: ApiCall) -> Response:
-    """Draw the QR as PNG."""
-    return Response(await _qr(call, "png"), media_type="image/png")
-
-
-async def read_offer(call: ApiCall) -> Answer:
-    """Tell a wallet what to sign, and a browser what this is."""
-    row = await _find(call)
-    if likes_better(call.request.headers.getlist("accept"), "text/html", "application/json"):
-        return _offer_page(row["merchant"], format_sen(row["amount_sen"]), row["state"])
-    service = call.service
-    if not service.follower.cursor.chain_id:
-        raise Unavailable("no node has answered yet", retry_after_s=1)
-    fee = format_bill(Units(await service.fee_units()))
-    return Reply(_offer(call, row, fee), headers=VARY)
-
-
-def _offer(call: ApiCall, row: Mapping[str, Any], fee: str) -> dict[str, object]:
-    cursor, config = call.service.follower.cursor, call.service.config
-    order = order_json(row, config)
-    return {
-        "orderId": row["id"],
-        "state": row["state"],
-        "merchant": row["merchant"],
-        "productId": row["product_id"],
-        "quantity": row["quantity"],
-        "amount": order["amount"],
-        "address": order["payTo"],
-        "prefix": config.prefix,
-        "reference": order["reference"],
-        "redeem": order["redeem"],
-        "chainId": cursor.chain_id.hex(),
-        "fee": fee,
-        "validUntil": format_time(row["expires_ms"]),
-        "validUntilHeight": cursor.height + config.transaction_ttl_blocks,
-    }
-
-
-def _offer_page(merchant: str, myr: str, state: str) -> Response:
-    """Tell a phone's camera, which opened the QR in a browser, what this is."""
-    page = asset("offer.html")
-    for name, value in (("merchant", merchant), ("amount", myr), ("state", state)):
-        page = page.replace("{{" + name + "}}", escape(value.replace("_", " ")))
-    return HTMLResponse(page, headers={"Content-Security-Policy": PAGE_POLICY, **VARY})
-
-
-def _offer_route(path: str, *, described: bool) -> Route:
-    return Route(
-        method="GET",
-        path=path,
-        operation="readOffer",
-        summary="Read what a wallet signs: amount, reference, address, lot, chain, fee, validity",
-        tag="wallet",
-        handler=read_offer,
-        answer=OfferView,
-        media=("text/html",),
-        codes=("NOT_FOUND", "LEDGER_UNAVAILABLE"),
-        described=described,
-    )
+async def _change(call: ApiCall, rule: Rule, event: str) -> OrderView:
+    order_id = parse_ulid(call.path["orderId"])
+    order = await call.service.change_order(call.merchant_id, order_id, rule, event)
+    return order_view(order, call.service.config)
 
 
 ROUTES: Final = (
@@ -182,7 +141,7 @@ ROUTES: Final = (
         answer=OrderView,
         status=201,
         idempotency=Idempotency.KEY,
-        codes=("UNKNOWN_PRODUCT", "OUT_OF_STOCK", "LEDGER_UNAVAILABLE"),
+        codes=("UNKNOWN_PRODUCT", "OUT_OF_STOCK", "PRICE_BELOW_MILK", "LEDGER_UNAVAILABLE"),
     ),
     Route(
         method="GET",
@@ -192,55 +151,52 @@ ROUTES: Final = (
         tag="orders",
         handler=read_order,
         answer=OrderView,
+        waits=True,
         codes=("NOT_FOUND",),
     ),
-    Route(
-        method="GET",
-        path="/api/v1/orders/{orderId}/qr.svg",
-        operation="drawQrSvg",
-        summary="Draw the QR that a wallet scans, as SVG",
-        tag="orders",
-        handler=qr_svg,
-        media=("image/svg+xml",),
-        codes=("NOT_FOUND",),
-    ),
-    Route(
-        method="GET",
-        path="/api/v1/orders/{orderId}/qr.png",
-        operation="drawQrPng",
-        summary="Draw the QR that a wallet scans, as PNG",
-        tag="orders",
-        handler=qr_png,
-        media=("image/png",),
-        codes=("NOT_FOUND",),
-    ),
-    _offer_route("/p/{orderId}", described=True),
-    # A QR is in capitals, which makes it small.
-    _offer_route("/P/{orderId}", described=False),
     Route(
         method="POST",
-        path="/api/v1/orders/{orderId}/payment",
-        operation="submitPayment",
-        summary="Take a signed transaction for an order to the ledger",
-        tag="wallet",
-        handler=submit_payment,
-        body=SignedPaymentBody,
-        answer=TakenPayment,
-        status=202,
+        path="/api/v1/orders/{orderId}/cancel",
+        operation="cancelOrder",
+        summary="Cancel an order that nobody pays; done twice, it is done once",
+        tag="orders",
+        handler=cancel_order,
+        answer=OrderView,
         idempotency=Idempotency.NATURAL,
-        codes=(
-            "NOT_FOUND",
-            "ORDER_NOT_PAYABLE",
-            "ORDER_EXPIRED",
-            "NOT_A_TRANSFER",
-            "WRONG_REFERENCE",
-            "WRONG_PAYEE",
-            "WRONG_REDEMPTION",
-            "AMOUNT_MISMATCH",
-            "LEDGER_UNAVAILABLE",
-            "LEDGER_BUSY",
-            *LEDGER_CODES,
-        ),
-        body_bytes_max=PAYMENT_BYTES_MAX,
+        codes=("NOT_FOUND", "PAYMENT_IN_FLIGHT", "ORDER_NOT_CANCELLABLE"),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/orders/{orderId}/fulfill",
+        operation="fulfilOrder",
+        summary="Hand the milk of a paid order over; done twice, it is done once",
+        tag="orders",
+        handler=fulfil_order,
+        answer=OrderView,
+        idempotency=Idempotency.NATURAL,
+        codes=("NOT_FOUND", "ORDER_NOT_PAID"),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/orders/{orderId}/reopen",
+        operation="reopenOrder",
+        summary="Take a hand-over back, within a minute",
+        tag="orders",
+        handler=reopen_order,
+        answer=OrderView,
+        idempotency=Idempotency.NATURAL,
+        codes=("NOT_FOUND", "TOO_LATE_TO_REOPEN"),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/orders/{orderId}/resolve",
+        operation="resolveOrder",
+        summary="Settle what is odd about an order, between people; done twice, it is done once",
+        tag="orders",
+        handler=resolve_order,
+        body=ResolutionBody,
+        answer=OrderView,
+        idempotency=Idempotency.NATURAL,
+        codes=("NOT_FOUND",),
     ),
 )

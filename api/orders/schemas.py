@@ -1,10 +1,14 @@
-"""Orders in JSON: what a till and a wallet send, and what they are told."""
+"""Orders in JSON: what tills and wallets send, and how an order is shown to each reader."""
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
+from api.amounts import format_sen, format_time, signed_bill
+from api.config import ApiConfig
 from api.http.scalars import (
     AddressText,
     BillText,
@@ -14,8 +18,22 @@ from api.http.scalars import (
     TimeText,
     UlidText,
 )
+from api.orders.model import Order
+from ledger.primitives.amounts import Units, format_bill
+from ledger.primitives.keys import format_address
 
+ITEMS_MAX: Final = 8
 QUANTITY_MAX: Final = 100
+METADATA_MAX: Final = 20
+
+
+class NewItemBody(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """Packs of one product that a till sells."""
+
+    product_id: Annotated[str, Meta(description="An id of `GET /api/v1/products`.")]
+    quantity: Annotated[int, Meta(ge=1, le=QUANTITY_MAX, description="How many packs.")] = 1
 
 
 class NewOrderBody(
@@ -23,8 +41,34 @@ class NewOrderBody(
 ):
     """What a till opens an order with."""
 
-    product_id: Annotated[str, Meta(description="An id of `GET /api/v1/products`.")]
-    quantity: Annotated[int, Meta(ge=1, le=QUANTITY_MAX, description="How many packs.")] = 1
+    items: Annotated[
+        tuple[NewItemBody, ...],
+        Meta(min_length=1, max_length=ITEMS_MAX, description="The basket."),
+    ]
+    metadata: Annotated[
+        dict[
+            Annotated[str, Meta(min_length=1, max_length=40)],
+            Annotated[str, Meta(max_length=200)],
+        ],
+        Meta(max_length=METADATA_MAX, description="Your own notes, given back as they are."),
+    ] = {}
+
+
+class Resolution(StrEnum):
+    """What is done about what is odd."""
+
+    ACCEPT = "accept"
+
+
+class ResolutionBody(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """What a manager does about an order's exception."""
+
+    resolution: Annotated[
+        Resolution,
+        Meta(description="`accept` lets it be: the milk is handed over, what is too much is kept."),
+    ]
 
 
 class SignedPaymentBody(
@@ -42,56 +86,74 @@ class OrderPrice(msgspec.Struct, frozen=True, rename="camel"):
     bill: BillText
 
 
+class ItemView(msgspec.Struct, frozen=True, rename="camel"):
+    """Packs of one product in an order."""
+
+    product_id: str
+    quantity: int
+    kind: str
+
+
 class RedeemedMilk(msgspec.Struct, frozen=True, rename="camel"):
-    """The milk that a payment burns."""
+    """Milk that a payment burns, of a lot or product lot."""
 
     lot: HashText
     bill: BillText
 
 
-class IntentView(msgspec.Struct, frozen=True, rename="camel"):
-    """The payment that is expected."""
-
-    state: str
-    expires_at: TimeText
-
-
-class OrderView(msgspec.Struct, frozen=True, rename="camel"):
-    """An order, as its merchant sees it."""
+class OrderCard(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """An order as events and pages show it."""
 
     id: UlidText
-    product_id: str
-    quantity: int
+    kind: str
+    items: tuple[ItemView, ...]
     amount: OrderPrice
     state: str
     exception: Annotated[str | None, Meta(description="What a person has to mend.")]
+    received: Annotated[BillText, Meta(description="All that came in for it.")]
     delta: Annotated[
-        BillText | None, Meta(description="With an exception: what came in, less what was due.")
+        BillText | None,
+        Meta(description="With an exception: what came in and was not given back, less the due."),
     ]
+    in_flight: Annotated[
+        HashText | None, Meta(description="The transaction that is on its way to pay it.")
+    ]
+    ticket: Annotated[str, Meta(description="What is called out when the milk is handed over.")]
+    version: Annotated[int, Meta(description="Counts up with every change.")]
     created_at: TimeText
     expires_at: TimeText
     paid_at: TimeText | None
+    fulfilled_at: Annotated[TimeText | None, Meta(description="When the milk was handed over.")]
+
+
+class OrderView(OrderCard, frozen=True, rename="camel", kw_only=True):
+    """An order, as its merchant sees it."""
+
     merchant: str
+    code: Annotated[str, Meta(description="What a customer types who can't scan.")]
+    metadata: dict[str, str]
     reference: HashText
-    redeem: RedeemedMilk
+    redeem: tuple[RedeemedMilk, ...]
     pay_to: AddressText
     pay_url: Annotated[str, Meta(description="What the QR holds.")]
-    intent: IntentView
 
 
-class OfferView(msgspec.Struct, frozen=True, rename="camel"):
+class OfferView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """What a wallet signs."""
 
     order_id: UlidText
     state: str
+    in_flight: Annotated[
+        bool, Meta(description="Somebody's payment is on its way: another would be refused.")
+    ]
     merchant: str
-    product_id: str
-    quantity: int
+    ticket: str
+    items: tuple[ItemView, ...]
     amount: OrderPrice
     address: AddressText
     prefix: str
     reference: HashText
-    redeem: RedeemedMilk
+    redeem: tuple[RedeemedMilk, ...]
     chain_id: HashText
     fee: BillText
     valid_until: TimeText
@@ -99,8 +161,72 @@ class OfferView(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class TakenPayment(msgspec.Struct, frozen=True, rename="camel"):
-    """A signed payment that is on its way."""
+    """A signed payment that we answer for from now on."""
 
     tx_hash: HashText
     order_id: UlidText
     state: str
+
+
+def _time(time_ms: int | None) -> str | None:
+    return None if time_ms is None else format_time(time_ms)
+
+
+def price_of(order: Order) -> OrderPrice:
+    """Give an order's price."""
+    return OrderPrice(format_sen(order.amount_sen), format_bill(Units(order.amount_units)))
+
+
+def items_of(order: Order) -> tuple[ItemView, ...]:
+    """Give what was sold."""
+    return tuple(ItemView(item.product_id, item.quantity, item.kind) for item in order.items)
+
+
+def redeem_of(order: Order) -> tuple[RedeemedMilk, ...]:
+    """Give what a payment redeems, in the order in which the ledger wants it."""
+    return tuple(RedeemedMilk(part.lot, format_bill(Units(part.units))) for part in order.basket)
+
+
+def _shown(order: Order) -> dict[str, object]:
+    return {
+        "id": order.id,
+        "kind": order.kind,
+        "items": items_of(order),
+        "amount": price_of(order),
+        "state": order.state,
+        "exception": order.exception,
+        "received": format_bill(Units(order.received_units)),
+        "delta": None if order.delta_units is None else signed_bill(order.delta_units),
+        "in_flight": None if order.paying_tx is None else order.paying_tx.hex(),
+        "ticket": order.ticket,
+        "version": order.version,
+        "created_at": format_time(order.created_ms),
+        "expires_at": format_time(order.expires_ms),
+        "paid_at": _time(order.paid_ms),
+        "fulfilled_at": _time(order.fulfilled_ms),
+    }
+
+
+def card(order: Order) -> OrderCard:
+    """Present an order to everyone who may see it."""
+    return OrderCard(**_shown(order))  # type: ignore[arg-type]  # the members' types are above
+
+
+def order_view(order: Order, config: ApiConfig) -> OrderView:
+    """Present an order to its merchant: the card, and what it is paid by."""
+    return OrderView(
+        **_shown(order),  # type: ignore[arg-type]  # as above
+        merchant=order.merchant,
+        code=order.code,
+        metadata=dict(order.metadata),
+        reference=order.reference.hex(),
+        redeem=redeem_of(order),
+        pay_to=format_address(order.payout, config.prefix),
+        pay_url=config.pay_url(order.id),
+    )
+
+
+def told_of(order: Order, tx_hash: bytes | None = None, outcome: str | None = None) -> object:
+    """Give an event's body: the order's card, and the transaction that it tells of."""
+    body: Mapping[str, object] = {"order": card(order)}
+    return body if tx_hash is None else {**body, "txHash": tx_hash.hex(), "outcome": outcome}

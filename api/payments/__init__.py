@@ -1,1 +1,1 @@
-"""Payments: what came in for orders, and the partner's question whether one is good."""
+"""Payments: what wallets signed, what of it the chain made final, and what partners are told."""

@@ -13,8 +13,8 @@ from api.http.headers import wait_asked_s
 from api.http.replies import Reply
 from api.http.routes import ApiCall, Route
 from api.http.scalars import HASH_TEXT
-from api.payments.schemas import PaymentView, ValidationBody, ValidationVerdict
-from api.services.payments import TX_UNCONFIRMED, payment_json, question_of
+from api.payments.schemas import PaymentView, ValidationBody, ValidationVerdict, payment_view
+from api.payments.validation import TX_UNCONFIRMED, question_of
 
 
 async def take_quota(call: ApiCall) -> None:
@@ -31,7 +31,7 @@ async def validate(call: ApiCall) -> Reply:
     started, service = perf_counter(), call.service
     question = question_of(call.body)
     wait_s = wait_asked_s(call.request.headers.getlist("prefer"), service.config.wait_s_max)
-    said = await service.validate(call.merchant_id, question, wait_s)
+    said = await service.validator.validate(call.merchant_id, question, wait_s)
     if said.error == TX_UNCONFIRMED:
         call.headers["Retry-After"] = "1"
     if wait_s:
@@ -41,17 +41,17 @@ async def validate(call: ApiCall) -> Reply:
     return Reply(said.body())
 
 
-async def read_payment(call: ApiCall) -> Reply:
+async def read_payment(call: ApiCall) -> PaymentView:
     """Give a payment; another merchant's is not found."""
     tx_hash = call.path["txHash"]
     if HASH_TEXT.fullmatch(tx_hash) is None:
         raise MalformedRequest(
             "a transaction's hash is 64 hex digits", errors=(Pointer("/txHash", "NOT_A_HASH"),)
         )
-    row = await call.service.find_payment(bytes.fromhex(tx_hash))
-    if row is None or row["merchant_id"] != call.merchant_id:
+    payment = await call.service.find_payment(bytes.fromhex(tx_hash))
+    if payment is None or payment.merchant_id != call.merchant_id:
         raise NotFound("there is no such payment")
-    return Reply(payment_json(row))
+    return payment_view(payment)
 
 
 ROUTES: Final = (

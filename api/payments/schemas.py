@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from api.amounts import format_sen, format_time, signed_bill
 from api.http.scalars import AmountText, BillText, HashText, MyrText, TimeText, TxHash, UlidText
+from api.payments.model import Payment
+from ledger.primitives.amounts import Units, format_bill
 
 
 class Currency(StrEnum):
@@ -39,6 +42,8 @@ class ValidationVerdict(msgspec.Struct, frozen=True, rename="camel"):
             "TX_FAILED",
             "TX_REFUNDED",
             "TX_ALREADY_USED",
+            "ORDER_CANCELLED",
+            "NO_QUOTE",
         ]
         | None,
         Meta(description="Why it is not good, or not yet."),
@@ -62,15 +67,40 @@ class PaymentView(msgspec.Struct, frozen=True, rename="camel"):
     """A payment, as its merchant sees it."""
 
     tx_hash: HashText
-    order_id: UlidText
+    order_id: Annotated[UlidText | None, Meta(description="None if it bore no order's reference.")]
     state: str
     outcome: str | None
     code: Annotated[str | None, Meta(description="Why the ledger let it have no effect.")]
     amount: TokensView
-    quote: QuoteView
+    quote: QuoteView | None
     delta: BillText
+    refunded: BillText
     settlement: str
     height: int | None
     block_hash: HashText | None
-    seen_at: TimeText
+    created_at: TimeText
     confirmed_at: TimeText | None
+
+
+def payment_view(payment: Payment) -> PaymentView:
+    """Present a payment to its merchant."""
+    quote, confirmed_ms = None, payment.confirmed_ms
+    if payment.amount_sen is not None and payment.amount_units is not None:
+        bill = format_bill(Units(payment.amount_units))
+        quote = QuoteView(format_sen(payment.amount_sen), bill)
+    return PaymentView(
+        tx_hash=payment.tx_hash.hex(),
+        order_id=payment.order_id,
+        state=payment.state,
+        outcome=payment.outcome,
+        code=payment.code or None,
+        amount=TokensView(format_bill(Units(payment.units))),
+        quote=quote,
+        delta=signed_bill(payment.delta_units),
+        refunded=format_bill(Units(payment.refunded_units)),
+        settlement=payment.settlement,
+        height=payment.height,
+        block_hash=None if payment.block_hash is None else payment.block_hash.hex(),
+        created_at=format_time(payment.created_ms),
+        confirmed_at=None if confirmed_ms is None else format_time(confirmed_ms),
+    )

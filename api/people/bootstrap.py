@@ -8,10 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ulid import ULID
 
 from api.access.roles import Role
+from api.chain.node_watch import wall_ms
 from api.config import ApiConfig
 from api.db.session import in_transaction, open_engine
 from api.errors import ConfigFault
-from api.node_watch import wall_ms
 from api.people.codes import activation_url
 from api.people.desks import Desks
 from api.people.means import Actor

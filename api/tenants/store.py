@@ -1,16 +1,15 @@
 """Unions and merchants in the database: added, changed, found and listed."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Row, Table, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.db.models import Merchant as MerchantRow
+from api.db.tables.catalogue import merchants
 from api.db.tables.tenants import unions
 from api.tenants.model import MerchantProfile, Union
 
-merchants = cast(Table, MerchantRow.__table__)
 _CONTACT = ("name", "office", "telephone", "email", "hours", "developer_contact")
 
 

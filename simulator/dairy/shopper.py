@@ -184,7 +184,7 @@ class Shopper:
 
     async def buy(self) -> PurchaseRecord:
         """Make one purchase; raise `StepRefused` or `httpx.HTTPError` if it can't be made."""
-        body = {"productId": self._config.product, "quantity": 1}
+        body = {"items": [{"productId": self._config.product, "quantity": 1}]}
         till = {**self._till, "Idempotency-Key": str(ULID())}
         order = _answer("order", await self._http.post("/api/v1/orders", json=body, headers=till))
         page = await self._http.get(f"/p/{order['id']}", headers={"Accept": "application/json"})

@@ -47,7 +47,7 @@ class PaymentOffer(Struct, frozen=True, rename="camel"):
     address: str
     prefix: str
     reference: str
-    redeem: OfferRedemption
+    redeem: tuple[OfferRedemption, ...]
     chain_id: str
     fee: str
     valid_until: str
@@ -73,13 +73,14 @@ class Wallet:
         return format_address(self.address, prefix)
 
     def pay(self, offer: PaymentOffer, nonce: int) -> Transaction:
-        """Sign a transfer that pays the offer in full and redeems its pack."""
+        """Sign a transfer that pays the offer in full and redeems its milk."""
         transfer = Transfer(
             to=parse_address(offer.address, offer.prefix),
             units=parse_bill(offer.amount.bill),
             reference=bytes.fromhex(offer.reference),
-            redeem=(
-                Redemption(Hash(bytes.fromhex(offer.redeem.lot)), parse_bill(offer.redeem.bill)),
+            redeem=tuple(
+                Redemption(Hash(bytes.fromhex(milk.lot)), parse_bill(milk.bill))
+                for milk in offer.redeem
             ),
         )
         intent = Intent(

@@ -92,7 +92,7 @@ def lots_of_whole_milk(net):
 
 def buy(net, http):
     """Order a pack and pay it from the treasury; give the transaction's id and the price."""
-    body = {"productId": "whole-200", "quantity": 1}
+    body = {"items": [{"productId": "whole-200"}]}
     key = {"Idempotency-Key": str(ULID())}
     ordered = http.post("/api/v1/orders", json=body, headers=key)
     assert ordered.status_code in (200, 201), ordered.text

@@ -45,7 +45,7 @@ class Running:
         """Make statements of the service wrong: what it then meets is a bug."""
         engine = open_engine(self.database_url, 1)
         async with engine.begin() as connection:
-            await connection.execute(text("ALTER TABLE orders RENAME COLUMN quantity TO pieces"))
+            await connection.execute(text("ALTER TABLE orders RENAME COLUMN items TO pieces"))
         await engine.dispose()
 
     async def stop(self) -> list[dict[str, object]]:
@@ -134,7 +134,7 @@ def test_a_refusal_is_found_in_the_log_under_the_id_that_the_client_was_told(
             own = {"X-Request-Id": "till-0000001", "Authorization": f"Bearer {api.key}"}
             own["Idempotency-Key"] = "one"
             away = await api.http.post(
-                "/api/v1/orders", json={"productId": "whole-200"}, headers=own
+                "/api/v1/orders", json={"items": [{"productId": "whole-200"}]}, headers=own
             )
             assert (lost.status_code, away.status_code) == (401, 503)
             good = await api.http.get("/healthz", headers={"X-Request-Id": "till-0000002"})

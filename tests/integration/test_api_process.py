@@ -69,7 +69,6 @@ def test_a_home_that_is_prepared_twice_keeps_its_keys_and_takes_new_ports(tmp_pa
         ('node_urls = ["x"]\ndatabase_url = "y"\nport = 0', "port"),
         ('node_urls = ["x"]\ndatabase_url = "y"\nprot = 1', "prot"),
         ('node_urls = ["http://a:x"]\ndatabase_url = "y"', "node_urls: 'http://a:x' is no address"),
-        ('node_urls = ["x"]\ndatabase_url = "y"\nlitre_price_sen = 9999', "cover the milk"),
     ],
 )
 def test_a_configuration_that_cannot_be_used_says_where(
@@ -137,7 +136,7 @@ async def _is_closed_to(http: httpx.AsyncClient, key: str) -> None:
     headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "one"}
     for path, body in (
         ("payments/validate", {"txHash": "ab" * 32, "expectedAmount": "1.80"}),
-        ("orders", {"productId": "whole-200"}),
+        ("orders", {"items": [{"productId": "whole-200"}]}),
     ):
         asked = await http.post(f"/api/v1/{path}", json=body, headers=headers)
         assert (asked.status_code, asked.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
@@ -200,7 +199,7 @@ def test_shoppers_buy_over_http_recover_from_refusals_and_keep_their_books(
             )
             behind = asyncio.create_task(service.run())
             serving = asyncio.create_task(server.serve())
-            await until(lambda: bool(server.started and service.follower.lots))
+            await until(lambda: server.started and bool(service.stock.lots))
             config = shopper.ShopperConfig(f"http://127.0.0.1:{port}", key, shoppers=2)
             config = msgspec.structs.replace(config, interval_ms=20)
             book = tmp_path / "shopper.json"

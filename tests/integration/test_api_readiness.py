@@ -40,7 +40,7 @@ def test_a_database_that_is_killed_is_told_and_so_is_its_return(database: TestDa
             try:
                 assert await database_is(rig, ready=False)
                 headers = rig.till(**{"Idempotency-Key": "while it is away"})
-                body = {"productId": "whole-200"}
+                body = {"items": [{"productId": "whole-200"}]}
                 answer = await rig.http.post("/api/v1/orders", json=body, headers=headers)
                 assert (answer.status_code, answer.json()["code"]) == (503, "DATABASE_UNAVAILABLE")
                 assert int(answer.headers["retry-after"]) >= 1

@@ -131,7 +131,7 @@ def payer(key: str, ledger: FakeNode) -> Honest:
 
     async def pay(http: httpx.AsyncClient) -> None:
         headers = {**till, "Idempotency-Key": str(ULID())}
-        body = {"productId": "whole-200"}
+        body = {"items": [{"productId": "whole-200"}]}
         order = (await http.post("/api/v1/orders", json=body, headers=headers)).json()
         offer = (await http.get(f"/p/{order['id']}")).json()
         payment = make_transfer(ledger, offer)

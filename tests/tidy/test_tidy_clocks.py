@@ -13,7 +13,7 @@ READERS = {
     "datetime.utcnow", "datetime.today", "datetime.datetime.now", "datetime.datetime.utcnow",
 }  # fmt: skip
 ALLOWED = {
-    "api/node_watch.py": "dates of orders; how long the node is behind is judged by both clocks",
+    "api/chain/node_watch.py": "dates of orders; how far a node is behind is judged by both clocks",
     "api/signing/process/running.py": "the chain's time is held against it, and tokens end by it",
     "iot_minting/even_clock.py": "dates of readings and arrivals, which never run backwards",
     "loadtest/ingest.py": "dates of readings",

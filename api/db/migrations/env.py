@@ -3,9 +3,9 @@
 from alembic import context
 from sqlalchemy import Connection
 
-from api.db.models import Base
+from api.db.tables import metadata
 
 connection: Connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=Base.metadata)
+context.configure(connection=connection, target_metadata=metadata)
 with context.begin_transaction():
     context.run_migrations()

@@ -11,11 +11,11 @@ import httpx
 from sqlalchemy import text
 from ulid import ULID
 
+from api.chain.node_port import NodePort
+from api.chain.node_watch import wall_ms
 from api.config import ApiConfig
 from api.http.app import create_app
 from api.keys.model import key_digest, new_key
-from api.node_port import NodePort
-from api.node_watch import wall_ms
 from api.service import Service, open_service
 from api.tenants.config import MerchantConfig
 from ledger.primitives.codec import encode
@@ -65,11 +65,11 @@ class ServiceRig:
         """Give the headers of a till's request."""
         return {"Authorization": f"Bearer {key or self.key}", **headers}
 
-    async def order(self, key: str = "", **body: object) -> dict[str, object]:
-        """Open an order."""
+    async def order(self, key: str = "", quantity: int = 1, **body: object) -> dict[str, object]:
+        """Open an order: of small packs of whole milk, unless `items` says otherwise."""
         answer = await self.http.post(
             "/api/v1/orders",
-            json={"productId": "whole-200", **body},
+            json={"items": [{"productId": "whole-200", "quantity": quantity}], **body},
             headers=self.till(key, **{"Idempotency-Key": str(ULID())}),
         )
         assert answer.status_code == 201, answer.text
@@ -112,7 +112,7 @@ class ServiceRig:
 
     async def level(self) -> None:
         """Wait until the follower has settled every block that there is."""
-        await until(lambda: self.service.follower.cursor.height >= self.node.height)
+        await until(lambda: self.service.tip.cursor.height >= self.node.height)
 
     async def validate(
         self, transaction: Transaction | str, amount: object = "1.80", key: str = "", **more: object
@@ -208,4 +208,7 @@ async def rig_over(
 
 
 async def _until_ready(rig: ServiceRig) -> None:
-    await until(lambda: not rig.service.behind() and bool(rig.service.follower.lots))
+    await until(lambda: not rig.service.behind())
+    async with asyncio.timeout(10):
+        while not await rig.scalar("SELECT count(*) FROM lots"):  # noqa: ASYNC110 - see `until`
+            await asyncio.sleep(0.005)

@@ -50,6 +50,7 @@ from node.client.views import (
     NodeStatus,
     ParametersView,
     PriceView,
+    ProductLotView,
     Submission,
     SupplyView,
     TransactionState,
@@ -125,6 +126,7 @@ class FakeNode:
         self._grown = asyncio.Event()
         self._silent = False
         self.mute = False
+        self.packed: list[ProductLotView] = []
         self.finalized_ms = time.time_ns() // 1_000_000
         self.submissions = 0
 
@@ -263,6 +265,20 @@ class FakeNode:
             return TransactionView(Hash(txid), TransactionState.PENDING, raw=self._waiting[txid])
         return TransactionView(Hash(txid), TransactionState.UNKNOWN)
 
+    async def history(self, address: Address) -> list[Hash]:
+        """List an account's final transactions, newest first."""
+        self._speak()
+        return [
+            view.txid
+            for view in reversed(self._final.values())
+            if decode_transaction(view.raw).sender == address
+        ]
+
+    async def lot_products(self, lot: bytes) -> list[ProductLotView]:
+        """List what was packed from a lot."""
+        self._speak()
+        return [view for view in self.packed if view.lot == lot]
+
     async def lots(self, limit: int = LOTS_PAGE) -> list[LotView]:
         """List the lots."""
         self._speak()
@@ -344,13 +360,14 @@ def make_transfer(
 
     amount, redeem = offer["amount"], offer["redeem"]
     assert isinstance(amount, dict)
-    assert isinstance(redeem, dict)
+    assert isinstance(redeem, list)
     body = Transfer(
         to=changes.get("to", parse_address(str(offer["address"]), "dbill")),
         units=changes.get("units", parse_bill(amount["bill"])),
         reference=changes.get("reference", bytes.fromhex(str(offer["reference"]))),
         redeem=changes.get(
-            "redeem", (Redemption(Hash(bytes.fromhex(redeem["lot"])), parse_bill(redeem["bill"])),)
+            "redeem",
+            tuple(Redemption(Hash(bytes.fromhex(r["lot"])), parse_bill(r["bill"])) for r in redeem),
         ),
     )
     intent = Intent(

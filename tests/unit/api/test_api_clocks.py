@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from api.node_watch import FINALITY_SILENCE_S_MAX, NodeWatch
+from api.chain.node_watch import FINALITY_SILENCE_S_MAX, NodeWatch
 from node.client.views import NodeStatus
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import Clocks, ServiceRig, running_rig, until
@@ -46,7 +46,7 @@ def test_without_a_quorum_nothing_is_denied_wherever_the_wall_clock_goes(
         clocks.wall_ahead_ms = wall_ahead_ms
         clocks.steady_ahead_s = FINALITY_SILENCE_S_MAX + 1
         # The node still answers, with the same last block.
-        await until(lambda: not rig.service.why_no_node())
+        await until(lambda: not rig.service.standing.why_no_node())
         assert "finalizes no blocks" in rig.service.behind()
         assert not await denied(rig)
         rig.node.make_block()
@@ -79,7 +79,7 @@ def test_no_order_is_opened_that_nobody_could_pay(database: TestDatabase) -> Non
         clocks.steady_ahead_s = rig.service.config.node_silence_s_max + 1
         clocks.wall_ahead_ms = -HOUR_MS
         headers = rig.till(**{"Idempotency-Key": "a-till's-key"})
-        body = {"productId": "whole-200"}
+        body = {"items": [{"productId": "whole-200"}]}
         answer = await rig.http.post("/api/v1/orders", json=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (503, "LEDGER_UNAVAILABLE")
         assert int(answer.headers["retry-after"]) >= 1
@@ -100,7 +100,7 @@ def test_a_wall_clock_an_hour_ahead_expires_no_order_and_refuses_no_payment(
     async def act(rig: ServiceRig) -> None:
         order = await rig.order()
         clocks.wall_ahead_ms = HOUR_MS
-        await rig.service.sweep()
+        await rig.service.housekeeper.expire()
         payment = await rig.signed(order)
         assert (await rig.post(order, payment)).status_code == 202
         await rig.level()
@@ -117,7 +117,7 @@ def test_an_order_that_is_opened_while_the_wall_clock_is_behind_can_be_paid_in_t
     async def act(rig: ServiceRig) -> None:
         clocks.wall_ahead_ms = -HOUR_MS
         order = await rig.order()
-        await rig.service.sweep()
+        await rig.service.housekeeper.expire()
         payment = await rig.paid(order)
         read = await rig.http.get(f"/api/v1/payments/{payment.id.hex()}", headers=rig.till())
         assert read.json()["outcome"] == "succeeded"
@@ -135,8 +135,8 @@ def test_the_newest_order_stands_first_also_after_the_wall_clock_went_back(
         clocks.wall_ahead_ms = -HOUR_MS
         clocks.steady_ahead_s += 1
         orders.append(await rig.order())
-        shown = await rig.service.snapshot()
-        assert [card["id"] for card in shown["orders"]] == [o["id"] for o in reversed(orders)]
+        shown = await rig.service.board.snapshot()
+        assert [card.id for card in shown["orders"]] == [o["id"] for o in reversed(orders)]
 
     on_rig(database, clocks, act)
 

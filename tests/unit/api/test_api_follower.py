@@ -7,12 +7,14 @@ import msgspec
 import pytest
 from sqlalchemy import text
 
+from api.catalogue.stock import mirror, open_shelves
+from api.chain.follower import Follower
+from api.chain.tip import Cursor, SettledTip
 from api.db.session import open_engine
 from api.errors import FollowerFault
-from api.follower import Follower, read_blocks
+from api.payments.observation import read_blocks
+from api.payments.settlement import Settled, settle
 from api.service import Service, open_service
-from api.services.settlement import Settled, settle
-from api.services.stock import mirror
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
@@ -20,7 +22,7 @@ from ledger.primitives.keys import Address
 from ledger.types.block import Receipt
 from ledger.types.mandate import ChargeMandate
 from ledger.types.transfer import Transfer
-from node.client.views import FinalBlock
+from node.client.views import FinalBlock, ProductLotView
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import ServiceRig, rig_config, running_rig, until
 from tests.support.ledger.dairy import Dairy, key
@@ -48,12 +50,12 @@ def test_a_service_that_comes_back_settles_what_it_missed_once(database: TestDat
         rig.node.silence(False)
         async with open_service(config, rig.node) as second:
             task = asyncio.create_task(second.follower.run())
-            await until(lambda: second.follower.cursor.height >= rig.node.height)
+            await until(lambda: second.tip.cursor.height >= rig.node.height)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             row = await second.find_order(str(order["id"]))
         assert row is not None
-        assert row["state"] == "paid"
+        assert row.state == "paid"
         assert await rig.scalar("SELECT count(*) FROM payments") == 1
         assert await rig.scalar("SELECT count(*) FROM events WHERE kind = 'order.paid'") == 1
 
@@ -68,7 +70,7 @@ def test_blocks_that_do_not_follow_stop_it(database: TestDatabase) -> None:
         follower.cursor = rig.service.follower.cursor
         with pytest.raises(FollowerFault, match="came after"):
             await follower.settle_blocks([first])
-        follower.cursor = type(follower.cursor)(node.chain.chain_id, 1, first.hash)
+        follower.cursor = Cursor(node.chain.chain_id, 1, first.hash)
         with pytest.raises(FollowerFault, match="came after"):
             await follower.settle_blocks([third])
         forked = msgspec.structs.replace(second, parent_hash=Hash(bytes(32)))
@@ -82,18 +84,23 @@ def test_blocks_that_do_not_follow_stop_it(database: TestDatabase) -> None:
 
 
 def _fresh_follower(rig: ServiceRig) -> Follower:
+    return follower_of(rig, rig.node)
+
+
+def follower_of(rig: ServiceRig, node: FakeNode) -> Follower:
+    """Make a follower beside the service's own, for a node."""
     service = rig.service
-    return Follower(service.engine, rig.node, service.watch, lambda settled: None)
+    return Follower(
+        service.engine, node, service.watch, SettledTip(), {}, lambda settled: None, lambda: None
+    )
 
 
 def test_a_node_of_another_chain_is_refused(database: TestDatabase) -> None:
     async def act(rig: ServiceRig) -> None:
         stranger = FakeNode()
         assert stranger.chain.chain_id != rig.node.chain.chain_id
-        service = rig.service
-        follower = Follower(service.engine, stranger, service.watch, lambda settled: None)
-        with pytest.RaisesGroup(pytest.RaisesExc(FollowerFault, match="has followed chain")):
-            await follower.run()
+        with pytest.raises(FollowerFault, match="has followed chain"):
+            await follower_of(rig, stranger).run()
 
     on_rig(database, act)
 
@@ -107,25 +114,36 @@ def test_redeemed_milk_leaves_the_mirror_and_the_ledger_corrects_it(
         assert await rig.scalar("SELECT remaining_units FROM lots") == before - 200_000
         assert await rig.scalar("SELECT reserved_units FROM lots") == 0
         await rig.execute("UPDATE lots SET remaining_units = 1")
-        await rig.service.follower.mirror_lots()
+        await rig.service.stock.take_over()
         assert await rig.scalar("SELECT remaining_units FROM lots") == before - 200_000
 
     on_rig(database, act)
 
 
-def test_what_is_packed_frozen_or_recalled_is_not_sold_by_the_lot(database: TestDatabase) -> None:
+def test_what_is_packed_is_sold_under_its_product_lot_and_what_is_frozen_not_at_all(
+    database: TestDatabase,
+) -> None:
     async def act(rig: ServiceRig) -> None:
         (lot,) = await rig.node.lots()
-        packed = Units(lot.remaining_units - 7)
-        loose = msgspec.structs.replace(lot, loose_units=Units(7), packed_unsold_units=packed)
-        for view, units in (
-            (loose, 7),
-            (msgspec.structs.replace(lot, status="frozen"), 0),
-            (lot, lot.remaining_units),
-        ):
+        pack_id = Hash(b"\7" * 32)
+        pack = ProductLotView(
+            pack_id, lot.id, 1, 9, Units(200_000), Units(0), Units(1_800_000), Units(0)
+        )
+        left = Units(lot.remaining_units - 1_800_000)
+        view = msgspec.structs.replace(
+            lot, loose_units=left, packed_unsold_units=Units(1_800_000), status="sound"
+        )
+
+        async def sellable() -> dict[bytes, int]:
             async with rig.service.engine.begin() as connection:
-                await mirror(connection, [view], 0)
-            assert await rig.scalar("SELECT remaining_units FROM lots") == units
+                await mirror(connection, [view], {lot.id: [pack]}, 0)
+                shelves = await open_shelves(connection, 0)
+            return {shelf.id: shelf.free_units for shelf in shelves}
+
+        assert await sellable() == {lot.id: left, pack_id: 1_800_000}
+        for status in ("frozen", "recalled"):
+            view = msgspec.structs.replace(view, status=status)
+            assert await sellable() == {}
 
     on_rig(database, act)
 
@@ -158,11 +176,11 @@ def test_settling_in_two_places_at_once_settles_once(database: TestDatabase) -> 
         order = await rig.order()
         payment = await rig.signed(order)
         await rig.node.submit([encode(payment)])
-        observed = read_blocks([rig.node.make_block()]).observed
+        batch = read_blocks([rig.node.make_block()])
 
         async def one() -> Settled:
             async with rig.service.engine.begin() as connection:
-                return await settle(connection, observed, rig.service.now_ms())
+                return await settle(connection, batch, rig.service.now_ms(), {})
 
         results = await asyncio.gather(*(one() for _ in range(4)))
         await rig.level()

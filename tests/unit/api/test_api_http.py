@@ -5,8 +5,8 @@ import contextlib
 
 import pytest
 
-from api import stream
-from api.stream import Hub
+from api.events import hub as stream
+from api.events.hub import EVERYTHING, Hub
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import ServiceRig, running_rig
 
@@ -123,7 +123,7 @@ def test_a_stream_shows_life_by_itself_though_nothing_can_be_read(
     async def act(rig: ServiceRig) -> None:
         hub = Hub(rig.service.engine, _never)
         reading = asyncio.create_task(hub.run())
-        page = hub.listen(None, rig.service.snapshot)
+        page = hub.listen(EVERYTHING, None, rig.service.board.snapshot)
         async with asyncio.timeout(10), contextlib.aclosing(page):
             assert (await anext(page)).startswith(b"retry: ")
             assert b"event: snapshot" in await anext(page)
@@ -143,12 +143,12 @@ def test_one_client_takes_no_more_than_its_share_of_the_live_pages(
     database: TestDatabase,
 ) -> None:
     async def act(rig: ServiceRig) -> None:
-        hub, snapshot = rig.service.hub, rig.service.snapshot
+        hub, snapshot = rig.service.hub, rig.service.board.snapshot
         while hub.places.take("127.0.0.1"):
             pass
         answer = await rig.http.get("/api/v1/stream")
         assert (answer.status_code, answer.json()["code"]) == (429, "TOO_MANY_STREAMS")
-        async with contextlib.aclosing(hub.listen(None, snapshot, "192.0.2.7")) as page:
+        async with contextlib.aclosing(hub.listen(EVERYTHING, None, snapshot, "192.0.2.7")) as page:
             assert (await anext(page)).startswith(b"retry: ")
 
     on_rig(database, act)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from api.node_port import NodePort
+from api.chain.node_port import NodePort
 from node.client.errors import ClientFault
 from node.client.views import NodeStatus
 

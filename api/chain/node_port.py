@@ -6,6 +6,7 @@ The views are the node's own. A method raises `node.errors.ClientFault` when the
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
 from node.client.views import (
     AccountView,
@@ -13,6 +14,7 @@ from node.client.views import (
     LotView,
     NodeStatus,
     ParametersView,
+    ProductLotView,
     Submission,
     SupplyView,
     TransactionView,
@@ -37,11 +39,17 @@ class NodePort(Protocol):
     async def account(self, address: Address) -> AccountView:
         """Ask for an account."""
 
+    async def history(self, address: Address) -> list[Hash]:
+        """Ask for an account's newest transactions."""
+
     async def transaction(self, txid: bytes, wait_ms: int = 0) -> TransactionView:
         """Ask how far a transaction has come."""
 
     async def lots(self, limit: int) -> list[LotView]:
         """Ask for the newest lots."""
+
+    async def lot_products(self, lot: bytes) -> list[ProductLotView]:
+        """Ask for the newest product lots that were packed from a lot."""
 
     async def supply(self) -> SupplyView:
         """Ask for the books."""

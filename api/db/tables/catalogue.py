@@ -1,0 +1,38 @@
+"""Who sells what, and at which price of milk."""
+
+from typing import Final
+
+from sqlalchemy import Boolean, Column, Table
+
+from api.db.tables.columns import metadata, raw, ulid, whole, words
+
+merchants: Final = Table(
+    "merchants",
+    metadata,
+    ulid("id", primary_key=True),
+    words("name", 80, unique=True),
+    ulid("union_id"),
+    raw("payout"),
+    raw("operating", nullable=True),
+    words("time_zone", 40, server_default="Asia/Kuala_Lumpur"),
+    whole("created_ms"),
+)
+"""Who sells, and the accounts that are paid and that pay."""
+
+prices: Final = Table(
+    "prices", metadata, ulid("id", primary_key=True), whole("litre_sen"), whole("from_ms")
+)
+"""A price of milk that orders were locked to: sen a litre."""
+
+products: Final = Table(
+    "products",
+    metadata,
+    words("id", 32, primary_key=True),
+    words("name_en", 80),
+    words("name_ms", 80),
+    words("kind", 32),
+    whole("price_sen"),
+    whole("redeem_units"),
+    Column("active", Boolean, nullable=False),
+)
+"""A pack that is or was sold."""

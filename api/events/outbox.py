@@ -1,0 +1,167 @@
+"""The outbox: events written in the transaction of the change that they tell of.
+
+A merchant's events are numbered one by one, by a row that is locked until the transaction ends: who
+has seen number n of a merchant has seen all below it. An event's body is the thing as it stands
+after the change, so a reader needs no second question. Events hold no personal data.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+EVENTS_MAX: Final = 500
+"""The most events that one read gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to write. `tx_hash` is the transaction that it tells of, for those who wait."""
+
+    kind: str
+    merchant_id: str
+    subject_id: str
+    body: object
+    at_ms: int
+    tx_hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event that was written; `body` is JSON as it is sent."""
+
+    merchant_id: str
+    seq: int
+    kind: str
+    subject_id: str
+    tx_hash: bytes | None
+    body: msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A merchant's last event and last ticket."""
+
+    seq: int
+    tickets: int
+
+
+async def draw_numbers(
+    connection: AsyncConnection, events: Counter[str], tickets: Counter[str]
+) -> dict[str, Numbers]:
+    """Take numbers for so many events and tickets of each merchant; give the last ones taken.
+
+    The last lock of a transaction: others wait for it until the commit.
+    """
+    merchants = sorted(events.keys() | tickets.keys())
+    if not merchants:
+        return {}
+    rows = await connection.execute(
+        text("""
+            INSERT INTO merchant_sequences AS s (merchant_id, seq, tickets)
+            SELECT merchant_id, seq, tickets FROM unnest(
+                CAST(:merchants AS text[]), CAST(:events AS bigint[]), CAST(:tickets AS bigint[])
+            ) AS t(merchant_id, seq, tickets) ORDER BY merchant_id
+            ON CONFLICT (merchant_id) DO UPDATE
+                SET seq = s.seq + EXCLUDED.seq, tickets = s.tickets + EXCLUDED.tickets
+            RETURNING merchant_id, seq, tickets
+        """),
+        {
+            "merchants": merchants,
+            "events": [events[merchant] for merchant in merchants],
+            "tickets": [tickets[merchant] for merchant in merchants],
+        },
+    )
+    return {row.merchant_id: Numbers(row.seq, row.tickets) for row in rows}
+
+
+async def write_events(connection: AsyncConnection, events: Sequence[NewEvent]) -> None:
+    """Write events as the last act of a transaction: the lock on their numbers ends with it."""
+    counts = Counter(event.merchant_id for event in events)
+    await insert_events(connection, events, await draw_numbers(connection, counts, Counter()))
+
+
+async def insert_events(
+    connection: AsyncConnection, events: Sequence[NewEvent], numbers: Mapping[str, Numbers]
+) -> None:
+    """Write events under numbers that were drawn for them."""
+    if not events:
+        return
+    left = Counter(event.merchant_id for event in events)
+    seqs = []
+    for event in events:
+        left[event.merchant_id] -= 1
+        seqs.append(numbers[event.merchant_id].seq - left[event.merchant_id])
+    await connection.execute(
+        text("""
+            INSERT INTO events (merchant_id, seq, kind, subject_id, tx_hash, body, at_ms)
+            SELECT merchant_id, seq, kind, subject_id, tx_hash, body::jsonb, at_ms FROM unnest(
+                CAST(:merchants AS text[]), CAST(:seqs AS bigint[]), CAST(:kinds AS text[]),
+                CAST(:subjects AS text[]), CAST(:hashes AS bytea[]), CAST(:bodies AS text[]),
+                CAST(:times AS bigint[])
+            ) AS e(merchant_id, seq, kind, subject_id, tx_hash, body, at_ms)
+        """),
+        {
+            "merchants": [event.merchant_id for event in events],
+            "seqs": seqs,
+            "kinds": [event.kind for event in events],
+            "subjects": [event.subject_id for event in events],
+            "hashes": [event.tx_hash for event in events],
+            "bodies": [msgspec.json.encode(event.body).decode() for event in events],
+            "times": [event.at_ms for event in events],
+        },
+    )
+
+
+async def events_after(
+    connection: AsyncConnection, known: Mapping[str, int], merchant_id: str | None = None
+) -> list[StoredEvent]:
+    """List the next events beyond what is known of each merchant, at most `EVENTS_MAX`.
+
+    All merchants' by default, those of one if it is named; each merchant's in their order.
+    """
+    rows = await connection.execute(
+        text("""
+            SELECT e.merchant_id, e.seq, e.kind, e.subject_id, e.tx_hash, e.body::text AS body
+            FROM merchant_sequences s
+            LEFT JOIN unnest(CAST(:merchants AS text[]), CAST(:seqs AS bigint[]))
+                AS k(merchant_id, seq) ON k.merchant_id = s.merchant_id
+            JOIN events e ON e.merchant_id = s.merchant_id AND e.seq > coalesce(k.seq, 0)
+            WHERE s.seq > coalesce(k.seq, 0)
+                AND s.merchant_id = coalesce(CAST(:only AS text), s.merchant_id)
+            ORDER BY e.merchant_id, e.seq LIMIT :limit
+        """),
+        {
+            "merchants": list(known.keys()),
+            "seqs": list(known.values()),
+            "only": merchant_id,
+            "limit": EVENTS_MAX,
+        },
+    )
+    return [
+        StoredEvent(
+            row.merchant_id,
+            row.seq,
+            row.kind,
+            row.subject_id,
+            row.tx_hash,
+            msgspec.Raw(row.body.encode()),
+        )
+        for row in rows
+    ]
+
+
+async def last_seqs(connection: AsyncConnection, merchant_id: str | None = None) -> dict[str, int]:
+    """Give the number of the newest event, of every merchant or of one."""
+    rows = await connection.execute(
+        text("""
+            SELECT merchant_id, seq FROM merchant_sequences
+            WHERE merchant_id = coalesce(CAST(:only AS text), merchant_id)
+        """),
+        {"only": merchant_id},
+    )
+    return {row.merchant_id: row.seq for row in rows}

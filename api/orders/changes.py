@@ -1,0 +1,89 @@
+"""Changes of orders, carried out: by people, one at a time; by time, many at once.
+
+Each is one transaction that locks the orders, asks the rule, and writes order, reservations and
+event together. A change that is done already writes nothing.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from api.catalogue.stock import adjust, released_by
+from api.db.session import in_transaction
+from api.errors import Conflict, NotFound
+from api.events.outbox import NewEvent, write_events
+from api.orders.model import Order, OrderState
+from api.orders.rules import NoSuchMove, expire
+from api.orders.schemas import told_of
+from api.orders.store import read_orders, store_orders
+
+EXPIRY_BATCH: Final = 500
+
+Rule = Callable[[Order], Order]
+"""What becomes of an order; raises `NoSuchMove`."""
+
+
+async def change_order(
+    engine: AsyncEngine, merchant_id: str, order_id: str, rule: Rule, event: str, now_ms: int
+) -> Order:
+    """Apply a rule to a merchant's order; raise `NotFound`, or `Conflict` with the rule's code."""
+
+    async def work(connection: AsyncConnection) -> Order:
+        order = (await read_orders(connection, [order_id], lock=True)).get(order_id)
+        if order is None or order.merchant_id != merchant_id:
+            raise NotFound("there is no such order")
+        try:
+            after = rule(order)
+        except NoSuchMove as why:
+            raise Conflict(str(why), code=why.code) from why
+        if after is not order:
+            await _write(connection, [(order, after)], event, now_ms)
+        return after
+
+    return await in_transaction(engine, work)
+
+
+async def expire_orders(engine: AsyncEngine, before_ms: int, now_ms: int) -> int:
+    """Expire orders whose time ended before `before_ms`; give how many there were.
+
+    An order with a payment on its way is left: what was accepted in time is paid in time.
+    """
+
+    async def work(connection: AsyncConnection) -> int:
+        found = await connection.scalars(
+            text(f"""
+                SELECT id FROM orders
+                WHERE state = 'awaiting_payment' AND expires_ms < :before AND paying_tx IS NULL
+                ORDER BY id LIMIT {EXPIRY_BATCH} FOR NO KEY UPDATE
+            """),  # noqa: S608 - a constant of this module
+            {"before": before_ms},
+        )
+        orders = (await read_orders(connection, list(found))).values()
+        changes = [(order, expire(order)) for order in orders]
+        await _write(connection, changes, "order.expired", now_ms)
+        return len(changes)
+
+    return await in_transaction(engine, work)
+
+
+async def _write(
+    connection: AsyncConnection, changes: list[tuple[Order, Order]], event: str, now_ms: int
+) -> None:
+    """Write changed orders, give back what those that wait no longer had reserved, and tell."""
+    await store_orders(connection, changes)
+    await adjust(connection, released_by(after.basket for after in left_queue(changes)), {})
+    await write_events(
+        connection,
+        [
+            NewEvent(event, after.merchant_id, after.id, told_of(after), now_ms)
+            for _, after in changes
+        ],
+    )
+
+
+def left_queue(changes: list[tuple[Order, Order]]) -> list[Order]:
+    """List the orders that wait for payment no longer."""
+    waiting = OrderState.AWAITING_PAYMENT
+    return [after for before, after in changes if before.state is waiting is not after.state]

@@ -1,0 +1,112 @@
+"""Drawing up an order: its price, its reference, its code, and the lots that it takes. Pure.
+
+But for chance: references and codes are drawn at random, so that nobody can guess another's.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ulid import ULID
+
+from api.amounts import units_for
+from api.catalogue.shelves import Packs, Shelf, draw
+from api.config import ProductConfig
+from api.errors import Conflict
+from api.orders.model import Basket, Item, Order, OrderState
+from ledger.primitives.keys import Address
+from ledger.types.transfer import REFERENCE_BYTES
+
+SALE: Final = "sale"
+CODE_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Crockford's: none is taken for another."""
+CODE_CHARS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order to open; `fingerprint` is the digest of the body that asked for it."""
+
+    merchant_id: str
+    items: tuple[tuple[ProductConfig, int], ...]
+    key: str
+    fingerprint: bytes
+    till: str = "A"
+    """The letter of the till, which stands on the ticket."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+DrawnOrder = Order | Conflict
+"""An order that was drawn up, or why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedOrder:
+    """What the database knows of a request: who asks, and what its key was answered with."""
+
+    merchant: str
+    payout: Address
+    order_id: str | None
+    fingerprint: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all orders of one moment have in common."""
+
+    litre_price_sen: int
+    created_ms: int
+    expires_ms: int
+
+
+def draw_up(
+    request: NewOrder, asked: AskedOrder, shelves: Sequence[Shelf], terms: Terms
+) -> DrawnOrder:
+    """Draw up an order, and take its milk off the shelves; or say why there is none."""
+    items = tuple(
+        Item(one.id, quantity, one.kind, one.price_sen, one.redeem_units)
+        for one, quantity in request.items
+    )
+    amount_sen = sum(item.price_sen * item.quantity for item in items)
+    amount_units = units_for(amount_sen, terms.litre_price_sen)
+    redeem_units = sum(item.redeem_units * item.quantity for item in items)
+    if amount_units < redeem_units:
+        return Conflict(
+            "at the price of milk now, this costs less than the milk in it",
+            code="PRICE_BELOW_MILK",
+        )
+    basket = draw(shelves, packs_of(items))
+    if basket is None:
+        return Conflict("no lots in date hold that much of this milk", code="OUT_OF_STOCK")
+    return Order(
+        # By the service's clock: the newest order is the last by its id, whatever NTP does.
+        id=str(ULID.from_timestamp(terms.created_ms)),
+        merchant_id=request.merchant_id,
+        merchant=asked.merchant,
+        kind=SALE,
+        items=items,
+        amount_sen=amount_sen,
+        amount_units=amount_units,
+        redeem_units=redeem_units,
+        reference=secrets.token_bytes(REFERENCE_BYTES),
+        payout=asked.payout,
+        basket=basket,
+        offered=offered_with(basket),
+        code="".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_CHARS)),
+        ticket="",
+        metadata=request.metadata,
+        state=OrderState.AWAITING_PAYMENT,
+        created_ms=terms.created_ms,
+        expires_ms=terms.expires_ms,
+    )
+
+
+def packs_of(items: Sequence[Item]) -> list[Packs]:
+    """List the packs that an order holds."""
+    return [Packs(item.kind, item.redeem_units, item.quantity) for item in items]
+
+
+def offered_with(basket: Basket, before: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Add a basket's lots to those that an order was offered before."""
+    return {**(before or {}), **{part.lot: part.kind for part in basket}}

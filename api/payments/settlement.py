@@ -1,0 +1,179 @@
+"""Settlement: what final transactions do to orders, carried out once, in the order of the chain.
+
+`settle` works in the caller's transaction and is the only place where money that is final changes
+an order. Calling it twice is calling it once: the orders are locked first, and a payment that is
+final here already is passed over. Final blocks are settled by the follower alone; an officer who
+assigns a payment that bore no order's reference goes through `settle_assigned`.
+
+Whoever signs transactions of the service's own (refunds, coupons, top-ups) claims their hashes and
+registers a handler for the claim's subject: such a transaction is nobody's payment, and its handler
+runs in the same transaction as all that its block settles.
+
+    async with engine.begin() as connection:
+        settled = await settle(connection, read_blocks(blocks), now_ms, handlers)
+    waiters.wake(settled.tx_hashes)
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.catalogue.stock import adjust, released_by
+from api.events.outbox import NewEvent, write_events
+from api.orders.changes import left_queue
+from api.orders.store import lock_by_reference, store_orders
+from api.payments.accounting import OrderAccount
+from api.payments.model import Outcome, PaymentState
+from api.payments.observation import NO_REFERENCE, FinalBatch, FinalTransaction
+from api.payments.store import (
+    PAYMENT,
+    KnownPayment,
+    NewPayment,
+    history_of,
+    known_payments,
+    merchants_paid_at,
+    store_payments,
+    tx_claims,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedFinal:
+    """A final transaction that the service itself had signed, and what it was signed for."""
+
+    merchant_id: str
+    ref_id: str
+    final: FinalTransaction
+
+
+FinalHandler = Callable[
+    [AsyncConnection, Sequence[ClaimedFinal], int], Awaitable[Sequence[NewEvent]]
+]
+"""Settles final transactions of one subject, at a time, in the settling transaction.
+
+It gives its events back, to be written last: their numbers are the last lock.
+"""
+
+
+@dataclass(slots=True)
+class Settled:
+    """What a settlement did, for those who wait."""
+
+    tx_hashes: list[bytes] = field(default_factory=list)
+    order_ids: list[str] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+
+async def settle(
+    connection: AsyncConnection,
+    batch: FinalBatch,
+    now_ms: int,
+    handlers: Mapping[str, FinalHandler],
+) -> Settled:
+    """Settle final transactions, in the order of the chain; commit is the caller's.
+
+    `now_ms` (UTC) is the time that events bear.
+    """
+    claims = await tx_claims(connection, [final.tx_hash for final in batch.transactions])
+    claimed, payments = _divide(batch.transactions, claims)
+    books = await _open_books(connection, payments)
+    done = Settled()
+    for final in payments:
+        books.meet(final, now_ms, done)
+    for subject, theirs in sorted(claimed.items()):
+        books.events += await handlers[subject](connection, theirs, now_ms)
+    await books.write(connection, batch)
+    return done
+
+
+class _Books:
+    """Everything that a batch's payments meet, and what becomes of it."""
+
+    def __init__(
+        self,
+        accounts: Mapping[bytes, OrderAccount],
+        known: dict[bytes, KnownPayment],
+        purses: Mapping[bytes, str],
+    ) -> None:
+        self._accounts = accounts
+        self._known = known
+        self._purses = purses
+        self._rows: list[NewPayment] = []
+        self.events: list[NewEvent] = []
+
+    def meet(self, final: FinalTransaction, now_ms: int, done: Settled) -> None:
+        """Settle a payment, unless it is settled already or none of ours."""
+        before = self._known.get(final.tx_hash)
+        if before is not None and before.final:
+            return
+        transfer = final.transfer
+        assert transfer is not None, "divided so"
+        account = self._accounts.get(transfer.reference)
+        if account is not None and account.order.payout == transfer.to:
+            seen_ms = None if before is None else before.seen_ms
+            row, event = account.meet(final, seen_ms, now_ms)
+            done.order_ids.append(account.order.id)
+        elif (merchant_id := self._purses.get(transfer.to)) is not None and not final.code:
+            row, event = unmatched(final, merchant_id, now_ms)
+        else:
+            return
+        self._known[final.tx_hash] = KnownPayment(row.order_id, PaymentState.FINALISED, None, "")
+        self._rows.append(row)
+        self.events.append(event)
+        done.tx_hashes.append(final.tx_hash)
+        done.outcomes.append(row.outcome)
+
+    async def write(self, connection: AsyncConnection, batch: FinalBatch) -> None:
+        """Write payments, orders, stock and events."""
+        changes = [(a.before, a.order) for a in self._accounts.values() if a.changed]
+        await store_payments(connection, self._rows)
+        await store_orders(connection, changes)
+        released = released_by(order.basket for order in left_queue(changes))
+        await adjust(connection, released, batch.redeemed_units)
+        await write_events(connection, self.events)
+
+
+async def _open_books(connection: AsyncConnection, payments: Sequence[FinalTransaction]) -> _Books:
+    """Lock the orders that payments are for, and look up what is known of all of them."""
+    transfers = [final.transfer for final in payments if final.transfer is not None]
+    references = {t.reference for t in transfers if t.reference != NO_REFERENCE}
+    orders = await lock_by_reference(connection, sorted(references))
+    accounts = {reference: OrderAccount(order) for reference, order in orders.items()}
+    # A statement of its own, after the locks: one that had to wait for them would see the payments
+    # as they stood before it waited.
+    known = await known_payments(connection, [final.tx_hash for final in payments])
+    begun = {order.id: accounts[r] for r, order in orders.items() if order.received_units}
+    for order_id, paid in await history_of(connection, list(begun)):
+        begun[order_id].add(paid)
+    strays = {
+        t.to for t in transfers if t.reference not in orders or t.to != orders[t.reference].payout
+    }
+    return _Books(accounts, known, await merchants_paid_at(connection, sorted(strays)))
+
+
+def _divide(
+    finals: Sequence[FinalTransaction], claims: Mapping[bytes, tuple[str, str, str]]
+) -> tuple[dict[str, list[ClaimedFinal]], list[FinalTransaction]]:
+    """Tell what the service itself had signed, by subject, from what may be a payment."""
+    mine: dict[str, list[ClaimedFinal]] = {}
+    payments = []
+    for final in finals:
+        subject, merchant_id, ref_id = claims.get(final.tx_hash, (PAYMENT, "", ""))
+        if subject != PAYMENT:
+            mine.setdefault(subject, []).append(ClaimedFinal(merchant_id, ref_id, final))
+        elif final.transfer is not None:
+            payments.append(final)
+    return mine, payments
+
+
+def unmatched(
+    final: FinalTransaction, merchant_id: str, now_ms: int
+) -> tuple[NewPayment, NewEvent]:
+    """Keep what came to a merchant for no order that we know: a person assigns or refunds it."""
+    transfer = final.transfer
+    assert transfer is not None, "payments are transfers"
+    row = NewPayment.final(final, merchant_id, None, Outcome.UNMATCHED, transfer.units)
+    body = {"txHash": final.tx_hash.hex(), "outcome": row.outcome, "units": row.units}
+    tx_hash = final.tx_hash
+    return row, NewEvent("payment.unmatched", merchant_id, tx_hash.hex(), body, now_ms, tx_hash)
