@@ -128,6 +128,12 @@ class BadReceipt(MintFault):
     code = "bad_receipt"
 
 
+class BadLoan(MintFault):
+    """What a gateway wants, or lends, that none of the MMU's gateways signed."""
+
+    code = "bad_loan"
+
+
 class BadLease(MintFault):
     """A lease that the MMU did not sign, or of another plant."""
 

@@ -40,6 +40,14 @@ class Copies:
         said = sorted((boots.get(boot, NO_COPY) for boots in others), reverse=True)
         return said[self._needed - 1] if len(said) >= self._needed else NO_COPY
 
+    def devices(self) -> list[PublicKey]:
+        """List the devices of which others stored something."""
+        return list(self._said)
+
+    def ends(self, device: PublicKey) -> dict[PublicKey, tuple[int, int]]:
+        """Give how far each of the others said that it stored a device's chain."""
+        return {key: max(boots.items()) for key, boots in self._said.get(device, {}).items()}
+
     def has(self, device: PublicKey) -> bool:
         """Tell whether any other gateway stored something of a device."""
         return device in self._said

@@ -5,7 +5,9 @@ come over the connection of readings, past their queue: who is too far behind st
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -17,15 +19,20 @@ from iot_minting.gateway.copies import Copies
 from iot_minting.gateway.leasing import LeaseRules, PlantLease
 from iot_minting.gateway.metrics import PLANTS_HELD
 from iot_minting.wire.leases import read_lease, sign_lease
+from iot_minting.wire.loans import LOAN_BYTES_MAX, Number
 from iot_minting.wire.receipts import COUNT_MAX, SettledEnvelope, read_copy, sign_copy
 from iot_minting.wire.topics import (
     COPIES_FILTER,
     LEASES_FILTER,
+    WANTS_FILTER,
     WORDS,
     copy_topic,
     lease_topic,
+    loans_filter,
     parse_copy_topic,
     parse_lease_topic,
+    parse_loan_topic,
+    parse_want_topic,
 )
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
@@ -33,6 +40,18 @@ from ledger.primitives.keys import PublicKey
 
 FRESH_MAX: Final = 10_000
 """Boots of which copies are told at once; a device asks for the rest by sending again."""
+
+LETTERS_MAX: Final = 256
+"""Wants and loans of others that wait for the ingest; the oldest go."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerLetter:
+    """What another gateway wants (`asker`), or lends to this one; nobody has read it yet."""
+
+    asker: PublicKey | None
+    raw: bytes
+
 
 Say = Callable[[str, bytes, int], None]
 """Keeps a message at the broker, under a topic, at a QoS; lost if the broker is away."""
@@ -57,7 +76,7 @@ class Duty:
 
     def hear(self, topic: str, raw: bytes) -> bool:
         """Take in what is no reading; tell whether that is so."""
-        return topic.startswith(WORDS)
+        return topic.startswith(WORDS) and not topic.endswith("/r")
 
     def watch(self, plants: Iterable[str]) -> None:
         """Take part in the leases of these plants."""
@@ -84,11 +103,17 @@ class Duty:
         """Tell whether another gateway stored something of a device."""
         return False
 
+    def ends_elsewhere(self) -> Mapping[PublicKey, Mapping[PublicKey, Number]]:
+        """Tell how far others stored each device's chain."""
+        return {}
+
+    def take_letters(self) -> Sequence[PeerLetter]:
+        """Give what others want, and what they lend, since this was asked last."""
+        return ()
+
 
 class SharedDuty(Duty):
     """Duty beside the gateways that the configuration names as peers. Threads share it."""
-
-    filters = (LEASES_FILTER, COPIES_FILTER)
 
     def __init__(
         self, config: MintConfig, keys: MintKeys, chain_id: Hash, clock: EvenClock
@@ -102,6 +127,13 @@ class SharedDuty(Duty):
         self._held: set[str] = set()
         self._copies = Copies(config.copies)
         self._fresh: set[tuple[PublicKey, int]] = set()
+        self._letters: deque[PeerLetter] = deque(maxlen=LETTERS_MAX)
+        self.filters = (
+            LEASES_FILTER,
+            COPIES_FILTER,
+            WANTS_FILTER,
+            loans_filter(keys.ingest.public),
+        )
         self._say: Say = _say_nothing
 
     def start(self, say: Say) -> None:
@@ -168,6 +200,18 @@ class SharedDuty(Duty):
         with self._lock:
             return self._copies.has(device)
 
+    def ends_elsewhere(self) -> Mapping[PublicKey, Mapping[PublicKey, Number]]:
+        """Tell how far others stored each device's chain."""
+        with self._lock:
+            return {device: self._copies.ends(device) for device in self._copies.devices()}
+
+    def take_letters(self) -> Sequence[PeerLetter]:
+        """Give what others want, and what they lend, since this was asked last."""
+        with self._lock:
+            letters = list(self._letters)
+            self._letters.clear()
+        return letters
+
     def connect(self) -> None:
         """Note that the broker is there: silence counts from now on."""
         with self._lock:
@@ -189,6 +233,10 @@ class SharedDuty(Duty):
                 self._hear_lease(plant, raw)
             elif (said := parse_copy_topic(topic)) is not None and said[0] in self._peers:
                 self._hear_copy(*said, raw)
+            elif (asker := parse_want_topic(topic)) is not None and asker in self._peers:
+                self._hear_letter(PeerLetter(asker, raw))
+            elif parse_loan_topic(topic) == self._keys.ingest.public:
+                self._hear_letter(PeerLetter(None, raw))
         except (BadLease, BadReceipt) as fault:
             # Whoever reaches the broker can cause it, once a message: no more than a debug line.
             log.debug("word not taken", topic=topic, why=str(fault))
@@ -199,6 +247,12 @@ class SharedDuty(Duty):
         with self._lock:
             if plant in self._plants:
                 self._plants[plant].hear(lease, self._clock.now_ms())
+
+    def _hear_letter(self, letter: PeerLetter) -> None:
+        """Keep a letter for the ingest; of too many the oldest go, and are asked for again."""
+        if len(letter.raw) <= LOAN_BYTES_MAX:
+            with self._lock:
+                self._letters.append(letter)
 
     def _hear_copy(self, gateway: PublicKey, device: PublicKey, raw: bytes) -> None:
         said = read_copy(raw, self._chain_id, gateway, device)

@@ -15,12 +15,13 @@ from iot_minting.gateway.chain import Chain
 from iot_minting.gateway.collecting import FarmMeter
 from iot_minting.gateway.drawing import TankMilk
 from iot_minting.gateway.facts import ChainFacts
+from iot_minting.gateway.pieces import BEGINNING, ChainFloor, done_with
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.views import read_meter, read_tank
 from iot_minting.wire.line_facts import read_facts
 from ledger.evidence import LineFacts
 from ledger.genesis import Genesis
-from ledger.params import Parameters
+from ledger.params import DAY_MS, HOUR_MS, Parameters
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey
@@ -116,6 +117,24 @@ class Following:
                 return found
         return None
 
+    def floor(self, device: PublicKey) -> ChainFloor | None:
+        """Give up to where a device is done with, as of the facts fetched last; None if not known.
+
+        A gauge may stand on several lines: of those, what the one that is furthest behind needs.
+        """
+        lines = [
+            each
+            for each in list(self._lines.values())
+            if any(entry.device == device for entry in each.line.devices)
+        ]
+        if lines:
+            return min((_line_floor(each, device) for each in lines), key=lambda each: each.done)
+        if (meter := self._meters.get(device)) is None:
+            return None
+        late_ms = self._rules.collection_late_ms_max + DAY_MS
+        done = min(stretch.after for stretch in meter.open)
+        return ChainFloor(done, None, max(0, self._time_ms - late_ms))
+
     def plant_of(self, subject: bytes) -> str:
         """Name the plant of a line or a device; nothing while it is not known."""
         line, device = self._lines.get(Hash(subject)), self._registry.find(PublicKey(subject))
@@ -190,3 +209,10 @@ class Following:
         tanks = {Hash(line.line.tank) for line in self._lines.values() if line.line.plant == plant}
         named = {self._names.known[tank] for tank in tanks if tank in self._names.known}
         return self._meter_tanks.get(meter.hex(), named.pop() if len(named) == 1 else "")
+
+
+def _line_floor(line: LineFacts, device: PublicKey) -> ChainFloor:
+    tip = line.tips.get(device)
+    if tip is not None:
+        return ChainFloor(done_with(tip), Hash(tip.digest), 0)
+    return ChainFloor(BEGINNING, None, max(0, line.line.through_ms - HOUR_MS))

@@ -19,6 +19,7 @@ from iot_minting.errors import BrokenChain, MissingPredecessor, OvertakenBoot, R
 from iot_minting.even_clock import EvenClock
 from iot_minting.gateway.allowance import SAMPLES_A_SECOND, refusal_allowance
 from iot_minting.gateway.config import STORE_BYTES
+from iot_minting.gateway.loans import Loans
 from iot_minting.gateway.metrics import (
     ACCEPTED,
     INGEST_SECONDS,
@@ -89,10 +90,12 @@ class Ingest:
         receipts: Receipts,
         clock: EvenClock | None = None,
         store_bytes_max: int = STORE_BYTES,
+        loans: Loans | None = None,
     ) -> None:
         self._clock = clock or EvenClock()
         self._store = store
         self._receipts = receipts
+        self._loans = loans or Loans()
         self._judge = judge
         self._subscription = subscription
         self._refusals = CappedLog(log)
@@ -159,6 +162,9 @@ class Ingest:
                 if not self._is_resend(verdict, message):
                     verdicts.append(verdict)
         now_ms = self._clock.now_ms()
+        for verdict in self._loans.take(now_ms):
+            touched |= _receiptable(verdict)
+            verdicts.append(verdict)
         verdicts += self._judge.expire(now_ms)
         if kept := [each for each in verdicts if self._is_kept(each, now_ms)]:
             self._store.record(kept)
@@ -166,6 +172,7 @@ class Ingest:
             self._subscription.ack(message)
         self._report(verdicts)
         self._receipts.tell(touched, _elsewhere(verdicts))
+        self._loans.step(now_ms)
 
     def _note_connection(self, message: Message) -> None:
         """On a new connection the broker may deliver again what was not acknowledged."""

@@ -31,7 +31,7 @@ from iot_minting.errors import (
 )
 from iot_minting.gateway.allowance import Allowance, device_allowance
 from iot_minting.gateway.authenticity import Opened, check_sender, open_envelope
-from iot_minting.gateway.pieces import done_with
+from iot_minting.gateway.pieces import BEGINNING, ChainFloor, done_with
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.verdicts import (
     Accepted,
@@ -43,14 +43,18 @@ from iot_minting.gateway.verdicts import (
     quarantined,
 )
 from iot_minting.wire.receipts import COUNT_MAX, SettledEnvelope
+from iot_minting.wire.topics import parse_topic, readings_topic
+from ledger.primitives.codec import encode
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey
 from ledger.state.lines import Tip
-from ledger.types.reading import READING_VERSION, Reading
+from ledger.types.reading import READING_VERSION, Envelope, Reading
 
 WAITING_MAX: Final = 256
 """Envelopes of one device that may wait for an earlier one."""
 WAITING_MS: Final = 30_000
+LENT: Final = "lent"
+"""The line in the topic of what another gateway lent: it came over none of its device's."""
 RECENT_MAX: Final = 1_024
 """Digests of a device kept in memory; the archive knows the older ones."""
 
@@ -173,6 +177,34 @@ class LinkJudge:
         except Refusal as refusal:
             return [RefusedEnvelope(quarantined(refusal, arrival, reading))]
 
+    def end(self, device: PublicKey) -> tuple[int, int]:
+        """Give the last number that is stored of a device; below every number if nothing is."""
+        chain = self._chains.get(device)
+        return BEGINNING if chain is None else chain.number
+
+    def adopt(self, envelope: Envelope, floor: ChainFloor, arrival_ms: int) -> list[Verdict]:
+        """Take what another gateway lends of a device, if it is next; nothing else moves anything.
+
+        Where nothing is stored that the chain of blocks is not done with, a device that no window
+        has linked may begin with it. The lender is believed in nothing but that it skips none.
+        """
+        reading = envelope.reading()
+        place = readings_topic(self.plant(reading.device) or "?", LENT, reading.device)
+        opened = Opened(
+            Arrival(place, encode(envelope), arrival_ms), parse_topic(place), envelope, reading
+        )
+        try:
+            chain = self._chain(check_sender(self._chain_id, self._registry, opened).key)
+            if opened.number <= chain.number:
+                return []
+            begins = chain.number <= floor.done < opened.number
+            begins = begins and floor.digest in {None, reading.previous}
+            if not (begins or self._is_next(chain, reading)):
+                return []
+        except Refusal:
+            return []
+        return self._take_on(chain, opened)
+
     def _chain(self, device: PublicKey) -> _Chain:
         if (chain := self._chains.get(device)) is None:
             chain = self._chains[device] = _Chain(self._allowance())
@@ -199,6 +231,10 @@ class LinkJudge:
             return [PutOff(opened.reading.device)] if chain.is_put_off else _wait(chain, opened)
         if not chain.affords(opened):
             return [PutOff(opened.reading.device)]
+        return self._take_on(chain, opened)
+
+    def _take_on(self, chain: _Chain, opened: Opened) -> list[Verdict]:
+        """Take an envelope, and those that waited for it."""
         verdicts: list[Verdict] = [_take(chain, opened)]
         while (following := chain.waiting.pop(chain.digest, None)) is not None:
             try:

@@ -22,6 +22,11 @@ INGEST_SECONDS = Histogram(
 )
 MINTED_LITRES = Gauge("billcoin_mint_litres", "Litres that are final on the chain by this MMU")
 PLANTS_HELD = Gauge("billcoin_mint_plants_held", "Plants that this gateway acts for beside peers")
+BORROWS = Gauge(
+    "billcoin_mint_devices_behind", "Devices of which another gateway stored more than this one"
+)
+BORROWED = Counter("billcoin_mint_envelopes_borrowed_total", "Envelopes that other gateways lent")
+LENT = Counter("billcoin_mint_envelopes_lent_total", "Envelopes lent to other gateways")
 DEVICES = Gauge("billcoin_mint_devices", "Devices registered on the chain")
 WAITING = Gauge("billcoin_mint_waiting", "Lines and meters that wait, by what for", ["reason"])
 LETTERS = Gauge("billcoin_mint_letters", "Letters to the chain", ["what", "state"])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.primitives.hashing import Hash
 from ledger.state.lines import Tip
 from ledger.types.reading import Envelope, Reading
 
@@ -15,6 +16,20 @@ def done_with(tip: Tip | None) -> tuple[int, int]:
     if tip is None:
         return BEGINNING
     return (tip.boot, tip.seq - 1) if tip.again else (tip.boot, tip.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFloor:
+    """Up to where the chain of blocks is done with a device, as of the last final block seen.
+
+    - `done`: the last number that nobody needs any more.
+    - `digest`: what its next envelope must name; None if it may be any.
+    - `since_ms`: what ended before is of no use, whatever its number.
+    """
+
+    done: tuple[int, int]
+    digest: Hash | None
+    since_ms: int
 
 
 @dataclass(frozen=True, slots=True)

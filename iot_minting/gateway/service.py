@@ -24,18 +24,16 @@ from iot_minting.gateway.config import MintConfig, MintKeys
 from iot_minting.gateway.cutting import CutWindow
 from iot_minting.gateway.facts import ChainFacts
 from iot_minting.gateway.following import Following, TankNames
-from iot_minting.gateway.ingest import Ingest
 from iot_minting.gateway.letters import Draft, Letter, Letters, LetterState, What
-from iot_minting.gateway.linking import LinkJudge
 from iot_minting.gateway.minting import Action, Claim, MinterCore, ReportTampering, Waits
 from iot_minting.gateway.pieces import done_with
 from iot_minting.gateway.posting import LEASE_LOST, Post
-from iot_minting.gateway.receipting import Receipts
 from iot_minting.gateway.registry import find_registrations
 from iot_minting.gateway.shelf import PieceShelf
 from iot_minting.gateway.starting import (
     bind_chain,
     load_registry,
+    make_ingest,
     subscribe,
     take_part,
     window_rules,
@@ -95,7 +93,11 @@ class GatewayService:
         self._duty = take_part(config, keys, genesis.chain_id, self._clock)
         self._post = self._make_post(keys)
         self._subscription = subscribe(config, keys, self._clock, login, self._duty)
-        self._ingest = self._make_ingest(path, keys)
+        session, duty = self._subscription, self._duty
+        known = self._registry, self._following
+        self._ingest = make_ingest(
+            path, config, keys, genesis.chain_id, *known, session, duty, self._clock
+        )
         self._asking: dict[Hash, asyncio.Task[None]] = {}
         self._floor = 0
         """No facts before this height are acted by: what is final there changed them."""
@@ -109,13 +111,6 @@ class GatewayService:
             TankNames(self._genesis, self._tank_names(), self._keep_tank_name),
             {each.meter: each.tank for each in self._config.meter_tanks},
         )
-
-    def _make_ingest(self, path: Path, keys: MintKeys) -> Ingest:
-        kept, chain_id = Archive(path), self._genesis.chain_id
-        judge = LinkJudge(chain_id, self._registry, kept, kept.ends(), self._following.tip)
-        receipts = Receipts(chain_id, keys.ingest, judge, self._subscription.publish, self._duty)
-        limit = self._config.store_bytes_max
-        return Ingest(judge, kept, self._subscription, receipts, self._clock, limit)
 
     def _make_post(self, keys: MintKeys) -> Post:
         return Post(

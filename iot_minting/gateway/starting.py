@@ -1,12 +1,19 @@
 """Starting: what a gateway's process finds in its home, and whom it listens to."""
 
+from pathlib import Path
 from typing import Final
 
 from iot_minting.errors import MintFault
 from iot_minting.even_clock import EvenClock
+from iot_minting.gateway.archive import Archive
 from iot_minting.gateway.config import MintConfig, MintKeys
 from iot_minting.gateway.cutting import WindowRules
 from iot_minting.gateway.duty import Duty, SharedDuty
+from iot_minting.gateway.following import Following
+from iot_minting.gateway.ingest import Ingest
+from iot_minting.gateway.linking import LinkJudge
+from iot_minting.gateway.loans import Loans, PeerLoans
+from iot_minting.gateway.receipting import Receipts
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.store import Store
 from iot_minting.gateway.subscription import Subscription
@@ -15,6 +22,7 @@ from iot_minting.wire.login import BrokerLogin
 from iot_minting.wire.topics import readings_filter
 from ledger.genesis import Genesis
 from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import PublicKey
 
 CHAIN_META: Final = "chain_id"
 
@@ -68,3 +76,27 @@ def subscribe(
     subscription = Subscription(client_id, filters, clock=clock, login=login, duty=duty)
     duty.start(subscription.publish)
     return subscription
+
+
+def make_ingest(
+    path: Path,
+    config: MintConfig,
+    keys: MintKeys,
+    chain_id: Hash,
+    registry: Registry,
+    following: Following,
+    session: Subscription,
+    duty: Duty,
+    clock: EvenClock,
+) -> Ingest:
+    """Make the ingest over connections of its own to the gateway's file."""
+    kept = Archive(path)
+    judge = LinkJudge(chain_id, registry, kept, kept.ends(), following.tip)
+    receipts = Receipts(chain_id, keys.ingest, judge, session.publish, duty)
+    loans = Loans()
+    if config.peers:
+        peers = [PublicKey(bytes.fromhex(each)) for each in config.peers]
+        loans = PeerLoans(
+            chain_id, keys.ingest, peers, duty, judge, kept, following.floor, session.send
+        )
+    return Ingest(judge, kept, session, receipts, clock, config.store_bytes_max, loans)

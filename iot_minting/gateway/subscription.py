@@ -109,6 +109,11 @@ class Subscription:
         if self._client.is_connected():
             self._client.publish(topic, payload, qos, retain=True)
 
+    def send(self, topic: str, payload: bytes) -> None:
+        """Send a message that nobody keeps; lost if the broker or its reader is away."""
+        if self._client.is_connected():
+            self._client.publish(topic, payload, qos=0)
+
     def _on_connect(
         self,
         client: paho.Client,

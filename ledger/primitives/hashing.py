@@ -55,6 +55,8 @@ class Domain(Enum):
     LEASE = b"BILLCOIN/lease/1"
     COPY = b"BILLCOIN/copy/1"
     ASKING = b"BILLCOIN/ask/1"
+    WANT = b"BILLCOIN/want/1"
+    LOAN = b"BILLCOIN/loan/1"
 
 
 def digest(domain: Domain, *parts: bytes) -> Hash:

@@ -4,7 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 
@@ -14,6 +14,7 @@ from iot_minting.gateway.config import MintConfig
 from iot_minting.settings import write_config
 from iot_minting.wire.leases import read_lease
 from iot_minting.wire.receipts import read_receipt
+from ledger.params import HOUR_MS
 from ledger.state.tables import supply
 from node.home.key_file import write_key
 from simulator.dairy.fleet import run_devices
@@ -35,21 +36,20 @@ LEASE_MS = 1_500
 class GatewayProcess:
     """A gateway of a home, over a chain of another process."""
 
-    def __init__(self, home, name, port, socket):
+    def __init__(self, home, name, port, socket, **settings):
         self.name, self.home, self.key = name, home, key(name)
         self.socket = str(socket)
         (other,) = set(NAMES) - {name}
         write_key(home / "keys" / "mmu.key", seed_of("mmu"))
         write_key(home / "keys" / "ingest.key", seed_of(name))
+        usual = {"window_ms": 2_000, "collect_ms": 1_000, "copies": 1}
         config = MintConfig(
             broker_port=port,
-            window_ms=2_000,
-            collect_ms=1_000,
             silence_ms=60_000,
             peers=[key(other).public.hex()],
-            copies=1,
             lease_ms=LEASE_MS,
             standby=name == "two",
+            **(usual | settings),
         )
         write_config(home, config)
         self.process = None
@@ -67,6 +67,12 @@ class GatewayProcess:
     def kill(self):
         self.process.kill()
         self.process.wait(timeout=10)
+
+    def stored(self):
+        """Give the numbers of what is on its disk, by device."""
+        query = "SELECT device, boot, seq FROM readings ORDER BY device, boot, seq"
+        with closing(sqlite3.connect(self.home / "mint.sqlite", timeout=10)) as db:
+            return db.execute(query).fetchall()
 
     def has(self, device, settled):
         """Tell whether an envelope is on its disk."""
@@ -95,12 +101,15 @@ class Witness:
 
 
 @contextmanager
-def two_gateways(tmp_path, dairy):
+def two_gateways(tmp_path, dairy, **settings):
     with running_broker() as broker:
         chain = LedgerChain(dairy, wall_ms)
         with ChainServer(chain, tmp_path / "chain.sock") as server:
             gateways = [
-                GatewayProcess(tmp_path / name, name, broker.port, server.path) for name in NAMES
+                GatewayProcess(
+                    tmp_path / name, name, broker.port, server.path, **settings.get(name, {})
+                )
+                for name in NAMES
             ]
             try:
                 yield broker, chain, gateways
@@ -158,6 +167,44 @@ def test_a_killed_holders_plant_is_minted_on_and_no_receipt_runs_ahead_of_copies
         assert 0 <= unminted(both) <= ROUNDED_OFF_MAX
         assert witness.ahead == []
         assert witness.signers == {"one", "two"}
+
+
+@pytest.mark.timeout(300)
+def test_a_standby_that_joins_late_mints_all_that_devices_have_forgotten(tmp_path):
+    """The first one is alone at first, claims nothing, and is killed once it has lent it all."""
+    dairy = RecordedGenesis()
+    density = dairy.genesis.parameters.density_mg_per_l
+    idle = {"window_ms": 24 * HOUR_MS, "collect_ms": HOUR_MS, "copies": 0}
+    with two_gateways(tmp_path, dairy, one=idle) as (broker, chain, (one, two)):
+        begun = supply(chain.overlay).minted_units
+        one.start()
+        with devices_of(tmp_path / "dairy", broker, dairy) as devices:
+            player = Player(RECORDING, devices, density, SEED, sleep)
+            player.play(0, lambda _: None)
+            expected = sum(player.batch.expected)
+            assert all(device.wait_receipted(60) for device in devices.values())
+            assert not any(device.held for device in devices.values()), "they have forgotten it"
+            alone = one.stored()
+            two.start()
+            wait_for(lambda: set(alone) <= set(two.stored()), "two has what one has")
+            one.kill()
+            unminted = expected
+            deadline_s = time.monotonic() + 120
+            while time.monotonic() < deadline_s and unminted > ROUNDED_OFF_MAX:
+                player.stay_on(0.5)
+                unminted = expected - (supply(chain.overlay).minted_units - begun)
+        assert 0 <= unminted <= ROUNDED_OFF_MAX
+
+
+def wait_for(holds, what):
+    """Wait until a file shows something; it may not be there yet."""
+    deadline_s = time.monotonic() + 120
+    while time.monotonic() < deadline_s:
+        with suppress(sqlite3.OperationalError):
+            if holds():
+                return
+        time.sleep(0.2)
+    raise AssertionError(what)
 
 
 def devices_of(home, broker, dairy):

@@ -1,7 +1,6 @@
 """A plant's broker by our sample: devices and gateway log in by certificate, and nobody says or
 hears what is not theirs."""
 
-import queue
 import socket
 import ssl
 from contextlib import contextmanager
@@ -16,12 +15,28 @@ from iot_minting.gateway.linking import LinkJudge
 from iot_minting.gateway.registry import Registry
 from iot_minting.gateway.subscription import Subscription
 from iot_minting.wire.login import ANONYMOUS, BrokerLogin, read_device_login, read_login
-from iot_minting.wire.mqtt import PACKET_BYTES_MAX, connect_properties, make_client
-from iot_minting.wire.topics import readings_filter, readings_topic, receipt_topic, state_topic
+from iot_minting.wire.mqtt import PACKET_BYTES_MAX
+from iot_minting.wire.topics import (
+    WANTS_FILTER,
+    loan_topic,
+    loans_filter,
+    readings_filter,
+    readings_topic,
+    receipt_topic,
+    state_topic,
+    want_topic,
+)
 from simulator.dairy.setup import DairyConfig
 from tests.support.ledger.dairy import key
 from tests.support.minting.certificates import Authority
-from tests.support.minting.mosquitto import PROGRAM, Plant, running_mosquitto
+from tests.support.minting.mosquitto import (
+    ACCEPTED,
+    PROGRAM,
+    Caller,
+    Plant,
+    calling,
+    running_mosquitto,
+)
 from tests.support.minting.parts import (
     CHAIN,
     INGEST,
@@ -46,7 +61,7 @@ user gateway-elsewhere
 topic read bc/v1/elsewhere/+/+/r
 topic write bc/v1/receipt/+
 """
-ACCEPTED, NO_RIGHT = 0, 0x87
+NO_RIGHT = 0x87
 
 
 @pytest.fixture(scope="module")
@@ -78,49 +93,6 @@ def login_of(plant, name, certs="certs") -> BrokerLogin:
         broker_key=f"{certs}/{name}.key",
     )
     return read_login(plant.folder, settings)
-
-
-def fault(reason):
-    """Give what is wrong; that nobody listens yet is no fault."""
-    return reason.value if reason.is_failure else ACCEPTED
-
-
-class Caller:
-    """A bare client: tells how its packets were answered, and what it hears."""
-
-    def __init__(self, plant, login, name="caller"):
-        self.answers, self.heard = queue.Queue(), queue.Queue()
-        self.client = make_client(name, login, retry=False)
-        self.client.on_connect = lambda *given: self.answers.put(("connect", given[3].value))
-        self.client.on_publish = lambda *given: self.answers.put(("publish", fault(given[3])))
-        self.client.on_subscribe = lambda *given: self.answers.put(("subscribe", given[3][0].value))
-        self.client.on_disconnect = lambda *given: self.answers.put(("disconnect", given[3].value))
-        self.client.on_message = lambda _client, _data, message: self.heard.put(message)
-        self.client.connect(
-            "127.0.0.1", plant.port, clean_start=True, properties=connect_properties(0)
-        )
-        self.client.loop_start()
-
-    def answer(self):
-        return self.answers.get(timeout=10)
-
-    def publish(self, topic, payload=b"x", *, retain=False):
-        self.client.publish(topic, payload, qos=1, retain=retain)
-        return self.answer()
-
-    def close(self):
-        self.client.disconnect()
-        self.client.loop_stop()
-
-
-@contextmanager
-def calling(plant, login, name="caller"):
-    caller = Caller(plant, login, name)
-    try:
-        assert caller.answer() == ("connect", ACCEPTED)
-        yield caller
-    finally:
-        caller.close()
 
 
 @contextmanager
@@ -216,6 +188,24 @@ def test_a_gateway_hears_its_own_plants_alone(plant):
         speaker.publish(readings_topic("elsewhere", "l", device))
         assert gateway.heard.get(timeout=10).topic == readings_topic("elsewhere", "l", device)
         assert gateway.publish(readings_topic("elsewhere", "l", device)) == ("publish", NO_RIGHT)
+
+
+def test_gateways_of_a_plant_borrow_of_each_other_and_nobody_else_speaks_there(plant):
+    asker = INGEST.public
+    topics = want_topic("ampang", asker), loan_topic("ampang", asker)
+    with (
+        calling(plant, login_of(plant, "gateway-ampang"), "a") as gateway,
+        calling(plant, login_of(plant, "gateway-elsewhere"), "b") as elsewhere,
+        calling(plant, device_login(plant, "curious"), "c") as device,
+    ):
+        gateway.client.subscribe([(WANTS_FILTER, 0), (loans_filter(asker), 0)])
+        gateway.answer()
+        for topic in topics:
+            for stranger in (elsewhere, device):
+                assert stranger.publish(topic, b"false") == ("publish", NO_RIGHT)
+            assert gateway.publish(topic, b"true") == ("publish", ACCEPTED)
+            message = gateway.heard.get(timeout=10)
+            assert (message.topic, message.payload) == (topic, b"true")
 
 
 def test_who_shows_no_certificate_of_the_plants_is_refused(plant):

@@ -17,6 +17,7 @@ import msgspec
 import consensus.messages as messages
 import node.core.wire as wire
 from iot_minting.wire.leases import SignedLease
+from iot_minting.wire.loans import SignedLoan, SignedWant
 from iot_minting.wire.receipts import SignedReceipt
 from ledger.genesis import types as genesis
 from ledger.heat_rules import HeatRuleSet
@@ -288,7 +289,7 @@ def shown() -> dict[tuple[str, str], str]:
         ("encoding.md", "words"): _words(),
         ("wire.md", "consensus"): _structs(CONSENSUS),
         ("wire.md", "sync"): _structs(SYNC),
-        ("minting.md", "receipt"): _structs((SignedReceipt, SignedLease)),
+        ("minting.md", "receipt"): _structs((SignedReceipt, SignedLease, SignedWant, SignedLoan)),
     }
     return {place: "\n".join(lines) for place, lines in found.items()}
 
