@@ -45,6 +45,7 @@ from api.orders.opening import OrderDesk
 from api.orders.store import find_code, read_orders
 from api.payments.checking import FollowedChain
 from api.payments.model import Payment
+from api.payments.outcomes import OutcomeDesk
 from api.payments.resubmission import Resubmitter
 from api.payments.settlement import FinalHandler, Settled
 from api.payments.submission import PaymentDesk, SignedPayment, TakenIn
@@ -121,6 +122,7 @@ class Service:
         self._payments: Batcher[SignedPayment, TakenIn] = Batcher(self._submit)
         self._lookups: Batcher[bytes, Payment | None] = Batcher(book.find)
         self._quotas: Batcher[str, Quota] = Batcher(self._count)
+        self.outcomes = OutcomeDesk(self.find_payment, self.node, self.standing)
         self.validator = PaymentJudge(
             self.find_payment, book, self.node, self.tip, self.standing, self.waiters
         )

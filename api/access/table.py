@@ -47,6 +47,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("POST", "/api/v1/payments/validate"): Access(scope=Scope.PAYMENTS_VALIDATE),
     # The chain is public.
     ("GET", "/api/v1/accounts/{address}"): ANYONE,
+    ("GET", "/api/v1/transactions/{txHash}"): ANYONE,
     # Unions and merchants: everyone may see whom to turn to, and who sells.
     ("GET", "/api/v1/unions"): ANYONE,
     ("GET", "/api/v1/unions/{unionId}"): ANYONE,

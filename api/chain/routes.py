@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from api.chain.schemas import WalletView
+from api.chain.schemas import OutcomeView, WalletView
 from api.errors import MalformedRequest, Pointer, Unavailable
 from api.http.routes import ApiCall, Route
+from api.http.scalars import HASH_TEXT
 from ledger.primitives.amounts import format_bill
 from ledger.primitives.errors import BadAddress
 from ledger.primitives.keys import format_address, parse_address
@@ -31,7 +32,28 @@ async def read_account(call: ApiCall) -> WalletView:
     )
 
 
+async def read_transaction(call: ApiCall) -> OutcomeView:
+    """Say what became of a transaction."""
+    text = call.path["txHash"]
+    if HASH_TEXT.fullmatch(text) is None:
+        raise MalformedRequest(
+            "a transaction's hash is 64 hex digits", errors=(Pointer("/txHash", "NOT_A_HASH"),)
+        )
+    outcome = await call.service.outcomes.outcome_of(bytes.fromhex(text))
+    return OutcomeView(text.lower(), outcome.status, outcome.order_id, outcome.code or None)
+
+
 ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/api/v1/transactions/{txHash}",
+        operation="readTransaction",
+        summary="Say what became of a transaction: taken, final, refused, or never seen",
+        tag="wallet",
+        handler=read_transaction,
+        answer=OutcomeView,
+        codes=("MALFORMED_REQUEST", "LEDGER_UNAVAILABLE"),
+    ),
     Route(
         method="GET",
         path="/api/v1/accounts/{address}",

@@ -1,8 +1,12 @@
 """The chain in JSON: accounts as wallets need them."""
 
-import msgspec
+from typing import Annotated
 
-from api.http.scalars import AddressText, BillText
+import msgspec
+from msgspec import Meta
+
+from api.http.scalars import AddressText, BillText, HashText, UlidText
+from api.payments.outcomes import TransactionStatus
 
 
 class WalletView(msgspec.Struct, frozen=True, rename="camel"):
@@ -11,3 +15,19 @@ class WalletView(msgspec.Struct, frozen=True, rename="camel"):
     address: AddressText
     bill: BillText
     nonce: int
+
+
+class OutcomeView(msgspec.Struct, frozen=True, rename="camel"):
+    """What became of a transaction."""
+
+    tx_hash: HashText
+    status: Annotated[
+        TransactionStatus,
+        Meta(
+            description="`taken`: we or a node have it, and it goes on by itself. `final`: it is "
+            "in a block; with a code it had no effect. `refused`: sign anew, with the same nonce. "
+            "`never_seen`: send the same bytes again, or sign anew with the same nonce."
+        ),
+    ]
+    order_id: UlidText | None
+    code: Annotated[str | None, Meta(description="Why it failed or was refused.")]

@@ -228,3 +228,39 @@ def test_a_wait_outlasts_the_news_that_a_payment_was_submitted(database: TestDat
         assert (await asked).json()["valid"] is True
 
     on_rig(database, act, automatic=False)
+
+
+async def outcome(rig: ServiceRig, tx_hash: str) -> tuple[int, object, object]:
+    answer = await rig.http.get(f"/api/v1/transactions/{tx_hash}")
+    told = answer.json()
+    return answer.status_code, told.get("status"), told.get("code")
+
+
+def test_a_wallet_is_told_what_became_of_what_it_signed(database: TestDatabase) -> None:
+    async def act(rig: ServiceRig) -> None:
+        order = await rig.order()
+        payment = await rig.signed(order)
+        tx_hash = payment.id.hex()
+        assert await outcome(rig, tx_hash) == (200, "never_seen", None)
+        await rig.post(order, payment)
+        assert await outcome(rig, tx_hash) == (200, "taken", None)
+        rig.node.forget_waiting()
+        assert await outcome(rig, tx_hash) == (200, "taken", None), "we still have its bytes"
+        await hand_in_again(rig)
+        rig.node.make_block()
+        await rig.level()
+        assert await outcome(rig, tx_hash) == (200, "final", None)
+        poor = await rig.signed(await rig.order(), key=OTHER_MERCHANT)
+        await rig.post(await rig.order(), poor)
+        assert await outcome(rig, poor.id.hex()) == (200, "never_seen", None), "of another order"
+        bad = await rig.signed(order, nonce=99)
+        other = await rig.order()
+        late = await rig.signed(other, nonce=99)
+        assert (await rig.post(other, late)).json()["code"] == "BAD_NONCE"
+        assert await outcome(rig, late.id.hex()) == (200, "refused", "BAD_NONCE")
+        assert (await rig.http.get("/api/v1/transactions/xyz")).status_code == 400
+        rig.node.silence()
+        assert (await outcome(rig, bad.id.hex()))[0] == 503, "not known is not never"
+        assert await outcome(rig, tx_hash) == (200, "final", None)
+
+    on_rig(database, act, automatic=False)
