@@ -6,6 +6,7 @@ again. Any cutting of the same readings counts the same steps; what is chosen he
 
 - It ends at a sample of the flow meter that every device was heard `MARGIN_MS` past.
 - It is at least `window_ms` long, unless its evidence fills a claim or a device lost its journal.
+  A line's first waits for milk so long, so that who begins sees it minted as soon as may be.
 - A device that sent nothing for `silence_ms` is declared silent: nothing counts where it alone
   would have watched, and the line goes on.
 - Where milk flowed that is not in the tank on the chain yet, it ends before, or waits `milk_ms` for
@@ -95,8 +96,9 @@ def cut_window(now: LineNow, rules: WindowRules) -> CutWindow | Wait | Tampering
     if to_ms <= through_ms:
         return _whom_it_waits_for(now, bundle, silent)
     count = sum(len(envelopes) for envelopes in bundle.values())
-    if to_ms - through_ms < rules.window_ms and count < rules.envelopes_max and not forced:
-        return Wait("young", f"the window has {to_ms - through_ms} ms of {rules.window_ms}")
+    is_young = to_ms - through_ms < rules.window_ms or _awaits_milk(facts, bundle, to_ms, rules)
+    if is_young and count < rules.envelopes_max and not forced:
+        return Wait("young", f"the window has {to_ms - through_ms} ms, or no milk flowed yet")
     if (opened := _opened_before(now)) is not None:
         return Tampering(opened)
     try:
@@ -105,6 +107,26 @@ def cut_window(now: LineNow, rules: WindowRules) -> CutWindow | Wait | Tampering
         return Tampering(_tampered(bundle, fault))
     except BundleFault as fault:
         return Wait(fault.code, str(fault))
+
+
+def _awaits_milk(facts: LineFacts, bundle: Bundle, to_ms: int, rules: WindowRules) -> bool:
+    """Tell whether a line is new, was switched on less than a window ago, and nothing flowed yet.
+
+    An empty window would go first else, and the first milk wait for another one's length.
+    """
+    meter = facts.flow_at(facts.line.through_ms)
+    if facts.tips or meter is None:
+        return False
+    samples = [
+        (reading.t0_ms + offset_ms, value)
+        for reading in (envelope.reading() for envelope in bundle.get(meter.device, ()))
+        for offset_ms, value in reading.samples
+        if reading.t0_ms + offset_ms <= to_ms
+    ]
+    if not samples:  # It is called silent, and spoke too late.
+        return False
+    (began_ms, begun), (_, value) = samples[0], samples[-1]
+    return to_ms - began_ms < rules.window_ms and begun == value
 
 
 def _claim(

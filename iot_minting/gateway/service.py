@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from iot_minting.errors import MintFault, OversizedBundle
-from iot_minting.even_clock import EvenClock, steady_ms
+from iot_minting.even_clock import steady_ms
 from iot_minting.gateway import metrics
 from iot_minting.gateway.answering import Answers
 from iot_minting.gateway.archive import Archive
@@ -39,8 +39,9 @@ from iot_minting.gateway.starting import (
     window_rules,
 )
 from iot_minting.gateway.store import STORE_NAME, Store
+from iot_minting.gateway.subscription import Subscription
 from iot_minting.gateway.telling import Teller
-from iot_minting.wire.login import ANONYMOUS, BrokerLogin
+from iot_minting.wire.login import ANONYMOUS
 from ledger.genesis import Genesis
 from ledger.params import DAY_MS
 from ledger.primitives.amounts import UNITS_PER_BILL, Units, format_bill
@@ -74,7 +75,7 @@ class GatewayService:
         genesis: Genesis,
         chain: Chain | None = None,
         ask_attestors: AskAttestors | None = None,
-        login: BrokerLogin = ANONYMOUS,
+        subscription: Subscription | None = None,
     ) -> None:
         path = home / STORE_NAME
         self._config, self._genesis = config, genesis
@@ -83,7 +84,9 @@ class GatewayService:
         bind_chain(self._store, genesis)
         self._registry = load_registry(self._store, genesis)
         self._archive, self._letters = Archive(path), Letters(path)
-        self._shelf, self._teller, self._clock = PieceShelf(self._archive), Teller(), EvenClock()
+        self._shelf, self._teller = PieceShelf(self._archive), Teller()
+        self._subscription = subscription or subscribe(config, keys, ANONYMOUS)
+        self._clock = self._subscription.clock
         self._answers = Answers(Archive(path), self._letters, self._clock.now_ms)
         self._chain = chain or Chain.of_urls(config.node_urls)
         self._ask = ask_attestors or ask_by_http(config, genesis.chain_id, keys.mmu)
@@ -92,7 +95,7 @@ class GatewayService:
         self._core = MinterCore(window_rules(config), config.collect_ms, self._clock.now_ms())
         self._duty = take_part(config, keys, genesis.chain_id, self._clock)
         self._post = self._make_post(keys)
-        self._subscription = subscribe(config, keys, self._clock, login, self._duty)
+        self._subscription.join(self._duty)
         session, duty = self._subscription, self._duty
         known = self._registry, self._following
         self._ingest = make_ingest(

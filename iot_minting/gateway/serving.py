@@ -11,6 +11,7 @@ from prometheus_client import start_http_server
 from iot_minting.gateway.chain import Chain
 from iot_minting.gateway.config import MintConfig, MintKeys, read_config, read_keys
 from iot_minting.gateway.service import GatewayService
+from iot_minting.gateway.starting import subscribe
 from iot_minting.wire.login import BrokerLogin, read_login
 from ledger.genesis import Genesis
 from node.client.errors import NodeUnavailable
@@ -35,9 +36,17 @@ async def _serve(home: Path, config: MintConfig, keys: MintKeys, login: BrokerLo
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     if config.metrics_port:
         start_http_server(config.metrics_port, addr="127.0.0.1")
-    genesis = await fetch_genesis(config, ended)
-    if genesis is not None:
-        await GatewayService(home, config, keys, genesis, login=login).run(ended)
+    # Devices are heard while nodes are waited for: else they would wait as long again to be sure
+    # that nobody heard them.
+    subscription = subscribe(config, keys, login)
+    subscription.start(config.broker_host, config.broker_port)
+    try:
+        genesis = await fetch_genesis(config, ended)
+        if genesis is not None:
+            service = GatewayService(home, config, keys, genesis, subscription=subscription)
+            await service.run(ended)
+    finally:
+        subscription.stop()
 
 
 async def fetch_genesis(config: MintConfig, ended: asyncio.Event) -> Genesis | None:

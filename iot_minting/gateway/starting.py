@@ -67,15 +67,10 @@ def take_part(config: MintConfig, keys: MintKeys, chain_id: Hash, clock: EvenClo
     return SharedDuty(config, keys, chain_id, clock) if config.peers else Duty()
 
 
-def subscribe(
-    config: MintConfig, keys: MintKeys, clock: EvenClock, login: BrokerLogin, duty: Duty
-) -> Subscription:
-    """Make the gateway's subscription to the readings of its plants, and to its peers."""
+def subscribe(config: MintConfig, keys: MintKeys, login: BrokerLogin) -> Subscription:
+    """Make the gateway's subscription to the readings of its plants."""
     filters = [readings_filter(plant) for plant in config.plants] or [readings_filter()]
-    client_id = f"mmu-{keys.ingest.public.hex()[:16]}"
-    subscription = Subscription(client_id, filters, clock=clock, login=login, duty=duty)
-    duty.start(subscription.publish)
-    return subscription
+    return Subscription(f"mmu-{keys.ingest.public.hex()[:16]}", filters, login=login)
 
 
 def make_ingest(

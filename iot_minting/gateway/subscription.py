@@ -53,13 +53,12 @@ class Subscription:
         client_id: str,
         filters: list[str],
         *,
-        clock: EvenClock | None = None,
         login: BrokerLogin = ANONYMOUS,
-        duty: Duty | None = None,
     ) -> None:
-        self._clock = clock or EvenClock()
+        self.clock = EvenClock()
         self._filters = filters
-        self._duty = duty or Duty()
+        self._duty = Duty()
+        self._is_started = False
         self._queue: queue.Queue[Message] = queue.Queue(QUEUE_MAX)
         self._epoch = 0
         self._lock = threading.Lock()
@@ -72,7 +71,13 @@ class Subscription:
         self._client.reconnect_delay_set(1, 5)
 
     def start(self, host: str, port: int) -> None:
-        """Connect, now or as soon as the broker is there, and stay connected."""
+        """Connect, now or as soon as the broker is there, and stay connected.
+
+        What comes before anybody takes it waits here and, unacknowledged, at the broker.
+        """
+        if self._is_started:
+            return
+        self._is_started = True
         self._client.connect_async(
             host,
             port,
@@ -81,6 +86,13 @@ class Subscription:
             properties=connect_properties(SESSION_S),
         )
         self._client.loop_start()
+
+    def join(self, duty: Duty) -> None:
+        """Hear other gateways' words, and speak to them, from now on."""
+        self._duty = duty
+        duty.start(self.publish)
+        if self._client.is_connected():
+            self._subscribe_to_words()
 
     def stop(self) -> None:
         """Leave; the session stays with the broker."""
@@ -126,10 +138,13 @@ class Subscription:
             self._failures.log(logging.WARNING, "broker refuses this gateway", reason=str(reason))
             return
         # A session that was kept has its subscriptions, but the configuration may have changed.
-        readings = [(name, SubscribeOptions(qos=1)) for name in self._filters]
-        # Other gateways' words are never queued: they tell of now.
-        words = [(name, SubscribeOptions(qos=0)) for name in self._duty.filters]
-        client.subscribe([*readings, *words])
+        client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
+        self._subscribe_to_words()
+
+    def _subscribe_to_words(self) -> None:
+        """Subscribe to other gateways' words. They are never queued: they tell of now."""
+        if words := [(name, SubscribeOptions(qos=0)) for name in self._duty.filters]:
+            self._client.subscribe(words)
         self._duty.connect()
 
     def _on_connect_fail(self, _client: paho.Client, _userdata: object) -> None:
@@ -168,7 +183,7 @@ class Subscription:
                 message.qos,
                 message.topic,
                 bytes(message.payload),
-                self._clock.now_ms(),
+                self.clock.now_ms(),
                 RESENT in getattr(message.properties, "UserProperty", ()),
             )
         )

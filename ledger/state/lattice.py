@@ -11,12 +11,16 @@ bits. There is no proof of a single entry: receipts and transactions have Merkle
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import numpy as np
 from blake3 import blake3
 
 from ledger.primitives.hashing import Domain, Hash, digest
+
+# numpy is loaded by the first sum. It takes a fifth of a second, and most who import the state's
+# shapes (gateways, attestors, devices, the commands) never sum one.
+if TYPE_CHECKING:
+    import numpy as np
 
 LANES: Final = 1024
 ACCUMULATOR_BYTES: Final = 2 * LANES
@@ -29,12 +33,16 @@ _DOMAIN: Final = Domain.STATE.value
 
 
 def _lanes(raw: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint16]]":
+    import numpy as np
+
     return np.frombuffer(raw, dtype="<u2").astype(np.uint16, copy=False)
 
 
 def _sum(
     entries: Iterable[tuple[bytes, bytes]],
 ) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint16]]":
+    import numpy as np
+
     total = np.zeros(LANES, dtype=np.uint16)
     source = iter(entries)
     # In line, and the domain looked up before: a call and an enum's `value` an entry cost as much

@@ -28,7 +28,7 @@ from node.client.views import TransactionState
 from node.home.key_file import read_key
 from simulator.dairy.errors import NoMinter, NotCarriedOut, NotRegistered
 from simulator.dairy.lines import line_of, permit_for
-from simulator.dairy.setup import DeviceIdentity
+from simulator.dairy.setup import DairyConfig, DeviceIdentity
 
 RETRY_S: Final = 0.3
 VALID_BLOCKS: Final = 1_000
@@ -40,11 +40,13 @@ _PERMIT_PURSE_UNITS: Final = Units(UNITS_PER_BILL // 100)
 log = structlog.get_logger("dairy")
 
 
-def wait_for_chain(node_urls: Sequence[str], ended: threading.Event) -> Hash | None:
-    """Ask for the chain's id until a node answers; None if ended before."""
+def chain_of(config: DairyConfig, ended: threading.Event) -> Hash | None:
+    """Give the id of the chain that devices sign for; None if ended before any node told it."""
+    if config.chain_id:
+        return Hash(bytes.fromhex(config.chain_id))
     while not ended.is_set():
         try:
-            return asyncio.run(_chain_id(node_urls))
+            return asyncio.run(_chain_id(config.node_urls))
         except NodeUnavailable as fault:
             log.info("waiting for a node", why=str(fault))
         ended.wait(RETRY_S)

@@ -27,7 +27,7 @@ SETTLE_MS: Final = 20
 """Between the last metered milk, the valve's opening, the flow, and the valve's closing."""
 IDLE_S: Final = 1.0
 """How often instruments are read while nothing flows: no silence is as long as the law's 2 s."""
-IDLE_ENVELOPE_MS: Final = 5_000
+IDLE_ENVELOPE_MS: Final = 2_000
 """How long an idle envelope may be: what comes before a run is not waited for much longer."""
 
 Samples = list[tuple[int, int]]

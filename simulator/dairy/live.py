@@ -19,7 +19,7 @@ from iot_minting.even_clock import EvenClock
 from iot_minting.settings import load_settings
 from ledger.types.evidence import Instrument
 from node.home.lock import owned
-from simulator.dairy.chain import wait_for_chain
+from simulator.dairy.chain import chain_of
 from simulator.dairy.fleet import run_devices
 from simulator.dairy.herd import METER_IDLE_S, Herd, milking_curve, say_idle
 from simulator.dairy.line import IDLE_S, LiveLine, sleeper
@@ -164,7 +164,7 @@ def _run_live(home: Path, config: DairyConfig, seed: bytes) -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    chain_id = wait_for_chain(config.node_urls, ended)
+    chain_id = chain_of(config, ended)
     if chain_id is None:
         return
     identity = identify(seed, 0)

@@ -52,6 +52,8 @@ class DairyConfig(BrokerSettings):
     model_config = SettingsConfigDict(extra="forbid", env_prefix="BILLCOIN_DAIRY_")
 
     node_urls: list[str] = Field(default=["http://127.0.0.1:8545"], min_length=1, max_length=16)
+    chain_id: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+    """The chain that devices sign for, in hex; if it is not said, a node is waited for."""
     ingest_key: IngestKey
     """The gateway's (`MintIdentity.ingest_key`)."""
     standby_keys: list[IngestKey] = Field(default=[], max_length=16)

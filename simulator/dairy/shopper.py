@@ -6,7 +6,7 @@ validation. The time from posting to the validated answer is the latency that a 
 
 A home holds `config.toml`, one `shopper-N.key` a shopper, `purchases.jsonl` (one line a purchase,
 appended) and `shopper.json` (a summary, replaced in one step). A shopper never stops for a
-refusal or a lost connection: it records it, backs off, and asks for its nonce again.
+refusal or a lost connection: it tells of it, backs off, and asks for its nonce again.
 """
 
 import asyncio
@@ -41,6 +41,9 @@ SHOPPERS_MAX: Final = 64
 LATENCIES_MAX: Final = 1_000
 """The summary's percentiles look at this many of the newest purchases."""
 BACK_OFF_S_MAX: Final = 10.0
+STOCK_S: Final = 1.0
+"""How often a shopper looks whether milk has come, at least."""
+OUT_OF_STOCK: Final = "OUT_OF_STOCK"
 REQUEST_TIMEOUT_S: Final = 10.0
 
 
@@ -251,6 +254,17 @@ def _log(level: str, event: str, **fields: object) -> None:
     sys.stderr.flush()
 
 
+def pause_after(fault: Exception, pause_s: float, interval_s: float) -> float:
+    """Tell how long a shopper waits after a purchase that failed, given the pause before it.
+
+    Twice as long as before, up to a bound. For milk nobody backs off: nothing is wrong with a shelf
+    that is empty.
+    """
+    if isinstance(fault, StepRefused) and fault.code == OUT_OF_STOCK:
+        return min(interval_s, STOCK_S)
+    return min(max(pause_s, 0.5) * 2, max(BACK_OFF_S_MAX, interval_s))
+
+
 async def _shop(shopper: Shopper, book: Ledgerbook, interval_s: float, stop: asyncio.Event) -> None:
     """Buy at the interval until told to stop, slower after every failure in a row."""
     pause_s = interval_s
@@ -261,7 +275,7 @@ async def _shop(shopper: Shopper, book: Ledgerbook, interval_s: float, stop: asy
             pause_s = interval_s
             _log("info", "purchase", **msgspec.to_builtins(purchase))
         except (StepRefused, httpx.HTTPError, msgspec.ValidationError) as fault:
-            pause_s = min(max(pause_s, 0.5) * 2, max(BACK_OFF_S_MAX, interval_s))
+            pause_s = pause_after(fault, pause_s, interval_s)
             _log("warning", "purchase failed", shopper=shopper.number, fault=repr(fault))
         try:
             async with asyncio.timeout(pause_s):

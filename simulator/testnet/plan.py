@@ -37,7 +37,7 @@ MARKET_SOURCE: Final = "file:../market/price.json"
 FEED_EVERY_MS: Final = 30_000
 READ_EVERY_MS: Final = 10_000
 """Far more often than in earnest, so that one who looks on sees the price move."""
-WINDOW_MS: Final = 10_000
+WINDOW_MS: Final = 5_000
 MILK_MS: Final = 30 * 60_000
 """Nobody watches a testnet for a day until it gives up milk that no reading tells of."""
 COLLECT_MS: Final = 5_000
@@ -182,6 +182,7 @@ def _configure_milk(
             node_urls=urls,
             broker_host=LOOPBACK,
             broker_port=ports["broker"],
+            chain_id=made.chain_id if (made := layout.describe()) else "",
             ingest_key=mint.ingest_key.hex(),
             regulator_key_file=REGULATOR_KEY_FILE,
             api_url=api_url(ports),
@@ -199,7 +200,11 @@ def programs(
     oracles: int = ORACLES_USUAL,
     attestors: int = ATTESTORS_USUAL,
 ) -> list[Program]:
-    """List every process: how it starts, what it needs, how to tell that it works."""
+    """List every process: how it starts, what it needs, how to tell that it works.
+
+    They start in this order. Milk comes first: a window is claimed when it is some half a minute
+    old, whatever else is ready by then.
+    """
     billcoin = _billcoin()
     others = {"oracle": oracle_names(oracles), "attest": attestor_names(attestors)}
 
@@ -211,19 +216,19 @@ def programs(
         return str(layout.home(name))
 
     return [
-        *(
-            run(name, "node", "run", "--home", home(name), port=f"{name} rpc")
-            for name in node_names(validators)
-        ),
         run("broker", "mint", "broker", "--port", str(ports["broker"]), port="broker"),
+        run("dairy", "sensors", "run", "--home", home("dairy"), needs=("broker",)),
+        run("mint", "mint", "run", "--home", home("mint"), needs=("broker",)),
         run(
             "database",
             *("api", "database", "--dir", str(layout.database), "--port", str(ports["database"])),
             port="database",
         ),
+        *(
+            run(name, "node", "run", "--home", home(name), port=f"{name} rpc")
+            for name in node_names(validators)
+        ),
         run("api", "api", "run", "--home", home("api"), needs=("database",), port="api"),
-        run("mint", "mint", "run", "--home", home("mint"), needs=("broker",)),
-        run("dairy", "sensors", "run", "--home", home("dairy"), needs=("broker",)),
         *(
             run(name, command, "run", "--home", home(name), port=name)
             for command, names in others.items()

@@ -117,7 +117,7 @@ class Run:
             plan.programs(layout, validators, self._ports, *others),
             layout,
             plan.environment(),
-            RestartPolicy(),
+            RestartPolicy(starting_max=(os.cpu_count() or 1) + 1),
         )
         self.figures = Figures(description.stock_units, fresh=earlier is None)
         self._addresses = plan.addresses(layout, self._ports)
@@ -250,12 +250,11 @@ class Run:
     def scene(self) -> Scene:
         """Gather what the board shows."""
         states = self._supervisor.states()
-        count = len(self._names)
         return Scene(
             chain=self._description.chain_id,
             uptime_ms=now_ms() - self._began_ms,
-            validators=states[:count],
-            others=states[count:],
+            validators=[state for state in states if state.name in self._names],
+            others=[state for state in states if state.name not in self._names],
             deaths={
                 process.name: process.exits[-1]
                 for process in self._supervisor.supervision.processes.values()

@@ -1,5 +1,6 @@
 """Decide which process to start, restart and end. Pure: time is an argument.
 
+Processes start in the order given, few at a time: what all begin together is all ready late.
 Invariant: a process has at most one incarnation at a time, so `Spawn` is asked for only when the
 one before was seen to exit. It never gives up on a process; it waits longer between tries.
 Stopping goes against the order of need: a process is asked to end once nothing running needs
@@ -24,6 +25,10 @@ class RestartPolicy:
     """A process that lived this long is forgiven its earlier deaths."""
     drain_ms: int = 1_500
     kill_ms: int = 3_500
+    starting_max: int = 1_000
+    """How many may be starting at once; the others wait their turn, in the order given."""
+    slow_ms: int = 4_000
+    """Who takes longer than this to be ready keeps nobody waiting any more."""
 
     def delay_ms(self, deaths: int) -> int:
         """Give the wait before the restart that follows this many deaths in a row."""
@@ -171,12 +176,17 @@ class Supervision:
 
     def _raise(self, now_ms: int) -> list[Effect]:
         effects: list[Effect] = []
+        room = self.policy.starting_max - sum(
+            process.phase is Phase.STARTING and now_ms - process.started_ms < self.policy.slow_ms
+            for process in self.processes.values()
+        )
         for process in self.processes.values():
             first = process.phase is Phase.WAITING
             again = process.phase is Phase.RESTING and now_ms >= process.due_ms
-            if not (first or again) or not self._can_start(process):
+            if room <= 0 or not (first or again) or not self._can_start(process):
                 continue
-            process.phase = Phase.STARTING
+            room -= 1
+            process.phase, process.started_ms = Phase.STARTING, now_ms
             process.restarts += again
             effects.append(Spawn(process.name))
         return effects

@@ -6,17 +6,25 @@ import threading
 import time
 
 import pytest
+from paho.mqtt import publish
+from paho.mqtt.enums import MQTTProtocolVersion
 
+from iot_minting.device.live import STALL_S
 from iot_minting.errors import MintFault
 from iot_minting.even_clock import wall_ms
 from iot_minting.gateway.config import MintConfig, MintKeys
 from iot_minting.gateway.letters import Letters, LetterState, What
 from iot_minting.gateway.posting import read_body
 from iot_minting.gateway.service import GatewayService
+from iot_minting.gateway.starting import subscribe
 from iot_minting.gateway.store import Store
+from iot_minting.gateway.subscription import Subscription
 from iot_minting.settings import write_config
 from iot_minting.wire.attestor_client import Asked
+from iot_minting.wire.login import ANONYMOUS
+from iot_minting.wire.topics import readings_filter, readings_topic
 from ledger.evidence import check_window, claimed_envelopes, evidence_root
+from ledger.primitives.keys import PublicKey
 from ledger.rules.measure import exact_volume
 from ledger.state.tables import LINES, TIPS, supply
 from ledger.types.evidence import Instrument
@@ -67,10 +75,16 @@ class Gateway:
         signature = signer.sign(cut.claim.signing_bytes(self.dairy.chain_id, root))
         return WindowAttestation(signer.public, root, signature)
 
-    async def during(self, work):
+    async def during(self, work, subscription=None):
         """Run the service while a blocking piece of work runs on a thread."""
         service = GatewayService(
-            self.home, self.config, self.keys, self.dairy.genesis, self.chain, self.attest
+            self.home,
+            self.config,
+            self.keys,
+            self.dairy.genesis,
+            self.chain,
+            self.attest,
+            subscription,
         )
         ended = asyncio.Event()
         task = asyncio.create_task(service.run(ended))
@@ -176,6 +190,34 @@ def claims(gateway):
         for each in reversed(gateway.letters())
         if each.what is What.WINDOW and each.state is LetterState.FINAL
     ]
+
+
+def test_what_devices_said_before_a_node_answered_is_taken_in_without_being_sent_again(
+    tmp_path, broker, gateway
+):
+    early = subscribe(gateway.config, gateway.keys, ANONYMOUS)
+    witness = Subscription("witness", [readings_filter()])
+    for each in (early, witness):
+        each.start("127.0.0.1", broker.port)
+        until(lambda each=each: hears(each, broker.port), 20, "a subscription")
+    identity = identify(SEED, FOREVER)
+    config = DairyConfig(broker_port=broker.port, ingest_key=key("ingest").public.hex())
+    with run_devices(
+        tmp_path / "dairy", config, gateway.dairy.chain_id, SEED, list(identity.devices)
+    ) as devices:
+        meter = devices[f"meter-{identity.farms[0].name}"]
+        meter.record([(wall_ms(), 0)])
+        until(lambda: meter.key.public.hex() in witness.take(1, 1.0)[0].topic, 20, "a reading")
+        receipted = gateway.during(lambda: meter.wait_receipted(STALL_S - 2), early)
+        assert asyncio.run(receipted)
+    witness.stop()
+
+
+def hears(subscription, port):
+    """Tell whether a subscription hears by now what is no reading of anybody."""
+    nobodys = readings_topic("nowhere", "no", PublicKey(bytes(32)))
+    publish.single(nobodys, b"", 1, port=port, protocol=MQTTProtocolVersion.MQTTv5)
+    return subscription.take(1, 0.2)
 
 
 def test_a_store_of_another_chain_is_refused(gateway):

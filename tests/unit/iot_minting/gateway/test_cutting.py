@@ -231,3 +231,38 @@ def test_water_that_no_gauge_saw_leave_is_cleaning():
     rig.run(100, value=value)
     claim = look(rig).claim
     assert (claim.cleaning_steps, claim.lost_steps) == (100_000 - MARGIN_MS, 0)
+
+
+def switched_on(seconds, flows_ms):
+    """Make a line that was switched on long after it was registered, and milk that flows later."""
+
+    def value(instrument, at):
+        return max(0, at - flows_ms) if instrument is FLOW else good_value(instrument, at)
+
+    rig = LineRig()
+    rig.run(seconds, begin_ms=HOUR_MS, value=value)
+    return rig
+
+
+def test_a_line_that_was_just_switched_on_waits_for_its_first_milk_and_no_longer():
+    before = MARGIN_MS // 1_000
+    assert look(switched_on(before + 30, 2 * HOUR_MS)).reason == "young"
+    first = look(switched_on(before + 30, HOUR_MS + 20_000)).claim
+    assert (first.to_ms, first.units) == (START_MS + HOUR_MS + 30_000, 10 * LITRE)
+    idle = look(switched_on(before + 60, 2 * HOUR_MS)).claim
+    assert (idle.to_ms, idle.units) == (START_MS + HOUR_MS + 60_000, 0)
+
+
+def test_only_the_first_window_waits_for_milk():
+    rig = switched_on(MARGIN_MS // 1_000 + 60, 2 * HOUR_MS)
+    rig.accept(look(rig).claim)
+    rig.run(MINUTE // 1_000, begin_ms=HOUR_MS + MARGIN_MS + MINUTE + 1_000, value=lambda *_: 0)
+    assert look(rig).claim.units == 0
+
+
+def test_a_new_line_whose_flow_meter_spoke_too_late_and_no_more_has_no_window():
+    rig = good_run(100)
+    rig.of(FLOW).envelopes.clear()
+    rig.of(FLOW).restart(lost=True)
+    rig.of(FLOW).measure([(100_000, 0)])
+    assert look(rig, quiet=[FLOW]).reason == "unfit_window"

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from threading import Event
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ from api.config import load_config as load_api_config
 from iot_minting.attestor.config import read_attestor_key
 from iot_minting.attestor.config import read_config as read_attestor_config
 from iot_minting.gateway.config import read_config as read_mint_config
+from iot_minting.settings import load_settings
 from ledger.errors.store import BadGenesis
 from ledger.genesis import parse_genesis
 from ledger.params import Staking
@@ -23,7 +25,8 @@ from node.config import load_config as load_node_config
 from node.pricefeed.config import load_config as load_feeder_config
 from node.pricefeed.config import read_feeder_key
 from node.shell.disk.journal import Journal
-from simulator.dairy.setup import LINE, LINE_INSTRUMENTS, PLANT
+from simulator.dairy.chain import chain_of
+from simulator.dairy.setup import LINE, LINE_INSTRUMENTS, PLANT, DairyConfig
 from simulator.testnet.cli import app
 from simulator.testnet.create import (
     EPOCH_BLOCKS_LEAST,
@@ -208,6 +211,8 @@ def test_every_process_finds_in_its_configuration_the_ports_of_this_start(layout
         assert api.port == ports["api"]
         assert str(ports["database"]) in api.database_url
         assert read_mint_config(layout.home("mint")).broker_port == ports["broker"]
+        dairy = load_settings(layout.home("dairy"), DairyConfig)
+        assert chain_of(dairy, Event()) == genesis_of(layout).chain_id, "no node answers"
         shopper = (layout.home("shopper") / "config.toml").read_text()
         assert str(ports["api"]) in shopper
 
@@ -223,6 +228,8 @@ def test_every_process_of_a_network_is_planned_with_what_it_needs(layout, monkey
     }  # fmt: skip
     assert planned["api"].needs == ("database",)
     assert all(planned[name].needs == () for name in node_names(4))
+    order = list(planned)
+    assert max(map(order.index, ["broker", "dairy", "mint"])) < order.index("node-0")
 
 
 def test_the_children_get_our_environment(monkeypatch):

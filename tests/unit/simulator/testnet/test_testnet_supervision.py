@@ -177,3 +177,30 @@ def test_a_process_never_has_two_incarnations(history):
     assert supervision.done
     assert not running
     assert not any(p.phase in ALIVE for p in supervision.processes.values())
+
+
+def three_at(policy: RestartPolicy) -> Supervision:
+    return Supervision([SupervisedProcess(name) for name in ("first", "second", "third")], policy)
+
+
+def test_processes_start_in_their_order_and_no_more_at_once_than_may():
+    supervision = three_at(RestartPolicy(starting_max=2, slow_ms=4_000))
+    assert supervision.handle(Ticked(), 0) == [Spawn("first"), Spawn("second")]
+    assert supervision.handle(Spawned("first", 11), 0) == []
+    assert supervision.handle(Spawned("second", 12), 0) == []
+    assert supervision.handle(Answered("second"), 900) == [Spawn("third")]
+
+
+def test_a_process_that_is_slow_to_be_ready_keeps_nobody_waiting():
+    supervision = three_at(RestartPolicy(starting_max=2, slow_ms=4_000))
+    supervision.handle(Ticked(), 0)
+    supervision.handle(Spawned("first", 11), 100)
+    supervision.handle(Spawned("second", 12), 200)
+    assert supervision.handle(Ticked(), 4_099) == []
+    assert supervision.handle(Ticked(), 4_100) == [Spawn("third")]
+
+
+def test_a_process_that_dies_while_it_starts_makes_room():
+    supervision = three_at(RestartPolicy(starting_max=1))
+    assert supervision.handle(Ticked(), 0) == [Spawn("first")]
+    assert supervision.handle(Exited("first", "could not start"), 10) == [Spawn("second")]
