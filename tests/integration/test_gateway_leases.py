@@ -140,11 +140,14 @@ def test_a_killed_holders_plant_is_minted_on_and_no_receipt_runs_ahead_of_copies
             return expected - (supply(chain.overlay).minted_units - begun)
 
         def play(devices, before):
-            """Play the recording, and stay on until it is minted; give what must be by then."""
+            """Play the recording, and stay on until it is minted; give what must be by then.
+
+            Minting waits for no receipt, so until someone gave one as well.
+            """
             player = Player(RECORDING, devices, density, SEED, sleep)
             player.play(0, lambda _: None)
             expected = before + sum(player.batch.expected)
-            stay_until(player, lambda: unminted(expected) <= ROUNDED_OFF_MAX)
+            stay_until(player, lambda: unminted(expected) <= ROUNDED_OFF_MAX and witness.signers)
             return expected
 
         for each in gateways:
