@@ -96,8 +96,8 @@ def cut_window(now: LineNow, rules: WindowRules) -> CutWindow | Wait | Tampering
     if to_ms <= through_ms:
         return _whom_it_waits_for(now, bundle, silent)
     count = sum(len(envelopes) for envelopes in bundle.values())
-    is_young = to_ms - through_ms < rules.window_ms or _awaits_milk(facts, bundle, to_ms, rules)
-    if is_young and count < rules.envelopes_max and not forced:
+    is_full = count >= rules.envelopes_max
+    if not (is_full or forced or _is_long(facts, bundle, to_ms, rules)):
         return Wait("young", f"the window has {to_ms - through_ms} ms, or no milk flowed yet")
     if (opened := _opened_before(now)) is not None:
         return Tampering(opened)
@@ -109,14 +109,17 @@ def cut_window(now: LineNow, rules: WindowRules) -> CutWindow | Wait | Tampering
         return Wait(fault.code, str(fault))
 
 
-def _awaits_milk(facts: LineFacts, bundle: Bundle, to_ms: int, rules: WindowRules) -> bool:
-    """Tell whether a line is new, was switched on less than a window ago, and nothing flowed yet.
+def _is_long(facts: LineFacts, bundle: Bundle, to_ms: int, rules: WindowRules) -> bool:
+    """Tell whether a window that ends at a time is long enough, and no line's first without milk.
 
-    An empty window would go first else, and the first milk wait for another one's length.
+    Of a line that was switched on less than a window ago an empty window would go first else, and
+    its first milk wait for another one's length.
     """
+    if to_ms - facts.line.through_ms < rules.window_ms:
+        return False
     meter = facts.flow_at(facts.line.through_ms)
     if facts.tips or meter is None:
-        return False
+        return True
     samples = [
         (reading.t0_ms + offset_ms, value)
         for reading in (envelope.reading() for envelope in bundle.get(meter.device, ()))
@@ -124,9 +127,9 @@ def _awaits_milk(facts: LineFacts, bundle: Bundle, to_ms: int, rules: WindowRule
         if reading.t0_ms + offset_ms <= to_ms
     ]
     if not samples:  # It is called silent, and spoke too late.
-        return False
+        return True
     (began_ms, begun), (_, value) = samples[0], samples[-1]
-    return to_ms - began_ms < rules.window_ms and begun == value
+    return to_ms - began_ms >= rules.window_ms or begun != value
 
 
 def _claim(
@@ -142,7 +145,7 @@ def _claim(
         if drawing.missing_units and may_come:
             collected_ms = _flow_sample_by(facts, bundle, now.collected_ms) or 0
             sure_ms = drawing.short_ms, collected_ms
-            long = [at for at in sure_ms if at - facts.line.through_ms >= rules.window_ms]
+            long = [at for at in sure_ms if _is_long(facts, bundle, at, rules)]
             if long:
                 to_ms = long[0]
                 continue

@@ -23,7 +23,7 @@ from iot_minting.gateway.collecting import MeterCollection
 from iot_minting.gateway.config import MintConfig, MintKeys
 from iot_minting.gateway.cutting import CutWindow
 from iot_minting.gateway.facts import ChainFacts
-from iot_minting.gateway.following import Following, TankNames
+from iot_minting.gateway.following import Following
 from iot_minting.gateway.letters import Draft, Letter, Letters, LetterState, What
 from iot_minting.gateway.minting import Action, Claim, MinterCore, ReportTampering, Waits
 from iot_minting.gateway.pieces import done_with
@@ -33,6 +33,7 @@ from iot_minting.gateway.shelf import PieceShelf
 from iot_minting.gateway.starting import (
     bind_chain,
     load_registry,
+    load_tank_names,
     make_ingest,
     subscribe,
     take_part,
@@ -59,7 +60,6 @@ SAVE_EVERY_BLOCKS: Final = 20
 TIDY_MS: Final = 60_000
 SIGNED_ROOM: Final = 1_024
 """Bytes that a transaction needs around its body: intent, policy and signature."""
-TANK_META: Final = "tank:"
 
 log = structlog.get_logger("mint")
 
@@ -111,7 +111,7 @@ class GatewayService:
             self._registry,
             self._genesis.parameters,
             self._mmu,
-            TankNames(self._genesis, self._tank_names(), self._keep_tank_name),
+            load_tank_names(self._store, self._genesis),
             {each.meter: each.tank for each in self._config.meter_tanks},
         )
 
@@ -129,15 +129,6 @@ class GatewayService:
         """Tell whether a letter is ours to bring. Answers are everyone's: none may be missing."""
         plant = self._following.plant_of(letter.subject)
         return letter.what is What.ANSWER or self._duty.holds(plant)
-
-    def _tank_names(self) -> dict[Hash, str]:
-        return {
-            Hash(bytes.fromhex(name.removeprefix(TANK_META))): value.decode()
-            for name, value in self._store.metas(TANK_META)
-        }
-
-    def _keep_tank_name(self, tank: Hash, name: str) -> None:
-        self._store.put_meta(f"{TANK_META}{tank.hex()}", name.encode())
 
     async def run(self, ended: asyncio.Event) -> None:
         """Work until `ended`, or until a part fails (then it raises)."""

@@ -9,7 +9,7 @@ from iot_minting.gateway.archive import Archive
 from iot_minting.gateway.config import MintConfig, MintKeys
 from iot_minting.gateway.cutting import WindowRules
 from iot_minting.gateway.duty import Duty, SharedDuty
-from iot_minting.gateway.following import Following
+from iot_minting.gateway.following import Following, TankNames
 from iot_minting.gateway.ingest import Ingest
 from iot_minting.gateway.linking import LinkJudge
 from iot_minting.gateway.loans import Loans, PeerLoans
@@ -25,6 +25,7 @@ from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
 
 CHAIN_META: Final = "chain_id"
+TANK_META: Final = "tank:"
 
 
 def bind_chain(store: Store, genesis: Genesis) -> None:
@@ -49,6 +50,19 @@ def load_registry(store: Store, genesis: Genesis) -> Registry:
         store.save_registry(devices, 0)
         height = 0
     return Registry(store.devices(), height)
+
+
+def load_tank_names(store: Store, genesis: Genesis) -> TankNames:
+    """Give the names of tanks that are known, and let what is learnt be kept."""
+    kept = {
+        Hash(bytes.fromhex(name.removeprefix(TANK_META))): value.decode()
+        for name, value in store.metas(TANK_META)
+    }
+
+    def keep(tank: Hash, name: str) -> None:
+        store.put_meta(f"{TANK_META}{tank.hex()}", name.encode())
+
+    return TankNames(genesis, kept, keep)
 
 
 def window_rules(config: MintConfig) -> WindowRules:

@@ -2,11 +2,13 @@
 
 Time is compressed, but the clock is real: a farm milks a cow every few seconds, and every few
 seconds the line pasteurizes all that stands in the tank. What stands there is the meters' totals
-less the flow meter's, which live in the devices' journals, so a restart loses no drop.
+less the flow meter's, which live in the devices' journals, so a restart loses no drop. On its very
+first start it may tell of a past (`past_ms`), since milk must be of some age to be minted.
 """
 
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -15,7 +17,7 @@ import structlog
 
 from iot_minting.device.live import LiveDevice
 from iot_minting.errors import JournalFull
-from iot_minting.even_clock import EvenClock
+from iot_minting.even_clock import EvenClock, wall_ms
 from iot_minting.settings import load_settings
 from ledger.types.evidence import Instrument
 from node.home.lock import owned
@@ -40,6 +42,22 @@ FIRST_RUN_S: Final = 1.5
 LEAST_RUN_UNITS: Final = 1_000_000
 
 log = structlog.get_logger("dairy")
+
+
+class PastClock:
+    """A clock that moves when somebody waits: what is told by it is told at once."""
+
+    def __init__(self, at_ms: int) -> None:
+        self._at_ms = at_ms
+        self.even = EvenClock(self._tell_ms, self._tell_ms)
+
+    def _tell_ms(self) -> int:
+        return self._at_ms
+
+    def wait(self, seconds: float) -> bool:
+        """Let time pass; tell that one may go on."""
+        self._at_ms += round(seconds * 1_000)
+        return True
 
 
 class LiveDairy:
@@ -77,6 +95,24 @@ class LiveDairy:
         self._pasteurize()
         for thread in threads:
             thread.join(timeout=2)
+
+    def live_through(self, until_ms: int, wait: Callable[[float], bool]) -> None:
+        """Do whole rounds of milking and pasteurizing up to a time; `wait` lets time pass."""
+        farms = [
+            (
+                self._devices[f"meter-{farm.name}"],
+                Herd(farm.cows, Random(self._seed + farm.name.encode())),  # noqa: S311  # Cows.
+            )
+            for farm in self._identity.farms
+        ]
+        run_ms = int(self._run_s * RUN_SHARE * 1_000)
+        while self._clock.now_ms() + self._run_s * 1_000 <= until_ms:
+            for _ in range(max(1, int(self._run_s * (1 - RUN_SHARE) / IDLE_S))):
+                wait(IDLE_S)
+                self._line.idle()
+            for meter, herd in farms:
+                self._milk_one(meter, herd.milk())
+            self._line.pasteurize(self._tank_units(), self._last_milk_ms, run_ms, wait)
 
     def stop(self) -> None:
         """End soon."""
@@ -153,6 +189,21 @@ class LiveDairy:
         return sum(meter.value for meter in meters) * UNITS_PER_ML - self._line.flow_total
 
 
+def tell_past(
+    identity: DairyIdentity,
+    devices: dict[str, LiveDevice],
+    seed: bytes,
+    config: DairyConfig,
+    now_ms: int,
+) -> None:
+    """Let a plant that never spoke tell at once of `past_ms`, as if it had been on all the time."""
+    if any(device.last_ms for device in devices.values()):
+        return
+    past = PastClock(now_ms - config.past_ms)
+    dairy = LiveDairy(identity, devices, seed, config.run_seconds, past.even)
+    dairy.live_through(now_ms, past.wait)
+
+
 def run_live(home: Path) -> None:
     """Run the dairy of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does."""
     config, seed = load_settings(home, DairyConfig), read_seed(home)
@@ -169,6 +220,7 @@ def _run_live(home: Path, config: DairyConfig, seed: bytes) -> None:
         return
     identity = identify(seed, 0)
     with run_devices(home, config, chain_id, seed, list(identity.devices)) as devices:
+        tell_past(identity, devices, seed, config, wall_ms())
         dairy = LiveDairy(identity, devices, seed, config.run_seconds)
         thread = threading.Thread(target=dairy.run, daemon=True)
         thread.start()

@@ -62,6 +62,8 @@ class DairyConfig(BrokerSettings):
     """On a development network: the key that may register the meters of a recording, from HOME."""
     api_url: str = ""
     """Where the simulated shopper buys."""
+    past_ms: int = Field(default=0, ge=0, le=600_000)
+    """For how long the plant was on before its very first start, which tells of it at once."""
     run_seconds: float = Field(default=6.0, ge=1.0, le=600.0)
     """How often the line pasteurizes what was collected."""
 

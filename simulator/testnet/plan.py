@@ -24,7 +24,13 @@ from node.pricefeed.config import FeederConfig
 from node.pricefeed.config import prepare as prepare_oracle
 from simulator.dairy.setup import DairyConfig
 from simulator.dairy.shopper import prepare as prepare_shopper
-from simulator.testnet.create import PREFIX, REGULATOR_KEY_FILE, attestor_names, oracle_names
+from simulator.testnet.create import (
+    PAST_MS,
+    PREFIX,
+    REGULATOR_KEY_FILE,
+    attestor_names,
+    oracle_names,
+)
 from simulator.testnet.errors import MissingProgram
 from simulator.testnet.layout import ATTESTORS_USUAL, ORACLES_USUAL, Layout, show_path
 from simulator.testnet.supervisor import Program, listens
@@ -183,6 +189,7 @@ def _configure_milk(
             broker_host=LOOPBACK,
             broker_port=ports["broker"],
             chain_id=made.chain_id if (made := layout.describe()) else "",
+            past_ms=PAST_MS,
             ingest_key=mint.ingest_key.hex(),
             regulator_key_file=REGULATOR_KEY_FILE,
             api_url=api_url(ports),

@@ -253,6 +253,11 @@ def test_a_line_that_was_just_switched_on_waits_for_its_first_milk_and_no_longer
     assert (idle.to_ms, idle.units) == (START_MS + HOUR_MS + 60_000, 0)
 
 
+def test_a_first_window_is_not_cut_to_nothing_for_milk_that_is_not_collected_yet():
+    rig = switched_on(MARGIN_MS // 1_000 + 30, HOUR_MS + 20_000)
+    assert look(rig, tank=()).reason == "short_tank"
+
+
 def test_only_the_first_window_waits_for_milk():
     rig = switched_on(MARGIN_MS // 1_000 + 60, 2 * HOUR_MS)
     rig.accept(look(rig).claim)
