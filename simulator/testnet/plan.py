@@ -207,11 +207,7 @@ def programs(
     oracles: int = ORACLES_USUAL,
     attestors: int = ATTESTORS_USUAL,
 ) -> list[Program]:
-    """List every process: how it starts, what it needs, how to tell that it works.
-
-    They start in this order. Milk comes first: a window is claimed when it is some half a minute
-    old, whatever else is ready by then.
-    """
+    """List every process, in order: how it starts, what it needs, how to tell that it works."""
     billcoin = _billcoin()
     others = {"oracle": oracle_names(oracles), "attest": attestor_names(attestors)}
 
@@ -224,6 +220,7 @@ def programs(
 
     return [
         run("broker", "mint", "broker", "--port", str(ports["broker"]), port="broker"),
+        # Milk comes first: it must be of some age to be minted, whatever else is ready by then.
         run("dairy", "sensors", "run", "--home", home("dairy"), needs=("broker",)),
         run("mint", "mint", "run", "--home", home("mint"), needs=("broker",)),
         run(

@@ -140,10 +140,7 @@ def test_a_killed_holders_plant_is_minted_on_and_no_receipt_runs_ahead_of_copies
             return expected - (supply(chain.overlay).minted_units - begun)
 
         def play(devices, before):
-            """Play the recording, and stay on until it is minted; give what must be by then.
-
-            Minting waits for no receipt, so until someone gave one as well.
-            """
+            """Play the recording, until it is minted and receipted; give what must be by then."""
             player = Player(RECORDING, devices, density, SEED, sleep)
             player.play(0, lambda _: None)
             expected = before + sum(player.batch.expected)
