@@ -26,6 +26,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/api/v1/products"): ANYONE,
     # Orders. Who knows an order's ULID may read its offer and pay it, as who holds a bill may.
     ("POST", "/api/v1/orders"): Access(scope=Scope.ORDERS_WRITE, roles=AT_THE_TILL),
+    ("GET", "/api/v1/orders"): Access(scope=Scope.ORDERS_READ, roles=IN_THE_SHOP),
     ("GET", "/api/v1/orders/{orderId}"): Access(scope=Scope.ORDERS_READ, roles=IN_THE_SHOP),
     ("POST", "/api/v1/orders/{orderId}/cancel"): Access(
         scope=Scope.ORDERS_WRITE, roles=AT_THE_TILL

@@ -13,14 +13,17 @@ from ulid import ULID
 
 from api.errors import NotFound, Pointer, Unprocessable
 from api.http.headers import wait_asked_s
+from api.http.pages import Listing
 from api.http.replies import Reply
 from api.http.routes import ApiCall, Idempotency, Route
+from api.orders import store
 from api.orders.changes import Rule
 from api.orders.drawing import CODE_CHARS, CODE_LETTERS, NewOrder
 from api.orders.model import Order
 from api.orders.rules import accept, cancel, fulfil, reopen
 from api.orders.schemas import (
     NewOrderBody,
+    OrdersQuery,
     OrderView,
     ResolutionBody,
     order_view,
@@ -40,6 +43,9 @@ def parse_ulid(text: str) -> str:
         return str(ULID.from_str(text.upper()))
     except ValueError:
         raise NotFound("there is no such order") from None
+
+
+LIST: Final = "listOrders"
 
 
 async def create_order(call: ApiCall) -> Reply:
@@ -68,6 +74,28 @@ async def create_order(call: ApiCall) -> Reply:
     )
     location = {"Location": f"/api/v1/orders/{order.id}"}
     return Reply(order_view(order, service.config), headers=location)
+
+
+async def list_orders(call: ApiCall) -> Listing[OrderView]:
+    """List a merchant's orders, newest first."""
+    service, query = call.service, call.query
+    owner = f"{call.merchant_id}/{query.state}/{query.exception}/{query.ticket}"
+    after = service.cursors.read(query.cursor, LIST, owner)
+    async with service.engine.connect() as connection:
+        orders = await store.list_orders(
+            connection,
+            call.merchant_id,
+            state=query.state,
+            exception=query.exception,
+            ticket=query.ticket or None,
+            before_id=str(after[0]) if after else None,
+            limit=query.limit + 1,
+        )
+
+    def view(order: Order) -> OrderView:
+        return order_view(order, service.config)
+
+    return service.cursors.page(orders, query.limit, lambda o: (o.id,), view, LIST, owner)
 
 
 async def read_order(call: ApiCall) -> OrderView:
@@ -142,6 +170,16 @@ ROUTES: Final = (
         status=201,
         idempotency=Idempotency.KEY,
         codes=("UNKNOWN_PRODUCT", "OUT_OF_STOCK", "PRICE_BELOW_MILK", "LEDGER_UNAVAILABLE"),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/orders",
+        operation="listOrders",
+        summary="List a merchant's orders by state, exception or ticket, newest first",
+        tag="orders",
+        handler=list_orders,
+        query=OrdersQuery,
+        answer=Listing[OrderView],
     ),
     Route(
         method="GET",

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from api.amounts import format_sen, format_time, signed_bill
 from api.config import ApiConfig
+from api.http.pages import PageQuery
 from api.http.scalars import (
     AddressText,
     BillText,
@@ -18,7 +19,7 @@ from api.http.scalars import (
     TimeText,
     UlidText,
 )
-from api.orders.model import Order
+from api.orders.model import Order, OrderException, OrderState
 from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.keys import format_address
 
@@ -52,6 +53,14 @@ class NewOrderBody(
         ],
         Meta(max_length=METADATA_MAX, description="Your own notes, given back as they are."),
     ] = {}
+
+
+class OrdersQuery(PageQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Which orders are asked for; newest first."""
+
+    state: OrderState | None = None
+    exception: OrderException | None = None
+    ticket: Annotated[str, Meta(max_length=8, description="As in A-27.")] = ""
 
 
 class Resolution(StrEnum):

@@ -66,6 +66,39 @@ async def newest_orders(
     return [read_order(row) for row in rows]
 
 
+async def list_orders(
+    connection: AsyncConnection,
+    merchant_id: str,
+    *,
+    state: str | None,
+    exception: str | None,
+    ticket: str | None,
+    before_id: str | None,
+    limit: int,
+) -> list[Order]:
+    """List a merchant's orders below an id, newest first; None leaves a filter out."""
+    rows = await connection.execute(
+        text(f"""
+            SELECT {ORDER_COLUMNS} {_FROM}
+            WHERE o.merchant_id = :merchant_id
+                AND o.state = coalesce(CAST(:state AS text), o.state)
+                AND (CAST(:exception AS text) IS NULL OR o.exception = :exception)
+                AND o.ticket = coalesce(CAST(:ticket AS text), o.ticket)
+                AND o.id < coalesce(CAST(:before_id AS text), 'a')
+            ORDER BY o.id DESC LIMIT :limit
+        """),
+        {
+            "merchant_id": merchant_id,
+            "state": state,
+            "exception": exception,
+            "ticket": ticket,
+            "before_id": before_id,
+            "limit": limit,
+        },
+    )
+    return [read_order(row) for row in rows]
+
+
 async def store_orders(connection: AsyncConnection, changes: Sequence[tuple[Order, Order]]) -> None:
     """Write orders back, each as it was read and as it is now: nobody else changed it meanwhile."""
     if not changes:

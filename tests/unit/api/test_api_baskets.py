@@ -151,3 +151,32 @@ def test_an_order_that_is_waited_for_is_told_when_it_changes(database: TestDatab
         )
 
     on_rig(database, act)
+
+
+def test_a_merchant_s_orders_are_listed_by_what_is_asked_page_by_page(
+    database: TestDatabase,
+) -> None:
+    async def act(rig: ServiceRig) -> None:
+        orders = [await rig.order() for _ in range(3)]
+        foreign = await rig.order(rig.other_key)
+        await rig.paid(orders[1])
+
+        async def listed(query: str, key: str = "") -> tuple[list[str], str | None]:
+            answer = await rig.http.get(f"/api/v1/orders?{query}", headers=rig.till(key))
+            assert answer.status_code == 200, answer.text
+            return [order["id"] for order in answer.json()["data"]], answer.json()["nextCursor"]
+
+        ids = [str(order["id"]) for order in reversed(orders)]
+        assert await listed("") == (ids, None)
+        first, cursor = await listed("limit=2")
+        assert first == ids[:2]
+        assert await listed(f"limit=2&cursor={cursor}") == (ids[2:], None)
+        assert await listed("state=paid") == ([orders[1]["id"]], None)
+        assert await listed("ticket=A-03") == ([orders[2]["id"]], None)
+        assert await listed("exception=duplicate") == ([], None)
+        assert await listed("", rig.other_key) == ([foreign["id"]], None)
+        for wrong in ("state=fulfilled", "colour=red", f"cursor={cursor}&state=paid"):
+            answer = await rig.http.get(f"/api/v1/orders?{wrong}", headers=rig.till())
+            assert answer.status_code == 400, wrong
+
+    on_rig(database, act)

@@ -53,8 +53,8 @@ def test_head_is_answered_where_get_is_with_the_same_head_and_no_body(
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("GET", "/api/v1/orders", "POST"),
-        ("HEAD", "/api/v1/orders", "POST"),
+        ("DELETE", "/api/v1/orders", "GET, HEAD, POST"),
+        ("PUT", "/api/v1/orders", "GET, HEAD, POST"),
         ("POST", "/healthz", "GET, HEAD"),
         ("DELETE", f"/api/v1/orders/{ORDER}", "GET, HEAD"),
         ("PUT", "/api/v1/payments/validate", "GET, HEAD, POST"),

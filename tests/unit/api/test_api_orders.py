@@ -303,7 +303,7 @@ def test_the_pages_hold_everything_themselves(database: TestDatabase) -> None:
         lost = await rig.http.get("/nowhere", headers={"Accept-Language": "ms-MY"})
         assert (lost.status_code, lost.json()["code"]) == (404, "NOT_FOUND")
         assert lost.json()["title"] == "Tiada sumber sedemikian"
-        wrong = await rig.http.get("/api/v1/orders")
+        wrong = await rig.http.put("/api/v1/orders")
         assert (wrong.status_code, wrong.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
         named = await rig.http.get("/healthz", headers={"X-Request-Id": "till-0000001"})
         assert named.headers["x-request-id"] == "till-0000001"
