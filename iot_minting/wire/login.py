@@ -1,19 +1,25 @@
 """A client's login: how a broker knows it, and how it knows the broker.
 
-Every file is read once, at the start, and what can't be used is said then, by the setting that
-names it. Secrets come from files that their owner alone may read; they reach no log, repr or
-argument.
+Every file is read at the start, and what can't be used is said then, by the setting that names it.
+Before each connection the files are read again: a certificate, an authority or a password that was
+renewed counts from the next connection on. What can't be used then is told in the log, and what was
+read before goes on to be used. Secrets come from files that their owner alone may read; they reach
+no log, repr or argument.
 """
 
 import os
+import socket
 import ssl
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 import paho.mqtt.client as paho
+import structlog
 
 from iot_minting.errors import Misconfigured
 from iot_minting.settings import BrokerSettings
@@ -21,21 +27,71 @@ from ledger.primitives.keys import PublicKey
 
 PASSWORD_BYTES_MAX: Final = 1_024
 
+log = structlog.get_logger("mqtt.login")
+
+
+class RenewedTls(ssl.SSLContext):
+    """A client's TLS. Each connection is made with what was read `latest`, if anything was since.
+
+    A client keeps its context for good, and what was loaded into one can't be taken out again: so
+    it holds the one to use.
+    """
+
+    latest: ssl.SSLContext | None = None
+
+    def wrap_socket(
+        self,
+        sock: socket.socket,
+        server_side: bool = False,
+        do_handshake_on_connect: bool = True,
+        suppress_ragged_eofs: bool = True,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLSocket:
+        """Begin TLS on a socket."""
+        wrap = super().wrap_socket if self.latest is None else self.latest.wrap_socket
+        return wrap(
+            sock,
+            server_side,
+            do_handshake_on_connect,
+            suppress_ragged_eofs,
+            server_hostname,
+            session,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class BrokerLogin:
-    """A user's name and password, and TLS; without any, one is anonymous and speaks in clear."""
+    """A user's name and password, and TLS; without any, one is anonymous and speaks in clear.
+
+    `read` gives all of it as its files have it now; it raises `Misconfigured`.
+    """
 
     user: str = ""
     password: str | None = field(default=None, repr=False)
-    tls: ssl.SSLContext | None = None
+    tls: RenewedTls | None = None
+    read: Callable[[], "BrokerLogin"] | None = field(default=None, repr=False, compare=False)
 
     def enter(self, client: paho.Client) -> None:
-        """Let a client log in so, from its next connection on."""
+        """Let a client log in so, from its next connection on, and as renewed from then on."""
         if self.user:
             client.username_pw_set(self.user, self.password)
         if self.tls is not None:
             client.tls_set_context(self.tls)
+        if self.read is not None:
+            client.on_pre_connect = self._renew
+
+    def _renew(self, client: paho.Client, _userdata: object) -> None:
+        assert self.read is not None
+        try:
+            fresh = self.read()
+        except Misconfigured as fault:
+            log.warning("login not renewed: what was read before is used", why=str(fault))
+            return
+        if fresh.user:
+            client.username_pw_set(fresh.user, fresh.password)
+        if self.tls is not None:
+            self.tls.latest = fresh.tls
 
 
 ANONYMOUS: Final = BrokerLogin()
@@ -55,7 +111,9 @@ def read_login(home: Path, settings: BrokerSettings) -> BrokerLogin:
             )
         if not settings.broker_user:
             raise Misconfigured("broker_user: a password needs a user's name beside it")
-    return BrokerLogin(settings.broker_user, password, _read_tls(home, settings))
+    tls = _read_tls(home, settings)
+    again = partial(read_login, home, settings) if tls or password else None
+    return BrokerLogin(settings.broker_user, password, tls, again)
 
 
 def read_device_login(home: Path, settings: BrokerSettings, device: PublicKey) -> BrokerLogin:
@@ -67,7 +125,7 @@ def read_device_login(home: Path, settings: BrokerSettings, device: PublicKey) -
     return read_login(home, settings.model_copy(update=named))
 
 
-def _read_tls(home: Path, settings: BrokerSettings) -> ssl.SSLContext | None:
+def _read_tls(home: Path, settings: BrokerSettings) -> RenewedTls | None:
     if bool(settings.broker_cert) != bool(settings.broker_key):
         missing = "broker_key" if settings.broker_cert else "broker_cert"
         raise Misconfigured(f"{missing}: a client's certificate and its key go together")
@@ -75,7 +133,7 @@ def _read_tls(home: Path, settings: BrokerSettings) -> ssl.SSLContext | None:
         if settings.broker_cert:
             raise Misconfigured("broker_ca: a client's certificate needs it, to know the broker by")
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # Checks certificate and host name.
+    context = RenewedTls(ssl.PROTOCOL_TLS_CLIENT)  # Checks certificate and host name.
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     authority = home / settings.broker_ca
     try:

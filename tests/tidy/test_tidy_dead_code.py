@@ -19,8 +19,8 @@ DECORATORS = ["@app.*", "@router.*", "@*.get", "@*.command", "@*.callback", "@*_
 ALIVE: dict[str, str] = {
     "a library calls or reads them (pydantic, alembic, uvicorn, paho, asyncio, httptools, io)": """
         settings_customise_sources revision down_revision downgrade
-        should_exit capture_signals on_connect on_connect_fail on_subscribe on_disconnect
-        SessionExpiryInterval MaximumPacketSize
+        should_exit capture_signals on_connect on_connect_fail on_pre_connect on_subscribe
+        on_disconnect SessionExpiryInterval MaximumPacketSize
         ReceiveMaximum MessageExpiryInterval data_received writable
         on_response_complete total_requests disconnected keep_alive""",
     "patches on the objects of libp2p": """

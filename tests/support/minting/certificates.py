@@ -21,10 +21,13 @@ class Authority:
         signed = self._sign(self._name, self._key.public_key(), is_authority=True)
         self._write("ca.crt", signed.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, file, name=None, password=None):
-        """Sign a certificate for a name (else the file's) that stands at 127.0.0.1."""
+    def issue(self, file, name=None, password=None, until=DAY):
+        """Sign a certificate for a name (else the file's) that stands at 127.0.0.1.
+
+        It began a day ago and lasts `until` from now; that may be before now.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        signed = self._sign(_name(name or file), key.public_key(), is_authority=False)
+        signed = self._sign(_name(name or file), key.public_key(), is_authority=False, until=until)
         self._write(f"{file}.crt", signed.public_bytes(serialization.Encoding.PEM))
         locked = (
             serialization.NoEncryption()
@@ -35,7 +38,7 @@ class Authority:
         raw = key.private_bytes(serialization.Encoding.PEM, pem, locked)
         self._write(f"{file}.key", raw)
 
-    def _sign(self, subject, public_key, *, is_authority):
+    def _sign(self, subject, public_key, *, is_authority, until=DAY):
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
@@ -44,7 +47,7 @@ class Authority:
             .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
+            .not_valid_after(now + until)
             .add_extension(x509.BasicConstraints(is_authority, None), critical=True)
             .add_extension(
                 x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]),

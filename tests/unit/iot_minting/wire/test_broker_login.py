@@ -4,6 +4,7 @@ import socket
 import ssl
 
 import pytest
+from structlog.testing import capture_logs
 
 from iot_minting.errors import Misconfigured
 from iot_minting.gateway.config import MintConfig
@@ -97,6 +98,34 @@ def test_a_secret_that_others_may_read_is_refused(home, name, settings):
     (home / name).chmod(0o640)
     with pytest.raises(Misconfigured, match=r"open to other users.*chmod 600"):
         read_login(home, MintConfig(**settings))
+
+
+def before_connecting(client):
+    client.on_pre_connect(client, None)
+
+
+def test_a_renewed_password_counts_from_the_next_connection_on(home):
+    client = make_client("c", read_login(home, MintConfig(**PASSWORD)))
+    (home / "word").write_bytes(b"open\n")
+    assert client.password == "sesame"
+    before_connecting(client)
+    assert client.password == "open"
+
+
+def test_what_can_not_be_used_yet_leaves_what_was_read_before(home):
+    client = make_client("c", read_login(home, MintConfig(**PASSWORD)))
+    (home / "word").write_bytes(b"")
+    with capture_logs() as lines:
+        before_connecting(client)
+    assert client.password == "sesame"
+    (told,) = lines
+    assert told["event"].startswith("login not renewed")
+    assert "broker_password_file" in told["why"]
+
+
+def test_without_files_nothing_is_read_again(home):
+    assert make_client("c", ANONYMOUS).on_pre_connect is None
+    assert make_client("c", read_login(home, MintConfig())).on_pre_connect is None
 
 
 def test_a_client_tells_the_broker_that_it_takes_no_packet_over_64_kib():
