@@ -186,7 +186,10 @@ def _parameters(route: Route, schemas: _Schemas) -> list[Object]:
 
 
 def _success(route: Route, schemas: _Schemas) -> Object:
-    content: Object = {media: {"schema": {"type": "string"}} for media in route.media}
+    content: Object = {
+        media: {"schema": {"type": "object" if media == JSON else "string"}}
+        for media in route.media
+    }
     if route.answer is not None:
         content[JSON] = {"schema": schemas.of(route.answer)}
     return {"description": route.summary.rstrip(".") + ".", "content": content}

@@ -20,8 +20,14 @@ TAGS: Final = {
 }
 PARAMETERS: Final[Mapping[str, Object]] = {
     "orderId": {"schema": {"type": "string"}, "description": "The order's ULID, in either case."},
-    "txHash": {"schema": {"type": "string"}, "description": "A transaction's hash in hex."},
-    "address": {"schema": {"type": "string"}, "description": "An account, in bech32m."},
+    "txHash": {
+        "schema": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+        "description": "A transaction's hash in hex.",
+    },
+    "address": {
+        "schema": {"type": "string", "pattern": "^[a-z]{1,16}1[02-9ac-hj-np-z]{6,}$"},
+        "description": "An account, in bech32m.",
+    },
     "unionId": {"schema": {"type": "string"}, "description": "A union's ULID."},
     "merchantId": {"schema": {"type": "string"}, "description": "A merchant's ULID."},
     "userId": {"schema": {"type": "string"}, "description": "A person's ULID."},

@@ -4,7 +4,7 @@ Paths are found in a tree of segments, so a hundred routes cost what one costs. 
 spelt out wins over a name. Each request is admitted, then read, then handled, in this order.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Final
@@ -87,14 +87,15 @@ class Switchboard(BaseRoute):
         """Find what is served at a path; a method that isn't taken there is a partial match."""
         if scope["type"] != "http":
             return Match.NONE, {}
-        method, others = scope["method"], set[str]()
-        for place, values in _places(self._root, scope["path"].split("/")[1:], ()):
-            served = place.served.get(method)
-            if served is not None:
-                params = dict(zip(served.names, values, strict=True))
-                return Match.FULL, {"served": served, "path_params": params}
-            others |= place.served.keys()
-        return (Match.PARTIAL, {"others": others}) if others else (Match.NONE, {})
+        found = _place_of(self._root, scope["path"].split("/")[1:], ())
+        if found is None:
+            return Match.NONE, {}
+        place, values = found
+        served = place.served.get(scope["method"])
+        if served is None:
+            return Match.PARTIAL, {"others": place.served.keys()}
+        params = dict(zip(served.names, values, strict=True))
+        return Match.FULL, {"served": served, "path_params": params}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request that `matches` has found."""
@@ -148,23 +149,23 @@ class Switchboard(BaseRoute):
         return {} if union is None else {"help": help_view(union)}
 
 
-def _places(
+def _place_of(
     place: _Place, segments: Sequence[str], values: tuple[str, ...]
-) -> Iterator[tuple[_Place, tuple[str, ...]]]:
-    """Give each place that a path leads to, with the values of its names; spelt out ones first."""
+) -> tuple[_Place, tuple[str, ...]] | None:
+    """Give the place that a path leads to, with the values of its names; spelt out ones first."""
     if not segments:
-        yield place, values
-        return
+        return (place, values) if place.served else None
     first, rest = segments[0], segments[1:]
-    follows = place.literals.get(first)
-    if follows is not None:
-        yield from _places(follows, rest, values)
-    if place.named is not None and first:
-        yield from _places(place.named, rest, (*values, first))
+    found = None
+    if (follows := place.literals.get(first)) is not None:
+        found = _place_of(follows, rest, values)
+    if found is None and place.named is not None and first:
+        found = _place_of(place.named, rest, (*values, first))
+    return found
 
 
-def _allowed(methods: set[str]) -> str:
-    return ", ".join(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+def _allowed(methods: Collection[str]) -> str:
+    return ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
 
 
 async def _read(call: ApiCall, route: Route) -> None:
