@@ -18,7 +18,7 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 WORDS: Final[dict[type, dict[str, str]]] = {
     Parameters: {
-        "development": "One attestor is enough, and epochs may be short: not for real milk.",
+        "development": "One feeder makes a price, and delays may be short: not for real milk.",
         "fee_least_units": "The least fee, for each 1,024 bytes signed that are begun.",
         "heat_rules": "Whose rules say what pasteurized means.",
         "probe_uncertainty_mdegc": "What a thermometer may be wrong by; added to each limit.",

@@ -122,7 +122,7 @@ class Genesis(Struct, frozen=True, array_like=True):
 
     @property
     def development(self) -> bool:
-        """Tell whether this is a development network, where one attestor is enough."""
+        """Tell whether this is a development network: its delays may be short."""
         return self.parameters.development
 
     @property

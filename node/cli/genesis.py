@@ -21,12 +21,16 @@ from ledger.genesis import (
 from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.keys import format_address
 from ledger.state.records import Role
-from ledger.types.evidence import MilkKind
+from ledger.types.evidence import Instrument, MilkKind
 from node.cli.options import whole_option
 from node.errors import BadArgument
 from node.tools.genesis_making import GenesisPlan, make_genesis, read_parameters
 
 VALIDATORS_MADE_MAX: Final = 128
+SHOWN: Final = (
+    *("name", "prefix", "chain_id", "genesis_hash", "time_ms"),
+    *("accounts", "devices", "lines", "permits"),
+)
 
 app = typer.Typer(no_args_is_help=True, help="Make and check the file that a chain begins with.")
 
@@ -47,6 +51,8 @@ def describe(genesis: Genesis) -> Json:
         "supply_bill": format_bill(minted),
         "accounts": len(genesis.accounts),
         "devices": len(genesis.devices),
+        "lines": len(genesis.lines),
+        "permits": len(genesis.permits),
         "roles": {
             role.value: count
             for role in Role
@@ -72,16 +78,27 @@ def remarks(genesis: Genesis) -> list[str]:
         found.append("no regulator: nobody can license an MMU, approve a device or recall a lot")
     if Role.MMU not in held and Role.REGULATOR not in held:
         found.append("no MMU and nobody to license one: no milk can ever be minted")
-    vouching = {bond.mmu for bond in genesis.bonds}
-    if any(r.role is Role.MMU and r.holder not in vouching for r in genesis.roles):
-        found.append("an MMU without a bond: it mints once it has posted one")
+    found += _remarks_on_milk(genesis)
     if len(genesis.validators) < 4:
         found.append("fewer than four validators: the chain stops when one of them does")
     total = sum(validator.stake_units for validator in genesis.validators)
     if len(genesis.validators) > 1 and any(3 * v.stake_units >= total for v in genesis.validators):
         found.append("one validator has a third of the stake: nothing is final without it")
     if genesis.development:
-        found.append("development: one attestor is enough for a mint; not for real milk")
+        found.append("development: epochs and delays may be short; not for real milk")
+    return found
+
+
+def _remarks_on_milk(genesis: Genesis) -> list[str]:
+    found = []
+    mmus = {grant.holder for grant in genesis.roles if grant.role is Role.MMU}
+    if mmus - {bond.mmu for bond in genesis.bonds}:
+        found.append("an MMU without a bond: it mints once it has posted one")
+    if mmus - {line.mmu for line in genesis.lines}:
+        found.append("an MMU without a line: it mints once a regulator has registered one")
+    meters = [each for each in genesis.devices if each.instrument is Instrument.MILK_METER]
+    if {meter.operator for meter in meters} - {permit.farm for permit in genesis.permits}:
+        found.append("a farm that consents to no MMU: its milk is nobody's to take until it does")
     return found
 
 
@@ -91,7 +108,7 @@ def _show(genesis: Genesis, as_json: bool, path: Path) -> None:
         typer.echo(json.dumps({"file": str(path), "ok": True, **shown}))
         return
     typer.echo(f"{path} can begin a chain")
-    for name in ("name", "prefix", "chain_id", "genesis_hash", "time_ms", "accounts", "devices"):
+    for name in SHOWN:
         typer.echo(f"  {name.replace('_', ' '):<13} {shown[name]}")
     typer.echo(f"  {'supply':<13} {shown['supply_bill']} BILL, each backed by milk on record")
     typer.echo(f"  {'validators':<13} {len(genesis.validators)}")
@@ -127,7 +144,7 @@ Time = Annotated[
     int | None, whole_option(help="When the chain begins, in ms since 1970; else now.")
 ]
 Development = Annotated[
-    bool, typer.Option(help="One attestor is enough for a mint; else four at least.")
+    bool, typer.Option(help="Epochs and delays may be short; not for real milk.")
 ]
 Keys = Annotated[
     Path | None, typer.Option(help="Where keys are kept and made; else keys/ beside FILE.")
@@ -155,6 +172,20 @@ Bonds = Annotated[
     list[str] | None,
     typer.Option(help="What an MMU vouches with from the start, HOLDER:BILL. Repeatable."),
 ]
+Lines = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A line, PLANT:LINE:MMU:continuous@L_PER_H:TANK:DEVICE,DEVICE,... or with"
+        " batch@VAT_LITRES; devices by key or name. Repeatable."
+    ),
+]
+Permits = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A farm's consent, FARM:MMU:METER:COLLECTOR:LITRES_A_DAY:UNTIL_MS; * stands for all"
+        " its meters, and for the MMU alone. Repeatable."
+    ),
+]
 Attestors = Annotated[
     int | None, whole_option(most=64, help="How many to make keys for; else enough.")
 ]
@@ -181,6 +212,8 @@ def new(
     role: Roles = None,
     device: Devices = None,
     bond: Bonds = None,
+    line: Lines = None,
+    permit: Permits = None,
     attestors: Attestors = None,
     stock_kind: StockKind = MilkKind.STERILISED,
     stock_plant: StockPlant = "opening",
@@ -204,6 +237,8 @@ def new(
         roles=role or (),
         devices=device or (),
         bonds=bond or (),
+        lines=line or (),
+        permits=permit or (),
         attestors=attestors,
         stock_kind=stock_kind,
         stock_plant=stock_plant,

@@ -4,35 +4,16 @@ import json
 import stat
 
 import pytest
-from typer.testing import CliRunner
 
 from ledger.errors.store import BadGenesis
-from ledger.genesis import format_schema, parse_genesis
+from ledger.genesis import format_schema
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import address_of, format_address
 from ledger.state.records import Role
-from node.cli.genesis import app
 from node.errors import BadArgument
 from node.home.key_file import read_key
 from tests.support.ledger.dairy import GENESIS_MS, key
-
-TIME = ["--time-ms", str(GENESIS_MS)]
-
-
-def call(*words):
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def made(path, *words):
-    result = call("new", "--out", path, *TIME, *words)
-    assert result.exception is None, result.exception
-    return parse_genesis(path.read_text())
-
-
-def fault(*words):
-    result = call(*words)
-    assert result.exit_code == 1
-    return result.exception
+from tests.support.node.genesis_command import call, fault, made
 
 
 def test_the_same_words_time_and_keys_give_the_same_file(tmp_path):
@@ -116,6 +97,13 @@ def test_parameters_are_laid_over_the_defaults(tmp_path):
         (["--device", "m:milk_meter:p:o:soon"], "milliseconds"),
         (["--validator", "a:b:c"], "VOTE_KEY:VRF_KEY:OWNER:BILL"),
         (["--stake", "lots"], "--stake"),
+        (["--line", "p:l:m:continuous@1:t"], "PLANT:LINE:MMU:PROCESS@LITRES:TANK:DEVICE"),
+        (["--line", "p:l:m:boiled@1:t:d"], "none of batch, continuous"),
+        (["--line", "p:l:m:continuous:t:d"], "--line p:l:m:continuous:t:d: '' is not the litres"),
+        (["--line", "p:l:m:continuous@1:t:d,"], "neither a key in hex nor a key's name"),
+        (["--permit", "f:m:*:*:9"], "FARM:MMU:METER:COLLECTOR:LITRES_A_DAY:UNTIL_MS"),
+        (["--permit", "f:m:*:*:all:9"], "'all' is not litres a day"),
+        (["--permit", "f:m:*:*:9:soon"], "'soon' is not a time in milliseconds"),
         (["--parameters", "/none"], "can't be read"),
     ],
 )
