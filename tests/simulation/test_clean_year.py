@@ -3,9 +3,12 @@
 The year itself is `make year`; docs/performance.md has its table.
 """
 
+from dataclasses import replace
+
 import pytest
 
-from tests.year.plant import Causes
+from ledger.params import CLOCKS_MS
+from tests.year.plant import FLOW_ML_S, YEAR, Causes
 from tests.year.works import Works
 
 
@@ -16,26 +19,25 @@ def live(causes: Causes, days: int, **parts: object) -> Works:
     return works
 
 
-def test_a_week_of_an_honest_plant_loses_less_than_a_thousandth():
-    causes = Causes(
-        skew_ms=500,
-        dips=50,
-        chatters=25,
-        cleaning=True,
-        exchanges=True,
-        idle_restarts=30,
-        outages=15,
-        renewals=5,
-        lapses=15,
-        late=5,
-        gauge_noise=1,
-    )
-    works = live(causes, 7, seed=4)
+def test_a_week_of_an_honest_plant_whose_clocks_are_5_s_apart_loses_less_than_a_thousandth():
+    """Of a year's causes, with those that a year has seldom: an outage, a lapse, a renewal."""
+    causes = replace(YEAR, lost_journals=0, idle_restarts=30, outages=15, renewals=5, lapses=15)
+    works = live(causes, 7, seed=6)
     found = works.reckoning
     assert works.chain.refusals == {}
     assert found.told == [], "no loss that nothing explains"
     assert found.true_ml > 70_000_000
     assert found.lost_ppm < 1_000
+    assert {"dip", "chatter", "outage", "lapse", "exchange"} <= set(works.happened)
+    works.chain.close()
+
+
+def test_milk_diverted_in_time_costs_what_clocks_disagree_about_and_no_quarter_minute():
+    """A dip has two ends; at each, two instruments may be 5 s apart, and a step on either side."""
+    works = live(Causes(skew_ms=CLOCKS_MS, dips=300), 3, seed=26)
+    assert works.happened["dip"] == 6
+    assert works.reckoning.told == []
+    assert works.reckoning.most["dip"] < 2 * (CLOCKS_MS + 2_000) * FLOW_ML_S / 1_000
     works.chain.close()
 
 

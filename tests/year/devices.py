@@ -1,7 +1,7 @@
 """Instruments of the simulated plant: each with its own clock, rhythm, steps and journal.
 
-They sample fast while something flows and once a minute otherwise, sign envelopes as firmware of
-version 2 does, and keep them until the network takes them.
+They sample fast while something flows and once a minute otherwise, sign envelopes by the rig that
+tests of evidence have, and keep them until the network takes them.
 """
 
 from collections.abc import Callable
@@ -11,20 +11,11 @@ from random import Random
 from typing import Final
 
 from iot_minting.gateway.pieces import Piece
-from ledger.primitives.hashing import ZERO_HASH, Hash
-from ledger.primitives.keys import PublicKey, SigningKey
+from ledger.primitives.keys import PublicKey
 from ledger.types.evidence import Instrument
-from ledger.types.reading import READING_VERSION, Reading, Stream, Unit, sign_reading
+from tests.support.evidence.rig import DeviceRig
 from tests.year.plant import DAY_MS, MINUTE_MS
 
-MEASURES: Final = {
-    Instrument.MILK_METER: (Stream.VOLUME_TOTAL, Unit.MILLILITRE),
-    Instrument.FLOW_METER: (Stream.VOLUME_TOTAL, Unit.MILLILITRE),
-    Instrument.HOLD_THERMOMETER: (Stream.HOLD_TEMPERATURE, Unit.MILLIDEGREE),
-    Instrument.OUTLET_THERMOMETER: (Stream.OUTLET_TEMPERATURE, Unit.MILLIDEGREE),
-    Instrument.DIVERSION_VALVE: (Stream.VALVE_FORWARD, Unit.FLAG),
-    Instrument.TANK_GAUGE: (Stream.TANK_VOLUME, Unit.MILLILITRE),
-}
 OFTEN_MS: Final = 10 * MINUTE_MS
 """An envelope so often at least. Firmware signs one a minute; this spares the reckoning time."""
 LATENCY_MS: Final = 700
@@ -38,13 +29,11 @@ Outages = list[tuple[int, int]]
 class Device:
     """An instrument: what it senses, how often, by which clock; what it signed and when it came."""
 
-    key: SigningKey
-    kind: Instrument
+    signer: DeviceRig
     sense: Sense
     is_busy: Callable[[int], bool]
     fast_ms: int
     rng: Random
-    chain_id: Hash
     slow_ms: int = MINUTE_MS
     size: int = 50
     skew_ms: int = 0
@@ -53,10 +42,6 @@ class Device:
     back_ms: int = 0
     """How long after an outage it is connected again."""
     late_ms: Callable[[int], int] = lambda at_ms: 0
-    boot: int = 0
-    seq: int = 0
-    previous: Hash = ZERO_HASH
-    carried: tuple[int, int] | None = None
     next_ms: int = 0
     signed_ms: int = 0
     phase: float = 0.0
@@ -70,7 +55,12 @@ class Device:
     @property
     def public(self) -> PublicKey:
         """Give its key."""
-        return self.key.public
+        return self.signer.public
+
+    @property
+    def kind(self) -> Instrument:
+        """Tell what it is."""
+        return self.signer.instrument
 
     def stamp(self, at_ms: int) -> int:
         """Give what its clock shows: it wanders within half the skew, never back."""
@@ -108,26 +98,8 @@ class Device:
         self.signed_ms = at_ms
         if not self.pending:
             return
-        samples = [*([self.carried] if self.carried else []), *self.pending]
-        t0_ms = samples[0][0]
-        stream, unit = MEASURES[self.kind]
-        reading = Reading(
-            READING_VERSION,
-            self.public,
-            self.boot,
-            self.seq,
-            t0_ms,
-            stream,
-            unit,
-            tuple((stamp - t0_ms, value) for stamp, value in samples),
-            "cal-1",
-            "fw-2",
-            False,
-            self.previous,
-        )
-        envelope = sign_reading(reading, self.chain_id, self.key)
-        self.seq += 1
-        self.previous, self.carried = envelope.digest(), samples[-1]
+        envelope = self.signer.sign(self.pending)
+        self.signer.envelopes.clear()
         self.pending.clear()
         comes_ms = at_ms + LATENCY_MS + self.late_ms(at_ms)
         for from_ms, to_ms in outages:
@@ -135,15 +107,13 @@ class Device:
                 comes_ms = to_ms + self.back_ms
         if self.waiting:
             comes_ms = max(comes_ms, self.waiting[-1][0])
-        self.waiting.append((comes_ms, Piece(envelope, reading, comes_ms)))
+        self.waiting.append((comes_ms, Piece(envelope, envelope.reading(), comes_ms)))
 
     def restart(self, at_ms: int, away_ms: int, outages: Outages, *, lost: bool = False) -> None:
         """Go off and come back in a new boot; `lost`: with an empty journal."""
         self.sign(at_ms, outages)
-        self.boot, self.seq = self.boot + 1, 0
+        self.signer.restart(lost=lost)
         self.next_ms = max(self.next_ms, at_ms + away_ms)
-        if lost:
-            self.previous, self.carried = ZERO_HASH, None
 
     def deliver(self, now_ms: int) -> None:
         """Let come what the network brought by now."""

@@ -4,6 +4,7 @@ from random import Random
 from typing import Final
 
 from ledger.types.evidence import Instrument
+from tests.support.evidence.rig import DeviceRig
 from tests.support.ledger.dairy import key
 from tests.year.chain import Chain
 from tests.year.devices import Device
@@ -44,13 +45,11 @@ class Fitter:
         rng = Random(f"{self.seed} {name}")
         coarse = 1 if kind is Instrument.TANK_GAUGE else self.coarse
         return Device(
-            key(name),
-            kind,
+            self._signer(name, kind),
             senses[kind],
             self.plant.is_active,
             round(PLACES[kind] * coarse),
             rng,
-            self.chain.chain_id,
             skew_ms=self.causes.skew_ms,
             changes=self.plant.valve_changes
             if kind is Instrument.DIVERSION_VALVE
@@ -60,6 +59,9 @@ class Fitter:
             slow_ms=MINUTE_MS,
             back_ms=rng.randint(0, 15 * MINUTE_MS),
         )
+
+    def _signer(self, name: str, kind: Instrument) -> DeviceRig:
+        return DeviceRig(key(name), kind, chain_id=self.chain.chain_id, start_ms=0)
 
     def _degrees(self, at_ms: int, *, hold: bool) -> int:
         segment = self.plant.at(at_ms)
@@ -81,13 +83,11 @@ class Fitter:
         number = farm.number
         rng = Random(f"{self.seed} meter {number}")
         return Device(
-            key(f"meter-{number}"),
-            Instrument.MILK_METER,
+            self._signer(f"meter-{number}", Instrument.MILK_METER),
             farm.metered,
             farm.is_milking,
             20_000,
             rng,
-            self.chain.chain_id,
             size=50,
             skew_ms=self.causes.skew_ms,
             next_ms=now_ms + rng.randint(0, 9_000),

@@ -46,6 +46,24 @@ class Causes:
     """By how many of its steps (a litre) the tank's gauge shows too little at times."""
 
 
+YEAR: Final = Causes(
+    skew_ms=5_000,
+    dips=50,
+    chatters=25,
+    cleaning=True,
+    exchanges=True,
+    restarts=1,
+    idle_restarts=5,
+    outages=2,
+    lost_journals=1,
+    renewals=60,
+    lapses=2,
+    late=5,
+    gauge_noise=1,
+)
+"""What befalls a plant in a year."""
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """A stretch of flow: mL a second, temperature from and to, which way; milk or water."""

@@ -10,6 +10,8 @@ from tests.year.plant import Plant
 
 NEAR_MS: Final = 40_000
 """So near to an event, what is lost is put down to it."""
+OFF: Final = ("restart", "lost journal")
+"""While these last, an instrument is off: what flows then nobody sees, whatever the law."""
 
 
 @dataclass
@@ -27,6 +29,12 @@ class Reckoning:
     lost_ml: int = 0
     windows: int = 0
     lost: Counter = field(default_factory=Counter)
+    most: Counter = field(default_factory=Counter)
+    """The most of it at once, by what it was near to."""
+    unseen_ml: float = 0.0
+    """Of what is lost, what flowed while an instrument was off."""
+    short_ml: int = 0
+    """Of what is lost, what the tank had no milk for any more."""
     delay_ms: int = 0
     told: list[str] = field(default_factory=list)
 
@@ -35,13 +43,27 @@ class Reckoning:
         """Give what did not count, of a million litres that were good and are claimed."""
         return 1e6 * sum(self.lost.values()) / self.true_ml if self.true_ml else 0.0
 
-    def take(self, claim: WindowClaim, flow: Device, from_ms: int, now_ms: int) -> None:
-        """Reckon a window that the chain took."""
+    @property
+    def by_law_ppm(self) -> float:
+        """Give what of it is the law's doing.
+
+        It is not, that nobody saw some, nor that milk which was minted when it was not good yet has
+        no second litre once it is: a diverted litre flows back into the tank, and comes again.
+        """
+        twice_ml = min(self.short_ml, self.false_ml)
+        law_ml = sum(self.lost.values()) - self.unseen_ml - twice_ml
+        return 1e6 * law_ml / self.true_ml if self.true_ml else 0.0
+
+    def take(
+        self, claim: WindowClaim, flow: Device, from_ms: int, now_ms: int, short_ml: int
+    ) -> None:
+        """Reckon a window that the chain took; `short_ml` counted and had no milk in the tank."""
         true = flow.true_ms
         begin = true.get(from_ms, from_ms)
         end = true.get(claim.to_ms, claim.to_ms)
         good = self.plant.good_ml
         self.windows += 1
+        self.short_ml += short_ml
         self.minted_units += claim.units
         self.counted_ml += claim.counted_steps
         self.cleaned_ml += claim.cleaning_steps
@@ -75,5 +97,16 @@ class Reckoning:
         ]
         name = min(near, key=lambda each: each[0])[1] if near else "unexplained"
         self.lost[name] += missed
+        self.most[name] = max(self.most[name], missed)
+        self.unseen_ml += self._while_off(begin, end)
         if name == "unexplained":
             self.told.append(f"{begin}..{end}: {missed:.0f} mL")
+
+    def _while_off(self, begin: int, end: int) -> float:
+        """Give what of a gap flowed while an instrument was off."""
+        good = self.plant.good_ml
+        return sum(
+            good(min(end, to_ms)) - good(max(begin, from_ms))
+            for from_ms, to_ms, name in self.plant.events
+            if name in OFF and from_ms < end and begin < to_ms
+        )

@@ -14,12 +14,13 @@ from iot_minting.gateway.cutting import WindowRules
 from iot_minting.gateway.minting import Claim, MinterCore, Waits
 from iot_minting.gateway.pieces import Piece
 from ledger.errors.bundle import BundleFault
+from ledger.evidence import Bundle, LineFacts, claim_window
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import PublicKey
 from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.line import AmendLine
 from ledger.types.registry import CalibrateDevice
-from ledger.types.window import CollectMilk
+from ledger.types.window import CollectMilk, WindowClaim
 from tests.support.ledger.dairy import GENESIS_MS, PLANT
 from tests.year.chain import CALIBRATED_MS, TANK, Chain
 from tests.year.devices import Device
@@ -249,7 +250,7 @@ class Works:
 
     def _claim(self, action: Claim) -> bool:
         claim, bundle = action.cut.claim, dict(action.cut.bundle)
-        before = self.chain.line()
+        before, facts = self.chain.line(), self.chain.line_facts()
         try:
             body = self.chain.minting(claim, bundle)
         except BundleFault as fault:
@@ -259,8 +260,17 @@ class Works:
         done = self._sent(action.line, self.chain.try_do(body))
         if done:
             flow = next(e for e in self.line_devices if e.kind is Instrument.FLOW_METER)
-            self.reckoning.take(claim, flow, before.through_ms, self.now_ms)
+            short_ml = self._short_of(claim, bundle, facts)
+            self.reckoning.take(claim, flow, before.through_ms, self.now_ms, short_ml)
         return done
+
+    def _short_of(self, claim: WindowClaim, bundle: Bundle, facts: LineFacts) -> int:
+        """Give what a claim left out for want of milk in the tank."""
+        if not claim.counted_steps:
+            return 0
+        silent = {each.device for each in claim.devices if each.silent}
+        whole = claim_window(facts, bundle, claim.kind, claim.to_ms, silent=silent)
+        return whole.counted_steps - claim.counted_steps
 
     def _sent(self, subject: bytes, code: str) -> bool:
         if code:
