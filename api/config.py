@@ -244,6 +244,7 @@ def prepare(
     """
     home.mkdir(parents=True, exist_ok=True)
     make_secrets(home)
+    keep_seed(home / SERVICE_KEY_FILE)
     seed, livemode = keep_seed(home / PAYOUT_FILE), prefix != DEVELOPMENT_PREFIX
     api_key = keep_text(home / API_KEY_FILE, lambda: new_key(livemode=livemode))
     payout = address_of(SigningKey(seed).public)

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -48,9 +51,22 @@ def test_init_makes_what_is_missing_and_keeps_what_is_there(tmp_path: Path) -> N
     assert command("init", "--home", str(tmp_path)).exit_code == 1
 
 
-async def do(*words: str):
-    """Run a command beside the loop, as another process would."""
-    return await asyncio.get_running_loop().run_in_executor(None, command, *words)
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    exit_code: int
+    output: str
+
+
+async def do(*words: str) -> Done:
+    """Run a command beside the loop, in a process of its own: nothing else writes its output."""
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "node.cli.main", "api", *words), stdout=PIPE, stderr=STDOUT
+    )
+    output, _ = await started.communicate()
+    assert started.returncode is not None
+    return Done(started.returncode, output.decode())
 
 
 def test_the_first_officer_comes_by_the_command_line(

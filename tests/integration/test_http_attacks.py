@@ -16,6 +16,7 @@ from ulid import ULID
 
 from api.config import format_config
 from api.keys.model import new_key
+from api.vault.files import make_secrets
 from ledger.primitives.codec import encode
 from node.config import NodeConfig, save_config
 from tests.support.api.postgres import TestDatabase, running_database
@@ -158,6 +159,7 @@ def test_no_attack_on_the_payments_service_costs_memory_or_a_payment(
         async with node.serving(), database.fresh_database() as url:
             config = rig_config(url, (key, new_key()), port=port, node_urls=(node.url,))
             (tmp_path / "config.toml").write_text(format_config(config))
+            make_secrets(tmp_path)
             command = f"from api.cli import app; app(['run', '--home', {str(tmp_path)!r}])"
             async with process(command, port, "/readyz", tmp_path / "log") as victim:
                 path = "/api/v1/orders/01ARZ3NDEKTSV4RRFFQ69G5FAV/payment"
