@@ -24,7 +24,7 @@ from ledger.genesis import (
 from ledger.params import default_parameters
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.codec import encode
-from ledger.primitives.hashing import Hash
+from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import (
     Address,
     Policy,
@@ -42,7 +42,8 @@ from ledger.types.evidence import MilkKind
 from ledger.types.transaction import Intent, Transaction, decode_transaction, sign
 from ledger.types.transfer import Redemption, Transfer
 from node.client.errors import NodeUnavailable, Unanswered
-from node.client.queries import LOTS_PAGE
+from node.client.parameters import NUMBER_MAX
+from node.client.queries import HISTORY_PAGE, LOTS_PAGE
 from node.client.views import (
     AccountView,
     FinalBlock,
@@ -265,19 +266,26 @@ class FakeNode:
             return TransactionView(Hash(txid), TransactionState.PENDING, raw=self._waiting[txid])
         return TransactionView(Hash(txid), TransactionState.UNKNOWN)
 
-    async def history(self, address: Address) -> list[Hash]:
-        """List an account's final transactions, newest first."""
+    async def history(
+        self, address: Address, *, before: int = NUMBER_MAX, limit: int = HISTORY_PAGE
+    ) -> list[Hash]:
+        """List an account's final transactions below a height, newest first."""
         self._speak()
         return [
             view.txid
             for view in reversed(self._final.values())
-            if decode_transaction(view.raw).sender == address
-        ]
+            if view.height < before and decode_transaction(view.raw).sender == address
+        ][:limit]
 
-    async def lot_products(self, lot: bytes) -> list[ProductLotView]:
+    async def lot_products(
+        self,
+        lot: bytes,
+        before: tuple[int, Hash] = (NUMBER_MAX, ZERO_HASH),
+        limit: int = LOTS_PAGE,
+    ) -> list[ProductLotView]:
         """List what was packed from a lot."""
         self._speak()
-        return [view for view in self.packed if view.lot == lot]
+        return [view for view in self.packed if view.lot == lot][:limit]
 
     async def lots(self, limit: int = LOTS_PAGE) -> list[LotView]:
         """List the lots."""

@@ -38,7 +38,7 @@ async def logged(rig: ServiceRig, query: str = "", key: str = "") -> list[dict[s
 
 def test_a_request_is_found_with_what_was_wrong_and_as_a_command(database: TestDatabase) -> None:
     async def act(rig: ServiceRig) -> None:
-        body = '{"productId":"it\'s milk","quantiy":2}'
+        body = '{"items":[{"productId":"it\'s milk"}],"quantiy":2}'
         headers = rig.till(**{"Idempotency-Key": "k1", "Content-Type": "application/json"})
         answer = await rig.http.post("/api/v1/orders?a=b%20c", content=body, headers=headers)
         assert answer.status_code == 400

@@ -28,7 +28,7 @@ def bench(tmp_path):
 
 @pytest.fixture
 def window(bench):
-    return make_window(bench.rig)
+    return make_window(bench.rig, 90)
 
 
 def minted(bench, window, until_ms=CONTESTABLE_MS):
