@@ -77,7 +77,7 @@ def read_demo(home: Path) -> Demo | None:
         return msgspec.json.decode(path.read_bytes(), type=Demo)
     except FileNotFoundError:
         return None
-    except (OSError, msgspec.DecodeError) as fault:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise ConfigFault(f"{path}: {fault}") from fault
 
 

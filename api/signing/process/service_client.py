@@ -70,7 +70,7 @@ class ServiceClient:
         try:
             raw = await self._post("/lease", token, LeaseRequest(limit), wait_s)
             return list(msgspec.json.decode(raw, type=LeaseAnswer).data)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise ServiceSilent(f"the service asks what nobody understands: {error}") from error
         except ServiceDeclined as fault:
             raise ServiceSilent(str(fault)) from fault
