@@ -60,6 +60,9 @@ def _bytes(shape, random: Random, depth: int) -> bytes:
     return random.randbytes(_length(shape, random, 40))
 
 
+_PATTERNED = ("1.800000", "01JD0000000000000000000000", "h1_" + "a" * 24, "DAY_LIMIT", "a" * 8)
+
+
 def _str(shape, random: Random, depth: int) -> str:
     if shape.pattern is None:
         return "".join(random.choices(_TEXT, k=_length(shape, random, 20)))
@@ -69,7 +72,7 @@ def _str(shape, random: Random, depth: int) -> str:
         for size in (64, 1, 4)
     )
     words = re.findall(r"[a-z]+", shape.pattern)
-    return next(text for text in (*tried, *words) if re.search(shape.pattern, text))
+    return next(text for text in (*tried, *words, *_PATTERNED) if re.search(shape.pattern, text))
 
 
 def _tuple(shape, random: Random, depth: int) -> tuple:
