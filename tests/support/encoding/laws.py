@@ -13,11 +13,15 @@ import msgspec
 from api.errors import ConfigFault, MalformedRequest, NotFound
 from api.http.bodies import decode_body
 from api.payments.schemas import ValidationBody
+from api.people import refreshing
+from api.people.refreshing import first_token
+from api.signing.token import format_token, read_token
 from consensus.errors import CorruptJournal
 from consensus.journal import frame
 from consensus.messages import Vote
 from iot_minting.errors import MintFault
 from iot_minting.wire.leases import Lease, read_lease, sign_lease
+from iot_minting.wire.loans import read_loan, read_want, sign_loan, sign_want
 from iot_minting.wire.receipts import (
     SettledEnvelope,
     read_copy,
@@ -25,14 +29,14 @@ from iot_minting.wire.receipts import (
     sign_copy,
     sign_receipt,
 )
-from iot_minting.wire.topics import copy_topic, lease_topic, readings_topic
+from iot_minting.wire.topics import copy_topic, lease_topic, loan_topic, readings_topic, want_topic
 from ledger.errors.base import LedgerFault
 from ledger.errors.store import BadGenesis
 from ledger.genesis import format_genesis
 from ledger.primitives.codec import decode, encode
 from ledger.primitives.errors import BadAddress, BadAmount, BadHex, BadJson, CodecFault
 from ledger.primitives.hashing import ZERO_HASH
-from ledger.primitives.keys import format_address, parse_address
+from ledger.primitives.keys import Signature, format_address, parse_address
 from ledger.primitives.strict_json import decode_json
 from ledger.transition import apply_block, check_transaction, signature_claims
 from ledger.types.transaction import decode_transaction
@@ -184,6 +188,17 @@ def _minting_readers(reader: Told, texts: Told) -> list[tuple[str, Reader]]:
               readings_topic("plant", "line", device).encode(), faults=(MintFault,)),
         texts("iot_minting.wire.topics.parse_lease_topic", lease_topic("plant").encode()),
         texts("iot_minting.wire.topics.parse_copy_topic", copied.encode()),
+        texts("iot_minting.wire.topics.parse_want_topic",
+              want_topic("plant", ingest.public).encode()),
+        texts("iot_minting.wire.topics.parse_loan_topic",
+              loan_topic("plant", ingest.public).encode()),
+        reader("iot_minting.wire.loans.read_want",
+               encode(sign_want(CHAIN_ID, ingest, ingest.public, device, (1, 2), 7)),
+               faults=(MintFault,), feed=lambda raw: read_want(raw, CHAIN_ID, ingest.public)),
+        reader("iot_minting.wire.loans.read_loan",
+               encode(sign_loan(CHAIN_ID, ingest, ingest.public, device, (1, 2), ())),
+               faults=(MintFault,),
+               feed=lambda raw: read_loan(raw, CHAIN_ID, ingest.public, (ingest.public,))),
         reader("iot_minting.wire.receipts.read_receipt",
                encode(sign_receipt(CHAIN_ID, ingest, device, settled)), faults=(MintFault,),
                feed=lambda raw: read_receipt(raw, CHAIN_ID, (ingest.public,), device)),
@@ -216,6 +231,14 @@ def _api_readers(reader: Told, texts: Told) -> list[tuple[str, Reader]]:
         texts("api.db.address.read_address", b"postgresql://bill:milk@127.0.0.1:5432/bill",
               b"postgresql:///bill?host=/run&sslmode=require", faults=(ConfigFault,)),
         texts("api.orders.routes.parse_ulid", b"01JD0000000000000000000000", faults=(NotFound,)),
+        texts("api.orders.wallet_routes.parse_ulid", b"01JD0000000000000000000000",
+              faults=(NotFound,)),
+        texts("api.people.refreshing.read_token",
+              first_token(bytes(32), "0" * 26, "1" * 26).encode(),
+              feed=lambda text: refreshing.read_token(bytes(32), text)),
+        texts("api.signing.token.read_token",
+              format_token(key("signer").public, 5, Signature(bytes(64))).encode(),
+              feed=lambda text: read_token(text, CHAIN_ID, 1)),
         reader("api.http.bodies.read_json", question, faults=(MalformedRequest,)),
         reader("api.http.bodies.decode_body", question, faults=(MalformedRequest,),
                feed=lambda raw: decode_body(raw, ValidationBody)),
