@@ -20,6 +20,7 @@ import msgspec
 PACKAGES = ("ledger", "consensus", "node", "iot_minting", "api")
 READER_NAMES = ("parse_", "decode_", "read_")
 NOT_ENCODED = {
+    "api.signing.process.config.SignerConfig": "a form for TOML, which holds paths",
     "iot_minting.attestor.judging.Judgement": "from a process to its own child, by keys in bytes",
     "node.config.NodeConfig": "a form for TOML, which holds paths",
     "node.pricefeed.config.FeederConfig": "a form for TOML, which holds paths",
