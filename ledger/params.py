@@ -54,7 +54,8 @@ COLD_VOID_MS: Final = 15_000
 between holding tube and valve may hold."""
 
 CLOCKS_MS: Final = 5_000
-"""How far apart clocks of valve and thermometer may stand, without diverted milk being void."""
+"""How far apart clocks of a line may stand: of a valve and a thermometer, without diverted milk
+being void; of a vat's gauge and its flow, without the one telling against the other."""
 
 MARGIN_MS: Final = COLD_VOID_MS + 2 * CLOCKS_MS + 2 * WATCH_GAP_MS
 """How far beyond a window's end its instruments must be heard, to judge what lies in it."""

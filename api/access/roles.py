@@ -26,7 +26,6 @@ class Scope(StrEnum):
     ORDERS_WRITE = "orders:write"
     PAYMENTS_READ = "payments:read"
     PAYMENTS_VALIDATE = "payments:validate"
-    REFUNDS_WRITE = "refunds:write"
 
 
 ALL_SCOPES: Final = tuple(sorted(Scope))

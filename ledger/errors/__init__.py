@@ -34,7 +34,7 @@ LedgerFault
 |   +-- WindowRefused
 |   |     ForeignLine, WrongWindow, WrongDevices, BadReading, UnlinkedReading, WrongTip,
 |   |     Unreached, WrongSilence, BadIntervals, UnwatchedInterval, BadSample, TamperedReading,
-|   |     IntervalTooFast, WrongFates, WindowOverFlow, WrongRoot, ShareLocked, NoShare
+|   |     IntervalTooFast, WrongFates, WrongVat, WindowOverFlow, WrongRoot, ShareLocked, NoShare
 |   +-- TankRefused
 |   |     SmallCollection, LongCollection, OutOfForce, NotPermitted, DayFull, TooManyGaps,
 |   |     TooManyPortions, SameTank, LargeMove, RiseUnexplained, LevelAgainstFlow

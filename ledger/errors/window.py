@@ -114,6 +114,13 @@ class WrongFates(WindowRefused):
     text = "{steps} steps have a fate, the flow meter's total rose by {rise}"
 
 
+class WrongVat(WindowRefused):
+    """What the window says of its vat's hold can't be after the line's last one."""
+
+    code = "wrong_vat"
+    text = "the vat's hold can't be: {why}"
+
+
 class WindowOverFlow(WindowRefused):
     """The claim is more than its counted steps are."""
 

@@ -77,6 +77,7 @@ def _claim(
         devices=_show(window, intervals),
         readings_root=merkle_root([each.digest for each in shown]),
         readings_count=len(shown),
+        vat=window.vat,
     )
 
 
@@ -103,6 +104,7 @@ def check_window(facts: LineFacts, claim: WindowClaim, bundle: Bundle) -> None:
     for claimed, found in zip(claim.devices, devices, strict=False):
         _same(f"device {found.device.hex()}", _brief(claimed), _brief(found))
     _same("devices", len(claim.devices), len(devices))
+    _same("vat", claim.vat, window.vat)
     _check_fates(window, claim)
     _check_expiry(facts.rules, claim)
 

@@ -1,6 +1,10 @@
 """Flow: what a flow meter's total rose between its samples, and where it ran too fast."""
 
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
 
 from ledger.evidence.tracks import Track
 from ledger.params import HOUR_MS, WATCH_GAP_MS, Parameters
@@ -15,6 +19,32 @@ def pairs_of(track: Track) -> Iterable[tuple[int, int, int]]:
     times, values = track.times, track.values
     for i in range(1, len(times)):
         yield times[i - 1], times[i], max(0, values[i] - values[i - 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How far a total rose since its first sample, by each."""
+
+    times: Sequence[int]
+    sums: Sequence[int]
+
+    @classmethod
+    def of(cls, track: Track) -> "Totals":
+        """Sum what a flow meter's total rose."""
+        rises = (rise for _, _, rise in pairs_of(track))
+        return cls(track.times, list(accumulate(rises, initial=0)))
+
+    def at(self, place: int) -> int:
+        """Give the sum at a sample."""
+        return self.sums[place]
+
+    def by(self, at_ms: int) -> int:
+        """Give the sum of the steps that ended by a time."""
+        return self.sums[max(0, bisect_right(self.times, at_ms) - 1)]
+
+    def beyond(self, at_ms: int) -> int:
+        """Give the sum of the steps that began before a time."""
+        return self.sums[min(len(self.sums) - 1, bisect_left(self.times, at_ms))]
 
 
 def near_pairs(track: Track, line: Line, rules: Parameters) -> list[bool]:
@@ -37,11 +67,9 @@ def near_pairs(track: Track, line: Line, rules: Parameters) -> list[bool]:
 
 def _void_fast(track: Track, line: Line, rules: Parameters, near: list[bool]) -> None:
     assert track.unit is not None
-    exact = exact_volume(track.unit, 1, rules.density_mg_per_l) * HOUR_MS
-    # Counted in parts of a unit that make a step of the meter whole: exact, and fast.
-    a_step = exact.numerator
-    per_ms = line.flow_max_l_per_h * UNITS_PER_BILL * exact.denominator
-    ahead, begun = 0, 1
+    a_step = exact_volume(track.unit, 1, rules.density_mg_per_l) * HOUR_MS
+    per_ms = line.flow_max_l_per_h * UNITS_PER_BILL
+    ahead, begun = Fraction(0), 1
     for i in range(1, len(track.times)):
         rise = max(0, track.values[i] - track.values[i - 1])
         if ahead == 0:
@@ -49,5 +77,5 @@ def _void_fast(track: Track, line: Line, rules: Parameters, near: list[bool]) ->
         ahead += rise * a_step - per_ms * (track.times[i] - track.times[i - 1])
         if ahead > a_step:
             near[begun - 1 : i] = [False] * (i - begun + 1)
-            ahead = 0
-        ahead = max(ahead, 0)
+            ahead = Fraction(0)
+        ahead = max(ahead, Fraction(0))

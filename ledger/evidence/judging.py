@@ -20,6 +20,7 @@ from fractions import Fraction
 from ledger.evidence.flowing import near_pairs, pairs_of
 from ledger.evidence.limits import DIVERTED, WATCHERS, Limits, longest_gap_ms
 from ledger.evidence.spans import Spans, clip, covers, intersect, merge, subtract
+from ledger.evidence.terms import WindowTerms
 from ledger.evidence.vats import keep_drains
 from ledger.evidence.watching import Watch
 from ledger.params import (
@@ -34,6 +35,7 @@ from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.rules.measure import exact_volume
 from ledger.state.lines import Line
 from ledger.types.evidence import HeatProcess, Instrument
+from ledger.types.vat import VatState
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,10 @@ class Step:
 
 
 def judge_steps(
-    line: Line, rules: Parameters, limits: Limits, watches: Sequence[Watch], flow: Watch
-) -> list[Step]:
-    """Judge every pair of the flow meter's samples, in order."""
+    terms: WindowTerms, watches: Sequence[Watch], flow: Watch
+) -> tuple[list[Step], VatState | None]:
+    """Judge every pair of the flow meter's samples, in order; give what is left of a vat's hold."""
+    line, rules, limits, vat = terms.line, terms.rules, terms.limits, None
     places = {
         kind: [each for each in watches if each.track.instrument is kind]
         for kind in (*WATCHERS, Instrument.TANK_GAUGE)
@@ -65,7 +68,7 @@ def judge_steps(
     diverted = _all_diverted(places[Instrument.DIVERSION_VALVE])
     good = {kind: [_good_spans(each, limits) for each in places[kind]] for kind in places}
     if line.process is HeatProcess.BATCH:
-        keep_drains(line, rules, places, good, flow)
+        vat = keep_drains(terms, places, good, flow)
     else:
         _void_cold(places[Instrument.HOLD_THERMOMETER], good, limits, diverted)
     gauge = Instrument.TANK_GAUGE
@@ -90,7 +93,7 @@ def judge_steps(
                 bool(level) and all(covers(spans, begin, end) for spans in level),
             )
         )
-    return steps
+    return steps, vat
 
 
 def _watched(devices: Sequence[Watch], good: Sequence[Spans], begin: int, end: int) -> bool:

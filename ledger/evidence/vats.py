@@ -1,115 +1,143 @@
-"""Vats: milk that is heated where it stands, and then drains (spec ledger §7.4)."""
+"""Vats: milk that is heated where it stands, and then drains (spec evidence §4.5).
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+A vat is followed in order of time, from where the line's last window left it (`VatState`). What is
+told of a time rests on no later sample than the next of each instrument. So windows may be cut
+where one likes, in the hold or in the drain, and the same drains.
+
+One hold serves one drain. From the hold's beginning until the vat is empty its level, with what
+drained since added to it, never rises above the lowest that it was: so neither raw milk on top nor
+what is poured in drop by drop drains as milk that was held.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from functools import partial
 
-from ledger.evidence.flowing import pairs_of
-from ledger.evidence.spans import Spans, covers, intersect, merge
+from ledger.evidence.draining import Draining
+from ledger.evidence.flowing import Totals
+from ledger.evidence.holding import HeldVat
+from ledger.evidence.spans import Spans, clip, covers, intersect, merge, subtract
+from ledger.evidence.terms import WindowTerms
 from ledger.evidence.watching import Watch
-from ledger.params import BASIS_POINTS, BATCH_DRAIN_MS, BATCH_HOLD_MS, Parameters
-from ledger.rules.measure import exact_volume
-from ledger.state.lines import FOR_EVER_MS, Line
+from ledger.primitives.keys import PublicKey
 from ledger.types.evidence import Instrument
+from ledger.types.vat import VatState
+
+_FLOWS, _READS, _ENDS, _BEGINS = range(4)
+"""What goes first of what happens at one time."""
+
+Event = tuple[int, int, Callable[[], None]]
+"""When it happens, what goes first, and what it does to the vat."""
 
 
 def keep_drains(
-    line: Line,
-    rules: Parameters,
+    terms: WindowTerms,
     places: Mapping[Instrument, list[Watch]],
     good: Mapping[Instrument, list[Spans]],
     flow: Watch,
-) -> None:
+) -> VatState | None:
     """Let a vat's hold thermometers be good while what it held drains, and at no other time.
 
-    One hold serves one drain: it begins once every thermometer of the vat was good for its half
-    hour, with nothing flowing; it ends when a gauge rises, long after the milk was hot, or before
-    more has drained than the vat holds or than its gauges fell by. A hold and its drain stand in
-    one window.
+    Give what the next window must know of the vat.
     """
+    gauges, thermometers = places[Instrument.TANK_GAUGE], places[Instrument.HOLD_THERMOMETER]
     holds = good[Instrument.HOLD_THERMOMETER]
-    stirred = [pair for pair in pairs_of(flow.track) if pair[2]]
-    gauges = places[Instrument.TANK_GAUGE]
-    held = _held_spans(places[Instrument.HOLD_THERMOMETER], holds)
-    drains = []
-    for number, (begin, end) in enumerate(held):
-        ready_ms = begin + BATCH_HOLD_MS
-        if any(first < ready_ms and last > begin for first, last, _ in stirred):
-            continue
-        next_ms = held[number + 1][0] if number + 1 < len(held) else FOR_EVER_MS
-        stop_ms = min(next_ms, _filled_ms(gauges, begin), end + BATCH_DRAIN_MS)
-        if stop_ms > ready_ms:
-            left = _Left(line, rules, gauges, ready_ms)
-            drains.append((ready_ms, _drained_by(left, stirred, flow, ready_ms, stop_ms)))
-    kept = merge(drain for drain in drains if drain[1] > drain[0])
-    holds[:] = [kept for _ in holds]
+    sealed = _all_see(gauges, good[Instrument.TANK_GAUGE])
+    hot = intersect(_all_see(thermometers, holds), sealed)
+    seen = _Seen({each.track.device: each for each in gauges}, flow, sealed, hot)
+    scale = Draining(terms, flow, Totals.of(flow.track))
+    vat = HeldVat(scale, seen.gauges, terms.from_ms, terms.known)
+    before = terms.line.vat
+    if any(each.track.broken for each in (flow, *gauges, *thermometers)):
+        # Nobody knows what was since its journal was lost.
+        before = None
+    _begin(vat, terms, seen, before)
+    state = _follow(vat, terms, seen)
+    drained = sorted((each.from_ms, each.until_ms) for each in vat.drains)
+    holds[:] = [merge(each for each in drained if each[0] < each[1]) for _ in holds]
+    return state
 
 
-def _held_spans(thermometers: Sequence[Watch], good: Sequence[Spans]) -> Spans:
-    """Give the times, each of half an hour at least, in which all of a vat was hot enough."""
-    on_duty = [spans for watch, spans in zip(thermometers, good, strict=True) if watch.spoke]
-    hot = on_duty[0] if on_duty else []
-    for spans in on_duty[1:]:
-        hot = intersect(hot, spans)
-    return [(begin, end) for begin, end in hot if end - begin >= BATCH_HOLD_MS]
-
-
-def _filled_ms(gauges: Sequence[Watch], since_ms: int) -> int:
-    """Give when a gauge first rises after a time."""
-    rises = [
-        track.times[i - 1]
-        for track in (each.track for each in gauges)
-        for i in range(1, len(track.times))
-        if track.values[i] > track.values[i - 1] and track.times[i - 1] >= since_ms
-    ]
-    return min(rises, default=FOR_EVER_MS)
+def _all_see(devices: Sequence[Watch], good: Sequence[Spans]) -> Spans:
+    """Give when a place saw it good: every device on duty did, and there is one."""
+    duties = [each.duty() for each in devices]
+    seen = merge(sorted((begin, end) for begin, end in duties if begin < end))
+    for duty, spans in zip(duties, good, strict=True):
+        seen = subtract(seen, subtract([duty], spans))
+    return seen
 
 
 @dataclass(frozen=True, slots=True)
-class _Left:
-    """What may have left a vat since it was ready to drain."""
+class _Seen:
+    """What is seen of a vat: when its level is (`sealed`), when it is hot too, and its flow."""
 
-    line: Line
-    rules: Parameters
-    gauges: Sequence[Watch]
-    ready_ms: int
+    gauges: Mapping[PublicKey, Watch]
+    flow: Watch
+    sealed: Spans
+    hot: Spans
 
-    def allows(self, drained: Fraction, at_ms: int) -> bool:
-        """Tell whether every gauge on duty fell by as much, by when it was next read; one must."""
-        on_duty = [each for each in self.gauges if each.spoke]
-        most_bp = BASIS_POINTS + self.rules.agreement_bp
-        return bool(on_duty) and all(
-            drained * BASIS_POINTS <= self._fell(each, at_ms) * most_bp for each in on_duty
-        )
-
-    def _fell(self, gauge: Watch, at_ms: int) -> Fraction:
-        """Give how far a gauge fell, and a step of it; nothing where it may not serve."""
-        track = gauge.track
-        full = bisect_right(track.times, self.ready_ms) - 1
-        after = bisect_left(track.times, at_ms)
-        unseen = track.unit is None or full < 0 or after >= len(track.times)
-        if unseen or not covers(gauge.serving(), self.ready_ms, at_ms):
-            return Fraction(0)
-        assert track.unit is not None
-        steps = track.values[full] - track.values[after] + 1
-        return exact_volume(track.unit, steps, self.rules.density_mg_per_l)
+    def still(self) -> Spans:
+        """Give when it stands hot, and nothing could flow unseen."""
+        times = self.flow.track.times
+        return intersect(self.hot, clip(self.flow.serving(), times[0], times[-1]) if times else [])
 
 
-def _drained_by(
-    left: _Left, pairs: Sequence[tuple[int, int, int]], flow: Watch, ready_ms: int, stop_ms: int
-) -> int:
-    """Give until when a drain stays within the vat's litres, and its gauges saw it go."""
-    if flow.track.unit is None:
-        return ready_ms
-    drained, until_ms = 0, ready_ms
-    for first, last, rise in pairs:
-        if first < ready_ms:
-            continue
-        drained += rise
-        volume = exact_volume(flow.track.unit, drained, left.rules.density_mg_per_l)
-        if last > stop_ms or volume > left.line.vat_units:
-            break
-        if left.allows(volume, last):
-            until_ms = last
-    return until_ms
+def _begin(vat: HeldVat, terms: WindowTerms, seen: _Seen, before: VatState | None) -> None:
+    """Go on from where the last window left the vat, if that is how this one finds it."""
+    from_ms = terms.from_ms
+    sealed, hot, still = (
+        covers(spans, from_ms, from_ms + 1) for spans in (seen.sealed, seen.hot, seen.still())
+    )
+    if before and _follows(before, terms, seen):
+        vat.go_on(before, from_ms, sealed=sealed, hot=hot, still=still)
+    elif still:
+        vat.is_still(from_ms)
+
+
+def _follows(before: VatState, terms: WindowTerms, seen: _Seen) -> bool:
+    """Tell whether the same instruments go on, and what was hot is hot for this kind too."""
+    return (
+        seen.flow.track.device == terms.line.flow_device
+        and all(each.device in seen.gauges for each in before.gauges)
+        and before.least_mdegc >= terms.limits.hold[0]
+    )
+
+
+def _follow(vat: HeldVat, terms: WindowTerms, seen: _Seen) -> VatState | None:
+    """Let all happen to a vat that was read; give what it is where the window ends."""
+    events = sorted(_events(vat, terms, seen), key=lambda event: event[:2])
+    own = bisect_right(events, terms.to_ms, key=lambda event: event[0])
+    _happen(vat, events[:own])
+    vat.pass_to(terms.to_ms)
+    state = vat.state(terms.to_ms, terms.limits.hold[0])
+    _happen(vat, events[own:])
+    return state
+
+
+def _happen(vat: HeldVat, events: Sequence[Event]) -> None:
+    for at_ms, _, happens in events:
+        vat.pass_to(at_ms)
+        happens()
+
+
+def _events(vat: HeldVat, terms: WindowTerms, seen: _Seen) -> Iterator[Event]:
+    """Give what happens to a vat in this window, in any order."""
+    from_ms, track = terms.from_ms, seen.flow.track
+    for i in range(terms.known + 1, len(track.times)):
+        # A total that fell, or that a gap parts, may hide a flow.
+        if track.values[i] != track.values[i - 1] or not track.joined[i]:
+            yield track.times[i], _FLOWS, partial(vat.flows, i)
+    for key, gauge in seen.gauges.items():
+        times = gauge.track.times
+        for i in range(bisect_right(times, from_ms), bisect_right(times, gauge.until_ms)):
+            yield times[i], _READS, partial(vat.reads, key, i)
+        yield gauge.until_ms, _ENDS, partial(vat.leaves, key, gauge.until_ms)
+    still = seen.still()
+    for spans, ends in ((seen.sealed, vat.opens), (seen.hot, vat.cools), (still, vat.is_unseen)):
+        for _, end in spans:
+            if end > from_ms:
+                yield end, _ENDS, partial(ends, end)
+    for begin, _ in still:
+        if begin > from_ms:
+            yield begin, _BEGINS, partial(vat.is_still, begin)

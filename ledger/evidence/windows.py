@@ -13,6 +13,7 @@ from ledger.evidence.facts import Bundle, LineFacts
 from ledger.evidence.judging import Step, judge_steps
 from ledger.evidence.limits import limits_of
 from ledger.evidence.spans import Spans
+from ledger.evidence.terms import WindowTerms
 from ledger.evidence.tracks import ReadEnvelope, Track, read_track
 from ledger.evidence.watching import Watch
 from ledger.params import MARGIN_MS
@@ -23,6 +24,7 @@ from ledger.state.lines import FOR_EVER_MS, Line, LineDevice
 from ledger.state.records import Device
 from ledger.types.evidence import MilkKind
 from ledger.types.reading import Envelope, Reading
+from ledger.types.vat import VatState
 from ledger.types.window import Interval, WindowClaim
 
 
@@ -38,6 +40,7 @@ class JudgedWindow:
     steps: Sequence[Step]
     fell: int | None = None
     """The place of an envelope that shows where the flow meter's total fell, if it did."""
+    vat: VatState | None = None
 
     def envelopes(self) -> list[ReadEnvelope]:
         """List every envelope of the window: devices ascending, each one's in order."""
@@ -85,18 +88,17 @@ def read_window(
     if flow is None:
         return JudgedWindow(facts, from_ms, to_ms, watches, None, ())
     limits = limits_of(facts.rules, kind, line.process)
-    known = _known(line, flow.track)
+    terms = WindowTerms(line, facts.rules, limits, to_ms, _known(line, flow.track))
+    judged, vat = judge_steps(terms, list(watches.values()), flow)
     steps = [
         step
         if step.from_ms >= from_ms
         else Step(step.from_ms, step.to_ms, step.rise, counts=False, diverted=False, still=False)
-        for place, step in enumerate(
-            judge_steps(line, facts.rules, limits, list(watches.values()), flow)
-        )
-        if place >= known and flow.from_ms < step.to_ms <= to_ms
+        for place, step in enumerate(judged)
+        if place >= terms.known and flow.from_ms < step.to_ms <= to_ms
     ]
-    fell = _fall(flow.track, known, to_ms)
-    return JudgedWindow(facts, from_ms, to_ms, watches, flow, steps, fell)
+    fell = _fall(flow.track, terms.known, to_ms)
+    return JudgedWindow(facts, from_ms, to_ms, watches, flow, steps, fell, vat)
 
 
 def _fall(flow: Track, known: int, to_ms: int) -> int | None:

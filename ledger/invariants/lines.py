@@ -13,7 +13,7 @@ from ledger.state.lines import Line, Permit
 from ledger.state.names import permit_name
 from ledger.state.records import Device
 from ledger.state.tables import DEVICES, LINES, PERMITS, PLANTS
-from ledger.types.evidence import Instrument
+from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.line import line_id, plant_id
 
 
@@ -70,6 +70,12 @@ class LineRelations:
                 yield f"device {entry.device.hex()} stands elsewhere"
             if not entry.from_ms <= entry.until_ms or entry.until_ms <= line.through_ms:
                 yield f"device {entry.device.hex()} left before the claims begin"
+        if line.vat is None:
+            return
+        if line.process is not HeatProcess.BATCH:
+            yield "it keeps a vat's hold and has no vat"
+        if max(line.vat.still_ms, line.vat.hot_ms) > line.through_ms:
+            yield "its vat's hold is of a time that nobody claimed yet"
 
     def _of_permit(self, name: bytes, permit: Permit) -> Iterator[str]:
         terms = (*permit.before, permit.terms)

@@ -33,6 +33,7 @@ from ledger.rules.losses import mmu_of
 from ledger.rules.lots import find_lot, remove_milk
 from ledger.rules.portions import draw, draw_lost
 from ledger.rules.quorum import check_quorum
+from ledger.rules.vats import check_vat
 from ledger.rules.vouchers import attestor_stands
 from ledger.rules.vouching import vouch
 from ledger.rules.window_lots import (
@@ -153,6 +154,7 @@ def _prove(overlay: Overlay, context: BlockContext, line: Line, body: MintWindow
     flow = flow_part(parts)
     check_intervals(rules, line, claim, parts)
     check_flow(rules, line, claim, flow)
+    check_vat(rules, line, claim, parts, flow)
     if claim.units:
         _check_expiry(rules, context, claim)
         vouch(overlay, Address(line.mmu), Hash(claim.line), claim.units, context.time_ms)
@@ -218,8 +220,9 @@ def _move_on(
     for part in parts:
         if part.last is not None:
             _move_tip(overlay, part, claim)
-    moved = replace(line, through_ms=claim.to_ms)
-    if flow is not None:
+    moved = replace(line, through_ms=claim.to_ms, vat=claim.vat)
+    # Where one stands that never showed anything, nobody knows.
+    if flow is not None and (flow.end or flow.tip):
         value = max(0, flow_value(line, flow, claim.to_ms))
         moved = replace(moved, flow_device=flow.key, flow_value=value)
     LINES.put(overlay, release_left(overlay, moved), claim.line)

@@ -13,6 +13,7 @@ from ledger.types.evidence import HeatProcess
 from ledger.types.line import LINE_DEVICES_MAX, LitresADay
 from ledger.types.reading import Envelope
 from ledger.types.registry import FlowMax
+from ledger.types.vat import VatState
 
 FOR_EVER_MS: Final = 2**53
 """The end of what has none yet."""
@@ -47,6 +48,7 @@ class Line(Struct, frozen=True, array_like=True):
 
     `devices` has those in force, and those that left and whose last window is open yet. At
     `through_ms` the total of `flow_device` stood at `flow_value`; zeros before the first claim.
+    `vat` is the hold that a batch line's vat stood under then.
     """
 
     mmu: WireAddress
@@ -61,6 +63,7 @@ class Line(Struct, frozen=True, array_like=True):
     height: Height
     flow_device: WirePublicKey
     flow_value: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    vat: VatState | None = None
 
 
 def line_devices_within(line: Line, from_ms: int, to_ms: int) -> tuple[LineDevice, ...]:

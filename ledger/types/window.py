@@ -18,6 +18,7 @@ from ledger.primitives.scalars import Counter, Millis
 from ledger.types.evidence import CollectedUnits, MilkKind
 from ledger.types.line import LINE_DEVICES_MAX, LineName
 from ledger.types.reading import Envelope
+from ledger.types.vat import VatState
 
 INTERVALS_MAX: Final = 64
 """The most counted intervals of one claim."""
@@ -65,6 +66,7 @@ class WindowClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     `to_ms` is the time of a sample of the flow meter, unless that is silent. The four fates, in
     steps of the flow meter, sum to what its total rose; `counted_steps` is the intervals' sum.
     `units` is what the counted steps are in microlitres at 20 degrees C, floored once, or less.
+    `vat` is what the next window must know of a batch line's vat.
     """
 
     line: WireHash
@@ -81,6 +83,7 @@ class WindowClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     devices: Annotated[tuple[DeviceWindow, ...], Meta(min_length=1, max_length=LINE_DEVICES_MAX)]
     readings_root: WireHash
     readings_count: Counter
+    vat: VatState | None
 
     def lot_id(self) -> Hash:
         """Name the lot that the claim makes: the claim's digest."""

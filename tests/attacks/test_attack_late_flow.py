@@ -51,3 +51,17 @@ def test_flow_hidden_by_calling_its_meter_silent_leaves_the_tank():
     assert town.mint(claim) == ""
     assert MILK_TANKS.get(town.state, town.line.tank_id).held_units == bill(450 - 180)
     town.close()
+
+
+def test_a_flow_meter_that_was_called_silent_before_it_ever_spoke_stood_nowhere():
+    """What it had counted until then is nobody's milk, and its line goes on."""
+    town = WindowTown(litres=(200, 150, 100))
+    town.run(200)
+    flow = town.line.of(Instrument.FLOW_METER)
+    whole, flow.envelopes = flow.envelopes, []
+    assert town.mint(judged(town, town.claim(120, silent=[flow.public]))) == ""
+    flow.envelopes = whole
+    claim = judged(town, town.claim())
+    assert claim.counted_steps == claim.to_ms - claim.from_ms
+    assert town.mint(claim) == ""
+    town.close()

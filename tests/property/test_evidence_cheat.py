@@ -7,6 +7,7 @@
   meters counted, what the farms consented to, and each of it once.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from ledger.errors.base import LedgerFault
+from ledger.errors.bundle import UnfitWindow
 from ledger.params import HOUR_MS, MARGIN_MS
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.state.records import Role
@@ -190,8 +192,9 @@ def test_who_claims_all_that_is_good_mints_all_but_what_stands_near_the_cold(
     for cut in plan:
         plain = Cut(cut.part, -1, 1, 0, 0, 0, merge=False, drop=False)
         attempt(town, plain, honest=True)
-    claim = town.claim()
-    assert town.mint(town.signed(claim)) == ""
+    # There may be nothing left.
+    with suppress(UnfitWindow):
+        assert town.mint(town.signed(town.claim())) == ""
     # What the margin past the last window's end has is not claimed yet.
     assert town.minted_units() + bill(MARGIN_MS // 1_000 + 2) >= truth(town) * 1_000
 

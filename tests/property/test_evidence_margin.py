@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ledger.evidence.judging import Step, judge_steps
 from ledger.evidence.limits import limits_of
+from ledger.evidence.terms import WindowTerms
 from ledger.evidence.tracks import Track
 from ledger.evidence.watching import Watch
 from ledger.params import COLD_VOID_MS, MARGIN_MS
@@ -80,7 +81,8 @@ def near(samples: Samples, begin_ms: int, end_ms: int) -> Samples:
 def judged(shown: dict[Instrument, Samples]) -> list[Step]:
     """Judge a line's steps."""
     watches = [watch(kind, samples) for kind, samples in shown.items()]
-    return judge_steps(RIG.line, RIG.rules, LIMITS, watches, watches[0])
+    terms = WindowTerms(RIG.line, RIG.rules, LIMITS, END_MS, 0)
+    return judge_steps(terms, watches, watches[0])[0]
 
 
 def doubtful(steps: list[Step], cold: Sequence[tuple[int, int]]) -> list[Step]:

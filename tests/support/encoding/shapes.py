@@ -32,7 +32,18 @@ from ledger.state.proven import ClaimedSpan, JudgedBy, ProvenInterval, ProvenSou
 from ledger.state.records import LotStatus, Reason
 from ledger.state.table import Table
 from ledger.state.tanks import MeterGap, MeterPoint, Portion
-from ledger.types import block, evidence, mandate, market, milk, reading, registry, votes, window
+from ledger.types import (
+    block,
+    evidence,
+    mandate,
+    market,
+    milk,
+    reading,
+    registry,
+    vat,
+    votes,
+    window,
+)
 from ledger.types.doubt import DoubtBody, ReadingPlace
 from ledger.types.governance import GovernanceBody
 from ledger.types.line import LineBody
@@ -91,6 +102,8 @@ WITHIN: Final[Kinds] = (
     window.WindowClaim,
     window.Interval,
     window.DeviceWindow,
+    vat.VatState,
+    vat.GaugeLow,
     window.WindowAttestation,
     ReadingPlace,
     votes.SignedVote,

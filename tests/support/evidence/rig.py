@@ -178,7 +178,12 @@ class LineRig:
         for shown in claim.devices:
             if shown.last is not None:
                 self.tips[shown.device] = tip_after(shown.last, claim.to_ms)
-        self.line = replace(self.line, through_ms=claim.to_ms)
+        flow = self.of(Instrument.FLOW_METER).public
+        [end] = [each.end for each in claim.devices if each.device == flow]
+        if end is not None:
+            value = _total_by(end, claim.to_ms)
+            self.line = replace(self.line, flow_device=flow, flow_value=value)
+        self.line = replace(self.line, through_ms=claim.to_ms, vat=claim.vat)
 
     def run(
         self,
@@ -196,6 +201,13 @@ class LineRig:
             shift = skew_ms * number
             times = range(begin_ms + shift, begin_ms + int(seconds * 1_000) + 1, every_ms)
             device.measure([(at, of(device.instrument, at)) for at in times], size)
+
+
+def _total_by(end: Envelope, to_ms: int) -> int:
+    """Give what a total was at a time, by the envelope that reaches it."""
+    reading = end.reading()
+    samples = [(reading.t0_ms + offset, value) for offset, value in reading.samples]
+    return max(0, ([value for at_ms, value in samples if at_ms <= to_ms] or [samples[-1][1]])[-1])
 
 
 def good_value(instrument: Instrument, at_ms: int) -> int:

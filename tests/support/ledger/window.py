@@ -185,7 +185,7 @@ class WindowLine:
         """Claim all that counts up to a second, or as far as can be; `changes` replace fields."""
         facts, bundle = self.facts(reader), self.bundle(reader)
         still = frozenset(silent)
-        to_ms = START_MS + until * 1_000 if until else reach(facts, bundle, still)
+        to_ms = START_MS + round(until * 1_000) if until else reach(facts, bundle, still)
         return replace(claim_window(facts, bundle, kind, to_ms, silent=still), **changes)
 
     def mint(self, reader: Reader, claim: WindowClaim, signers: int | None = None) -> MintWindow:
@@ -212,11 +212,17 @@ class WindowTown(Town):
         kinds: Sequence[Instrument] = PLACES,
         *,
         litres: Sequence[int] = (200, 150, 100),
+        vat_units: int = 0,
         dairy: Dairy | None = None,
         **parts: dict[str, object],
     ) -> None:
         super().__init__(dairy, **parts)
-        self.line = WindowLine(self.dairy, kinds)
+        vat = {
+            "process": HeatProcess.BATCH,
+            "flow_max_l_per_h": 0,
+            "vat_units": vat_units,
+        }
+        self.line = WindowLine(self.dairy, kinds, **(vat if vat_units else {}))
         self.line.register(self.state)
         self.line.fill(self.state, *(bill(whole) for whole in litres))
 
@@ -235,6 +241,11 @@ class WindowTown(Town):
         """Send a window, attested whatever is in it; give the receipt's code."""
         whole = self.claim() if claim is None else claim
         return self.do(who, self.line.mint(self.state, whole, signers))
+
+    def amend(self, **fields: object) -> None:
+        """Change the line."""
+        line = LINES.get(self.state, self.line.line_id)
+        LINES.put(self.state, replace(line, **fields), self.line.line_id)
 
 
 class Counted(WindowTown):
@@ -264,11 +275,6 @@ class Counted(WindowTown):
         """Change what is registered of a device."""
         key = self.line.of(kind).public
         DEVICES.put(self.state, replace(DEVICES.get(self.state, key), **fields), key)
-
-    def amend(self, **fields: object) -> None:
-        """Change the line."""
-        line = LINES.get(self.state, self.line.line_id)
-        LINES.put(self.state, replace(line, **fields), self.line.line_id)
 
     def entry(self, kind: Instrument, **fields: object) -> None:
         """Change when a device stands on the line."""

@@ -8,7 +8,9 @@ from ledger.state.lines import FOR_EVER_MS
 from ledger.state.tables import DEVICES, LINES
 from ledger.types.evidence import HeatProcess, MilkKind
 from ledger.types.reading import Unit, sign_reading
+from ledger.types.vat import GaugeLow, VatState
 from ledger.types.window import Interval
+from tests.support.ledger.dairy import bill
 from tests.support.ledger.window import PLACES, START_MS, Counted, WindowTown, with_device
 
 FLOW, HOLD, OUTLET, VALVE = PLACES
@@ -230,7 +232,10 @@ def test_a_drain_is_no_more_than_its_vat():
     (whole,) = town.good.intervals
     town.amend(process=HeatProcess.BATCH, vat_units=whole.steps * 1_000 - 1, flow_max_l_per_h=0)
     assert town.mint(town.good) == "interval_too_fast"
-    town.amend(vat_units=whole.steps * 1_000)
+    gauge = GaugeLow(town.line.of(OUTLET).public, bill(200), bill(200))
+    held = VatState(63_300, 0, START_MS, 0, (gauge,))
+    flow = town.line.of(FLOW).public
+    town.amend(vat_units=whole.steps * 1_000, vat=held, flow_device=flow)
     assert town.mint(replace(town.good, kind=MilkKind.UHT)) == "wrong_process"
     # In a vat milk was held before it flows: what the thermometer shows then is no matter.
     assert town.samples(HOLD, 40_000) == ""

@@ -14,6 +14,7 @@ from ledger.state.lines import LineDevice
 from ledger.state.names import permit_name
 from ledger.state.tables import DEVICES, LINES, PERMITS, PLANTS
 from ledger.types.line import PermitCollector, plant_id
+from ledger.types.vat import GaugeLow, VatState
 from tests.support.ledger.dairy import PLANT, bill, key
 from tests.support.ledger.lines import NAME, LinedDairy
 from tests.support.ledger.town import PURSES, Town
@@ -65,7 +66,18 @@ def another_meter(o):
     PERMITS.put(o, PERMITS.get(o, PERMIT), permit_name(FARM, key("meter-1").public))
 
 
+HELD = VatState(63_300, 0, 1, 0, (GaugeLow(GAUGE, bill(1), bill(1)),))
+
 LIES = {
+    "no vat": (change(LINES, NAME, vat=HELD), "has no vat"),
+    "ahead": (
+        change(LINES, NAME, vat=replace(HELD, hot_ms=2**53)),
+        "of a time that nobody claimed yet",
+    ),
+    "ahead of its half hour": (
+        change(LINES, NAME, vat=replace(HELD, still_ms=2**53)),
+        "of a time that nobody claimed yet",
+    ),
     "name": (renamed, "it stands under another name"),
     "twice": (change(LINES, NAME, devices=lambda e: (*e, e[0])), "devices are not in order"),
     "unknown device": (

@@ -1,0 +1,27 @@
+"""Terms: by what a line's readings are judged, and which time of them is a window's."""
+
+from dataclasses import dataclass
+
+from ledger.evidence.limits import Limits
+from ledger.params import Parameters
+from ledger.state.lines import Line
+
+
+@dataclass(frozen=True, slots=True)
+class WindowTerms:
+    """A line, its law, and the window from where its last one ended.
+
+    `known` of the flow meter's samples is the one that earlier windows counted up to. What is read
+    beyond `to_ms` tells of steps up to it, and is the next window's.
+    """
+
+    line: Line
+    rules: Parameters
+    limits: Limits
+    to_ms: int
+    known: int
+
+    @property
+    def from_ms(self) -> int:
+        """Give when the window begins."""
+        return self.line.through_ms

@@ -1,0 +1,97 @@
+"""What a window says of its vat where all attestors lie: the chain refuses what can't be."""
+
+from msgspec.structs import replace
+
+from ledger.types.window import Interval
+from tests.support.evidence.vats import FLOW, GAUGE, Pour, VatStory
+from tests.support.ledger.cheating import showing
+from tests.support.ledger.dairy import bill
+from tests.support.ledger.vats import VatTown
+from tests.support.ledger.window import Counted
+
+HELD_S, HALF_S = 1_850, 1_990
+"""In the first hold's rest, and where half of its milk has drained."""
+WHOLE = 360_000
+RAW_S = 2_300
+RAW = VatStory(drains=(Pour(1_900, 180, 2_000), Pour(RAW_S, 180, 2_000)))
+"""Drained, filled again, and drained at once."""
+
+
+def test_a_continuous_line_has_no_vat():
+    vat = VatTown(VatStory()).until(HELD_S).vat
+    town = Counted()
+    assert town.mint(replace(town.good, vat=vat)) == "wrong_vat"
+
+
+def test_no_hold_is_shorter_than_half_an_hour():
+    town = VatTown(VatStory())
+    claim = town.until(1_790)
+    assert town.lying(claim, hot_ms=claim.to_ms) == "wrong_vat"
+    assert town.lying(claim, still_ms=claim.from_ms - 1) == "wrong_vat"
+    assert town.lying(claim, still_ms=claim.to_ms + 1) == "wrong_vat"
+    assert town.lying(claim, still_ms=0) == "wrong_vat"
+    assert town.lying(claim, drained_steps=1) == "wrong_vat"
+    assert town.lying(claim, least_mdegc=claim.vat.least_mdegc - 1) == "wrong_vat"
+    assert town.mint(claim) == ""
+    later = town.until(HELD_S)
+    assert town.lying(later, still_ms=later.vat.still_ms - 1) == "wrong_vat"
+    assert town.lying(later, hot_ms=later.to_ms + 1) == "wrong_vat"
+    assert town.mint(later) == ""
+
+
+def test_milk_that_was_not_held_for_half_an_hour_counts_nothing():
+    town = VatTown(VatStory(drains=(Pour(1_700, 50, 2_000),), fills=()))
+    claim = town.until(HELD_S)
+    steps = claim.lost_steps
+    early = replace(
+        claim,
+        intervals=(Interval(claim.from_ms, claim.to_ms, steps),),
+        counted_steps=steps,
+        lost_steps=0,
+        units=bill(steps // 1_000),
+    )
+    assert town.mint(early) == "wrong_vat"
+
+
+def test_all_that_flows_of_a_hold_drained_from_it():
+    town = VatTown(VatStory())
+    assert town.mint(town.signed(town.until(HELD_S))) == ""
+    claim = town.until(HALF_S)
+    drained = claim.vat.drained_steps
+    assert drained == claim.counted_steps > 0
+    for wrong in (drained - 1, drained + 1):
+        assert town.lying(claim, drained_steps=wrong) == "wrong_vat"
+    assert town.mint(claim) == ""
+
+
+def test_no_hold_gives_more_than_the_vat_holds():
+    """Raw milk after the held, by one hold: what counts is bounded, and what drains of it."""
+    town = VatTown(RAW)
+    assert town.mint(town.signed(town.until(HELD_S))) == ""
+    claim = town.until(2_500)
+    steps = claim.counted_steps + claim.lost_steps
+    assert steps == 2 * WHOLE
+    raw = Interval(town.until(RAW_S).to_ms, claim.to_ms, claim.lost_steps)
+    lie = replace(
+        claim,
+        intervals=(*claim.intervals, raw),
+        counted_steps=steps,
+        lost_steps=0,
+        units=bill(steps // 1_000),
+    )
+    assert town.mint(lie) == "wrong_vat"
+    goes_on = replace(town.until(HALF_S).vat, drained_steps=steps)
+    assert town.mint(replace(claim, vat=goes_on)) == "wrong_vat"
+
+
+def test_a_vat_is_told_of_by_the_gauges_of_its_line():
+    town = VatTown(VatStory(spare=GAUGE))
+    claim = town.until(HELD_S)
+    one, other = claim.vat.gauges
+    assert town.lying(claim, gauges=(other, one)) == "wrong_vat"
+    assert town.lying(claim, gauges=(one, one)) == "wrong_vat"
+    foreign = replace(one, device=town.line.of(FLOW).public)
+    assert town.lying(claim, gauges=(foreign,)) == "wrong_vat"
+    quiet = showing(claim, one.device, silent=True, end=None, last=None, worst=None, count=0)
+    assert town.mint(quiet) == "wrong_vat"
+    assert town.mint(claim) == ""
