@@ -21,13 +21,13 @@ Numbered = tuple[PublicKey, int, int, Envelope]
 ROW_BYTES_MAX: Final = 64 * 1024
 
 _FROM_ON: Final = (
-    "SELECT raw FROM envelopes WHERE device = ?2 AND (boot, seq) >= (?3, ?4) AND EXISTS "
-    "(SELECT 1 FROM bundles WHERE envelope = envelopes.id AND root = ?1 AND place >= 0) "
+    "SELECT raw FROM envelopes WHERE device = :device AND (boot, seq) >= (:boot, :seq) AND EXISTS "
+    "(SELECT 1 FROM bundles WHERE envelope = envelopes.id AND root = :root AND place >= 0) "
     "ORDER BY boot, seq LIMIT 1"
 )
 _BEFORE: Final = (
-    "SELECT raw FROM envelopes WHERE device = ?2 AND (boot, seq) < (?3, ?4) AND EXISTS "
-    "(SELECT 1 FROM bundles WHERE envelope = envelopes.id AND root = ?1) "
+    "SELECT raw FROM envelopes WHERE device = :device AND (boot, seq) < (:boot, :seq) AND EXISTS "
+    "(SELECT 1 FROM bundles WHERE envelope = envelopes.id AND root = :root) "
     "ORDER BY boot DESC, seq DESC LIMIT 1"
 )
 
@@ -67,8 +67,10 @@ def find_around(
 
     None if the bundle has none from there on.
     """
-    found = db.execute(_FROM_ON, (root, *number)).fetchone()
-    earlier = db.execute(_BEFORE, (root, *number)).fetchone()
+    device, boot, seq = number
+    asked = {"root": root, "device": device, "boot": boot, "seq": seq}
+    found = db.execute(_FROM_ON, asked).fetchone()
+    earlier = db.execute(_BEFORE, asked).fetchone()
     if found is None:
         return None
     return (
@@ -92,8 +94,10 @@ def keep_tips(db: sqlite3.Connection, line: bytes, digests: Mapping[PublicKey, H
 
 def drop_bundle(db: sqlite3.Connection, root: bytes) -> None:
     """Forget a bundle that no answer needs, and those of its envelopes that no other has."""
-    needed = "SELECT 1 FROM claims WHERE root = ?1 UNION SELECT 1 FROM refusals WHERE root = ?1"
-    if db.execute(needed, (root,)).fetchone() is not None:
+    needed = (
+        "SELECT 1 FROM claims WHERE root = :root UNION SELECT 1 FROM refusals WHERE root = :root"
+    )
+    if db.execute(needed, {"root": root}).fetchone() is not None:
         return
     envelopes = db.execute("SELECT envelope FROM bundles WHERE root = ?", (root,)).fetchall()
     db.execute("DELETE FROM bundles WHERE root = ?", (root,))
@@ -103,8 +107,8 @@ def drop_bundle(db: sqlite3.Connection, root: bytes) -> None:
 def _drop_envelopes(db: sqlite3.Connection, numbers: Sequence[tuple[int]]) -> None:
     """Forget envelopes that nothing names any more."""
     db.executemany(
-        "DELETE FROM envelopes WHERE id = ?1 "
-        "AND NOT EXISTS (SELECT 1 FROM bundles WHERE envelope = ?1) "
-        "AND NOT EXISTS (SELECT 1 FROM tips WHERE envelope = ?1)",
-        numbers,
+        "DELETE FROM envelopes WHERE id = :id "
+        "AND NOT EXISTS (SELECT 1 FROM bundles WHERE envelope = :id) "
+        "AND NOT EXISTS (SELECT 1 FROM tips WHERE envelope = :id)",
+        ({"id": number} for (number,) in numbers),
     )

@@ -180,8 +180,8 @@ class AttestorStore:
     def unminted_lines(self, mmu: Address | None = None) -> list[Hash]:
         """List the lines, all or an MMU's, of which something waits to be minted."""
         rows = self._reader.execute(
-            "SELECT DISTINCT line FROM claims WHERE NOT minted AND (?1 IS NULL OR mmu = ?1)",
-            (mmu,),
+            "SELECT DISTINCT line FROM claims WHERE NOT minted AND (:mmu IS NULL OR mmu = :mmu)",
+            {"mmu": mmu},
         )
         return [Hash(line) for (line,) in rows]
 
