@@ -119,6 +119,9 @@ class ApiConfig(BaseModel):
     )
     merchants: Annotated[tuple[MerchantConfig, ...], Field(max_length=64)] = ()
 
+    reward_product: str = ""
+    """What five points buy a pack of; empty for the first product."""
+
     order_ttl_s: Annotated[int, Field(ge=10, le=86_400)] = 600
     transaction_ttl_blocks: Annotated[int, Field(ge=10, le=1_000_000)] = 1_200
     validate_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] = 60_000

@@ -37,6 +37,7 @@ from api.http.idempotency import AnswerStore
 from api.http.pages import Cursors
 from api.keys.reader import KeyReader
 from api.metrics import Metrics
+from api.money import MoneyDesks
 from api.orders.changes import Rule, change_order
 from api.orders.drawing import NewOrder
 from api.orders.model import Order
@@ -47,7 +48,7 @@ from api.payments.checking import FollowedChain
 from api.payments.model import Payment
 from api.payments.outcomes import OutcomeDesk
 from api.payments.resubmission import Resubmitter
-from api.payments.settlement import FinalHandler, Settled
+from api.payments.settlement import Settled
 from api.payments.submission import PaymentDesk, SignedPayment, TakenIn
 from api.payments.validating import LEDGER_RETRY_S, PaymentJudge
 from api.payments.validation import PaymentBook
@@ -89,11 +90,9 @@ class Service:
         self.board = Board(engine, watch, self.tip, self.standing, self.stock)
         self.live = Live(engine, self.tip, self.board)
         self.waiters, self.hub, self.feed = self.live.waiters, self.live.hub, self.live.feed
-        self.final_handlers: dict[str, FinalHandler] = {}
-        """Who settles the service's own transactions, by the subject of their claims."""
-        self.follower = Follower(
-            engine, node, watch, self.tip, self.final_handlers, self._settled, self.stock.poke
-        )
+        self.money = MoneyDesks(engine, node, self.tip, config, self.desks, price_id, self.now_ms)
+        parties, told = self.money.parties, (self._settled, self.stock.poke)
+        self.follower = Follower(engine, node, watch, self.tip, parties, *told)
         self.answers = AnswerStore(engine, config.secret, watch.now_ms)
         self.desk = OrderDesk(engine, config, price_id)
         self._payment_desk = PaymentDesk(engine, node)
@@ -104,7 +103,8 @@ class Service:
 
     def _make_housekeeper(self, engine: AsyncEngine, node: NodePort) -> Housekeeper:
         forgets = (
-            self._forget_keys, self.answers.forget, self._limiter.forget, self.desks.sweep
+            self._forget_keys, self.answers.forget, self._limiter.forget, self.desks.sweep,
+            self.money.sweep,
         )  # fmt: skip
         again = Resubmitter(engine, node)
         return Housekeeper(engine, self.tip, self.standing, again, self.now_ms, forgets)
@@ -113,7 +113,8 @@ class Service:
         """Make what requests go through: those that come together are served together."""
         config, now_ms = self.config, self.now_ms
         keys = KeyReader(engine, now_ms, livemode=config.livemode)
-        self.gate = Gate((keys, self.desks.reader), now_ms, board=config.public_board)
+        readers = (keys, self.desks.reader, self.money.reader)
+        self.gate = Gate(readers, now_ms, board=config.public_board)
         self.cursors = Cursors(config.secret)
         self.request_log = Recorder(engine, now_ms)
         book = PaymentBook(engine)
@@ -147,6 +148,7 @@ class Service:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.follower.run())
             group.create_task(self.housekeeper.run())
+            group.create_task(self.money.office.run())
 
     def _settled(self, settled: Settled) -> None:
         """Count what this worker settled, and tell who waits for it."""

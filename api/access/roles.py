@@ -26,6 +26,7 @@ class Scope(StrEnum):
     ORDERS_WRITE = "orders:write"
     PAYMENTS_READ = "payments:read"
     PAYMENTS_VALIDATE = "payments:validate"
+    REFUNDS_WRITE = "refunds:write"
 
 
 ALL_SCOPES: Final = tuple(sorted(Scope))

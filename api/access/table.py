@@ -17,6 +17,8 @@ EVERYBODY: Final = Access(people=True)
 ADMINS: Final = frozenset({Role.ADMIN})
 OFFICE: Final = frozenset({Role.UNION_OFFICER, Role.ADMIN})
 MANAGERS: Final = frozenset({Role.MANAGER})
+STUDENTS: Final = frozenset({Role.STUDENT})
+BOOKS: Final = frozenset({Role.MANAGER, Role.FINANCE})
 DECIDERS: Final = OFFICE | {Role.MANAGER, Role.FINANCE}
 AT_THE_TILL: Final = frozenset({Role.CASHIER})
 IN_THE_SHOP: Final = frozenset({Role.CASHIER, Role.MANAGER})
@@ -46,6 +48,30 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     # Payments.
     ("GET", "/api/v1/payments/{txHash}"): Access(scope=Scope.PAYMENTS_READ),
     ("POST", "/api/v1/payments/validate"): Access(scope=Scope.PAYMENTS_VALIDATE),
+    # Refunds, and what signers ask for and bring.
+    ("POST", "/api/v1/refunds"): Access(
+        scope=Scope.REFUNDS_WRITE, roles=MANAGERS, cashier=True, step_up=AT_THE_TILL
+    ),
+    ("POST", "/api/v1/refunds/approvals"): Access(roles=MANAGERS),
+    ("GET", "/api/v1/refunds"): Access(scope=Scope.PAYMENTS_READ, roles=BOOKS),
+    ("GET", "/api/v1/refunds/{refundId}"): Access(scope=Scope.PAYMENTS_READ, roles=BOOKS),
+    ("POST", "/api/v1/refunds/{refundId}/cancel"): Access(roles=MANAGERS),
+    ("GET", "/api/v1/signing-requests"): Access(roles=BOOKS),
+    ("POST", "/api/v1/signing-requests/lease"): Access(signer=True),
+    ("POST", "/api/v1/signing-requests/{requestId}/signature"): Access(signer=True),
+    ("POST", "/api/v1/signing-requests/{requestId}/refusal"): Access(signer=True),
+    # Points and coupons. A coupon's code is as good as the coupon: only its holder reads it.
+    ("GET", "/api/v1/loyalty"): Access(roles=STUDENTS),
+    ("POST", "/api/v1/loyalty/adjustments"): Access(roles=MANAGERS),
+    ("GET", "/api/v1/coupons"): Access(roles=STUDENTS | MANAGERS),
+    ("GET", "/api/v1/coupons/{couponId}"): Access(roles=STUDENTS | MANAGERS),
+    ("GET", "/api/v1/coupons/{couponId}/qr.svg"): Access(roles=STUDENTS),
+    ("POST", "/api/v1/coupons/{couponId}/revoke"): Access(roles=MANAGERS),
+    ("POST", "/api/v1/coupons/{couponCode}/redeem"): Access(
+        scope=Scope.ORDERS_WRITE, roles=AT_THE_TILL
+    ),
+    ("POST", "/api/v1/coupon-campaigns"): Access(roles=OFFICE),
+    ("POST", "/api/v1/orders/{orderId}/coupon"): Access(roles=STUDENTS),
     # The chain is public.
     ("GET", "/api/v1/accounts/{address}"): ANYONE,
     ("GET", "/api/v1/transactions/{txHash}"): ANYONE,

@@ -42,8 +42,12 @@ class ApprovalDesk:
         now_ms: Callable[[], int],
     ) -> None:
         self._engine = engine
-        self._carriers = carriers
+        self._carriers = dict(carriers)
         self._now_ms = now_ms
+
+    def carry(self, kind: ApprovalKind, carrier: Carrier) -> None:
+        """Say who carries out what is decided of a kind."""
+        self._carriers[kind] = carrier
 
     async def ask(
         self,

@@ -28,6 +28,9 @@ class ApprovalKind(StrEnum):
     ROLE_GRANT = "role_grant"
     WALLET_REBIND = "wallet_rebind"
     PAYOUT_CHANGE = "payout_change"
+    REFUND = "refund"
+    LOYALTY_ADJUSTMENT = "loyalty_adjustment"
+    TOP_UP = "top_up"
 
 
 class Decision(StrEnum):

@@ -25,6 +25,9 @@ RULES: Final[Mapping[ApprovalKind, ApprovalRule]] = {
     ApprovalKind.ROLE_GRANT: ApprovalRule(approvers=OFFICERS | {Role.MANAGER}),
     ApprovalKind.WALLET_REBIND: ApprovalRule(approvers=OFFICERS, waits_ms=DAY_MS),
     ApprovalKind.PAYOUT_CHANGE: ApprovalRule(approvers=OFFICERS | {Role.FINANCE}, waits_ms=DAY_MS),
+    ApprovalKind.REFUND: ApprovalRule(approvers=OFFICERS | {Role.MANAGER, Role.FINANCE}),
+    ApprovalKind.LOYALTY_ADJUSTMENT: ApprovalRule(approvers=OFFICERS | {Role.MANAGER}),
+    ApprovalKind.TOP_UP: ApprovalRule(approvers=OFFICERS),
 }
 
 _DECIDABLE: Final[Mapping[tuple[ApprovalState, Decision], ApprovalState]] = {

@@ -10,10 +10,10 @@ from ulid import ULID
 from api.access.roles import ALL_SCOPES
 from api.config import ApiConfig
 from api.keys.store import admit_configured
-from api.tenants.config import UnionConfig
+from api.tenants.config import MerchantConfig, UnionConfig
 from api.tenants.model import Union
-from api.tenants.store import add_union, union_named
-from ledger.primitives.keys import Address, parse_address
+from api.tenants.store import add_union, change_union, union_named
+from ledger.primitives.keys import parse_address
 
 
 async def publish(connection: AsyncConnection, config: ApiConfig, now_ms: int) -> str:
@@ -30,11 +30,13 @@ async def publish(connection: AsyncConnection, config: ApiConfig, now_ms: int) -
             """),
             product.model_dump(),
         )
-    unions = {union.name: await keep_union(connection, union, now_ms) for union in config.unions}
+    unions = {
+        union.name: await keep_union(connection, union, config.prefix, now_ms)
+        for union in config.unions
+    }
     for merchant in config.merchants:
-        payout = parse_address(merchant.payout_address, config.prefix)
         union_id = unions[merchant.union or config.unions[0].name]
-        merchant_id = await keep_merchant(connection, union_id, merchant.name, payout, now_ms)
+        merchant_id = await keep_merchant(connection, union_id, merchant, config.prefix, now_ms)
         for digest in merchant.key_digests:
             await admit_configured(
                 connection, merchant_id, bytes.fromhex(digest), ALL_SCOPES, now_ms
@@ -59,35 +61,42 @@ async def _keep_price(connection: AsyncConnection, litre_sen: int, now_ms: int) 
     return price_id
 
 
-async def keep_union(connection: AsyncConnection, union: UnionConfig, now_ms: int) -> str:
-    """Give a union's id, after making it. One that is there keeps its contact."""
+async def keep_union(
+    connection: AsyncConnection, union: UnionConfig, prefix: str, now_ms: int
+) -> str:
+    """Give a union's id, after making it. One that is there keeps its contact and its account."""
     found = await union_named(connection, union.name)
     if found is not None:
         return found.id
-    begun = Union(id=str(ULID()), **union.model_dump())
+    begun = Union(id=str(ULID()), **union.model_dump(exclude={"float_address"}))
     await add_union(connection, begun, now_ms)
+    if union.float_address:
+        pays = parse_address(union.float_address, prefix)
+        await change_union(connection, begun.id, {"float_account": pays})
     return begun.id
 
 
 async def keep_merchant(
-    connection: AsyncConnection, union_id: str, name: str, payout: Address, now_ms: int
+    connection: AsyncConnection, union_id: str, merchant: MerchantConfig, prefix: str, now_ms: int
 ) -> str:
     """Give a merchant's id, after making it.
 
-    One that is there keeps its account: two people change that (`api.tenants.desk`), and never
+    One that is there keeps its accounts: two people change those (`api.tenants.desk`), and never
     whoever can write a file.
     """
+    operating = merchant.operating_address
     found = await connection.scalar(
         text("""
-            INSERT INTO merchants (id, union_id, name, payout, created_ms)
-            VALUES (:id, :union_id, :name, :payout, :now)
+            INSERT INTO merchants (id, union_id, name, payout, operating, created_ms)
+            VALUES (:id, :union_id, :name, :payout, CAST(:operating AS bytea), :now)
             ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING id
         """),
         {
             "id": str(ULID()),
             "union_id": union_id,
-            "name": name,
-            "payout": payout,
+            "name": merchant.name,
+            "payout": parse_address(merchant.payout_address, prefix),
+            "operating": parse_address(operating, prefix) if operating else None,
             "now": now_ms,
         },
     )

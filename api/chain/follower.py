@@ -11,7 +11,7 @@ it is behind, and nobody is told that a payment is missing.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -25,7 +25,7 @@ from api.db.faults import DATABASE_FAULTS, describe
 from api.db.session import in_transaction
 from api.errors import FollowerFault
 from api.payments.observation import read_blocks
-from api.payments.settlement import FinalHandler, Settled, settle
+from api.payments.settlement import Settled, SettlingParties, settle
 from node.client.errors import ClientFault
 from node.client.views import FinalBlock
 
@@ -49,7 +49,7 @@ class Follower:
         node: NodePort,
         watch: NodeWatch,
         tip: SettledTip,
-        handlers: Mapping[str, FinalHandler],
+        parties: SettlingParties,
         on_settled: Callable[[Settled], None],
         on_stock: Callable[[], None],
     ) -> None:
@@ -57,7 +57,7 @@ class Follower:
         self._node = node
         self._watch = watch
         self._tip = tip
-        self._handlers = handlers
+        self._parties = parties
         self._on_settled = on_settled
         self._on_stock = on_stock
         self.cursor = Cursor(b"", 0, b"")
@@ -142,7 +142,8 @@ class Follower:
 
         async def work(connection: AsyncConnection) -> Settled:
             await _move(connection, before, cursor, blocks[-1].time_ms)
-            return await settle(connection, batch, self._watch.now_ms(), self._handlers)
+            now_ms = self._watch.now_ms()
+            return await settle(connection, batch, now_ms, self._parties)
 
         settled = await in_transaction(self._engine, work)
         self.cursor = cursor

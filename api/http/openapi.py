@@ -161,6 +161,7 @@ def _security(row: Access) -> list[Object]:
         return []
     schemes: list[Object] = [{"apiKey": []}] if row.scope or row.any_key else []
     schemes += [{"accessToken": []}] if row.roles or row.people or _tills(row) else []
+    schemes += [{"signerToken": []}] if row.signer else []
     return schemes + ([{}] if row.board else [])
 
 

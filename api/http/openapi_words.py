@@ -8,6 +8,10 @@ Object = dict[str, Any]
 TAGS: Final = {
     "orders": "What a till sells, at a locked price.",
     "payments": "What came in for orders, and the question whether a payment is good.",
+    "refunds": "Money that goes back to whoever paid.",
+    "loyalty": "Points for purchases.",
+    "coupons": "Free milk: for points, or given by a union.",
+    "signing": "What signers sign for merchants and unions.",
     "catalogue": "What is sold.",
     "wallet": "What wallets read and hand in.",
     "keys": "Keys of a merchant's programs and partners.",
@@ -35,6 +39,10 @@ PARAMETERS: Final[Mapping[str, Object]] = {
     "linkId": {"schema": {"type": "string"}, "description": "A wallet link's ULID."},
     "terminalId": {"schema": {"type": "string"}, "description": "A till's ULID."},
     "approvalId": {"schema": {"type": "string"}, "description": "An approval's ULID."},
+    "refundId": {"schema": {"type": "string"}, "description": "A refund's ULID."},
+    "requestId": {"schema": {"type": "string"}, "description": "A signing request's ULID."},
+    "couponId": {"schema": {"type": "string"}, "description": "A coupon's ULID."},
+    "couponCode": {"schema": {"type": "string"}, "description": "What a coupon's QR holds."},
     "keyId": {"schema": {"type": "string"}, "description": "The key's ULID."},
     "code": {"schema": {"type": "string"}, "description": "A problem's code."},
 }
@@ -91,6 +99,11 @@ SECURITY: Final[Object] = {
         "scheme": "bearer",
         "bearerFormat": "JWT",
         "description": "A person's or a till's token of 15 minutes, EdDSA.",
+    },
+    "signerToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "What a signer signs with its account's key, good for a minute: `bcs_...`.",
     },
 }
 

@@ -5,9 +5,11 @@ from typing import Final
 from api.approvals.routes import ROUTES as APPROVALS
 from api.catalogue.routes import ROUTES as CATALOGUE
 from api.chain.routes import ROUTES as CHAIN
+from api.coupons.routes import ROUTES as COUPONS
 from api.events.routes import ROUTES as EVENTS
 from api.http.routes import Route
 from api.keys.routes import ROUTES as KEYS
+from api.loyalty.routes import ROUTES as LOYALTY
 from api.operations.routes import ROUTES as OPERATIONS
 from api.orders.routes import ROUTES as ORDERS
 from api.orders.wallet_routes import ROUTES as WALLETS
@@ -16,7 +18,9 @@ from api.people.auth_routes import ROUTES as AUTH
 from api.people.me_routes import ROUTES as ME
 from api.people.office_routes import ROUTES as OFFICE
 from api.people.recovery_routes import ROUTES as RECOVERY
+from api.refunds.routes import ROUTES as REFUNDS
 from api.request_log.routes import ROUTES as REQUEST_LOG
+from api.signing.routes import ROUTES as SIGNING
 from api.tenants.routes import ROUTES as TENANTS
 from api.terminals.routes import ROUTES as TERMINALS
 
@@ -25,6 +29,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     *ORDERS,
     *WALLETS,
     *PAYMENTS,
+    *REFUNDS,
+    *SIGNING,
+    *LOYALTY,
+    *COUPONS,
     *CHAIN,
     *EVENTS,
     *KEYS,

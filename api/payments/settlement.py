@@ -10,7 +10,7 @@ registers a handler for the claim's subject: such a transaction is nobody's paym
 runs in the same transaction as all that its block settles.
 
     async with engine.begin() as connection:
-        settled = await settle(connection, read_blocks(blocks), now_ms, handlers)
+        settled = await settle(connection, read_blocks(blocks), now_ms, parties)
     waiters.wake(settled.tx_hashes)
 """
 
@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.catalogue.stock import adjust, released_by
 from api.events.outbox import NewEvent, write_events
 from api.orders.changes import left_queue
+from api.orders.model import Order
 from api.orders.store import lock_by_reference, store_orders
 from api.payments.accounting import OrderAccount
 from api.payments.model import Outcome, PaymentState
@@ -36,6 +37,7 @@ from api.payments.store import (
     store_payments,
     tx_claims,
 )
+from ledger.primitives.keys import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,35 @@ It gives its events back, to be written last: their numbers are the last lock.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class MetPayment:
+    """A payment that was settled: who paid it, and its order before it and after, if it has one."""
+
+    tx_hash: bytes
+    merchant_id: str
+    payer: Address
+    before: Order | None
+    after: Order | None
+    outcome: Outcome
+
+
+PaymentWitness = Callable[
+    [AsyncConnection, Sequence[MetPayment], int], Awaitable[Sequence[NewEvent]]
+]
+"""Takes note of settled payments in the settling transaction, in the order of the chain.
+
+All of them are written by then, and locked. It gives its events back, as a `FinalHandler` does.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SettlingParties:
+    """Who takes part in settlement beside the orders: handlers by subject, and witnesses."""
+
+    handlers: Mapping[str, FinalHandler] = field(default_factory=dict)
+    witnesses: Sequence[PaymentWitness] = ()
+
+
 @dataclass(slots=True)
 class Settled:
     """What a settlement did, for those who wait."""
@@ -69,7 +100,7 @@ async def settle(
     connection: AsyncConnection,
     batch: FinalBatch,
     now_ms: int,
-    handlers: Mapping[str, FinalHandler],
+    parties: SettlingParties,
 ) -> Settled:
     """Settle final transactions, in the order of the chain; commit is the caller's.
 
@@ -77,13 +108,18 @@ async def settle(
     """
     claims = await tx_claims(connection, [final.tx_hash for final in batch.transactions])
     claimed, payments = _divide(batch.transactions, claims)
+    events: list[NewEvent] = []
+    # Before the orders are read: what is given back in these blocks changes them, too.
+    for subject, theirs in sorted(claimed.items()):
+        events += await parties.handlers[subject](connection, theirs, now_ms)
     books = await _open_books(connection, payments)
     done = Settled()
     for final in payments:
         books.meet(final, now_ms, done)
-    for subject, theirs in sorted(claimed.items()):
-        books.events += await handlers[subject](connection, theirs, now_ms)
     await books.write(connection, batch)
+    for witness in parties.witnesses:
+        events += await witness(connection, books.met, now_ms)
+    await write_events(connection, [*books.events, *events])
     return done
 
 
@@ -101,6 +137,7 @@ class _Books:
         self._purses = purses
         self._rows: list[NewPayment] = []
         self.events: list[NewEvent] = []
+        self.met: list[MetPayment] = []
 
     def meet(self, final: FinalTransaction, now_ms: int, done: Settled) -> None:
         """Settle a payment, unless it is settled already or none of ours."""
@@ -110,10 +147,12 @@ class _Books:
         transfer = final.transfer
         assert transfer is not None, "divided so"
         account = self._accounts.get(transfer.reference)
+        order = after = None
         if account is not None and account.order.payout == transfer.to:
-            seen_ms = None if before is None else before.seen_ms
+            seen_ms, order = None if before is None else before.seen_ms, account.order
             row, event = account.meet(final, seen_ms, now_ms)
-            done.order_ids.append(account.order.id)
+            after = account.order
+            done.order_ids.append(after.id)
         elif (merchant_id := self._purses.get(transfer.to)) is not None and not final.code:
             row, event = unmatched(final, merchant_id, now_ms)
         else:
@@ -121,17 +160,20 @@ class _Books:
         self._known[final.tx_hash] = KnownPayment(row.order_id, PaymentState.FINALISED, None, "")
         self._rows.append(row)
         self.events.append(event)
+        payer = final.transaction.sender
+        self.met.append(
+            MetPayment(final.tx_hash, row.merchant_id, payer, order, after, row.outcome)
+        )
         done.tx_hashes.append(final.tx_hash)
         done.outcomes.append(row.outcome)
 
     async def write(self, connection: AsyncConnection, batch: FinalBatch) -> None:
-        """Write payments, orders, stock and events."""
+        """Write payments, orders and stock."""
         changes = [(a.before, a.order) for a in self._accounts.values() if a.changed]
         await store_payments(connection, self._rows)
         await store_orders(connection, changes)
         released = released_by(order.basket for order in left_queue(changes))
         await adjust(connection, released, batch.redeemed_units)
-        await write_events(connection, self.events)
 
 
 async def _open_books(connection: AsyncConnection, payments: Sequence[FinalTransaction]) -> _Books:

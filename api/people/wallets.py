@@ -10,12 +10,13 @@ challenge over a shoulder could link a wallet of their own, and log in with it. 
 at the address and confirms.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.errors import Conflict, Forbidden, NotFound, Unprocessable
+from api.events.outbox import NewEvent, write_events
 from api.people.challenges import (
     CHALLENGE_MS,
     KeyChallenge,
@@ -42,6 +43,10 @@ from api.people.wallet_store import (
     write_proof,
 )
 from api.vault.blind import Purpose
+from ledger.primitives.keys import Address
+
+LinkWitness = Callable[[AsyncConnection, str, str, Address, int], Awaitable[Sequence[NewEvent]]]
+"""Takes note that somebody (union, user) has linked an address; gives events back."""
 
 
 class WalletDesk:
@@ -49,6 +54,11 @@ class WalletDesk:
 
     def __init__(self, means: Means) -> None:
         self._means = means
+        self._witnesses: list[LinkWitness] = []
+
+    def when_linked(self, witness: LinkWitness) -> None:
+        """Let somebody take note of links that count from now on, in their transaction."""
+        self._witnesses.append(witness)
 
     async def begin(self, connection: AsyncConnection, actor: Actor) -> tuple[str, KeyChallenge]:
         """Begin a link; give its id and what the wallet signs."""
@@ -116,6 +126,11 @@ class WalletDesk:
         await make_active(connection, link, now_ms)
         at = (link.union_id, link.user_id)
         await add_notice(connection, *at, NoticeKind.WALLET_LINKED, link_id, now_ms)
+        assert link.address is not None, "what is proven has an address"
+        events: list[NewEvent] = []
+        for witness in self._witnesses:
+            events += await witness(connection, *at, Address(link.address), now_ms)
+        await write_events(connection, events)
         return await self._read(connection, actor.union_id, link_id)
 
     async def list(self, connection: AsyncConnection, actor: Actor) -> Sequence[WalletLink]:

@@ -17,6 +17,8 @@ class UnionConfig(BaseModel):
     email: Annotated[str, Field(max_length=120)] = ""
     hours: Annotated[str, Field(max_length=120)] = ""
     developer_contact: Annotated[str, Field(max_length=120)] = ""
+    float_address: Annotated[str, Field(max_length=90)] = ""
+    """The account that pays top-ups and welcomes; its signer holds the key. Empty for none."""
 
 
 class MerchantConfig(BaseModel):
@@ -26,6 +28,8 @@ class MerchantConfig(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
     payout_address: Annotated[str, Field(min_length=8, max_length=90)]
+    operating_address: Annotated[str, Field(max_length=90)] = ""
+    """The account that pays refunds and coupons; its signer holds the key. Empty for none."""
     key_digests: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
     union: Annotated[str, Field(max_length=80)] = ""
     """The name of its union; empty for the first."""

@@ -1,6 +1,6 @@
 """Unions and merchants in the database: added, changed, found and listed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, select, update
@@ -19,7 +19,9 @@ async def add_union(connection: AsyncConnection, union: Union, now_ms: int) -> N
     await connection.execute(unions.insert().values(id=union.id, created_ms=now_ms, **contact))
 
 
-async def change_union(connection: AsyncConnection, union_id: str, changes: dict[str, str]) -> None:
+async def change_union(
+    connection: AsyncConnection, union_id: str, changes: Mapping[str, str | bytes]
+) -> None:
     """Write some of a union's members anew."""
     await connection.execute(update(unions).where(unions.c.id == union_id).values(**changes))
 

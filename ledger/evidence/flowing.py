@@ -3,7 +3,6 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import accumulate
 
 from ledger.evidence.tracks import Track
@@ -67,9 +66,11 @@ def near_pairs(track: Track, line: Line, rules: Parameters) -> list[bool]:
 
 def _void_fast(track: Track, line: Line, rules: Parameters, near: list[bool]) -> None:
     assert track.unit is not None
-    a_step = exact_volume(track.unit, 1, rules.density_mg_per_l) * HOUR_MS
-    per_ms = line.flow_max_l_per_h * UNITS_PER_BILL
-    ahead, begun = Fraction(0), 1
+    exact = exact_volume(track.unit, 1, rules.density_mg_per_l) * HOUR_MS
+    # Counted in parts of a unit that make a step of the meter whole: exact, and fast.
+    a_step = exact.numerator
+    per_ms = line.flow_max_l_per_h * UNITS_PER_BILL * exact.denominator
+    ahead, begun = 0, 1
     for i in range(1, len(track.times)):
         rise = max(0, track.values[i] - track.values[i - 1])
         if ahead == 0:
@@ -77,5 +78,5 @@ def _void_fast(track: Track, line: Line, rules: Parameters, near: list[bool]) ->
         ahead += rise * a_step - per_ms * (track.times[i] - track.times[i - 1])
         if ahead > a_step:
             near[begun - 1 : i] = [False] * (i - begun + 1)
-            ahead = Fraction(0)
-        ahead = max(ahead, Fraction(0))
+            ahead = 0
+        ahead = max(ahead, 0)

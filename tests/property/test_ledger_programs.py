@@ -215,11 +215,14 @@ class Programs(LinePrograms, MilkPrograms, TradePrograms, RuleBasedStateMachine)
             known = m.devices.get(pick)
             if what is RegisterDevice:
                 m.devices.setdefault(pick, "good")
+                m.calibrated.setdefault(pick, [m.time])
                 return "known_device" if known else ""
             if known != "good":
                 return "device_revoked" if known else "device_unregistered"
             if what is RevokeDevice:
                 m.devices[pick] = "revoked"
+            elif what is CalibrateDevice:
+                m.calibrated[pick].append(m.time)
             return ""
 
         self.send("regulator", bodies[what], decide)

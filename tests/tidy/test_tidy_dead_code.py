@@ -25,18 +25,13 @@ ALIVE: dict[str, str] = {
         on_response_complete total_requests disconnected keep_alive""",
     "patches on the objects of libp2p": """
         recv_window _auto_tune_and_send_window_update maybe_connect""",
-    "the service's side of signing, which the next change brings": """
-        leased_until""",
-    "the next slice of the payments service calls them": """
-        refunded""",
     "a transaction or a stored record may bear these values": """
         FEED VETERINARY TRANSPORT OTHER LAB RECEIPT ADULTERATED RESIDUES SPOILED""",
     "they are written out, for people and other programs to read": """
-        head_hash python packages memory_mib has_more next_cursor""",
+        head_hash python packages memory_mib leased_until""",
     "words of the access table and parts of HTTP that the resources of payments take up": """
-        SUPPLIER AUDITOR Ringgit""",
+        SUPPLIER AUDITOR""",
     "claims of access tokens: whoever verifies one reads them": "iss aud",
-    "refunds count what a manager's PIN covers in their own transaction": "spend_step_up",
     "doors of the law that other programs and tests go through": """
         audit_store fees_units OUTPUT_BYTES""",
     "rows of node.client.queries name these methods of the node's backend": """

@@ -15,7 +15,7 @@ from iot_minting.gateway.minting import Claim, MinterCore, Waits
 from iot_minting.gateway.pieces import Piece
 from ledger.errors.bundle import BundleFault
 from ledger.evidence import Bundle, LineFacts, claim_window
-from ledger.primitives.amounts import Units
+from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.keys import PublicKey
 from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.line import AmendLine
@@ -32,6 +32,8 @@ from tests.year.reckoning import Reckoning
 FARMS: Final = 4
 TICK_MS: Final = 10 * MINUTE_MS
 WINDOW_MS: Final = 2 * HOUR_MS
+LITTLE_UNITS: Final = 50 * UNITS_PER_BILL
+"""Who has more milk left after a claim wanted none for it."""
 START_MS: Final = (GENESIS_MS // DAY_MS + 1) * DAY_MS
 
 
@@ -266,7 +268,9 @@ class Works:
 
     def _short_of(self, claim: WindowClaim, bundle: Bundle, facts: LineFacts) -> int:
         """Give what a claim left out for want of milk in the tank."""
-        if not claim.counted_steps:
+        tank = self.chain.facts().tanks[self.chain.tank_id]
+        left = sum(milk.units for milk in tank if milk.last_ms <= claim.to_ms)
+        if not claim.counted_steps or left > LITTLE_UNITS:
             return 0
         silent = {each.device for each in claim.devices if each.silent}
         whole = claim_window(facts, bundle, claim.kind, claim.to_ms, silent=silent)

@@ -16,13 +16,17 @@ from api.db.tables import (
     approvals,
     catalogue,
     chain,
+    coupons,
     events,
     keys,
+    loyalty,
     orders,
     payments,
     people,
+    refunds,
     request_log,
     requests,
+    signing,
     stock,
     tenants,
     terminals,
@@ -31,6 +35,7 @@ from api.db.tables import (
 from api.db.tables.columns import metadata
 
 __all__ = [
-    "approvals", "catalogue", "chain", "events", "keys", "metadata", "orders", "payments",
-    "people", "request_log", "requests", "stock", "tenants", "terminals", "vault",
+    "approvals", "catalogue", "chain", "coupons", "events", "keys", "loyalty", "metadata",
+    "orders", "payments", "people", "refunds", "request_log", "requests", "signing", "stock",
+    "tenants", "terminals", "vault",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Table
 
-from api.db.tables.columns import metadata, ulid, whole, words
+from api.db.tables.columns import metadata, raw, ulid, whole, words
 
 unions: Final = Table(
     "unions",
@@ -16,6 +16,7 @@ unions: Final = Table(
     words("email", 120),
     words("hours", 120),
     words("developer_contact", 120),
+    raw("float_account", nullable=True),
     whole("created_ms"),
 )
-"""Who opens accounts, and where help is found."""
+"""Who opens accounts, where help is found, and the account that pays for the union."""

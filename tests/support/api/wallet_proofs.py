@@ -26,3 +26,11 @@ def signed(challenge: dict, *keys: SigningKey, policy: Policy | None = None, **c
             {"key": key.public.hex(), "signature": key.sign(message).hex()} for key in keys
         ],
     }
+
+
+async def link(member, *keys: SigningKey, policy: Policy | None = None):
+    """Link a wallet in the person's own page; give the answer to the proof."""
+    begun = await member.ok("POST", "/me/wallet-links")
+    proof = signed(begun["challenge"], *keys, policy=policy)
+    body = {"unionId": begun["unionId"], **proof}
+    return await member.call("PUT", f"/me/wallet-links/{begun['id']}/proof", body)

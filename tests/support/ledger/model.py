@@ -62,7 +62,7 @@ class Model(MilkModel, TradeModel):
         self.offers, self.deals, self.mandates = {}, {}, {}
         self.deposit, self.changes = bill(10), []
         self.roles, self.devices, self.frozen = set(), {}, set()
-        self.line, self.stops, self.cleared = {}, {}, {}
+        self.line, self.stops, self.cleared, self.calibrated = {}, {}, {}, {}
         terms = (GENESIS_MS, GENESIS_MS + 300 * DAY, 10**6, "")
         self.permits = {(f"farm-{i}", False): [terms] for i in range(3)}
 

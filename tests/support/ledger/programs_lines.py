@@ -106,7 +106,8 @@ class LinePrograms:
                 return "device_unregistered"
             if not tamper:
                 return "no_tampering"
-            if seq <= m.cleared.get(pick, -1):
+            # Its samples end a second later; two calibrations stand on record.
+            if seq <= m.cleared.get(pick, -1) or since + 1_000 < min(m.calibrated[pick][-2:]):
                 return "cleared_report"
             first = self.stopped(pick) == FOR_EVER_MS
             code = self.stop_at(pick, since)

@@ -13,7 +13,7 @@ from api.chain.tip import Cursor, SettledTip
 from api.db.session import open_engine
 from api.errors import FollowerFault
 from api.payments.observation import read_blocks
-from api.payments.settlement import Settled, settle
+from api.payments.settlement import Settled, SettlingParties, settle
 from api.service import Service, open_service
 from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
@@ -91,7 +91,13 @@ def follower_of(rig: ServiceRig, node: FakeNode) -> Follower:
     """Make a follower beside the service's own, for a node."""
     service = rig.service
     return Follower(
-        service.engine, node, service.watch, SettledTip(), {}, lambda settled: None, lambda: None
+        service.engine,
+        node,
+        service.watch,
+        SettledTip(),
+        SettlingParties(),
+        lambda settled: None,
+        lambda: None,
     )
 
 
@@ -180,7 +186,7 @@ def test_settling_in_two_places_at_once_settles_once(database: TestDatabase) -> 
 
         async def one() -> Settled:
             async with rig.service.engine.begin() as connection:
-                return await settle(connection, batch, rig.service.now_ms(), {})
+                return await settle(connection, batch, rig.service.now_ms(), SettlingParties())
 
         results = await asyncio.gather(*(one() for _ in range(4)))
         await rig.level()

@@ -33,11 +33,12 @@ def test_every_key_of_what_is_a_merchant_s_holds_it() -> None:
     of_everyone = {
         # The chain's, and what every merchant shares.
         "merchants", "unions", "products", "prices", "lots", "follower_cursor", "leases", "claims",
-        "epochs",
+        "epochs", "signers",
         # What names its principal instead.
         "idempotent_answers", "rate_windows",
     }  # fmt: skip
-    owners = {"merchant_id", "union_id", "user_id"}
+    # An owner is a merchant or a union.
+    owners = {"merchant_id", "union_id", "user_id", "owner_id"}
     for table in metadata.sorted_tables:
         if table.name not in of_everyone:
             assert owners & set(table.primary_key.columns.keys()), table.name

@@ -2,20 +2,12 @@
 
 from api.people.challenges import CHALLENGE_MS
 from ledger.primitives.keys import Policy, Seed, SigningKey, address_of, format_address
-from tests.support.api.people_rig import Member, PeopleRig, play, post
+from tests.support.api.people_rig import PeopleRig, play, post
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import Clocks
-from tests.support.api.wallet_proofs import signed
+from tests.support.api.wallet_proofs import link, signed
 
 WALLETS = [SigningKey(Seed(bytes([number]) * 32)) for number in range(1, 9)]
-
-
-async def link(member: Member, *keys: SigningKey, policy: Policy | None = None):
-    """Link a wallet in the person's own page; give the answer to the proof."""
-    begun = await member.ok("POST", "/me/wallet-links")
-    proof = signed(begun["challenge"], *keys, policy=policy)
-    body = {"unionId": begun["unionId"], **proof}
-    return await member.call("PUT", f"/me/wallet-links/{begun['id']}/proof", body)
 
 
 async def login(people: PeopleRig, *keys: SigningKey, policy: Policy | None = None):

@@ -1,0 +1,144 @@
+"""Campaigns: a union gives coupons to some of its people at once, and pays for the milk."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from ulid import ULID
+
+from api.amounts import format_time
+from api.config import ProductConfig
+from api.coupons.issuing import draw_coupon
+from api.coupons.model import PAID_BY_UNION, CouponFunder
+from api.coupons.schemas import CampaignView, NewCampaignBody, told_of_coupon
+from api.coupons.store import add_coupons
+from api.errors import NotFound, Pointer, Unprocessable
+from api.events.outbox import NewEvent
+from api.people.means import Actor
+
+DAY_MS: Final = 86_400_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """Who gave how many coupons for what."""
+
+    union_id: str
+    id: str
+    name: str
+    merchant_id: str
+    product_id: str
+    funded_by: CouponFunder
+    issued: int
+    created_by: str
+    created_ms: int
+    expires_ms: int
+
+
+async def begin_campaign(
+    connection: AsyncConnection,
+    actor: Actor,
+    body: NewCampaignBody,
+    products: Mapping[str, ProductConfig],
+    now_ms: int,
+) -> tuple[Campaign, list[NewEvent]]:
+    """Give each person a coupon; raise `NotFound` or `Unprocessable`, giving none."""
+    product = _product(body, products)
+    user_ids = sorted(set(body.user_ids))
+    await _check_there(connection, actor.union_id, body.merchant_id, user_ids)
+    campaign = Campaign(
+        union_id=actor.union_id,
+        id=str(ULID.from_timestamp(now_ms)),
+        name=body.name,
+        merchant_id=body.merchant_id,
+        product_id=product.id,
+        funded_by=body.funded_by,
+        issued=len(user_ids),
+        created_by=actor.user_id,
+        created_ms=now_ms,
+        expires_ms=now_ms + body.days * DAY_MS,
+    )
+    coupons = [
+        draw_coupon(
+            actor.union_id,
+            user_id,
+            body.merchant_id,
+            product,
+            now_ms,
+            funded_by=body.funded_by,
+            campaign_id=campaign.id,
+            good_ms=body.days * DAY_MS,
+        )
+        for user_id in user_ids
+    ]
+    await _add(connection, campaign)
+    await add_coupons(connection, coupons)
+    return campaign, [told_of_coupon("issued", coupon, now_ms) for coupon in coupons]
+
+
+def _product(body: NewCampaignBody, products: Mapping[str, ProductConfig]) -> ProductConfig:
+    product = products.get(body.product_id)
+    if product is None:
+        where = Pointer("/productId", "UNKNOWN_PRODUCT")
+        raise Unprocessable("nobody sells that", code="UNKNOWN_PRODUCT", errors=(where,))
+    if body.funded_by not in PAID_BY_UNION:
+        where = Pointer("/fundedBy", "NOT_POSSIBLE")
+        raise Unprocessable("a union's campaign is paid by the union", errors=(where,))
+    return product
+
+
+async def _check_there(
+    connection: AsyncConnection, union_id: str, merchant_id: str, user_ids: list[str]
+) -> None:
+    shop = await connection.scalar(
+        text("SELECT 1 FROM merchants WHERE id = :id AND union_id = :union"),
+        {"id": merchant_id, "union": union_id},
+    )
+    people = await connection.scalar(
+        text("""
+            SELECT count(*) FROM users
+            WHERE union_id = :union AND id = ANY(CAST(:ids AS text[]))
+        """),
+        {"union": union_id, "ids": user_ids},
+    )
+    if shop is None or people != len(user_ids):
+        raise NotFound("a merchant or a person is not of your union")
+
+
+async def _add(connection: AsyncConnection, campaign: Campaign) -> None:
+    await connection.execute(
+        text("""
+            INSERT INTO coupon_campaigns (union_id, id, name, merchant_id, product_id, funded_by,
+                issued, created_by, created_ms, expires_ms)
+            VALUES (:union_id, :id, :name, :merchant_id, :product_id, :funded_by, :issued,
+                :created_by, :created_ms, :expires_ms)
+        """),
+        {
+            "union_id": campaign.union_id,
+            "id": campaign.id,
+            "name": campaign.name,
+            "merchant_id": campaign.merchant_id,
+            "product_id": campaign.product_id,
+            "funded_by": str(campaign.funded_by),
+            "issued": campaign.issued,
+            "created_by": campaign.created_by,
+            "created_ms": campaign.created_ms,
+            "expires_ms": campaign.expires_ms,
+        },
+    )
+
+
+def campaign_view(campaign: Campaign) -> CampaignView:
+    """Present a campaign."""
+    return CampaignView(
+        id=campaign.id,
+        name=campaign.name,
+        merchant_id=campaign.merchant_id,
+        product_id=campaign.product_id,
+        funded_by=campaign.funded_by,
+        issued=campaign.issued,
+        created_at=format_time(campaign.created_ms),
+        expires_at=format_time(campaign.expires_ms),
+    )

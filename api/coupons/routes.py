@@ -1,0 +1,264 @@
+"""Coupons: read by holder and shop, shown as a QR, scanned at a till, used on an order."""
+
+import io
+from typing import Final
+
+import segno
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
+
+from api.access.roles import Role
+from api.coupons.campaigns import begin_campaign, campaign_view
+from api.coupons.model import Coupon
+from api.coupons.schemas import (
+    CampaignView,
+    CouponsOf,
+    CouponsQuery,
+    CouponView,
+    NewCampaignBody,
+    RedeemBody,
+    UseCouponBody,
+    coupon_view,
+)
+from api.coupons.store import find_by_code, find_coupon, list_coupons
+from api.db.session import in_transaction
+from api.errors import Forbidden, NotFound
+from api.events.outbox import write_events
+from api.http.pages import Listing
+from api.http.replies import Reply
+from api.http.routes import ApiCall, Idempotency, Route
+from api.orders.routes import parse_ulid
+from api.orders.schemas import OrderCard, OrderView, card, order_view
+from api.orders.store import read_orders
+from api.people.callers import actor_of, person_of
+
+LIST: Final = "listCoupons"
+QR_QUIET_MODULES: Final = 4
+QR_SCALE: Final = 8
+
+
+def _shop(call: ApiCall) -> str | None:
+    """Give the shop of which somebody is the manager."""
+    return person_of(call).roles.get(Role.MANAGER)
+
+
+async def _found(call: ApiCall, connection: AsyncConnection) -> Coupon:
+    person = person_of(call)
+    coupon = await find_coupon(connection, person.union_id, call.path["couponId"])
+    if coupon is None or (coupon.user_id != person.user_id and coupon.merchant_id != _shop(call)):
+        raise NotFound("there is no such coupon")
+    return coupon
+
+
+def _shown(call: ApiCall, coupon: Coupon) -> CouponView:
+    mine = coupon.user_id == person_of(call).user_id
+    return coupon_view(coupon, call.service.config.public_url, to_holder=mine)
+
+
+async def read_coupons(call: ApiCall) -> Listing[CouponView]:
+    """List one's coupons, or those of the shop that one manages, newest first."""
+    person, query, shop = person_of(call), call.query, _shop(call)
+    of_shop = query.of is CouponsOf.SHOP
+    if of_shop and shop is None:
+        raise Forbidden("you manage no shop")
+    owner = f"{person.union_id}|{shop if of_shop else person.user_id}"
+    cursors = call.service.cursors
+    below = cursors.read(query.cursor, LIST, owner)
+    async with call.service.engine.connect() as connection:
+        rows = await list_coupons(
+            connection,
+            person.union_id,
+            user_id=None if of_shop else person.user_id,
+            merchant_id=shop if of_shop else None,
+            state=query.state,
+            before_id=None if below is None else str(below[0]),
+            limit=query.limit + 1,
+        )
+    return cursors.page(rows, query.limit, _place, lambda one: _shown(call, one), LIST, owner)
+
+
+def _place(coupon: Coupon) -> tuple[str]:
+    return (coupon.id,)
+
+
+async def read_coupon(call: ApiCall) -> CouponView:
+    """Give a coupon; somebody else's is not found."""
+    async with call.service.engine.connect() as connection:
+        return _shown(call, await _found(call, connection))
+
+
+async def draw_qr(call: ApiCall) -> Response:
+    """Draw the QR that a till scans: the coupon's code."""
+    async with call.service.engine.connect() as connection:
+        coupon = await _found(call, connection)
+    if coupon.user_id != person_of(call).user_id:
+        raise NotFound("there is no such coupon of yours")
+    code = segno.make(coupon.code, error="m", boost_error=False, micro=False)
+    out = io.BytesIO()
+    code.save(out, kind="svg", scale=QR_SCALE, border=QR_QUIET_MODULES, light="#fff")
+    headers = {"Cache-Control": "private, no-store"}
+    return Response(out.getvalue(), media_type="image/svg+xml", headers=headers)
+
+
+async def revoke_coupon(call: ApiCall) -> CouponView:
+    """Take a coupon back that nobody has used."""
+    service = call.service
+
+    async def work(connection: AsyncConnection) -> Coupon:
+        coupon = await _found(call, connection)
+        if coupon.merchant_id != _shop(call):
+            raise NotFound("there is no such coupon of your shop")
+        revoked, events = await service.money.coupons.revoke(connection, coupon, service.now_ms())
+        await write_events(connection, events)
+        return revoked
+
+    return _shown(call, await in_transaction(service.engine, work))
+
+
+async def redeem_coupon(call: ApiCall) -> Reply:
+    """Open the order of a coupon that a till has scanned."""
+    service, body = call.service, call.body
+
+    async def work(connection: AsyncConnection) -> Reply:
+        coupon = await find_by_code(connection, call.path["couponCode"].upper()[:16])
+        if coupon is None:
+            raise NotFound("there is no such coupon")
+        order = await service.money.coupons.redeem(
+            connection, coupon, call.merchant_id, body.product_id, service.now_ms()
+        )
+        location = {"Location": f"/api/v1/orders/{order.id}"}
+        return Reply(order_view(order, service.config), 201, location)
+
+    return await service.answers.once(call.once, work)
+
+
+async def use_coupon(call: ApiCall) -> OrderCard:
+    """Let a student's coupon pay an order that they have scanned."""
+    service, person = call.service, person_of(call)
+    order_id = parse_ulid(call.path["orderId"])
+
+    async def work(connection: AsyncConnection) -> OrderCard:
+        order = (await read_orders(connection, [order_id], lock=True)).get(order_id)
+        coupon = await find_coupon(connection, person.union_id, call.body.coupon_id)
+        if order is None or coupon is None or coupon.user_id != person.user_id:
+            raise NotFound("there is no such order, or no such coupon of yours")
+        if coupon.order_id == order.id:
+            return card(order)
+        free, events = await service.money.coupons.use(connection, coupon, order, service.now_ms())
+        await write_events(connection, events)
+        return card(free)
+
+    return await in_transaction(service.engine, work)
+
+
+async def create_campaign(call: ApiCall) -> Reply:
+    """Give coupons to some of a union's people."""
+    service, actor, body = call.service, actor_of(call), call.body
+
+    async def work(connection: AsyncConnection) -> Reply:
+        campaign, events = await begin_campaign(
+            connection, actor, body, service.products, service.now_ms()
+        )
+        await write_events(connection, events)
+        return Reply(campaign_view(campaign), 201)
+
+    return await service.answers.once(call.once, work)
+
+
+ROUTES: Final = (
+    Route(
+        method="GET",
+        path="/api/v1/coupons",
+        operation=LIST,
+        summary="List one's coupons, or those of one's shop, newest first",
+        tag="coupons",
+        handler=read_coupons,
+        query=CouponsQuery,
+        answer=Listing[CouponView],
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/coupons/{couponId}",
+        operation="readCoupon",
+        summary="Read a coupon; somebody else's is not found",
+        tag="coupons",
+        handler=read_coupon,
+        answer=CouponView,
+        codes=("NOT_FOUND",),
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/coupons/{couponId}/qr.svg",
+        operation="drawCouponQr",
+        summary="Draw the QR that a till scans, as SVG",
+        tag="coupons",
+        handler=draw_qr,
+        media=("image/svg+xml",),
+        codes=("NOT_FOUND",),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/coupons/{couponId}/revoke",
+        operation="revokeCoupon",
+        summary="Take a coupon back that nobody has used",
+        tag="coupons",
+        handler=revoke_coupon,
+        answer=CouponView,
+        idempotency=Idempotency.NATURAL,
+        codes=("NOT_FOUND", "COUPON_IN_USE", "COUPON_OVER"),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/coupons/{couponCode}/redeem",
+        operation="redeemCoupon",
+        summary="Open the order of a coupon that the till has scanned: it costs 0.00",
+        tag="coupons",
+        handler=redeem_coupon,
+        body=RedeemBody,
+        answer=OrderView,
+        status=201,
+        idempotency=Idempotency.KEY,
+        codes=(
+            "NOT_FOUND",
+            "COUPON_IN_USE",
+            "COUPON_OVER",
+            "COUPON_TOO_SMALL",
+            "UNKNOWN_PRODUCT",
+            "OUT_OF_STOCK",
+            "SIGNER_OFFLINE",
+        ),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/orders/{orderId}/coupon",
+        operation="useCoupon",
+        summary="Let one's coupon pay an order that one has scanned",
+        tag="coupons",
+        handler=use_coupon,
+        body=UseCouponBody,
+        answer=OrderCard,
+        idempotency=Idempotency.NATURAL,
+        codes=(
+            "NOT_FOUND",
+            "COUPON_IN_USE",
+            "COUPON_OVER",
+            "COUPON_TOO_SMALL",
+            "ORDER_NOT_PAYABLE",
+            "SIGNER_OFFLINE",
+        ),
+    ),
+    Route(
+        method="POST",
+        path="/api/v1/coupon-campaigns",
+        operation="createCouponCampaign",
+        summary="Give coupons to some of a union's people, paid for by the union or the state",
+        tag="coupons",
+        handler=create_campaign,
+        body=NewCampaignBody,
+        answer=CampaignView,
+        status=201,
+        idempotency=Idempotency.KEY,
+        body_bytes_max=32_768,
+        codes=("NOT_FOUND", "UNKNOWN_PRODUCT"),
+    ),
+)

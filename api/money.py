@@ -1,0 +1,87 @@
+"""What has money moved by signers, put together: refunds, points, coupons, and the signing."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from api.approvals.model import ApprovalKind
+from api.chain.node_port import NodePort
+from api.chain.tip import SettledTip
+from api.config import ApiConfig, ProductConfig
+from api.coupons.desk import CouponDesk
+from api.db.session import in_transaction
+from api.events.outbox import write_events
+from api.loyalty.adjusting import adjustment_carrier
+from api.loyalty.desk import LoyaltyDesk
+from api.loyalty.store import forget_waiting
+from api.payments.settlement import SettlingParties
+from api.people.desks import Desks
+from api.refunds.approving import refund_carrier
+from api.refunds.asking import RefundAsker
+from api.refunds.desk import RefundDesk
+from api.refunds.settling import RefundSettling
+from api.signing.handlers import SigningHandlers
+from api.signing.office import SigningOffice
+from api.signing.reader import SignerReader
+from api.signing.store import SIGNING, SigningBook
+from api.signing.wire import SigningKind
+from api.vault.blind import Purpose
+
+
+class MoneyDesks:
+    """One of each, and what the follower and the gate know of them."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        node: NodePort,
+        tip: SettledTip,
+        config: ApiConfig,
+        desks: Desks,
+        price_id: str,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._engine, self._now_ms = engine, now_ms
+        products: Final = {product.id: product for product in config.products}
+        self.book = SigningBook(config.secret)
+        self.loyalty = LoyaltyDesk(
+            lambda address: desks.means.vault.index(Purpose.ADDRESS, address),
+            lambda: _reward(products, config.reward_product),
+        )
+        asker = RefundAsker(self.book, self._poke)
+        self.refunds = RefundDesk(asker, config.litre_price_sen)
+        settling = RefundSettling(asker, self.loyalty.reverse)
+        self.coupons = CouponDesk(self.book, products, price_id, self._poke)
+        handlers: SigningHandlers = {
+            SigningKind.REFUND: settling,
+            SigningKind.COUPON: self.coupons,
+        }
+        self.office = SigningOffice(engine, node, tip, self.book, handlers, config.prefix, now_ms)
+        desks.approvals.carry(ApprovalKind.REFUND, refund_carrier(self.refunds))
+        desks.approvals.carry(
+            ApprovalKind.LOYALTY_ADJUSTMENT, adjustment_carrier(self.loyalty, now_ms)
+        )
+        desks.wallets.when_linked(self.loyalty.credit_linked)
+        self.reader = SignerReader(tip, now_ms)
+        self.parties = SettlingParties(
+            {SIGNING: self.office.settle}, (settling.witness, self.loyalty.witness)
+        )
+
+    async def sweep(self) -> None:
+        """End coupons whose time is over, and forget points that nobody came for."""
+
+        async def work(connection: AsyncConnection) -> None:
+            await forget_waiting(connection, self._now_ms())
+            await write_events(connection, await self.coupons.expire(connection, self._now_ms()))
+
+        await in_transaction(self._engine, work)
+
+    def _poke(self) -> None:
+        """Say that there is something to sign."""
+        self.office.poke()
+
+
+def _reward(products: Mapping[str, ProductConfig], product_id: str) -> ProductConfig:
+    """Give what five points buy: the configured product, or the first."""
+    return products.get(product_id) or next(iter(products.values()))

@@ -1,0 +1,1 @@
+"""Refunds: money back to whoever paid, in the units that were paid, never more than was paid."""

@@ -1,0 +1,149 @@
+"""Refunds that somebody asks for: what a wish comes to, its beginning, and its cancelling.
+
+Locks: the order, its payments, the signing requests, the refund.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.errors import Conflict, NotFound, Unprocessable
+from api.events.outbox import NewEvent
+from api.orders.model import Order
+from api.orders.store import read_orders
+from api.refunds.asking import RefundAsker, drawn_refund, told_of_refund
+from api.refunds.model import OPEN, Refund, RefundReason, RefundState
+from api.refunds.rules import NoRefund, Quoted, share_of
+from api.refunds.store import (
+    PaidIn,
+    find_refund,
+    lock_payments,
+    order_paid_by,
+    orders_of_refunds,
+    refunds_of,
+    store_refund,
+)
+from api.signing.model import SigningEvent
+from api.signing.rules import after as next_state
+from ledger.primitives.amounts import UNITS_PER_BILL
+from ledger.primitives.keys import Address
+
+GIVEN_UP: Final = "CANCELLED"
+"""What a signing request says of itself that nobody wants any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundWish:
+    """Who wants what back, and why: of an order, or of one payment."""
+
+    merchant_id: str
+    requested_by: str
+    reason: RefundReason
+    order_id: str | None = None
+    tx_hash: bytes | None = None
+    amount_sen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRefund:
+    """A refund that could begin now, and what it is worth in ringgit, for those who allow it."""
+
+    refund: Refund
+    paid: PaidIn
+    worth_sen: int
+
+
+class RefundDesk:
+    """Asks for refunds, and cancels them."""
+
+    def __init__(self, asker: RefundAsker, litre_price_sen: int) -> None:
+        self._asker, self._litre_price_sen = asker, litre_price_sen
+
+    async def prepare(
+        self, connection: AsyncConnection, wish: RefundWish, now_ms: int
+    ) -> PreparedRefund:
+        """Say what a wish comes to; raise `NotFound`, `Conflict` or `Unprocessable`.
+
+        The order and its payment are locked from here on.
+        """
+        order, paid = await _locked(connection, wish)
+        before = await refunds_of(connection, wish.merchant_id, [paid.tx_hash])
+        if any(refund.state in OPEN for refund in before):
+            raise Conflict("a refund of this payment is on its way", code="REFUND_IN_FLIGHT")
+        quote = None if order is None else Quoted(order.amount_sen, order.amount_units)
+        try:
+            share = share_of(paid.units, quote, before, wish.amount_sen)
+        except NoRefund as fault:
+            raise Unprocessable(str(fault), code=fault.code) from fault
+        refund = drawn_refund(
+            paid, wish.reason, share.units, share.amount_sen, wish.requested_by, now_ms
+        )
+        sen = share.amount_sen
+        if sen is None:
+            sen = share.units * self._litre_price_sen // UNITS_PER_BILL
+        return PreparedRefund(refund, paid, sen)
+
+    async def begin(
+        self,
+        connection: AsyncConnection,
+        prepared: PreparedRefund,
+        account: Address,
+        now_ms: int,
+    ) -> tuple[Refund, NewEvent]:
+        """Ask the signer for a refund that was prepared in this transaction."""
+        refund = prepared.refund
+        event = await self._asker.begin(connection, refund, prepared.paid, account, now_ms)
+        return refund, event
+
+    async def cancel(
+        self, connection: AsyncConnection, merchant_id: str, refund_id: str, now_ms: int
+    ) -> tuple[Refund, list[NewEvent]]:
+        """Cancel a refund that no signer has in hand; raise `NotFound` or `Conflict`."""
+        orders = await orders_of_refunds(connection, [(merchant_id, refund_id)])
+        await read_orders(connection, orders, lock=True)
+        requests = await self._asker.book.read_for(connection, merchant_id, refund_id)
+        refund = await find_refund(connection, merchant_id, refund_id, lock=True)
+        if refund is None:
+            raise NotFound("there is no such refund")
+        if refund.state is RefundState.CANCELLED:
+            return refund, []
+        in_hand = any(one.leased_until_ms > now_ms for one in requests)
+        if refund.state is not RefundState.PENDING or in_hand:
+            raise Conflict(f"the refund is {refund.state}", code="REFUND_IN_FLIGHT")
+        given_up = [
+            one.changed(state=state, code=GIVEN_UP, ended_ms=now_ms)
+            for one in requests
+            if (state := next_state(one.state, SigningEvent.GIVE_UP)) is not None
+        ]
+        await self._asker.book.store(connection, given_up)
+        cancelled = refund.changed(state=RefundState.CANCELLED, ended_ms=now_ms)
+        await store_refund(connection, refund, cancelled)
+        return cancelled, [told_of_refund("refund.cancelled", cancelled, now_ms)]
+
+
+async def _locked(connection: AsyncConnection, wish: RefundWish) -> tuple[Order | None, PaidIn]:
+    """Lock the one payment that a wish is about, and its order before it."""
+    order_id = wish.order_id
+    if wish.tx_hash is not None:
+        order_id = await order_paid_by(connection, wish.merchant_id, wish.tx_hash)
+    order = None
+    if order_id is not None:
+        order = (await read_orders(connection, [order_id], lock=True)).get(order_id)
+        if order is None or order.merchant_id != wish.merchant_id:
+            raise NotFound("there is no such order")
+    by_hash = wish.tx_hash is not None
+    payments = await lock_payments(
+        connection,
+        wish.merchant_id,
+        order_id=None if by_hash else order_id,
+        tx_hash=wish.tx_hash,
+    )
+    if not payments:
+        raise NotFound("nothing was paid that could be given back")
+    if len(payments) > 1:
+        raise Unprocessable(
+            "several payments came in for this order: name one by its txHash",
+            code="NAME_THE_PAYMENT",
+        )
+    return order, payments[0]

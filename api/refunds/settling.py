@@ -1,0 +1,188 @@
+"""What becomes of refunds, and what goes back by itself: in the transactions that settle.
+
+`RefundSettling` is the refunds' `SigningHandler`: what the signer and the chain say of a refund's
+signature changes refund, order, payment, shelf and points together. It is a `PaymentWitness` as
+well: what came in twice, after a cancel, or beyond the quote is given back by itself.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.events.outbox import NewEvent
+from api.orders.model import Order, OrderException, OrderState
+from api.orders.rules import refunded
+from api.orders.schemas import told_of
+from api.orders.store import read_orders, store_orders
+from api.payments.model import Outcome
+from api.payments.settlement import MetPayment
+from api.refunds.asking import RefundAsker, drawn_refund, told_of_refund
+from api.refunds.model import RESTOCKS, Refund, RefundEvent, RefundReason, RefundState
+from api.refunds.rules import Quoted, after, excess_of, packs_burned, worth_sen
+from api.refunds.store import (
+    find_refund,
+    lock_payments,
+    note_given_back,
+    orders_of_refunds,
+    refunds_of,
+    return_packs,
+    store_refund,
+)
+from api.signing.accounts import find_account
+from api.signing.model import SigningEnd, SigningOutcome, SigningRequest
+from api.signing.wire import SignRefund
+from ledger.primitives.amounts import UNITS_MAX
+
+_EVENTS: Final = {
+    SigningOutcome.SUCCEEDED: RefundEvent.SUCCEEDED,
+    SigningOutcome.FAILED: RefundEvent.FAILED,
+    SigningOutcome.REFUSED: RefundEvent.FAILED,
+    SigningOutcome.EXPIRED: RefundEvent.FAILED,
+    SigningOutcome.LAPSED: RefundEvent.LAPSED,
+}
+
+PointReversal = Callable[[AsyncConnection, Order, int], Awaitable[Sequence[NewEvent]]]
+"""Takes the point of an order back that was refunded whole."""
+
+
+class RefundSettling:
+    """Settles refunds, and begins those that nobody has to ask for."""
+
+    def __init__(self, asker: RefundAsker, reverse_point: PointReversal) -> None:
+        self._asker, self._reverse_point = asker, reverse_point
+
+    async def witness(
+        self, connection: AsyncConnection, met: Sequence[MetPayment], now_ms: int
+    ) -> list[NewEvent]:
+        """Give back by itself what came in twice, too late for its order, or too much."""
+        events: list[NewEvent] = []
+        for one in met:
+            wanted = None if one.after is None else _excess(one)
+            if one.after is not None and wanted is not None:
+                reason, units = wanted
+                events += await self._give_back_excess(
+                    connection, one.after, one.tx_hash, reason, units, now_ms
+                )
+        return events
+
+    async def _give_back_excess(
+        self,
+        connection: AsyncConnection,
+        order: Order,
+        tx_hash: bytes,
+        reason: RefundReason,
+        excess_units: int,
+        now_ms: int,
+    ) -> list[NewEvent]:
+        """Give back by itself what came in beyond a quote, if an account pays for the merchant.
+
+        The order and its payment are locked. Doing it twice is doing it once.
+        """
+        account = await find_account(connection, order.merchant_id)
+        paid = await lock_payments(connection, order.merchant_id, tx_hash=tx_hash)
+        if account is None or not paid:
+            return []
+        before = await refunds_of(connection, order.merchant_id, [tx_hash])
+        units = excess_of(paid[0].units, excess_units, before)
+        if not units or any(refund.reason is reason for refund in before):
+            return []
+        sen = worth_sen(units, Quoted(order.amount_sen, order.amount_units))
+        refund = drawn_refund(paid[0], reason, units, sen, "", now_ms)
+        return [await self._asker.begin(connection, refund, paid[0], account.account, now_ms)]
+
+    async def lock(self, connection: AsyncConnection, requests: Sequence[SigningRequest]) -> None:
+        """Lock the orders that refunds are of."""
+        keys = [(request.owner_id, request.ref_id) for request in requests]
+        await read_orders(connection, await orders_of_refunds(connection, keys), lock=True)
+
+    async def signed(
+        self, connection: AsyncConnection, request: SigningRequest, now_ms: int
+    ) -> list[NewEvent]:
+        """Take note that a refund's bytes are there."""
+        return await self._move(
+            connection, request, RefundEvent.SIGNED, now_ms, refund_tx=request.tx_hash
+        )
+
+    async def ended(
+        self, connection: AsyncConnection, request: SigningRequest, end: SigningEnd, now_ms: int
+    ) -> list[NewEvent]:
+        """Take note of what became of a refund's signature."""
+        event = _EVENTS[end.outcome]
+        if event is RefundEvent.LAPSED:
+            return await self._move(connection, request, event, now_ms, refund_tx=None)
+        changes = {
+            "code": end.code,
+            "detail": end.detail,
+            "ended_ms": end.final.time_ms if end.final else now_ms,
+        }
+        return await self._move(connection, request, event, now_ms, **changes)
+
+    async def _move(
+        self,
+        connection: AsyncConnection,
+        request: SigningRequest,
+        event: RefundEvent,
+        now_ms: int,
+        **changes: object,
+    ) -> list[NewEvent]:
+        before = await find_refund(connection, request.owner_id, request.ref_id, lock=True)
+        assert before is not None, "a request outlives nothing that it is for"
+        state = after(before.state, event)
+        assert state is not None, f"a refund that is {before.state} is {event}"
+        refund = before.changed(state=state, **changes)
+        await store_refund(connection, before, refund)
+        events = [told_of_refund(f"refund.{state}", refund, now_ms)]
+        if event is RefundEvent.LAPSED:
+            assert isinstance(request.what, SignRefund), "it is a refund's request"
+            height = request.what.height
+            await self._asker.have_signed(connection, refund, request.account, height, now_ms)
+        if state is RefundState.SUCCEEDED:
+            events += await self._given_back(connection, refund, now_ms)
+        return events
+
+    async def _given_back(
+        self, connection: AsyncConnection, refund: Refund, now_ms: int
+    ) -> list[NewEvent]:
+        """Write what a refund that took effect changes: payment, order, shelf and points."""
+        await note_given_back(connection, refund)
+        if refund.order_id is None:
+            return []
+        order = (await read_orders(connection, [refund.order_id], lock=True))[refund.order_id]
+        changed = refunded(order, refund.units)
+        await store_orders(connection, [(order, changed)])
+        await _restock(connection, order, refund)
+        if changed.state is order.state:
+            told = told_of(changed)
+            return [NewEvent("order.excess_returned", order.merchant_id, order.id, told, now_ms)]
+        events = [NewEvent("order.refunded", order.merchant_id, order.id, told_of(changed), now_ms)]
+        if changed.state is OrderState.REFUNDED:
+            events += await self._reverse_point(connection, changed, now_ms)
+        return events
+
+
+def _excess(met: MetPayment) -> tuple[RefundReason, int] | None:
+    """Say what of a payment goes back by itself, and why; None if nothing does."""
+    order = met.after
+    assert order is not None, "it is an order's payment"
+    if met.outcome is Outcome.DUPLICATE:
+        return RefundReason.DUPLICATE, UNITS_MAX
+    if met.outcome is Outcome.PAID_AFTER_CANCEL:
+        return RefundReason.PAID_AFTER_CANCEL, UNITS_MAX
+    if order.exception is OrderException.OVERPAID and order.delta_units:
+        return RefundReason.OVERPAID, order.delta_units
+    return None
+
+
+async def _restock(connection: AsyncConnection, order: Order, refund: Refund) -> None:
+    """Put packs that were burned and are still there back on the shelf."""
+    paid = (await lock_payments(connection, order.merchant_id, tx_hash=refund.tx_hash))[0]
+    if refund.reason not in RESTOCKS or refund.units != paid.units:
+        return
+    items = [(item.kind, item.redeem_units, item.quantity) for item in order.items]
+    basket = [
+        (bytes.fromhex(lot), order.offered[lot], units)
+        for lot, units in paid.basket
+        if lot in order.offered
+    ]
+    await return_packs(connection, refund, packs_burned(items, basket))
