@@ -44,6 +44,8 @@ from node.home.toml_file import CONFIG_FILE, format_toml, read_toml
 from node.home.whole_file import write_whole
 
 HEAD: Final = "Configuration of the BillCoin payments service; see docs/api.md."
+UNION_NAME: Final = "Dairy Union"
+"""Of a development network, and of whoever names none."""
 PAYOUT_FILE: Final = "payout.key"
 API_KEY_FILE: Final = "api.key"
 SERVICE_KEY_FILE: Final = "service.key"
@@ -115,7 +117,7 @@ class ApiConfig(BaseModel):
         DEFAULT_PRODUCTS
     )
     unions: Annotated[tuple[UnionConfig, ...], Field(min_length=1, max_length=64)] = (
-        UnionConfig(name="Dairy Union"),
+        UnionConfig(name=UNION_NAME),
     )
     merchants: Annotated[tuple[MerchantConfig, ...], Field(max_length=64)] = ()
 
@@ -239,6 +241,8 @@ def prepare(
     prefix: str = DEVELOPMENT_PREFIX,
     merchant: str = "Tenusu Kiosk",
     products: Sequence[ProductConfig] = DEFAULT_PRODUCTS,
+    operating_address: str = "",
+    float_address: str = "",
 ) -> ApiIdentity:
     """Make or renew a home for a development network; keys stay, ports and urls are rewritten.
 
@@ -262,9 +266,13 @@ def prepare(
         public_host=public_host or f"{host}:{port}",
         public_scheme="http",
         products=tuple(products),
+        unions=(UnionConfig(name=UNION_NAME, float_address=float_address),),
         merchants=(
             MerchantConfig(
-                name=merchant, payout_address=payout_text, key_digests=(key_digest(api_key).hex(),)
+                name=merchant,
+                payout_address=payout_text,
+                operating_address=operating_address,
+                key_digests=(key_digest(api_key).hex(),),
             ),
         ),
     )

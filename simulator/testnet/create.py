@@ -55,6 +55,8 @@ from simulator.testnet.layout import (
 from simulator.testnet.lines import dairy_line, dairy_permits
 from simulator.testnet.load import load_accounts, load_meters
 from simulator.testnet.planting import Draw, drawing, plant, planted
+from simulator.testnet.signers import OPERATING, make_signer
+from simulator.testnet.signers import PURSES as SIGNER_PURSES
 
 NETWORK_NAME: Final = "dev"
 PREFIX: Final = "dbill"
@@ -130,7 +132,9 @@ def create(
         "treasury": address_of(treasury.public),
     }
     feeders = [_oracle(layout, name, draw) for name in oracle_names(oracles)]
+    signing = make_signer(layout, draw)
     accounts = tuple(GenesisAccount(purses[name], units) for name, units in PURSES.items())
+    accounts += tuple(GenesisAccount(signing[name], SIGNER_PURSES[name]) for name in signing)
     accounts += tuple(GenesisAccount(feeder, ORACLE_PURSE_UNITS) for feeder in feeders)
     devices = _devices(dairy, mint.mmu_address)
     spenders: tuple[GenesisAccount, ...] = ()
@@ -141,7 +145,9 @@ def create(
         until_ms = time.time_ns() // 1_000_000 + STOCK_DAYS * DAY_MS
         devices += load_meters(secret, mint.mmu_address, until_ms)
     judges = tuple(_attestor(layout, name, draw) for name in attestor_names(attestors))
-    roles = _roles(mint, dairy, purses, merchant, judges)
+    # The account that pays refunds is the one that mandates name; customers pay the other one.
+    merchants = (merchant, signing[OPERATING])
+    roles = _roles(mint, dairy, purses, merchants, judges)
     roles += tuple(GenesisRole(Role.ORACLE, feeder) for feeder in feeders)
     genesis = _genesis(seats, accounts, spenders, roles, devices, mint.mmu_address)
     genesis = replace(
@@ -241,7 +247,7 @@ def _roles(
     mint: MintIdentity,
     dairy: DairyIdentity,
     purses: dict[str, Address],
-    merchant: Address,
+    merchants: tuple[Address, ...],
     attestors: tuple[PublicKey, ...],
 ) -> tuple[GenesisRole, ...]:
     return (
@@ -249,7 +255,7 @@ def _roles(
         GenesisRole(Role.TREASURY, purses["treasury"]),
         GenesisRole(Role.MMU, mint.mmu_address),
         *(GenesisRole(Role.ATTESTOR, attestor) for attestor in attestors),
-        GenesisRole(Role.MERCHANT, merchant),
+        *(GenesisRole(Role.MERCHANT, merchant) for merchant in merchants),
         *(GenesisRole(Role.FARMER, farm.address) for farm in dairy.farms),
     )
 

@@ -21,7 +21,7 @@ from node.home.lock import LOCK_FILE, owned
 from node.home.whole_file import write_whole
 from simulator.testnet.errors import AlreadyRunning, LayoutFault, PlaceFault
 
-LAYOUT_VERSION: Final = 4
+LAYOUT_VERSION: Final = 5
 VALIDATORS_MAX: Final = 32
 """More nodes than this on one machine show the machine, not the protocol."""
 

@@ -33,6 +33,8 @@ from simulator.testnet.create import (
 )
 from simulator.testnet.errors import MissingProgram
 from simulator.testnet.layout import ATTESTORS_USUAL, ORACLES_USUAL, Layout, show_path
+from simulator.testnet.signers import FLOAT, OPERATING, account_text, configure_signer
+from simulator.testnet.signers import NAME as SIGNER
 from simulator.testnet.supervisor import Program, listens
 
 LOOPBACK: Final = "127.0.0.1"
@@ -62,7 +64,7 @@ def port_uses(
 ) -> list[str]:
     """List every port a network needs, the ones that people open first."""
     nodes = node_names(validators)
-    inner = ["broker", "database", *(f"{n} p2p" for n in nodes), *oracle_names(oracles)]
+    inner = ["broker", "database", SIGNER, *(f"{n} p2p" for n in nodes), *oracle_names(oracles)]
     return ["api", *(f"{n} rpc" for n in nodes), *inner, *attestor_names(attestors)]
 
 
@@ -142,14 +144,26 @@ def node_urls(ports: Mapping[str, int], validators: int) -> list[str]:
 
 
 def _configure_api(layout: Layout, validators: int, ports: Mapping[str, int]) -> ApiIdentity:
-    return prepare_api(
+    signer = layout.home(SIGNER)
+    identity = prepare_api(
         layout.home("api"),
         node_urls=node_urls(ports, validators),
         database_dir=layout.database,
         database_port=ports["database"],
         port=ports["api"],
         prefix=PREFIX,
+        operating_address=account_text(signer, OPERATING, PREFIX),
+        float_address=account_text(signer, FLOAT, PREFIX),
     )
+    configure_signer(
+        signer,
+        api_url=api_url(ports),
+        node_urls=tuple(node_urls(ports, validators)),
+        payout=identity.payout_text,
+        prefix=PREFIX,
+        port=ports[SIGNER],
+    )
+    return identity
 
 
 def _configure_gateway(
@@ -233,6 +247,7 @@ def programs(
             for name in node_names(validators)
         ),
         run("api", "api", "run", "--home", home("api"), needs=("database",), port="api"),
+        run(SIGNER, "signer", "run", "--home", home(SIGNER), port=SIGNER),
         *(
             run(name, command, "run", "--home", home(name), port=name)
             for command, names in others.items()

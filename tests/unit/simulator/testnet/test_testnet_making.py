@@ -224,7 +224,7 @@ def test_every_process_of_a_network_is_planned_with_what_it_needs(layout, monkey
     planned = {program.name: program for program in programs(layout, 4, ports)}
     assert set(planned) == {
         *node_names(4), *attestor_names(4),
-        "broker", "database", "api", "mint", "dairy", "oracle-0", "shopper",
+        "broker", "database", "api", "signer", "mint", "dairy", "oracle-0", "shopper",
     }  # fmt: skip
     assert planned["api"].needs == ("database",)
     assert all(planned[name].needs == () for name in node_names(4))
