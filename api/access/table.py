@@ -132,7 +132,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("POST", "/api/v1/approvals/{approvalId}/approve"): Access(roles=DECIDERS),
     ("POST", "/api/v1/approvals/{approvalId}/reject"): EVERYBODY,
     # Live.
-    ("GET", "/api/v1/stream"): Access(board=True, scope=Scope.ORDERS_READ),
+    ("GET", "/api/v1/stream"): Access(board=True, scope=Scope.ORDERS_READ, roles=IN_THE_SHOP),
     # API keys: whoever could make one, could do whatever it may, so no key makes keys.
     ("POST", "/api/v1/api-keys"): Access(roles=MANAGERS),
     ("GET", "/api/v1/api-keys"): Access(roles=MANAGERS),

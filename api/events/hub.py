@@ -8,7 +8,7 @@ back by itself: nobody's slowness is stored here.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -174,7 +174,7 @@ class Hub:
 
     async def listen(
         self, subject: PageSubject, since: int | None, snapshot: Snapshot, host: str = ""
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Give the frames of a page at `host`; none if there is no place for it.
 
         Joins first and looks back after, so nothing falls between.

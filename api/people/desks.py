@@ -13,6 +13,7 @@ from api.config import ApiConfig
 from api.errors import Unauthorized
 from api.people.access_tokens import AccessTokens
 from api.people.activation import ActivationDesk
+from api.people.forgetting import forget_what_is_over
 from api.people.hashing import SlowHasher
 from api.people.logins import LoginDesk
 from api.people.means import Means
@@ -20,7 +21,6 @@ from api.people.office import OfficeDesk
 from api.people.own import OwnDesk
 from api.people.rebinding import RebindDesk
 from api.people.recovery import RecoveryDesk
-from api.people.session_store import sweep
 from api.people.standing import PersonReader
 from api.people.tokens import PersonClaims, TokenRefused
 from api.people.wallets import WalletDesk
@@ -86,7 +86,7 @@ class Desks:
         """Carry out what has waited for its hour, and forget what is over."""
         await self.approvals.carry_out_ripe()
         async with self.means.engine.begin() as connection:
-            await sweep(connection, self.means.now_ms())
+            await forget_what_is_over(connection, self.means.now_ms())
 
 
 class TokenReader:

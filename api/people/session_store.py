@@ -7,7 +7,12 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.db.tables.people import invitations, miss_tallies, sessions, spent_nonces
+from api.db.tables.people import (
+    invitations,
+    miss_tallies,
+    sessions,
+    spent_nonces,
+)
 from api.people.misses import MissRule, MissTally, after_hit, after_miss, wait_ms
 from api.people.model import LoginMethod
 from api.people.refreshing import Family
@@ -219,14 +224,3 @@ async def _write_tally(
 ) -> None:
     at = _tally_at(union_id, subject)
     await connection.execute(update(miss_tallies).where(at).values(**asdict(tally)))
-
-
-async def sweep(connection: AsyncConnection, now_ms: int) -> None:
-    """Forget what is over: answered challenges, tallies of days ago, sessions of a month ago."""
-    month_ms = 30 * 86_400_000
-    day_ago_ms = now_ms - 2 * 86_400_000
-    await connection.execute(delete(spent_nonces).where(spent_nonces.c.expires_ms < now_ms))
-    c = miss_tallies.c
-    idle = (c.day_began_ms < day_ago_ms) & (c.locked_until_ms < now_ms) & (c.in_the_day < 10)
-    await connection.execute(delete(miss_tallies).where(idle))
-    await connection.execute(delete(sessions).where(sessions.c.expires_ms < now_ms - month_ms))

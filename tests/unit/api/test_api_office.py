@@ -135,3 +135,32 @@ def test_an_officer_knows_nobody_of_another_union(database: TestDatabase) -> Non
         assert named["user"]["unionId"] == union["id"]
 
     play(database, story)
+
+
+def test_what_is_over_is_forgotten_and_what_a_person_must_lift_is_not(
+    database: TestDatabase,
+) -> None:
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        manager, student = await people.manager(), await people.member()
+        await manager.ok("POST", "/terminals", {"label": "Never paired"})
+        till = await people.till(manager)
+        await student.ok("POST", "/me/wallet-links")
+        for code in [manager.staff_code] * 10 + ["90000"]:
+            body = {"staffCode": code, "pin": "582016"}
+            assert (await till.call("POST", "/cashier-sessions", body)).status_code == 403
+            clocks.wall_ahead_ms += 15 * 60_000
+            await till.renew()
+        desks, scalar = people.rig.service.desks, people.rig.scalar
+        clocks.wall_ahead_ms += 3 * 86_400_000
+        await desks.sweep()
+        assert await scalar("SELECT count(*) FROM terminals") == 1
+        assert await scalar("SELECT count(*) FROM wallet_links") == 0
+        assert await scalar("SELECT count(*) FROM spent_nonces") == 0
+        kept = await scalar("SELECT string_agg(subject, ' ' ORDER BY subject) FROM miss_tallies")
+        assert kept == f"pin:{manager.staff_code} till:{till.id}"
+        assert await scalar("SELECT count(*) FROM sessions") == 2
+        clocks.wall_ahead_ms += 31 * 86_400_000
+        await desks.sweep()
+        assert await scalar("SELECT count(*) FROM sessions") == 0
+
+    play(database, story)

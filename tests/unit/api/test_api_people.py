@@ -166,3 +166,75 @@ def test_keys_turn_while_the_service_runs(database: TestDatabase, tmp_path) -> N
             await people.close()
 
     asyncio.run(run())
+
+
+def test_a_pin_is_set_anew_by_who_knows_the_password(database: TestDatabase) -> None:
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        manager, cashier = await people.manager(), await people.cashier()
+        new = {"pin": "582016"}
+        bare = await cashier.call("PUT", "/me/pin", new)
+        assert (bare.status_code, bare.json()["code"]) == (403, "PASSWORD_WRONG")
+        weak = await cashier.call("PUT", "/me/pin", {"pin": "121212", "password": PASSWORD})
+        assert (weak.status_code, weak.json()["code"]) == (422, "PIN_REFUSED")
+        done = await cashier.call("PUT", "/me/pin", {**new, "password": PASSWORD})
+        assert done.status_code == 204
+        till = await people.till(manager)
+        body = {"staffCode": cashier.staff_code}
+        old = await till.call("POST", "/cashier-sessions", {**body, "pin": PIN})
+        assert old.json()["code"] == "PIN_WRONG"
+        assert (await till.call("POST", "/cashier-sessions", {**body, **new})).status_code == 201
+        me = await cashier.ok("GET", "/me")
+        assert (me["hasPassword"], me["hasPin"]) == (True, True)
+        assert me["staffCode"] == cashier.staff_code
+
+    play(database, story)
+
+
+def test_whoever_sits_at_an_open_browser_guesses_the_password_five_times(
+    database: TestDatabase,
+) -> None:
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        member = await people.member()
+        codes = []
+        for number in range(6):
+            body = {"password": "lima kambing di bukit", "current": f"guess {number}"}
+            codes.append((await member.call("PUT", "/me/password", body)).json()["code"])
+        assert codes == ["PASSWORD_WRONG"] * 5 + ["LOCKED"]
+        weak = {"password": "password1234", "current": PASSWORD}
+        clocks.wall_ahead_ms += 15 * 60_000
+        member.token = (await member.browser.post("/api/v1/auth/refresh")).json()["accessToken"]
+        answer = await member.call("PUT", "/me/password", weak)
+        assert (answer.status_code, answer.json()["code"]) == (422, "PASSWORD_REFUSED")
+
+    play(database, story)
+
+
+def test_a_person_without_a_password_sets_one(database: TestDatabase) -> None:
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        member, code = await people.invited()
+        body = {"unionId": people.union_id, "code": code}
+        entered = await member.browser.post("/api/v1/auth/activate", json=body)
+        member.token = entered.json()["accessToken"]
+        login = {"loginName": member.login_name, "unionId": people.union_id}
+        none = await post(people.rig, "/auth/login", {**login, "password": PASSWORD})
+        assert none.json()["code"] == "LOGIN_REFUSED"
+        assert (await member.call("PUT", "/me/password", {"password": PASSWORD})).status_code == 204
+        good = await post(people.rig, "/auth/login", {**login, "password": PASSWORD})
+        assert good.status_code == 200
+
+    play(database, story)
+
+
+def test_a_login_is_by_password_or_by_wallet_and_a_challenge_for_one_key(
+    database: TestDatabase,
+) -> None:
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        at = {"unionId": people.union_id}
+        for body in (at, {**at, "loginName": "x"}, {**at, "password": "x"}):
+            answer = await post(people.rig, "/auth/login", body)
+            assert (answer.status_code, answer.json()["code"]) == (400, "MALFORMED_REQUEST")
+        for body in ({}, {**at, "terminalId": people.union_id}):
+            answer = await post(people.rig, "/auth/challenges", body)
+            assert (answer.status_code, answer.json()["code"]) == (400, "MALFORMED_REQUEST")
+
+    play(database, story)
