@@ -22,26 +22,21 @@ from iot_minting.attestor.config import prepare as prepare_attestor
 from iot_minting.gateway.config import MintIdentity
 from iot_minting.gateway.config import prepare as prepare_mint
 from ledger.genesis import (
-    Genesis,
     GenesisAccount,
-    GenesisBond,
-    GenesisDevice,
     GenesisRole,
-    GenesisStock,
     GenesisValidator,
     format_genesis,
 )
-from ledger.params import MARGIN_MS, Staking, default_parameters
+from ledger.params import Staking
 from ledger.primitives.amounts import UNITS_PER_BILL, Units
 from ledger.primitives.keys import Address, PublicKey, address_of
 from ledger.state.records import Role
-from ledger.types.evidence import MilkKind
 from node.config import JOURNAL_FOLDER
 from node.home.whole_file import write_whole
 from node.pricefeed.config import KEY_FILE, FeederConfig
 from node.pricefeed.config import prepare as prepare_oracle
 from node.shell.disk.journal import begin_journal
-from simulator.dairy.setup import SEED_NAME, DairyIdentity
+from simulator.dairy.setup import SEED_NAME
 from simulator.dairy.setup import prepare as prepare_dairy
 from simulator.dairy.shopper import key_path as shopper_key_path
 from simulator.dairy.shopper import prepare as prepare_shopper
@@ -54,24 +49,21 @@ from simulator.testnet.layout import (
 )
 from simulator.testnet.lines import dairy_line, dairy_permits
 from simulator.testnet.load import load_accounts, load_meters
+from simulator.testnet.opening import (
+    DAY_MS,
+    PREFIX,
+    STOCK_DAYS,
+    list_devices,
+    list_roles,
+    open_chain,
+    with_epochs,
+)
 from simulator.testnet.planting import Draw, drawing, plant, planted
 from simulator.testnet.signers import OPERATING, make_signer
 from simulator.testnet.signers import PURSES as SIGNER_PURSES
 
-NETWORK_NAME: Final = "dev"
-PREFIX: Final = "dbill"
-STOCK_PLANT: Final = "opening"
-STOCK_DAYS: Final = 270
-DAY_MS: Final = 86_400_000
-
-PAST_MS: Final = MARGIN_MS
-"""A network begins so long before it is made, and its dairy is on since: the law wants instruments
-heard so long past a window's end, and nobody who looks on waits for it."""
-
 STAKE_UNITS: Final = Units(100_000 * UNITS_PER_BILL)
 """What each validator has at stake; equal, so every one leads as often."""
-BOND_UNITS: Final = Units(10_000 * UNITS_PER_BILL)
-"""What the plant vouches with: the least that is asked, many times over."""
 ORACLE_PURSE_UNITS: Final = Units(100 * UNITS_PER_BILL)
 """Each oracle's: a million fees."""
 PURSES: Final = {
@@ -115,7 +107,7 @@ def create(
     `load_count` accounts beside the people's have money for measurements (`testnet.load`). Without
     `epoch_blocks` epochs are as long as usual.
     """
-    draw = drawing(seed)
+    draw, now_ms = drawing(seed), time.time_ns() // 1_000_000
     layout.logs.mkdir(parents=True, exist_ok=True)
     seats = tuple(_validator(layout.node(index), draw) for index in range(validators))
     mint = _mint(layout.home("mint"), draw)
@@ -123,46 +115,36 @@ def create(
     merchant = _merchant(layout, draw)
     plant(shopper_key_path(layout.home("shopper"), 0), draw("shopper"))
     shopper = prepare_shopper(layout.home("shopper"), prefix=PREFIX)
-    regulator = plant(regulator_key_file(layout), draw("regulator"))
-    treasury = plant(layout.root / "keys" / "treasury.key", draw("treasury"))
-    purses = {
-        "shopper": shopper.address,
-        "mmu": mint.mmu_address,
-        "regulator": address_of(regulator.public),
-        "treasury": address_of(treasury.public),
-    }
+    purses = {"shopper": shopper.address, "mmu": mint.mmu_address, **_offices(layout, draw)}
     feeders = [_oracle(layout, name, draw) for name in oracle_names(oracles)]
     signing = make_signer(layout, draw)
     accounts = tuple(GenesisAccount(purses[name], units) for name, units in PURSES.items())
     accounts += tuple(GenesisAccount(signing[name], SIGNER_PURSES[name]) for name in signing)
     accounts += tuple(GenesisAccount(feeder, ORACLE_PURSE_UNITS) for feeder in feeders)
-    devices = _devices(dairy, mint.mmu_address)
+    devices = list_devices(dairy, mint.mmu_address)
     spenders: tuple[GenesisAccount, ...] = ()
     if load_count:
         secret = draw("load")
         plant(layout.root / "keys" / "load.key", secret)
         spenders = load_accounts(secret, load_count)
-        until_ms = time.time_ns() // 1_000_000 + STOCK_DAYS * DAY_MS
-        devices += load_meters(secret, mint.mmu_address, until_ms)
+        devices += load_meters(secret, mint.mmu_address, now_ms + STOCK_DAYS * DAY_MS)
     judges = tuple(_attestor(layout, name, draw) for name in attestor_names(attestors))
     # The account that pays refunds is the one that mandates name; customers pay the other one.
     merchants = (merchant, signing[OPERATING])
-    roles = _roles(mint, dairy, purses, merchants, judges)
+    roles = list_roles(mint, dairy, purses, merchants, judges)
     roles += tuple(GenesisRole(Role.ORACLE, feeder) for feeder in feeders)
-    genesis = _genesis(seats, accounts, spenders, roles, devices, mint.mmu_address)
+    genesis = open_chain(seats, accounts, spenders, roles, devices, mint.mmu_address, now_ms)
     genesis = replace(
         genesis,
         lines=(dairy_line(dairy, mint.mmu_address),),
         permits=dairy_permits(dairy, mint.mmu_address, genesis.time_ms),
     )
-    if epoch_blocks is not None:
-        staking = replace(genesis.parameters.staking, epoch_blocks=epoch_blocks)
-        genesis = replace(genesis, parameters=replace(genesis.parameters, staking=staking))
+    genesis = with_epochs(genesis, epoch_blocks)
     genesis.check()
-    write_whole(layout.genesis_path, format_genesis(genesis).encode())
-    for index in range(validators):
-        # A copy for each: a validator's home can be carried to a machine of its own.
-        write_whole(layout.node(index) / "genesis.json", format_genesis(genesis).encode())
+    # A copy for each: a validator's home can be carried to a machine of its own.
+    copies = (layout.node(index) / "genesis.json" for index in range(validators))
+    for path in (layout.genesis_path, *copies):
+        write_whole(path, format_genesis(genesis).encode())
     description = Description(
         version=LAYOUT_VERSION,
         validators=validators,
@@ -174,6 +156,13 @@ def create(
     )
     write_whole(layout.description_path, msgspec.json.encode(description) + b"\n")
     return description
+
+
+def _offices(layout: Layout, draw: Draw) -> dict[str, Address]:
+    """Make the keys of those who have no process of their own."""
+    regulator = plant(regulator_key_file(layout), draw("regulator"))
+    treasury = plant(layout.root / "keys" / "treasury.key", draw("treasury"))
+    return {"regulator": address_of(regulator.public), "treasury": address_of(treasury.public)}
 
 
 def regulator_key_file(layout: Layout) -> Path:
@@ -231,67 +220,3 @@ def _merchant(layout: Layout, draw: Draw) -> Address:
         prefix=PREFIX,
     )
     return identity.payout_address
-
-
-def _devices(dairy: DairyIdentity, mmu: Address) -> tuple[GenesisDevice, ...]:
-    """List the dairy's devices: farms run their own meters, the plant all others."""
-    return tuple(
-        GenesisDevice(
-            d.key, d.kind, d.plant, d.operator or mmu, d.calibrated_until_ms, d.flow_max_l_per_h
-        )
-        for d in dairy.devices
-    )
-
-
-def _roles(
-    mint: MintIdentity,
-    dairy: DairyIdentity,
-    purses: dict[str, Address],
-    merchants: tuple[Address, ...],
-    attestors: tuple[PublicKey, ...],
-) -> tuple[GenesisRole, ...]:
-    return (
-        GenesisRole(Role.REGULATOR, purses["regulator"]),
-        GenesisRole(Role.TREASURY, purses["treasury"]),
-        GenesisRole(Role.MMU, mint.mmu_address),
-        *(GenesisRole(Role.ATTESTOR, attestor) for attestor in attestors),
-        *(GenesisRole(Role.MERCHANT, merchant) for merchant in merchants),
-        *(GenesisRole(Role.FARMER, farm.address) for farm in dairy.farms),
-    )
-
-
-def _genesis(
-    validators: tuple[GenesisValidator, ...],
-    accounts: tuple[GenesisAccount, ...],
-    spenders: tuple[GenesisAccount, ...],
-    roles: tuple[GenesisRole, ...],
-    devices: tuple[GenesisDevice, ...],
-    mmu: Address,
-) -> Genesis:
-    now_ms = time.time_ns() // 1_000_000
-    staked = sum(validator.stake_units for validator in validators)
-    held = sum(account.units for account in accounts)
-    spent = sum(account.units for account in spenders)
-    expires_ms = now_ms + STOCK_DAYS * DAY_MS
-    stock = tuple(
-        GenesisStock(name, kind, STOCK_PLANT, Units(units), expires_ms)
-        for name, kind, units in (
-            ("stake", MilkKind.STERILISED, staked),
-            ("purses", MilkKind.STERILISED, held),
-            ("bond", MilkKind.STERILISED, BOND_UNITS),
-            ("load", MilkKind.WHOLE, spent),
-        )
-        if units
-    )
-    return Genesis(
-        name=NETWORK_NAME,
-        prefix=PREFIX,
-        time_ms=now_ms - PAST_MS,
-        parameters=default_parameters(development=True),
-        validators=validators,
-        accounts=accounts + spenders,
-        stock=stock,
-        roles=roles,
-        devices=devices,
-        bonds=(GenesisBond(mmu, BOND_UNITS),),
-    )

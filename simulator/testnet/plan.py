@@ -24,15 +24,10 @@ from node.pricefeed.config import FeederConfig
 from node.pricefeed.config import prepare as prepare_oracle
 from simulator.dairy.setup import DairyConfig
 from simulator.dairy.shopper import prepare as prepare_shopper
-from simulator.testnet.create import (
-    PAST_MS,
-    PREFIX,
-    REGULATOR_KEY_FILE,
-    attestor_names,
-    oracle_names,
-)
+from simulator.testnet.create import REGULATOR_KEY_FILE, attestor_names, oracle_names
 from simulator.testnet.errors import MissingProgram
 from simulator.testnet.layout import ATTESTORS_USUAL, ORACLES_USUAL, Layout, show_path
+from simulator.testnet.opening import PAST_MS, PREFIX
 from simulator.testnet.signers import FLOAT, OPERATING, account_text, configure_signer
 from simulator.testnet.signers import NAME as SIGNER
 from simulator.testnet.supervisor import Program, listens
@@ -223,23 +218,21 @@ def programs(
 ) -> list[Program]:
     """List every process, in order: how it starts, what it needs, how to tell that it works."""
     billcoin = _billcoin()
+    home = layout.home
     others = {"oracle": oracle_names(oracles), "attest": attestor_names(attestors)}
 
-    def run(name: str, *arguments: str, needs: tuple[str, ...] = (), port: str = "") -> Program:
+    def run(name: str, *arguments: object, needs: tuple[str, ...] = (), port: str = "") -> Program:
         probe = listens(ports[port]) if port else None
-        return Program(name, (billcoin, *arguments), needs, probe)
-
-    def home(name: str) -> str:
-        return str(layout.home(name))
+        return Program(name, (billcoin, *map(str, arguments)), needs, probe)
 
     return [
-        run("broker", "mint", "broker", "--port", str(ports["broker"]), port="broker"),
+        run("broker", "mint", "broker", "--port", ports["broker"], port="broker"),
         # Milk comes first: it must be of some age to be minted, whatever else is ready by then.
         run("dairy", "sensors", "run", "--home", home("dairy"), needs=("broker",)),
         run("mint", "mint", "run", "--home", home("mint"), needs=("broker",)),
         run(
             "database",
-            *("api", "database", "--dir", str(layout.database), "--port", str(ports["database"])),
+            *("api", "database", "--dir", layout.database, "--port", ports["database"]),
             port="database",
         ),
         *(
@@ -247,10 +240,9 @@ def programs(
             for name in node_names(validators)
         ),
         run("api", "api", "run", "--home", home("api"), needs=("database",), port="api"),
-        run(SIGNER, "signer", "run", "--home", home(SIGNER), port=SIGNER),
         *(
             run(name, command, "run", "--home", home(name), port=name)
-            for command, names in others.items()
+            for command, names in {"signer": [SIGNER], **others}.items()
             for name in names
         ),
         run("shopper", "sensors", "shop", "--home", home("shopper"), needs=("api",)),
