@@ -43,7 +43,7 @@ def keep_drains(
     """
     gauges, thermometers = places[Instrument.TANK_GAUGE], places[Instrument.HOLD_THERMOMETER]
     holds = good[Instrument.HOLD_THERMOMETER]
-    sealed = _all_see(gauges, good[Instrument.TANK_GAUGE])
+    sealed = subtract(_all_see(gauges, good[Instrument.TANK_GAUGE]), _disbelieved(thermometers))
     hot = intersect(_all_see(thermometers, holds), sealed)
     seen = _Seen({each.track.device: each for each in gauges}, flow, sealed, hot)
     scale = Draining(terms, flow, Totals.of(flow.track))
@@ -68,9 +68,21 @@ def _all_see(devices: Sequence[Watch], good: Sequence[Spans]) -> Spans:
     return seen
 
 
+def _disbelieved(devices: Sequence[Watch]) -> Spans:
+    """Give when one of a place stands on duty and is not in force.
+
+    It need not be heard while milk drains. But where it is stopped, nobody knows what its word of
+    the hold was worth; and its own word of tampering refutes all that counts after it.
+    """
+    return merge(sorted(span for each in devices for span in subtract([each.duty()], each.force)))
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What is seen of a vat: when its level is (`sealed`), when it is hot too, and its flow."""
+    """What is seen of a vat: when what stands in it is known (`sealed`), when it is hot too.
+
+    Its level is seen then, and every hold thermometer is in force.
+    """
 
     gauges: Mapping[PublicKey, Watch]
     flow: Watch

@@ -117,7 +117,7 @@ def _duty(part: DevicePart) -> tuple[int, int] | None:
 def _check_watched(
     kind: Instrument, placed: list[DevicePart], interval: Interval, *, judged: bool
 ) -> None:
-    """Raise unless devices in force, none of them silent, saw all of an interval."""
+    """Raise unless devices in force saw all of an interval; of those judged none was silent."""
     unseen = UnwatchedInterval(kind=kind, from_ms=interval.from_ms, to_ms=interval.to_ms)
     # A line needs no gauge; but one that was ever heard is heard.
     spans = [(interval.from_ms, interval.to_ms)] if kind is _GAUGE else []
@@ -125,8 +125,9 @@ def _check_watched(
         if (duty := _duty(part)) is None:
             continue
         begin, end = max(duty[0], interval.from_ms), min(duty[1], interval.to_ms)
-        if begin < end and judged:
-            heard_ms = part.heard_ms - MARGIN_MS if part.claimed.silent else end
+        if begin < end:
+            silent = judged and part.claimed.silent
+            heard_ms = part.heard_ms - MARGIN_MS if silent else end
             if end > heard_ms or not in_force(part.device, begin, end):
                 raise unseen
         spans.append((part.entry.from_ms, part.entry.until_ms))

@@ -235,24 +235,14 @@ def test_another_flow_meter_is_not_known_to_have_stood_still():
     assert town.windows(HALF_S) == 0
 
 
-def stopped(kind):
-    """Tell of a hold, then stop an instrument from before its end; give the next claim."""
+def test_a_gauge_that_is_stopped_after_the_hold_was_told_of_takes_it_back():
     town = VatTown(VatStory(drains=(DRAIN,)))
     assert town.mint(town.signed(town.until(HELD_S))) == ""
-    device = town.line.of(kind).public
+    device = town.line.of(GAUGE).public
     record = DEVICES.get(town.state, device)
     DEVICES.put(town.state, replace(record, stopped_ms=START_MS + 1_000_000), device)
-    return town.signed(town.until(2_100))
-
-
-def test_a_gauge_that_is_stopped_after_the_hold_was_told_of_takes_it_back():
-    claim = stopped(GAUGE)
+    claim = town.signed(town.until(2_100))
     assert (claim.counted_steps, claim.vat) == (0, None)
-
-
-def test_a_thermometer_that_is_stopped_after_a_hold_says_no_more_how_warm_it_stands():
-    claim = stopped(HOLD)
-    assert claim.vat.hot_ms == claim.from_ms
 
 
 def test_a_flow_meter_that_measured_nothing_for_a_while_may_have_flowed():
