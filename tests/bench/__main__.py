@@ -14,6 +14,7 @@ from tests.bench import (
     core_bench,
     growth_bench,
     ledger_bench,
+    minting_bench,
 )
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     asked = parser.parse_args()
     if "micro" in asked.suites:
         report = Report("micro", look_at_machine(), [])
-        for part in (ledger_bench, core_bench, consensus_bench):
+        for part in (ledger_bench, core_bench, consensus_bench, minting_bench):
             report.figures += part.run(asked.quick)
         _finish(report, asked.out)
     if "commitment" in asked.suites:
