@@ -19,8 +19,8 @@ LedgerFault
 |   |     WrongStream, WrongUnit, FallingTotal, UsedReadings, CollectionOverMeter, TooFast,
 |   |     WrongProcess, UnknownAttestor, UnorderedAttestors, TooFewAttestors, SupplyOverflow
 |   +-- LineRefused
-|   |     ForeignPlant, KnownLine, UnknownLine, FlowOrVat, UnorderedDevices, NoPlace,
-|   |     DeviceTaken, DeviceStopped, WrongPlaces, LineFull, NotOnLine, NothingAmended,
+|   |     ForeignPlant, KnownLine, UnknownLine, FlowOrVat, SharedVat, UnorderedDevices,
+|   |     NoPlace, DeviceTaken, DeviceStopped, WrongPlaces, LineFull, NotOnLine, NothingAmended,
 |   |     FutureStop, StoppedAlready, NotStopped, NoTampering, ClearedReport, NumberBefore,
 |   |     PermitTooLong, NoPermit, TooManyTerms
 |   +-- StakingRefused

@@ -40,6 +40,13 @@ class FlowOrVat(LineRefused):
     )
 
 
+class SharedVat(LineRefused):
+    """A vat's tank feeds its line alone: what leaves by another hides what comes in."""
+
+    code = "shared_vat"
+    text = "tank {tank} feeds another line already, and a vat feeds one alone"
+
+
 class UnorderedDevices(LineRefused):
     """Devices are listed by key, ascending, each once."""
 

@@ -6,7 +6,7 @@ flowed, its MMU claims for it, and the account is right again; if it did not, no
 """
 
 from ledger.errors.window import UnwatchedInterval
-from ledger.params import BATCH_HOLD_MS, DAY_MS, HOUR_MS
+from ledger.params import DAY_MS, HOUR_MS
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.hashing import Hash
 from ledger.rules.levels import Level, Sharing, note_level
@@ -17,7 +17,7 @@ from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import in_force
 from ledger.state.tables import LINES, TANK_LINES
 from ledger.state.tanks import NO_DEVICE, MilkTank
-from ledger.types.evidence import HeatProcess, Instrument
+from ledger.types.evidence import Instrument
 from ledger.types.reading import Unit
 from ledger.types.window import WindowClaim
 
@@ -56,11 +56,12 @@ def _others(reader: Reader, line: Line) -> list[Line]:
 
 
 def _most(line: Line, span_ms: int) -> int:
-    """Give the most that a line may flow in a time; nothing in one that is over."""
+    """Give the most that a line may flow in a time; nothing in one that is over.
+
+    It has no vat, which would feed it alone.
+    """
     if span_ms <= 0:
         return 0
-    if line.process is HeatProcess.BATCH:
-        return line.vat_units * (1 + span_ms // BATCH_HOLD_MS)
     return line.flow_max_l_per_h * UNITS_PER_BILL * span_ms // HOUR_MS
 
 

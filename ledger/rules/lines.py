@@ -3,7 +3,7 @@
 A plant belongs to the MMU of its first line for ever. A device watches one line; a gauge measures
 one tank for ever, and stands on each of the lines that the tank feeds. A device that left is still
 judged for the time that it watched: it is free when the line's claims have passed that
-(`release_left`).
+(`release_left`). A vat is the tank of one line.
 """
 
 from collections import Counter
@@ -24,6 +24,7 @@ from ledger.errors.line import (
     NoPlace,
     NothingAmended,
     NotOnLine,
+    SharedVat,
     UnknownLine,
     UnorderedDevices,
     WrongPlaces,
@@ -138,9 +139,22 @@ def check_line(reader: Reader, body: RegisterLine) -> None:
         )
     _check_order(body.devices)
     line = _new_line(body, 0, 0)
+    _check_alone(reader, line)
     for key in body.devices:
         _check_joining(reader, key, line)
     _check_places(reader, line, body.devices)
+
+
+def _check_alone(reader: Reader, line: Line) -> None:
+    """Raise if another line draws from a vat.
+
+    A level that falls for two flows tells neither what came in meanwhile.
+    """
+    listed = TANK_LINES.get(reader, line.tank)
+    others = [LINES.get(reader, name) for name in (listed.lines if listed else ())]
+    batch = HeatProcess.BATCH in {line.process, *(other.process for other in others if other)}
+    if batch and others:
+        raise SharedVat(tank=line.tank.hex())
 
 
 def register_line(overlay: Overlay, body: RegisterLine, time_ms: int, height: int) -> None:
