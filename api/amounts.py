@@ -44,6 +44,21 @@ def signed_bill(units: int) -> str:
     return ("-" if units < 0 else "") + format_bill(Units(abs(units)))
 
 
+def signed_sen(sen: int) -> str:
+    """Write a difference in RM with its sign in front."""
+    return ("-" if sen < 0 else "") + format_sen(abs(sen))
+
+
+def units_bought(sen: int, litre_price_sen: int) -> Units:
+    """Give what cash buys in tokens; rounded down, so that nothing is given away."""
+    return Units(sen * UNITS_PER_BILL // litre_price_sen)
+
+
+def sen_worth(units: int, litre_price_sen: int) -> int:
+    """Give what tokens are worth in cash; rounded down."""
+    return units * litre_price_sen // UNITS_PER_BILL
+
+
 def format_time(time_ms: int) -> str:
     """Write a time as RFC 3339 in UTC, to the second."""
     return datetime.fromtimestamp(time_ms // 1_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

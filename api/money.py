@@ -1,4 +1,4 @@
-"""What has money moved by signers, put together: refunds, points, coupons, and the signing."""
+"""What has money moved by signers, put together: refunds, points, coupons, cash, and signing."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -6,6 +6,9 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.approvals.model import ApprovalKind
+from api.cash_outs.approving import cash_out_carrier
+from api.cash_outs.desk import CashOutDesk
+from api.cash_outs.store import CLAIM as CASH_OUT
 from api.chain.node_port import NodePort
 from api.chain.tip import SettledTip
 from api.config import ApiConfig, ProductConfig
@@ -15,6 +18,7 @@ from api.events.outbox import write_events
 from api.loyalty.adjusting import adjustment_carrier
 from api.loyalty.desk import LoyaltyDesk
 from api.loyalty.store import forget_waiting
+from api.metrics import Metrics
 from api.payments.settlement import SettlingParties
 from api.people.desks import Desks
 from api.refunds.approving import refund_carrier
@@ -26,7 +30,12 @@ from api.signing.office import SigningOffice
 from api.signing.reader import SignerReader
 from api.signing.store import SIGNING, SigningBook
 from api.signing.wire import SigningKind
+from api.top_ups.approving import top_up_carrier
+from api.top_ups.desk import TopUpDesk
+from api.top_ups.purse import FloatDesk, FloatGauges
+from api.top_ups.settling import TopUpSettling
 from api.vault.blind import Purpose
+from api.welcomes.desk import WelcomeDesk
 
 
 class MoneyDesks:
@@ -40,6 +49,7 @@ class MoneyDesks:
         config: ApiConfig,
         desks: Desks,
         price_id: str,
+        metrics: Metrics,
         now_ms: Callable[[], int],
     ) -> None:
         self._engine, self._now_ms = engine, now_ms
@@ -53,26 +63,56 @@ class MoneyDesks:
         self.refunds = RefundDesk(asker, config.litre_price_sen)
         settling = RefundSettling(asker, self.loyalty.reverse)
         self.coupons = CouponDesk(self.book, products, price_id, self._poke)
+        self._open_cash_desk(engine, node, config, desks, price_id, metrics)
         handlers: SigningHandlers = {
             SigningKind.REFUND: settling,
             SigningKind.COUPON: self.coupons,
+            SigningKind.TOP_UP: TopUpSettling(self.top_ups, config.prefix),
+            SigningKind.GRANT: self.welcomes,
         }
         self.office = SigningOffice(engine, node, tip, self.book, handlers, config.prefix, now_ms)
-        desks.approvals.carry(ApprovalKind.REFUND, refund_carrier(self.refunds))
-        desks.approvals.carry(
-            ApprovalKind.LOYALTY_ADJUSTMENT, adjustment_carrier(self.loyalty, now_ms)
-        )
-        desks.wallets.when_linked(self.loyalty.credit_linked)
+        self._carry_out(desks)
         self.reader = SignerReader(tip, now_ms)
         self.parties = SettlingParties(
-            {SIGNING: self.office.settle}, (settling.witness, self.loyalty.witness)
+            {SIGNING: self.office.settle, CASH_OUT: self.cash_outs.collected},
+            (settling.witness, self.loyalty.witness),
+            (self.cash_outs.collect,),
         )
 
+    def _open_cash_desk(
+        self,
+        engine: AsyncEngine,
+        node: NodePort,
+        config: ApiConfig,
+        desks: Desks,
+        price_id: str,
+        metrics: Metrics,
+    ) -> None:
+        vault, litre_sen = desks.means.vault, config.litre_price_sen
+        self.floats = FloatDesk(engine, node, FloatGauges(metrics.registry), self._now_ms)
+        self.top_ups = TopUpDesk(
+            self.book, self.floats, vault, config.prefix, (price_id, litre_sen), self._poke
+        )
+        self.welcomes = WelcomeDesk(self.book, vault, config.prefix, self._poke)
+        self.cash_outs = CashOutDesk(price_id, litre_sen)
+
+    def _carry_out(self, desks: Desks) -> None:
+        """Say what is done when somebody has approved, or has linked a wallet."""
+        desks.approvals.carry(ApprovalKind.REFUND, refund_carrier(self.refunds))
+        desks.approvals.carry(
+            ApprovalKind.LOYALTY_ADJUSTMENT, adjustment_carrier(self.loyalty, self._now_ms)
+        )
+        desks.approvals.carry(ApprovalKind.TOP_UP, top_up_carrier(self.top_ups))
+        desks.approvals.carry(ApprovalKind.CASH_OUT, cash_out_carrier(self.cash_outs))
+        desks.wallets.when_linked(self.loyalty.credit_linked)
+        desks.wallets.when_linked(self.welcomes.linked)
+
     async def sweep(self) -> None:
-        """End coupons whose time is over, and forget points that nobody came for."""
+        """End coupons and prices whose time is over, and forget points that nobody came for."""
 
         async def work(connection: AsyncConnection) -> None:
             await forget_waiting(connection, self._now_ms())
+            await self.cash_outs.expire(connection, self._now_ms())
             await write_events(connection, await self.coupons.expire(connection, self._now_ms()))
 
         await in_transaction(self._engine, work)

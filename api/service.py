@@ -90,7 +90,9 @@ class Service:
         self.board = Board(engine, watch, self.tip, self.standing, self.stock)
         self.live = Live(engine, self.tip, self.board)
         self.waiters, self.hub, self.feed = self.live.waiters, self.live.hub, self.live.feed
-        self.money = MoneyDesks(engine, node, self.tip, config, self.desks, price_id, self.now_ms)
+        self.money = MoneyDesks(
+            engine, node, self.tip, config, self.desks, price_id, self.metrics, self.now_ms
+        )
         parties, told = self.money.parties, (self._settled, self.stock.poke)
         self.follower = Follower(engine, node, watch, self.tip, parties, *told)
         self.answers = AnswerStore(engine, config.secret, watch.now_ms)

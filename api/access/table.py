@@ -19,8 +19,11 @@ OFFICE: Final = frozenset({Role.UNION_OFFICER, Role.ADMIN})
 MANAGERS: Final = frozenset({Role.MANAGER})
 STUDENTS: Final = frozenset({Role.STUDENT})
 BOOKS: Final = frozenset({Role.MANAGER, Role.FINANCE})
+SELLERS: Final = frozenset({Role.FARMER, Role.MANAGER})
+"""Who earns BILL, and may want cash for it."""
 DECIDERS: Final = OFFICE | {Role.MANAGER, Role.FINANCE}
 AT_THE_TILL: Final = frozenset({Role.CASHIER})
+CASH_DESK: Final = OFFICE | {Role.FINANCE}
 IN_THE_SHOP: Final = frozenset({Role.CASHIER, Role.MANAGER})
 
 TABLE: Final[Mapping[tuple[str, str], Access]] = {
@@ -72,6 +75,18 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ),
     ("POST", "/api/v1/coupon-campaigns"): Access(roles=OFFICE),
     ("POST", "/api/v1/orders/{orderId}/coupon"): Access(roles=STUDENTS),
+    # Cash for BILL and back. A till takes cash while a cashier has signed in at it.
+    ("POST", "/api/v1/top-ups"): Access(roles=OFFICE, cashier=True),
+    ("POST", "/api/v1/top-ups/approvals"): Access(roles=OFFICE),
+    ("GET", "/api/v1/top-ups"): Access(roles=CASH_DESK, cashier=True),
+    ("GET", "/api/v1/top-ups/{topUpId}"): Access(roles=CASH_DESK, cashier=True),
+    ("POST", "/api/v1/top-ups/{topUpId}/reverse"): Access(roles=OFFICE, cashier=True),
+    ("POST", "/api/v1/cash-outs"): Access(roles=SELLERS),
+    ("GET", "/api/v1/cash-outs"): Access(roles=SELLERS | CASH_DESK),
+    ("GET", "/api/v1/cash-outs/{cashOutId}"): Access(roles=SELLERS | CASH_DESK),
+    ("POST", "/api/v1/cash-outs/{cashOutId}/payment"): Access(roles=CASH_DESK),
+    ("POST", "/api/v1/cash-outs/{cashOutId}/approvals"): Access(roles=CASH_DESK),
+    ("GET", "/api/v1/cash-book"): Access(roles=CASH_DESK),
     # The chain is public.
     ("GET", "/api/v1/accounts/{address}"): ANYONE,
     ("GET", "/api/v1/transactions/{txHash}"): ANYONE,

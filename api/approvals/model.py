@@ -31,6 +31,7 @@ class ApprovalKind(StrEnum):
     REFUND = "refund"
     LOYALTY_ADJUSTMENT = "loyalty_adjustment"
     TOP_UP = "top_up"
+    CASH_OUT = "cash_out"
 
 
 class Decision(StrEnum):

@@ -28,6 +28,7 @@ RULES: Final[Mapping[ApprovalKind, ApprovalRule]] = {
     ApprovalKind.REFUND: ApprovalRule(approvers=OFFICERS | {Role.MANAGER, Role.FINANCE}),
     ApprovalKind.LOYALTY_ADJUSTMENT: ApprovalRule(approvers=OFFICERS | {Role.MANAGER}),
     ApprovalKind.TOP_UP: ApprovalRule(approvers=OFFICERS),
+    ApprovalKind.CASH_OUT: ApprovalRule(approvers=OFFICERS | {Role.FINANCE}),
 }
 
 _DECIDABLE: Final[Mapping[tuple[ApprovalState, Decision], ApprovalState]] = {

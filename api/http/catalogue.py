@@ -8,7 +8,7 @@ codes stand in its module of `api.http.codes`. The service shows them at `/error
 from collections.abc import Mapping
 from typing import Final
 
-from api.http.codes import every_route, keys, ledger, orders, people, signing
+from api.http.codes import cash, every_route, keys, ledger, orders, people, signing
 from api.http.codes.entry import ProblemCode
 
 
@@ -21,7 +21,13 @@ def _joined(*subjects: tuple[ProblemCode, ...]) -> Mapping[str, ProblemCode]:
 
 
 CATALOGUE: Final = _joined(
-    every_route.CODES, keys.CODES, orders.CODES, people.CODES, signing.CODES, ledger.CODES
+    every_route.CODES,
+    keys.CODES,
+    orders.CODES,
+    people.CODES,
+    signing.CODES,
+    cash.CODES,
+    ledger.CODES,
 )
 LEDGER_CODES: Final = tuple(entry.code for entry in ledger.CODES)
 

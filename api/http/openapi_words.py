@@ -11,6 +11,7 @@ TAGS: Final = {
     "refunds": "Money that goes back to whoever paid.",
     "loyalty": "Points for purchases.",
     "coupons": "Free milk: for points, or given by a union.",
+    "cash": "Cash for BILL at an office or a till, and back.",
     "signing": "What signers sign for merchants and unions.",
     "catalogue": "What is sold.",
     "wallet": "What wallets read and hand in.",
@@ -43,6 +44,8 @@ PARAMETERS: Final[Mapping[str, Object]] = {
     "requestId": {"schema": {"type": "string"}, "description": "A signing request's ULID."},
     "couponId": {"schema": {"type": "string"}, "description": "A coupon's ULID."},
     "couponCode": {"schema": {"type": "string"}, "description": "What a coupon's QR holds."},
+    "topUpId": {"schema": {"type": "string"}, "description": "A top-up's ULID."},
+    "cashOutId": {"schema": {"type": "string"}, "description": "A cash-out's ULID."},
     "keyId": {"schema": {"type": "string"}, "description": "The key's ULID."},
     "code": {"schema": {"type": "string"}, "description": "A problem's code."},
 }

@@ -3,6 +3,8 @@
 from typing import Final
 
 from api.approvals.routes import ROUTES as APPROVALS
+from api.cash_book.routes import ROUTES as CASH_BOOK
+from api.cash_outs.routes import ROUTES as CASH_OUTS
 from api.catalogue.routes import ROUTES as CATALOGUE
 from api.chain.routes import ROUTES as CHAIN
 from api.coupons.routes import ROUTES as COUPONS
@@ -23,6 +25,7 @@ from api.request_log.routes import ROUTES as REQUEST_LOG
 from api.signing.routes import ROUTES as SIGNING
 from api.tenants.routes import ROUTES as TENANTS
 from api.terminals.routes import ROUTES as TERMINALS
+from api.top_ups.routes import ROUTES as TOP_UPS
 
 ROUTES: Final[tuple[Route, ...]] = (
     *CATALOGUE,
@@ -33,6 +36,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     *SIGNING,
     *LOYALTY,
     *COUPONS,
+    *TOP_UPS,
+    *CASH_OUTS,
+    *CASH_BOOK,
     *CHAIN,
     *EVENTS,
     *KEYS,

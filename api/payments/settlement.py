@@ -79,12 +79,23 @@ All of them are written by then, and locked. It gives its events back, as a `Fin
 """
 
 
+TransferCollector = Callable[
+    [AsyncConnection, Sequence[FinalTransaction], int], Awaitable[Sequence[NewEvent]]
+]
+"""Looks at transfers that took effect and are no merchant's, in the settling transaction.
+
+It may be shown one again, and takes note of it once. It gives its events back, as a `FinalHandler`
+does.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class SettlingParties:
-    """Who takes part in settlement beside the orders: handlers by subject, and witnesses."""
+    """Who takes part in settlement beside the orders: handlers by subject, and who looks on."""
 
     handlers: Mapping[str, FinalHandler] = field(default_factory=dict)
     witnesses: Sequence[PaymentWitness] = ()
+    collectors: Sequence[TransferCollector] = ()
 
 
 @dataclass(slots=True)
@@ -119,6 +130,8 @@ async def settle(
     await books.write(connection, batch)
     for witness in parties.witnesses:
         events += await witness(connection, books.met, now_ms)
+    for collector in parties.collectors if books.strays else ():
+        events += await collector(connection, books.strays, now_ms)
     await write_events(connection, [*books.events, *events])
     return done
 
@@ -138,6 +151,7 @@ class _Books:
         self._rows: list[NewPayment] = []
         self.events: list[NewEvent] = []
         self.met: list[MetPayment] = []
+        self.strays: list[FinalTransaction] = []
 
     def meet(self, final: FinalTransaction, now_ms: int, done: Settled) -> None:
         """Settle a payment, unless it is settled already or none of ours."""
@@ -156,6 +170,8 @@ class _Books:
         elif (merchant_id := self._purses.get(transfer.to)) is not None and not final.code:
             row, event = unmatched(final, merchant_id, now_ms)
         else:
+            if not final.code:
+                self.strays.append(final)
             return
         self._known[final.tx_hash] = KnownPayment(row.order_id, PaymentState.FINALISED, None, "")
         self._rows.append(row)

@@ -24,6 +24,8 @@ class Purpose(StrEnum):
     CARD = "card"
     CODE = "code"
     """Of invitations and pairings."""
+    WELCOME = "welcome"
+    """Of cards: whose owners were welcomed."""
 
 
 def blind_index(key: bytes, purpose: Purpose, value: bytes) -> bytes:

@@ -14,6 +14,7 @@ merchants' sequences last: nobody waits in a ring.
 
 from api.db.tables import (
     approvals,
+    cash,
     catalogue,
     chain,
     coupons,
@@ -35,7 +36,7 @@ from api.db.tables import (
 from api.db.tables.columns import metadata
 
 __all__ = [
-    "approvals", "catalogue", "chain", "coupons", "events", "keys", "loyalty", "metadata",
+    "approvals", "cash", "catalogue", "chain", "coupons", "events", "keys", "loyalty", "metadata",
     "orders", "payments", "people", "refunds", "request_log", "requests", "signing", "stock",
     "tenants", "terminals", "vault",
 ]  # fmt: skip

@@ -90,8 +90,8 @@ CODES: Final = (
         403,
         "A second person lets this happen",
         "Orang kedua perlu meluluskannya",
-        "One person gives back up to RM 50 alone.",
-        "Ask at `POST /api/v1/refunds/approvals`; somebody else approves.",
+        "One person gives back, tops up or pays out up to RM 50 alone.",
+        "Ask at the `approvals` of the same resource; somebody else approves.",
     ),
     ProblemCode(
         "COUPON_IN_USE",

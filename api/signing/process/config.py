@@ -103,7 +103,7 @@ def usual_limits(account: str) -> tuple[SigningLimit, ...]:
     return (
         limit(SigningKind.REFUND, 15 * litre, 100 * litre, 500),
         limit(SigningKind.COUPON, litre // 2, 50 * litre, 500),
-        limit(SigningKind.TOP_UP, 15 * litre, 500 * litre, 1_000, 60 * litre),
+        limit(SigningKind.TOP_UP, 60 * litre, 500 * litre, 1_000, 60 * litre),
         limit(SigningKind.GRANT, litre // 100, 10 * litre, 1_000),
     )
 

@@ -18,7 +18,7 @@ from api.signing.process.journal import JOURNAL_FILE, SigningJournal
 from api.signing.process.metrics import SignerMetrics
 from api.signing.process.running import AccountLoop, make_desk
 from api.signing.process.service_client import ServiceClient
-from api.tenants.config import MerchantConfig
+from api.tenants.config import MerchantConfig, UnionConfig
 from ledger.primitives.keys import address_of, format_address
 from node.home.key_file import read_key
 from tests.support.api.people_rig import people_of
@@ -40,6 +40,7 @@ class SigningRig:
     home: Path
     ledger: AccountChain
     url: str
+    names: tuple[str, ...] = ("operating",)
     loop: AccountLoop | None = None
 
     async def people(self):
@@ -64,12 +65,18 @@ class SigningRig:
 
     @property
     def account(self):
-        return address_of(read_key(self.home / "keys" / "operating.key").public)
+        return self.account_of("operating")
+
+    def account_of(self, name):
+        return address_of(self.key_of(name).public)
+
+    def key_of(self, name):
+        return read_key(self.home / "keys" / f"{name}.key")
 
     @asynccontextmanager
     async def signing(self, **changes):
         """Run the signer until the block ends."""
-        config = replace(signer_config(self.url), **changes)
+        config = replace(signer_config(self.url, self.names), **changes)
         prepare(self.home, (), config)
         config = replace(config, home=self.home)
         transport = httpx.ASGITransport(create_app(self.api.service))
@@ -79,24 +86,29 @@ class SigningRig:
                 own_nodes((self.url,)) as nodes,
                 ServiceClient("http://milk.example", transport) as service,
             ):
-                key = read_key(self.home / "keys" / "operating.key")
-                desk = make_desk(config, "operating", key, journal, chain_id)
-                parts = (desk, chain_id, nodes, service, SignerMetrics())
-                self.loop = AccountLoop("operating", key, *parts)
-                task = asyncio.create_task(self.loop.run())
+                loops = []
+                for name in self.names:
+                    key = self.key_of(name)
+                    desk = make_desk(config, name, key, journal, chain_id)
+                    parts = (desk, chain_id, nodes, service, SignerMetrics())
+                    loops.append(AccountLoop(name, key, *parts))
+                self.loop = loops[0]
+                tasks = [asyncio.create_task(loop.run()) for loop in loops]
                 try:
                     await self._heard()
                     yield self.loop
                 finally:
-                    task.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await task
+                    for task in tasks:
+                        task.cancel()
+                        with contextlib.suppress(asyncio.CancelledError):
+                            await task
 
     async def _heard(self):
         """Wait until the service has heard of the signer."""
         async with asyncio.timeout(15):
-            heard = "SELECT max(seen_ms) FROM signers"
-            while not await self.api.scalar(heard):  # noqa: ASYNC110 - it has no event for it
+            heard = "SELECT count(*) FROM signers"
+            wanted = len(self.names)
+            while await self.api.scalar(heard) < wanted:  # noqa: ASYNC110 - it has no event
                 await asyncio.sleep(0.02)
 
     async def post(self, path, body, key="", **headers):
@@ -122,29 +134,39 @@ class SigningRig:
                 await asyncio.sleep(0.02)
 
 
-def signer_config(url: str) -> SignerConfig:
-    """Configure a signer of the first merchant of `service_rig`."""
+def signer_config(url: str, names: tuple[str, ...] = ("operating",)) -> SignerConfig:
+    """Configure a signer of the first merchant of `service_rig`, and of its union."""
+    payout = format_address(address_of(MERCHANT.public), "dbill")
     return SignerConfig(
         api_url="http://milk.example",
         node_urls=(url,),
         valid_blocks=20,
-        accounts=(
-            SigningAccount(
-                name="operating",
-                payout_address=format_address(address_of(MERCHANT.public), "dbill"),
-                day_units=500 * LITRE,
-            ),
+        accounts=tuple(
+            SigningAccount(name=name, payout_address=payout, day_units=500 * LITRE)
+            for name in names
         ),
-        limits=usual_limits("operating"),
+        limits=tuple(limit for name in names for limit in usual_limits(name)),
     )
 
 
 @asynccontextmanager
-async def running_signing_rig(database: TestDatabase, folder: Path, **changes):
-    """Run a service whose first merchant has an operating account with money in it."""
+async def running_signing_rig(
+    database: TestDatabase, folder: Path, *, float_units: int | None = None, **changes
+):
+    """Run a service whose first merchant has an operating account with money in it.
+
+    Its union has a float as well if it is said what that holds.
+    """
     home, ledger, clocks = folder / "signer", AccountChain(automatic=True), Clocks()
-    prepare(home, (), signer_config("http://127.0.0.1:1"))
+    names = ("operating",) if float_units is None else ("operating", "float")
+    prepare(home, (), signer_config("http://127.0.0.1:1", names))
     key = read_key(home / "keys" / "operating.key")
+    if float_units is not None:
+        till = read_key(home / "keys" / "float.key")
+        text = format_address(address_of(till.public), "dbill")
+        changes["unions"] = (UnionConfig(name="Dairy Union", float_address=text),)
+        if float_units:
+            ledger.fund(till, float_units)
     keys = (new_key(), new_key())
     merchants = tuple(
         MerchantConfig(
@@ -167,4 +189,4 @@ async def running_signing_rig(database: TestDatabase, folder: Path, **changes):
     ):
         api.key, api.other_key = keys
         ledger.fund(key, FUNDS)
-        yield SigningRig(api, home, ledger, node.url)
+        yield SigningRig(api, home, ledger, node.url, names)

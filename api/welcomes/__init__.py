@@ -1,0 +1,1 @@
+"""Welcomes: whoever links their first wallet gets the first fees from their union's float, once."""
