@@ -22,7 +22,7 @@ from ledger.evidence.limits import DIVERTED, WATCHERS, Limits, longest_gap_ms
 from ledger.evidence.spans import Spans, clip, covers, intersect, merge, subtract
 from ledger.evidence.terms import WindowTerms
 from ledger.evidence.vats import keep_drains
-from ledger.evidence.watching import Watch
+from ledger.evidence.watching import Watch, all_see
 from ledger.params import (
     BASIS_POINTS,
     CLOCKS_MS,
@@ -48,7 +48,7 @@ class Step:
     counts: bool
     diverted: bool
     still: bool
-    """No gauge of the line fell, as far as that can be told."""
+    """Every gauge on duty, if there is one, is known not to have fallen."""
 
     @property
     def cleans(self) -> bool:
@@ -65,14 +65,14 @@ def judge_steps(
         kind: [each for each in watches if each.track.instrument is kind]
         for kind in (*WATCHERS, Instrument.TANK_GAUGE)
     }
-    diverted = _all_diverted(places[Instrument.DIVERSION_VALVE])
+    valves, gauges = places[Instrument.DIVERSION_VALVE], places[Instrument.TANK_GAUGE]
+    diverted = all_see(valves, [_diverted_spans(each) for each in valves])
+    level = all_see(gauges, [_level_spans(each, line, rules) for each in gauges])
     good = {kind: [_good_spans(each, limits) for each in places[kind]] for kind in places}
     if line.process is HeatProcess.BATCH:
         vat = keep_drains(terms, places, good, flow)
     else:
         _void_cold(places[Instrument.HOLD_THERMOMETER], good, limits, diverted)
-    gauge = Instrument.TANK_GAUGE
-    level = [_level_spans(each, line, rules) for each in places[gauge]]
     serving, near = flow.serving(), near_pairs(flow.track, line, rules)
     steps = []
     for (begin, end, rise), sound in zip(pairs_of(flow.track), near, strict=True):
@@ -81,7 +81,7 @@ def judge_steps(
             and begin < end
             and covers(serving, begin, end)
             and all(_watched(places[kind], good[kind], begin, end) for kind in WATCHERS)
-            and _heard(places[gauge], good[gauge], begin, end)
+            and _heard(gauges, good[Instrument.TANK_GAUGE], begin, end)
         )
         steps.append(
             Step(
@@ -90,7 +90,7 @@ def judge_steps(
                 rise,
                 counts,
                 not counts and covers(diverted, begin, end),
-                bool(level) and all(covers(spans, begin, end) for spans in level),
+                covers(level, begin, end),
             )
         )
     return steps, vat
@@ -140,21 +140,10 @@ def _good_spans(watch: Watch, limits: Limits) -> Spans:
     return intersect(_sample_spans(watch, good), watch.serving())
 
 
-def _all_diverted(valves: Sequence[Watch]) -> Spans:
-    """Give when every valve that is on duty shows that it does not send milk forward."""
-    parts = [
-        intersect(
-            _sample_spans(each, [value == DIVERTED for value in each.track.values]), each.serving()
-        )
-        for each in valves
-        if each.spoke
-    ]
-    if not parts:
-        return []
-    shared = parts[0]
-    for spans in parts[1:]:
-        shared = intersect(shared, spans)
-    return shared
+def _diverted_spans(valve: Watch) -> Spans:
+    """Give when a valve shows that it does not send milk forward."""
+    shown = _sample_spans(valve, [value == DIVERTED for value in valve.track.values])
+    return intersect(shown, valve.serving())
 
 
 def _void_cold(
@@ -199,7 +188,7 @@ def _cold_spans(hold: Watch, limits: Limits) -> Spans:
 
 
 def _level_spans(gauge: Watch, line: Line, rules: Parameters) -> Spans:
-    """Give when a gauge is watched and does not fall, but for its own unrest.
+    """Give when a gauge is in force and does not fall, but for its own unrest.
 
     That is as far as a tank's account lets level and flow differ: a part of what the line may
     carry meanwhile, and a step of each of two levels. What leaves so slowly adds up there.
@@ -212,9 +201,10 @@ def _level_spans(gauge: Watch, line: Line, rules: Parameters) -> Spans:
         line.flow_max_l_per_h * UNITS_PER_BILL * rules.agreement_bp, HOUR_MS * BASIS_POINTS
     )
     times, values = track.times, track.values
-    return merge(
+    still = merge(
         (times[i - 1], times[i])
         for i in range(1, len(times))
         if track.joined[i]
         and (values[i - 1] - values[i] - 2) * a_step <= per_ms * (times[i] - times[i - 1])
     )
+    return intersect(still, gauge.serving())

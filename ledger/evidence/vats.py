@@ -19,7 +19,7 @@ from ledger.evidence.flowing import Totals
 from ledger.evidence.holding import HeldVat
 from ledger.evidence.spans import Spans, clip, covers, intersect, merge, subtract
 from ledger.evidence.terms import WindowTerms
-from ledger.evidence.watching import Watch
+from ledger.evidence.watching import Watch, all_see
 from ledger.primitives.keys import PublicKey
 from ledger.types.evidence import Instrument
 from ledger.types.vat import VatState
@@ -43,8 +43,8 @@ def keep_drains(
     """
     gauges, thermometers = places[Instrument.TANK_GAUGE], places[Instrument.HOLD_THERMOMETER]
     holds = good[Instrument.HOLD_THERMOMETER]
-    sealed = subtract(_all_see(gauges, good[Instrument.TANK_GAUGE]), _disbelieved(thermometers))
-    hot = intersect(_all_see(thermometers, holds), sealed)
+    sealed = subtract(all_see(gauges, good[Instrument.TANK_GAUGE]), _disbelieved(thermometers))
+    hot = intersect(all_see(thermometers, holds), sealed)
     seen = _Seen({each.track.device: each for each in gauges}, flow, sealed, hot)
     scale = Draining(terms, flow, Totals.of(flow.track))
     vat = HeldVat(scale, seen.gauges, terms.from_ms, terms.known)
@@ -57,15 +57,6 @@ def keep_drains(
     drained = sorted((each.from_ms, each.until_ms) for each in vat.drains)
     holds[:] = [merge(each for each in drained if each[0] < each[1]) for _ in holds]
     return state
-
-
-def _all_see(devices: Sequence[Watch], good: Sequence[Spans]) -> Spans:
-    """Give when a place saw it good: every device on duty did, and there is one."""
-    duties = [each.duty() for each in devices]
-    seen = merge(sorted((begin, end) for begin, end in duties if begin < end))
-    for duty, spans in zip(duties, good, strict=True):
-        seen = subtract(seen, subtract([duty], spans))
-    return seen
 
 
 def _disbelieved(devices: Sequence[Watch]) -> Spans:

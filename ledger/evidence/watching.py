@@ -1,5 +1,6 @@
 """Watching: a device of the line, its samples, and when they may serve."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.evidence.spans import Spans, clip, merge, subtract
@@ -25,11 +26,6 @@ class Watch:
     linked: bool
     silent: bool
 
-    @property
-    def spoke(self) -> bool:
-        """Tell whether it was ever shown to speak."""
-        return self.linked or self.track.begun_ms is not None
-
     def duty(self) -> tuple[int, int]:
         """Give the time in which it must see all that counts; none before it is first heard."""
         begun_ms = self.track.begun_ms
@@ -42,3 +38,15 @@ class Watch:
         served = clip(self.force, self.from_ms, self.until_ms)
         served = subtract(served, merge(sorted(self.track.denied)))
         return clip(served, 0, self.track.heard_ms - MARGIN_MS) if self.silent else served
+
+
+def all_see(devices: Sequence[Watch], seen: Sequence[Spans]) -> Spans:
+    """Give when a place saw something, by when each of its devices did.
+
+    Every device on duty did, and there is one.
+    """
+    duties = [each.duty() for each in devices]
+    shared = merge(sorted((begin, end) for begin, end in duties if begin < end))
+    for duty, spans in zip(duties, seen, strict=True):
+        shared = subtract(shared, subtract([duty], spans))
+    return shared

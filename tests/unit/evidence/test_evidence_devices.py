@@ -149,6 +149,46 @@ def test_milk_is_diverted_if_all_valves_say_so() -> None:
         assert (claim.diverted_steps == 0) is not diverted
 
 
+@pytest.mark.parametrize("spare", [VALVE, GAUGE])
+@pytest.mark.parametrize("speaks_s", [None, 60])
+def test_a_spare_is_not_missed_before_it_speaks(spare: Instrument, speaks_s: int | None) -> None:
+    """Milk was diverted, and a line was cleaned, before a second valve or gauge was ever heard."""
+    rig = LineRig(FLOW, HOLD, OUTLET, VALVE, GAUGE, spare)
+    for device in rig.devices:
+        kind = device.instrument
+        value = {GAUGE: 10_000_000, VALVE: 0 if spare is VALVE else 1, OUTLET: 9_000}
+        samples = [(at, value.get(kind, was)) for at, was in good(kind, 0, 120)]
+        if device is not rig.devices[-1]:
+            device.measure(samples)
+        elif speaks_s is not None:
+            device.measure(samples[speaks_s:])
+    claim = claim_all(rig, cleaning=spare is GAUGE)
+    steps = claim.diverted_steps if spare is VALVE else claim.cleaning_steps
+    # The step in which it began to speak is nobody's.
+    lost = 0 if speaks_s is None else 1_000
+    assert (claim.counted_steps, claim.lost_steps) == (0, lost)
+    assert steps == claim.to_ms - START_MS - lost
+
+
+@pytest.mark.parametrize("kind", [VALVE, GAUGE])
+def test_who_takes_over_goes_on_with_what_flows_back_or_cleans(kind: Instrument) -> None:
+    rig = LineRig(FLOW, HOLD, OUTLET, VALVE, GAUGE, kind)
+    for device in rig.devices:
+        value = {GAUGE: 10_000_000, VALVE: 0 if kind is VALVE else 1, OUTLET: 9_000}
+        samples = good(device.instrument, 0, 120)
+        device.measure([(at, value.get(device.instrument, was)) for at, was in samples])
+    old, new = rig.of(kind).public, rig.devices[-1].public
+    taken_ms = START_MS + 60_500
+    times = {old: (START_MS, taken_ms), new: (taken_ms, FOR_EVER_MS)}
+    devices = tuple(
+        LineDevice(each.device, *times.get(each.device, (each.from_ms, each.until_ms)))
+        for each in rig.line.devices
+    )
+    rig.line = replace(rig.line, devices=devices)
+    claim = claim_all(rig, cleaning=kind is GAUGE)
+    assert (claim.counted_steps, claim.lost_steps) == (0, 0)
+
+
 def test_a_valve_out_of_force_diverts_nothing() -> None:
     rig = LineRig()
     rig.run(120, value=but(VALVE, lambda at: 0))
