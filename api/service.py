@@ -57,6 +57,7 @@ from api.people.desks import Desks
 from api.readiness import DatabaseProbe, Readiness
 from api.request_log.recorder import Recorder
 from api.services.limits import Limiter, Quota
+from api.webhooks.running import Webhooks
 
 
 class Service:
@@ -85,7 +86,9 @@ class Service:
         self.products = {product.id: product for product in config.products}
         self.tip = SettledTip()
         self.standing = ChainStanding(watch, self.tip, config)
-        self.leadership = Leadership(engine, FOLLOWER, _worker_name())
+        worker = _worker_name()
+        self.leadership = Leadership(engine, FOLLOWER, worker)
+        self.webhooks = Webhooks(engine, self.desks.means.vault, wall_ms, worker, config)
         self.stock = StockMirror(engine, node, watch.now_ms, lambda: self.leadership.held)
         self.board = Board(engine, watch, self.tip, self.standing, self.stock)
         self.live = Live(engine, self.tip, self.board)
@@ -143,6 +146,7 @@ class Service:
             group.create_task(self.live.listen(address))
             group.create_task(self.stock.run())
             group.create_task(self.leadership.run(self._lead))
+            group.create_task(self.webhooks.run())
 
     async def _lead(self) -> None:
         """Do what one worker does for all."""

@@ -27,6 +27,8 @@ class Scope(StrEnum):
     PAYMENTS_READ = "payments:read"
     PAYMENTS_VALIDATE = "payments:validate"
     REFUNDS_WRITE = "refunds:write"
+    EVENTS_READ = "events:read"
+    WEBHOOKS_WRITE = "webhooks:write"
 
 
 ALL_SCOPES: Final = tuple(sorted(Scope))

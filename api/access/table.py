@@ -25,6 +25,7 @@ DECIDERS: Final = OFFICE | {Role.MANAGER, Role.FINANCE}
 AT_THE_TILL: Final = frozenset({Role.CASHIER})
 CASH_DESK: Final = OFFICE | {Role.FINANCE}
 IN_THE_SHOP: Final = frozenset({Role.CASHIER, Role.MANAGER})
+HOOKS: Final = Access(scope=Scope.WEBHOOKS_WRITE, roles=MANAGERS)
 
 TABLE: Final[Mapping[tuple[str, str], Access]] = {
     # What is sold, and to whom it is shown.
@@ -154,6 +155,20 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/api/v1/api-keys/{keyId}"): Access(roles=MANAGERS),
     ("POST", "/api/v1/api-keys/{keyId}/rotate"): Access(roles=MANAGERS),
     ("DELETE", "/api/v1/api-keys/{keyId}"): Access(roles=MANAGERS),
+    # What happened, asked for and sent. Who may say where events go may read them, too.
+    ("GET", "/api/v1/events"): Access(scope=Scope.EVENTS_READ, roles=MANAGERS),
+    ("GET", "/api/v1/events/{eventId}"): Access(scope=Scope.EVENTS_READ, roles=MANAGERS),
+    ("POST", "/api/v1/webhook-endpoints"): HOOKS,
+    ("GET", "/api/v1/webhook-endpoints"): HOOKS,
+    ("GET", "/api/v1/webhook-endpoints/{endpointId}"): HOOKS,
+    ("PATCH", "/api/v1/webhook-endpoints/{endpointId}"): HOOKS,
+    ("DELETE", "/api/v1/webhook-endpoints/{endpointId}"): HOOKS,
+    ("POST", "/api/v1/webhook-endpoints/{endpointId}/rotate-secret"): HOOKS,
+    ("POST", "/api/v1/webhook-endpoints/{endpointId}/test"): HOOKS,
+    ("POST", "/api/v1/webhook-endpoints/{endpointId}/replay"): HOOKS,
+    ("GET", "/api/v1/webhook-deliveries"): HOOKS,
+    ("GET", "/api/v1/webhook-deliveries/{deliveryId}"): HOOKS,
+    ("POST", "/api/v1/webhook-deliveries/{deliveryId}/replay"): HOOKS,
     # What a key has asked lately: its own, or one that a manager names.
     ("GET", "/api/v1/request-log"): Access(any_key=True, roles=MANAGERS),
     # The service itself.

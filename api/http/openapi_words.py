@@ -16,6 +16,8 @@ TAGS: Final = {
     "catalogue": "What is sold.",
     "wallet": "What wallets read and hand in.",
     "keys": "Keys of a merchant's programs and partners.",
+    "events": "What happened to a merchant, one by one.",
+    "webhooks": "Where events are sent, signed as Standard Webhooks has it.",
     "auth": "The ways in and out.",
     "people": "People of a union, their roles and wallets, and what takes two of them.",
     "tenants": "Unions and their merchants.",
@@ -47,6 +49,9 @@ PARAMETERS: Final[Mapping[str, Object]] = {
     "topUpId": {"schema": {"type": "string"}, "description": "A top-up's ULID."},
     "cashOutId": {"schema": {"type": "string"}, "description": "A cash-out's ULID."},
     "keyId": {"schema": {"type": "string"}, "description": "The key's ULID."},
+    "eventId": {"schema": {"type": "string"}, "description": "An event's name, `evt_...`."},
+    "endpointId": {"schema": {"type": "string"}, "description": "A webhook endpoint's ULID."},
+    "deliveryId": {"schema": {"type": "string"}, "description": "A delivery's name."},
     "code": {"schema": {"type": "string"}, "description": "A problem's code."},
 }
 """What a name in a path stands for, wherever it stands."""

@@ -8,7 +8,8 @@ from api.cash_outs.routes import ROUTES as CASH_OUTS
 from api.catalogue.routes import ROUTES as CATALOGUE
 from api.chain.routes import ROUTES as CHAIN
 from api.coupons.routes import ROUTES as COUPONS
-from api.events.routes import ROUTES as EVENTS
+from api.events.list_routes import ROUTES as EVENTS
+from api.events.routes import ROUTES as STREAM
 from api.http.routes import Route
 from api.keys.routes import ROUTES as KEYS
 from api.loyalty.routes import ROUTES as LOYALTY
@@ -26,6 +27,8 @@ from api.signing.routes import ROUTES as SIGNING
 from api.tenants.routes import ROUTES as TENANTS
 from api.terminals.routes import ROUTES as TERMINALS
 from api.top_ups.routes import ROUTES as TOP_UPS
+from api.webhooks.delivery_routes import ROUTES as DELIVERIES
+from api.webhooks.routes import ROUTES as WEBHOOKS
 
 ROUTES: Final[tuple[Route, ...]] = (
     *CATALOGUE,
@@ -40,7 +43,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     *CASH_OUTS,
     *CASH_BOOK,
     *CHAIN,
+    *STREAM,
     *EVENTS,
+    *WEBHOOKS,
+    *DELIVERIES,
     *KEYS,
     *TENANTS,
     *AUTH,

@@ -9,6 +9,7 @@ values are text already, the aliases at the end tell their form.
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, ClassVar, Final, Self
 
 from msgspec import Meta
@@ -20,6 +21,7 @@ from ledger.types.transaction import Transaction, decode_transaction
 
 HASH_TEXT: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _MYR: Final = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,2})?$"
+_INSTANT: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,3})?Z$"
 _BILL: Final = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,6})?$"
 
 
@@ -174,6 +176,36 @@ class SignedBytes(Scalar):
     def written(self) -> str:
         """Write it in small letters."""
         return self.raw.hex()
+
+
+class Instant(Scalar):
+    """A time in UTC, in milliseconds since 1970."""
+
+    schema: ClassVar[dict[str, object]] = {
+        "type": "string",
+        "format": "date-time",
+        "pattern": _INSTANT,
+        "description": "A time in UTC (RFC 3339), as in 2026-04-10T08:15:23Z.",
+    }
+
+    def __init__(self, time_ms: int) -> None:
+        self.time_ms = time_ms
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Read RFC 3339 in UTC; other offsets are refused rather than turned."""
+        text = _text(value)
+        if re.fullmatch(_INSTANT, text, re.ASCII) is None:
+            raise ValueError("NOT_A_TIME")
+        try:
+            found = datetime.fromisoformat(text.removesuffix("Z") + "+00:00")
+        except ValueError:
+            raise ValueError("NOT_A_TIME") from None
+        return cls(int(found.timestamp() * 1_000))
+
+    def written(self) -> str:
+        """Write it in milliseconds."""
+        return str(self.time_ms)
 
 
 MyrText = Annotated[

@@ -32,11 +32,12 @@ from api.db.tables import (
     tenants,
     terminals,
     vault,
+    webhooks,
 )
 from api.db.tables.columns import metadata
 
 __all__ = [
     "approvals", "cash", "catalogue", "chain", "coupons", "events", "keys", "loyalty", "metadata",
     "orders", "payments", "people", "refunds", "request_log", "requests", "signing", "stock",
-    "tenants", "terminals", "vault",
+    "tenants", "terminals", "vault", "webhooks",
 ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Webhooks: a merchant's events, signed and sent to the addresses that it names."""
