@@ -179,6 +179,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/errors/{code}"): ANYONE,
     ("GET", "/.well-known/jwks.json"): ANYONE,
     ("GET", "/openapi.json"): ANYONE,
+    ("GET", "/asyncapi.json"): ANYONE,
     ("GET", "/docs"): ANYONE,
     ("GET", "/"): ANYONE,
 }

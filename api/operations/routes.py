@@ -78,6 +78,14 @@ def _document() -> bytes:
     return format_document().encode()
 
 
+@cache
+def _events_document() -> bytes:
+    # It describes the bodies of all resources, which know nothing of it.
+    from api.events.asyncapi import format_document
+
+    return format_document().encode()
+
+
 async def token_keys(call: ApiCall) -> Reply:
     """Give the keys that access tokens are verified with. For an unknown `kid`, ask anew."""
     return Reply(call.service.desks.means.tokens.jwks())
@@ -86,6 +94,11 @@ async def token_keys(call: ApiCall) -> Reply:
 async def openapi(_: ApiCall) -> Response:
     """Give the description of the interface."""
     return Response(_document(), media_type="application/json")
+
+
+async def asyncapi(_: ApiCall) -> Response:
+    """Give the description of events."""
+    return Response(_events_document(), media_type="application/json")
 
 
 async def list_codes(call: ApiCall) -> Answer:
@@ -194,6 +207,15 @@ ROUTES: Final = (
         summary="Give this description",
         tag="operations",
         handler=openapi,
+        media=("application/json",),
+    ),
+    Route(
+        method="GET",
+        path="/asyncapi.json",
+        operation="readEventsInterface",
+        summary="Give the description of events and webhooks",
+        tag="operations",
+        handler=asyncapi,
         media=("application/json",),
     ),
     Route(

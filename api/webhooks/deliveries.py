@@ -6,29 +6,28 @@ event arrives at least once, and under one name, by which its receiver knows it 
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import select, text, update
+from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.db.tables.webhooks import webhook_attempts, webhook_deliveries, webhook_endpoints
 from api.events.store import KeptEvent, read_event
-from api.webhooks.model import Attempt, Delivery, DeliveryState
+from api.webhooks.model import Attempt, DeliveryState
 
 AT_ONCE_MAX: Final = 500
 """So many events of an endpoint are looked at in one statement."""
 CLAIM_MS: Final = 30_000
 """Longer than any try takes."""
-REPLAYED_MAX: Final = 10_000
 
 _D = webhook_deliveries.c
 _E = webhook_endpoints.c
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class EndpointLane:
     """An endpoint to which something is due."""
 
     merchant_id: str
@@ -81,7 +80,7 @@ async def spread(connection: AsyncConnection, now_ms: int) -> bool:
     return bool(found.scalar_one())
 
 
-async def lanes_due(connection: AsyncConnection, now_ms: int, limit: int) -> list[Lane]:
+async def lanes_due(connection: AsyncConnection, now_ms: int, limit: int) -> list[EndpointLane]:
     """List endpoints to which something is due; those that fail come last."""
     rows = await connection.execute(
         text("""
@@ -95,10 +94,10 @@ async def lanes_due(connection: AsyncConnection, now_ms: int, limit: int) -> lis
         """),
         {"now": now_ms, "limit": limit},
     )
-    return [Lane(row.merchant_id, row.id, row.failures) for row in rows]
+    return [EndpointLane(row.merchant_id, row.id, row.failures) for row in rows]
 
 
-async def draw(connection: AsyncConnection, lane: Lane, now_ms: int) -> Drawn | None:
+async def draw(connection: AsyncConnection, lane: EndpointLane, now_ms: int) -> Drawn | None:
     """Take an endpoint's first delivery that is due, and count it as tried."""
     rows = await connection.execute(
         text("""
@@ -194,128 +193,4 @@ async def fail_pending(
         .where(_D.merchant_id == merchant_id, _D.endpoint_id == endpoint_id)
         .where(_D.state == DeliveryState.PENDING)
         .values(state=DeliveryState.FAILED, ended_ms=now_ms)
-    )
-
-
-async def replay_one(
-    connection: AsyncConnection, merchant_id: str, endpoint_id: str, seq: int, now_ms: int
-) -> bool:
-    """Begin a delivery anew; False if there is none."""
-    changed = await connection.execute(
-        update(webhook_deliveries)
-        .where(_D.merchant_id == merchant_id, _D.endpoint_id == endpoint_id, _D.seq == seq)
-        .values(state=DeliveryState.PENDING, tries=0, next_ms=now_ms, ended_ms=None)
-    )
-    return bool(changed.rowcount)
-
-
-async def replay_since(
-    connection: AsyncConnection, merchant_id: str, endpoint_id: str, since_ms: int, now_ms: int
-) -> tuple[int, int]:
-    """Begin anew what happened since a time; give how many, and the last one's number.
-
-    At most `REPLAYED_MAX`, the oldest; those that are on their way are left alone.
-    """
-    found = await connection.execute(
-        text("""
-            WITH chosen AS (
-                SELECT e.merchant_id, w.id, e.seq, e.kind FROM webhook_endpoints w
-                JOIN events e ON e.merchant_id = w.merchant_id
-                WHERE w.merchant_id = :merchant AND w.id = :endpoint AND e.at_ms >= :since
-                    AND e.seq <= w.seen_seq AND e.kind <> 'webhook.test'
-                    AND (cardinality(w.kinds) = 0 OR e.kind = ANY(w.kinds))
-                ORDER BY e.seq LIMIT :most
-            ), begun AS (
-                INSERT INTO webhook_deliveries AS d (merchant_id, endpoint_id, seq, kind, state,
-                    tries, next_ms, created_ms)
-                SELECT merchant_id, id, seq, kind, 'pending', 0, :now, :now FROM chosen
-                ON CONFLICT (merchant_id, endpoint_id, seq) DO UPDATE
-                    SET state = 'pending', tries = 0, next_ms = :now, ended_ms = NULL
-                WHERE d.state <> 'pending'
-                RETURNING seq
-            )
-            SELECT (SELECT count(*) FROM begun) AS count, coalesce(max(seq), 0) AS last FROM chosen
-        """),
-        {
-            "merchant": merchant_id,
-            "endpoint": endpoint_id,
-            "since": since_ms,
-            "now": now_ms,
-            "most": REPLAYED_MAX,
-        },
-    )
-    row = found.one()
-    return int(row[0]), int(row[1])
-
-
-async def list_deliveries(
-    connection: AsyncConnection,
-    merchant_id: str,
-    endpoint_id: str,
-    state: str,
-    before: tuple[int, str] | None,
-    limit: int,
-) -> list[Delivery]:
-    """List deliveries, those of the newest events first; of all endpoints if none is named."""
-    query = select(webhook_deliveries).where(_D.merchant_id == merchant_id)
-    if endpoint_id:
-        query = query.where(_D.endpoint_id == endpoint_id)
-    if state:
-        query = query.where(_D.state == state)
-    if before is not None:
-        seq, endpoint = before
-        query = query.where((_D.seq < seq) | ((_D.seq == seq) & (_D.endpoint_id < endpoint)))
-    rows = await connection.execute(
-        query.order_by(_D.seq.desc(), _D.endpoint_id.desc()).limit(limit)
-    )
-    return [_delivery(row) for row in rows]
-
-
-async def find_delivery(
-    connection: AsyncConnection, merchant_id: str, endpoint_id: str, seq: int
-) -> Delivery | None:
-    """Read a delivery."""
-    rows = await connection.execute(
-        select(webhook_deliveries).where(
-            _D.merchant_id == merchant_id, _D.endpoint_id == endpoint_id, _D.seq == seq
-        )
-    )
-    row = rows.first()
-    return None if row is None else _delivery(row)
-
-
-async def attempts_of(connection: AsyncConnection, delivery: Delivery) -> list[Attempt]:
-    """List the tries of a delivery, the oldest first."""
-    a = webhook_attempts.c
-    rows = await connection.execute(
-        select(webhook_attempts)
-        .where(a.merchant_id == delivery.merchant_id, a.endpoint_id == delivery.endpoint_id)
-        .where(a.seq == delivery.seq)
-        .order_by(a.id)
-    )
-    return [Attempt(row.at_ms, row.took_ms, row.status, row.code) for row in rows]
-
-
-async def forget_deliveries(connection: AsyncConnection, before_ms: int) -> None:
-    """Forget deliveries that ended, and tries, of before a time."""
-    await connection.execute(
-        text("DELETE FROM webhook_deliveries WHERE created_ms < :before AND state <> 'pending'"),
-        {"before": before_ms},
-    )
-    await connection.execute(
-        text("DELETE FROM webhook_attempts WHERE at_ms < :before"), {"before": before_ms}
-    )
-
-
-def _delivery(row: Any) -> Delivery:
-    return Delivery(
-        endpoint_id=row.endpoint_id,
-        merchant_id=row.merchant_id,
-        seq=row.seq,
-        kind=row.kind,
-        state=DeliveryState(row.state),
-        tries=row.tries,
-        next_ms=row.next_ms,
-        created_ms=row.created_ms,
-        ended_ms=row.ended_ms,
     )

@@ -8,7 +8,7 @@ from api.errors import NotFound
 from api.http.pages import Listing
 from api.http.replies import Reply
 from api.http.routes import ApiCall, Idempotency, Route
-from api.webhooks import deliveries
+from api.webhooks import delivery_log
 from api.webhooks.schemas import (
     DeliveriesQuery,
     DeliveryView,
@@ -36,7 +36,7 @@ async def list_deliveries(call: ApiCall) -> Listing[DeliveryView]:
     owner = f"{call.merchant_id}/{query.endpoint_id}/{state}"
     after = service.cursors.read(query.cursor, LIST, owner)
     async with service.engine.connect() as connection:
-        found = await deliveries.list_deliveries(
+        found = await delivery_log.list_deliveries(
             connection,
             call.merchant_id,
             query.endpoint_id,
@@ -58,10 +58,10 @@ async def read_delivery(call: ApiCall) -> TriedDeliveryView:
     """Give a delivery with its tries; another merchant's is not found."""
     service, (endpoint_id, seq) = call.service, _place(call)
     async with service.engine.connect() as connection:
-        found = await deliveries.find_delivery(connection, call.merchant_id, endpoint_id, seq)
+        found = await delivery_log.find_delivery(connection, call.merchant_id, endpoint_id, seq)
         if found is None:
             raise NotFound("there is no such delivery")
-        return tried_delivery_view(found, await deliveries.attempts_of(connection, found))
+        return tried_delivery_view(found, await delivery_log.attempts_of(connection, found))
 
 
 async def replay_delivery(call: ApiCall) -> Reply:

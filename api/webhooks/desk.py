@@ -12,7 +12,7 @@ from api.events.kinds import EventKind
 from api.events.outbox import NewEvent, write_events
 from api.events.store import KeptEvent, find_event
 from api.vault.data_keys import Vault
-from api.webhooks import deliveries, store
+from api.webhooks import deliveries, delivery_log, store
 from api.webhooks.addresses import AddressFault, check_url
 from api.webhooks.model import ENDPOINTS_MAX, Delivery, DisabledWhy, Endpoint, EndpointState
 from api.webhooks.schemas import EndpointChangesBody, NewEndpointBody
@@ -152,7 +152,9 @@ class WebhookDesk:
         """Send anew what happened since a time; give how many, and the last one's number."""
         await self._enabled(connection, merchant_id, endpoint_id)
         now_ms = self._now_ms()
-        return await deliveries.replay_since(connection, merchant_id, endpoint_id, since_ms, now_ms)
+        return await delivery_log.replay_since(
+            connection, merchant_id, endpoint_id, since_ms, now_ms
+        )
 
     async def replay_one(
         self, connection: AsyncConnection, merchant_id: str, endpoint_id: str, seq: int
@@ -160,8 +162,8 @@ class WebhookDesk:
         """Send one delivery anew."""
         await self._enabled(connection, merchant_id, endpoint_id)
         now_ms = self._now_ms()
-        await deliveries.replay_one(connection, merchant_id, endpoint_id, seq, now_ms)
-        found = await deliveries.find_delivery(connection, merchant_id, endpoint_id, seq)
+        await delivery_log.replay_one(connection, merchant_id, endpoint_id, seq, now_ms)
+        found = await delivery_log.find_delivery(connection, merchant_id, endpoint_id, seq)
         if found is None:
             raise NotFound("there is no such delivery")
         return found

@@ -23,11 +23,11 @@ from api.events.kinds import EventKind
 from api.events.outbox import NewEvent, write_events
 from api.events.schemas import event_view
 from api.vault.data_keys import Vault
-from api.webhooks import deliveries
-from api.webhooks.deliveries import Drawn, Lane
+from api.webhooks import deliveries, delivery_log
+from api.webhooks.deliveries import Drawn, EndpointLane
 from api.webhooks.model import KEPT_MS, Attempt, DeliveryState, DisabledWhy, EndpointState
 from api.webhooks.schedule import is_given_up, next_try_ms, rest_ms
-from api.webhooks.sending import Outcome, Sender
+from api.webhooks.sending import Sender, Tried
 from api.webhooks.signing import signed_headers
 from api.webhooks.store import secrets_in_force
 
@@ -83,7 +83,7 @@ class Dispatcher:
             await deliveries.spread(connection, now_ms)
             due = await deliveries.lanes_due(connection, now_ms, 2 * LANES_MAX)
             if monotonic() - self._forgotten_s >= FORGET_S:
-                await deliveries.forget_deliveries(connection, now_ms - KEPT_MS)
+                await delivery_log.forget_deliveries(connection, now_ms - KEPT_MS)
                 self._forgotten_s = monotonic()
         for lane in due:
             place, fails = (lane.merchant_id, lane.endpoint_id), lane.failures > 0
@@ -95,7 +95,7 @@ class Dispatcher:
         failing = sum(self._busy.values())
         return len(self._busy) < LANES_MAX and (not fails or failing < FAILING_LANES_MAX)
 
-    async def _serve(self, lane: Lane, place: tuple[str, str], sender: Sender) -> None:
+    async def _serve(self, lane: EndpointLane, place: tuple[str, str], sender: Sender) -> None:
         """Send what is due to one endpoint, until something fails or others shall have a turn."""
         try:
             with contextlib.suppress(*DATABASE_FAULTS):  # The claim ends, and it is tried again.
@@ -105,7 +105,7 @@ class Dispatcher:
         finally:
             del self._busy[place]
 
-    async def _send_next(self, lane: Lane, sender: Sender) -> bool:
+    async def _send_next(self, lane: EndpointLane, sender: Sender) -> bool:
         """Send the next event; False if there is none or it was not taken."""
         now_ms = self._now_ms()
         async with self._engine.begin() as connection:
@@ -119,35 +119,33 @@ class Dispatcher:
         body = msgspec.json.encode(event_view(event, livemode=self._livemode))
         headers = signed_headers(secrets, event.id, now_ms // 1_000, body)
         began_s = monotonic()
-        outcome = await sender.send(drawn.url, body, headers)
+        tried = await sender.send(drawn.url, body, headers)
         took_ms = int(1_000 * (monotonic() - began_s))
-        attempt = Attempt(now_ms, took_ms, outcome.status, outcome.code)
+        attempt = Attempt(now_ms, took_ms, tried.status, tried.code)
         after_ms = self._now_ms()
 
         async def work(connection: AsyncConnection) -> None:
             await deliveries.note_attempt(connection, drawn, attempt)
-            await settle_try(connection, drawn, outcome, after_ms)
+            await settle_try(connection, drawn, tried, after_ms)
 
         await in_transaction(self._engine, work)
-        return outcome.taken
+        return tried.taken
 
 
-async def settle_try(
-    connection: AsyncConnection, drawn: Drawn, outcome: Outcome, now_ms: int
-) -> None:
+async def settle_try(connection: AsyncConnection, drawn: Drawn, tried: Tried, now_ms: int) -> None:
     """Write what a try changes: the delivery, and how its endpoint fares."""
-    if outcome.taken:
+    if tried.taken:
         await deliveries.settle_delivery(connection, drawn, DeliveryState.DELIVERED, now_ms, now_ms)
         if drawn.failures:
             well = {"failures": 0, "failing_since_ms": None, "rest_until_ms": 0}
             await deliveries.settle_endpoint(connection, drawn, {**well})
         return
     since_ms = now_ms if drawn.failing_since_ms is None else drawn.failing_since_ms
-    if outcome.gone or is_given_up(since_ms, now_ms):
-        why = DisabledWhy.GONE if outcome.gone else DisabledWhy.FAILING
+    if tried.gone or is_given_up(since_ms, now_ms):
+        why = DisabledWhy.GONE if tried.gone else DisabledWhy.FAILING
         await _disable(connection, drawn, why, now_ms)
         return
-    again_ms = next_try_ms(drawn.tries, now_ms, random(), outcome.asked_s)  # noqa: S311 - no secret
+    again_ms = next_try_ms(drawn.tries, now_ms, random(), tried.asked_s)  # noqa: S311 - no secret
     state = DeliveryState.FAILED if again_ms is None else DeliveryState.PENDING
     await deliveries.settle_delivery(connection, drawn, state, again_ms or now_ms, now_ms)
     failures = drawn.failures + 1

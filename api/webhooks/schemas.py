@@ -210,7 +210,7 @@ def _shown(delivery: Delivery) -> dict[str, object]:
 
 def delivery_view(delivery: Delivery) -> DeliveryView:
     """Show a delivery."""
-    return DeliveryView(**_shown(delivery))  # type: ignore[arg-type]  # the members' types are above
+    return DeliveryView(**_shown(delivery))  # type: ignore[arg-type]  # their types are above
 
 
 def tried_delivery_view(delivery: Delivery, attempts: list[Attempt]) -> TriedDeliveryView:

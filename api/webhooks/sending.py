@@ -32,7 +32,7 @@ _FAULTS: Final[tuple[tuple[type[Exception], str], ...]] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Tried:
     """What a try came to: a status, or a code for why there is none."""
 
     status: int | None
@@ -69,18 +69,18 @@ class Sender:
         """Close what is open."""
         await self._client.aclose()
 
-    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
+    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Tried:
         """Try once."""
         try:
             async with asyncio.timeout(TRY_S):
                 return await self._send(url, body, headers)
         except AddressFault as fault:
-            return Outcome(None, fault.code)
+            return Tried(None, fault.code)
         except tuple(kind for kind, _ in _FAULTS) as fault:
             code = next(code for kind, code in _FAULTS if isinstance(fault, kind))
-            return Outcome(None, "BAD_CERTIFICATE" if _is_of_tls(fault) else code)
+            return Tried(None, "BAD_CERTIFICATE" if _is_of_tls(fault) else code)
 
-    async def _send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:
+    async def _send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Tried:
         parts = check_url(url, livemode=self._livemode)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -100,7 +100,7 @@ class Sender:
         )
         answer = await self._client.send(request, stream=True)
         try:
-            return Outcome(answer.status_code, "", _asked_s(answer))
+            return Tried(answer.status_code, "", _asked_s(answer))
         finally:
             await answer.aclose()
 

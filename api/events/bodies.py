@@ -1,0 +1,63 @@
+"""What the `data` of an event is, kind by kind: the shapes that AsyncAPI tells of."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from api.coupons.schemas import CouponCard
+from api.events.kinds import EventKind
+from api.http.scalars import HashText, UlidText
+from api.orders.schemas import OrderCard
+from api.refunds.schemas import RefundView
+
+
+class OrderTold(msgspec.Struct, frozen=True, rename="camel"):
+    """An order as it stands now; with the transaction that changed it, if one did."""
+
+    order: OrderCard
+    tx_hash: HashText | UnsetType = UNSET
+    outcome: Annotated[
+        str | UnsetType | None,
+        Meta(description="What the transaction is by itself, once it is final."),
+    ] = UNSET
+
+
+class StrayTold(msgspec.Struct, frozen=True, rename="camel"):
+    """A transfer without an order that is known."""
+
+    tx_hash: HashText
+    outcome: str
+    units: Annotated[int, Meta(description="What came in, in millionths of a BILL.")]
+
+
+class EndpointTold(msgspec.Struct, frozen=True, rename="camel"):
+    """The endpoint that is tried."""
+
+    endpoint_id: UlidText
+
+
+class DisabledTold(msgspec.Struct, frozen=True, rename="camel"):
+    """The endpoint that gets nothing more, and why: `failing` or `gone`."""
+
+    endpoint_id: UlidText
+    reason: str
+
+
+_BY_NOUN: Final[Mapping[str, type[msgspec.Struct]]] = {
+    "order": OrderTold,
+    "payment": OrderTold,
+    "refund": RefundView,
+    "coupon": CouponCard,
+}
+_BY_KIND: Final[Mapping[EventKind, type[msgspec.Struct]]] = {
+    EventKind.PAYMENT_UNMATCHED: StrayTold,
+    EventKind.WEBHOOK_TEST: EndpointTold,
+    EventKind.WEBHOOK_DISABLED: DisabledTold,
+}
+
+
+def body_of(kind: EventKind) -> type[msgspec.Struct]:
+    """Give the shape of a kind's `data`."""
+    return _BY_KIND.get(kind) or _BY_NOUN[kind.partition(".")[0]]
