@@ -6,11 +6,13 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from api.cash_outs.schemas import CashOutView
 from api.coupons.schemas import CouponCard
 from api.events.kinds import EventKind
 from api.http.scalars import HashText, UlidText
 from api.orders.schemas import OrderCard
 from api.refunds.schemas import RefundView
+from api.top_ups.schemas import TopUpView
 
 
 class OrderTold(msgspec.Struct, frozen=True, rename="camel"):
@@ -50,6 +52,8 @@ _BY_NOUN: Final[Mapping[str, type[msgspec.Struct]]] = {
     "payment": OrderTold,
     "refund": RefundView,
     "coupon": CouponCard,
+    "top_up": TopUpView,
+    "cash_out": CashOutView,
 }
 _BY_KIND: Final[Mapping[EventKind, type[msgspec.Struct]]] = {
     EventKind.PAYMENT_UNMATCHED: StrayTold,

@@ -40,6 +40,14 @@ class EventKind(StrEnum):
     COUPON_REDEEMED = "coupon.redeemed"
     COUPON_EXPIRED = "coupon.expired"
     COUPON_REVOKED = "coupon.revoked"
+    TOP_UP_CREATED = "top_up.created"
+    TOP_UP_PENDING = "top_up.pending"
+    TOP_UP_SUBMITTED = "top_up.submitted"
+    TOP_UP_SUCCEEDED = "top_up.succeeded"
+    TOP_UP_FAILED = "top_up.failed"
+    TOP_UP_REVERSED = "top_up.reversed"
+    CASH_OUT_RECEIVED = "cash_out.received"
+    CASH_OUT_PAID = "cash_out.paid"
     WEBHOOK_TEST = "webhook.test"
     WEBHOOK_DISABLED = "webhook.disabled"
 
@@ -74,6 +82,14 @@ MEANINGS: Final[Mapping[EventKind, str]] = {
     EventKind.COUPON_REDEEMED: "A coupon paid an order.",
     EventKind.COUPON_EXPIRED: "A coupon's time is over.",
     EventKind.COUPON_REVOKED: "A coupon was taken back.",
+    EventKind.TOP_UP_CREATED: "Cash was taken for BILL.",
+    EventKind.TOP_UP_PENDING: "A top-up's transaction came into no block: it is signed anew.",
+    EventKind.TOP_UP_SUBMITTED: "A top-up is signed and on its way.",
+    EventKind.TOP_UP_SUCCEEDED: "A top-up is final.",
+    EventKind.TOP_UP_FAILED: "A top-up failed: the cash goes back.",
+    EventKind.TOP_UP_REVERSED: "The cash of a top-up went back.",
+    EventKind.CASH_OUT_RECEIVED: "BILL came in for which cash is owed.",
+    EventKind.CASH_OUT_PAID: "Cash was paid for BILL that came in.",
     EventKind.WEBHOOK_TEST: "Somebody asked for it, to try an endpoint.",
     EventKind.WEBHOOK_DISABLED: "An endpoint gets nothing more, until it is enabled again.",
 }

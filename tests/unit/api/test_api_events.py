@@ -10,12 +10,15 @@ import pytest
 
 from api.events.kinds import MEANINGS, EventKind
 from api.refunds.model import RefundState
+from api.top_ups.model import TopUpState
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import ServiceRig, running_rig
 from tests.tidy.repository import ROOT
 
 PATH = "/api/v1/events"
-KIND = re.compile(r"(order|payment|refund|coupon|webhook|top_up|loyalty|flag)\.[a-z_]+", re.ASCII)
+KIND = re.compile(
+    r"(order|payment|refund|coupon|top_up|cash_out|webhook|loyalty|flag)\.[a-z_]+", re.ASCII
+)
 
 
 def on_rig(
@@ -95,6 +98,7 @@ def written_kinds() -> set[str]:
 def test_every_kind_that_is_written_is_known_and_has_a_meaning() -> None:
     assert written_kinds() <= set(EventKind)
     assert {f"refund.{state}" for state in RefundState} <= set(EventKind)
+    assert {f"top_up.{state}" for state in TopUpState} <= set(EventKind)
     assert set(MEANINGS) == set(EventKind)
 
 
