@@ -86,9 +86,7 @@ class Service:
         self.products = {product.id: product for product in config.products}
         self.tip = SettledTip()
         self.standing = ChainStanding(watch, self.tip, config)
-        worker = _worker_name()
-        self.leadership = Leadership(engine, FOLLOWER, worker)
-        self.webhooks = Webhooks(engine, self.desks.means.vault, wall_ms, worker, config)
+        self._share_work(engine, wall_ms)
         self.stock = StockMirror(engine, node, watch.now_ms, lambda: self.leadership.held)
         self.board = Board(engine, watch, self.tip, self.standing, self.stock)
         self.live = Live(engine, self.tip, self.board)
@@ -105,6 +103,12 @@ class Service:
         self.housekeeper = self._make_housekeeper(engine, node)
         self.fees = FeeWatch(node, config.fee_units)
         self._open_doors(engine)
+
+    def _share_work(self, engine: AsyncEngine, wall_ms: Callable[[], int]) -> None:
+        """Seek the leases of what one worker does for all."""
+        worker, vault = _worker_name(), self.desks.means.vault
+        self.leadership = Leadership(engine, FOLLOWER, worker)
+        self.webhooks = Webhooks(engine, vault, wall_ms, worker, self.config)
 
     def _make_housekeeper(self, engine: AsyncEngine, node: NodePort) -> Housekeeper:
         forgets = (

@@ -16,9 +16,8 @@ from tests.support.api.service_rig import ServiceRig, running_rig
 from tests.tidy.repository import ROOT
 
 PATH = "/api/v1/events"
-KIND = re.compile(
-    r"(order|payment|refund|coupon|top_up|cash_out|webhook|loyalty|flag)\.[a-z_]+", re.ASCII
-)
+NOUNS = "order|payment|refund|coupon|top_up|cash_out|webhook|loyalty|flag"
+KIND = re.compile(rf"({NOUNS})\.[a-z_]+", re.ASCII)
 
 
 def on_rig(
