@@ -71,7 +71,9 @@ def draw_lost(overlay: Overlay, name: Hash, units: int, before_ms: int) -> None:
     lost = sum(portion.units for portion in taken)
     tank = replace(tank, lost_units=Units(tank.lost_units + lost))
     if lost < units:
-        late_ms = parameters(overlay).collection_late_ms_max
+        rules = parameters(overlay)
+        # What stands in another tank may be moved here as long as it has not lapsed there.
+        late_ms = lapse_age_ms(rules) + rules.clock_skew_ms_max
         tank = _owe(tank, units - lost, before_ms, late_ms)
     MILK_TANKS.put(overlay, tank, name)
 
@@ -283,7 +285,7 @@ def _pay_debts(tank: MilkTank, portion: Portion) -> tuple[MilkTank, Portion]:
 
 
 def _owe(tank: MilkTank, units: int, before_ms: int, late_ms: int) -> MilkTank:
-    """Add a debt; forget those that no milk can be collected for any more.
+    """Add a debt; forget those of which no milk can come any more.
 
     Too many are joined to the later time, from the oldest on: more milk owes them then, not less.
     """

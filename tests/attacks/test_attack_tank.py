@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from ledger.params import DAY_MS, HOUR_MS
 from ledger.primitives.amounts import Units
+from ledger.rules.portions import draw_lost
 from ledger.state.records import Role
 from ledger.state.tables import MILK_TANKS, grant_role
 from ledger.types.line import StopDevice
@@ -63,6 +64,19 @@ def test_milk_that_is_collected_late_pays_what_was_lost_of_its_time_first():
     town.line.fill(town.state, bill(200), first_ms=START_MS - HOUR_MS, last_ms=START_MS)
     assert town.tank().held_units == bill(200) - claim.lost_steps * 1_000
     town.close()
+
+
+@pytest.mark.parametrize("later_ms", [36 * HOUR_MS + 60_000, 70 * HOUR_MS])
+def test_milk_that_waits_in_another_tank_pays_what_was_lost_of_its_time(later_ms):
+    """Until nobody could collect it late any more: it is moved there only then."""
+    town = Cheat(litres=(200, 0, 0))
+    whole = bill(200)
+    assert town.do("mmu", MoveMilk(PLANT, TANK, "other", whole)) == ""
+    draw_lost(town.state, town.line.tank_id, bill(150), town.time_ms)
+    town.time_ms += later_ms
+    draw_lost(town.state, town.line.tank_id, 1, town.time_ms)
+    assert town.do("mmu", MoveMilk(PLANT, "other", TANK, whole)) == ""
+    assert town.tank().held_units == bill(50) - 1
 
 
 def test_a_stopped_meters_milk_is_void_wherever_it_stands():

@@ -103,7 +103,7 @@ class Tank:
         if lost == units:
             return
         self.debts[before] = self.debts.get(before, 0) + units - lost
-        kept = [each for each in sorted(self.debts.items()) if each[0] >= before - LATE]
+        kept = [each for each in sorted(self.debts.items()) if each[0] >= before - LAPSE - SKEW]
         while len(kept) > DEBTS_MAX:
             kept[:2] = [(kept[1][0], kept[0][1] + kept[1][1])]
         self.debts = dict(kept)

@@ -222,7 +222,7 @@ def test_debts_that_no_milk_can_pay_any_more_are_forgotten_and_many_are_joined(r
     assert [units for _, units in raw.tank.debts] == [103, 3, 4, 5, 6, 7, 8, 9]
     # Owed by the milk of them all.
     assert raw.tank.debts[0][0] == START_MS + 2 * MINUTE_MS
-    draw_lost(raw.state, raw.name, 1, START_MS + 36 * HOUR_MS + 5 * MINUTE_MS)
+    draw_lost(raw.state, raw.name, 1, START_MS + 96 * HOUR_MS + (5 + 2) * MINUTE_MS)
     assert [units for _, units in raw.tank.debts] == [5, 6, 7, 8, 9, 1]
 
 
