@@ -13,6 +13,7 @@ from api.chain.node_port import NodePort
 from api.chain.tip import SettledTip
 from api.config import ApiConfig, ProductConfig
 from api.coupons.desk import CouponDesk
+from api.coupons.settling import CouponSettling
 from api.db.session import in_transaction
 from api.events.outbox import write_events
 from api.loyalty.adjusting import adjustment_carrier
@@ -63,14 +64,17 @@ class MoneyDesks:
         self.refunds = RefundDesk(asker, config.litre_price_sen)
         settling = RefundSettling(asker, self.loyalty.reverse)
         self.coupons = CouponDesk(self.book, products, price_id, self._poke)
+        self.coupon_settling = CouponSettling(self.book)
         self._open_cash_desk(engine, node, config, desks, price_id, metrics)
-        handlers: SigningHandlers = {
+        self.handlers: SigningHandlers = {
             SigningKind.REFUND: settling,
-            SigningKind.COUPON: self.coupons,
+            SigningKind.COUPON: self.coupon_settling,
             SigningKind.TOP_UP: TopUpSettling(self.top_ups, config.prefix),
             SigningKind.GRANT: self.welcomes,
         }
-        self.office = SigningOffice(engine, node, tip, self.book, handlers, config.prefix, now_ms)
+        self.office = SigningOffice(
+            engine, node, tip, self.book, self.handlers, config.prefix, now_ms
+        )
         self._carry_out(desks)
         self.reader = SignerReader(tip, now_ms)
         self.parties = SettlingParties(

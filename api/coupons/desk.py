@@ -4,11 +4,11 @@ The order costs 0.00. The funder's signer buys its milk, and all that it pays is
 gets nothing and gives nothing away, the student pays nothing, not even a fee. The coupon is held by
 its order from the moment it is shown until the chain has said what became of the purchase.
 
-`CouponDesk` is the coupons' `SigningHandler`. Locks: the order, the coupon, then lots.
+Locks: the order, the coupon, then lots. What becomes of a purchase: `api.coupons.settling`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -16,31 +16,24 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.catalogue.shelves import draw
-from api.catalogue.stock import adjust, open_shelves, released_by, reserve
+from api.catalogue.stock import open_shelves, reserve
 from api.config import ProductConfig
-from api.coupons.model import PAID_BY_UNION, RESERVED_MS, Coupon, CouponEvent, CouponState
+from api.coupons.model import RESERVED_MS, Coupon, CouponEvent, CouponState, payer_of
 from api.coupons.order_store import (
     drawn_order,
     insert_order,
     made_free,
-    priced_again,
     write_price,
 )
 from api.coupons.rules import why_not
 from api.coupons.schemas import told_of_coupon
-from api.coupons.store import Holder, coupon_of_order, overdue_coupons, step
+from api.coupons.store import Holder, overdue_coupons, step
 from api.errors import Conflict, NotFound, Unprocessable
 from api.events.outbox import NewEvent, draw_numbers, insert_events
-from api.orders.changes import left_queue
 from api.orders.drawing import packs_of
 from api.orders.model import Item, Order, OrderState
-from api.orders.rules import cancel
 from api.orders.schemas import told_of
-from api.orders.store import read_orders, store_orders
-from api.payments.accounting import OrderAccount
-from api.payments.store import store_payments
 from api.signing.accounts import paying_account
-from api.signing.model import SigningEnd, SigningOutcome, SigningRequest
 from api.signing.store import SigningBook
 from api.signing.wire import SignCoupon, SignRedemption
 from api.tenants.store import find_merchant
@@ -150,8 +143,7 @@ class CouponDesk:
     async def _have_bought(
         self, connection: AsyncConnection, coupon: Coupon, order: Order, now_ms: int
     ) -> None:
-        by_union = coupon.funded_by in PAID_BY_UNION
-        owner_id = coupon.union_id if by_union else coupon.merchant_id
+        owner_id = payer_of(coupon)
         account = await paying_account(connection, owner_id, now_ms)
         redeem = tuple(
             SignRedemption(part.lot, format_bill(Units(part.units))) for part in order.basket
@@ -162,74 +154,6 @@ class CouponDesk:
             connection, owner_id, account.account, what, order.id, now_ms, until_ms
         )
         self._poke()
-
-    async def lock(self, connection: AsyncConnection, requests: Sequence[SigningRequest]) -> None:
-        """Lock the orders that coupons pay."""
-        await read_orders(connection, [request.ref_id for request in requests], lock=True)
-
-    async def signed(
-        self, connection: AsyncConnection, request: SigningRequest, now_ms: int
-    ) -> list[NewEvent]:
-        """Hold the order for the purchase that is on its way."""
-        order = (await read_orders(connection, [request.ref_id]))[request.ref_id]
-        await store_orders(connection, [(order, order.changed(paying_tx=request.tx_hash))])
-        return []
-
-    async def ended(
-        self, connection: AsyncConnection, request: SigningRequest, end: SigningEnd, now_ms: int
-    ) -> list[NewEvent]:
-        """Settle the purchase: the coupon is used, or is its holder's again."""
-        order = (await read_orders(connection, [request.ref_id]))[request.ref_id]
-        coupon = await coupon_of_order(connection, order.id)
-        assert coupon is not None, "an order that a coupon pays holds it"
-        if end.outcome is SigningOutcome.SUCCEEDED:
-            return await self._bought(connection, order, coupon, request, end, now_ms)
-        released = await step(connection, coupon, CouponEvent.RELEASE, now_ms)
-        assert released is not None, "its order held it"
-        return [
-            told_of_coupon("released", released, now_ms),
-            *await self._let_go(connection, order, coupon, now_ms),
-        ]
-
-    async def _bought(
-        self,
-        connection: AsyncConnection,
-        order: Order,
-        coupon: Coupon,
-        request: SigningRequest,
-        end: SigningEnd,
-        now_ms: int,
-    ) -> list[NewEvent]:
-        assert end.final is not None, "the chain has told it"
-        account = OrderAccount(order)
-        row, event = account.meet(end.final, request.created_ms, now_ms)
-        await store_payments(connection, [row])
-        changes = [(order, account.order)]
-        await store_orders(connection, changes)
-        released = released_by(one.basket for one in left_queue(changes))
-        await adjust(connection, released, {})
-        used = await step(connection, coupon, CouponEvent.REDEEM, now_ms)
-        assert used is not None, "its order holds it"
-        return [event, told_of_coupon("redeemed", used, now_ms)]
-
-    async def _let_go(
-        self, connection: AsyncConnection, order: Order, coupon: Coupon, now_ms: int
-    ) -> list[NewEvent]:
-        """End an order that was opened for its coupon; give one that was not its price again."""
-        free = order.changed(paying_tx=None)
-        if order.state is not OrderState.AWAITING_PAYMENT:
-            await store_orders(connection, [(order, free)])
-            return []
-        if coupon.was_sen is not None:
-            priced = priced_again(order, coupon)
-            await write_price(connection, order, priced)
-            kind, told = "order.coupon_released", told_of(priced)
-            return [NewEvent(kind, order.merchant_id, order.id, told, now_ms)]
-        over = cancel(free)
-        changes = [(order, over)]
-        await store_orders(connection, changes)
-        await adjust(connection, released_by(one.basket for one in left_queue(changes)), {})
-        return [NewEvent("order.cancelled", order.merchant_id, order.id, told_of(over), now_ms)]
 
 
 def _check(coupon: Coupon, merchant_id: str, price_sen: int, now_ms: int) -> None:

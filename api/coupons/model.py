@@ -71,3 +71,8 @@ class Coupon:
     def changed(self, **changes: object) -> "Coupon":
         """Give the coupon with members changed."""
         return replace(self, **changes)  # type: ignore[arg-type]
+
+
+def payer_of(coupon: Coupon) -> str:
+    """Name who pays for a coupon's milk: its union or its shop."""
+    return coupon.union_id if coupon.funded_by in PAID_BY_UNION else coupon.merchant_id

@@ -4,7 +4,7 @@ Each is one transaction that locks the orders, asks the rule, and writes order, 
 event together. A change that is done already writes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from sqlalchemy import text
@@ -23,10 +23,21 @@ EXPIRY_BATCH: Final = 500
 
 Rule = Callable[[Order], Order]
 """What becomes of an order; raises `NoSuchMove`."""
+OrderWitness = Callable[[AsyncConnection, Order, Order, int], Awaitable[Sequence[NewEvent]]]
+"""Takes note of an order that a person changes (before, after), in the same transaction.
+
+The order is locked. It gives its events back, to be written last.
+"""
 
 
 async def change_order(
-    engine: AsyncEngine, merchant_id: str, order_id: str, rule: Rule, event: str, now_ms: int
+    engine: AsyncEngine,
+    merchant_id: str,
+    order_id: str,
+    rule: Rule,
+    event: str,
+    now_ms: int,
+    witness: OrderWitness,
 ) -> Order:
     """Apply a rule to a merchant's order; raise `NotFound`, or `Conflict` with the rule's code."""
 
@@ -39,7 +50,8 @@ async def change_order(
         except NoSuchMove as why:
             raise Conflict(str(why), code=why.code) from why
         if after is not order:
-            await _write(connection, [(order, after)], event, now_ms)
+            told = await witness(connection, order, after, now_ms)
+            await _write(connection, [(order, after)], event, now_ms, told)
         return after
 
     return await in_transaction(engine, work)
@@ -69,7 +81,11 @@ async def expire_orders(engine: AsyncEngine, before_ms: int, now_ms: int) -> int
 
 
 async def _write(
-    connection: AsyncConnection, changes: list[tuple[Order, Order]], event: str, now_ms: int
+    connection: AsyncConnection,
+    changes: list[tuple[Order, Order]],
+    event: str,
+    now_ms: int,
+    more: Sequence[NewEvent] = (),
 ) -> None:
     """Write changed orders, give back what those that wait no longer had reserved, and tell."""
     await store_orders(connection, changes)
@@ -79,7 +95,8 @@ async def _write(
         [
             NewEvent(event, after.merchant_id, after.id, told_of(after), now_ms)
             for _, after in changes
-        ],
+        ]
+        + list(more),
     )
 
 

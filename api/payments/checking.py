@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 from api.errors import ApiFault, Conflict, Unprocessable
+from api.orders.drawing import SALE
 from api.orders.model import Order, OrderState
 from api.payments.accounting import due_of
 from ledger.primitives.errors import BadKey
@@ -54,6 +55,8 @@ def check_payment(order: Order, transaction: Transaction, tip: FollowedChain, no
         raise Unprocessable("the transaction is no longer valid", code="TRANSACTION_EXPIRED")
     if order.state is not OrderState.AWAITING_PAYMENT:
         raise Conflict(f"the order is {order.state}", code="ORDER_NOT_PAYABLE")
+    if order.kind != SALE:
+        raise Conflict("a coupon pays this order", code="ORDER_NOT_PAYABLE")
     if now_ms > order.expires_ms:
         raise Conflict("the order has expired", code="ORDER_EXPIRED")
 

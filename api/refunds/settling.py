@@ -185,4 +185,4 @@ async def _restock(connection: AsyncConnection, order: Order, refund: Refund) ->
         for lot, units in paid.basket
         if lot in order.offered
     ]
-    await return_packs(connection, refund, packs_burned(items, basket))
+    await return_packs(connection, refund.merchant_id, refund.id, packs_burned(items, basket))

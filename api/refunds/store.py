@@ -228,9 +228,12 @@ async def list_refunds(
 
 
 async def return_packs(
-    connection: AsyncConnection, refund: Refund, packs: Sequence[BurnedPacks]
+    connection: AsyncConnection, merchant_id: str, ref_id: str, packs: Sequence[BurnedPacks]
 ) -> None:
-    """Put burned packs back on the merchant's shelf, to be sold without being burned again."""
+    """Put burned packs back on the merchant's shelf, to be sold without being burned again.
+
+    `ref_id` is the refund, or the order of a coupon, by which they came back: they do so once.
+    """
     if not packs:
         return
     await connection.execute(
@@ -244,8 +247,8 @@ async def return_packs(
             ON CONFLICT DO NOTHING
         """),
         {
-            "merchant": refund.merchant_id,
-            "refund": refund.id,
+            "merchant": merchant_id,
+            "refund": ref_id,
             "lots": [pack.lot for pack in packs],
             "sizes": [pack.pack_units for pack in packs],
             "packs": [pack.packs for pack in packs],

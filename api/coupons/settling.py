@@ -1,0 +1,157 @@
+"""What becomes of coupons' purchases, in the transactions that take signatures in and settle them.
+
+A coupon is used if and only if its purchase paid its order. If the order was paid otherwise, or
+cancelled, its holder has it again. Locks: the order, the signing requests, the coupon, then lots.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.catalogue.stock import adjust, released_by
+from api.coupons.model import Coupon, CouponEvent, CouponState, payer_of
+from api.coupons.order_store import COUPON, priced_again, write_price
+from api.coupons.schemas import told_of_coupon
+from api.coupons.store import coupon_of_order, step
+from api.events.outbox import NewEvent
+from api.orders.changes import left_queue
+from api.orders.model import Order, OrderState
+from api.orders.rules import cancel
+from api.orders.schemas import told_of
+from api.orders.store import read_orders, store_orders
+from api.payments.accounting import OrderAccount
+from api.payments.model import GOOD
+from api.payments.observation import FinalTransaction
+from api.payments.store import history_of, store_payments
+from api.refunds.rules import packs_burned
+from api.refunds.store import return_packs
+from api.signing.model import SigningEnd, SigningEvent, SigningOutcome, SigningRequest
+from api.signing.rules import after as next_state
+from api.signing.store import SigningBook
+
+GIVEN_UP: Final = "CANCELLED"
+"""What a signing request says of itself that nobody wants any more."""
+
+
+class CouponSettling:
+    """The coupons' `SigningHandler`; `order_changed` is an `OrderWitness`."""
+
+    def __init__(self, book: SigningBook) -> None:
+        self._book = book
+
+    async def lock(self, connection: AsyncConnection, requests: Sequence[SigningRequest]) -> None:
+        """Lock the orders that coupons pay."""
+        await read_orders(connection, [request.ref_id for request in requests], lock=True)
+
+    async def signed(
+        self, connection: AsyncConnection, request: SigningRequest, now_ms: int
+    ) -> list[NewEvent]:
+        """Hold the order for the purchase that is on its way."""
+        order = (await read_orders(connection, [request.ref_id]))[request.ref_id]
+        await store_orders(connection, [(order, order.changed(paying_tx=request.tx_hash))])
+        return []
+
+    async def ended(
+        self, connection: AsyncConnection, request: SigningRequest, end: SigningEnd, now_ms: int
+    ) -> list[NewEvent]:
+        """Settle the purchase: the coupon is used, or is its holder's again."""
+        order = (await read_orders(connection, [request.ref_id]))[request.ref_id]
+        coupon = await coupon_of_order(connection, order.id)
+        assert coupon is not None, "an order that a coupon pays holds it"
+        if end.outcome is SigningOutcome.SUCCEEDED:
+            return await self._bought(connection, order, coupon, request, end, now_ms)
+        released = await step(connection, coupon, CouponEvent.RELEASE, now_ms)
+        assert released is not None, "its order held it"
+        return [
+            told_of_coupon("released", released, now_ms),
+            *await self._let_go(connection, order, coupon, now_ms),
+        ]
+
+    async def _bought(
+        self,
+        connection: AsyncConnection,
+        order: Order,
+        coupon: Coupon,
+        request: SigningRequest,
+        end: SigningEnd,
+        now_ms: int,
+    ) -> list[NewEvent]:
+        assert end.final is not None, "the chain has told it"
+        account = OrderAccount(order)
+        for _, paid in await history_of(connection, [order.id] if order.received_units else []):
+            account.add(paid)
+        row, event = account.meet(end.final, request.created_ms, now_ms)
+        await store_payments(connection, [row])
+        changes = [(order, account.order)]
+        await store_orders(connection, changes)
+        released = released_by(one.basket for one in left_queue(changes))
+        await adjust(connection, released, {})
+        if row.outcome not in GOOD:
+            return [event, *await self._in_vain(connection, order, coupon, end.final, now_ms)]
+        used = await step(connection, coupon, CouponEvent.REDEEM, now_ms)
+        assert used is not None, "its order holds it"
+        return [event, told_of_coupon("redeemed", used, now_ms)]
+
+    async def _in_vain(
+        self,
+        connection: AsyncConnection,
+        order: Order,
+        coupon: Coupon,
+        final: FinalTransaction,
+        now_ms: int,
+    ) -> list[NewEvent]:
+        """Give a coupon back whose order was paid otherwise; the burned pack is there."""
+        released = await step(connection, coupon, CouponEvent.RELEASE, now_ms)
+        assert released is not None, "its order holds it"
+        assert final.transfer is not None, "a coupon's purchase is a transfer"
+        items = [(item.kind, item.redeem_units, item.quantity) for item in order.items]
+        basket = [
+            (bytes(part.lot), order.offered[part.lot.hex()], int(part.units))
+            for part in final.transfer.redeem
+        ]
+        packs = packs_burned(items, basket)
+        await return_packs(connection, order.merchant_id, order.id, packs)
+        return [told_of_coupon("released", released, now_ms)]
+
+    async def order_changed(
+        self, connection: AsyncConnection, before: Order, after: Order, now_ms: int
+    ) -> list[NewEvent]:
+        """Free the coupon of an order that is cancelled, and ask for its milk no more.
+
+        Bytes that a signer hands over afterwards are not taken in: nobody submits them.
+        """
+        if before.kind != COUPON or after.state is not OrderState.CANCELLED:
+            return []
+        coupon = await coupon_of_order(connection, before.id)
+        if coupon is None or coupon.state is not CouponState.RESERVED:
+            return []
+        requests = await self._book.read_for(connection, payer_of(coupon), before.id)
+        given_up = [
+            one.changed(state=state, code=GIVEN_UP, ended_ms=now_ms)
+            for one in requests
+            if (state := next_state(one.state, SigningEvent.GIVE_UP)) is not None
+        ]
+        await self._book.store(connection, given_up)
+        released = await step(connection, coupon, CouponEvent.RELEASE, now_ms)
+        assert released is not None, "its order held it"
+        return [told_of_coupon("released", released, now_ms)]
+
+    async def _let_go(
+        self, connection: AsyncConnection, order: Order, coupon: Coupon, now_ms: int
+    ) -> list[NewEvent]:
+        """End an order that was opened for its coupon; give one that was not its price again."""
+        free = order.changed(paying_tx=None)
+        if order.state is not OrderState.AWAITING_PAYMENT:
+            await store_orders(connection, [(order, free)])
+            return []
+        if coupon.was_sen is not None:
+            priced = priced_again(order, coupon)
+            await write_price(connection, order, priced)
+            kind, told = "order.coupon_released", told_of(priced)
+            return [NewEvent(kind, order.merchant_id, order.id, told, now_ms)]
+        over = cancel(free)
+        changes = [(order, over)]
+        await store_orders(connection, changes)
+        await adjust(connection, released_by(one.basket for one in left_queue(changes)), {})
+        return [NewEvent("order.cancelled", order.merchant_id, order.id, told_of(over), now_ms)]
