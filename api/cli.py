@@ -1,8 +1,7 @@
 """`billcoin api`: run the payments service and its database, and make keys for partners."""
 
-import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -12,6 +11,8 @@ from api.keys.cli import app as keys
 from api.people.cli import init, secrets_app, user_app
 from node.cli.options import whole_option
 
+WORKERS_MAX: Final = 64
+
 app = typer.Typer(no_args_is_help=True, help="Payments: orders, validation, settlement.")
 app.add_typer(keys, name="keys")
 app.add_typer(user_app, name="user")
@@ -20,17 +21,28 @@ app.command("init")(init)
 
 
 @app.command()
-def run(home: Home) -> None:
+def run(
+    home: Home,
+    workers: Annotated[
+        int,
+        whole_option(
+            "--workers",
+            least=1,
+            most=WORKERS_MAX,
+            help="Processes that serve: one a core. SIGHUP renews them one after another.",
+        ),
+    ] = 1,
+) -> None:
     """Run the payments service in the foreground, until SIGTERM or SIGINT."""
     from api.config import load_config
-    from api.http.server import serve
+    from api.workers.running import run_workers
     from node.errors import HomeTaken
     from node.home.lock import owned
 
     try:
         config = load_config(home)
         with owned(home):
-            raise typer.Exit(asyncio.run(serve(config)))
+            raise typer.Exit(run_workers(home, config.host, config.port, workers))
     except (ConfigFault, HomeTaken) as fault:
         fail(fault)
 

@@ -1,8 +1,15 @@
-"""What Prometheus reads: one registry a service, so that two in one process don't mix."""
+"""What Prometheus reads: one registry a service, so that two in one process don't mix.
 
+Workers of one service count together (`api.workers.counting`): whichever is asked tells the sums of
+all, exact at that moment, those of workers that are gone included. Of gauges, which each worker
+keeps for itself, the one is told that an alarm wants: the largest lag, the worst readiness.
+"""
+
+import os
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 LATENCY_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
 
@@ -37,15 +44,45 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self._make_gauges()
+
+    def _make_gauges(self) -> None:
+        """Make what each worker sets for itself, and say how those of all are put together."""
         self.lag = Gauge(
-            "follower_lag_blocks", "Final blocks not settled yet", registry=self.registry
+            "follower_lag_blocks",
+            "Final blocks not settled yet, as the worker sees it that is furthest behind",
+            multiprocess_mode="livemax",
+            registry=self.registry,
         )
-        self.height = Gauge("follower_height", "Last block settled", registry=self.registry)
+        self.height = Gauge(
+            "follower_height",
+            "Last block settled",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
         self.ready = Gauge(
-            "service_ready", "Whether a part works (1) or not (0)", ["part"], registry=self.registry
+            "service_ready",
+            "Whether a part works (1) or not (0), in every worker",
+            ["part"],
+            multiprocess_mode="livemin",
+            registry=self.registry,
         )
-        self.streams = Gauge("streams_open", "Live pages connected", registry=self.registry)
+        self.streams = Gauge(
+            "streams_open",
+            "Live pages connected",
+            multiprocess_mode="livesum",
+            registry=self.registry,
+        )
+        self.workers = Gauge(
+            "workers", "Workers alive", multiprocess_mode="livesum", registry=self.registry
+        )
+        self.workers.set(1)
 
     def render(self) -> bytes:
-        """Write all of them in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """Write all of them in Prometheus' text format, summed over all workers."""
+        together = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        if together is None:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry, together)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

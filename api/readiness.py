@@ -13,8 +13,15 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from api.chain.standing import ChainStanding
+from api.chain.tip import SettledTip
 from api.db.faults import DATABASE_FAULTS, describe
+from api.events.hub import Hub
+from api.metrics import Metrics
 
+BEGINNING_S: Final = 5.0
+SHOW_S: Final = 1.0
+"""How old what a worker shows of itself may be, when another is asked for all."""
 PROBE_TIMEOUT_S: Final = 2.0
 PROBE_KEPT_S: Final = 1.0
 
@@ -69,3 +76,49 @@ class DatabaseProbe:
         except DATABASE_FAULTS as fault:
             return describe(fault)
         return "it is a read-only standby" if standby else ""
+
+
+class SelfReport:
+    """What this worker says of itself: which parts work, and its gauges."""
+
+    def __init__(
+        self,
+        probe: DatabaseProbe,
+        standing: ChainStanding,
+        tip: SettledTip,
+        hub: Hub,
+        metrics: Metrics,
+    ) -> None:
+        self._probe = probe
+        self._standing = standing
+        self._tip = tip
+        self._hub = hub
+        self._metrics = metrics
+
+    async def run(self) -> None:
+        """Keep the gauges true, whichever worker is asked for those of all, until cancelled.
+
+        Not at once: what has just begun is level with nothing, and no reason for an alarm.
+        """
+        await asyncio.sleep(BEGINNING_S)
+        while True:
+            await self.show()
+            await asyncio.sleep(SHOW_S)
+
+    async def show(self) -> None:
+        """Set the gauges."""
+        self._metrics.height.set(self._tip.cursor.height)
+        self._metrics.lag.set(self._standing.lag_blocks)
+        self._metrics.streams.set(self._hub.count)
+        await self.readiness()
+
+    async def readiness(self) -> Readiness:
+        """Say of each part whether it works."""
+        parts = {
+            "database": await self._probe.why(),
+            "node": self._standing.why_no_node(),
+            "follower": self._standing.why_not_level(),
+        }
+        for part, why in parts.items():
+            self._metrics.ready.labels(part).set(not why)
+        return Readiness(parts)

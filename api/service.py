@@ -54,7 +54,7 @@ from api.payments.validating import LEDGER_RETRY_S, PaymentJudge
 from api.payments.validation import PaymentBook
 from api.people.demo import admit_demo
 from api.people.desks import Desks
-from api.readiness import DatabaseProbe, Readiness
+from api.readiness import DatabaseProbe, SelfReport
 from api.request_log.recorder import Recorder
 from api.services.limits import Limiter, Quota
 from api.webhooks.running import Webhooks
@@ -79,7 +79,6 @@ class Service:
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.node = node
         self.watch = watch
-        self._probe = probe
         self.now_ms = watch.now_ms
         self.desks = Desks(engine, config, wall_ms, steady_s, lambda: self.tip.cursor.chain_id)
         self.metrics = Metrics()
@@ -91,6 +90,7 @@ class Service:
         self.board = Board(engine, watch, self.tip, self.standing, self.stock)
         self.live = Live(engine, self.tip, self.board)
         self.waiters, self.hub, self.feed = self.live.waiters, self.live.hub, self.live.feed
+        self.report = SelfReport(probe, self.standing, self.tip, self.hub, self.metrics)
         self.money = MoneyDesks(
             engine, node, self.tip, config, self.desks, price_id, self.metrics, self.now_ms
         )
@@ -151,6 +151,7 @@ class Service:
             group.create_task(self.stock.run())
             group.create_task(self.leadership.run(self._lead))
             group.create_task(self.webhooks.run())
+            group.create_task(self.report.run())
 
     async def _lead(self) -> None:
         """Do what one worker does for all."""
@@ -166,8 +167,6 @@ class Service:
             self.metrics.settled.labels(outcome).inc()
             if outcome == "succeeded":
                 self.metrics.payment_success.inc()
-        self.metrics.height.set(self.tip.cursor.height)
-        self.metrics.lag.set(self.standing.lag_blocks)
         self.live.settled(settled)
 
     async def _open_orders(self, requests: Sequence[NewOrder]) -> Sequence[Order | Exception]:
@@ -195,17 +194,6 @@ class Service:
     def behind(self) -> str:
         """Say why what is settled here may not be the newest truth, or nothing."""
         return self.standing.behind()
-
-    async def readiness(self) -> Readiness:
-        """Say of each part whether it works."""
-        parts = {
-            "database": await self._probe.why(),
-            "node": self.standing.why_no_node(),
-            "follower": self.standing.why_not_level(),
-        }
-        for part, why in parts.items():
-            self.metrics.ready.labels(part).set(not why)
-        return Readiness(parts)
 
     async def open_order(self, request: NewOrder) -> Order:
         """Open an order once an idempotency key; raise `Unavailable` if nobody could pay it."""

@@ -1,7 +1,10 @@
 """What is sold, at which price, and by whom: written at start-up from the configuration.
 
-Rows are never deleted: an order keeps the price and product that it was made under.
+Rows are never deleted: an order keeps the price and product that it was made under. Workers that
+start together write one after another: each finds what the one before has written.
 """
+
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,9 +18,12 @@ from api.tenants.model import Union
 from api.tenants.store import add_union, change_union, union_named
 from ledger.primitives.keys import parse_address
 
+PUBLISH_LOCK: Final = 0x62696C6C02
+
 
 async def publish(connection: AsyncConnection, config: ApiConfig, now_ms: int) -> str:
     """Write products, price and merchants of the configuration; give the current price's id."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": PUBLISH_LOCK})
     await connection.execute(text("UPDATE products SET active = false"))
     for product in config.products:
         await connection.execute(

@@ -1,10 +1,13 @@
-"""The process: one event loop with the HTTP server and everything that runs beside it."""
+"""One worker's event loop, with the HTTP server and everything that runs beside it.
+
+The port is given: `api.workers.parent` holds it. A worker opens its doors once the service behind
+them runs, and, where others serve already, once it is as level with the chain as they are.
+"""
 
 import asyncio
 import contextlib
-import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Final
 
@@ -17,16 +20,15 @@ from api.db.session import open_engine
 from api.errors import ConfigFault, FollowerFault
 from api.http.app import create_app
 from api.service import Service, open_service
+from api.workers.words import WorkerEnd
 from ledger.primitives.errors import BadAddress
 from node.addresses import LOOPBACK, parse_networks
 from node.client.http import NodeClient
 from node.collector import tune_collector
-from node.errors import PortTaken
 from node.httpd.admission import Admission
 from node.httpd.limits import HttpLimits, fit_to_files
 from node.httpd.places import StreamPlaces
-from node.httpd.server import QuietServer, bind
-from node.logs import set_up_logs
+from node.httpd.server import BACKLOG, QuietServer
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 """Far above what any route reads."""
@@ -37,26 +39,63 @@ DATABASE_PATIENCE_S: Final = 30.0
 STARTING_PATIENCE_S: Final = 300.0
 """How long one that says that it starts is waited for: after a crash it has work to do first."""
 NOTICE_EVERY_S: Final = 5.0
+LOOK_S: Final = 0.05
+LINGER_S: Final = 2.0
+"""How long a worker that was replaced waits for the next request on connections it has already."""
+ANSWERS_S: Final = 12
+"""How long it waits for answers that are on their way: above the longest a database may take."""
 
 log = structlog.get_logger("server")
 
 
-async def serve(config: ApiConfig) -> int:
-    """Run the service until SIGTERM or SIGINT; give the exit code."""
-    set_up_logs("api")
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    code = 0
+class NotLevel(Exception):
+    """A worker that was to take another's place isn't level with the chain in time."""
+
+
+class Shift:
+    """How a worker begins and ends.
+
+    It waits `level_s` to be level with the chain; if it isn't then, it serves anyway, or gives up
+    if it `must_be_level`. `on_ready` is called once it serves.
+    """
+
+    def __init__(self, level_s: float, must_be_level: bool, on_ready: Callable[[], None]) -> None:
+        self.level_s = level_s
+        self.must_be_level = must_be_level
+        self.on_ready = on_ready
+        self.over = asyncio.Event()
+        self.replaced = False
+
+    def end(self) -> None:
+        """End soon: nobody comes after us."""
+        self.over.set()
+
+    def leave(self) -> None:
+        """End when what came to us is answered: another takes what comes."""
+        self.replaced = True
+        self.over.set()
+
+
+async def serve(config: ApiConfig, listener: socket.socket, shift: Shift) -> WorkerEnd:
+    """Serve at a port until the shift is over; tell how it ended."""
+    end = WorkerEnd.DONE
     async with NodeClient(*config.node_urls) as node:
         try:
-            if await _await_database(config, stop):
+            if await _await_database(config, shift.over):
                 async with open_service(config, node) as service:
-                    await _serve(service, stop)
-        except* (FollowerFault, ConfigFault, BadAddress) as group:
-            log.error("stopped", faults=[str(fault) for fault in _leaves(group)])
-            code = 1
-    return code
+                    await _serve(service, listener, shift)
+        except* (ConfigFault, BadAddress) as group:
+            end = _stopped(WorkerEnd.FAULT, group)
+        except* FollowerFault as group:
+            end = _stopped(WorkerEnd.CHAIN, group)
+        except* NotLevel as group:
+            end = _stopped(WorkerEnd.NOT_LEVEL, group)
+    return end
+
+
+def _stopped(end: WorkerEnd, group: BaseExceptionGroup[BaseException]) -> WorkerEnd:
+    log.error("stopped", faults=[str(fault) for fault in _leaves(group)])
+    return end
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
@@ -100,7 +139,7 @@ async def _await_database(config: ApiConfig, stop: asyncio.Event) -> bool:
         await engine.dispose()
 
 
-async def _serve(service: Service, stop: asyncio.Event) -> None:
+async def _serve(service: Service, listener: socket.socket, shift: Shift) -> None:
     config = service.config
     limits = HttpLimits(
         connections_max=fit_to_files(config.connections_max),
@@ -111,32 +150,49 @@ async def _serve(service: Service, stop: asyncio.Event) -> None:
     service.hub.places = StreamPlaces(limits.connections_max // PAGES_PART)
     cuts = service.metrics.connections_cut
     admission = Admission(limits, on_cut=lambda reason: cuts.labels(reason).inc())
-    server = QuietServer(create_app(service), admission, lifespan="off")
-    listener = _bind(config)
+    server = QuietServer(create_app(service), admission, lifespan="off", on_serving=shift.on_ready)
+    _begin_to_listen(listener)
     tune_collector()
     async with asyncio.TaskGroup() as group:
         behind = group.create_task(service.run())
-        serving = group.create_task(_listen(server, listener, stop))
-        await stop.wait()
-        service.live.close()
-        server.should_exit = True
-        await serving
-        behind.cancel()
-
-
-def _bind(config: ApiConfig) -> socket.socket:
-    """Take the port; one that is taken ends the process with a word, not with a trace."""
-    try:
-        return bind(config.host, config.port)
-    except PortTaken as fault:
-        where = f"{config.host}:{config.port}"
-        raise ConfigFault(f"can't listen on {where}: is the port taken? {fault}") from fault
-
-
-async def _listen(server: QuietServer, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Serve HTTP until told to stop."""
-    with listener:
         try:
-            await server.serve(sockets=[listener])
+            await _be_level(service, shift)
+            if not shift.over.is_set():
+                serving = group.create_task(_listen(server, listener, shift))
+                await shift.over.wait()
+                service.live.close()
+                if shift.replaced:
+                    server.take_leave(LINGER_S, ANSWERS_S)
+                server.should_exit = True
+                await serving
         finally:
-            stop.set()
+            behind.cancel()
+
+
+def _begin_to_listen(listener: socket.socket) -> None:
+    """Let the port take connections; one that another listens on ends us with a word."""
+    try:
+        listener.listen(BACKLOG)
+    except OSError as fault:
+        host, port = listener.getsockname()[:2]
+        told = f"can't listen on {host}:{port}: is the port taken? {fault.strerror}"
+        raise ConfigFault(told) from fault
+
+
+async def _be_level(service: Service, shift: Shift) -> None:
+    """Wait until orders can be opened here, as long as the shift says; raise `NotLevel`."""
+    end_s = monotonic() + shift.level_s
+    while (why := service.behind()) and monotonic() < end_s and not shift.over.is_set():
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK_S):
+                await shift.over.wait()
+    if why and shift.must_be_level:
+        raise NotLevel(why)
+
+
+async def _listen(server: QuietServer, listener: socket.socket, shift: Shift) -> None:
+    """Serve HTTP until told to stop."""
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        shift.end()

@@ -31,7 +31,7 @@ async def healthz(_: ApiCall) -> Life:
 async def readyz(call: ApiCall) -> Reply:
     """Say whether payments can be taken: 503 with the reasons, part by part, when not."""
     service = call.service
-    readiness = await service.readiness()
+    readiness = await service.report.readiness()
     body = {
         **readiness.body(),
         "settledHeight": service.tip.cursor.height,
@@ -42,12 +42,9 @@ async def readyz(call: ApiCall) -> Reply:
 
 
 async def read_metrics(call: ApiCall) -> Response:
-    """Give the counters in Prometheus' text format."""
-    service = call.service
-    service.metrics.lag.set(service.standing.lag_blocks)
-    service.metrics.streams.set(service.hub.count)
-    await service.readiness()
-    return Response(service.metrics.render(), media_type=METRICS_TYPE)
+    """Give the counters of all workers in Prometheus' text format."""
+    await call.service.report.show()
+    return Response(call.service.metrics.render(), media_type=METRICS_TYPE)
 
 
 async def live_page(call: ApiCall) -> Response:

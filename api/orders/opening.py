@@ -5,6 +5,7 @@ events. A key that was answered before gets the same order again; the same key o
 refused.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -30,6 +31,8 @@ from api.orders.store import read_orders
 KEYS_KEPT_MS: Final = 7 * 86_400_000
 CODES_KEPT_MS: Final = 2 * 86_400_000
 """How long a code leads to its order: longer than any order waits for its payment."""
+RACES_MAX: Final = 5
+"""How often a batch is begun anew because others wrote what it was about to."""
 TICKETS: Final = 100
 """Two digits: a queue is shorter."""
 
@@ -50,11 +53,12 @@ class OrderDesk:
         async def work(connection: AsyncConnection) -> list[Order | Exception]:
             return await self._open(connection, requests, now_ms)
 
-        try:
-            return await in_transaction(self._engine, work)
-        except IntegrityError:
-            # Another worker wrote one of the keys between our look and our write: now it is found.
-            return await in_transaction(self._engine, work)
+        for _ in range(RACES_MAX):
+            # Another worker may write one of the keys between our look and our write: then it is
+            # found the next time, and another one may be met.
+            with contextlib.suppress(IntegrityError):
+                return await in_transaction(self._engine, work)
+        return await in_transaction(self._engine, work)
 
     async def forget(self, now_ms: int) -> None:
         """Drop idempotency keys past their seven days, and codes of orders long over."""

@@ -1,9 +1,11 @@
 """Gives out access tokens and reads them, with the keys that the home holds now.
 
-Keys turn while the service runs, in whatever process: an unknown key's name has the folder read
-again, at most once a second. A key that is drawn signs from the next token on.
+Keys turn while the service runs, in whatever process: the folder is read again once a second, when
+there is something to sign or to read. So in every worker a key that is drawn signs, and one that is
+deleted ends, within that second.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -18,8 +20,11 @@ from api.people.tokens import (
     kid_of,
 )
 from api.vault.files import ApiSecrets, load_jwt_keys
+from node.errors import BadKeyFile
 
 LOOK_MS: Final = 1_000
+HURRY_MS: Final = 50
+"""The same for a token of a key that isn't known: nobody can have us read all the time."""
 
 
 class AccessTokens:
@@ -34,6 +39,7 @@ class AccessTokens:
 
     def for_person(self, union_id: str, user_id: str, session_id: str, version: int) -> str:
         """Sign a token for somebody who has logged in."""
+        self._look_again()
         now_s = self._now_ms() // 1_000
         return self._keys.sign(
             PersonClaims(
@@ -59,6 +65,7 @@ class AccessTokens:
     ) -> str:
         """Sign a token for a till, with the cashier's session at it, for five minutes if a manager
         has stepped up."""
+        self._look_again()
         now_s = self._now_ms() // 1_000
         return self._keys.sign(
             TerminalClaims(
@@ -77,8 +84,9 @@ class AccessTokens:
 
     def read(self, token: str) -> Claims:
         """Read a token; raise `TokenRefused`."""
-        if kid_of(token) not in self._keys.private:
-            self._look_again()
+        known = kid_of(token) in self._keys.private
+        # Another worker may have looked before us, and signs with the key that is new.
+        self._look_again(LOOK_MS if known else HURRY_MS)
         return self._keys.read(token, self._issuer, self._now_ms())
 
     def jwks(self) -> Mapping[str, object]:
@@ -86,9 +94,13 @@ class AccessTokens:
         self._look_again()
         return self._keys.jwks()
 
-    def _look_again(self) -> None:
-        """Read the folder, unless that was done within the last second."""
+    def _look_again(self, every_ms: int = LOOK_MS) -> None:
+        """Read the folder, unless that was done a moment ago.
+
+        One that can't be read, or loses a file meanwhile, is read the next time.
+        """
         now_ms = self._now_ms()
-        if self._folder is not None and now_ms - self._looked_ms >= LOOK_MS:
+        if self._folder is not None and now_ms - self._looked_ms >= every_ms:
             self._looked_ms = now_ms
-            self._keys = TokenKeys.of(load_jwt_keys(self._folder))
+            with contextlib.suppress(BadKeyFile):
+                self._keys = TokenKeys.of(load_jwt_keys(self._folder))

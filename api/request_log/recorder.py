@@ -6,6 +6,7 @@ is written: a log may have gaps, and must never slow or fill what it tells of.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -28,6 +29,7 @@ from api.request_log.model import (
 )
 
 FLUSH_S: Final = 2.0
+LAST_FLUSH_S: Final = 1.0
 PENDING_MAX: Final = 10_000
 KEPT_MS: Final = 30 * 86_400_000
 FORGET_EVERY: Final = 1_800
@@ -85,7 +87,15 @@ class Recorder:
         )
 
     async def run(self) -> None:
-        """Write what was noted, until cancelled."""
+        """Write what was noted, until cancelled; then what is left."""
+        try:
+            await self._run()
+        finally:
+            with contextlib.suppress(*DATABASE_FAULTS, TimeoutError):
+                async with asyncio.timeout(LAST_FLUSH_S):
+                    await self.flush()
+
+    async def _run(self) -> None:
         flushes = 0
         while True:
             await asyncio.sleep(FLUSH_S)

@@ -87,6 +87,8 @@ class Admission:
 
     def __init__(self, limits: HttpLimits, on_cut: Callable[[str], None] = lambda _: None) -> None:
         self.limits = limits
+        self.leaving = False
+        """Whether the server ends: each connection ends with its next answer."""
         self.held_bytes = 0
         self._on_cut = on_cut
         self._all = Bucket()

@@ -165,6 +165,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
+        if self._admission.leaving and not self.pipeline:
+            cycle.keep_alive = False
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
@@ -239,6 +241,18 @@ class GuardedProtocol(HttpToolsProtocol):
         return now_s - self._unread_since_s
 
     # How a connection ends.
+
+    def take_leave(self) -> None:
+        """End with the answer that is on its way; without one, with the next."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """End once what has begun to come is answered: at once, if nothing has."""
+        if self._awaited is Awaited.HEAD:
+            self.take_leave()
+        else:
+            super().shutdown()
 
     def _refuse(self, refusal: HttpRefusal) -> None:
         """Read no more; answer what is owed, then the refusal if no answer stands before it."""

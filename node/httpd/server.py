@@ -5,6 +5,7 @@ loop accepts as many as its backlog names before it serves any, which could use 
 it is told of few, while the kernel's queue holds a whole school's break.
 """
 
+import asyncio
 import contextlib
 import functools
 import socket
@@ -21,6 +22,7 @@ from node.httpd.protocol import GuardedProtocol
 BACKLOG: Final = 8_192
 ACCEPTED_A_PASS: Final = 64
 SHUTDOWN_S: Final = 1
+LOOK_S: Final = 0.02
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -41,8 +43,9 @@ def bind(host: str, port: int) -> socket.socket:
 class GuardedServer(uvicorn.Server):
     """An HTTP server of an ASGI application, for sockets that `bind` made.
 
-    `on_ending` is called when it is told to end, before it waits for answers: to end what else
-    would go on. What is not answered `SHUTDOWN_S` later is cancelled, and logged as a fault.
+    `on_serving` is called once it listens. `on_ending` is called when it is told to end, before it
+    waits for answers: to end what else would go on. What is not answered `SHUTDOWN_S` later is
+    cancelled, and logged as a fault.
     """
 
     def __init__(
@@ -51,9 +54,12 @@ class GuardedServer(uvicorn.Server):
         admission: Admission,
         *,
         lifespan: Literal["on", "off"],
+        on_serving: Callable[[], None] = lambda: None,
         on_ending: Callable[[], None] = lambda: None,
     ) -> None:
-        self._on_ending = on_ending
+        self._admission = admission
+        self._on_serving, self._on_ending = on_serving, on_ending
+        self._linger_s = 0.0
         guarded = functools.partial(GuardedProtocol, admission=admission)
         super().__init__(
             uvicorn.Config(
@@ -78,11 +84,38 @@ class GuardedServer(uvicorn.Server):
         await super().startup(sockets)
         for listener in sockets or ():
             listener.listen(BACKLOG)
+        self._on_serving()
+
+    def take_leave(self, linger_s: float, answers_s: int) -> None:
+        """End without harm to anybody, for another process serves at the same sockets.
+
+        To be called before `should_exit` is set. Who has connected may ask once more within
+        `linger_s`, and is told that the connection ends with the answer; answers may take
+        `answers_s`.
+        """
+        self._linger_s = linger_s
+        self.config.timeout_graceful_shutdown = answers_s
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Let answers come to their end, and stop."""
         self._on_ending()
+        self._admission.leaving = True
+        if self._linger_s:
+            await self._linger(sockets or [])
         await super().shutdown(sockets)
+
+    async def _linger(self, listeners: list[socket.socket]) -> None:
+        """Take nobody new, and wait for those who have come."""
+        loop = asyncio.get_running_loop()
+        for listener in listeners:
+            # Not closed yet: what was accepted in this pass has still to become a connection.
+            loop.remove_reader(listener.fileno())
+        end_s = loop.time() + self._linger_s
+        await asyncio.sleep(LOOK_S)
+        for connection in tuple(self.server_state.connections):
+            cast("GuardedProtocol", connection).take_leave()
+        while self.server_state.connections and loop.time() < end_s:  # noqa: ASYNC110 - no event
+            await asyncio.sleep(LOOK_S)
 
 
 class QuietServer(GuardedServer):

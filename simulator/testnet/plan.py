@@ -40,6 +40,8 @@ MARKET_SOURCE: Final = "file:../market/price.json"
 FEED_EVERY_MS: Final = 30_000
 READ_EVERY_MS: Final = 10_000
 """Far more often than in earnest, so that one who looks on sees the price move."""
+API_WORKERS: Final = 2
+"""One may die, or be renewed, and payments go on."""
 WINDOW_MS: Final = 5_000
 MILK_MS: Final = 30 * 60_000
 """Nobody watches a testnet for a day until it gives up milk that no reading tells of."""
@@ -219,6 +221,7 @@ def programs(
     """List every process, in order: how it starts, what it needs, how to tell that it works."""
     billcoin = _billcoin()
     home = layout.home
+    serve = ("api", "run", "--workers", API_WORKERS, "--home", home("api"))
     others = {"oracle": oracle_names(oracles), "attest": attestor_names(attestors)}
 
     def run(name: str, *arguments: object, needs: tuple[str, ...] = (), port: str = "") -> Program:
@@ -239,7 +242,7 @@ def programs(
             run(name, "node", "run", "--home", home(name), port=f"{name} rpc")
             for name in node_names(validators)
         ),
-        run("api", "api", "run", "--home", home("api"), needs=("database",), port="api"),
+        run("api", *serve, needs=("database",), port="api"),
         *(
             run(name, command, "run", "--home", home(name), port=name)
             for command, names in {"signer": [SIGNER], **others}.items()

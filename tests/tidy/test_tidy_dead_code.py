@@ -22,7 +22,8 @@ ALIVE: dict[str, str] = {
         should_exit capture_signals on_connect on_connect_fail on_pre_connect on_subscribe
         on_disconnect SessionExpiryInterval MaximumPacketSize
         ReceiveMaximum MessageExpiryInterval data_received writable
-        on_response_complete total_requests disconnected keep_alive""",
+        on_response_complete total_requests disconnected keep_alive timeout_graceful_shutdown""",
+    "prometheus_client makes its counters of it": "ValueClass",
     "patches on the objects of libp2p": """
         recv_window _auto_tune_and_send_window_update maybe_connect""",
     "a transaction or a stored record may bear these values": """

@@ -313,6 +313,10 @@ class FakeNode:
         """Lose what waits, as a node does that dies."""
         self._waiting.clear()
 
+    def pending(self) -> int:
+        """Count the transactions that wait for a block."""
+        return len(self._waiting)
+
     def chain_blocks(self) -> tuple[FinalBlock, ...]:
         """Give every block that was made."""
         return tuple(self._blocks)

@@ -35,6 +35,8 @@ class HttpNode:
         self._ledger = ledger
         self._going = asyncio.Event()
         self._going.set()
+        self._held: dict[str, tuple[bool, asyncio.Event]] = {}
+        self._lost = 0
         self.url = f"http://127.0.0.1:{free_port()}"
         self.asked: list[str] = []
 
@@ -45,6 +47,15 @@ class HttpNode:
     def go_on(self) -> None:
         """Answer again, also what was asked meanwhile."""
         self._going.set()
+
+    def hold(self, path: str, *, answers: bool = False) -> None:
+        """Let what is asked at a path wait at the door, or only its answers; the rest goes on."""
+        self._held[path] = (answers, asyncio.Event())
+
+    def release(self, path: str, *, lost: bool = False) -> None:
+        """Go on with what was held, unless it is lost, as with a machine between that died."""
+        self._lost += lost
+        self._held.pop(path)[1].set()
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -70,9 +81,16 @@ class HttpNode:
         async def gated(scope: Scope, receive: Receive, send: Send) -> None:
             self.asked.append(f"{scope['method']} {scope['path']}")
             await self._going.wait()
+            answers, held = self._held.get(scope["path"], (True, self._going))
+            if not answers:
+                lost = self._lost
+                await held.wait()
+                if self._lost > lost:
+                    return
 
             async def held_send(message: object) -> None:
                 await self._going.wait()
+                await held.wait()
                 await send(message)  # type: ignore[arg-type]  # what the app sends
 
             await app(scope, receive, held_send)
