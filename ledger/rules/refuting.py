@@ -164,8 +164,10 @@ def _tells_of_tampering(
     if not reading.tamper or first_ms > interval.to_ms:
         return False
     cleared = span.cleared is not None and (reading.boot, reading.seq) <= span.cleared
-    if first_ms < since_ms and cleared:
-        # Its last samples may be dated after the clearing: of those times alone it says something.
+    # A clearing begins a calibration: what counts under the newest one counts after it.
+    settled = first_ms < since_ms or since_ms >= max(span.calibrated_ms, default=0)
+    if settled and cleared:
+        # It may be dated after the clearing: of those times alone it says something.
         return first_ms < interval.to_ms and interval.from_ms < reading.last_ms
     return reading.last_ms >= since_ms
 

@@ -75,3 +75,26 @@ def test_what_was_cleared_still_refutes_what_counted_in_its_own_time():
     assert town.mint(lie) == ""
     assert [town.do("alice", body) for body in bodies] == ["nothing_refuted", ""]
     town.close()
+
+
+def test_what_was_cleared_is_dated_as_it_likes():
+    """Its clock was half a minute ahead as it was open: that was looked into all the same."""
+    town = Cheat(PLACES, dairy=Dairy(balances=PURSES))
+    hold = town.line.of(HOLD)
+    town.good(*town.line.devices, begin=0, end=60)
+    town.odd(hold, [(100_000, 74_500), (110_000, 74_500)], tamper=True)
+    report = hold.envelopes[-1]
+    town.time_ms = START_MS + 65_000
+    assert town.do("alice", ReportTamper(report)) == ""
+    town.time_ms = START_MS + 70_000
+    number = report.reading()
+    assert town.do("regulator", ClearDevice(hold.public, number.boot, number.seq)) == ""
+    hold.carried = None
+    town.good(hold, begin=71, end=240)
+    town.good(*(each for each in town.line.devices if each is not hold), begin=61, end=240)
+    claim = town.signed(town.claim())
+    assert [each.from_ms - START_MS for each in claim.intervals] == [0, 71_000, 111_000]
+    bodies = refutations(town, claim, report)
+    assert town.mint(claim) == ""
+    assert [town.do("alice", body) for body in bodies] == ["nothing_refuted"] * 3
+    town.close()
