@@ -43,6 +43,7 @@ class FloatGauges:
             "float_units",
             "What a union's float held when it was looked at",
             ["union"],
+            multiprocess_mode="mostrecent",
             registry=registry,
         )
         self.refusals = Counter(
