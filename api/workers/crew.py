@@ -26,7 +26,6 @@ from api.workers.words import (
     KILLED,
     RENEWED,
     REPLACED,
-    STOPPED,
     CrewNews,
     CrewTicked,
     Effect,
@@ -166,7 +165,7 @@ class Crew:
         if place.worker is not worker:
             return []  # It was replaced before.
         if code == WorkerEnd.CHAIN or (code == WorkerEnd.FAULT and not self._has_served):
-            return [CrewNews(STOPPED, number, code), *self._stop(1, now_ms)]
+            return self._stop(1, now_ms)  # The worker's own last line says why.
         served = worker.stage is WorkerStage.SERVING
         steady = served and now_ms - worker.since_ms >= self.policy.steady_ms
         place.worker, place.next = place.next, None

@@ -27,7 +27,6 @@ from api.workers.words import (
     DIED,
     KEPT,
     KILLED,
-    STOPPED,
     CrewNews,
     CrewTicked,
     Effect,
@@ -48,7 +47,7 @@ TICK_S: Final = 0.1
 READY: Final = b"ready\n"
 """What a worker says on its standard output once it serves."""
 LEAVE_SIGNAL: Final = signal.SIGUSR1
-WORSE: Final = frozenset({DIED, KEPT, KILLED, STOPPED})
+WORSE: Final = frozenset({DIED, KEPT, KILLED})
 
 log = structlog.get_logger("workers")
 
@@ -123,9 +122,7 @@ class Parent:
             log.info("a worker serves", **_named(number, process.pid))
             self._events.put_nowait(WorkerReady(number))
         code = await process.wait()
-        del self._processes[number]
         forget_gauges(self._counts, number)
-        log.info("a worker is gone", **_named(number, process.pid))
         self._events.put_nowait(WorkerEnded(number, code))
 
     def _signal(self, number: int, which: signal.Signals) -> None:
@@ -137,7 +134,8 @@ class Parent:
         level = log.warning if told.event in WORSE else log.info
         fields: dict[str, object] = {}
         if told.number is not None:
-            fields["worker"] = told.number
+            process = self._processes.get(told.number)
+            fields |= _named(told.number, 0 if process is None else process.pid)
         if told.code is not None:
             fields["process.exit_code"] = told.code
         if told.again_in_ms is not None:

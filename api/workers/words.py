@@ -103,7 +103,6 @@ class CrewNews:
 Effect = StartWorker | LetWorkerGo | StopWorker | KillWorker | CrewNews
 
 REPLACED: Final = "replaced"
-STOPPED: Final = "the service ends, since a worker met what only a person can mend"
 DIED: Final = "a worker ended"
 KEPT: Final = "the new worker did not get ready: the old one goes on"
 KILLED: Final = "killed: it did not end in time"

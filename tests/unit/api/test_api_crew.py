@@ -11,7 +11,6 @@ from api.workers.words import (
     KEPT,
     KILLED,
     RENEWED,
-    STOPPED,
     CrewNews,
     CrewTicked,
     Effect,
@@ -89,7 +88,7 @@ def test_what_only_a_person_can_mend_ends_a_service_that_was_just_started() -> N
     assert story.goes_on(WorkerEnded(1, WorkerEnd.FAULT)) == [StopWorker(0)]
     assert not story.crew.done
     story.goes_on(WorkerEnded(0, WorkerEnd.DONE))
-    assert (story.crew.done, story.crew.exit_code, story.told) == (True, 1, [STOPPED])
+    assert (story.crew.done, story.crew.exit_code, story.told) == (True, 1, [])
 
 
 def test_the_same_fault_later_leaves_the_others_serving() -> None:
