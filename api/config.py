@@ -7,7 +7,7 @@ sen and units. Nothing here opens a connection.
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -22,14 +22,17 @@ from pydantic import (
     model_validator,
 )
 
+from api.catalogue.products import DEFAULT_PRODUCTS, Positive, ProductConfig
 from api.db.address import read_address
 from api.db.credentials import database_password, database_url, keep_text
 from api.errors import ConfigFault
 from api.keys.model import key_digest, new_key
+from api.limits.config import LimitsConfig
 from api.people.demo_file import DEMO_FILE, Demo, keep_demo, read_demo
 from api.tenants.config import MerchantConfig, UnionConfig, check_once, check_tenants
 from api.vault.files import FOLDER as SECRETS
 from api.vault.files import ApiSecrets, draw_secrets, load_secrets, make_secrets
+from api.vault.texts import SLACK_FILE, load_slack_url
 from ledger.primitives.keys import (
     DEVELOPMENT_PREFIX,
     Address,
@@ -50,46 +53,6 @@ PAYOUT_FILE: Final = "payout.key"
 API_KEY_FILE: Final = "api.key"
 SERVICE_KEY_FILE: Final = "service.key"
 SECRET_BYTES: Final = 32
-
-Positive = Annotated[int, Field(gt=0, le=2**53)]
-
-
-class ProductConfig(BaseModel):
-    """A pack that is sold: its price in sen, and the milk that it redeems in units."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
-    name_en: Annotated[str, Field(min_length=1, max_length=80)]
-    name_ms: Annotated[str, Field(min_length=1, max_length=80)]
-    kind: Annotated[str, Field(min_length=1, max_length=32)] = "whole"
-    price_sen: Positive
-    redeem_units: Positive
-
-
-DEFAULT_PRODUCTS: Final = (
-    ProductConfig(
-        id="whole-200",
-        name_en="Whole milk 200 ml",
-        name_ms="Susu penuh krim 200 ml",
-        price_sen=180,
-        redeem_units=200_000,
-    ),
-    ProductConfig(
-        id="whole-500",
-        name_en="Whole milk 500 ml",
-        name_ms="Susu penuh krim 500 ml",
-        price_sen=380,
-        redeem_units=500_000,
-    ),
-    ProductConfig(
-        id="whole-1000",
-        name_en="Whole milk 1 litre",
-        name_ms="Susu penuh krim 1 liter",
-        price_sen=690,
-        redeem_units=1_000_000,
-    ),
-)
 
 
 class ApiConfig(BaseModel):
@@ -127,6 +90,7 @@ class ApiConfig(BaseModel):
     order_ttl_s: Annotated[int, Field(ge=10, le=86_400)] = 600
     transaction_ttl_blocks: Annotated[int, Field(ge=10, le=1_000_000)] = 1_200
     validate_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] = 60_000
+    limits: LimitsConfig = LimitsConfig()
     wait_s_max: Annotated[int, Field(ge=0, le=30)] = 10
     node_silence_s_max: Annotated[int, Field(ge=1, le=600)] = 5
     lag_blocks_max: Annotated[int, Field(ge=0, le=10_000)] = 20
@@ -141,6 +105,8 @@ class ApiConfig(BaseModel):
         default_factory=draw_secrets
     )
     """What people's data is sealed and their tokens are made with: of `HOME/secrets/`."""
+    slack_url: Annotated[str, Field(exclude=True, repr=False)] = ""
+    """The webhook of the operations channel: of `HOME/secrets/slack.url`; empty for none."""
     demo: Annotated[Demo | None, Field(exclude=True, repr=False)] = None
     """Who is there from the start on a development network: of `HOME/demo.json`."""
 
@@ -186,9 +152,7 @@ def load_config(home: Path) -> ApiConfig:
     url_from = f"{path}: database_url"
     if url := os.environ.get("DATABASE_URL"):
         fields["database_url"], url_from = url, "DATABASE_URL"
-    for name, place in (("secret", SERVICE_KEY_FILE), ("secrets", f"{SECRETS}/")):
-        if name in fields:
-            raise ConfigFault(f"{path}: {name}: it stands in {place}, never here")
+    _refuse_secrets(path, fields)
     try:
         secret = keep_seed(home / SERVICE_KEY_FILE)
     except BadKeyFile as fault:
@@ -199,6 +163,29 @@ def load_config(home: Path) -> ApiConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise ConfigFault(f"{path}: {where}: {first['msg']}") from error
+    _check_addresses(config, path, url_from)
+    demo = read_demo(home)
+    if demo is not None and config.livemode:
+        raise ConfigFault(f"{home / DEMO_FILE}: a network in earnest has no such people: remove it")
+    slack_url = load_slack_url(home)
+    return config.model_copy(
+        update={"secrets": load_secrets(home), "demo": demo, "slack_url": slack_url}
+    )
+
+
+def _refuse_secrets(path: Path, fields: Mapping[str, object]) -> None:
+    """Raise `ConfigFault` for a secret that stands where others read."""
+    for name, place in (
+        ("secret", SERVICE_KEY_FILE),
+        ("secrets", f"{SECRETS}/"),
+        ("slack_url", f"{SECRETS}/{SLACK_FILE}"),
+    ):
+        if name in fields:
+            raise ConfigFault(f"{path}: {name}: it stands in {place}, never here")
+
+
+def _check_addresses(config: ApiConfig, path: Path, database_from: str) -> None:
+    """Raise `ConfigFault` for an address that nobody could be reached at."""
     for url in config.node_urls:
         try:
             check_url(url)
@@ -207,11 +194,7 @@ def load_config(home: Path) -> ApiConfig:
     try:
         read_address(config.database_url)
     except ConfigFault as fault:
-        raise ConfigFault(f"{url_from}: {fault}") from None
-    demo = read_demo(home)
-    if demo is not None and config.livemode:
-        raise ConfigFault(f"{home / DEMO_FILE}: a network in earnest has no such people: remove it")
-    return config.model_copy(update={"secrets": load_secrets(home), "demo": demo})
+        raise ConfigFault(f"{database_from}: {fault}") from None
 
 
 def format_config(config: ApiConfig) -> str:
@@ -243,6 +226,7 @@ def prepare(
     products: Sequence[ProductConfig] = DEFAULT_PRODUCTS,
     operating_address: str = "",
     float_address: str = "",
+    limits: LimitsConfig | None = None,
 ) -> ApiIdentity:
     """Make or renew a home for a development network; keys stay, ports and urls are rewritten.
 
@@ -265,6 +249,7 @@ def prepare(
         port=port,
         public_host=public_host or f"{host}:{port}",
         public_scheme="http",
+        limits=limits or LimitsConfig(),
         products=tuple(products),
         unions=(UnionConfig(name=UNION_NAME, float_address=float_address),),
         merchants=(

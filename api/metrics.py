@@ -11,6 +11,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from api.attempts.model import AttemptOutcome
+from api.flags.model import Detector
+
 LATENCY_BUCKETS_S: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10)
 
 
@@ -44,6 +47,7 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
+        self._watch()
         self._make_gauges()
 
     def _make_gauges(self) -> None:
@@ -77,6 +81,22 @@ class Metrics:
             "workers", "Workers alive", multiprocess_mode="livesum", registry=self.registry
         )
         self.workers.set(1)
+
+    def _watch(self) -> None:
+        """Make the counters of attempts and flags; one that is not there can't be seen to rise."""
+        self.attempts = Counter(
+            "payment_attempts", "Payment attempts by outcome", ["outcome"], registry=self.registry
+        )
+        for outcome in AttemptOutcome:
+            self.attempts.labels(outcome)
+        self.users_flagged = Counter(
+            "users_flagged", "Flags raised about people and payers", registry=self.registry
+        )
+        self.flags_raised = Counter(
+            "flags_raised", "Flags raised by detector", ["detector"], registry=self.registry
+        )
+        for detector in Detector:
+            self.flags_raised.labels(detector)
 
     def render(self) -> bytes:
         """Write all of them in Prometheus' text format, summed over all workers."""

@@ -9,9 +9,10 @@ from api.approvals.model import ApprovalKind
 from api.cash_outs.approving import cash_out_carrier
 from api.cash_outs.desk import CashOutDesk
 from api.cash_outs.store import CLAIM as CASH_OUT
+from api.catalogue.products import ProductConfig
 from api.chain.node_port import NodePort
 from api.chain.tip import SettledTip
-from api.config import ApiConfig, ProductConfig
+from api.config import ApiConfig
 from api.coupons.desk import CouponDesk
 from api.coupons.settling import CouponSettling
 from api.db.session import in_transaction

@@ -32,6 +32,7 @@ from api.db.session import migrate, open_engine
 from api.errors import ConfigFault, Conflict, Unavailable
 from api.events.board import Board
 from api.events.live import Live
+from api.flags.watching import Watching
 from api.housekeeping import Housekeeper
 from api.http.idempotency import AnswerStore
 from api.http.pages import Cursors
@@ -45,18 +46,18 @@ from api.orders.offers import read_offered
 from api.orders.opening import OrderDesk
 from api.orders.store import find_code, read_orders
 from api.payments.checking import FollowedChain
+from api.payments.intake import SignedPayment, TakenIn
 from api.payments.model import Payment
 from api.payments.outcomes import OutcomeDesk
 from api.payments.resubmission import Resubmitter
-from api.payments.settlement import Settled
-from api.payments.submission import PaymentDesk, SignedPayment, TakenIn
+from api.payments.settlement import Settled, SettlingParties
+from api.payments.submission import PaymentDesk
 from api.payments.validating import LEDGER_RETRY_S, PaymentJudge
 from api.payments.validation import PaymentBook
 from api.people.demo import admit_demo
 from api.people.desks import Desks
 from api.readiness import DatabaseProbe, SelfReport
 from api.request_log.recorder import Recorder
-from api.services.limits import Limiter, Quota
 from api.webhooks.running import Webhooks
 
 
@@ -94,15 +95,20 @@ class Service:
         self.money = MoneyDesks(
             engine, node, self.tip, config, self.desks, price_id, self.metrics, self.now_ms
         )
-        parties, told = self.money.parties, (self._settled, self.stock.poke)
+        parties, told = self._watch_over(engine), (self._settled, self.stock.poke)
         self.follower = Follower(engine, node, watch, self.tip, parties, *told)
         self.answers = AnswerStore(engine, config.secret, watch.now_ms)
         self.desk = OrderDesk(engine, config, price_id)
-        self._payment_desk = PaymentDesk(engine, node)
-        self._limiter = Limiter(engine, config.validate_per_minute)
+        self._payment_desk = PaymentDesk(engine, node, self.watching.attempts)
         self.housekeeper = self._make_housekeeper(engine, node)
         self.fees = FeeWatch(node, config.fee_units)
         self._open_doors(engine)
+
+    def _watch_over(self, engine: AsyncEngine) -> SettlingParties:
+        """Make what counts attempts and raises flags; give who settles, with it among them."""
+        self.watching = Watching(engine, self.config, self.metrics, self.desks)
+        self.flags = self.watching.flags
+        return self.money.parties.joined_by(self.watching.witness)
 
     def _share_work(self, engine: AsyncEngine, wall_ms: Callable[[], int]) -> None:
         """Seek the leases of what one worker does for all."""
@@ -112,7 +118,7 @@ class Service:
 
     def _make_housekeeper(self, engine: AsyncEngine, node: NodePort) -> Housekeeper:
         forgets = (
-            self._forget_keys, self.answers.forget, self._limiter.forget, self.desks.sweep,
+            self._forget_keys, self.answers.forget, self.watching.limiter.forget, self.desks.sweep,
             self.money.sweep,
         )  # fmt: skip
         again = Resubmitter(engine, node)
@@ -131,7 +137,6 @@ class Service:
         self._orders: Batcher[NewOrder, Order] = Batcher(self._open_orders)
         self._payments: Batcher[SignedPayment, TakenIn] = Batcher(self._submit)
         self._lookups: Batcher[bytes, Payment | None] = Batcher(book.find)
-        self._quotas: Batcher[str, Quota] = Batcher(self._count)
         self.outcomes = OutcomeDesk(self.find_payment, self.node, self.standing)
         self.validator = PaymentJudge(
             self.find_payment, book, self.node, self.tip, self.standing, self.waiters
@@ -141,11 +146,12 @@ class Service:
         """Serve until cancelled; raises when a part can't go on, and then nothing does."""
         address = read_address(self.config.database_url)
         async with asyncio.TaskGroup() as group:
-            for batcher in (self._orders, self._payments, self._lookups, self._quotas):
+            for batcher in (self._orders, self._payments, self._lookups):
                 group.create_task(batcher.run())
             group.create_task(self.watch.run())
             group.create_task(self.hub.run())
             group.create_task(self.request_log.run())
+            group.create_task(self.watching.run())
             group.create_task(self.feed.run())
             group.create_task(self.live.listen(address))
             group.create_task(self.stock.run())
@@ -159,6 +165,7 @@ class Service:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.follower.run())
             group.create_task(self.housekeeper.run())
+            group.create_task(self.watching.lead())
             group.create_task(self.money.office.run())
 
     def _settled(self, settled: Settled) -> None:
@@ -181,15 +188,8 @@ class Service:
         self.feed.poke()
         return answers
 
-    async def _count(self, subjects: Sequence[str]) -> Sequence[Quota | Exception]:
-        return await self._limiter.take(subjects)
-
     async def _forget_keys(self) -> None:
         await self.desk.forget(self.now_ms())
-
-    async def take_quota(self, merchant_id: str) -> Quota:
-        """Count one validation of a merchant."""
-        return await self._quotas.submit(f"validate:{merchant_id}")
 
     def behind(self) -> str:
         """Say why what is settled here may not be the newest truth, or nothing."""

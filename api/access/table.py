@@ -147,6 +147,11 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/api/v1/approvals"): Access(roles=DECIDERS),
     ("POST", "/api/v1/approvals/{approvalId}/approve"): Access(roles=DECIDERS),
     ("POST", "/api/v1/approvals/{approvalId}/reject"): EVERYBODY,
+    # What looks odd: the office's, and of each shop its manager's.
+    ("GET", "/api/v1/flags"): Access(roles=OFFICE | MANAGERS),
+    ("GET", "/api/v1/flags/{flagId}"): Access(roles=OFFICE | MANAGERS),
+    ("POST", "/api/v1/flags/{flagId}/confirm"): Access(roles=OFFICE | MANAGERS),
+    ("POST", "/api/v1/flags/{flagId}/release"): Access(roles=OFFICE | MANAGERS),
     # Live.
     ("GET", "/api/v1/stream"): Access(board=True, scope=Scope.ORDERS_READ, roles=IN_THE_SHOP),
     # API keys: whoever could make one, could do whatever it may, so no key makes keys.

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.amounts import format_time
-from api.config import ProductConfig
+from api.catalogue.products import ProductConfig
 from api.coupons.issuing import draw_coupon
 from api.coupons.model import PAID_BY_UNION, CouponFunder
 from api.coupons.schemas import CampaignView, NewCampaignBody, told_of_coupon

@@ -15,9 +15,9 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from api.catalogue.products import ProductConfig
 from api.catalogue.shelves import draw
 from api.catalogue.stock import open_shelves, reserve
-from api.config import ProductConfig
 from api.coupons.model import RESERVED_MS, Coupon, CouponEvent, CouponState, payer_of
 from api.coupons.order_store import (
     drawn_order,

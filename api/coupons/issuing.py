@@ -5,7 +5,7 @@ from typing import Final
 
 from ulid import ULID
 
-from api.config import ProductConfig
+from api.catalogue.products import ProductConfig
 from api.coupons.model import GOOD_MS, Coupon, CouponFunder, CouponState
 
 CODE_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

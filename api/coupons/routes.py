@@ -118,6 +118,7 @@ async def revoke_coupon(call: ApiCall) -> CouponView:
 async def redeem_coupon(call: ApiCall) -> Reply:
     """Open the order of a coupon that a till has scanned."""
     service, body = call.service, call.body
+    used = set[str]()
 
     async def work(connection: AsyncConnection) -> Reply:
         coupon = await find_by_code(connection, call.path["couponCode"].upper()[:16])
@@ -126,16 +127,21 @@ async def redeem_coupon(call: ApiCall) -> Reply:
         order = await service.money.coupons.redeem(
             connection, coupon, call.merchant_id, body.product_id, service.now_ms()
         )
+        used.add(coupon.id)
         location = {"Location": f"/api/v1/orders/{order.id}"}
         return Reply(order_view(order, service.config), 201, location)
 
-    return await service.answers.once(call.once, work)
+    answer = await service.answers.once(call.once, work)
+    for coupon_id in used:
+        service.watching.note_coupon(call.principal, call.merchant_id, coupon_id)
+    return answer
 
 
 async def use_coupon(call: ApiCall) -> OrderCard:
     """Let a student's coupon pay an order that they have scanned."""
     service, person = call.service, person_of(call)
     order_id = parse_ulid(call.path["orderId"])
+    used = dict[str, str]()
 
     async def work(connection: AsyncConnection) -> OrderCard:
         order = (await read_orders(connection, [order_id], lock=True)).get(order_id)
@@ -146,9 +152,13 @@ async def use_coupon(call: ApiCall) -> OrderCard:
             return card(order)
         free, events = await service.money.coupons.use(connection, coupon, order, service.now_ms())
         await write_events(connection, events)
+        used[coupon.id] = order.merchant_id
         return card(free)
 
-    return await in_transaction(service.engine, work)
+    shown = await in_transaction(service.engine, work)
+    for coupon_id, merchant_id in used.items():
+        service.watching.note_coupon(person, merchant_id, coupon_id)
+    return shown
 
 
 async def create_campaign(call: ApiCall) -> Reply:

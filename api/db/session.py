@@ -67,6 +67,14 @@ async def migrate(engine: AsyncEngine) -> None:
         await connection.run_sync(_upgrade)
 
 
+async def database_ms(connection: AsyncConnection) -> int:
+    """Read the database's clock, the one that all workers share."""
+    found = await connection.scalar(
+        text("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint")
+    )
+    return int(found or 0)
+
+
 async def in_transaction(engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
     """Do work in one transaction, and anew when the database asks for that.
 

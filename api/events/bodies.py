@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 from api.cash_outs.schemas import CashOutView
 from api.coupons.schemas import CouponCard
 from api.events.kinds import EventKind
+from api.flags.model import Detector
 from api.http.scalars import HashText, UlidText
 from api.orders.schemas import OrderCard
 from api.refunds.schemas import RefundView
@@ -47,6 +48,14 @@ class DisabledTold(msgspec.Struct, frozen=True, rename="camel"):
     reason: str
 
 
+class FlagTold(msgspec.Struct, frozen=True, rename="camel"):
+    """A flag that is new. Whom it is about is told to people alone."""
+
+    id: UlidText
+    detector: Detector
+    score: int
+
+
 _BY_NOUN: Final[Mapping[str, type[msgspec.Struct]]] = {
     "order": OrderTold,
     "payment": OrderTold,
@@ -57,6 +66,7 @@ _BY_NOUN: Final[Mapping[str, type[msgspec.Struct]]] = {
 }
 _BY_KIND: Final[Mapping[EventKind, type[msgspec.Struct]]] = {
     EventKind.PAYMENT_UNMATCHED: StrayTold,
+    EventKind.FLAG_RAISED: FlagTold,
     EventKind.WEBHOOK_TEST: EndpointTold,
     EventKind.WEBHOOK_DISABLED: DisabledTold,
 }

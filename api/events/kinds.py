@@ -48,6 +48,7 @@ class EventKind(StrEnum):
     TOP_UP_REVERSED = "top_up.reversed"
     CASH_OUT_RECEIVED = "cash_out.received"
     CASH_OUT_PAID = "cash_out.paid"
+    FLAG_RAISED = "flag.raised"
     WEBHOOK_TEST = "webhook.test"
     WEBHOOK_DISABLED = "webhook.disabled"
 
@@ -90,6 +91,7 @@ MEANINGS: Final[Mapping[EventKind, str]] = {
     EventKind.TOP_UP_REVERSED: "The cash of a top-up went back.",
     EventKind.CASH_OUT_RECEIVED: "BILL came in for which cash is owed.",
     EventKind.CASH_OUT_PAID: "Cash was paid for BILL that came in.",
+    EventKind.FLAG_RAISED: "Something looks odd: a manager reads it at /api/v1/flags.",
     EventKind.WEBHOOK_TEST: "Somebody asked for it, to try an endpoint.",
     EventKind.WEBHOOK_DISABLED: "An endpoint gets nothing more, until it is enabled again.",
 }

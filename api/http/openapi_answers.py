@@ -14,6 +14,7 @@ from api.access.rules import Access
 from api.http.catalogue import CATALOGUE
 from api.http.problems import PROBLEM
 from api.http.routes import Idempotency, Route
+from api.limits.doorkeeper import UNLIMITED_TAGS
 
 Object = dict[str, Any]
 REFERENCES: Final = "#/components/schemas/{name}"
@@ -40,6 +41,8 @@ def codes_of(route: Route, row: Access) -> list[str]:
         found += ["SESSION_OVER", "ACCOUNT_SUSPENDED"]
     if row.terminal or row.cashier or Role.CASHIER in row.roles:
         found += ["TERMINAL_REVOKED", "TERMINAL_LOCKED", "NO_CASHIER"]
+    if route.tag not in UNLIMITED_TAGS and (row.anyone or row.board or row.people or row.roles):
+        found.append("RATE_LIMITED")
     if row.step_up:
         found.append("STEP_UP_REQUIRED")
     if route.idempotency is Idempotency.KEY:

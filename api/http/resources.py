@@ -10,6 +10,7 @@ from api.chain.routes import ROUTES as CHAIN
 from api.coupons.routes import ROUTES as COUPONS
 from api.events.list_routes import ROUTES as EVENTS
 from api.events.routes import ROUTES as STREAM
+from api.flags.routes import ROUTES as FLAGS
 from api.http.routes import Route
 from api.keys.routes import ROUTES as KEYS
 from api.loyalty.routes import ROUTES as LOYALTY
@@ -55,6 +56,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *RECOVERY,
     *TERMINALS,
     *APPROVALS,
+    *FLAGS,
     *REQUEST_LOG,
     *OPERATIONS,
 )

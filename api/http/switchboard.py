@@ -118,6 +118,7 @@ class Switchboard(BaseRoute):
         status = 500
         try:
             gate.check(principal, access)
+            await self._service.watching.doorkeeper.pass_in(request, principal, served.route.tag)
             await _read(call, served.route)
             answer = _response(await served.route.handler(call), served.route, call.headers)
             status = answer.status_code
@@ -125,6 +126,8 @@ class Switchboard(BaseRoute):
             told, status = fault, fault.status
             answer = await self._refusal(call, served.route, fault)
         finally:
+            code = "" if told is None else told.code
+            self._service.watching.note_answer(principal, status, code)
             if isinstance(principal, KeyHolder):
                 body = None if served.route.private else call.raw
                 took_ms = int(1_000 * (perf_counter() - started_s))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
-from api.config import ProductConfig
+from api.catalogue.products import ProductConfig
 from api.coupons.issuing import draw_coupon
 from api.coupons.model import Coupon, CouponEvent
 from api.coupons.schemas import told_of_coupon

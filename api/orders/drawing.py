@@ -11,8 +11,8 @@ from typing import Final
 from ulid import ULID
 
 from api.amounts import units_for
+from api.catalogue.products import ProductConfig
 from api.catalogue.shelves import Packs, Shelf, draw
-from api.config import ProductConfig
 from api.errors import Conflict
 from api.orders.model import Basket, Item, Order, OrderState
 from ledger.primitives.keys import Address

@@ -19,6 +19,7 @@ from api.http.catalogue import LEDGER_CODES
 from api.http.headers import likes_better
 from api.http.replies import Answer, Reply
 from api.http.routes import ApiCall, Idempotency, Route
+from api.limits.doorkeeper import address_group
 from api.operations.assets import PAGE_POLICY, asset
 from api.orders.drawing import CODE_CHARS, CODE_LETTERS
 from api.orders.model import Order
@@ -30,7 +31,7 @@ from api.orders.schemas import (
     price_of,
     redeem_of,
 )
-from api.payments.submission import SignedPayment
+from api.payments.intake import SignedPayment
 from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.keys import format_address
 
@@ -60,8 +61,9 @@ async def _find(call: ApiCall) -> Order:
 async def submit_payment(call: ApiCall) -> TakenPayment:
     """Take a signed transaction for an order to the node."""
     order_id, signed = parse_ulid(call.path["orderId"]), call.body.transaction
+    network = address_group(call.request)
     taken = await call.service.submit_payment(
-        SignedPayment(order_id, signed.raw, signed.transaction, signed.transaction.id)
+        SignedPayment(order_id, signed.raw, signed.transaction, signed.transaction.id, network)
     )
     return TakenPayment(taken.tx_hash.hex(), order_id, taken.state)
 

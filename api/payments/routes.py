@@ -14,12 +14,20 @@ from api.http.replies import Reply
 from api.http.routes import ApiCall, Route
 from api.http.scalars import HASH_TEXT
 from api.payments.schemas import PaymentView, ValidationBody, ValidationVerdict, payment_view
-from api.payments.validation import TX_UNCONFIRMED, question_of
+from api.payments.validation import (
+    AMOUNT_MISMATCH,
+    TX_NOT_FOUND,
+    TX_UNCONFIRMED,
+    question_of,
+)
+
+CALLERS_FAULTS: Final = frozenset({TX_NOT_FOUND, AMOUNT_MISMATCH})
+"""What speaks against whoever asks, and not against who paid."""
 
 
 async def take_quota(call: ApiCall) -> None:
     """Count a validation; raise `Throttled` past the merchant's quota."""
-    quota = await call.service.take_quota(call.merchant_id)
+    quota = await call.service.watching.count_validation(call.merchant_id)
     call.headers["RateLimit"] = f'"validate";r={quota.remaining};t={quota.reset_s}'
     call.headers["RateLimit-Policy"] = f'"validate";q={quota.limit};w=60'
     if not quota.allowed:
@@ -36,6 +44,8 @@ async def validate(call: ApiCall) -> Reply:
         call.headers["Retry-After"] = "1"
     if wait_s:
         call.headers["Preference-Applied"] = f"wait={wait_s}"
+    if said.error in CALLERS_FAULTS:
+        service.watching.note_error(call.principal, said.error)
     service.metrics.validation_latency.observe(perf_counter() - started)
     service.metrics.validations.labels(said.error or "VALID").inc()
     return Reply(said.body())

@@ -97,6 +97,10 @@ class SettlingParties:
     witnesses: Sequence[PaymentWitness] = ()
     collectors: Sequence[TransferCollector] = ()
 
+    def joined_by(self, witness: PaymentWitness) -> "SettlingParties":
+        """Give them with one more witness, the last to be told."""
+        return SettlingParties(self.handlers, (*self.witnesses, witness))
+
 
 @dataclass(slots=True)
 class Settled:

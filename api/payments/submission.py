@@ -5,93 +5,135 @@ breaks off, the bytes are here, `Resubmitter` hands them in until the chain has 
 come into a block any more, and meanwhile nobody else pays the order and nobody cancels it. What the
 nodes refuse is marked so, and the order is free again.
 
-`check_payment` refuses what could never pay the order, before it costs a fee; signatures are
-verified here, since what is written down must be what the payer signed. Sending the same bytes
-again is harmless: a transaction's id is its idempotency key. A batch is one transaction and one
-request to the node.
+`api.payments.intake` refuses what could never pay the order, before it costs a fee; signatures are
+verified here first, since what is written down must be what the payer signed, and only what they
+signed counts against their limit. Sending the same bytes again is harmless: a transaction's id is
+its idempotency key. A batch is one transaction and one request to the node.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from api.attempts.model import AttemptOutcome, outcome_at_node, outcome_of
+from api.attempts.store import mark_attempts
 from api.chain.node_port import NodePort
 from api.db.session import in_transaction
-from api.errors import ApiFault, Conflict, NotFound, Unavailable, Unprocessable
-from api.events.outbox import NewEvent, write_events
-from api.orders.model import Order
-from api.orders.schemas import told_of
+from api.errors import ApiFault, Throttled, Unavailable
+from api.events.outbox import write_events
+from api.flags.model import NoteKind
+from api.flags.notebook import Notebook
+from api.limits.config import LimitsConfig
+from api.limits.counter import Limiter
+from api.limits.windows import LimitAsk, Quota
+from api.metrics import Metrics
 from api.orders.store import read_orders, store_orders
 from api.payments.checking import (
     USED_NONCE_CODES,
     FollowedChain,
-    check_payment,
     check_signatures,
     refusal_of,
 )
-from api.payments.model import PaymentState
-from api.payments.store import KnownPayment, known_payments
-from ledger.types.transaction import Transaction
-from ledger.types.transfer import Transfer
+from api.payments.intake import (
+    Answer,
+    PaymentIntake,
+    SignedPayment,
+    count_attempts,
+    open_intake,
+    payment_event,
+)
 from node.client.errors import ClientFault, Unanswered
 from node.client.views import Submission, TransactionState
 
 
-@dataclass(frozen=True, slots=True)
-class SignedPayment:
-    """A transaction that a wallet posted for an order."""
+class AttemptGuard:
+    """What watches over attempts: limits, notes for the detectors, and figures."""
 
-    order_id: str
-    raw: bytes
-    transaction: Transaction
-    tx_hash: bytes
+    def __init__(
+        self,
+        limiter: Limiter,
+        limits: LimitsConfig,
+        notebook: Notebook,
+        metrics: Metrics,
+        index_of: Callable[[bytes], bytes],
+    ) -> None:
+        self.limiter, self.limits, self.index_of = limiter, limits, index_of
+        self._notebook, self._metrics = notebook, metrics
 
+    async def count_forged(self, payment: SignedPayment) -> Throttled | None:
+        """Count bytes with a signature that does not hold: for order and address, for no payer."""
+        names = [f"junk:{payment.order_id}"]
+        names += [f"junk:{payment.network}"] if payment.network else []
+        most = self.limits.order_per_minute
+        quotas = await self.limiter.take([LimitAsk(name, most) for name in names])
+        waits_s = [q.retry_s for q in quotas if isinstance(q, Quota) and not q.allowed]
+        if not waits_s:
+            return None
+        return Throttled("too many payment attempts in a minute", retry_after_s=max(waits_s))
 
-@dataclass(frozen=True, slots=True)
-class TakenIn:
-    """A payment that we answer for, and how far it has come."""
+    def note(self, intake: PaymentIntake) -> None:
+        """Note who was turned away."""
+        for one in intake.turned:
+            self._notebook.note(
+                NoteKind.ATTEMPT_REFUSED, one.merchant_id, one.subject, one.tx_hash.hex()
+            )
 
-    tx_hash: bytes
-    state: PaymentState
-
-
-Answer = TakenIn | Exception
+    def tell(self, outcome: AttemptOutcome) -> None:
+        """Count what became of an attempt."""
+        self._metrics.attempts.labels(outcome).inc()
 
 
 class PaymentDesk:
     """Takes signed payments to the nodes."""
 
-    def __init__(self, engine: AsyncEngine, node: NodePort) -> None:
+    def __init__(self, engine: AsyncEngine, node: NodePort, guard: AttemptGuard) -> None:
         self._engine = engine
         self._node = node
+        self._guard = guard
 
     async def submit(
         self, payments: Sequence[SignedPayment], tip: FollowedChain, now_ms: int
     ) -> list[Answer]:
         """Submit a batch; each answer is how far the payment has come, or why it was refused."""
+        guard = self._guard
         forged = {id(payment): fault for payment in payments if (fault := _forged(payment))}
         signed = [payment for payment in payments if id(payment) not in forged]
+        for payment in payments:
+            if id(payment) in forged and (throttled := await guard.count_forged(payment)):
+                forged[id(payment)] = throttled
 
-        async def write(connection: AsyncConnection) -> "_Intake":
-            intake = await _open_intake(connection, signed)
+        async def write(connection: AsyncConnection) -> PaymentIntake:
+            intake = await open_intake(connection, signed, guard.index_of, tip, now_ms)
+            await count_attempts(connection, intake, signed, guard.limiter, guard.limits)
             for payment in signed:
-                intake.take(payment, tip, now_ms)
-            await intake.write(connection, now_ms)
+                intake.take(payment)
+            await intake.write(connection)
             return intake
 
         intake = await in_transaction(self._engine, write)
+        guard.note(intake)
         refused = await self._hand_in(intake.fresh)
         if refused:
             await mark_refused(self._engine, refused, now_ms)
-        answers: list[Answer] = []
-        for payment in payments:
-            fault = forged.get(id(payment)) or refused.get(payment.tx_hash)
-            answers.append(fault or intake.answers[id(payment)])
-        return answers
+        return [self._answer(payment, forged, refused, intake) for payment in payments]
+
+    def _answer(
+        self,
+        payment: SignedPayment,
+        forged: Mapping[int, ApiFault],
+        refused: Mapping[bytes, ApiFault],
+        intake: PaymentIntake,
+    ) -> Answer:
+        """Answer one payment, and count what became of it."""
+        if (bad := forged.get(id(payment))) is not None:
+            self._guard.tell(outcome_of(bad))
+            return bad
+        fault, outcome = refused.get(payment.tx_hash), intake.outcomes.get(id(payment))
+        if outcome is not None:
+            self._guard.tell(outcome if fault is None else outcome_at_node(fault))
+        return fault or intake.answers[id(payment)]
 
     async def _hand_in(self, payments: Sequence[SignedPayment]) -> dict[bytes, ApiFault]:
         """Give payments to a node; give those that are refused, and why.
@@ -137,118 +179,6 @@ def _forged(payment: SignedPayment) -> ApiFault | None:
     return None
 
 
-class _Intake:
-    """A batch of payments as it is written down."""
-
-    def __init__(self, orders: dict[str, Order], known: dict[bytes, KnownPayment]) -> None:
-        self._before = dict(orders)
-        self._orders = orders
-        self._known = known
-        self.answers: dict[int, Answer] = {}
-        self.fresh: list[SignedPayment] = []
-
-    def take(self, payment: SignedPayment, tip: FollowedChain, now_ms: int) -> None:
-        """Take a payment in, or say why not; known bytes are answered from what is known."""
-        order = self._orders.get(payment.order_id)
-        known = self._known.get(payment.tx_hash)
-        if order is None:
-            self.answers[id(payment)] = NotFound("there is no such order")
-            return
-        if known is not None and known.order_id != payment.order_id:
-            fault = Unprocessable("this transaction is of another order", code="WRONG_REFERENCE")
-            self.answers[id(payment)] = fault
-            return
-        if known is not None and known.state is not PaymentState.REFUSED:
-            self.answers[id(payment)] = TakenIn(payment.tx_hash, known.state)
-            return
-        try:
-            _check_free(order, payment, tip, now_ms)
-        except ApiFault as fault:
-            self.answers[id(payment)] = fault
-            return
-        self._orders[order.id] = order.changed(paying_tx=payment.tx_hash)
-        self._known[payment.tx_hash] = KnownPayment(order.id, PaymentState.SEEN, now_ms, "")
-        self.answers[id(payment)] = TakenIn(payment.tx_hash, PaymentState.SEEN)
-        self.fresh.append(payment)
-
-    async def write(self, connection: AsyncConnection, now_ms: int) -> None:
-        """Write down what was taken in."""
-        rows = [(payment, self._orders[payment.order_id]) for payment in self.fresh]
-        await _insert(connection, rows, now_ms)
-        changes = [(self._before[order.id], order) for _, order in rows]
-        await store_orders(connection, changes)
-        events = [
-            _event("payment.submitted", order, payment.tx_hash, now_ms) for payment, order in rows
-        ]
-        await write_events(connection, events)
-
-
-def _check_free(order: Order, payment: SignedPayment, tip: FollowedChain, now_ms: int) -> None:
-    """Raise unless a payment can pay an order that nobody else is paying."""
-    check_payment(order, payment.transaction, tip, now_ms)
-    if order.paying_tx is not None:
-        raise Conflict(
-            "a payment of this order is on its way", code="PAYMENT_IN_FLIGHT", retry_after_s=1
-        )
-
-
-async def _open_intake(connection: AsyncConnection, payments: Sequence[SignedPayment]) -> _Intake:
-    """Lock the orders of a batch, and look up which of its payments are known."""
-    orders = await read_orders(connection, sorted({p.order_id for p in payments}), lock=True)
-    return _Intake(orders, await known_payments(connection, [p.tx_hash for p in payments]))
-
-
-def _event(kind: str, order: Order, tx_hash: bytes, now_ms: int) -> NewEvent:
-    return NewEvent(kind, order.merchant_id, order.id, told_of(order, tx_hash), now_ms, tx_hash)
-
-
-async def _insert(
-    connection: AsyncConnection, rows: Sequence[tuple[SignedPayment, Order]], now_ms: int
-) -> None:
-    """Write payments that are on their way, and claim their hashes; renew one refused before."""
-    if not rows:
-        return
-    await connection.execute(
-        text("""
-            WITH n AS MATERIALIZED (
-                SELECT * FROM unnest(
-                    CAST(:hashes AS bytea[]), CAST(:merchants AS text[]), CAST(:orders AS text[]),
-                    CAST(:units AS bigint[]), CAST(:baskets AS text[]), CAST(:valid AS bigint[]),
-                    CAST(:raws AS bytea[])
-                ) AS n(tx_hash, merchant_id, order_id, units, basket, valid, raw)
-            ), claimed AS (
-                INSERT INTO claims (kind, value, merchant_id, subject, ref_id)
-                SELECT 'tx', tx_hash, merchant_id, 'payment', order_id FROM n
-                ON CONFLICT (kind, value) DO NOTHING
-            )
-            INSERT INTO payments AS p (tx_hash, merchant_id, order_id, units, basket, state,
-                valid_until_height, raw, created_ms, seen_ms)
-            SELECT tx_hash, merchant_id, order_id, units, basket::jsonb, 'seen', valid, raw, :now,
-                :now FROM n
-            ON CONFLICT (tx_hash, merchant_id) DO UPDATE SET state = 'seen', code = '',
-                raw = EXCLUDED.raw, seen_ms = EXCLUDED.seen_ms
-            WHERE p.state = 'refused'
-        """),
-        {
-            "hashes": [payment.tx_hash for payment, _ in rows],
-            "merchants": [order.merchant_id for _, order in rows],
-            "orders": [order.id for _, order in rows],
-            "units": [order.amount_units for _, order in rows],
-            "baskets": [_basket_text(payment) for payment, _ in rows],
-            "valid": [payment.transaction.intent.valid_until_height for payment, _ in rows],
-            "raws": [payment.raw for payment, _ in rows],
-            "now": now_ms,
-        },
-    )
-
-
-def _basket_text(payment: SignedPayment) -> str:
-    body = payment.transaction.intent.body
-    assert isinstance(body, Transfer), "checked before it is written"
-    pairs = [(part.lot.hex(), part.units) for part in body.redeem]
-    return msgspec.json.encode(pairs).decode()
-
-
 async def mark_refused(
     engine: AsyncEngine, refused: Mapping[bytes, ApiFault], now_ms: int
 ) -> list[str]:
@@ -266,25 +196,35 @@ async def mark_refused(
             {"hashes": list(refused)},
         )
         orders = await read_orders(connection, sorted(set(ids)), lock=True)
-        marked = await connection.execute(
-            text("""
-                UPDATE payments p SET state = 'refused', raw = NULL, code = n.code
-                FROM unnest(CAST(:hashes AS bytea[]), CAST(:codes AS text[])) AS n(tx_hash, code)
-                WHERE p.tx_hash = n.tx_hash AND p.state = 'seen'
-                RETURNING p.tx_hash, p.order_id
-            """),
-            {"hashes": list(refused), "codes": [fault.code for fault in refused.values()]},
-        )
+        marked = await _mark(connection, refused)
         changes, events = [], []
-        for row in marked:
-            order = orders[row.order_id]
-            if order.paying_tx == row.tx_hash:
-                orders[row.order_id] = order.changed(paying_tx=None)
-                changes.append((order, orders[row.order_id]))
-            event = _event("payment.refused", orders[row.order_id], row.tx_hash, now_ms)
+        for tx_hash, order_id in marked:
+            order = orders[order_id]
+            if order.paying_tx == tx_hash:
+                orders[order_id] = order.changed(paying_tx=None)
+                changes.append((order, orders[order_id]))
+            event = payment_event("payment.refused", orders[order_id], tx_hash, now_ms)
             events.append(event)
+        ends = [(tx_hash, outcome_at_node(fault)) for tx_hash, fault in refused.items()]
+        await mark_attempts(connection, ends)
         await store_orders(connection, changes)
         await write_events(connection, events)
         return [after.id for _, after in changes]
 
     return await in_transaction(engine, work)
+
+
+async def _mark(
+    connection: AsyncConnection, refused: Mapping[bytes, ApiFault]
+) -> Sequence[tuple[bytes, str]]:
+    """Write which payments are refused, and why; give those that were on their way, by order."""
+    rows = await connection.execute(
+        text("""
+            UPDATE payments p SET state = 'refused', raw = NULL, code = n.code
+            FROM unnest(CAST(:hashes AS bytea[]), CAST(:codes AS text[])) AS n(tx_hash, code)
+            WHERE p.tx_hash = n.tx_hash AND p.state = 'seen'
+            RETURNING p.tx_hash, p.order_id
+        """),
+        {"hashes": list(refused), "codes": [fault.code for fault in refused.values()]},
+    )
+    return [(row.tx_hash, row.order_id) for row in rows]

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from api.flags.opening import OpeningHours, parse_hours
 
 
 class UnionConfig(BaseModel):
@@ -30,9 +32,25 @@ class MerchantConfig(BaseModel):
     payout_address: Annotated[str, Field(min_length=8, max_length=90)]
     operating_address: Annotated[str, Field(max_length=90)] = ""
     """The account that pays refunds and coupons; its signer holds the key. Empty for none."""
+    opens: str = ""
+    """When it opens and closes, such as 07:00 and 19:30; empty if it is never shut."""
+    closes: str = ""
+    utc_offset_minutes: Annotated[int, Field(ge=-720, le=840)] = 480
+    """How far its clocks are ahead of UTC: Malaysia's eight hours."""
     key_digests: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
     union: Annotated[str, Field(max_length=80)] = ""
     """The name of its union; empty for the first."""
+
+    @model_validator(mode="after")
+    def _hours_are_read(self) -> "MerchantConfig":
+        """Refuse what is no time of a day now, rather than to think a shop shut."""
+        parse_hours(self.opens, self.closes, self.utc_offset_minutes)
+        return self
+
+    @property
+    def hours(self) -> OpeningHours | None:
+        """Give when it is open; None if it is never shut."""
+        return parse_hours(self.opens, self.closes, self.utc_offset_minutes)
 
 
 def check_once(names: Sequence[str]) -> None:

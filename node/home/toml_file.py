@@ -29,20 +29,22 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def format_toml(fields: Mapping[str, object], head: str = "") -> str:
-    """Write fields as TOML: numbers, texts, truths, and lists of them; lists of mappings last.
+    """Write fields as TOML: numbers, texts, truths, and lists of them.
 
-    `head` is a comment of one line above them.
+    Mappings of these and lists of mappings come last. `head` is a comment of one line above them.
     """
     lines = [f"# {head}"] if head else []
     tables: dict[str, Sequence[Mapping[str, object]]] = {}
     for name, value in fields.items():
         if isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
-            tables[name] = value
+            tables[f"[{name}]"] = value
+        elif isinstance(value, Mapping):
+            tables[name] = [value]
         else:
             lines.append(f"{name} = {_value(value)}")
     for name, rows in tables.items():
         for row in rows:
-            lines += ["", f"[[{name}]]"]
+            lines += ["", f"[{name}]"]
             lines += [f"{key} = {_value(value)}" for key, value in row.items()]
     return "\n".join(lines) + "\n"
 

@@ -54,7 +54,7 @@ class ShopperConfig(Struct, frozen=True, forbid_unknown_fields=True):
     api_key: str
     prefix: str = "dbill"
     product: str = "whole-200"
-    interval_ms: int = 3_000
+    interval_ms: int = 7_000
     shoppers: int = 1
 
 
@@ -82,7 +82,7 @@ def prepare(
     api_key: str = "",
     prefix: str = "dbill",
     product: str = "whole-200",
-    interval_ms: int = 3_000,
+    interval_ms: int = 7_000,
     shoppers: int = 1,
 ) -> ShopperIdentity:
     """Make or renew a shopper's home; keys stay, the configuration is rewritten.

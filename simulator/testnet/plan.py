@@ -13,6 +13,7 @@ from typing import Final
 
 from api.config import ApiIdentity
 from api.config import prepare as prepare_api
+from api.limits.config import MEASURED
 from iot_minting.attestor.config import AttestorConfig
 from iot_minting.attestor.config import prepare as prepare_attestor
 from iot_minting.gateway.config import KnownAttestor, MintConfig, MintIdentity
@@ -151,6 +152,8 @@ def _configure_api(layout: Layout, validators: int, ports: Mapping[str, int]) ->
         prefix=PREFIX,
         operating_address=account_text(signer, OPERATING, PREFIX),
         float_address=account_text(signer, FLOAT, PREFIX),
+        # Who measures pays without rest.
+        limits=MEASURED if (layout.root / "keys" / "load.key").exists() else None,
     )
     configure_signer(
         signer,

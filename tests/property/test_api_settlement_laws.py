@@ -21,7 +21,7 @@ from api.orders.model import OrderState
 from api.orders.rules import cancel
 from api.payments.observation import FinalBatch, FinalTransaction
 from api.payments.rules import Due, Paid, Standing, decide
-from api.payments.settlement import settle
+from api.payments.settlement import SettlingParties, settle
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Policy, Signature, address_of
@@ -198,7 +198,7 @@ async def note_seen(
 
 async def one_batch(rig: ServiceRig, batch: list[FinalTransaction]) -> None:
     async with rig.service.engine.begin() as connection:
-        await settle(connection, FinalBatch(batch), rig.service.now_ms(), {})
+        await settle(connection, FinalBatch(batch), rig.service.now_ms(), SettlingParties())
 
 
 def final_of(

@@ -17,12 +17,13 @@ DECORATORS = ["@app.*", "@router.*", "@*.get", "@*.command", "@*.callback", "@*_
 
 # Who reads them: their names.
 ALIVE: dict[str, str] = {
-    "a library calls or reads them (pydantic, alembic, uvicorn, paho, asyncio, httptools, io)": """
+    "a library calls or reads them (pydantic, alembic, uvicorn, paho, asyncio, io, slack)": """
         settings_customise_sources revision down_revision downgrade
         should_exit capture_signals on_connect on_connect_fail on_pre_connect on_subscribe
         on_disconnect SessionExpiryInterval MaximumPacketSize
         ReceiveMaximum MessageExpiryInterval data_received writable
-        on_response_complete total_requests disconnected keep_alive timeout_graceful_shutdown""",
+        on_response_complete total_requests disconnected keep_alive timeout_graceful_shutdown
+        proxy""",
     "prometheus_client makes its counters of it": "ValueClass",
     "patches on the objects of libp2p": """
         recv_window _auto_tune_and_send_window_update maybe_connect""",

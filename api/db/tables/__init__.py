@@ -14,11 +14,13 @@ merchants' sequences last: nobody waits in a ring.
 
 from api.db.tables import (
     approvals,
+    attempts,
     cash,
     catalogue,
     chain,
     coupons,
     events,
+    flags,
     keys,
     loyalty,
     orders,
@@ -37,7 +39,7 @@ from api.db.tables import (
 from api.db.tables.columns import metadata
 
 __all__ = [
-    "approvals", "cash", "catalogue", "chain", "coupons", "events", "keys", "loyalty", "metadata",
-    "orders", "payments", "people", "refunds", "request_log", "requests", "signing", "stock",
-    "tenants", "terminals", "vault", "webhooks",
+    "approvals", "attempts", "cash", "catalogue", "chain", "coupons", "events", "flags", "keys",
+    "loyalty", "metadata", "orders", "payments", "people", "refunds", "request_log", "requests",
+    "signing", "stock", "tenants", "terminals", "vault", "webhooks",
 ]  # fmt: skip

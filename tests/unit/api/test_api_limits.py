@@ -4,12 +4,15 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from hypothesis import assume, given
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.db.session import open_engine
-from api.services.limits import MINUTE_MS, Limiter, Quota, Window
+from api.limits.counter import Limiter
+from api.limits.windows import MINUTE_MS, LimitAsk, Quota, Window
 from tests.support.api.postgres import TestDatabase
 
 NOW_MS = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
@@ -20,10 +23,12 @@ class Shared:
 
     def __init__(self, url: str, limit: int) -> None:
         self.engine = open_engine(url, 4)
-        self.workers = [Limiter(self.engine, limit) for _ in range(2)]
+        self.limit, self.ahead_ms = limit, 0
+        self.workers = [Limiter(self.engine, lambda: self.ahead_ms) for _ in range(2)]
 
     async def take(self, subjects: list[str], worker: int = 0) -> list[Quota]:
-        quotas = await self.workers[worker].take(subjects)
+        asks = [LimitAsk(subject, self.limit) for subject in subjects]
+        quotas = await self.workers[worker].take(asks)
         assert all(isinstance(quota, Quota) for quota in quotas)
         return quotas  # type: ignore[return-value]  # as asserted
 
@@ -97,6 +102,60 @@ def test_who_waits_as_long_as_told_passes(database: TestDatabase) -> None:
         assert (await shared.take(["a"]))[0].allowed
 
     over(database, 600, act)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    limit=st.integers(1, 12),
+    story=st.lists(st.tuples(st.integers(1, 15), st.integers(0, 90_000)), min_size=1, max_size=8),
+)
+def test_waiting_exactly_as_long_as_told_succeeds_whatever_came_before(
+    database: TestDatabase, limit: int, story: list[tuple[int, int]]
+) -> None:
+    async def act(shared: Shared) -> None:
+        for count, pause_ms in story:
+            quotas = await shared.take(["a"] * count, count % 2)
+            if not quotas[-1].allowed:
+                shared.ahead_ms += 1_000 * quotas[-1].retry_s
+                assert (await shared.take(["a"]))[0].allowed, "told, waited, and refused"
+            shared.ahead_ms += pause_ms
+
+    over(database, limit, act)
+
+
+def test_what_is_given_back_fits_again(database: TestDatabase) -> None:
+    async def act(shared: Shared) -> None:
+        limiter, asks = shared.workers[0], [LimitAsk("a", 2)] * 2
+        async with shared.engine.begin() as connection:
+            assert all(q.allowed for q in await limiter.take_within(connection, asks))
+            await limiter.give_back(connection, ["a"])
+        assert [q.allowed for q in await shared.take(["a", "a"])] == [True, False]
+
+    over(database, 2, act)
+
+
+async def counted_and_broken(limiter: Limiter, connection: AsyncConnection) -> None:
+    await limiter.take_within(connection, [LimitAsk("a", 1)])
+    raise LookupError
+
+
+def test_what_a_transaction_counted_is_not_counted_if_it_fails(database: TestDatabase) -> None:
+    async def act(shared: Shared) -> None:
+        with pytest.raises(LookupError):
+            async with shared.engine.begin() as connection:
+                await counted_and_broken(shared.workers[0], connection)
+        assert (await shared.take(["a"]))[0].allowed
+
+    over(database, 1, act)
+
+
+def test_each_subject_has_the_limit_that_is_named_with_it(database: TestDatabase) -> None:
+    async def act(shared: Shared) -> None:
+        asks = [LimitAsk("few", 1), LimitAsk("many", 3), LimitAsk("few", 1), LimitAsk("many", 3)]
+        quotas = await shared.workers[0].take(asks)
+        assert [q.allowed for q in quotas if isinstance(q, Quota)] == [True, True, False, True]
+
+    over(database, 1, act)
 
 
 def test_old_windows_are_forgotten(database: TestDatabase) -> None:

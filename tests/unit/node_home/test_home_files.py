@@ -18,7 +18,10 @@ values = scalars | st.lists(scalars, max_size=4)
 tables = st.lists(st.dictionaries(names, values, max_size=3), min_size=1, max_size=3)
 
 
-@given(st.dictionaries(names, values | tables, max_size=6))
+mappings = st.dictionaries(names, values, max_size=3)
+
+
+@given(st.dictionaries(names, values | tables | mappings, max_size=6))
 def test_what_is_written_as_toml_reads_back_the_same(tmp_path_factory, fields):
     path = tmp_path_factory.mktemp("home") / "config.toml"
     path.write_bytes(format_toml(fields, "A head of one line.").encode())

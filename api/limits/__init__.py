@@ -1,0 +1,1 @@
+"""Limits: how much a subject may ask in a minute, counted once for all workers."""
