@@ -4,12 +4,15 @@ Places are few, and so are judges. A caller holds at most `EACH_MAX` places; whe
 one who waits for a second gives it up to a caller who has none. One request of a caller is judged
 at a time, and of those who wait the one goes first whose last turn is longest ago.
 
+Who brings claims that are long to judge is *slow* for a while, and one judge serves none of those:
+so however many flood together, there is one whose turns are short.
+
 Lives on one event loop; nothing here waits but `turn`.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,6 +26,10 @@ EACH_MAX: Final = 2
 """Of those, one caller's: one that is judged, and the next."""
 JUDGES_MAX: Final = 2
 """Claims that are judged at once, each in a process of its own."""
+SLOW_S: Final = 10.0
+"""Whose turn takes longer is slow. A day of a full line takes some seconds."""
+SLOW_FOR_S: Final = 600.0
+"""For how long: a tenth of a short judge's time at most is any one flood's."""
 CALLERS_MAX: Final = 1_024
 """Callers of whom it is remembered when they had their last turn: more than wait at once."""
 
@@ -34,15 +41,23 @@ class HeldPlace:
     caller: Address
     waits: bool = False
     begun: bool = False
+    begun_s: float = 0.0
     given_up: bool = False
     granted: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class Turns:
     """Shares places and judges out among callers."""
 
-    def __init__(self, judges: int = JUDGES_MAX) -> None:
-        self._free = judges
+    def __init__(self, judges: int = JUDGES_MAX, now_s: Callable[[], float] = _loop_time) -> None:
+        self._free, self._now_s = judges, now_s
+        self._slow_max = max(1, judges - 1)
+        self._slow_until: OrderedDict[Address, float] = OrderedDict()
+        """Who is slow, the latest last."""
         self._places: list[HeldPlace] = []
         self._judged: set[Address] = set()
         self._served: OrderedDict[Address, None] = OrderedDict()
@@ -111,22 +126,39 @@ class Turns:
     def _grant(self) -> None:
         """Let those begin for whom there is a judge, the one whose last turn was first ago."""
         while self._free:
+            full = sum(self._is_slow(each) for each in self._judged) >= self._slow_max
             ready = [
                 each
                 for each in self._places
-                if each.waits and not each.begun and each.caller not in self._judged
+                if each.waits
+                and not each.begun
+                and each.caller not in self._judged
+                and not (full and self._is_slow(each.caller))
             ]
             if not ready:
                 return
             order = {caller: number for number, caller in enumerate(self._served)}
             first = min(ready, key=lambda each: order.get(each.caller, -1))
-            first.begun = True
+            first.begun, first.begun_s = True, self._now_s()
             self._free -= 1
             self._judged.add(first.caller)
             first.granted.set()
 
+    def _is_slow(self, caller: Address) -> bool:
+        return self._slow_until.get(caller, 0.0) > self._now_s()
+
+    def _note_slow(self, place: HeldPlace) -> None:
+        now_s = self._now_s()
+        if now_s - place.begun_s <= SLOW_S:
+            return
+        self._slow_until[place.caller] = now_s + SLOW_FOR_S
+        self._slow_until.move_to_end(place.caller)
+        if len(self._slow_until) > CALLERS_MAX:
+            self._slow_until.popitem(last=False)
+
     def _end(self, place: HeldPlace) -> None:
         place.begun = False
+        self._note_slow(place)
         self._free += 1
         self._judged.discard(place.caller)
         self._served[place.caller] = None

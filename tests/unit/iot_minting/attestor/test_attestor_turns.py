@@ -6,7 +6,14 @@ from contextlib import ExitStack
 import pytest
 
 from iot_minting.attestor.errors import CallerBusy, QueueFull
-from iot_minting.attestor.turns import EACH_MAX, JUDGES_MAX, WAITING_MAX, Turns
+from iot_minting.attestor.turns import (
+    EACH_MAX,
+    JUDGES_MAX,
+    SLOW_FOR_S,
+    SLOW_S,
+    WAITING_MAX,
+    Turns,
+)
 from ledger.primitives.keys import Address
 
 
@@ -21,8 +28,8 @@ class Hall:
     """Requests that wait for turns, and what becomes of each."""
 
     def __init__(self, judges=JUDGES_MAX):
-        self.turns, self.begun, self.going = Turns(judges), [], []
-        self.leave = {}
+        self.turns, self.begun, self.going = Turns(judges, lambda: self.now_s), [], []
+        self.leave, self.now_s = {}, 0.0
 
     async def _ask(self, who, name):
         with self.turns.place(who) as place:
@@ -88,6 +95,66 @@ def test_who_had_its_turn_longest_ago_goes_first():
         assert hall.begun[-1] == "again"
 
     run(test)
+
+
+async def slow_floods(hall, many=3):
+    """Several callers whose claims take long: each has had a turn, and waits for the next."""
+    for number in range(many):
+        await hall.ask(caller(number), (number, "long"))
+    for number in range(many):
+        hall.now_s += SLOW_S + 1
+        await hall.done((number, "long"))
+    for number in range(many):
+        await hall.ask(caller(number), (number, "again"))
+
+
+def test_callers_that_flood_together_with_long_claims_leave_a_judge_to_others():
+    async def test(hall):
+        await slow_floods(hall)
+        assert hall.begun[3:] == [(0, "again")]
+        for name in ("q", "and on"):
+            await hall.ask(QUIET, name)
+            assert hall.begun[-1] == name
+            await hall.done(name)
+        await hall.done((0, "again"))
+        assert hall.begun[-1] == (1, "again"), "they have their turns, one at a time"
+
+    run(test)
+
+
+def test_who_was_slow_is_so_for_a_while():
+    async def test(hall):
+        await slow_floods(hall)
+        hall.now_s += SLOW_FOR_S
+        await hall.ask(QUIET, "q")
+        await hall.done("q")
+        assert hall.begun[-2:] == ["q", (1, "again")]
+
+    run(test)
+
+
+def test_who_is_as_quick_as_may_be_is_not_slow():
+    async def test(hall):
+        for number in range(JUDGES_MAX):
+            await hall.ask(caller(number), number)
+        hall.now_s += SLOW_S
+        for number in range(JUDGES_MAX):
+            await hall.done(number)
+        for number in range(JUDGES_MAX):
+            await hall.ask(caller(number), (number, "again"))
+        assert len(hall.begun) == 2 * JUDGES_MAX
+
+    run(test)
+
+
+def test_a_lone_judge_serves_slow_callers_too():
+    async def whole():
+        hall = Hall(judges=1)
+        await slow_floods(hall, many=1)
+        assert hall.begun == [(0, "long"), (0, "again")]
+        await hall.close()
+
+    asyncio.run(whole())
 
 
 def test_a_caller_holds_few_places():
