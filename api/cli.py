@@ -38,10 +38,12 @@ def run(
     from api.workers.running import run_workers
     from node.errors import HomeTaken
     from node.home.lock import owned
+    from node.logs import set_up_logs
 
     try:
         config = load_config(home)
         with owned(home):
+            set_up_logs("api")
             raise typer.Exit(run_workers(home, config.host, config.port, workers))
     except (ConfigFault, HomeTaken) as fault:
         fail(fault)

@@ -10,7 +10,6 @@ from api.workers.crew import Crew
 from api.workers.parent import Parent
 from node.errors import PortTaken
 from node.httpd.server import bind
-from node.logs import set_up_logs
 
 
 def run_workers(home: Path, host: str, port: int, workers: int) -> int:
@@ -19,7 +18,6 @@ def run_workers(home: Path, host: str, port: int, workers: int) -> int:
     Raise `ConfigFault` if the port can't be had.
     """
     with _bound(host, port) as listener, shared_counts(home) as counts:
-        set_up_logs("api")
         return asyncio.run(Parent(home, listener, Crew(workers), counts).run())
 
 
