@@ -45,6 +45,8 @@ def codes_of(route: Route, row: Access) -> list[str]:
         found.append("RATE_LIMITED")
     if row.step_up:
         found.append("STEP_UP_REQUIRED")
+    if "{" in route.path:
+        found.append("NOT_FOUND")
     if route.idempotency is Idempotency.KEY:
         found += ["IDEMPOTENCY_KEY_REQUIRED", "IDEMPOTENCY_IN_PROGRESS", "IDEMPOTENCY_KEY_REUSED"]
     found += ["INTERNAL", "DATABASE_UNAVAILABLE", "OVERLOADED"]

@@ -231,6 +231,9 @@ LINE: Final = r"^[^\x00-\x1F\x7F]*$"
 """What people write on one line: no control characters, which databases and logs choke on."""
 UlidText = Annotated[str, Meta(pattern="^[0-9A-HJKMNP-TV-Z]{26}$", description="A ULID.")]
 HashText = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in hex.")]
+Livemode = Annotated[
+    bool, Meta(description="Whether the milk is real: false on a chain of development.")
+]
 AddressText = Annotated[
     str, Meta(pattern="^[a-z]{1,16}1[02-9ac-hj-np-z]+$", description="An account, in bech32m.")
 ]

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from api.access.roles import Scope
 from api.http.pages import PageQuery
-from api.http.scalars import TimeText, UlidText
+from api.http.scalars import Livemode, TimeText, UlidText
 
 
 class NewKeyBody(
@@ -41,7 +41,7 @@ class KeyView(msgspec.Struct, frozen=True, rename="camel"):
     id: UlidText
     name: str
     scopes: list[str]
-    livemode: bool
+    livemode: Livemode
     created_at: TimeText
     revoked_at: TimeText | None
     last_used_at: Annotated[

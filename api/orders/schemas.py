@@ -14,6 +14,7 @@ from api.http.scalars import (
     AddressText,
     BillText,
     HashText,
+    Livemode,
     MyrText,
     SignedBytes,
     TimeText,
@@ -145,6 +146,7 @@ class OrderView(OrderCard, frozen=True, rename="camel", kw_only=True):
     redeem: tuple[RedeemedMilk, ...]
     pay_to: AddressText
     pay_url: Annotated[str, Meta(description="What the QR holds.")]
+    livemode: Livemode
 
 
 class OfferView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -167,6 +169,7 @@ class OfferView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     fee: BillText
     valid_until: TimeText
     valid_until_height: int
+    livemode: Livemode
 
 
 class TakenPayment(msgspec.Struct, frozen=True, rename="camel"):
@@ -232,6 +235,7 @@ def order_view(order: Order, config: ApiConfig) -> OrderView:
         redeem=redeem_of(order),
         pay_to=format_address(order.payout, config.prefix),
         pay_url=config.pay_url(order.id),
+        livemode=config.livemode,
     )
 
 

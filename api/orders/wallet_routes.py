@@ -127,6 +127,7 @@ def _offer(call: ApiCall, order: Order, fee: str) -> OfferView:
         fee=fee,
         valid_until=format_time(order.expires_ms),
         valid_until_height=cursor.height + config.transaction_ttl_blocks,
+        livemode=config.livemode,
     )
 
 

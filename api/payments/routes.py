@@ -61,7 +61,7 @@ async def read_payment(call: ApiCall) -> PaymentView:
     payment = await call.service.find_payment(bytes.fromhex(tx_hash))
     if payment is None or payment.merchant_id != call.merchant_id:
         raise NotFound("there is no such payment")
-    return payment_view(payment)
+    return payment_view(payment, livemode=call.service.config.livemode)
 
 
 ROUTES: Final = (

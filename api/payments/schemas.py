@@ -7,7 +7,16 @@ import msgspec
 from msgspec import Meta
 
 from api.amounts import format_sen, format_time, signed_bill
-from api.http.scalars import AmountText, BillText, HashText, MyrText, TimeText, TxHash, UlidText
+from api.http.scalars import (
+    AmountText,
+    BillText,
+    HashText,
+    Livemode,
+    MyrText,
+    TimeText,
+    TxHash,
+    UlidText,
+)
 from api.payments.model import Payment
 from ledger.primitives.amounts import Units, format_bill
 
@@ -80,9 +89,10 @@ class PaymentView(msgspec.Struct, frozen=True, rename="camel"):
     block_hash: HashText | None
     created_at: TimeText
     confirmed_at: TimeText | None
+    livemode: Livemode
 
 
-def payment_view(payment: Payment) -> PaymentView:
+def payment_view(payment: Payment, *, livemode: bool) -> PaymentView:
     """Present a payment to its merchant."""
     quote, confirmed_ms = None, payment.confirmed_ms
     if payment.amount_sen is not None and payment.amount_units is not None:
@@ -103,4 +113,5 @@ def payment_view(payment: Payment) -> PaymentView:
         block_hash=None if payment.block_hash is None else payment.block_hash.hex(),
         created_at=format_time(payment.created_ms),
         confirmed_at=None if confirmed_ms is None else format_time(confirmed_ms),
+        livemode=livemode,
     )

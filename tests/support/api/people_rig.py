@@ -18,6 +18,7 @@ from api.people.means import Actor
 from api.people.model import Profile
 from api.terminals.rules import commitment_of, match_digits
 from ledger.primitives.keys import Seed, SigningKey
+from tests.support.api.contract import keeps_its_word
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import Clocks, ServiceRig, running_rig
 
@@ -121,7 +122,10 @@ class PeopleRig:
         """Open a browser: its cookies are its own."""
         transport = httpx.ASGITransport(create_app(self.rig.service))
         return httpx.AsyncClient(
-            transport=transport, base_url="https://milk.example", trust_env=False
+            transport=transport,
+            base_url="https://milk.example",
+            trust_env=False,
+            event_hooks={"response": [keeps_its_word]},
         )
 
     async def member(self, *roles: tuple[Role, str], **more: str) -> Member:

@@ -21,6 +21,7 @@ from api.tenants.config import MerchantConfig
 from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of, format_address
 from ledger.types.transaction import Transaction
+from tests.support.api.contract import keeps_its_word
 from tests.support.api.postgres import TestDatabase
 from tests.support.node.fake_node import MERCHANT, OTHER_MERCHANT, FakeNode, make_transfer
 
@@ -195,7 +196,10 @@ async def rig_over(
         transport = httpx.ASGITransport(create_app(service))
         try:
             async with httpx.AsyncClient(
-                transport=transport, base_url="http://milk.example", trust_env=False
+                transport=transport,
+                base_url="http://milk.example",
+                trust_env=False,
+                event_hooks={"response": [keeps_its_word]},
             ) as http:
                 rig = ServiceRig(service, node, http, *keys)
                 if ready:

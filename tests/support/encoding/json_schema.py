@@ -7,9 +7,10 @@ TYPES = {
     "boolean": bool, "null": type(None),
 }  # fmt: skip
 KNOWN = {
-    "$defs", "$ref", "$schema", "additionalProperties", "anyOf", "const", "default", "description",
-    "enum", "items", "maxItems", "maxLength", "maximum", "minItems", "minLength", "minimum", "not",
-    "oneOf", "pattern", "properties", "required", "title", "type",
+    "$defs", "$ref", "$schema", "additionalProperties", "allOf", "anyOf", "const", "default",
+    "description", "enum", "examples", "format", "items", "maxItems", "maxLength", "maximum",
+    "minItems", "minLength", "minimum", "not", "oneOf", "pattern", "properties", "required",
+    "title", "type",
 }  # fmt: skip
 
 
@@ -27,6 +28,7 @@ def holds(schema, value, whole):
         value == schema.get("const", value),
         "not" not in schema or not holds(schema["not"], value, whole),
         "oneOf" not in schema or sum(holds(each, value, whole) for each in schema["oneOf"]) == 1,
+        all(holds(each, value, whole) for each in schema.get("allOf", ())),
         "anyOf" not in schema or any(holds(each, value, whole) for each in schema["anyOf"]),
     ]
     if isinstance(value, int):
