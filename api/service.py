@@ -18,12 +18,13 @@ from api.access.gate import Gate
 from api.batcher import Batcher
 from api.catalogue.mirror import StockMirror
 from api.catalogue.sellers import publish
-from api.chain.fees import FeeWatch
 from api.chain.follower import Follower
+from api.chain.law import LawWatch
 from api.chain.leadership import FOLLOWER, Leadership
 from api.chain.node_port import NodePort
 from api.chain.node_watch import NodeWatch, wall_ms
 from api.chain.standing import ChainStanding
+from api.chain.submitting import TransactionDesk
 from api.chain.tip import SettledTip
 from api.config import ApiConfig
 from api.db.address import read_address
@@ -101,7 +102,7 @@ class Service:
         self.desk = OrderDesk(engine, config, price_id)
         self._payment_desk = PaymentDesk(engine, node, self.watching.attempts)
         self.housekeeper = self._make_housekeeper(engine, node)
-        self.fees = FeeWatch(node, config.fee_units)
+        self.law = LawWatch(node, config.fee_units)
         self._open_doors(engine)
 
     def _watch_over(self, engine: AsyncEngine) -> SettlingParties:
@@ -138,6 +139,7 @@ class Service:
         self._payments: Batcher[SignedPayment, TakenIn] = Batcher(self._submit)
         self._lookups: Batcher[bytes, Payment | None] = Batcher(book.find)
         self.outcomes = OutcomeDesk(self.find_payment, self.node, self.standing)
+        self.transactions = TransactionDesk(engine, self.node, self.tip)
         self.validator = PaymentJudge(
             self.find_payment, book, self.node, self.tip, self.standing, self.waiters
         )

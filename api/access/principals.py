@@ -6,8 +6,12 @@ may do stands in `api.access.table` alone.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from api.access.roles import Role
+
+KEYS_LETTER: Final = "A"
+"""On the tickets of what a merchant's program sells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Person:
 class Terminal:
     """A paired till; `cashier_id` is who has signed in at it, or nothing.
 
+    `letter` stands on the tickets of what it sells.
+
     `stepped_up_by` is the manager whose PIN covers small refunds for a few minutes.
     """
 
@@ -47,6 +53,7 @@ class Terminal:
     merchant_id: str
     union_id: str
     token_version: int
+    letter: str = KEYS_LETTER
     cashier_id: str = ""
     cashier_session_id: str = ""
     stepped_up_by: str = ""
@@ -60,6 +67,11 @@ class SignerKey:
 
 
 Principal = Anonymous | KeyHolder | Person | Terminal | SignerKey
+
+
+def letter_of(principal: Principal) -> str:
+    """Give the letter that stands on the tickets of what a principal sells."""
+    return principal.letter if isinstance(principal, Terminal) else KEYS_LETTER
 
 
 def name_of(principal: Principal) -> str:

@@ -30,6 +30,7 @@ HOOKS: Final = Access(scope=Scope.WEBHOOKS_WRITE, roles=MANAGERS)
 TABLE: Final[Mapping[tuple[str, str], Access]] = {
     # What is sold, and to whom it is shown.
     ("GET", "/api/v1/products"): ANYONE,
+    ("GET", "/api/v1/milk-kinds"): ANYONE,
     # Orders. Who knows an order's ULID may read its offer and pay it, as who holds a bill may.
     ("POST", "/api/v1/orders"): Access(scope=Scope.ORDERS_WRITE, roles=AT_THE_TILL),
     ("GET", "/api/v1/orders"): Access(scope=Scope.ORDERS_READ, roles=IN_THE_SHOP),
@@ -49,8 +50,13 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/p/{orderId}"): ANYONE,
     ("GET", "/P/{orderId}"): ANYONE,
     ("POST", "/api/v1/orders/{orderId}/payment"): ANYONE,
+    ("GET", "/api/v1/orders/{orderId}/stream"): ANYONE,
     # Payments.
-    ("GET", "/api/v1/payments/{txHash}"): Access(scope=Scope.PAYMENTS_READ),
+    ("GET", "/api/v1/payments"): Access(scope=Scope.PAYMENTS_READ, roles=IN_THE_SHOP | BOOKS),
+    ("GET", "/api/v1/payments/{txHash}"): Access(
+        scope=Scope.PAYMENTS_READ, roles=IN_THE_SHOP | BOOKS
+    ),
+    ("POST", "/api/v1/payments/{txHash}/assign"): Access(roles=MANAGERS),
     ("POST", "/api/v1/payments/validate"): Access(scope=Scope.PAYMENTS_VALIDATE),
     # Refunds, and what signers ask for and bring.
     ("POST", "/api/v1/refunds"): Access(
@@ -90,7 +96,9 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/api/v1/cash-book"): Access(roles=CASH_DESK),
     # The chain is public.
     ("GET", "/api/v1/accounts/{address}"): ANYONE,
+    ("POST", "/api/v1/transactions"): ANYONE,
     ("GET", "/api/v1/transactions/{txHash}"): ANYONE,
+    ("GET", "/api/v1/proofs/{txHash}"): ANYONE,
     # Unions and merchants: everyone may see whom to turn to, and who sells.
     ("GET", "/api/v1/unions"): ANYONE,
     ("GET", "/api/v1/unions/{unionId}"): ANYONE,

@@ -23,7 +23,9 @@ from api.approvals.store import (
     open_about,
     write_state,
 )
+from api.approvals.views import told_of_approval
 from api.errors import ApiFault, Conflict, Forbidden, NotFound
+from api.events.outbox import write_events
 from api.people.means import Actor
 
 RIPE_AT_ONCE: Final = 20
@@ -79,6 +81,7 @@ class ApprovalDesk:
             expires_ms=now_ms + LIVES_MS,
         )
         await add_approval(connection, approval)
+        await write_events(connection, [told_of_approval(approval, now_ms)])
         return approval
 
     async def decide(
@@ -102,6 +105,8 @@ class ApprovalDesk:
         approval = replace(approval, state=after, decided_by=actor.user_id, decided_ms=now_ms)
         if is_ripe(approval, now_ms):
             approval = await self._carry_out(connection, approval)
+        # Last, for the lock on the numbers of events is: what was carried out had locks to take.
+        await write_events(connection, [told_of_approval(approval, now_ms)])
         return approval
 
     async def _locked(
@@ -116,8 +121,9 @@ class ApprovalDesk:
         """Carry out what has waited for its hour; give how much it was. Any worker may."""
         async with self._engine.begin() as connection:
             ripe = await lock_ripe(connection, self._now_ms(), RIPE_AT_ONCE)
-            for approval in ripe:
-                await self._carry_out(connection, approval)
+            done = [await self._carry_out(connection, approval) for approval in ripe]
+            now_ms = self._now_ms()
+            await write_events(connection, [told_of_approval(each, now_ms) for each in done])
         return len(ripe)
 
     async def _carry_out(self, connection: AsyncConnection, approval: Approval) -> Approval:

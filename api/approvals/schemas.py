@@ -10,6 +10,15 @@ from api.http.pages import PageQuery
 from api.http.scalars import TimeText, UlidText
 
 
+class ApprovalCard(msgspec.Struct, frozen=True, rename="camel"):
+    """A wish as events show it. Who wished for what stands in the approval."""
+
+    id: UlidText
+    kind: ApprovalKind
+    subject_id: Annotated[UlidText, Meta(description="The person or merchant that it is about.")]
+    state: ApprovalState
+
+
 class ApprovalView(msgspec.Struct, frozen=True, rename="camel"):
     """What somebody has asked for, and who lets it happen."""
 

@@ -1,9 +1,28 @@
 """Approvals as they are shown: from the model to JSON."""
 
+from typing import Final
+
 from api.amounts import format_time
-from api.approvals.model import Approval
+from api.approvals.model import Approval, ApprovalState
 from api.approvals.rules import standing_of
-from api.approvals.schemas import ApprovalView
+from api.approvals.schemas import ApprovalCard, ApprovalView
+from api.events.kinds import EventKind
+from api.events.outbox import NewEvent
+
+_KINDS: Final = {
+    ApprovalState.PENDING: EventKind.APPROVAL_REQUESTED,
+    ApprovalState.APPROVED: EventKind.APPROVAL_APPROVED,
+    ApprovalState.REJECTED: EventKind.APPROVAL_REJECTED,
+    ApprovalState.APPLIED: EventKind.APPROVAL_APPLIED,
+    ApprovalState.FAILED: EventKind.APPROVAL_FAILED,
+}
+
+
+def told_of_approval(approval: Approval, at_ms: int) -> NewEvent:
+    """Make the event that tells what became of a wish: of its merchant, or else of its union."""
+    card = ApprovalCard(approval.id, approval.kind, approval.subject_id, approval.state)
+    owner, kind = approval.merchant_id or approval.union_id, _KINDS[approval.state]
+    return NewEvent(kind, owner, approval.id, {"approval": card}, at_ms)
 
 
 def approval_view(approval: Approval, now_ms: int) -> ApprovalView:

@@ -3,7 +3,14 @@
 from typing import Final
 
 from api.amounts import format_sen, units_for
-from api.catalogue.schemas import ProductMilk, ProductName, ProductPrice, ProductView
+from api.catalogue.kinds import ALLERGENS, KINDS
+from api.catalogue.schemas import (
+    MilkKindView,
+    ProductMilk,
+    ProductName,
+    ProductPrice,
+    ProductView,
+)
 from api.http.pages import Listing
 from api.http.routes import ApiCall, Route
 from ledger.primitives.amounts import Units, format_bill
@@ -28,6 +35,25 @@ async def list_products(call: ApiCall) -> Listing[ProductView]:
     return Listing(views, has_more=False, next_cursor=None)
 
 
+async def list_kinds(call: ApiCall) -> Listing[MilkKindView]:
+    """List the kinds of milk that there are, with what the law says of each."""
+    days = await call.service.law.shelf_days()
+    views = [
+        MilkKindView(
+            kind,
+            ProductName(told.name_en, told.name_ms),
+            told.fat,
+            told.heat,
+            told.source,
+            told.lactose_free,
+            ALLERGENS,
+            days[kind],
+        )
+        for kind, told in KINDS.items()
+    ]
+    return Listing(views, has_more=False, next_cursor=None)
+
+
 ROUTES: Final = (
     Route(
         method="GET",
@@ -37,5 +63,15 @@ ROUTES: Final = (
         tag="catalogue",
         handler=list_products,
         answer=Listing[ProductView],
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/milk-kinds",
+        operation="listMilkKinds",
+        summary="List the kinds of milk: names, fat, heat, source, allergens, days on the shelf",
+        tag="catalogue",
+        handler=list_kinds,
+        answer=Listing[MilkKindView],
+        codes=("LEDGER_UNAVAILABLE",),
     ),
 )

@@ -1,7 +1,11 @@
 """The catalogue in JSON: products with both names and both prices."""
 
-import msgspec
+from typing import Annotated
 
+import msgspec
+from msgspec import Meta
+
+from api.catalogue.kinds import Fat, Heat, Source
 from api.http.scalars import BillText, MyrText
 
 
@@ -33,3 +37,16 @@ class ProductView(msgspec.Struct, frozen=True, rename="camel"):
     kind: str
     price: ProductPrice
     redeem: ProductMilk
+
+
+class MilkKindView(msgspec.Struct, frozen=True, rename="camel"):
+    """A kind of milk."""
+
+    kind: str
+    name: ProductName
+    fat: Fat
+    heat: Heat
+    source: Source
+    lactose_free: bool
+    allergens: tuple[str, ...]
+    shelf_days: Annotated[int, Meta(description="How long the law lets a lot of it be sold.")]

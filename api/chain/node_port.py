@@ -45,6 +45,9 @@ class NodePort(Protocol):
     async def transaction(self, txid: bytes, wait_ms: int = 0) -> TransactionView:
         """Ask how far a transaction has come."""
 
+    async def proof(self, txid: bytes, from_epoch: int = 0) -> bytes:
+        """Ask for a proof that a transaction is final; `Rejected` if there is none."""
+
     async def lots(self, limit: int) -> list[LotView]:
         """Ask for the newest lots."""
 

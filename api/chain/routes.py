@@ -2,14 +2,27 @@
 
 from typing import Final
 
-from api.chain.schemas import OutcomeView, WalletView
-from api.errors import MalformedRequest, Pointer, Unavailable
-from api.http.routes import ApiCall, Route
-from api.http.scalars import HASH_TEXT
+from starlette.responses import Response
+
+from api.chain.schemas import (
+    OutcomeView,
+    ProofQuery,
+    TakenTransaction,
+    WalletTransactionBody,
+    WalletView,
+)
+from api.errors import MalformedRequest, NotFound, Pointer, Unavailable
+from api.http.catalogue import LEDGER_CODES
+from api.http.paths import tx_hash_of
+from api.http.routes import ApiCall, Idempotency, Route
 from ledger.primitives.amounts import format_bill
 from ledger.primitives.errors import BadAddress
 from ledger.primitives.keys import format_address, parse_address
-from node.client.errors import ClientFault
+from node.client.errors import ClientFault, Rejected
+
+TRANSACTION_BYTES_MAX: Final = 16_384
+"""What a wallet signs fits, in hex, of a 16-key account too; a mint is not wanted here."""
+PROOF_TYPE: Final = "application/octet-stream"
 
 
 async def read_account(call: ApiCall) -> WalletView:
@@ -34,16 +47,55 @@ async def read_account(call: ApiCall) -> WalletView:
 
 async def read_transaction(call: ApiCall) -> OutcomeView:
     """Say what became of a transaction."""
-    text = call.path["txHash"]
-    if HASH_TEXT.fullmatch(text) is None:
-        raise MalformedRequest(
-            "a transaction's hash is 64 hex digits", errors=(Pointer("/txHash", "NOT_A_HASH"),)
-        )
-    outcome = await call.service.outcomes.outcome_of(bytes.fromhex(text))
-    return OutcomeView(text.lower(), outcome.status, outcome.order_id, outcome.code or None)
+    tx_hash = tx_hash_of(call)
+    outcome = await call.service.outcomes.outcome_of(tx_hash)
+    return OutcomeView(tx_hash.hex(), outcome.status, outcome.order_id, outcome.code or None)
+
+
+async def submit_transaction(call: ApiCall) -> TakenTransaction:
+    """Hand a wallet's transaction to the ledger: a mandate, an offer, a gift."""
+    signed = call.body.transaction
+    status = await call.service.transactions.submit(signed.raw, signed.transaction)
+    return TakenTransaction(signed.transaction.id.hex(), status)
+
+
+async def read_proof(call: ApiCall) -> Response:
+    """Prove that a transaction is final, to whoever knows a committee."""
+    try:
+        proof = await call.service.node.proof(tx_hash_of(call), call.query.from_epoch)
+    except Rejected as fault:
+        raise NotFound(fault.detail, code="NO_PROOF") from fault
+    except ClientFault as fault:
+        raise Unavailable(f"no node answers: {fault}", retry_after_s=1) from fault
+    return Response(proof, media_type=PROOF_TYPE)
 
 
 ROUTES: Final = (
+    Route(
+        method="POST",
+        path="/api/v1/transactions",
+        operation="submitTransaction",
+        summary="Hand a signed transaction that pays no order to the ledger",
+        tag="wallet",
+        handler=submit_transaction,
+        body=WalletTransactionBody,
+        answer=TakenTransaction,
+        status=202,
+        idempotency=Idempotency.NATURAL,
+        codes=("IS_A_PAYMENT", "LEDGER_UNAVAILABLE", "LEDGER_BUSY", *LEDGER_CODES),
+        body_bytes_max=TRANSACTION_BYTES_MAX,
+    ),
+    Route(
+        method="GET",
+        path="/api/v1/proofs/{txHash}",
+        operation="readProof",
+        summary="Prove that a transaction is final, to whoever knows a committee",
+        tag="wallet",
+        handler=read_proof,
+        query=ProofQuery,
+        media=(PROOF_TYPE,),
+        codes=("MALFORMED_REQUEST", "NO_PROOF", "LEDGER_UNAVAILABLE"),
+    ),
     Route(
         method="GET",
         path="/api/v1/transactions/{txHash}",

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from api.http.scalars import AddressText, BillText, HashText, UlidText
+from api.http.scalars import AddressText, BillText, HashText, SignedBytes, UlidText
 from api.payments.outcomes import TransactionStatus
 
 
@@ -15,6 +15,34 @@ class WalletView(msgspec.Struct, frozen=True, rename="camel"):
     address: AddressText
     bill: BillText
     nonce: int
+
+
+class WalletTransactionBody(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """What a wallet hands in for the ledger."""
+
+    transaction: SignedBytes
+
+
+class TakenTransaction(msgspec.Struct, frozen=True, rename="camel"):
+    """A signed transaction that a node has."""
+
+    tx_hash: HashText
+    status: Annotated[
+        TransactionStatus,
+        Meta(description="`taken`, or `final` if it is in a block already."),
+    ]
+
+
+class ProofQuery(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """From where whoever reads a proof knows the chain."""
+
+    from_epoch: Annotated[
+        int, Meta(ge=0, le=2**53, description="An epoch whose committee the reader knows.")
+    ] = 0
 
 
 class OutcomeView(msgspec.Struct, frozen=True, rename="camel"):

@@ -62,6 +62,7 @@ class CouponDesk:
         coupon: Coupon,
         merchant_id: str,
         product_id: str | None,
+        letter: str,
         now_ms: int,
     ) -> Order:
         """Open the order of a coupon that a merchant's till has scanned."""
@@ -83,15 +84,15 @@ class CouponDesk:
         await reserve(connection, shelves)
         order = drawn_order(order_id, merchant, item, basket, now_ms)
         await self._have_bought(connection, held, order, now_ms)
-        return await self._write(connection, held, order, now_ms)
+        return await self._write(connection, held, order, letter, now_ms)
 
     async def _write(
-        self, connection: AsyncConnection, held: Coupon, order: Order, now_ms: int
+        self, connection: AsyncConnection, held: Coupon, order: Order, letter: str, now_ms: int
     ) -> Order:
         """Write a coupon's order under the next ticket, and the events that tell of it."""
         shop = order.merchant_id
         numbers = await draw_numbers(connection, Counter({shop: 2}), Counter({shop: 1}))
-        order = replace(order, ticket=f"A-{numbers[shop].tickets % TICKETS:02d}")
+        order = replace(order, ticket=f"{letter}-{numbers[shop].tickets % TICKETS:02d}")
         await insert_order(connection, order, self._price_id)
         events = [
             NewEvent("order.created", shop, order.id, told_of(order), now_ms),

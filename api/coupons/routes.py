@@ -7,6 +7,7 @@ import segno
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
+from api.access.principals import letter_of
 from api.access.roles import Role
 from api.coupons.campaigns import begin_campaign, campaign_view
 from api.coupons.model import Coupon
@@ -27,9 +28,9 @@ from api.events.outbox import write_events
 from api.http.pages import Listing
 from api.http.replies import Reply
 from api.http.routes import ApiCall, Idempotency, Route
-from api.orders.routes import parse_ulid
 from api.orders.schemas import OrderCard, OrderView, card, order_view
 from api.orders.store import read_orders
+from api.orders.wallet_routes import parse_ulid
 from api.people.callers import actor_of, person_of
 
 LIST: Final = "listCoupons"
@@ -125,7 +126,12 @@ async def redeem_coupon(call: ApiCall) -> Reply:
         if coupon is None:
             raise NotFound("there is no such coupon")
         order = await service.money.coupons.redeem(
-            connection, coupon, call.merchant_id, body.product_id, service.now_ms()
+            connection,
+            coupon,
+            call.merchant_id,
+            body.product_id,
+            letter_of(call.principal),
+            service.now_ms(),
         )
         used.add(coupon.id)
         location = {"Location": f"/api/v1/orders/{order.id}"}

@@ -10,7 +10,7 @@ from api.amounts import format_sen, format_time
 from api.coupons.model import Coupon, CouponFunder, CouponState
 from api.events.outbox import NewEvent
 from api.http.pages import PageQuery
-from api.http.scalars import MyrText, TimeText, UlidText
+from api.http.scalars import LINE, MyrText, TimeText, UlidText
 
 CAMPAIGN_USERS_MAX = 500
 
@@ -75,7 +75,7 @@ class NewCampaignBody(
 ):
     """Who gets a coupon, for what, at which shop, and who pays for it."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=80)]
+    name: Annotated[str, Meta(min_length=1, max_length=80, pattern=LINE)]
     merchant_id: Annotated[str, Meta(max_length=26)]
     product_id: Annotated[str, Meta(max_length=32)]
     funded_by: Annotated[CouponFunder, Meta(description="union, or state.")]

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from api.approvals.schemas import ApprovalCard
 from api.cash_outs.schemas import CashOutView
 from api.coupons.schemas import CouponCard
 from api.events.kinds import EventKind
@@ -13,6 +14,7 @@ from api.flags.model import Detector
 from api.http.scalars import HashText, UlidText
 from api.orders.schemas import OrderCard
 from api.refunds.schemas import RefundView
+from api.terminals.schemas import TillCard
 from api.top_ups.schemas import TopUpView
 
 
@@ -56,6 +58,18 @@ class FlagTold(msgspec.Struct, frozen=True, rename="camel"):
     score: int
 
 
+class TillTold(msgspec.Struct, frozen=True, rename="camel"):
+    """A till as it stands now."""
+
+    terminal: TillCard
+
+
+class ApprovalTold(msgspec.Struct, frozen=True, rename="camel"):
+    """A wish as it stands now."""
+
+    approval: ApprovalCard
+
+
 _BY_NOUN: Final[Mapping[str, type[msgspec.Struct]]] = {
     "order": OrderTold,
     "payment": OrderTold,
@@ -63,6 +77,8 @@ _BY_NOUN: Final[Mapping[str, type[msgspec.Struct]]] = {
     "coupon": CouponCard,
     "top_up": TopUpView,
     "cash_out": CashOutView,
+    "terminal": TillTold,
+    "approval": ApprovalTold,
 }
 _BY_KIND: Final[Mapping[EventKind, type[msgspec.Struct]]] = {
     EventKind.PAYMENT_UNMATCHED: StrayTold,

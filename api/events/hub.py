@@ -49,9 +49,10 @@ def encode_frame(kind: str, body: object, seq: int = 0) -> Frame:
 
 
 def event_frame(event: StoredEvent, *, numbered: bool) -> Frame:
-    """Encode an event of the outbox."""
+    """Encode an event of the outbox: an `order`, or by what else it is about, as in `refund`."""
+    name = "order" if event.shows_order else event.kind.partition(".")[0]
     body = {"kind": event.kind, "data": event.body}
-    return encode_frame("order", body, event.seq if numbered else 0)
+    return encode_frame(name, body, event.seq if numbered else 0)
 
 
 SIGN_OF_LIFE: Final = Frame(0, b": \n\n")
@@ -140,8 +141,9 @@ class Hub:
                 PageSubject(merchant_id=event.merchant_id),
                 PageSubject(order_id=event.subject_id),
             ):
-                if pages := self._pages.get(subject):
-                    numbered = subject.merchant_id is not None
+                numbered = subject.merchant_id is not None
+                # What shows no order is its merchant's alone.
+                if (numbered or event.shows_order) and (pages := self._pages.get(subject)):
                     self._send(list(pages), event_frame(event, numbered=numbered))
 
     async def run(self) -> None:

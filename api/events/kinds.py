@@ -49,6 +49,15 @@ class EventKind(StrEnum):
     CASH_OUT_RECEIVED = "cash_out.received"
     CASH_OUT_PAID = "cash_out.paid"
     FLAG_RAISED = "flag.raised"
+    TERMINAL_PAIRED = "terminal.paired"
+    TERMINAL_LOCKED = "terminal.locked"
+    TERMINAL_UNLOCKED = "terminal.unlocked"
+    TERMINAL_REVOKED = "terminal.revoked"
+    APPROVAL_REQUESTED = "approval.requested"
+    APPROVAL_APPROVED = "approval.approved"
+    APPROVAL_REJECTED = "approval.rejected"
+    APPROVAL_APPLIED = "approval.applied"
+    APPROVAL_FAILED = "approval.failed"
     WEBHOOK_TEST = "webhook.test"
     WEBHOOK_DISABLED = "webhook.disabled"
 
@@ -92,6 +101,15 @@ MEANINGS: Final[Mapping[EventKind, str]] = {
     EventKind.CASH_OUT_RECEIVED: "BILL came in for which cash is owed.",
     EventKind.CASH_OUT_PAID: "Cash was paid for BILL that came in.",
     EventKind.FLAG_RAISED: "Something looks odd: a manager reads it at /api/v1/flags.",
+    EventKind.TERMINAL_PAIRED: "A till is paired: cashiers may sign in at it.",
+    EventKind.TERMINAL_LOCKED: "A till is locked, by its manager or by too many wrong PINs.",
+    EventKind.TERMINAL_UNLOCKED: "A till that was locked works again.",
+    EventKind.TERMINAL_REVOKED: "A till is no till any more.",
+    EventKind.APPROVAL_REQUESTED: "Something waits for a second person.",
+    EventKind.APPROVAL_APPROVED: "A second person lets something happen; it waits for its hour.",
+    EventKind.APPROVAL_REJECTED: "A second person, or whom it is about, said no.",
+    EventKind.APPROVAL_APPLIED: "What a second person let happen is done.",
+    EventKind.APPROVAL_FAILED: "What a second person let happen could not be done any more.",
     EventKind.WEBHOOK_TEST: "Somebody asked for it, to try an endpoint.",
     EventKind.WEBHOOK_DISABLED: "An endpoint gets nothing more, until it is enabled again.",
 }

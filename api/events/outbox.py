@@ -18,6 +18,10 @@ EVENTS_MAX: Final = 500
 """The most events that one read gives."""
 
 
+UNMATCHED: Final = "payment.unmatched"
+"""A payment for no order that we know."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewEvent:
     """An event to write. `tx_hash` is the transaction that it tells of, for those who wait."""
@@ -40,6 +44,11 @@ class StoredEvent:
     subject_id: str
     tx_hash: bytes | None
     body: msgspec.Raw
+
+    @property
+    def shows_order(self) -> bool:
+        """Tell whether its body shows an order: then whoever may see orders may see it."""
+        return self.kind.startswith(("order.", "payment.")) and self.kind != UNMATCHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ taken for none.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Final, TypeVar
 
@@ -24,6 +24,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 FAULTS_MAX: Final = 16
 """So many faults of one request are pointed at."""
+NUL: Final = "\0"
 _WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 _CODE: Final = re.compile(r"[A-Z][A-Z_]+", re.ASCII)
 _AT: Final = re.compile(r" - at `\$(?P<path>[^`]*)`$")
@@ -138,10 +139,27 @@ def write_scalar(value: object) -> str:
 
 
 def _converted(members: Mapping[str, object], kind: type[S], where: str) -> S:
+    if nuls := list(_nuls(members, where)):
+        raise _malformed(nuls)
     try:
         return msgspec.convert(members, kind, dec_hook=_read_scalar)
     except msgspec.ValidationError as fault:
         raise _malformed(_faults(members, kind, where) or [_fault(fault, where)]) from fault
+
+
+def _nuls(value: object, where: str) -> Iterator[Pointer]:
+    """Point at texts that hold a NUL, wherever they are: PostgreSQL keeps none."""
+    match value:
+        case str() if NUL in value:
+            yield Pointer(where, "HOLDS_NUL")
+        case list():
+            for place, item in enumerate(value):
+                yield from _nuls(item, f"{where}/{place}")
+        case dict():
+            for name, member in value.items():
+                if NUL in name:
+                    yield Pointer(where, "HOLDS_NUL")
+                yield from _nuls(member, where + _step(name))
 
 
 def _malformed(faults: Sequence[Pointer]) -> MalformedRequest:

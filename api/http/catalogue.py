@@ -31,6 +31,9 @@ CATALOGUE: Final = _joined(
     ledger.CODES,
 )
 LEDGER_CODES: Final = tuple(entry.code for entry in ledger.CODES)
+"""What the ledger may say of a transaction."""
+TRANSFER_CODES: Final = tuple(entry.code for entry in ledger.OF_TRANSFERS)
+"""What it may say of a payment."""
 
 _UNLISTED: Final = CATALOGUE["REFUSED"]
 

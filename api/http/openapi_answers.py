@@ -103,7 +103,10 @@ def _beside(success: Mapping[str, Any], codes: Sequence[str]) -> Object:
 def _problem(codes: Sequence[str]) -> Object:
     problem: Object = {"$ref": REFERENCES.format(name="Problem")}
     named: Object = {"properties": {"code": {"enum": list(codes)}}}
-    told = ", ".join(f"`{code}` ({CATALOGUE[code].title_en})" for code in codes)
+    titles: defaultdict[str, list[str]] = defaultdict(list)
+    for code in codes:
+        titles[CATALOGUE[code].title_en].append(f"`{code}`")
+    told = ", ".join(f"{', '.join(named)} ({title})" for title, named in titles.items())
     return {
         "description": f"A problem: {told}.",
         "content": {PROBLEM: {"schema": {"allOf": [problem, named]}}},

@@ -21,6 +21,8 @@ import msgspec
 from msgspec import Meta
 
 from api.errors import MalformedRequest, Pointer
+from api.http.bodies import write_scalar
+from api.http.scalars import Instant
 
 LIMIT_MAX: Final = 200
 LIMIT_DEFAULT: Final = 50
@@ -42,6 +44,23 @@ class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     cursor: Annotated[
         str, Meta(max_length=CURSOR_CHARS_MAX, description="The `nextCursor` of the page before.")
     ] = ""
+
+
+class SpanQuery(PageQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a list of things that happened is asked with: those of a span, its end left out."""
+
+    since: Instant | None = msgspec.field(default=None, name="from")
+    until: Instant | None = msgspec.field(default=None, name="to")
+
+    @property
+    def since_ms(self) -> int | None:
+        """Give where the span begins."""
+        return None if self.since is None else self.since.time_ms
+
+    @property
+    def until_ms(self) -> int | None:
+        """Give where it is over."""
+        return None if self.until is None else self.until.time_ms
 
 
 class Listing(msgspec.Struct, Generic[T], frozen=True, rename="camel"):
@@ -93,6 +112,13 @@ class Cursors:
         shown = rows[:limit]
         cursor = self.write(keys(shown[-1]), name, owner) if more else None
         return Listing([view(row) for row in shown], more, cursor)
+
+
+def asked_for(query: PageQuery, merchant_id: str) -> str:
+    """Name a list by who asks and what for, so that a cursor leads on in the same list alone."""
+    asked = msgspec.structs.replace(query, limit=LIMIT_DEFAULT, cursor="")
+    told = msgspec.json.encode(asked, enc_hook=write_scalar, order="sorted")
+    return f"{merchant_id}/{told.decode()}"
 
 
 def _not_ours() -> MalformedRequest:

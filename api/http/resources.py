@@ -22,6 +22,7 @@ from api.people.auth_routes import ROUTES as AUTH
 from api.people.me_routes import ROUTES as ME
 from api.people.office_routes import ROUTES as OFFICE
 from api.people.recovery_routes import ROUTES as RECOVERY
+from api.refunds.resolving_routes import ROUTES as RESOLVING
 from api.refunds.routes import ROUTES as REFUNDS
 from api.request_log.routes import ROUTES as REQUEST_LOG
 from api.signing.routes import ROUTES as SIGNING
@@ -37,6 +38,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *WALLETS,
     *PAYMENTS,
     *REFUNDS,
+    *RESOLVING,
     *SIGNING,
     *LOYALTY,
     *COUPONS,

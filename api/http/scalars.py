@@ -9,7 +9,7 @@ values are text already, the aliases at the end tell their form.
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, ClassVar, Final, Self
 
 from msgspec import Meta
@@ -21,7 +21,10 @@ from ledger.types.transaction import Transaction, decode_transaction
 
 HASH_TEXT: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _MYR: Final = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,2})?$"
-_INSTANT: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,3})?Z$"
+_DAY: Final = r"^(19[7-9][0-9]|2[0-9]{3})-[0-9]{2}-[0-9]{2}$"
+_TIME: Final = (
+    r"^(19[7-9][0-9]|2[0-9]{3})-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,3})?Z$"
+)
 _BILL: Final = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,6})?$"
 
 
@@ -179,12 +182,12 @@ class SignedBytes(Scalar):
 
 
 class Instant(Scalar):
-    """A time in UTC, in milliseconds since 1970."""
+    """A time in UTC, held in milliseconds since 1970."""
 
     schema: ClassVar[dict[str, object]] = {
         "type": "string",
         "format": "date-time",
-        "pattern": _INSTANT,
+        "pattern": _TIME,
         "description": "A time in UTC (RFC 3339), as in 2026-04-10T08:15:23Z.",
     }
 
@@ -193,19 +196,48 @@ class Instant(Scalar):
 
     @classmethod
     def read(cls, value: object) -> Self:
-        """Read RFC 3339 in UTC; other offsets are refused rather than turned."""
+        """Read a time that ends in Z."""
         text = _text(value)
-        if re.fullmatch(_INSTANT, text, re.ASCII) is None:
+        if re.fullmatch(_TIME, text, re.ASCII) is None:
             raise ValueError("NOT_A_TIME")
         try:
-            found = datetime.fromisoformat(text.removesuffix("Z") + "+00:00")
+            found = datetime.fromisoformat(text)
         except ValueError:
             raise ValueError("NOT_A_TIME") from None
-        return cls(int(found.timestamp() * 1_000))
+        return cls(int(found.timestamp()) * 1_000 + found.microsecond // 1_000)
 
     def written(self) -> str:
         """Write it in milliseconds."""
         return str(self.time_ms)
+
+
+class Day(Scalar):
+    """A day of the calendar."""
+
+    schema: ClassVar[dict[str, object]] = {
+        "type": "string",
+        "format": "date",
+        "pattern": _DAY,
+        "description": "A day, as in 2026-04-10.",
+    }
+
+    def __init__(self, day: date) -> None:
+        self.day = day
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Read year, month and day."""
+        text = _text(value)
+        if re.fullmatch(_DAY, text, re.ASCII) is None:
+            raise ValueError("NOT_A_DAY")
+        try:
+            return cls(date.fromisoformat(text))
+        except ValueError:
+            raise ValueError("NOT_A_DAY") from None
+
+    def written(self) -> str:
+        """Write it as it came."""
+        return self.day.isoformat()
 
 
 MyrText = Annotated[

@@ -20,7 +20,7 @@ from api.access.gate import ANONYMOUS
 from api.access.principals import KeyHolder, Principal
 from api.access.rules import Access, merchant_of
 from api.errors import ApiFault, MalformedRequest
-from api.http.bodies import decode_body, decode_query, read_bytes
+from api.http.bodies import NUL, decode_body, decode_query, read_bytes
 from api.http.idempotency import token_of
 from api.http.problems import json_response, problem
 from api.http.replies import Reply
@@ -85,7 +85,7 @@ class Switchboard(BaseRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Find what is served at a path; a method that isn't taken there is a partial match."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or NUL in scope["path"]:
             return Match.NONE, {}
         found = _place_of(self._root, scope["path"].split("/")[1:], ())
         if found is None:

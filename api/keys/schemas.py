@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from api.access.roles import Scope
 from api.http.pages import PageQuery
-from api.http.scalars import Livemode, TimeText, UlidText
+from api.http.scalars import LINE, Livemode, TimeText, UlidText
 
 
 class NewKeyBody(
@@ -16,7 +16,13 @@ class NewKeyBody(
     """What a key is made with."""
 
     name: Annotated[
-        str, Meta(min_length=1, max_length=80, description="For people: what uses the key.")
+        str,
+        Meta(
+            min_length=1,
+            max_length=80,
+            pattern=LINE,
+            description="For people: what uses the key.",
+        ),
     ]
     scopes: Annotated[
         list[Scope], Meta(min_length=1, max_length=len(Scope), description="What it may do.")

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from api.amounts import format_time
 from api.http.pages import PageQuery
-from api.http.scalars import TimeText, UlidText
+from api.http.scalars import LINE, TimeText, UlidText
 from api.loyalty.model import EntryKind, LoyaltyEntry
 
 
@@ -44,7 +44,7 @@ class NewAdjustmentBody(
 
     user_id: Annotated[str, Meta(max_length=26)]
     points: Annotated[int, Meta(ge=-50, le=50)]
-    note: Annotated[str, Meta(min_length=1, max_length=200)]
+    note: Annotated[str, Meta(min_length=1, max_length=200, pattern=LINE)]
 
 
 def entry_view(entry: LoyaltyEntry) -> EntryView:

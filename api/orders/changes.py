@@ -42,19 +42,37 @@ async def change_order(
     """Apply a rule to a merchant's order; raise `NotFound`, or `Conflict` with the rule's code."""
 
     async def work(connection: AsyncConnection) -> Order:
-        order = (await read_orders(connection, [order_id], lock=True)).get(order_id)
-        if order is None or order.merchant_id != merchant_id:
-            raise NotFound("there is no such order")
-        try:
-            after = rule(order)
-        except NoSuchMove as why:
-            raise Conflict(str(why), code=why.code) from why
-        if after is not order:
-            told = await witness(connection, order, after, now_ms)
-            await _write(connection, [(order, after)], event, now_ms, told)
-        return after
+        order = await lock_order(connection, merchant_id, order_id)
+        return await apply_rule(connection, order, rule, event, now_ms, witness)
 
     return await in_transaction(engine, work)
+
+
+async def lock_order(connection: AsyncConnection, merchant_id: str, order_id: str) -> Order:
+    """Lock a merchant's order; raise `NotFound`."""
+    order = (await read_orders(connection, [order_id], lock=True)).get(order_id)
+    if order is None or order.merchant_id != merchant_id:
+        raise NotFound("there is no such order")
+    return order
+
+
+async def apply_rule(
+    connection: AsyncConnection,
+    order: Order,
+    rule: Rule,
+    event: str,
+    now_ms: int,
+    witness: OrderWitness,
+) -> Order:
+    """Apply a rule to an order that is locked; raise `Conflict` with the rule's code."""
+    try:
+        after = rule(order)
+    except NoSuchMove as why:
+        raise Conflict(str(why), code=why.code) from why
+    if after is not order:
+        told = await witness(connection, order, after, now_ms)
+        await _write(connection, [(order, after)], event, now_ms, told)
+    return after
 
 
 async def expire_orders(engine: AsyncEngine, before_ms: int, now_ms: int) -> int:
@@ -100,7 +118,7 @@ async def _write(
     )
 
 
-def left_queue(changes: list[tuple[Order, Order]]) -> list[Order]:
+def left_queue(changes: Sequence[tuple[Order, Order]]) -> list[Order]:
     """List the orders that wait for payment no longer."""
     waiting = OrderState.AWAITING_PAYMENT
     return [after for before, after in changes if before.state is waiting is not after.state]

@@ -10,6 +10,7 @@ from typing import Final
 
 from ulid import ULID
 
+from api.access.principals import KEYS_LETTER
 from api.amounts import units_for
 from api.catalogue.products import ProductConfig
 from api.catalogue.shelves import Packs, Shelf, draw
@@ -32,8 +33,8 @@ class NewOrder:
     items: tuple[tuple[ProductConfig, int], ...]
     key: str
     fingerprint: bytes
-    till: str = "A"
-    """The letter of the till, which stands on the ticket."""
+    letter: str = KEYS_LETTER
+    """The till's, which stands on the ticket."""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

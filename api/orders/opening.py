@@ -128,7 +128,7 @@ class OrderDesk:
             ticket = numbers[request.merchant_id].tickets - left[request.merchant_id]
             order = drawn[place]
             assert isinstance(order, Order), "chosen above"
-            drawn[place] = order = replace(order, ticket=f"{request.till}-{ticket % TICKETS:02d}")
+            drawn[place] = order = replace(order, ticket=f"{request.letter}-{ticket % TICKETS:02d}")
             orders.append(order)
         await insert_orders(connection, orders, opened, self._price_id)
         events = [

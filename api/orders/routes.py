@@ -5,45 +5,32 @@ sent. What wallets do stands in `api.orders.wallet_routes`.
 """
 
 import asyncio
-import re
 from time import monotonic
 from typing import Final
 
-from ulid import ULID
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.access.principals import letter_of
 from api.errors import NotFound, Pointer, Unprocessable
 from api.http.headers import wait_asked_s
-from api.http.pages import Listing
+from api.http.pages import Listing, asked_for
 from api.http.replies import Reply
 from api.http.routes import ApiCall, Idempotency, Route
 from api.orders import store
 from api.orders.changes import Rule
-from api.orders.drawing import CODE_CHARS, CODE_LETTERS, NewOrder
+from api.orders.drawing import NewOrder
 from api.orders.model import Order
-from api.orders.rules import accept, cancel, fulfil, reopen
+from api.orders.rules import cancel, fulfil, reopen
 from api.orders.schemas import (
     NewOrderBody,
     OrdersQuery,
     OrderView,
-    ResolutionBody,
     order_view,
 )
-
-PAYMENT_BYTES_MAX: Final = 16_384
-"""A transfer of a 16-key account fits, in hex; a mint does not and is not wanted here."""
-QR_QUIET_MODULES: Final = 4
-QR_SCALE: Final = 8
-CODE_TEXT: Final = re.compile(f"[{CODE_LETTERS}]{{{CODE_CHARS}}}")
-VARY: Final = {"Vary": "Accept"}
-
-
-def parse_ulid(text: str) -> str:
-    """Read an order's id in either case; raise `NotFound` for what can't be one."""
-    try:
-        return str(ULID.from_str(text.upper()))
-    except ValueError:
-        raise NotFound("there is no such order") from None
-
+from api.orders.wallet_routes import parse_ulid
+from api.tenants.days import day_of
+from api.tenants.desk import TIME_ZONE_USUAL
+from api.tenants.store import find_merchant
 
 LIST: Final = "listOrders"
 
@@ -69,6 +56,7 @@ async def create_order(call: ApiCall) -> Reply:
             items=tuple((service.products[i.product_id], i.quantity) for i in body.items),
             key=once.key,
             fingerprint=once.fingerprint,
+            letter=letter_of(call.principal),
             metadata=body.metadata,
         )
     )
@@ -79,23 +67,42 @@ async def create_order(call: ApiCall) -> Reply:
 async def list_orders(call: ApiCall) -> Listing[OrderView]:
     """List a merchant's orders, newest first."""
     service, query = call.service, call.query
-    owner = f"{call.merchant_id}/{query.state}/{query.exception}/{query.ticket}"
+    owner = asked_for(query, call.merchant_id)
     after = service.cursors.read(query.cursor, LIST, owner)
     async with service.engine.connect() as connection:
         orders = await store.list_orders(
             connection,
             call.merchant_id,
-            state=query.state,
-            exception=query.exception,
-            ticket=query.ticket or None,
-            before_id=str(after[0]) if after else None,
-            limit=query.limit + 1,
+            await _filter_of(connection, query, call.merchant_id),
+            str(after[0]) if after else None,
+            query.limit + 1,
         )
 
     def view(order: Order) -> OrderView:
         return order_view(order, service.config)
 
     return service.cursors.page(orders, query.limit, lambda o: (o.id,), view, LIST, owner)
+
+
+async def _filter_of(
+    connection: AsyncConnection, query: OrdersQuery, merchant_id: str
+) -> store.OrderFilter:
+    """Say what a query is after; a day is a day of the shop."""
+    from_ms, to_ms = query.since_ms, query.until_ms
+    if query.date is not None:
+        shop = await find_merchant(connection, merchant_id)
+        begins_ms, ends_ms = day_of(query.date.day, shop.time_zone if shop else TIME_ZONE_USUAL)
+        from_ms = max(begins_ms, from_ms or 0)
+        to_ms = min(ends_ms, ends_ms if to_ms is None else to_ms)
+    return store.OrderFilter(
+        state=query.state,
+        exception=query.exception,
+        kind=query.kind,
+        ticket=query.ticket or None,
+        from_ms=from_ms,
+        to_ms=to_ms,
+        found=query.search.strip().upper() or None,
+    )
 
 
 async def read_order(call: ApiCall) -> OrderView:
@@ -145,12 +152,6 @@ async def reopen_order(call: ApiCall) -> OrderView:
     return await _change(call, lambda order: reopen(order, now_ms), "order.reopened")
 
 
-async def resolve_order(call: ApiCall) -> OrderView:
-    """Let an order be as it is: what was odd about it is settled between people."""
-    now_ms = call.service.now_ms()
-    return await _change(call, lambda order: accept(order, now_ms), "order.resolved")
-
-
 async def _change(call: ApiCall, rule: Rule, event: str) -> OrderView:
     order_id = parse_ulid(call.path["orderId"])
     order = await call.service.change_order(call.merchant_id, order_id, rule, event)
@@ -175,7 +176,7 @@ ROUTES: Final = (
         method="GET",
         path="/api/v1/orders",
         operation="listOrders",
-        summary="List a merchant's orders by state, exception or ticket, newest first",
+        summary="List a merchant's orders by state, kind, day or a search, newest first",
         tag="orders",
         handler=list_orders,
         query=OrdersQuery,
@@ -224,17 +225,5 @@ ROUTES: Final = (
         answer=OrderView,
         idempotency=Idempotency.NATURAL,
         codes=("NOT_FOUND", "TOO_LATE_TO_REOPEN"),
-    ),
-    Route(
-        method="POST",
-        path="/api/v1/orders/{orderId}/resolve",
-        operation="resolveOrder",
-        summary="Settle what is odd about an order, between people; done twice, it is done once",
-        tag="orders",
-        handler=resolve_order,
-        body=ResolutionBody,
-        answer=OrderView,
-        idempotency=Idempotency.NATURAL,
-        codes=("NOT_FOUND",),
     ),
 )

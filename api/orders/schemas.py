@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from api.amounts import format_sen, format_time, signed_bill
 from api.config import ApiConfig
-from api.http.pages import PageQuery
+from api.http.pages import SpanQuery
 from api.http.scalars import (
+    LINE,
     AddressText,
     BillText,
+    Day,
     HashText,
     Livemode,
     MyrText,
@@ -56,18 +58,31 @@ class NewOrderBody(
     ] = {}
 
 
-class OrdersQuery(PageQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
-    """Which orders are asked for; newest first."""
+class OrdersQuery(SpanQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
+    """Which orders are asked for; newest first. Times are those at which they were opened."""
 
     state: OrderState | None = None
     exception: OrderException | None = None
+    kind: Annotated[
+        Literal["sale", "coupon"] | None, Meta(description="What pays it: money, or a coupon.")
+    ] = None
     ticket: Annotated[str, Meta(max_length=8, description="As in A-27.")] = ""
+    date: Annotated[Day | None, Meta(description="A day of the shop, in its own time zone.")] = None
+    search: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            pattern=LINE,
+            description="An order's id, ticket or typed code, or the hash of a payment of it.",
+        ),
+    ] = ""
 
 
 class Resolution(StrEnum):
     """What is done about what is odd."""
 
     ACCEPT = "accept"
+    REFUND = "refund"
 
 
 class ResolutionBody(
@@ -77,7 +92,11 @@ class ResolutionBody(
 
     resolution: Annotated[
         Resolution,
-        Meta(description="`accept` lets it be: the milk is handed over, what is too much is kept."),
+        Meta(
+            description="`accept` lets it be: the milk is handed over, what is too much is kept. "
+            "`refund` gives back what is odd: what came in beyond the quote, or, of an order that "
+            "was paid late or without its milk, all."
+        ),
     ]
 
 

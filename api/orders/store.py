@@ -1,6 +1,8 @@
 """Orders in the database: found by id, by code, listed; and written back after a change."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import text
@@ -8,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.orders.model import ORDER_COLUMNS, Order, read_order
 
+HASH_TEXT: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _FROM: Final = "FROM orders o JOIN merchants m ON m.id = o.merchant_id"
 
 
@@ -42,6 +45,15 @@ async def lock_by_reference(
     return {order.reference: order for order in map(read_order, rows)}
 
 
+async def is_a_reference(connection: AsyncConnection, reference: bytes) -> bool:
+    """Tell whether a reference is an order's."""
+    found = await connection.scalar(
+        text("SELECT 1 FROM claims WHERE kind = 'reference' AND value = :value"),
+        {"value": reference},
+    )
+    return found is not None
+
+
 async def find_code(connection: AsyncConnection, code: str) -> str | None:
     """Give the id of the order that a customer typed the code of."""
     found = await connection.scalar(
@@ -66,17 +78,28 @@ async def newest_orders(
     return [read_order(row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """Which orders are listed; None leaves a filter out. Times are those of their opening."""
+
+    state: str | None = None
+    exception: str | None = None
+    kind: str | None = None
+    ticket: str | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    found: str | None = None
+    """What was searched for: an id, a ticket, a code, or the hash of a payment."""
+
+
 async def list_orders(
     connection: AsyncConnection,
     merchant_id: str,
-    *,
-    state: str | None,
-    exception: str | None,
-    ticket: str | None,
+    wanted: OrderFilter,
     before_id: str | None,
     limit: int,
 ) -> list[Order]:
-    """List a merchant's orders below an id, newest first; None leaves a filter out."""
+    """List a merchant's orders below an id, newest first."""
     rows = await connection.execute(
         text(f"""
             SELECT {ORDER_COLUMNS} {_FROM}
@@ -84,19 +107,35 @@ async def list_orders(
                 AND o.state = coalesce(CAST(:state AS text), o.state)
                 AND (CAST(:exception AS text) IS NULL OR o.exception = :exception)
                 AND o.ticket = coalesce(CAST(:ticket AS text), o.ticket)
+                AND o.kind = coalesce(CAST(:kind AS text), o.kind)
+                AND o.created_ms >= coalesce(CAST(:from AS bigint), 0)
+                AND (CAST(:to AS bigint) IS NULL OR o.created_ms < :to)
+                AND (CAST(:found AS text) IS NULL OR :found IN (o.id, o.ticket, o.code) OR EXISTS (
+                    SELECT FROM payments p WHERE p.merchant_id = o.merchant_id
+                        AND p.order_id = o.id AND p.tx_hash = CAST(:hash AS bytea)))
                 AND o.id < coalesce(CAST(:before_id AS text), 'a')
             ORDER BY o.id DESC LIMIT :limit
-        """),
+        """),  # noqa: S608 - constants of this package
         {
             "merchant_id": merchant_id,
-            "state": state,
-            "exception": exception,
-            "ticket": ticket,
+            "state": wanted.state,
+            "exception": wanted.exception,
+            "ticket": wanted.ticket,
+            "kind": wanted.kind,
+            "from": wanted.from_ms,
+            "to": wanted.to_ms,
+            "found": wanted.found,
+            "hash": _hash_in(wanted.found),
             "before_id": before_id,
             "limit": limit,
         },
     )
     return [read_order(row) for row in rows]
+
+
+def _hash_in(text: str | None) -> bytes | None:
+    """Read a transaction's hash; None for what is none."""
+    return bytes.fromhex(text) if text and HASH_TEXT.fullmatch(text) else None
 
 
 async def store_orders(connection: AsyncConnection, changes: Sequence[tuple[Order, Order]]) -> None:

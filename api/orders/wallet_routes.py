@@ -15,7 +15,7 @@ from ulid import ULID
 
 from api.amounts import format_sen, format_time
 from api.errors import NotFound, Unavailable
-from api.http.catalogue import LEDGER_CODES
+from api.http.catalogue import TRANSFER_CODES
 from api.http.headers import likes_better
 from api.http.replies import Answer, Reply
 from api.http.routes import ApiCall, Idempotency, Route
@@ -95,7 +95,7 @@ async def read_offer(call: ApiCall) -> Answer:
         return _offer_page(order.merchant, format_sen(order.amount_sen), order.state)
     if not call.service.tip.cursor.chain_id:
         raise Unavailable("no node has answered yet", retry_after_s=1)
-    fee = format_bill(Units(await call.service.fees.fee_units()))
+    fee = format_bill(Units(await call.service.law.fee_units()))
     return Reply(_offer(call, order, fee), headers=VARY)
 
 
@@ -201,7 +201,7 @@ ROUTES: Final = (
             "AMOUNT_MISMATCH",
             "LEDGER_UNAVAILABLE",
             "LEDGER_BUSY",
-            *LEDGER_CODES,
+            *TRANSFER_CODES,
         ),
         body_bytes_max=PAYMENT_BYTES_MAX,
     ),

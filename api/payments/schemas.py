@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from api.amounts import format_sen, format_time, signed_bill
+from api.http.pages import SpanQuery
 from api.http.scalars import (
     AmountText,
     BillText,
@@ -17,7 +18,7 @@ from api.http.scalars import (
     TxHash,
     UlidText,
 )
-from api.payments.model import Payment
+from api.payments.model import Outcome, Payment, PaymentState
 from ledger.primitives.amounts import Units, format_bill
 
 
@@ -57,6 +58,27 @@ class ValidationVerdict(msgspec.Struct, frozen=True, rename="camel"):
         | None,
         Meta(description="Why it is not good, or not yet."),
     ]
+
+
+class PaymentsQuery(
+    SpanQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """Which payments are listed; newest first. Times are those at which we saw them first."""
+
+    state: PaymentState | None = None
+    outcome: Outcome | None = None
+    settlement: Annotated[
+        Literal["unsettled"] | None, Meta(description="How far the ringgit of it have come.")
+    ] = None
+    order_id: Annotated[str, Meta(max_length=26, description="An order's id.")] = ""
+
+
+class AssignmentBody(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """Whose payment it was."""
+
+    order_id: Annotated[str, Meta(max_length=26, description="An order that can still be paid.")]
 
 
 class QuoteView(msgspec.Struct, frozen=True, rename="camel"):

@@ -2,8 +2,8 @@
 
 `settle` works in the caller's transaction and is the only place where money that is final changes
 an order. Calling it twice is calling it once: the orders are locked first, and a payment that is
-final here already is passed over. Final blocks are settled by the follower alone; an officer who
-assigns a payment that bore no order's reference goes through `settle_assigned`.
+final here already is passed over. Final blocks are settled by the follower alone; a manager who
+assigns a payment that bore no order's reference goes through `api.payments.assigning`.
 
 Whoever signs transactions of the service's own (refunds, coupons, top-ups) claims their hashes and
 registers a handler for the claim's subject: such a transaction is nobody's payment, and its handler
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.catalogue.stock import adjust, released_by
-from api.events.outbox import NewEvent, write_events
+from api.events.outbox import UNMATCHED, NewEvent, write_events
 from api.orders.changes import left_queue
 from api.orders.model import Order
 from api.orders.store import lock_by_reference, store_orders
@@ -192,8 +192,17 @@ class _Books:
         changes = [(a.before, a.order) for a in self._accounts.values() if a.changed]
         await store_payments(connection, self._rows)
         await store_orders(connection, changes)
-        released = released_by(order.basket for order in left_queue(changes))
-        await adjust(connection, released, batch.redeemed_units)
+        await release(connection, changes, batch.redeemed_units)
+
+
+async def release(
+    connection: AsyncConnection,
+    changes: Sequence[tuple[Order, Order]],
+    redeemed_units: Mapping[bytes, int],
+) -> None:
+    """Give back what orders had reserved that wait no longer, and take off what was redeemed."""
+    released = released_by(order.basket for order in left_queue(changes))
+    await adjust(connection, released, redeemed_units)
 
 
 async def _open_books(connection: AsyncConnection, payments: Sequence[FinalTransaction]) -> _Books:
@@ -238,4 +247,4 @@ def unmatched(
     row = NewPayment.final(final, merchant_id, None, Outcome.UNMATCHED, transfer.units)
     body = {"txHash": final.tx_hash.hex(), "outcome": row.outcome, "units": row.units}
     tx_hash = final.tx_hash
-    return row, NewEvent("payment.unmatched", merchant_id, tx_hash.hex(), body, now_ms, tx_hash)
+    return row, NewEvent(UNMATCHED, merchant_id, tx_hash.hex(), body, now_ms, tx_hash)

@@ -7,7 +7,7 @@ partner can't disagree.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.amounts import format_time, parse_sen, parse_units
 from api.errors import MalformedRequest, Pointer
 from api.payments.model import GOOD, Outcome, Payment, PaymentState
+from api.payments.reading import PAYMENT_COLUMNS, PAYMENT_FROM, read_payment
 from api.payments.schemas import Currency, ValidationBody
 from ledger.types.transfer import Transfer
 
@@ -117,7 +118,10 @@ class PaymentBook:
         """Find payments by hash, each with its order's quote."""
         async with self._engine.connect() as connection:
             rows = await connection.execute(
-                text(f"SELECT {_COLUMNS} {_FROM} WHERE p.tx_hash = ANY(CAST(:hashes AS bytea[]))"),
+                text(f"""
+                    SELECT {PAYMENT_COLUMNS} {PAYMENT_FROM}
+                    WHERE p.tx_hash = ANY(CAST(:hashes AS bytea[]))
+                """),
                 {"hashes": sorted(set(tx_hashes))},
             )
             found = {row.tx_hash: read_payment(row) for row in rows}
@@ -142,32 +146,3 @@ class PaymentBook:
                 },
             )
         return found is True
-
-
-_COLUMNS: Final = """p.tx_hash, p.merchant_id, p.order_id, p.state, p.outcome, p.code, p.units,
-    p.delta_units, p.refunded_units, p.settlement, p.height, p.block_hash, p.created_ms,
-    p.confirmed_ms, o.amount_sen, o.amount_units"""
-_FROM: Final = """FROM payments p
-    LEFT JOIN orders o ON o.id = p.order_id AND o.merchant_id = p.merchant_id"""
-
-
-def read_payment(row: Any) -> Payment:
-    """Read a row of a payment and its order."""
-    return Payment(
-        tx_hash=row.tx_hash,
-        merchant_id=row.merchant_id,
-        order_id=row.order_id,
-        state=PaymentState(row.state),
-        outcome=None if row.outcome is None else Outcome(row.outcome),
-        code=row.code,
-        units=row.units,
-        delta_units=row.delta_units,
-        refunded_units=row.refunded_units,
-        settlement=row.settlement,
-        height=row.height,
-        block_hash=row.block_hash,
-        created_ms=row.created_ms,
-        confirmed_ms=row.confirmed_ms,
-        amount_sen=row.amount_sen,
-        amount_units=row.amount_units,
-    )

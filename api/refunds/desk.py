@@ -14,6 +14,7 @@ from api.orders.model import Order
 from api.orders.store import read_orders
 from api.refunds.asking import RefundAsker, drawn_refund, told_of_refund
 from api.refunds.model import OPEN, Refund, RefundReason, RefundState
+from api.refunds.resolving import odd_payments
 from api.refunds.rules import NoRefund, Quoted, share_of
 from api.refunds.store import (
     PaidIn,
@@ -83,6 +84,21 @@ class RefundDesk:
         if sen is None:
             sen = share.units * self._litre_price_sen // UNITS_PER_BILL
         return PreparedRefund(refund, paid, sen)
+
+    async def prepare_odd(
+        self, connection: AsyncConnection, order: Order, by: str, now_ms: int
+    ) -> list[PreparedRefund]:
+        """Say what goes back of a locked order because it is odd; raise as `odd_payments`."""
+        return [
+            PreparedRefund(
+                drawn_refund(
+                    part.paid, part.reason, part.share.units, part.share.amount_sen, by, now_ms
+                ),
+                part.paid,
+                part.share.amount_sen or 0,
+            )
+            for part in await odd_payments(connection, order)
+        ]
 
     async def begin(
         self,

@@ -108,6 +108,18 @@ async def refunds_of(
     return [read_refund(row) for row in rows]
 
 
+async def goes_back(connection: AsyncConnection, merchant_id: str, order_id: str) -> bool:
+    """Tell whether a refund of an order is on its way."""
+    found = await connection.scalar(
+        text("""
+            SELECT EXISTS (SELECT FROM refunds WHERE merchant_id = :merchant
+                AND order_id = :order_id AND state IN ('pending', 'submitted'))
+        """),
+        {"merchant": merchant_id, "order_id": order_id},
+    )
+    return found is True
+
+
 async def add_refund(connection: AsyncConnection, refund: Refund) -> None:
     """Write a new refund."""
     await connection.execute(

@@ -21,12 +21,11 @@ from api.people.misses import PIN_RULE, TERMINAL_RULE
 from api.people.model import Credentials, UserState
 from api.people.session_store import count_try, forgive_try
 from api.people.user_store import find_credentials, place_of_role
-from api.terminals.desk import till_subject
+from api.terminals.desk import till_subject, write_standing
 from api.terminals.model import CashierSession, TerminalState
 from api.terminals.rules import step_up_fault
 from api.terminals.store import (
     add_stepped_up,
-    change_till,
     end_shifts,
     lock_shift,
     lock_till,
@@ -145,11 +144,7 @@ class CashierDesk:
         if await count_try(connection, union_id, subject, TERMINAL_RULE, now_ms) is None:
             found = await lock_till(connection, till.merchant_id, till.terminal_id)
             if found is not None and found.state is TerminalState.ACTIVE:
-                version = found.token_version + 1
-                await change_till(
-                    connection, found, state=TerminalState.LOCKED, token_version=version
-                )
-                await end_shifts(connection, till.merchant_id, till.terminal_id, now_ms)
+                await write_standing(connection, found, TerminalState.LOCKED, now_ms)
             return Locked(
                 "too many wrong PINs: the manager unlocks this till", code="TERMINAL_LOCKED"
             )

@@ -12,11 +12,14 @@ Each act runs in the caller's transaction.
 import hmac
 import os
 from dataclasses import replace
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.errors import ApiFault, Conflict, Locked, NotFound, Unauthorized, Unprocessable
+from api.events.kinds import EventKind
+from api.events.outbox import NewEvent, write_events
 from api.people.activation import CODE_REFUSED
 from api.people.challenges import (
     CHALLENGE_MS,
@@ -37,6 +40,7 @@ from api.terminals.rules import (
     match_digits,
     next_state,
 )
+from api.terminals.schemas import TillCard
 from api.terminals.store import (
     add_till,
     change_till,
@@ -49,6 +53,12 @@ from api.terminals.store import (
 )
 from ledger.primitives.keys import PublicKey, Signature, is_sound, verify
 
+_KINDS: Final = {
+    TerminalState.ACTIVE: EventKind.TERMINAL_UNLOCKED,
+    TerminalState.LOCKED: EventKind.TERMINAL_LOCKED,
+    TerminalState.REVOKED: EventKind.TERMINAL_REVOKED,
+}
+"""What is told of a till that was moved on."""
 ANY_UNION = ""
 """A pairing code alone leads to its till: whoever types it knows no union."""
 
@@ -144,7 +154,7 @@ class TerminalDesk:
         if till.state is not TerminalState.PAIRING or late or not till.match:
             raise Conflict("this till is not waiting to be confirmed", code="NOT_PAIRING")
         if not hmac.compare_digest(till.match.encode(), match.encode()):
-            await self._write(connection, till, TerminalState.REVOKED)
+            await write_standing(connection, till, TerminalState.REVOKED, self._means.now_ms())
             return Unprocessable(
                 "the till shows other digits: somebody may stand between. This pairing is over: "
                 "make a new one",
@@ -152,7 +162,9 @@ class TerminalDesk:
             )
         now_ms = self._means.now_ms()
         await change_till(connection, till, state=TerminalState.ACTIVE, paired_ms=now_ms)
-        return replace(till, state=TerminalState.ACTIVE, paired_ms=now_ms)
+        paired = replace(till, state=TerminalState.ACTIVE, paired_ms=now_ms)
+        await write_events(connection, [told_of_till(EventKind.TERMINAL_PAIRED, paired, now_ms)])
+        return paired
 
     async def move(
         self, connection: AsyncConnection, merchant_id: str, terminal_id: str, event: TerminalEvent
@@ -164,15 +176,7 @@ class TerminalDesk:
             raise Conflict(f"a till that is {till.state} can't be told to {event}")
         if event is TerminalEvent.UNLOCK:
             await forget_misses(connection, till.union_id, till_subject(till.id))
-        return await self._write(connection, till, after)
-
-    async def _write(
-        self, connection: AsyncConnection, till: TerminalRecord, after: TerminalState
-    ) -> TerminalRecord:
-        version = till.token_version + 1
-        await change_till(connection, till, state=after, token_version=version)
-        await end_shifts(connection, till.merchant_id, till.id, self._means.now_ms())
-        return replace(till, state=after, token_version=version)
+        return await write_standing(connection, till, after, self._means.now_ms())
 
     async def _mine(
         self, connection: AsyncConnection, merchant_id: str, terminal_id: str
@@ -242,6 +246,24 @@ class TerminalDesk:
             till.token_version,
             "" if shift is None else shift.id,
         )
+
+
+async def write_standing(
+    connection: AsyncConnection, till: TerminalRecord, after: TerminalState, now_ms: int
+) -> TerminalRecord:
+    """Move a locked till on, and tell of it; its tokens and its shift end."""
+    version = till.token_version + 1
+    await change_till(connection, till, state=after, token_version=version)
+    await end_shifts(connection, till.merchant_id, till.id, now_ms)
+    moved = replace(till, state=after, token_version=version)
+    await write_events(connection, [told_of_till(_KINDS[after], moved, now_ms)])
+    return moved
+
+
+def told_of_till(kind: EventKind, till: TerminalRecord, at_ms: int) -> NewEvent:
+    """Make the event that tells what became of a till."""
+    card = TillCard(till.id, till.label, till.letter, till.state)
+    return NewEvent(kind, till.merchant_id, till.id, {"terminal": card}, at_ms)
 
 
 def check_till(state: TerminalState) -> None:

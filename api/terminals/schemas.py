@@ -47,6 +47,15 @@ class NewTerminalView(msgspec.Struct, frozen=True, rename="camel"):
     expires_at: TimeText
 
 
+class TillCard(msgspec.Struct, frozen=True, rename="camel"):
+    """A till as events show it."""
+
+    id: UlidText
+    label: str
+    letter: str
+    state: TerminalState
+
+
 class TerminalsQuery(PageQuery, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """All tills of the merchant."""
 

@@ -32,6 +32,7 @@ class TillStanding:
 
     state: TerminalState
     version: int
+    letter: str
     cashier_id: str
     shift_over_ms: int
 
@@ -50,6 +51,7 @@ def _query(claims: TerminalClaims) -> Any:
         select(
             t.state,
             t.token_version,
+            t.letter,
             s.user_id,
             s.opened_ms,
             users.c.state.label("user_state"),
@@ -87,6 +89,7 @@ class TerminalReader:
             merchant_id=claims.mer,
             union_id=claims.uni,
             token_version=claims.ver,
+            letter=standing.letter,
             cashier_id=standing.cashier_id if works else "",
             cashier_session_id=claims.cas if works else "",
             stepped_up_by=claims.sup if works else "",
@@ -105,6 +108,7 @@ class TerminalReader:
             standing = TillStanding(
                 state=TerminalState(row.state),
                 version=row.token_version,
+                letter=row.letter,
                 cashier_id=row.user_id if works else "",
                 shift_over_ms=row.opened_ms + SHIFT_MS if works else 0,
             )

@@ -28,7 +28,7 @@ ALIVE: dict[str, str] = {
     "patches on the objects of libp2p": """
         recv_window _auto_tune_and_send_window_update maybe_connect""",
     "a transaction or a stored record may bear these values": """
-        FEED VETERINARY TRANSPORT OTHER LAB RECEIPT ADULTERATED RESIDUES SPOILED""",
+        FEED VETERINARY TRANSPORT LAB RECEIPT ADULTERATED RESIDUES SPOILED""",
     "they are written out, for people and other programs to read": """
         head_hash python packages memory_mib leased_until""",
     "words of the access table and parts of HTTP that the resources of payments take up": """

@@ -38,6 +38,31 @@ CODES: Final = (
         "Wait for its outcome: read the order. It is free again if that payment fails.",
     ),
     ProblemCode(
+        "NOT_ASSIGNABLE",
+        409,
+        "This payment can't be given to an order",
+        "Bayaran ini tidak boleh diberikan kepada pesanan",
+        "It is an order's already, or it goes back to whoever paid it.",
+        "Read the payment: one whose outcome is `unmatched`, and of which nothing was given back, "
+        "can be assigned.",
+    ),
+    ProblemCode(
+        "IS_A_PAYMENT",
+        422,
+        "This transaction pays an order",
+        "Transaksi ini membayar pesanan",
+        "The transfer bears the reference of an order of this service.",
+        "Post the same bytes to the order's `payment`: there it is answered for.",
+    ),
+    ProblemCode(
+        "NO_PROOF",
+        404,
+        "There is no proof of this transaction",
+        "Tiada bukti bagi transaksi ini",
+        "It is not final, or no node that answers has what proves it.",
+        "Ask `GET /api/v1/transactions/{txHash}`; ask again when it is final.",
+    ),
+    ProblemCode(
         "ORDER_NOT_CANCELLABLE",
         409,
         "The order can't be cancelled any more",

@@ -64,7 +64,7 @@ class TillUnderTest:
 
     async def call(self, method: str, path: str, body: object = None):
         """Send a request with the till's token."""
-        sent = {"Authorization": f"Bearer {self.token}"}
+        sent = {"Authorization": f"Bearer {self.token}", "Idempotency-Key": str(ULID())}
         return await self.rig.http.request(method, f"/api/v1{path}", json=body, headers=sent)
 
     async def renew(self) -> httpx.Response:
@@ -150,9 +150,9 @@ class PeopleRig:
         """Let a cashier of the merchant in."""
         return await self.member((Role.CASHIER, self.merchant_id))
 
-    async def till(self, manager: Member) -> TillUnderTest:
+    async def till(self, manager: Member, letter: str = "A") -> TillUnderTest:
         """Pair a till, as its manager and the till do it together."""
-        made = await manager.ok("POST", "/terminals", {"label": "Front", "letter": "A"})
+        made = await manager.ok("POST", "/terminals", {"label": "Front", "letter": letter})
         key, nonce = SigningKey(Seed(ULID().bytes * 2)), bytes(range(32))
         commitment = commitment_of(key.public, nonce).hex()
         body = {"code": made["pairingCode"], "commitment": commitment}

@@ -41,7 +41,7 @@ from ledger.types.block import Receipt
 from ledger.types.evidence import MilkKind
 from ledger.types.transaction import Intent, Transaction, decode_transaction, sign
 from ledger.types.transfer import Redemption, Transfer
-from node.client.errors import NodeUnavailable, Unanswered
+from node.client.errors import NodeUnavailable, Rejected, Unanswered
 from node.client.parameters import NUMBER_MAX
 from node.client.queries import HISTORY_PAGE, LOTS_PAGE
 from node.client.views import (
@@ -265,6 +265,13 @@ class FakeNode:
         if txid in self._waiting:
             return TransactionView(Hash(txid), TransactionState.PENDING, raw=self._waiting[txid])
         return TransactionView(Hash(txid), TransactionState.UNKNOWN)
+
+    async def proof(self, txid: bytes, from_epoch: int = 0) -> bytes:
+        """Give bytes that stand for a proof; what a real one holds, tests of the node tell."""
+        self._speak()
+        if txid not in self._final:
+            raise Rejected("not_final", "no final block has it", 404)
+        return b"proof of " + txid
 
     async def history(
         self, address: Address, *, before: int = NUMBER_MAX, limit: int = HISTORY_PAGE

@@ -50,6 +50,8 @@ def test_a_good_body_is_read_as_it_was_written() -> None:
         ('{"items":[{"productId":"a"},{}]}', {("/items/1/productId", "MISSING")}),
         ('{"items":[{"productId":"a","x":1}]}', {("/items/0/x", "UNKNOWN_FIELD")}),
         ('{"items":[{"productId":""}]}', {("/items/0/productId", "WRONG_LENGTH")}),
+        ('{"items":[{"productId":"a\\u0000"}]}', {("/items/0/productId", "HOLDS_NUL")}),
+        ('{"items":[],"note":"\\u0000","a\\u0000":1}', {("", "HOLDS_NUL"), ("/note", "HOLDS_NUL")}),
         ('{"items":[{"productId":7}]}', {("/items/0/productId", "NOT_A_STRING")}),
         ('{"items":[{"productId":1.5}]}', {("/items/0/productId", "NOT_A_STRING")}),
         (

@@ -16,7 +16,7 @@ from tests.support.api.service_rig import ServiceRig, running_rig
 from tests.tidy.repository import ROOT
 
 PATH = "/api/v1/events"
-NOUNS = "order|payment|refund|coupon|top_up|cash_out|webhook|loyalty|flag"
+NOUNS = "order|payment|refund|coupon|top_up|cash_out|terminal|approval|webhook|loyalty|flag"
 KIND = re.compile(rf"({NOUNS})\.[a-z_]+", re.ASCII)
 
 

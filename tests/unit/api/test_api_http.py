@@ -71,6 +71,24 @@ def test_a_method_that_is_not_taken_is_told_which_are(
     on_rig(database, act, ready=False)
 
 
+def test_a_nul_comes_to_no_statement_wherever_it_stands(database: TestDatabase) -> None:
+    async def act(rig: ServiceRig) -> None:
+        for path in ("/api/v1/refunds/%00", "/api/v1/orders/%00", "/p/a%00"):
+            assert (await rig.http.get(path, headers=rig.till())).status_code == 404, path
+        for query in ("orders?ticket=%00", "refunds?orderId=%00", "request-log?keyId=%00"):
+            answer = await rig.http.get(f"/api/v1/{query}", headers=rig.till())
+            assert answer.json()["errors"][0]["code"] == "HOLDS_NUL", query
+        headers = rig.till(**{"Idempotency-Key": "k"})
+        for body in (
+            {"items": [{"productId": "whole-200"}], "metadata": {"a": "\0"}},
+            {"items": [{"productId": "whole-200"}], "metadata": {"\0": "a"}},
+        ):
+            answer = await rig.http.post("/api/v1/orders", json=body, headers=headers)
+            assert answer.json()["errors"][0]["code"] == "HOLDS_NUL", body
+
+    on_rig(database, act)
+
+
 def test_a_body_that_is_coded_is_refused_with_what_is_taken(database: TestDatabase) -> None:
     async def act(rig: ServiceRig) -> None:
         url, json_kind = "/api/v1/payments/validate", {"Content-Type": "application/json"}
