@@ -64,7 +64,7 @@ class MoneyDesks:
         asker = RefundAsker(self.book, self._poke)
         self.refunds = RefundDesk(asker, config.litre_price_sen)
         settling = RefundSettling(asker, self.loyalty.reverse)
-        self.coupons = CouponDesk(self.book, products, price_id, self._poke)
+        self.coupons = CouponDesk(self.book, products, price_id, config.prefix, self._poke)
         self.coupon_settling = CouponSettling(self.book)
         self._open_cash_desk(engine, node, config, desks, price_id, metrics)
         self.handlers: SigningHandlers = {

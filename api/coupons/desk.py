@@ -38,6 +38,7 @@ from api.signing.store import SigningBook
 from api.signing.wire import SignCoupon, SignRedemption
 from api.tenants.store import find_merchant
 from ledger.primitives.amounts import Units, format_bill
+from ledger.primitives.keys import format_address
 
 TICKETS: Final = 100
 EXPIRY_BATCH: Final = 500
@@ -51,10 +52,11 @@ class CouponDesk:
         book: SigningBook,
         products: Mapping[str, ProductConfig],
         price_id: str,
+        prefix: str,
         poke: Callable[[], None],
     ) -> None:
         self._book, self._products, self._price_id = book, products, price_id
-        self._poke = poke
+        self._prefix, self._poke = prefix, poke
 
     async def redeem(
         self,
@@ -149,7 +151,8 @@ class CouponDesk:
         redeem = tuple(
             SignRedemption(part.lot, format_bill(Units(part.units))) for part in order.basket
         )
-        what = SignCoupon(order.reference.hex(), redeem)
+        to = format_address(order.payout, self._prefix)
+        what = SignCoupon(order.reference.hex(), redeem, to)
         until_ms = now_ms + RESERVED_MS
         await self._book.open(
             connection, owner_id, account.account, what, order.id, now_ms, until_ms

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from api.signing.model import SigningEvent, SigningRequest, SigningState
-from api.signing.wire import SignGrant, SignTopUp, transfer_for
+from api.signing.wire import SignRefund, transfer_for
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import format_address, verify_many
@@ -63,7 +63,7 @@ def checked(raw: bytes, request: SigningRequest, chain_id: Hash, prefix: str) ->
         raise UnwantedBytes("WRONG_SENDER", "it is of another chain or another account")
     if not isinstance(body, Transfer) or body != transfer_for(request.what, body.to):
         raise UnwantedBytes("WRONG_TRANSFER", "it is not the transfer that was asked for")
-    named = request.what.to if isinstance(request.what, SignTopUp | SignGrant) else None
+    named = None if isinstance(request.what, SignRefund) else request.what.to
     if named is not None and format_address(body.to, prefix) != named:
         raise UnwantedBytes("WRONG_PAYEE", "it pays another account than was asked")
     try:

@@ -68,10 +68,14 @@ class SignRedemption(Struct, frozen=True, forbid_unknown_fields=True):
 class SignCoupon(
     Struct, frozen=True, tag_field="kind", tag="coupon", rename="camel", forbid_unknown_fields=True
 ):
-    """Buy the milk of a coupon's order: all that is paid is burned against its lots."""
+    """Buy the milk of a coupon's order: all that is paid is burned against its lots.
+
+    `to` is the shop's payout; without it the one of the signer's file is meant.
+    """
 
     reference: HexHash
     redeem: Annotated[tuple[SignRedemption, ...], Meta(min_length=1, max_length=REDEMPTIONS_MAX)]
+    to: AddressText | None = None
 
 
 class SignTopUp(

@@ -1,6 +1,6 @@
 """A top-up begins, and is reversed: each in one transaction with the signer's request and its book.
 
-Locks: the float, the person, their wallet (all three by name), the top-up, the signing requests.
+Locks: the float (by name), the top-up, the signing requests.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.amounts import format_sen, units_bought
-from api.approvals.store import lock_subject
 from api.cash_book.model import CashEntry, CashKind
 from api.cash_book.store import add_cash_entries, drawn_entry
 from api.errors import Conflict, Forbidden, NotFound, Unprocessable
@@ -154,9 +153,10 @@ class TopUpDesk:
     async def _check_day(
         self, connection: AsyncConnection, wish: TopUpWish, payee: Payee, now_ms: int
     ) -> None:
-        """Raise `Forbidden` for more than a person may get in a day; they are locked by then."""
-        for name in sorted({payee.user_id or "", *(index.hex() for index in payee.indexes)} - {""}):
-            await lock_subject(connection, wish.union_id, name)
+        """Raise `Forbidden` for more than a person may get in a day.
+
+        The float is locked: of a union's top-ups one is looked at a time.
+        """
         given = await given_in_a_day(
             connection, wish.union_id, payee.user_id, payee.indexes, now_ms - DAY_MS
         )

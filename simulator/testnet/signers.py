@@ -48,7 +48,7 @@ def configure_signer(
     """Write the signer's configuration for these ports."""
     accounts = (
         SigningAccount(name=OPERATING, payout_address=payout, day_units=DAY_UNITS),
-        SigningAccount(name=FLOAT, day_units=DAY_UNITS),
+        SigningAccount(name=FLOAT, coupon_payout_addresses=(payout,), day_units=DAY_UNITS),
     )
     config = SignerConfig(
         api_url=api_url,

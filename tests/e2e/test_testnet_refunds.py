@@ -1,17 +1,20 @@
-"""A refund on a whole network: asked for, signed by the signer, back with the shopper."""
+"""Money by the signer on a whole network: a refund, a top-up and a coupon that a campaign gave."""
 
+import json
 import os
 import signal
 
 import pytest
 from ulid import ULID
 
+from ledger.primitives.keys import Seed, SigningKey, address_of, format_address
 from simulator.dairy.shopper import PURCHASES_FILE
 from tests.support.testnet.running import RunningTestnet
 
 START_S = 90
 PAY_S = 120
 REFUND_S = 60
+POOR = SigningKey(Seed(b"somebody without a BILL".ljust(32, b".")))
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -52,4 +55,69 @@ def test_milk_that_was_not_handed_over_is_paid_back_and_outlives_kill_9_of_the_s
 
         net.until(lambda: state() == "succeeded", REFUND_S, "refund")
         shown = http.get(f"/api/v1/orders/{order_id}", headers=headers).json()
-    assert shown["state"] == "refunded"
+        assert shown["state"] == "refunded"
+        top_up_somebody(net, http)
+        hand_out_free_milk(net, http, key)
+
+
+def entered(net, http, name):
+    """Log a person of the demonstration in; give the headers of their requests."""
+    demo = json.loads((net.layout.home("api") / "demo.json").read_text("utf-8"))
+    [person] = [one for one in demo["people"] if one["loginName"] == name]
+    [union] = http.get("/api/v1/unions").json()["data"]
+    body = {"unionId": union["id"], "loginName": name, "password": person["password"]}
+    told = http.post("/api/v1/auth/login", json=body)
+    assert told.status_code == 200, told.text
+    return {"Authorization": f"Bearer {told.json()['accessToken']}"}, told.json()["user"]["id"]
+
+
+def begun(http, path, body, headers):
+    told = http.post(
+        f"/api/v1{path}", json=body, headers={**headers, "Idempotency-Key": str(ULID())}
+    )
+    return told.json() if told.is_success else None
+
+
+def top_up_somebody(net, http):
+    """Whoever has no BILL pays cash at the office, and has some."""
+    officer, _ = entered(net, http, "officer")
+    to = format_address(address_of(POOR.public), "dbill")
+    body = {"address": to, "amount": "7.20", "receiptNumber": str(ULID())}
+    asked = net.until(
+        lambda: begun(http, "/top-ups", body, officer), REFUND_S, "signer that is heard"
+    )
+    at = f"/api/v1/top-ups/{asked['id']}"
+
+    def state():
+        return http.get(at, headers=officer).json()["state"]
+
+    net.until(lambda: state() == "succeeded", REFUND_S, "top-up")
+    held = http.get(f"/api/v1/accounts/{to}").json()
+    assert held["bill"] == asked["bill"]
+
+
+def hand_out_free_milk(net, http, key):
+    """The union gives a student a coupon; the till scans it, and its float pays for the milk."""
+    officer, _ = entered(net, http, "officer")
+    student, user_id = entered(net, http, "student")
+    till = {"Authorization": f"Bearer {key}"}
+    [shop] = http.get("/api/v1/merchants").json()["data"]
+    product = http.get("/api/v1/products").json()["data"][0]
+    body = {
+        "name": "School milk",
+        "merchantId": shop["id"],
+        "productId": product["id"],
+        "fundedBy": "state",
+        "userIds": [user_id],
+    }
+    assert begun(http, "/coupon-campaigns", body, officer)
+    [coupon] = http.get("/api/v1/coupons", headers=student).json()["data"]
+    scan = f"/coupons/{coupon['code']}/redeem"
+    order = net.until(lambda: begun(http, scan, {}, till), REFUND_S, "order of the coupon")
+
+    def state():
+        return http.get(f"/api/v1/orders/{order['id']}", headers=till).json()["state"]
+
+    net.until(lambda: state() == "paid", REFUND_S, "free milk")
+    [used] = http.get("/api/v1/coupons", headers=student).json()["data"]
+    assert used["state"] == "redeemed"

@@ -40,6 +40,8 @@ class SigningAccount(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     payout_address: Text = ""
     """Where the merchant is paid: coupons' sales go there, and its payments are given back."""
     former_payout_addresses: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
+    coupon_payout_addresses: Annotated[tuple[Text, ...], Meta(max_length=64)] = ()
+    """Where coupons' sales may go beside `payout_address`: the shops of a union."""
     day_units: Amount
     """What may leave the account in any 24 hours, whatever it is for."""
 
@@ -195,14 +197,25 @@ def _check(config: SignerConfig) -> None:
         _read_payouts(account, config.prefix)
 
 
-def _read_payouts(
-    account: SigningAccount, prefix: str
-) -> tuple[Address | None, frozenset[Address]]:
+@dataclass(frozen=True, slots=True)
+class _Payouts:
+    """Whom an account pays and has been paid by, read from its file."""
+
+    payout: Address | None
+    former: frozenset[Address]
+    coupons: frozenset[Address]
+
+
+def _read_payouts(account: SigningAccount, prefix: str) -> _Payouts:
+    def read(texts: tuple[str, ...]) -> frozenset[Address]:
+        return frozenset(parse_address(text, prefix) for text in texts)
+
     try:
         payout = account.payout_address
-        return (
+        return _Payouts(
             parse_address(payout, prefix) if payout else None,
-            frozenset(parse_address(text, prefix) for text in account.former_payout_addresses),
+            read(account.former_payout_addresses),
+            read(account.coupon_payout_addresses),
         )
     except BadAddress as fault:
         raise BadConfig(f"account {account.name}: {fault}") from fault
@@ -211,12 +224,13 @@ def _read_payouts(
 def rules_of(config: SignerConfig, name: str, address: Address) -> AccountRules:
     """Give what an account may sign."""
     account = next(account for account in config.accounts if account.name == name)
-    payout, former = _read_payouts(account, config.prefix)
+    payouts = _read_payouts(account, config.prefix)
     return AccountRules(
         address=address,
         prefix=config.prefix,
-        payout=payout,
-        former_payouts=former,
+        payout=payouts.payout,
+        former_payouts=payouts.former,
+        coupon_payouts=payouts.coupons,
         day_units=account.day_units,
         kinds={
             limit.kind: KindLimits(

@@ -54,6 +54,8 @@ class AccountRules:
     payout: Address | None
     """Whom coupons' sales pay, and whose payments are given back beside the account's own."""
     former_payouts: frozenset[Address] = frozenset()
+    coupon_payouts: frozenset[Address] = frozenset()
+    """Whom coupons' sales may pay beside the payout: the shops of a union that pays for them."""
     day_units: int
     kinds: Mapping[SigningKind, KindLimits] = field(default_factory=dict)
 
@@ -116,14 +118,18 @@ def decide(
 def _payee(order: SigningOrder, rules: AccountRules, paid: PaidFacts | None) -> Address:
     if isinstance(order, SignRefund):
         return _payer(rules, paid)
-    if isinstance(order, SignCoupon):
+    if isinstance(order, SignCoupon) and order.to is None:
         if rules.payout is None:
             raise SigningRefused("NO_PAYOUT", "signer.toml names no payout_address")
         return rules.payout
+    assert order.to is not None, "only a coupon's may be left out"
     try:
-        return parse_address(order.to, rules.prefix)
+        payee = parse_address(order.to, rules.prefix)
     except BadAddress as fault:
         raise SigningRefused("BAD_ADDRESS", str(fault)) from fault
+    if isinstance(order, SignCoupon) and payee not in {rules.payout, *rules.coupon_payouts}:
+        raise SigningRefused("NO_PAYOUT", "signer.toml names this shop in no coupon_payouts")
+    return payee
 
 
 def _payer(rules: AccountRules, paid: PaidFacts | None) -> Address:

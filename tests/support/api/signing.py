@@ -50,12 +50,13 @@ def limits(each=10 * LITRE, day=100 * LITRE, times=1_000, payee=0):
     return KindLimits(each_units=each, day_units=day, day_count=times, payee_day_units=payee)
 
 
-def rules(*, day=1_000 * LITRE, payout=PAYOUT, former=(), **kinds):
+def rules(*, day=1_000 * LITRE, payout=PAYOUT, former=(), coupons=(), **kinds):
     return AccountRules(
         address=OPERATING,
         prefix="dbill",
         payout=payout,
         former_payouts=frozenset(former),
+        coupon_payouts=frozenset(coupons),
         day_units=day,
         kinds={SigningKind(name): given for name, given in kinds.items()}
         or {kind: limits() for kind in SigningKind},

@@ -88,9 +88,10 @@ def test_the_file_is_what_an_account_may_sign(home):
     former = format_address(address_of(key_of("old").public), "dbill")
     change(home, 'payout_address = ""', f'payout_address = "{payout}"')
     change(home, "former_payout_addresses = []", f'former_payout_addresses = ["{former}"]')
+    change(home, "coupon_payout_addresses = []", f'coupon_payout_addresses = ["{former}"]')
     read = rules_of(load_config(home), "operating", address_of(key_of("operating").public))
     assert read.payout == PAYOUT
-    assert read.former_payouts == {address_of(key_of("old").public)}
+    assert read.former_payouts == read.coupon_payouts == {address_of(key_of("old").public)}
     assert set(read.kinds) == set(SigningKind)
     assert read.kinds[SigningKind.GRANT].each_units == 10_000
     other = rules_of(load_config(home), "float", address_of(key_of("float").public))

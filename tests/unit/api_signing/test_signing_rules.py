@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 
 import pytest
+from msgspec.structs import replace
 
 from api.signing.process.errors import SigningRefused
 from api.signing.process.rules import DAY_MS, PaidFacts, Spent, decide
 from api.signing.wire import SigningKind, reference_of, units_of
+from ledger.primitives.keys import address_of, format_address
 from tests.support.api.signing import (
     LITRE,
     OPERATING,
@@ -16,6 +18,7 @@ from tests.support.api.signing import (
     STUDENT,
     coupon,
     grant,
+    key_of,
     limits,
     paid,
     refund,
@@ -84,6 +87,17 @@ def test_a_coupon_pays_the_payout_exactly_the_milk_it_burns():
     made = decide(order, rules(), None, Book(), START_MS)
     assert (made.to, made.units) == (PAYOUT, 500_000)
     assert [part.units for part in made.redeem] == [200_000, 300_000]
+
+
+def test_a_union_s_coupon_pays_a_shop_of_its_file_and_no_other_and_refunds_nothing_for_it():
+    shop, stranger = (address_of(key_of(name).public) for name in ("shop", "stranger"))
+    union = rules(payout=None, coupons=(shop,))
+    sale = replace(coupon(), to=format_address(shop, "dbill"))
+    assert decide(sale, union, None, Book(), START_MS).to == shop
+    for to in (stranger, PAYOUT):
+        assert code(replace(coupon(), to=format_address(to, "dbill")), union) == "NO_PAYOUT"
+    assert code(replace(coupon(), to="dbill1nonsense"), union) == "BAD_ADDRESS"
+    assert code(refund(LITRE), union, paid(LITRE, to=shop)) == "PAID_ANOTHER"
 
 
 def test_a_coupon_needs_a_payout_and_lots_that_ascend():
