@@ -1,5 +1,6 @@
 """Decide which worker to start, to let go and to kill. Pure: time is an argument.
 
+    Start    one worker, and once it serves the others.
     Ready    a worker serves. If it takes another's place, that one is let go.
     Ended    a worker is gone. In its place one is started, after a pause that grows with deaths in
              a row; a worker that was let go was replaced before.
@@ -221,6 +222,8 @@ class Crew:
     def _fill(self, now_ms: int) -> list[Effect]:
         effects: list[Effect] = []
         for index, place in enumerate(self._places):
+            if self.workers and not self._has_served:
+                break  # The first one brings the schema up to date, and finds what is wrong.
             if place.worker is None and now_ms >= place.due_ms:
                 serving = any(one.stage is WorkerStage.SERVING for one in self.workers.values())
                 place.worker = self._born(index, now_ms)

@@ -47,7 +47,7 @@ class Story:
     def begins(self) -> "Story":
         """Start everyone, and let them serve."""
         self.goes_on(CrewTicked())
-        for number in tuple(self.crew.workers):
+        for number in range(self.crew.size):
             self.goes_on(WorkerReady(number))
         return self
 
@@ -56,15 +56,19 @@ class Story:
         return {number: worker.stage for number, worker in self.crew.workers.items()}
 
 
-def test_who_begins_waits_for_nobody_and_who_comes_back_waits_to_be_level() -> None:
+def test_one_begins_alone_and_who_comes_while_others_serve_waits_to_be_level() -> None:
     story = Story()
-    assert story.goes_on(CrewTicked()) == [
-        StartWorker(0, Patience.NONE),
-        StartWorker(1, Patience.NONE),
-    ]
-    story.goes_on(WorkerReady(0))
+    assert story.goes_on(CrewTicked()) == [StartWorker(0, Patience.NONE)]
+    assert story.goes_on(CrewTicked()) == []
+    assert story.goes_on(WorkerReady(0)) == [StartWorker(1, Patience.SOME)]
+    story.goes_on(WorkerReady(1))
     assert story.goes_on(WorkerEnded(1, -9)) == []
-    assert story.goes_on(CrewTicked(), POLICY.restart_min_ms) == [StartWorker(1, Patience.SOME)]
+    again = [StartWorker(1, Patience.SOME)]
+    assert story.goes_on(CrewTicked(), POLICY.restart_min_ms) == again
+    for number in (0, 1):
+        story.goes_on(WorkerEnded(number, -9))
+    both = [StartWorker(0, Patience.NONE), StartWorker(1, Patience.NONE)]
+    assert story.goes_on(CrewTicked(), POLICY.restart_max_ms) == both
 
 
 def test_the_pause_before_a_restart_doubles_has_a_bound_and_is_forgiven() -> None:
@@ -85,9 +89,7 @@ def test_the_pause_before_a_restart_doubles_has_a_bound_and_is_forgiven() -> Non
 def test_what_only_a_person_can_mend_ends_a_service_that_was_just_started() -> None:
     story = Story()
     story.goes_on(CrewTicked())
-    assert story.goes_on(WorkerEnded(1, WorkerEnd.FAULT)) == [StopWorker(0)]
-    assert not story.crew.done
-    story.goes_on(WorkerEnded(0, WorkerEnd.DONE))
+    assert story.goes_on(WorkerEnded(0, WorkerEnd.FAULT)) == []
     assert (story.crew.done, story.crew.exit_code, story.told) == (True, 1, [])
 
 
