@@ -15,7 +15,7 @@ runs in the same transaction as all that its block settles.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -99,7 +99,7 @@ class SettlingParties:
 
     def joined_by(self, witness: PaymentWitness) -> "SettlingParties":
         """Give them with one more witness, the last to be told."""
-        return SettlingParties(self.handlers, (*self.witnesses, witness))
+        return replace(self, witnesses=(*self.witnesses, witness))
 
 
 @dataclass(slots=True)
