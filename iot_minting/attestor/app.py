@@ -98,11 +98,12 @@ def _missing(description: str) -> dict[int | str, dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class AppParts:
-    """What the routes stand on. `problems` tells what is in the way now, by part; it may change."""
+    """What the routes stand on. `problems` tells what is in the way, `warnings` what will be."""
 
     desk: AttestorDesk
     metrics: AttestorMetrics
     problems: Mapping[str, str]
+    warnings: Mapping[str, str] = field(default_factory=dict)
     streams: StreamPlaces = field(default_factory=lambda: StreamPlaces(STREAMS_MAX))
 
     @property
@@ -219,9 +220,11 @@ async def tell_health() -> dict[str, str]:
 @router.get("/readyz", response_class=Response)
 async def tell_readiness(request: Request) -> Response:
     """Tell whether a claim would be judged now, and what is in the way."""
-    found = dict(sorted(_parts(request).problems.items()))
+    parts = _parts(request)
+    found = dict(sorted(parts.problems.items()))
     status = HTTPStatus.SERVICE_UNAVAILABLE if found else HTTPStatus.OK
-    body = {"status": "not_ready" if found else "ready", "parts": found}
+    said = "not_ready" if found else "ready"
+    body = {"status": said, "parts": found, "warnings": dict(sorted(parts.warnings.items()))}
     return JSONResponse(body, status, headers={"cache-control": "no-store"})
 
 

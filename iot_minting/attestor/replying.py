@@ -38,6 +38,8 @@ SAVE_EVERY_BLOCKS: Final = 20
 VALID_BLOCKS: Final = 200
 """How many blocks an answer stays valid before it is signed anew."""
 WAIT_MS: Final = 3_000
+ANSWER_BYTES: Final = 9 * 1024
+"""What an answer takes at most: two envelopes, and what is around them."""
 TAKEN_CODES: Final = frozenset({"", "already_known"})
 """What a node says of an answer that may become final."""
 HOPELESS_CODES: Final = frozenset({UnknownQuestion.code, NoAnswer.code})
@@ -104,6 +106,15 @@ class Replies:
             except ClientFault as fault:
                 self._capped.log(logging.WARNING, "questions wait for a node", why=str(fault))
             await asyncio.sleep(LOOK_S)
+
+    async def lack(self) -> str:
+        """Say what the account lacks for the fee of an answer; nothing if it has it."""
+        rules = (await self._nodes.parameters()).decoded()
+        units = (await self._nodes.account(self._policy.address())).units
+        fee = rules.least_fee(ANSWER_BYTES)
+        if units >= fee:
+            return ""
+        return f"it holds {units} units; to answer a question may cost {fee}"
 
     async def step(self) -> None:
         """Bring the answer that is under way one step on, or begin with the next that is due."""

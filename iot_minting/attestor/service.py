@@ -1,6 +1,7 @@
 """The attestor as a process: its desk, its HTTP server, its judge, and the sweep of its store."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Coroutine
 from pathlib import Path
@@ -38,7 +39,9 @@ BODIES_BYTES_MAX: Final = 8 * REQUEST_BYTES_MAX
 SWEEP_S: Final = 600.0
 LOOK_S: Final = 2.0
 """How often the node is asked whether it is there."""
+MONEY_S: Final = 30.0
 NODE: Final = "node"
+ACCOUNT: Final = "account"
 STORE: Final = "store"
 
 log = structlog.get_logger("attest")
@@ -71,6 +74,7 @@ class AttestorService:
             key, chain_id, self._store, self._book, nodes, self._metrics, clock.now_ms
         )
         self._problems: dict[str, str] = {}
+        self._warnings: dict[str, str] = {}
 
     async def run(self, ended: asyncio.Event) -> None:
         """Serve until told to end; raise `PortTaken`."""
@@ -82,7 +86,7 @@ class AttestorService:
         )
         cuts = self._metrics.cut
         admission = Admission(limits, on_cut=lambda reason: cuts.labels(reason).inc())
-        app = make_app(AppParts(self._desk, self._metrics, self._problems))
+        app = make_app(AppParts(self._desk, self._metrics, self._problems, self._warnings))
         server = QuietServer(app, admission, lifespan="off")
         tune_collector()
         try:
@@ -102,7 +106,13 @@ class AttestorService:
 
     def _behind(self) -> list[Coroutine[None, None, None]]:
         """List what is done beside the answers to requests."""
-        return [self._look(), self._sweep(), self._replies.follow(), self._replies.run()]
+        return [
+            self._look(),
+            self._count_money(),
+            self._sweep(),
+            self._replies.follow(),
+            self._replies.run(),
+        ]
 
     async def _look(self) -> None:
         """Note whether a claim would be judged now."""
@@ -112,11 +122,17 @@ class AttestorService:
                 self._problems.pop(NODE, None)
             except ClientFault as fault:
                 self._problems[NODE] = str(fault)
-            if self._store.size_bytes() >= self._config.store_bytes_max:
-                self._problems[STORE] = f"it holds {self._config.store_bytes_max} bytes"
-            else:
-                self._problems.pop(STORE, None)
+            full = self._store.size_bytes() >= self._config.store_bytes_max
+            most = self._config.store_bytes_max
+            _note(self._problems, STORE, f"it holds {most} bytes" if full else "")
             await asyncio.sleep(LOOK_S)
+
+    async def _count_money(self) -> None:
+        """Note whether an answer could be paid for, as far as a node says."""
+        while True:
+            with contextlib.suppress(ClientFault):
+                _note(self._warnings, ACCOUNT, await self._replies.lack())
+            await asyncio.sleep(MONEY_S)
 
     async def _sweep(self) -> None:
         """Forget what need not be kept."""
@@ -126,6 +142,14 @@ class AttestorService:
             except ClientFault as fault:
                 log.info("evidence is kept until a node answers", why=str(fault))
             await asyncio.sleep(SWEEP_S)
+
+
+def _note(found: dict[str, str], part: str, why: str) -> None:
+    """Note what is wrong with a part, or that nothing is."""
+    if why:
+        found[part] = why
+    else:
+        found.pop(part, None)
 
 
 async def serve(home: Path, config: AttestorConfig, key: SigningKey) -> None:

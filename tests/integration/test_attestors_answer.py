@@ -285,3 +285,11 @@ def test_a_question_between_two_windows_is_answered_though_the_first_is_forgotte
     town.time_ms = due_ms
     one.step()
     assert DOUBTS.get(town.state, lot) is None
+
+
+def test_an_attestor_knows_before_it_is_asked_that_it_can_pay_for_no_answer(tmp_path):
+    village = Village(tmp_path, dict.fromkeys(NAMES[1:], RICH))
+    poor, rich = village.attestors[:2]
+    assert asyncio.run(poor.replies.lack()).startswith("it holds 0 units")
+    assert asyncio.run(rich.replies.lack()) == ""
+    village.close()

@@ -45,6 +45,7 @@ class Door:
 
     def __init__(self, home):
         self.rig, self.judge, self.problems = LineRig(), InlineJudge(), {}
+        self.warnings = {}
         self.store = AttestorStore(home / "attestor.sqlite")
         metrics = AttestorMetrics()
         desk = AttestorDesk(
@@ -58,7 +59,7 @@ class Door:
             retention_ms=30 * DAY_MS,
             store_bytes_max=2**40,
         )
-        self.app = make_app(AppParts(desk, metrics, self.problems))
+        self.app = make_app(AppParts(desk, metrics, self.problems, self.warnings))
         self.window = make_window(self.rig)
 
     @property
@@ -245,6 +246,14 @@ def test_readiness_says_what_is_in_the_way(door):
     door.problems["node"] = "away"
     response = door.get("/readyz")
     assert (response.status_code, response.json()["parts"]) == (503, {"node": "away"})
+
+
+def test_an_attestor_that_cannot_pay_for_an_answer_warns_and_judges_on(door):
+    assert door.get("/readyz").json()["warnings"] == {}
+    door.warnings["account"] = "it holds nothing"
+    response = door.get("/readyz")
+    assert (response.status_code, response.json()["status"]) == (200, "ready")
+    assert response.json()["warnings"] == {"account": "it holds nothing"}
 
 
 def test_metrics_count_answers_by_what_they_were(door):
