@@ -35,8 +35,9 @@ from api.events.board import Board
 from api.events.live import Live
 from api.flags.watching import Watching
 from api.housekeeping import Housekeeper
-from api.http.idempotency import AnswerStore
+from api.http.idempotency import REPLAYED, AnswerStore
 from api.http.pages import Cursors
+from api.http.replies import Reply
 from api.keys.reader import KeyReader
 from api.metrics import Metrics
 from api.money import MoneyDesks
@@ -99,7 +100,7 @@ class Service:
         parties, told = self._watch_over(engine), (self._settled, self.stock.poke)
         self.follower = Follower(engine, node, watch, self.tip, parties, *told)
         self.answers = AnswerStore(engine, config.secret, watch.now_ms)
-        self.desk = OrderDesk(engine, config, price_id)
+        self.desk = OrderDesk(engine, self.answers, config, price_id)
         self._payment_desk = PaymentDesk(engine, node, self.watching.attempts)
         self.housekeeper = self._make_housekeeper(engine, node)
         self.law = LawWatch(node, config.fee_units)
@@ -135,7 +136,7 @@ class Service:
         self.request_log = Recorder(engine, now_ms)
         book = PaymentBook(engine)
         self._keys_in_progress: set[tuple[str, str]] = set()
-        self._orders: Batcher[NewOrder, Order] = Batcher(self._open_orders)
+        self._orders: Batcher[NewOrder, Reply] = Batcher(self._open_orders)
         self._payments: Batcher[SignedPayment, TakenIn] = Batcher(self._submit)
         self._lookups: Batcher[bytes, Payment | None] = Batcher(book.find)
         self.outcomes = OutcomeDesk(self.find_payment, self.node, self.standing)
@@ -178,7 +179,7 @@ class Service:
                 self.metrics.payment_success.inc()
         self.live.settled(settled)
 
-    async def _open_orders(self, requests: Sequence[NewOrder]) -> Sequence[Order | Exception]:
+    async def _open_orders(self, requests: Sequence[NewOrder]) -> Sequence[Reply | Exception]:
         answers = await self.desk.open_orders(requests, self.now_ms())
         self.feed.poke()
         return answers
@@ -197,11 +198,11 @@ class Service:
         """Say why what is settled here may not be the newest truth, or nothing."""
         return self.standing.behind()
 
-    async def open_order(self, request: NewOrder) -> Order:
+    async def open_order(self, request: NewOrder) -> Reply:
         """Open an order once an idempotency key; raise `Unavailable` if nobody could pay it."""
         if why := self.behind():
             raise Unavailable(why, retry_after_s=LEDGER_RETRY_S)
-        token = (request.merchant_id, request.key)
+        token = request.once.name
         if token in self._keys_in_progress:
             raise Conflict(
                 "a request with this Idempotency-Key is in progress",
@@ -210,11 +211,12 @@ class Service:
             )
         self._keys_in_progress.add(token)
         try:
-            order = await self._orders.submit(request)
+            reply = await self._orders.submit(request)
         finally:
             self._keys_in_progress.discard(token)
-        self.metrics.orders.inc()
-        return order
+        if not (reply.headers or {}).keys() & REPLAYED.keys():
+            self.metrics.orders.inc()
+        return reply
 
     async def find_order(self, order_id: str) -> Order | None:
         """Read an order."""

@@ -17,7 +17,7 @@ Stored bodies are sealed under the service's secret: a key that is shown once do
 database for a week.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from hmac import digest
@@ -55,6 +55,11 @@ class Token:
     fingerprint: bytes
 
     @property
+    def name(self) -> tuple[str, str]:
+        """Give what it is found by."""
+        return self.principal, self.key
+
+    @property
     def lock(self) -> int:
         """Give the number under which the database lets one at a time through."""
         name = f"{self.principal}\n{self.key}".encode()
@@ -66,13 +71,14 @@ class Token:
         return f"answers|body|{self.principal}|{self.key}".encode()
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """An answer as it is kept: a success's body, or a refusal's parts."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedAnswer:
+    """An answer as it is kept: a success's body, or a refusal's parts, sealed."""
 
+    fingerprint: bytes
     status: int
-    body: bytes
     headers: Mapping[str, str]
+    body: bytes
 
 
 class _ToldFault(msgspec.Struct):
@@ -134,65 +140,95 @@ class AnswerStore:
         self, connection: AsyncConnection, token: Token, work: Work
     ) -> Reply | ApiFault:
         await _take_turn(connection, token)
-        stored = await self._find(connection, token)
-        if stored is not None:
-            if stored.status >= 400:
-                told = msgspec.json.decode(stored.body, type=_ToldFault)
-                return ReplayedFault(stored.status, told)
-            return Reply(msgspec.Raw(stored.body), stored.status, {**stored.headers, **REPLAYED})
+        kept = (await self.find(connection, [token])).get(token.name)
+        if kept is not None:
+            return self.again(token, kept)
         try:
             async with connection.begin_nested():
                 reply = await work(connection)
         except ApiFault as fault:
             if fault.status in NOT_KEPT or fault.status >= 500:
                 raise
-            errors = [(error.pointer, error.code) for error in fault.errors]
-            told = _ToldFault(fault.code, fault.detail, errors)
-            await self.keep(connection, token, Reply(told, fault.status))
+            await self.keep(connection, [(token, fault)])
             return fault
-        await self.keep(connection, token, reply)
+        await self.keep(connection, [(token, reply)])
         return reply
 
-    async def keep(self, connection: AsyncConnection, token: Token, reply: Reply) -> None:
-        """Write an answer in the transaction of its work."""
-        assert reply.status, "what is kept says its status"
-        nonce = token_bytes(NONCE_BYTES)
-        body = msgspec.json.encode(reply.body)
+    async def keep(
+        self, connection: AsyncConnection, answers: Sequence[tuple[Token, Reply | ApiFault]]
+    ) -> None:
+        """Write answers in the transaction of their work."""
+        kept = [(token, self._kept(token, answer)) for token, answer in answers]
         await connection.execute(
             text("""
                 INSERT INTO idempotent_answers (principal, key, fingerprint, status, headers, body,
                     created_ms)
-                VALUES (:principal, :key, :fingerprint, :status, CAST(:headers AS jsonb), :body,
-                    :now)
+                SELECT principal, key, fingerprint, status, headers::jsonb, body, :now FROM unnest(
+                    CAST(:principals AS text[]), CAST(:keys AS text[]),
+                    CAST(:fingerprints AS bytea[]), CAST(:statuses AS int[]),
+                    CAST(:headers AS text[]), CAST(:bodies AS bytea[])
+                ) AS n(principal, key, fingerprint, status, headers, body)
             """),
             {
-                "principal": token.principal,
-                "key": token.key,
-                "fingerprint": token.fingerprint,
-                "status": reply.status,
-                "headers": msgspec.json.encode(reply.headers or {}).decode(),
-                "body": nonce + self._seal.encrypt(nonce, body, token.place),
+                "principals": [token.principal for token, _ in kept],
+                "keys": [token.key for token, _ in kept],
+                "fingerprints": [one.fingerprint for _, one in kept],
+                "statuses": [one.status for _, one in kept],
+                "headers": [msgspec.json.encode(one.headers).decode() for _, one in kept],
+                "bodies": [one.body for _, one in kept],
                 "now": self._now_ms(),
             },
         )
 
-    async def _find(self, connection: AsyncConnection, token: Token) -> _Stored | None:
-        found = await connection.execute(
-            text("""
-                SELECT fingerprint, status, headers, body FROM idempotent_answers
-                WHERE principal = :principal AND key = :key
-            """),
-            {"principal": token.principal, "key": token.key},
+    def _kept(self, token: Token, answer: Reply | ApiFault) -> SealedAnswer:
+        headers: Mapping[str, str] = {}
+        if isinstance(answer, ApiFault):
+            errors = [(error.pointer, error.code) for error in answer.errors]
+            body: object = _ToldFault(answer.code, answer.detail, errors)
+        else:
+            body, headers = answer.body, answer.headers or {}
+        assert answer.status, "what is kept says its status"
+        nonce, raw = token_bytes(NONCE_BYTES), msgspec.json.encode(body)
+        return SealedAnswer(
+            fingerprint=token.fingerprint,
+            status=answer.status,
+            headers=headers,
+            body=nonce + self._seal.encrypt(nonce, raw, token.place),
         )
-        row = found.first()
-        if row is None:
-            return None
-        if row.fingerprint != token.fingerprint:
-            raise Unprocessable(
+
+    async def find(
+        self, connection: AsyncConnection, tokens: Sequence[Token]
+    ) -> dict[tuple[str, str], SealedAnswer]:
+        """Find what requests were answered, by principal and key."""
+        rows = await connection.execute(
+            text("""
+                SELECT principal, key, fingerprint, status, headers, body FROM idempotent_answers
+                WHERE (principal, key) IN (SELECT * FROM unnest(
+                    CAST(:principals AS text[]), CAST(:keys AS text[])))
+            """),
+            {
+                "principals": [token.principal for token in tokens],
+                "keys": [token.key for token in tokens],
+            },
+        )
+        return {
+            (row.principal, row.key): SealedAnswer(
+                fingerprint=row.fingerprint, status=row.status, headers=row.headers, body=row.body
+            )
+            for row in rows
+        }
+
+    def again(self, token: Token, kept: SealedAnswer) -> Reply | ApiFault:
+        """Give an answer once more; a fault if the key was used with another request."""
+        if kept.fingerprint != token.fingerprint:
+            return Unprocessable(
                 "this Idempotency-Key was used with another request", code="IDEMPOTENCY_KEY_REUSED"
             )
-        nonce, sealed = row.body[:NONCE_BYTES], row.body[NONCE_BYTES:]
-        return _Stored(row.status, self._seal.decrypt(nonce, sealed, token.place), row.headers)
+        nonce, sealed = kept.body[:NONCE_BYTES], kept.body[NONCE_BYTES:]
+        body = self._seal.decrypt(nonce, sealed, token.place)
+        if kept.status >= 400:
+            return ReplayedFault(kept.status, msgspec.json.decode(body, type=_ToldFault))
+        return Reply(msgspec.Raw(body), kept.status, {**kept.headers, **REPLAYED})
 
     async def forget(self) -> None:
         """Drop answers past their seven days."""

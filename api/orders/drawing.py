@@ -15,6 +15,7 @@ from api.amounts import units_for
 from api.catalogue.products import ProductConfig
 from api.catalogue.shelves import Packs, Shelf, draw
 from api.errors import Conflict
+from api.http.idempotency import Token
 from api.orders.model import Basket, Item, Order, OrderState
 from ledger.primitives.keys import Address
 from ledger.types.transfer import REFERENCE_BYTES
@@ -27,12 +28,11 @@ CODE_CHARS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order to open; `fingerprint` is the digest of the body that asked for it."""
+    """An order to open, once: `once` names who asks for it, and under which key."""
 
     merchant_id: str
     items: tuple[tuple[ProductConfig, int], ...]
-    key: str
-    fingerprint: bytes
+    once: Token
     letter: str = KEYS_LETTER
     """The till's, which stands on the ticket."""
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -43,13 +43,11 @@ DrawnOrder = Order | Conflict
 
 
 @dataclass(frozen=True, slots=True)
-class AskedOrder:
-    """What the database knows of a request: who asks, and what its key was answered with."""
+class Seller:
+    """Who sells, and the account that is paid."""
 
-    merchant: str
+    name: str
     payout: Address
-    order_id: str | None
-    fingerprint: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class Terms:
 
 
 def draw_up(
-    request: NewOrder, asked: AskedOrder, shelves: Sequence[Shelf], terms: Terms
+    request: NewOrder, seller: Seller, shelves: Sequence[Shelf], terms: Terms
 ) -> DrawnOrder:
     """Draw up an order, and take its milk off the shelves; or say why there is none."""
     items = tuple(
@@ -84,14 +82,14 @@ def draw_up(
         # By the service's clock: the newest order is the last by its id, whatever NTP does.
         id=str(ULID.from_timestamp(terms.created_ms)),
         merchant_id=request.merchant_id,
-        merchant=asked.merchant,
+        merchant=seller.name,
         kind=SALE,
         items=items,
         amount_sen=amount_sen,
         amount_units=amount_units,
         redeem_units=redeem_units,
         reference=secrets.token_bytes(REFERENCE_BYTES),
-        payout=asked.payout,
+        payout=seller.payout,
         basket=basket,
         offered=offered_with(basket),
         code="".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_CHARS)),

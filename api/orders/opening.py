@@ -1,14 +1,14 @@
 """Opening orders, in batches: price locked, reference and code drawn, milk reserved.
 
-One batch is one transaction: it locks the shelves, writes orders, claims, idempotency keys and
-events. A key that was answered before gets the same order again; the same key over another body is
-refused.
+One batch is one transaction: it locks the shelves, writes orders, claims, events and the answers
+that keys are given. A key that was answered before is answered so again (`api.http.idempotency`).
 """
 
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Final
 
 from sqlalchemy import text
@@ -20,15 +20,15 @@ from api.catalogue.shelves import Shelf
 from api.catalogue.stock import open_shelves, reserve
 from api.config import ApiConfig
 from api.db.session import in_transaction
-from api.errors import Unprocessable
+from api.errors import ApiFault
 from api.events.outbox import NewEvent, draw_numbers, insert_events
-from api.orders.drawing import DrawnOrder, NewOrder, Terms, draw_up
+from api.http.idempotency import AnswerStore
+from api.http.replies import Reply
+from api.orders.drawing import NewOrder, Terms, draw_up
 from api.orders.model import Order
-from api.orders.opening_store import insert_orders, look_up
-from api.orders.schemas import told_of
-from api.orders.store import read_orders
+from api.orders.opening_store import find_sellers, insert_orders
+from api.orders.schemas import order_view, told_of
 
-KEYS_KEPT_MS: Final = 7 * 86_400_000
 CODES_KEPT_MS: Final = 2 * 86_400_000
 """How long a code leads to its order: longer than any order waits for its payment."""
 RACES_MAX: Final = 5
@@ -40,17 +40,20 @@ TICKETS: Final = 100
 class OrderDesk:
     """Opens orders in batches."""
 
-    def __init__(self, engine: AsyncEngine, config: ApiConfig, price_id: str) -> None:
+    def __init__(
+        self, engine: AsyncEngine, answers: AnswerStore, config: ApiConfig, price_id: str
+    ) -> None:
         self._engine = engine
+        self._answers = answers
         self._config = config
         self._price_id = price_id
 
     async def open_orders(
         self, requests: Sequence[NewOrder], now_ms: int
-    ) -> list[Order | Exception]:
-        """Open a batch; each answer is an order, or why there is none."""
+    ) -> list[Reply | Exception]:
+        """Open a batch; each answer shows an order, or is why there is none."""
 
-        async def work(connection: AsyncConnection) -> list[Order | Exception]:
+        async def work(connection: AsyncConnection) -> list[Reply | Exception]:
             return await self._open(connection, requests, now_ms)
 
         for _ in range(RACES_MAX):
@@ -61,13 +64,9 @@ class OrderDesk:
         return await in_transaction(self._engine, work)
 
     async def forget(self, now_ms: int) -> None:
-        """Drop idempotency keys past their seven days, and codes of orders long over."""
+        """Drop codes of orders long over."""
         oldest = str(ULID.from_timestamp(now_ms - CODES_KEPT_MS))
         async with self._engine.begin() as connection:
-            await connection.execute(
-                text("DELETE FROM idempotency_keys WHERE created_ms < :before"),
-                {"before": now_ms - KEYS_KEPT_MS},
-            )
             await connection.execute(
                 text("DELETE FROM claims WHERE kind = 'code' AND ref_id < :oldest"),
                 {"oldest": oldest},
@@ -75,64 +74,66 @@ class OrderDesk:
 
     async def _open(
         self, connection: AsyncConnection, requests: Sequence[NewOrder], now_ms: int
-    ) -> list[Order | Exception]:
-        asked = await look_up(connection, requests)
-        fresh = [r for r in requests if asked[(r.merchant_id, r.key)].order_id is None]
-        drawn: dict[tuple[str, str], DrawnOrder] = {}
+    ) -> list[Reply | Exception]:
+        kept = await self._answers.find(connection, [request.once for request in requests])
+        fresh = [request for request in requests if request.once.name not in kept]
+        drawn: dict[tuple[str, str], Reply | ApiFault] = {}
         if fresh:
-            config, expires_ms = self._config, now_ms + self._config.order_ttl_s * 1_000
-            terms = Terms(config.litre_price_sen, now_ms, expires_ms)
-            shelves = await open_shelves(connection, expires_ms)
-            for request in fresh:
-                token = (request.merchant_id, request.key)
-                drawn[token] = draw_up(request, asked[token], shelves, terms)
-            await self._write(connection, fresh, drawn, shelves, now_ms)
-        known = [one.order_id for one in asked.values() if one.order_id is not None]
-        stored = await read_orders(connection, known) if known else {}
-        answers: list[Order | Exception] = []
-        for request in requests:
-            token = (request.merchant_id, request.key)
-            before = asked[token]
-            if before.order_id is None:
-                answers.append(drawn[token])
-            elif before.fingerprint != request.fingerprint:
-                answers.append(
-                    Unprocessable(
-                        "this Idempotency-Key was used with another body",
-                        code="IDEMPOTENCY_KEY_REUSED",
-                    )
-                )
-            else:
-                answers.append(stored[before.order_id])
-        return answers
+            drawn = await self._open_fresh(connection, fresh, now_ms)
+            tokens = {request.once.name: request.once for request in fresh}
+            pairs = [(tokens[name], answer) for name, answer in drawn.items()]
+            await self._answers.keep(connection, pairs)
+        return [
+            drawn[name]
+            if (name := request.once.name) in drawn
+            else self._answers.again(request.once, kept[name])
+            for request in requests
+        ]
+
+    async def _open_fresh(
+        self, connection: AsyncConnection, requests: Sequence[NewOrder], now_ms: int
+    ) -> dict[tuple[str, str], Reply | ApiFault]:
+        """Open orders that nobody has asked for before; give the answers by their keys."""
+        config, expires_ms = self._config, now_ms + self._config.order_ttl_s * 1_000
+        terms = Terms(config.litre_price_sen, now_ms, expires_ms)
+        sellers = await find_sellers(connection, sorted({r.merchant_id for r in requests}))
+        shelves = await open_shelves(connection, expires_ms)
+        drawn = {r.once.name: draw_up(r, sellers[r.merchant_id], shelves, terms) for r in requests}
+        opened = [(r, order) for r in requests if isinstance(order := drawn[r.once.name], Order)]
+        orders = await self._write(connection, opened, shelves, now_ms)
+        return {
+            name: fault if isinstance(fault, ApiFault) else _opened(orders[name], config)
+            for name, fault in drawn.items()
+        }
 
     async def _write(
         self,
         connection: AsyncConnection,
-        requests: Sequence[NewOrder],
-        drawn: dict[tuple[str, str], DrawnOrder],
+        drawn: Sequence[tuple[NewOrder, Order]],
         shelves: Sequence[Shelf],
         now_ms: int,
-    ) -> None:
-        """Write the orders that were drawn up, their tickets numbered."""
-        opened = [r for r in requests if isinstance(drawn[(r.merchant_id, r.key)], Order)]
-        if not opened:
-            return
+    ) -> dict[tuple[str, str], Order]:
+        """Write the orders that were drawn up, their tickets numbered; give them by their keys."""
+        if not drawn:
+            return {}
         await reserve(connection, shelves)
-        counts = Counter(request.merchant_id for request in opened)
+        counts = Counter(request.merchant_id for request, _ in drawn)
         numbers = await draw_numbers(connection, counts, counts)
-        left, orders = Counter(counts), []
-        for request in opened:
-            place = (request.merchant_id, request.key)
+        left, orders = Counter(counts), {}
+        for request, order in drawn:
             left[request.merchant_id] -= 1
             ticket = numbers[request.merchant_id].tickets - left[request.merchant_id]
-            order = drawn[place]
-            assert isinstance(order, Order), "chosen above"
-            drawn[place] = order = replace(order, ticket=f"{request.letter}-{ticket % TICKETS:02d}")
-            orders.append(order)
-        await insert_orders(connection, orders, opened, self._price_id)
+            shown = f"{request.letter}-{ticket % TICKETS:02d}"
+            orders[request.once.name] = replace(order, ticket=shown)
+        await insert_orders(connection, list(orders.values()), self._price_id)
         events = [
             NewEvent("order.created", order.merchant_id, order.id, told_of(order), now_ms)
-            for order in orders
+            for order in orders.values()
         ]
         await insert_events(connection, events, numbers)
+        return orders
+
+
+def _opened(order: Order, config: ApiConfig) -> Reply:
+    location = {"Location": f"/api/v1/orders/{order.id}"}
+    return Reply(order_view(order, config), HTTPStatus.CREATED, location)

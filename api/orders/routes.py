@@ -50,18 +50,15 @@ async def create_order(call: ApiCall) -> Reply:
             code="UNKNOWN_PRODUCT",
             errors=unknown,
         )
-    order = await service.open_order(
+    return await service.open_order(
         NewOrder(
             merchant_id=call.merchant_id,
             items=tuple((service.products[i.product_id], i.quantity) for i in body.items),
-            key=once.key,
-            fingerprint=once.fingerprint,
+            once=once,
             letter=letter_of(call.principal),
             metadata=body.metadata,
         )
     )
-    location = {"Location": f"/api/v1/orders/{order.id}"}
-    return Reply(order_view(order, service.config), headers=location)
 
 
 async def list_orders(call: ApiCall) -> Listing[OrderView]:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from api.orders.changes import change_order, expire_orders
+from api.orders.changes import expire_orders
 from api.orders.model import OrderState
 from api.orders.rules import cancel
 from api.payments.observation import FinalBatch, FinalTransaction
@@ -267,9 +267,8 @@ def test_what_comes_after_a_cancellation_is_kept_and_pays_nothing(
         found = await rig.service.find_order(str(order["id"]))
         assert found is not None
         if found.state is OrderState.AWAITING_PAYMENT:
-            await change_order(
-                rig.service.engine, found.merchant_id, found.id, cancel, "order.cancelled", 0
-            )
+            at = (found.merchant_id, found.id)
+            await rig.service.change_order(*at, cancel, "order.cancelled")
         await one_batch(rig, finals[cancelled_at:])
         said = model(payments, cancelled_at)
         after = await rig.service.find_order(found.id)

@@ -2,22 +2,9 @@
 
 from typing import Final
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, PrimaryKeyConstraint, String, Table
+from sqlalchemy import Column, Index, Integer, PrimaryKeyConstraint, Table
 
-from api.db.tables.columns import json, metadata, raw, ulid, whole, words
-
-idempotency_keys: Final = Table(
-    "idempotency_keys",
-    metadata,
-    Column("merchant_id", String(26), ForeignKey("merchants.id"), nullable=False),
-    words("key", 255),
-    raw("fingerprint"),
-    ulid("order_id"),
-    whole("created_ms"),
-    PrimaryKeyConstraint("merchant_id", "key"),
-    Index("idempotency_by_age", "created_ms"),
-)
-"""The answer that was given to a key, kept for seven days."""
+from api.db.tables.columns import json, metadata, raw, whole, words
 
 idempotent_answers: Final = Table(
     "idempotent_answers",

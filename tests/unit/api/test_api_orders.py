@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
+import httpx
 import msgspec
 import pytest
 from ulid import ULID
@@ -62,7 +63,9 @@ def test_one_key_opens_one_order_and_another_body_under_it_is_refused(
 
         status, first = await ask("k1")
         assert status == 201
-        assert (await ask("k1"))[1]["id"] == first["id"]
+        paid = await rig.paid(first)
+        assert await ask("k1") == (201, first), "as it was answered, whatever became of it"
+        assert (await rig.validate(paid)).json()["valid"] is True
         status, reused = await ask("k1", "whole-500")
         assert (status, reused["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
         status, missing = await ask(None)
@@ -70,6 +73,30 @@ def test_one_key_opens_one_order_and_another_body_under_it_is_refused(
         together = await asyncio.gather(ask("k2"), ask("k2"))
         assert sorted(status for status, _ in together) == [201, 409]
         assert await rig.scalar("SELECT count(*) FROM orders") == 2
+
+    on_rig(database, act)
+
+
+def test_a_key_belongs_to_who_asks_and_a_refusal_is_an_answer_too(database: TestDatabase) -> None:
+    async def act(rig: ServiceRig) -> None:
+        async def ask(bearer: str, quantity: int = 1) -> httpx.Response:
+            items = [{"productId": "whole-1000", "quantity": quantity}] * 8
+            headers = rig.till(bearer, **{"Idempotency-Key": "mine"})
+            return await rig.http.post("/api/v1/orders", json={"items": items}, headers=headers)
+
+        await rig.execute("UPDATE lots SET reserved_units = remaining_units")
+        refused = await ask(rig.key)
+        assert (refused.status_code, refused.json()["code"]) == (409, "OUT_OF_STOCK")
+        await rig.execute("UPDATE lots SET reserved_units = 0")
+        again = await ask(rig.key)
+        assert (again.status_code, again.json()["code"]) == (409, "OUT_OF_STOCK")
+        opened = await ask(rig.other_key)
+        assert opened.status_code == 201
+        assert "Idempotent-Replayed" not in opened.headers
+        replayed = await ask(rig.other_key)
+        assert replayed.headers["Idempotent-Replayed"] == again.headers["Idempotent-Replayed"]
+        assert replayed.headers["Location"] == opened.headers["Location"]
+        assert (await ask(rig.key, 2)).json()["code"] == "IDEMPOTENCY_KEY_REUSED"
 
     on_rig(database, act)
 

@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 from sqlalchemy import text
 
 from api.db.session import open_engine
+from api.http.idempotency import Token
+from api.http.replies import Reply
 from api.orders.drawing import NewOrder
 from api.service import open_service
 from tests.support.api.held_locks import held_locks
@@ -46,12 +50,17 @@ def test_a_batch_that_meets_others_keys_again_and_again_gives_their_orders(
         names, orders = [f"key {number}" for number in range(met)], []
         async with contextlib.AsyncExitStack() as stack:
             others = []
+            await rig.execute("CREATE TABLE known AS TABLE idempotent_answers WITH NO DATA")
             for name in names:
-                orders.append((await rig.order())["id"])
+                orders += await open_all(rig, [name])
+                await rig.execute(
+                    "WITH gone AS (DELETE FROM idempotent_answers RETURNING *) "
+                    "INSERT INTO known SELECT * FROM gone"
+                )
                 # Another worker has used this key, and has not committed yet.
                 other = await stack.enter_async_context(held_locks(rig.service.config.database_url))
-                used = "UPDATE idempotency_keys SET key = $1, fingerprint = $2 WHERE order_id = $3"
-                await other.do(used, name, FINGERPRINT, orders[-1])
+                used = "INSERT INTO idempotent_answers SELECT * FROM known WHERE key = $1"
+                await other.do(used, name)
                 others.append(other)
             asked = asyncio.create_task(open_all(rig, names))
             for other in others:
@@ -64,11 +73,16 @@ def test_a_batch_that_meets_others_keys_again_and_again_gives_their_orders(
 
 async def open_all(rig: ServiceRig, keys: list[str]) -> list[object]:
     service = rig.service
-    merchant = str(await rig.scalar("SELECT merchant_id FROM idempotency_keys LIMIT 1"))
+    merchant = str(await rig.scalar("SELECT id FROM merchants WHERE name = 'Kiosk'"))
     product = service.products["whole-200"]
-    requests = [NewOrder(merchant, ((product, 1),), key, FINGERPRINT) for key in keys]
+    requests = [
+        NewOrder(merchant, ((product, 1),), Token("key:a", key, FINGERPRINT)) for key in keys
+    ]
     answers = await service.desk.open_orders(requests, service.now_ms())
-    return [getattr(answer, "id", answer) for answer in answers]
+    return [
+        json.loads(msgspec.json.encode(answer.body))["id"] if isinstance(answer, Reply) else answer
+        for answer in answers
+    ]
 
 
 def on_rig(database: TestDatabase, act: Callable[[ServiceRig], Awaitable[None]]) -> None:
