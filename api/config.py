@@ -30,6 +30,7 @@ from api.keys.model import key_digest, new_key
 from api.limits.config import LimitsConfig
 from api.people.demo_file import DEMO_FILE, Demo, keep_demo, read_demo
 from api.tenants.config import MerchantConfig, UnionConfig, check_once, check_tenants
+from api.testing.wallet import CUSTOMER_FILE, read_customer
 from api.vault.files import FOLDER as SECRETS
 from api.vault.files import ApiSecrets, draw_secrets, load_secrets, make_secrets
 from api.vault.texts import SLACK_FILE, load_slack_url
@@ -107,6 +108,8 @@ class ApiConfig(BaseModel):
     """What people's data is sealed and their tokens are made with: of `HOME/secrets/`."""
     slack_url: Annotated[str, Field(exclude=True, repr=False)] = ""
     """The webhook of the operations channel: of `HOME/secrets/slack.url`; empty for none."""
+    customer: Annotated[bytes | None, Field(exclude=True, repr=False)] = None
+    """The seed of a made-up customer, on a development network: of `HOME/customer.key`."""
     demo: Annotated[Demo | None, Field(exclude=True, repr=False)] = None
     """Who is there from the start on a development network: of `HOME/demo.json`."""
 
@@ -167,10 +170,13 @@ def load_config(home: Path) -> ApiConfig:
     demo = read_demo(home)
     if demo is not None and config.livemode:
         raise ConfigFault(f"{home / DEMO_FILE}: a network in earnest has no such people: remove it")
-    slack_url = load_slack_url(home)
-    return config.model_copy(
-        update={"secrets": load_secrets(home), "demo": demo, "slack_url": slack_url}
-    )
+    kept = {
+        "secrets": load_secrets(home),
+        "demo": demo,
+        "slack_url": load_slack_url(home),
+        "customer": read_customer(home, livemode=config.livemode),
+    }
+    return config.model_copy(update=kept)
 
 
 def _refuse_secrets(path: Path, fields: Mapping[str, object]) -> None:
@@ -179,6 +185,7 @@ def _refuse_secrets(path: Path, fields: Mapping[str, object]) -> None:
         ("secret", SERVICE_KEY_FILE),
         ("secrets", f"{SECRETS}/"),
         ("slack_url", f"{SECRETS}/{SLACK_FILE}"),
+        ("customer", CUSTOMER_FILE),
     ):
         if name in fields:
             raise ConfigFault(f"{path}: {name}: it stands in {place}, never here")

@@ -32,6 +32,7 @@ from api.signing.office import SigningOffice
 from api.signing.reader import SignerReader
 from api.signing.store import SIGNING, SigningBook
 from api.signing.wire import SigningKind
+from api.testing.wallet import customer_of
 from api.top_ups.approving import top_up_carrier
 from api.top_ups.desk import TopUpDesk
 from api.top_ups.purse import FloatDesk, FloatGauges
@@ -66,7 +67,7 @@ class MoneyDesks:
         settling = RefundSettling(asker, self.loyalty.reverse)
         self.coupons = CouponDesk(self.book, products, price_id, config.prefix, self._poke)
         self.coupon_settling = CouponSettling(self.book)
-        self._open_cash_desk(engine, node, config, desks, price_id, metrics)
+        self._open_cash_desk(engine, node, tip, config, desks, price_id, metrics)
         self.handlers: SigningHandlers = {
             SigningKind.REFUND: settling,
             SigningKind.COUPON: self.coupon_settling,
@@ -88,6 +89,7 @@ class MoneyDesks:
         self,
         engine: AsyncEngine,
         node: NodePort,
+        tip: SettledTip,
         config: ApiConfig,
         desks: Desks,
         price_id: str,
@@ -100,6 +102,9 @@ class MoneyDesks:
         )
         self.welcomes = WelcomeDesk(self.book, vault, config.prefix, self._poke)
         self.cash_outs = CashOutDesk(price_id, litre_sen)
+        self.customer = customer_of(
+            engine, node, tip, config.customer, config.transaction_ttl_blocks
+        )
 
     def _carry_out(self, desks: Desks) -> None:
         """Say what is done when somebody has approved, or has linked a wallet."""

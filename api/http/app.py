@@ -16,7 +16,8 @@ def create_app(service: Service) -> FastAPI:
     # The document is ours: it tells what the access table and the catalogue say, too.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.public_url = service.config.public_url
-    app.router.routes.append(Switchboard(ROUTES, TABLE, service))
+    served = [route for route in ROUTES if not (route.development and service.config.livemode)]
+    app.router.routes.append(Switchboard(served, TABLE, service))
     add_handlers(app)
     app.add_middleware(HeadAsGet)
     app.add_middleware(Dress, metrics=service.metrics)

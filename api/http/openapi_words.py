@@ -19,6 +19,7 @@ TAGS: Final = {
     "keys": "Keys of a merchant's programs and partners.",
     "events": "What happened to a merchant, one by one.",
     "webhooks": "Where events are sent, signed as Standard Webhooks has it.",
+    "test": "On chains of development alone.",
     "auth": "The ways in and out.",
     "people": "People of a union, their roles and wallets, and what takes two of them.",
     "tenants": "Unions and their merchants.",

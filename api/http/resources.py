@@ -28,6 +28,7 @@ from api.request_log.routes import ROUTES as REQUEST_LOG
 from api.signing.routes import ROUTES as SIGNING
 from api.tenants.routes import ROUTES as TENANTS
 from api.terminals.routes import ROUTES as TERMINALS
+from api.testing.routes import ROUTES as TESTING
 from api.top_ups.routes import ROUTES as TOP_UPS
 from api.webhooks.delivery_routes import ROUTES as DELIVERIES
 from api.webhooks.routes import ROUTES as WEBHOOKS
@@ -60,5 +61,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *APPROVALS,
     *FLAGS,
     *REQUEST_LOG,
+    *TESTING,
     *OPERATIONS,
 )

@@ -97,3 +97,5 @@ class Route:
     """Whether the body holds a secret, and so is kept out of the request log."""
     described: bool = True
     """Whether OpenAPI tells of it."""
+    development: bool = False
+    """Whether it is there on chains of development alone: elsewhere nobody finds it."""

@@ -17,6 +17,7 @@ import msgspec.inspect
 from msgspec.structs import replace
 
 from api.config import prepare as prepare_api
+from api.testing.wallet import CUSTOMER_FILE
 from iot_minting.attestor.config import KEY_FILE as ATTESTOR_KEY_FILE
 from iot_minting.attestor.config import prepare as prepare_attestor
 from iot_minting.gateway.config import MintIdentity
@@ -71,8 +72,10 @@ PURSES: Final = {
     "mmu": Units(10_000 * UNITS_PER_BILL),
     "regulator": Units(10_000 * UNITS_PER_BILL),
     "treasury": Units(1_000_000 * UNITS_PER_BILL),
+    "customer": Units(100_000 * UNITS_PER_BILL),
 }
-"""First balances; the treasury is for whoever tries the commands by hand."""
+"""First balances; the treasury is for whoever tries the commands by hand, the customer is made up
+and pays as partners ask it to."""
 
 REGULATOR_KEY_FILE: Final = "../keys/regulator.key"
 """From the dairy's home: the whole folder may be carried elsewhere, whatever its name."""
@@ -162,7 +165,12 @@ def _offices(layout: Layout, draw: Draw) -> dict[str, Address]:
     """Make the keys of those who have no process of their own."""
     regulator = plant(regulator_key_file(layout), draw("regulator"))
     treasury = plant(layout.root / "keys" / "treasury.key", draw("treasury"))
-    return {"regulator": address_of(regulator.public), "treasury": address_of(treasury.public)}
+    customer = plant(layout.home("api") / CUSTOMER_FILE, draw("customer"))
+    return {
+        "regulator": address_of(regulator.public),
+        "treasury": address_of(treasury.public),
+        "customer": address_of(customer.public),
+    }
 
 
 def regulator_key_file(layout: Layout) -> Path:

@@ -1,0 +1,32 @@
+"""The made-up customer in JSON: what it is asked to do, and what it did."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from api.http.scalars import HashText, UlidText
+from api.testing.model import PayAs
+
+
+class CustomerPaymentBody(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """What the customer is to do."""
+
+    pay_as: Annotated[
+        PayAs,
+        Meta(
+            description="`exact`; `late`, after its time; `under`, half of it; `over`, a tenth too "
+            "much; `twice`; `never`: its time runs out; `refunded`: paid, and given back."
+        ),
+    ] = msgspec.field(name="as")
+
+
+class CustomerPaymentView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """What the customer did."""
+
+    order_id: UlidText
+    pay_as: PayAs = msgspec.field(name="as")
+    transactions: Annotated[list[HashText], Meta(description="What it signed, in order.")]
+    refund_id: UlidText | None
