@@ -14,6 +14,8 @@ READERS = {
 }  # fmt: skip
 ALLOWED = {
     "api/chain/node_watch.py": "dates of orders; how far a node is behind is judged by both clocks",
+    "api/client/listening.py": "dates of signatures",
+    "api/client/verifying.py": "the dates of signatures, which a receiver holds against its own",
     "api/signing/process/running.py": "the chain's time is held against it, and tokens end by it",
     "iot_minting/even_clock.py": "dates of readings and arrivals, which never run backwards",
     "loadtest/ingest.py": "dates of readings",

@@ -33,6 +33,8 @@ ALIVE: dict[str, str] = {
         head_hash python packages memory_mib leased_until""",
     "words of the access table and parts of HTTP that the resources of payments take up": """
         SUPPLIER AUDITOR""",
+    "the partners' client: programs of others call it": """
+        fulfill refund_told make_endpoint pay_as_customer""",
     "claims of access tokens: whoever verifies one reads them": "iss aud",
     "doors of the law that other programs and tests go through": """
         audit_store fees_units OUTPUT_BYTES""",
