@@ -118,7 +118,8 @@ class RefundStory(Story):
     async def begin(self):
         rig = self.lent.rig
         self.order = await rig.api.order()
-        await rig.api.paid(self.order)
+        await rig.api.chain_only(await rig.api.signed(self.order))
+        await rig.api.level()
 
     async def begun(self, connection, service):
         wish = RefundWish(
@@ -172,7 +173,9 @@ class CouponStory(Story):
     async def begun(self, connection, service):
         coupon = await find_by_code(connection, self.code)
         shop = self.lent.people.merchant_id
-        order = await service.money.coupons.redeem(connection, coupon, shop, None, service.now_ms())
+        order = await service.money.coupons.redeem(
+            connection, coupon, shop, None, "A", service.now_ms()
+        )
         return order.id
 
     async def check(self, *, over):
