@@ -35,6 +35,7 @@ def run(
 ) -> None:
     """Run the payments service in the foreground, until SIGTERM or SIGINT."""
     from api.config import load_config
+    from api.transport import check_ways, tls_of
     from api.workers.running import run_workers
     from node.errors import HomeTaken
     from node.home.lock import owned
@@ -42,6 +43,8 @@ def run(
 
     try:
         config = load_config(home)
+        check_ways(config)
+        tls_of(config)
         with owned(home):
             set_up_logs("api")
             raise typer.Exit(run_workers(home, config.host, config.port, workers))

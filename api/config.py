@@ -56,6 +56,9 @@ SERVICE_KEY_FILE: Final = "service.key"
 SECRET_BYTES: Final = 32
 
 
+Origin = Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,128}$")]
+
+
 class ApiConfig(BaseModel):
     """Everything that the payments service can be told. `DATABASE_URL` wins over the file."""
 
@@ -72,6 +75,13 @@ class ApiConfig(BaseModel):
     trusted_proxies: Annotated[tuple[str, ...], Field(max_length=64)] = ()
     """Addresses and networks whose `X-Forwarded-For` is believed, beside this machine's."""
     public_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:\[\]-]{1,128}$")] = "127.0.0.1:8080"
+    tls_certificate: str = ""
+    """The certificate, with what leads to its authority, and its key: to serve TLS 1.3."""
+    tls_key: str = ""
+    allow_plaintext: bool = False
+    """Whether what is not encrypted may go to other machines. It is logged at each start."""
+    cors_origins: Annotated[tuple[Origin, ...], Field(max_length=64)] = ()
+    """Pages of other sites whose scripts may call, such as https://wallet.example."""
     public_scheme: Annotated[str, Field(pattern=r"^https?$")] = "https"
 
     litre_price_sen: Positive = 360
@@ -122,6 +132,13 @@ class ApiConfig(BaseModel):
         except BadConfig as fault:
             raise ValueError(str(fault)) from fault
         return texts
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> "ApiConfig":
+        """Refuse half of a pair."""
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise ValueError("tls_certificate and tls_key go together: name both, or none")
+        return self
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "ApiConfig":

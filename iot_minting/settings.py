@@ -75,6 +75,8 @@ class BrokerSettings(HomeSettings):
     broker_cert: str = ""
     """The client's certificate, with what leads from it to the broker's authority."""
     broker_key: str = ""
+    allow_plaintext: bool = False
+    """Whether one speaks in clear to a broker on another machine. A password never goes so."""
 
 
 def write_config(home: Path, config: HomeSettings) -> None:

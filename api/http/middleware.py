@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
@@ -21,12 +22,20 @@ _HEADERS: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
 }
+_STRICT: Final = {"Strict-Transport-Security": "max-age=31536000"}
+"""Whoever has come by https comes by nothing else for a year (RFC 6797)."""
 
 CLIENT_LEFT: Final = 499
 """What is counted for a request whose client went away before it was read (as nginx has it)."""
 CUT_OFF: Final = "cut_off"
 """What is counted beside the status of an answer that broke off in the middle."""
-PATH_CHARS_MAX: Final = 200
+UNMATCHED: Final = "unmatched"
+"""What a log calls a path that leads nowhere."""
+_TRACEPARENT: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}",
+    re.ASCII,
+)
+"""W3C Trace Context: a caller's trace, under which our lines are found as well."""
 
 
 class Dress:
@@ -37,9 +46,10 @@ class Dress:
     in part, and counted whole.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, *, https: bool) -> None:
         self._app = app
         self._metrics = metrics
+        self._headers = {**_HEADERS, **(_STRICT if https else {})}
         self._log = CappedLog(structlog.get_logger("http"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,8 +59,9 @@ class Dress:
             return
         request_id = _given_id(scope) or f"req_{ULID()}"
         scope.setdefault("state", {})["request_id"] = request_id
-        answer = _Dressed(send, request_id, self._metrics)
-        with structlog.contextvars.bound_contextvars(**{"http.request.id": request_id}):
+        answer = _Dressed(send, request_id, self._metrics, self._headers)
+        named = {"http.request.id": request_id, **_given_trace(scope)}
+        with structlog.contextvars.bound_contextvars(**named):
             try:
                 await self._app(scope, receive, answer.send)
             except ClientDisconnect:
@@ -72,8 +83,10 @@ class Dress:
 class _Dressed:
     """The way back of one request; `status` is 0 until the answer has begun."""
 
-    def __init__(self, send: Send, request_id: str, metrics: Metrics) -> None:
-        self._send = send
+    def __init__(
+        self, send: Send, request_id: str, metrics: Metrics, headers: Mapping[str, str]
+    ) -> None:
+        self._send, self._headers = send, headers
         self._request_id = request_id
         self._metrics = metrics
         self.status = 0
@@ -84,7 +97,7 @@ class _Dressed:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-Id"] = self._request_id
-            for name, value in _HEADERS.items():
+            for name, value in self._headers.items():
                 headers.setdefault(name, value)
             headers.setdefault("Cache-Control", "no-store")
             self._metrics.responses.labels(str(self.status)).inc()
@@ -92,15 +105,27 @@ class _Dressed:
 
 
 def _named(scope: Scope, status: int) -> dict[str, object]:
-    """Give what a log line says of a request, by the names of Elastic's common schema."""
+    """Give what a log line says of a request, by the names of Elastic's common schema.
+
+    The route stands for the path: what a caller puts into it may be an account, a coupon's code or
+    anything else that belongs in no log.
+    """
     state = scope["state"]
     told = {"event.code": state.get("code"), "error.message": state.get("fault")}
     return {
         "http.request.method": scope["method"],
-        "url.path": scope["path"][:PATH_CHARS_MAX],
+        "http.route": state.get("route", UNMATCHED),
         "http.response.status_code": status,
         **{name: value for name, value in told.items() if value},
     }
+
+
+def _given_trace(scope: Scope) -> dict[str, str]:
+    """Take a caller's trace, if it is written as the standard says."""
+    for name, value in scope["headers"]:
+        if name == b"traceparent" and (found := _TRACEPARENT.fullmatch(value.decode("latin-1"))):
+            return {"trace.id": found["trace"]}
+    return {}
 
 
 def _given_id(scope: Scope) -> str:

@@ -20,6 +20,7 @@ from api.db.session import open_engine
 from api.errors import ConfigFault, FollowerFault
 from api.http.app import create_app
 from api.service import Service, open_service
+from api.transport import check_ways, tls_of
 from api.workers.words import WorkerEnd
 from ledger.primitives.errors import BadAddress
 from node.addresses import LOOPBACK, parse_networks
@@ -79,6 +80,8 @@ class Shift:
 async def serve(config: ApiConfig, listener: socket.socket, shift: Shift) -> WorkerEnd:
     """Serve at a port until the shift is over; tell how it ended."""
     end = WorkerEnd.DONE
+    for way in check_ways(config):
+        log.warning("in the clear", what=way.what, at=way.where)
     async with NodeClient(*config.node_urls) as node:
         try:
             if await _await_database(config, shift.over):
@@ -150,7 +153,13 @@ async def _serve(service: Service, listener: socket.socket, shift: Shift) -> Non
     service.hub.places = StreamPlaces(limits.connections_max // PAGES_PART)
     cuts = service.metrics.connections_cut
     admission = Admission(limits, on_cut=lambda reason: cuts.labels(reason).inc())
-    server = QuietServer(create_app(service), admission, lifespan="off", on_serving=shift.on_ready)
+    server = QuietServer(
+        create_app(service),
+        admission,
+        lifespan="off",
+        on_serving=shift.on_ready,
+        tls=tls_of(config),
+    )
     _begin_to_listen(listener)
     tune_collector()
     async with asyncio.TaskGroup() as group:

@@ -102,6 +102,7 @@ class Switchboard(BaseRoute):
         served: _Served | None = scope.get("served")
         if served is None:
             raise HTTPException(405, headers={"Allow": _allowed(scope["others"])})
+        scope["state"]["route"] = served.route.path
         request = Request(scope, receive, send)
         response = await self._answer(request, served)
         await response(scope, receive, send)

@@ -101,6 +101,14 @@ ANONYMOUS: Final = BrokerLogin()
 def read_login(home: Path, settings: BrokerSettings) -> BrokerLogin:
     """Read the files that a home's settings name; raise `Misconfigured`: which, and why."""
     password = None
+    elsewhere = not (settings.broker_ca or _is_loopback(settings.broker_host))
+    if elsewhere and not settings.allow_plaintext and not settings.broker_password_file:
+        raise Misconfigured(
+            f"broker_host: readings would go to {settings.broker_host} in clear: name the "
+            f"authority of its certificate as broker_ca, or set allow_plaintext = true"
+        )
+    if elsewhere and settings.allow_plaintext:
+        log.warning("in the clear", what="broker_host: readings", at=settings.broker_host)
     if settings.broker_password_file:
         path = home / settings.broker_password_file
         password = _read_password(path)

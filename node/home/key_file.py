@@ -69,6 +69,18 @@ def read_seed(path: Path) -> Seed:
     return Seed(seed)
 
 
+def check_owner_alone(path: Path) -> None:
+    """Raise `BadKeyFile` if others may read a file, or it is not there."""
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise BadKeyFile(f"{path} can't be read: {error.strerror}") from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise BadKeyFile(
+            f"{path} is open to other users (mode {stat.S_IMODE(mode):04o}): run chmod 600 on it"
+        )
+
+
 def read_key(path: Path) -> SigningKey:
     """Read a key that signs; raise `BadKeyFile`."""
     return SigningKey(read_seed(path))

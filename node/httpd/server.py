@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Final, Literal, cast
 
@@ -45,7 +46,7 @@ class GuardedServer(uvicorn.Server):
 
     `on_serving` is called once it listens. `on_ending` is called when it is told to end, before it
     waits for answers: to end what else would go on. What is not answered `SHUTDOWN_S` later is
-    cancelled, and logged as a fault.
+    cancelled, and logged as a fault. With `tls` it speaks nothing else.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class GuardedServer(uvicorn.Server):
         lifespan: Literal["on", "off"],
         on_serving: Callable[[], None] = lambda: None,
         on_ending: Callable[[], None] = lambda: None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._admission = admission
         self._on_serving, self._on_ending = on_serving, on_ending
@@ -76,6 +78,7 @@ class GuardedServer(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                ssl_context_factory=None if tls is None else lambda _config, _default: tls,
             )
         )
 

@@ -145,7 +145,7 @@ def test_a_refusal_is_found_in_the_log_under_the_id_that_the_client_was_told(
             assert first["http"]["response"]["status_code"] == 401
             assert first["event"]["code"] == "UNAUTHORIZED"
             assert second["event"]["code"] == "LEDGER_UNAVAILABLE"
-            assert second["url"]["path"] == "/api/v1/orders"
+            assert second["http"]["route"] == "/api/v1/orders"
             assert about(lines, "till-0000002") == []
             assert api.key not in json.dumps(lines)
 

@@ -16,6 +16,7 @@ from ulid import ULID
 
 from api.config import format_config
 from api.keys.model import new_key
+from api.limits.config import MEASURED
 from api.vault.files import make_secrets
 from ledger.primitives.codec import encode
 from node.config import NodeConfig, save_config
@@ -157,7 +158,9 @@ def test_no_attack_on_the_payments_service_costs_memory_or_a_payment(
         node, pay = HttpNode(ledger), payer(key, ledger)
 
         async with node.serving(), database.fresh_database() as url:
-            config = rig_config(url, (key, new_key()), port=port, node_urls=(node.url,))
+            config = rig_config(
+                url, (key, new_key()), port=port, node_urls=(node.url,), limits=MEASURED
+            )
             (tmp_path / "config.toml").write_text(format_config(config))
             make_secrets(tmp_path)
             command = f"from api.cli import app; app(['run', '--home', {str(tmp_path)!r}])"

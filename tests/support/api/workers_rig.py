@@ -22,6 +22,7 @@ from ulid import ULID
 
 from api.config import format_config, load_config, prepare
 from api.db.session import open_engine
+from api.limits.config import MEASURED
 from ledger.primitives.codec import encode
 from ledger.types.transaction import Transaction
 from tests.support.api.postgres import TestDatabase, free_port
@@ -216,6 +217,10 @@ class WorkersRig:
             return await self.process.wait()
 
 
+USUAL = {"pool_size": 6, "limits": MEASURED}
+"""What every configuration says here: wallets pay without rest."""
+
+
 @asynccontextmanager
 async def running_workers(
     database: TestDatabase,
@@ -236,7 +241,7 @@ async def running_workers(
         port=port,
     )
     (home / "config.toml").write_text(
-        format_config(load_config(home).model_copy(update={"pool_size": 6, **config}))
+        format_config(load_config(home).model_copy(update={**USUAL, **config}))
     )
     async with node.serving(), database.fresh_database() as url:
         process = await asyncio.create_subprocess_exec(

@@ -78,11 +78,22 @@ def test_a_device_is_named_by_its_key(home):
         ({**PASSWORD, "broker_password_file": "none"}, r"broker_password_file: .*No such file"),
         ({**PASSWORD, "broker_host": "broker.example"}, "in clear.*broker_ca"),
         ({**PASSWORD, "broker_host": "10.0.0.1"}, "in clear.*broker_ca"),
+        (
+            {**PASSWORD, "broker_host": "10.0.0.1", "allow_plaintext": True},
+            "in clear.*broker_ca",
+        ),
+        ({"broker_host": "10.0.0.1"}, "readings would go to 10.0.0.1 in clear.*allow_plaintext"),
     ],
 )
 def test_what_cannot_be_used_is_told_by_its_setting(home, settings, told):
     with pytest.raises(Misconfigured, match=told):
         read_login(home, MintConfig(**settings))
+
+
+def test_readings_go_in_clear_to_another_machine_by_leave_alone(home):
+    settings = MintConfig(broker_host="10.0.0.1", allow_plaintext=True)
+    assert read_login(home, settings).tls is None
+    assert read_login(home, MintConfig(broker_host="localhost")).tls is None
 
 
 @pytest.mark.parametrize("raw", [b"", b"\n", b"sesame\nopen\n", b"\xffsesame", b"sesame" * 200])
