@@ -145,7 +145,7 @@ class HeldVat:
     def leaves(self, key: PublicKey, at_ms: int) -> None:
         """A gauge leaves the line: what the vat does under another is another hold's."""
         self._levels.pop(key, None)
-        self.opens(at_ms)
+        self._end(at_ms)
 
     def opens(self, at_ms: int) -> None:
         """Nobody sees from now on what comes into the vat."""
