@@ -2,16 +2,12 @@
 
 from dataclasses import dataclass
 from math import floor
-from typing import Final
 
 from ledger.evidence.flowing import Totals
 from ledger.evidence.terms import WindowTerms
 from ledger.evidence.watching import Watch
 from ledger.params import BASIS_POINTS, CLOCKS_MS
-from ledger.rules.measure import exact_volume
-
-VALUE_MAX: Final = 2**53
-"""More than any vat holds: what a broken gauge shows must fit into a claim."""
+from ledger.rules.measure import exact_volume, level_units
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +28,7 @@ class Draining:
     def level(self, gauge: Watch, value: int) -> int:
         """Give a level in units."""
         assert gauge.track.unit is not None, "a sample that is judged has a unit"
-        steps = min(max(0, value), VALUE_MAX)
-        return floor(exact_volume(gauge.track.unit, steps, self.terms.rules.density_mg_per_l))
+        return level_units(gauge.track.unit, value, self.terms.rules.density_mg_per_l)
 
     def unrest(self, gauge: Watch) -> int:
         """Give how far a level may rise without a rise: each of two may be a step off."""

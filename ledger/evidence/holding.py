@@ -204,8 +204,6 @@ class HeldVat:
     ) -> int:
         """Give until when, in the time before a level is read, it tells of no rise."""
         times, (until_ms, at_ms) = self._scale.totals.times, span
-        if level > low.level + self._scale.unrest(gauge):
-            return until_ms
         for place in range(bisect_right(times, until_ms), bisect_right(times, at_ms)):
             if self._rises(base, low, gauge, level, times[place]):
                 return until_ms

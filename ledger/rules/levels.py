@@ -9,7 +9,7 @@ may not forgive stays in the account until milk is collected or written off for 
 """
 
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil
 from typing import Final
 
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ from ledger.params import BASIS_POINTS, DAY_MS, HOUR_MS, Parameters
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
-from ledger.rules.measure import exact_volume
+from ledger.rules.measure import exact_volume, level_units
 from ledger.rules.portions import tank_of
 from ledger.state.overlay import Overlay
 from ledger.state.tables import MILK_TANKS, parameters
@@ -115,7 +115,7 @@ def note_level(
 
 def _measured(tank: MilkTank, level: Level, out: int, density: int) -> tuple[MilkTank, int]:
     """Book a level, and what flowed out until then; give the tank, and what nothing explains."""
-    now = floor(exact_volume(level.unit, max(0, level.value), density))
+    now = level_units(level.unit, level.value, density)
     account = _Account(tank.gauge_drift_units, tank.gauge_credit_units, tank.gauge_due_units)
     came = account.settle()
     owed = _owed(tank.gauge_owed, account.drift, level.at_ms)

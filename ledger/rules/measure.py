@@ -26,12 +26,21 @@ MILLIGRAMS_OF: Final = {
 }
 """Milligrams in one step of a mass total."""
 
+LEVEL_MAX: Final = 2**53
+"""In units, nine million cubic metres: more than any tank holds. What a broken gauge shows must
+fit into a record, or nobody could claim beyond it."""
+
 
 def exact_volume(unit: Unit, difference: int, density_mg_per_l: int) -> Fraction:
     """Convert a total's difference to units, exactly. The unit is one of volume or mass."""
     if unit in UNITS_OF:
         return Fraction(difference * UNITS_OF[unit])
     return difference * MILLIGRAMS_OF[unit] * UNITS_PER_BILL / density_mg_per_l
+
+
+def level_units(unit: Unit, value: int, density_mg_per_l: int) -> int:
+    """Give what a gauge shows in whole units: none for what is below zero, at most `LEVEL_MAX`."""
+    return min(floor(exact_volume(unit, max(0, value), density_mg_per_l)), LEVEL_MAX)
 
 
 def apportion(total: int, weights: Sequence[Fraction]) -> list[int]:

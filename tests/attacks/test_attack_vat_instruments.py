@@ -2,9 +2,11 @@
 
 import dataclasses
 
+from ledger.params import CLOCKS_MS
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.state.lines import FOR_EVER_MS
 from ledger.types.reading import Unit
+from tests.support.evidence.rig import DeviceRig, Samples
 from tests.support.evidence.vats import FLOW, GAUGE, Pour, VatStory
 from tests.support.ledger.vats import VatTown
 from tests.support.ledger.window import START_MS
@@ -16,16 +18,35 @@ WHOLE = 360_000
 FILL, DRAIN = Pour(2_200, 40, 9_000), Pour(1_900, 180, 2_000)
 
 
+def begin_anew(device: DeviceRig, samples: Samples) -> None:
+    """Let a device have measured nothing but this."""
+    device.envelopes.clear()
+    device.seq, device.previous, device.carried = 0, ZERO_HASH, None
+    device.measure(samples, 60)
+
+
 def test_a_flow_meter_that_measured_nothing_as_the_half_hour_was_over_may_have_flowed():
     """What it hid began before the half hour was over, and it shows the rest of that flow."""
     town = VatTown(VatStory(drains=(DRAIN,)))
     flow, samples = town.line.of(FLOW), town.day.samples(FLOW)
-    flow.envelopes.clear()
-    flow.seq, flow.previous, flow.carried = 0, ZERO_HASH, None
-    flow.measure([each for each in samples if each[0] < 1_700_000], 60)
-    town.odd(flow, [next(each for each in samples if each[0] >= 1_700_000)], unit=Unit.FLAG.value)
+    begin_anew(flow, [each for each in samples if each[0] < 1_700_000])
+    hidden = [each for each in samples if 1_700_000 <= each[0] < 1_950_000]
+    for begin in range(0, len(hidden), 60):
+        # From the last of the one before on: nothing is seen between them either.
+        town.odd(flow, hidden[max(0, begin - 1) : begin + 60], unit=Unit.FLAG.value)
     flow.carried = None
     flow.measure([each for each in samples if each[0] >= 1_950_000], 60)
+    assert town.windows() == 0
+
+
+def test_a_flow_meter_that_comes_back_late_may_have_flowed_until_then():
+    """One reading that measures nothing, then silence: its total may be another's."""
+    town = VatTown(VatStory(fills=(), cold=(), drains=(Pour(2_850, 180, 2_000),)))
+    flow, samples = town.line.of(FLOW), town.day.samples(FLOW)
+    begin_anew(flow, [each for each in samples if each[0] < 1_000_000])
+    town.odd(flow, [next(each for each in samples if each[0] >= 1_000_000)], unit=Unit.FLAG.value)
+    flow.carried = None
+    flow.measure([each for each in samples if each[0] >= 1_090_000], 60)
     assert town.windows() == 0
 
 
@@ -64,10 +85,7 @@ def test_what_a_gauge_shows_that_has_left_is_of_another_vat():
     old, new = (each for each in town.line.devices if each.instrument is GAUGE)
     town.stand(old, START_MS, START_MS + 90_000)
     town.stand(new, START_MS + 90_000, FOR_EVER_MS)
-    old.envelopes.clear()
-    old.seq, old.previous, old.carried = 0, ZERO_HASH, None
-    rising = [(at, value + max(0, at - 90_000)) for at, value in town.day.samples(GAUGE)]
-    old.measure(rising, 60)
+    begin_anew(old, [(at, value + max(0, at - 90_000)) for at, value in town.day.samples(GAUGE)])
     assert town.windows(HELD_S) == WHOLE
 
 
@@ -80,3 +98,27 @@ def test_raw_milk_that_hides_behind_what_drains_ends_the_drain():
     slow = Pour(1_900, 300, 300)
     counted = VatTown(VatStory(fills=(Pour(2_000, 4, 302),), drains=(slow,))).windows()
     assert 90 * 300 <= counted <= 105 * 300
+
+
+def test_a_gauge_whose_clock_is_ahead_loses_nothing():
+    town = VatTown(VatStory(drains=(DRAIN,)))
+    levels = town.day.samples(GAUGE)
+    ahead = [(at, later) for (at, _), (_, later) in zip(levels, levels[3:], strict=False)]
+    begin_anew(town.line.of(GAUGE), ahead)
+    assert town.windows() == WHOLE
+
+
+def test_a_gauge_that_shows_less_of_what_drained_than_the_flow_loses_nothing():
+    """By half of what they may differ by."""
+    town = VatTown(VatStory(fills=(), drains=(DRAIN,)))
+    full = town.day.levels[0]
+    less = [(at, full - (full - level) * 199 // 200) for at, level in town.day.samples(GAUGE)]
+    begin_anew(town.line.of(GAUGE), less)
+    assert town.windows() == WHOLE
+
+
+def test_a_gauge_that_shows_more_than_any_vat_holds_stops_no_line():
+    town = VatTown(VatStory(drains=(DRAIN,)))
+    begin_anew(town.line.of(GAUGE), [(at, 2**62) for at, _ in town.day.samples(GAUGE)])
+    # It stands still while it drains: that is seen as soon as clocks allow.
+    assert town.windows(HELD_S) <= 2_000 * CLOCKS_MS // 1_000

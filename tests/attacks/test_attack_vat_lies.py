@@ -2,12 +2,15 @@
 
 from msgspec.structs import replace
 
+from ledger.heat_rules import HeatRuleSet
+from ledger.state.tables import PARAMETERS, parameters
+from ledger.types.evidence import MilkKind
 from ledger.types.window import Interval
 from tests.support.evidence.vats import FLOW, GAUGE, Pour, VatStory
 from tests.support.ledger.cheating import showing
 from tests.support.ledger.dairy import bill
 from tests.support.ledger.vats import VatTown
-from tests.support.ledger.window import Counted
+from tests.support.ledger.window import START_MS, Counted
 
 HELD_S, HALF_S = 1_850, 1_990
 """In the first hold's rest, and where half of its milk has drained."""
@@ -95,3 +98,80 @@ def test_a_vat_is_told_of_by_the_gauges_of_its_line():
     quiet = showing(claim, one.device, silent=True, end=None, last=None, worst=None, count=0)
     assert town.mint(quiet) == "wrong_vat"
     assert town.mint(claim) == ""
+
+
+def test_no_hold_goes_on_unseen_with_a_gauge_that_is_silent():
+    town = VatTown(VatStory())
+    assert town.mint(town.signed(town.until(600))) == ""
+    gauge = town.line.of(GAUGE)
+    whole = town.until(HELD_S)
+    gauge.envelopes = [e for e in gauge.envelopes if e.reading().last_ms < whole.to_ms]
+    quiet = town.signed(town.until(HELD_S, silent=[gauge.public]))
+    assert quiet.vat is None
+    assert town.mint(replace(quiet, vat=replace(whole.vat, gauges=()))) == "wrong_vat"
+    assert town.mint(quiet) == ""
+
+
+def test_a_gauge_that_left_or_was_never_heard_is_not_missed():
+    """One is called silent that left at 1,000 s; another one was never heard of."""
+    drain = Pour(2_900, 180, 2_000)
+    town = VatTown(VatStory(fills=(), cold=(), drains=(drain,), spare=GAUGE))
+    old = town.line.devices[-1]
+    town.stand(old, START_MS, START_MS + 1_000_000)
+    old.envelopes[:] = [e for e in old.envelopes if e.reading().last_ms < START_MS + 900_000]
+    claim = town.signed(town.until(2_000, silent=[old.public]))
+    assert (claim.vat is not None, town.mint(claim)) == (True, "")
+    assert town.windows() == WHOLE
+    town = VatTown(VatStory(spare=GAUGE))
+    town.line.devices[-1].envelopes.clear()
+    assert town.windows(HELD_S) == 2 * WHOLE
+
+
+def test_a_hold_that_another_flow_meter_saw_counts_nothing():
+    town = VatTown(VatStory())
+    assert town.mint(town.signed(town.until(HELD_S))) == ""
+    honest = town.signed(town.until(HALF_S))
+    town.amend(flow_device=town.line.of(GAUGE).public)
+    assert town.mint(replace(honest, vat=None)) == "wrong_vat"
+
+
+def test_a_hold_from_before_a_lost_journal_counts_nothing():
+    town = VatTown(VatStory())
+    assert town.mint(town.signed(town.until(HELD_S))) == ""
+    flow = town.line.of(FLOW)
+    tip = town.line.tip(town.state, flow.public)
+    shown = flow.envelopes[: tip.seq + 1]
+    flow.envelopes.clear()
+    flow.restart(lost=True)
+    flow.measure([each for each in town.day.samples(FLOW) if each[0] >= HELD_S * 1_000], 60)
+    flow.envelopes[:0] = shown
+    claim = town.signed(town.until(2_100))
+    assert (claim.counted_steps, claim.vat) == (0, None)
+    lie = replace(
+        claim,
+        intervals=(Interval(claim.from_ms, claim.to_ms, claim.lost_steps),),
+        counted_steps=claim.lost_steps,
+        lost_steps=0,
+        units=bill(claim.lost_steps // 1_000),
+    )
+    assert town.mint(lie) == "wrong_vat"
+
+
+def test_milk_that_needs_more_heat_counts_nothing_of_a_hold_that_was_not_so_hot():
+    town = VatTown(VatStory())
+    rules = replace(parameters(town.state), heat_rules=HeatRuleSet.US_PMO)
+    PARAMETERS.put(town.state, rules)
+    assert town.mint(town.signed(town.until(HELD_S))) == ""
+    plain = replace(town.signed(town.until(HALF_S)), vat=None)
+    assert town.mint(replace(plain, kind=MilkKind.FLAVOURED)) == "wrong_vat"
+    assert town.mint(plain) == ""
+
+
+def test_what_an_earlier_window_let_drain_is_not_there_any_more():
+    """The vat is said to hold as much as one of the two windows counts, and a little."""
+    town = VatTown(VatStory())
+    for cut in (HELD_S, HALF_S):
+        assert town.mint(town.signed(town.until(cut))) == ""
+    claim = town.signed(town.until(2_100))
+    town.amend(vat_units=(claim.counted_steps + 1_000) * 1_000)
+    assert town.mint(replace(claim, vat=None)) == "wrong_vat"
