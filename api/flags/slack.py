@@ -83,11 +83,15 @@ class SlackChannel:
 
     def _post(self, text: str) -> ChannelAnswer:
         """Post a message; blocks, so it runs in a thread of its own."""
+        said, fault = None, ""
         try:
             said = self._client.send(text=text)
-        except (SlackClientError, OSError, ValueError) as fault:
-            # Its kind alone: a fault's text may hold the address.
-            log.warning("channel away", fault=type(fault).__name__)
+        except (SlackClientError, OSError, ValueError) as met:
+            # Its kind alone: a fault's text may hold the address. And told when it is over: a log
+            # that can't be written shows what was being handled.
+            fault = type(met).__name__
+        if said is None:
+            log.warning("channel away", fault=fault)
             return ChannelAnswer(taken=False)
         if said.status_code == 200:
             return ChannelAnswer(taken=True)
