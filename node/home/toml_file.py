@@ -21,7 +21,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise BadConfig(f"{path} does not exist: `billcoin testnet init` makes one") from None
+        what = f"{path} does not exist: write one (docs/operating); a testnet writes its own"
+        raise BadConfig(what) from None
     except OSError as error:
         raise BadConfig(f"{path} can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -18,7 +18,7 @@ import typer
 from api.errors import ConfigFault
 from iot_minting.errors import Misconfigured
 from ledger.errors.base import LedgerFault
-from ledger.params import Staking
+from ledger.params import default_parameters
 from node.cli.options import decimal_option, whole_option
 from node.environment import explain_environment, is_environment
 from node.errors import NodeFault
@@ -36,6 +36,7 @@ from simulator.testnet.layout import (
 from simulator.testnet.load import ACCOUNTS_MAX
 from simulator.testnet.run import Run, Wishes, ensure_created
 
+EPOCH_BLOCKS_USUAL: Final = default_parameters(development=True).staking.epoch_blocks
 DOWN_TIMEOUT_S: Final = 10.0
 DOWN_STEP_S: Final = 0.05
 
@@ -95,7 +96,7 @@ def init(
         whole_option(
             least=EPOCH_BLOCKS_LEAST,
             most=EPOCH_BLOCKS_MAX,
-            help=f"How many blocks an epoch has; {Staking().epoch_blocks} unless said.",
+            help=f"How many blocks an epoch has; {EPOCH_BLOCKS_USUAL} unless said.",
         ),
     ] = None,
     oracles: Oracles = None,
