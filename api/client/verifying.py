@@ -65,5 +65,5 @@ def _holds(key: str, signature: str, message: bytes) -> bool:
 def _read(body: bytes) -> Event:
     try:
         return msgspec.json.decode(body, type=Event)
-    except msgspec.DecodeError as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise BadWebhook(f"what was signed is no event: {fault}") from None

@@ -11,6 +11,7 @@ from random import Random
 import msgspec
 
 from api.errors import ConfigFault, MalformedRequest, NotFound
+from api.flags.opening import parse_hours
 from api.http.bodies import decode_body
 from api.payments.schemas import ValidationBody
 from api.people import refreshing
@@ -230,7 +231,8 @@ def _api_readers(reader: Told, texts: Told) -> list[tuple[str, Reader]]:
         texts("api.amounts.parse_units", b"1.800000"),
         texts("api.db.address.read_address", b"postgresql://bill:milk@127.0.0.1:5432/bill",
               b"postgresql:///bill?host=/run&sslmode=require", faults=(ConfigFault,)),
-        texts("api.orders.routes.parse_ulid", b"01JD0000000000000000000000", faults=(NotFound,)),
+        texts("api.flags.opening.parse_hours", b"07:00", faults=(ValueError,),
+              feed=lambda text: parse_hours(text, "19:30", 480)),
         texts("api.orders.wallet_routes.parse_ulid", b"01JD0000000000000000000000",
               faults=(NotFound,)),
         texts("api.people.refreshing.read_token",

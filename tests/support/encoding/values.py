@@ -60,7 +60,15 @@ def _bytes(shape, random: Random, depth: int) -> bytes:
     return random.randbytes(_length(shape, random, 40))
 
 
-_PATTERNED = ("1.800000", "01JD0000000000000000000000", "h1_" + "a" * 24, "DAY_LIMIT", "a" * 8)
+_PATTERNED = (
+    "1.800000",
+    "1.80",
+    "dbill1qqqq",
+    "01JD0000000000000000000000",
+    "h1_" + "a" * 24,
+    "DAY_LIMIT",
+    "a" * 8,
+)
 
 
 def _str(shape, random: Random, depth: int) -> str:
