@@ -21,7 +21,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        what = f"{path} does not exist: write one (docs/operating); a testnet writes its own"
+        what = f"{path} does not exist: write one (docs/operating), or `billcoin testnet init`"
         raise BadConfig(what) from None
     except OSError as error:
         raise BadConfig(f"{path} can't be read: {error.strerror}") from error
