@@ -1,9 +1,12 @@
 """`billcoin webhooks`: what a partner's developer uses beside the service."""
 
 import time
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+LOOK_S: Final = 0.5
+"""How often a merchant's new events are asked for."""
 
 app = typer.Typer(no_args_is_help=True, help="A merchant's events, for developers.")
 
@@ -41,7 +44,7 @@ def listen(
                 seen = forwarder.forward(seen)
                 if once:
                     return
-                time.sleep(0.5)
+                time.sleep(LOOK_S)
         except PartnerFault as fault:
             typer.echo(f"billcoin webhooks: {fault}", err=True)
             raise typer.Exit(1) from fault

@@ -285,7 +285,7 @@ def test_a_recording_mints_its_own_litres(net, tmp_path):
     played = subprocess.run(
         [BILLCOIN, "sensors", "replay", str(recording), "--home", home, "--map", columns,
          "--speed", "0", "--wait", "--json"],
-        capture_output=True, text=True, timeout=230, check=False,
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert played.returncode == 0, played.stderr
     told = json.loads(played.stdout.splitlines()[-1])
@@ -351,8 +351,8 @@ def test_ctrl_c_ends_everything_within_five_seconds(net):
 def test_a_run_with_a_duration_ends_by_itself_with_its_figures(directory):
     assert not directory.running, "the test before ends the network"
     before = psutil.Process().children(recursive=True)
-    directory.start("--duration", "30")
-    directory.wait(timeout_s=90)
+    directory.start("--duration", "15")
+    directory.wait(timeout_s=60)
     line = directory.last_line()
     assert line["blocks"] >= 1
     assert line["supply_ok"] is True

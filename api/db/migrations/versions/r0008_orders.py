@@ -1,9 +1,13 @@
 """Orders hold baskets, keys hold merchants: the tables of orders, payments, stock and outbox anew.
 
-Chains and their databases begin anew with this version, so nothing is carried over.
+Chains and their databases begin anew with this version, so nothing is carried over. Nothing is
+thrown away either: a database with orders of an older chain is refused as it is.
 """
 
 from alembic import op
+from sqlalchemy import text
+
+from api.errors import ConfigFault
 
 revision = "0008"
 down_revision = "0007"
@@ -120,7 +124,12 @@ _EVENTS = """
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Make the tables; raise `ConfigFault` where that would throw orders away."""
+    if op.get_bind().execute(text("SELECT EXISTS (SELECT 1 FROM orders)")).scalar():
+        raise ConfigFault(
+            "this database holds orders of a chain that an older program served, and chains begin "
+            "anew: keep it with that program, and begin with a new home or an empty database"
+        )
     for table in _DROPPED:
         op.drop_table(table)
     for statements in (_ORDERS, _PAYMENTS, _STOCK, _EVENTS):
