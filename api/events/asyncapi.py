@@ -7,11 +7,10 @@ import json
 import sys
 from typing import Any, Final
 
-import msgspec
-
 from api.events.bodies import body_of
 from api.events.kinds import MEANINGS, EventKind
 from api.events.schemas import EventView
+from api.http.json_schemas import describe_types
 
 Object = dict[str, Any]
 SCHEMAS: Final = "#/components/schemas/{name}"
@@ -80,7 +79,7 @@ def _message(kind: EventKind) -> Object:
 
 def _schemas() -> Object:
     kinds = [EventView, *dict.fromkeys(body_of(kind) for kind in EventKind)]
-    _, found = msgspec.json.schema_components(kinds, ref_template=SCHEMAS)
+    _, found = describe_types(kinds, SCHEMAS)
     return dict(sorted(found.items()))
 
 

@@ -15,6 +15,7 @@ import msgspec
 
 from api.access.rules import Access
 from api.access.table import TABLE
+from api.http.json_schemas import describe_types
 from api.http.openapi_answers import JSON, REFERENCES, Refusals
 from api.http.openapi_words import (
     EARLY_PROBLEM_SCHEMA,
@@ -93,9 +94,7 @@ class _Schemas:
             for kind in (route.body, route.query, route.answer)
             if kind is not None
         ]
-        schemas, components = msgspec.json.schema_components(
-            kinds, schema_hook=_scalar_schema, ref_template=REFERENCES
-        )
+        schemas, components = describe_types(kinds, REFERENCES, _scalar_schema)
         self._schemas = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=True)}
         queries = {route.query.__name__ for route in routes if route.query is not None}
         self._queries = {name: components[name] for name in queries}
