@@ -99,6 +99,9 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("POST", "/api/v1/transactions"): ANYONE,
     ("GET", "/api/v1/transactions/{txHash}"): ANYONE,
     ("GET", "/api/v1/proofs/{txHash}"): ANYONE,
+    ("GET", "/api/v1/lots"): ANYONE,
+    ("GET", "/api/v1/lots/{lotId}"): ANYONE,
+    ("GET", "/api/v1/trace/{subject}"): ANYONE,
     # Unions and merchants: everyone may see whom to turn to, and who sells.
     ("GET", "/api/v1/unions"): ANYONE,
     ("GET", "/api/v1/unions/{unionId}"): ANYONE,
@@ -193,6 +196,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/errors"): ANYONE,
     ("GET", "/errors/{code}"): ANYONE,
     ("GET", "/.well-known/jwks.json"): ANYONE,
+    ("GET", "/.well-known/webhook-keys.json"): ANYONE,
     ("GET", "/openapi.json"): ANYONE,
     ("GET", "/asyncapi.json"): ANYONE,
     ("GET", "/docs"): ANYONE,

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
+from ledger.types.trace import Trace
 from node.client.views import (
     AccountView,
     FinalBlock,
@@ -51,8 +52,14 @@ class NodePort(Protocol):
     async def lots(self, limit: int) -> list[LotView]:
         """Ask for the newest lots."""
 
-    async def lot_products(self, lot: bytes) -> list[ProductLotView]:
+    async def lot_products(self, lot: bytes, *, limit: int = ...) -> list[ProductLotView]:
         """Ask for the newest product lots that were packed from a lot."""
+
+    async def lot(self, lot: bytes) -> LotView:
+        """Ask for one lot; `Rejected` if there is none."""
+
+    async def trace(self, subject: bytes) -> Trace:
+        """Ask for the way from a sale, pack or lot to its farms; `Rejected` if there is none."""
 
     async def supply(self) -> SupplyView:
         """Ask for the books."""

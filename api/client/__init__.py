@@ -17,6 +17,7 @@ from api.client.calls import PaymentsClient
 from api.client.faults import BadWebhook, NobodyAnswered, PartnerFault, PaymentsProblem
 from api.client.schemas import (
     Event,
+    MilkTrace,
     OrderOffer,
     ProblemPointer,
     Product,
@@ -29,6 +30,7 @@ from api.client.verifying import verify_webhook
 __all__ = [
     "BadWebhook",
     "Event",
+    "MilkTrace",
     "NobodyAnswered",
     "OrderOffer",
     "PartnerFault",

@@ -17,6 +17,7 @@ from api.client.schemas import (
     CustomerActed,
     Event,
     MadeEndpoint,
+    MilkTrace,
     OrderOffer,
     Product,
     RefundTold,
@@ -163,6 +164,10 @@ class PaymentsClient:
         `how` is exact, late, under, over, twice, never or refunded.
         """
         return self._post(f"/api/v1/test/orders/{order_id}/pay", CustomerActed, {"as": how})
+
+    def trace(self, subject: str) -> MilkTrace:
+        """Follow milk back to its farms: from an order, a payment, a pack or a lot."""
+        return self._get(f"/api/v1/trace/{subject}", MilkTrace)
 
     def _get(
         self,

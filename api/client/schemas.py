@@ -101,6 +101,40 @@ class Event(msgspec.Struct, frozen=True, rename="camel"):
     data: dict[str, Any]
 
 
+class TraceFarm(msgspec.Struct, frozen=True):
+    """A farm, and how much of its milk is in a lot."""
+
+    farm: str
+    milk: str
+
+
+class LotTold(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A lot of milk."""
+
+    id: str
+    kind: str
+    plant: str
+    expires_at: str
+    status: str
+
+
+class MilkWay(msgspec.Struct, frozen=True):
+    """One lot's way to its farms."""
+
+    redeemed: str
+    lot: LotTold
+    farms: tuple[TraceFarm, ...]
+    complete: bool
+
+
+class MilkTrace(msgspec.Struct, frozen=True, rename="camel"):
+    """Where milk comes from: a way for each lot that it is of."""
+
+    order_id: str | None
+    milk: tuple[MilkWay, ...]
+    complete: bool
+
+
 class CustomerActed(msgspec.Struct, frozen=True, rename="camel"):
     """What the made-up customer of a development chain did."""
 

@@ -8,7 +8,7 @@ codes stand in its module of `api.http.codes`. The service shows them at `/error
 from collections.abc import Mapping
 from typing import Final
 
-from api.http.codes import cash, every_route, keys, ledger, orders, people, signing, webhooks
+from api.http.codes import cash, every_route, keys, ledger, orders, people, signing, trace, webhooks
 from api.http.codes.entry import ProblemCode
 
 
@@ -27,6 +27,7 @@ CATALOGUE: Final = _joined(
     people.CODES,
     signing.CODES,
     cash.CODES,
+    trace.CODES,
     webhooks.CODES,
     ledger.CODES,
 )

@@ -15,6 +15,7 @@ TAGS: Final = {
     "signing": "What signers sign for merchants and unions.",
     "flags": "What looks odd, shown to a person who decides.",
     "catalogue": "What is sold.",
+    "trace": "Lots of milk, and the way back to the farms.",
     "wallet": "What wallets read and hand in.",
     "keys": "Keys of a merchant's programs and partners.",
     "events": "What happened to a merchant, one by one.",
@@ -51,6 +52,15 @@ PARAMETERS: Final[Mapping[str, Object]] = {
     "couponCode": {"schema": {"type": "string"}, "description": "What a coupon's QR holds."},
     "topUpId": {"schema": {"type": "string"}, "description": "A top-up's ULID."},
     "cashOutId": {"schema": {"type": "string"}, "description": "A cash-out's ULID."},
+    "lotId": {
+        "schema": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+        "description": "A lot's id in hex.",
+    },
+    "subject": {
+        "schema": {"type": "string"},
+        "description": "The id in hex of a pack (its product lot), lot, run or payment; an "
+        "order's ULID or typed code.",
+    },
     "keyId": {"schema": {"type": "string"}, "description": "The key's ULID."},
     "eventId": {"schema": {"type": "string"}, "description": "An event's name, `evt_...`."},
     "endpointId": {"schema": {"type": "string"}, "description": "A webhook endpoint's ULID."},

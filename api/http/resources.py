@@ -30,7 +30,9 @@ from api.tenants.routes import ROUTES as TENANTS
 from api.terminals.routes import ROUTES as TERMINALS
 from api.testing.routes import ROUTES as TESTING
 from api.top_ups.routes import ROUTES as TOP_UPS
+from api.trace.routes import ROUTES as TRACE
 from api.webhooks.delivery_routes import ROUTES as DELIVERIES
+from api.webhooks.public_keys import ROUTES as WEBHOOK_KEYS
 from api.webhooks.routes import ROUTES as WEBHOOKS
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -47,10 +49,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     *CASH_OUTS,
     *CASH_BOOK,
     *CHAIN,
+    *TRACE,
     *STREAM,
     *EVENTS,
     *WEBHOOKS,
     *DELIVERIES,
+    *WEBHOOK_KEYS,
     *KEYS,
     *TENANTS,
     *AUTH,

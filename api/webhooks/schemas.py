@@ -1,6 +1,6 @@
 """Webhooks in JSON: what a merchant asks for, and what is shown of endpoints and deliveries."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -168,6 +168,46 @@ class TriedDeliveryView(DeliveryView, frozen=True, rename="camel", kw_only=True)
     """A delivery with each of its tries, the oldest first."""
 
     attempts: list[AttemptView]
+
+
+class WebhookKeysQuery(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """Whose keys are asked for."""
+
+    endpoint_id: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}$",
+                description="Those of one endpoint.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class WebhookKey(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A key in force, as RFC 8037 writes it, and as Standard Webhooks does."""
+
+    kid: UlidText
+    kty: Literal["OKP"] = "OKP"
+    crv: Literal["Ed25519"] = "Ed25519"
+    alg: Literal["EdDSA"] = "EdDSA"
+    use: Literal["sig"] = "sig"
+    x: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{43}$")]
+    endpoint_id: UlidText
+    public_key: Annotated[str, Meta(pattern="^whpk_[A-Za-z0-9+/]{43}=$")]
+    created_at: TimeText
+    expires_at: Annotated[
+        TimeText | None, Meta(description="When it stops signing: it was exchanged.")
+    ]
+
+
+class WebhookKeySet(msgspec.Struct, frozen=True):
+    """Keys in force, newest first."""
+
+    keys: list[WebhookKey]
 
 
 def _time(time_ms: int | None) -> str | None:

@@ -7,10 +7,11 @@ makes it unreachable, as a node that is killed is; `mute` lets it take transacti
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from hashlib import blake2b
 
 from ledger.errors.base import LedgerFault
+from ledger.errors.store import StoreFault, UnknownSubject
 from ledger.genesis import (
     Genesis,
     GenesisAccount,
@@ -39,6 +40,7 @@ from ledger.store.answers import LotEntry
 from ledger.transition import BlockContext, apply_block, check_transaction, signature_claims
 from ledger.types.block import Receipt
 from ledger.types.evidence import MilkKind
+from ledger.types.trace import Trace
 from ledger.types.transaction import Intent, Transaction, decode_transaction, sign
 from ledger.types.transfer import Redemption, Transfer
 from node.client.errors import NodeUnavailable, Rejected, Unanswered
@@ -113,6 +115,10 @@ def small_genesis(stock_units: int = 10_000 * UNITS_PER_BILL) -> Genesis:
     return genesis
 
 
+def _untraced(subject: Hash) -> Trace:
+    raise UnknownSubject(subject=subject.hex())
+
+
 class FakeNode:
     """A ledger in memory behind the client's surface."""
 
@@ -128,6 +134,7 @@ class FakeNode:
         self._silent = False
         self.mute = False
         self.packed: list[ProductLotView] = []
+        self.walk: Callable[[Hash], Trace] = _untraced
         self.finalized_ms = time.time_ns() // 1_000_000
         self.submissions = 0
 
@@ -301,6 +308,22 @@ class FakeNode:
         return [
             lot_view(LotEntry(lot_id, lot), lambda _: 0) for lot_id, lot in entries[:limit] if lot
         ]
+
+    async def lot(self, lot: bytes) -> LotView:
+        """Show a lot."""
+        self._speak()
+        record = LOTS.get(self._state, Hash(lot))
+        if record is None:
+            raise Rejected("unknown_lot", "there is no such lot", 404)
+        return lot_view(LotEntry(Hash(lot), record), lambda _: 0)
+
+    async def trace(self, subject: bytes) -> Trace:
+        """Walk back from an id, over the chain that a test lends."""
+        self._speak()
+        try:
+            return self.walk(Hash(subject))
+        except StoreFault as fault:
+            raise Rejected(fault.code, str(fault), 404) from fault
 
     async def supply(self) -> SupplyView:
         """Count the tokens."""
