@@ -4,7 +4,7 @@ A page looks at all merchants (the public board), at one merchant, or at one ord
 snapshot first, then deltas. For a merchant's page an event's id is its number in the outbox, and a
 page that comes back with `Last-Event-ID` gets what it missed; the other two get a new snapshot.
 Frames are encoded once for all pages of a merchant. A page that can't keep up is cut off and comes
-back by itself: nobody's slowness is stored here.
+back by itself: nobody's slowness is stored here. Flags are in no stream.
 """
 
 import asyncio
@@ -53,6 +53,11 @@ def event_frame(event: StoredEvent, *, numbered: bool) -> Frame:
     name = "order" if event.shows_order else event.kind.partition(".")[0]
     body = {"kind": event.kind, "data": event.body}
     return encode_frame(name, body, event.seq if numbered else 0)
+
+
+def _is_streamed(event: StoredEvent) -> bool:
+    """Leave out flags: a till reads the stream, and a flag may be about who stands at it."""
+    return not event.kind.startswith("flag.")
 
 
 SIGN_OF_LIFE: Final = Frame(0, b": \n\n")
@@ -136,6 +141,8 @@ class Hub:
     def publish(self, events: Sequence[StoredEvent]) -> None:
         """Send events to the pages that look at them."""
         for event in events:
+            if not _is_streamed(event):
+                continue
             for subject in (
                 EVERYTHING,
                 PageSubject(merchant_id=event.merchant_id),
@@ -208,6 +215,8 @@ class Hub:
                 newest = (await last_seqs(connection, merchant_id)).get(merchant_id, 0)
                 if since is not None and 0 <= newest - since < EVENTS_MAX:
                     missed = await events_after(connection, {merchant_id: since}, merchant_id)
-                    return [event_frame(event, numbered=True) for event in missed]
+                    return [
+                        event_frame(event, numbered=True) for event in missed if _is_streamed(event)
+                    ]
         # Read after `newest`: what happens in between comes twice, which a page takes as once.
         return [encode_frame("snapshot", await snapshot(), newest)]

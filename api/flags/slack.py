@@ -14,7 +14,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
-from slack_sdk.errors import SlackClientError
 from slack_sdk.webhook import WebhookClient
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -26,6 +25,7 @@ LOOK_S: Final = 1.0
 BACK_OFF_S: Final = (2, 5, 15, 60, 300)
 """How long a channel that doesn't take a message is left alone, the longer the oftener."""
 RETRY_AFTER_S_MAX: Final = 3_600
+RETRY_AFTER_DIGITS_MAX: Final = 9
 TOO_MANY: Final = 429
 LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -86,7 +86,7 @@ class SlackChannel:
         said, fault = None, ""
         try:
             said = self._client.send(text=text)
-        except (SlackClientError, OSError, ValueError) as met:
+        except Exception as met:  # Whatever the channel answers ends no worker.
             # Its kind alone: a fault's text may hold the address. And told when it is over: a log
             # that can't be written shows what was being handled.
             fault = type(met).__name__
@@ -97,5 +97,11 @@ class SlackChannel:
             return ChannelAnswer(taken=True)
         log.warning("channel refused", status=said.status_code)
         after = str((said.headers or {}).get("retry-after", ""))
-        wait_s = int(after) if said.status_code == TOO_MANY and after.isdecimal() else 0
+        wait_s = _seconds(after) if said.status_code == TOO_MANY else 0
         return ChannelAnswer(taken=False, retry_after_s=min(wait_s, RETRY_AFTER_S_MAX))
+
+
+def _seconds(text: str) -> int:
+    """Read `Retry-After` in seconds; 0 for a date, and for a number that nobody means."""
+    whole = text.isascii() and text.isdecimal() and len(text) <= RETRY_AFTER_DIGITS_MAX
+    return int(text) if whole else 0

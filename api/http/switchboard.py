@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from api.access.gate import ANONYMOUS
 from api.access.principals import KeyHolder, Principal
 from api.access.rules import Access, merchant_of
-from api.errors import ApiFault, MalformedRequest
+from api.errors import ApiFault, MalformedRequest, Throttled
 from api.http.bodies import NUL, decode_body, decode_query, read_bytes
 from api.http.idempotency import token_of
 from api.http.problems import json_response, problem
@@ -112,14 +112,15 @@ class Switchboard(BaseRoute):
         try:
             principal = await gate.identify(request, access)
         except ApiFault as fault:
-            return problem(request, fault, await self._help(request))
+            return await self._unknown(request, served.route, fault)
         merchant_id, path = merchant_of(access, principal), request.scope["path_params"]
         call = ApiCall(request, self._service, principal, merchant_id, path=path)
         told: ApiFault | None = None
         status = 500
         try:
-            gate.check(principal, access)
+            # Counted first: asking where one may not costs as much as asking where one may.
             await self._service.watching.doorkeeper.pass_in(request, principal, served.route.tag)
+            gate.check(principal, access)
             await _read(call, served.route)
             answer = _response(await served.route.handler(call), served.route, call.headers)
             status = answer.status_code
@@ -134,6 +135,14 @@ class Switchboard(BaseRoute):
                 took_ms = int(1_000 * (perf_counter() - started_s))
                 self._service.request_log.note(principal, request, body, status, told, took_ms)
         return answer
+
+    async def _unknown(self, request: Request, route: Route, fault: ApiFault) -> Response:
+        """Refuse a credential that is nobody's: who makes them up is counted by address."""
+        try:
+            await self._service.watching.doorkeeper.pass_in(request, ANONYMOUS, route.tag)
+        except Throttled as throttled:
+            return problem(request, throttled)
+        return problem(request, fault, await self._help(request))
 
     async def _refusal(self, call: ApiCall, route: Route, fault: ApiFault) -> Response:
         extra = route.malformed if isinstance(fault, MalformedRequest) else None

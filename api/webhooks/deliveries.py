@@ -5,6 +5,7 @@ one does; and one who dies in the act is outlived by the claim, after which it i
 event arrives at least once, and under one name, by which its receiver knows it again.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ from api.webhooks.model import Attempt, DeliveryState
 
 AT_ONCE_MAX: Final = 500
 """So many events of an endpoint are looked at in one statement."""
+ENDPOINTS_AT_ONCE_MAX: Final = 100
 CLAIM_MS: Final = 30_000
 """Longer than any try takes."""
 
@@ -47,41 +49,43 @@ class Drawn:
     event: KeptEvent
 
 
-async def spread(connection: AsyncConnection, now_ms: int) -> bool:
-    """Make deliveries of new events; tell whether there may be more at once.
+async def spread(connection: AsyncConnection, now_ms: int) -> None:
+    """Make deliveries of new events.
 
-    An endpoint's own test goes to it alone, and whatever kinds it wants.
+    Of the endpoints that are behind, chance takes so many: were it an order, those at its front
+    could keep all others waiting. An endpoint's own test goes to it alone, and whatever kinds it
+    wants.
     """
-    found = await connection.execute(
+    await connection.execute(
         text("""
             WITH behind AS (
                 SELECT w.merchant_id, w.id, w.kinds, w.seen_seq,
                     least(s.seq, w.seen_seq + :at_once) AS upto
                 FROM webhook_endpoints w JOIN merchant_sequences s USING (merchant_id)
                 WHERE w.state = 'enabled' AND s.seq > w.seen_seq
-                ORDER BY w.merchant_id, w.id LIMIT 100 FOR UPDATE OF w SKIP LOCKED
+                ORDER BY random() LIMIT :endpoints FOR UPDATE OF w SKIP LOCKED
             ), moved AS (
                 UPDATE webhook_endpoints w SET seen_seq = b.upto FROM behind b
                 WHERE w.merchant_id = b.merchant_id AND w.id = b.id
-            ), made AS (
-                INSERT INTO webhook_deliveries (merchant_id, endpoint_id, seq, kind, state, tries,
-                    next_ms, created_ms)
-                SELECT b.merchant_id, b.id, e.seq, e.kind, 'pending', 0, :now, :now
-                FROM behind b JOIN events e
-                    ON e.merchant_id = b.merchant_id AND e.seq > b.seen_seq AND e.seq <= b.upto
-                WHERE CASE WHEN e.kind = 'webhook.test' THEN e.subject_id = b.id
-                    ELSE cardinality(b.kinds) = 0 OR e.kind = ANY(b.kinds) END
-                ON CONFLICT DO NOTHING
             )
-            SELECT count(*) FROM behind
+            INSERT INTO webhook_deliveries (merchant_id, endpoint_id, seq, kind, state, tries,
+                next_ms, created_ms)
+            SELECT b.merchant_id, b.id, e.seq, e.kind, 'pending', 0, :now, :now
+            FROM behind b JOIN events e
+                ON e.merchant_id = b.merchant_id AND e.seq > b.seen_seq AND e.seq <= b.upto
+            WHERE CASE WHEN e.kind = 'webhook.test' THEN e.subject_id = b.id
+                ELSE cardinality(b.kinds) = 0 OR e.kind = ANY(b.kinds) END
+            ON CONFLICT DO NOTHING
         """),
-        {"at_once": AT_ONCE_MAX, "now": now_ms},
+        {"at_once": AT_ONCE_MAX, "endpoints": ENDPOINTS_AT_ONCE_MAX, "now": now_ms},
     )
-    return bool(found.scalar_one())
 
 
 async def lanes_due(connection: AsyncConnection, now_ms: int, limit: int) -> list[EndpointLane]:
-    """List endpoints to which something is due; those that fail come last."""
+    """List endpoints to which something is due, one that fails after each that fares well.
+
+    Chance orders each kind: more of them than places may be due all the time.
+    """
     rows = await connection.execute(
         text("""
             SELECT w.merchant_id, w.id, w.failures FROM webhook_endpoints w
@@ -90,7 +94,8 @@ async def lanes_due(connection: AsyncConnection, now_ms: int, limit: int) -> lis
                 WHERE d.merchant_id = w.merchant_id AND d.endpoint_id = w.id
                     AND d.state = 'pending' AND d.next_ms <= :now
             )
-            ORDER BY w.failures, w.rest_until_ms LIMIT :limit
+            ORDER BY row_number() OVER (PARTITION BY w.failures > 0 ORDER BY random()), w.failures
+            LIMIT :limit
         """),
         {"now": now_ms, "limit": limit},
     )
@@ -172,13 +177,13 @@ async def settle_delivery(
 
 
 async def settle_endpoint(
-    connection: AsyncConnection, drawn: Drawn, changes: dict[str, object]
+    connection: AsyncConnection, drawn: Drawn, changes: Mapping[str, object]
 ) -> bool:
-    """Write how an endpoint fares; False if it is enabled no more."""
+    """Write how an endpoint fares; False if it is enabled no more, or leads elsewhere by now."""
     changed = await connection.execute(
         update(webhook_endpoints)
         .where(_E.merchant_id == drawn.event.merchant_id, _E.id == drawn.endpoint_id)
-        .where(_E.state == "enabled")
+        .where(_E.state == "enabled", _E.url == drawn.url)
         .values(**changes)
     )
     return bool(changed.rowcount)

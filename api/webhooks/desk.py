@@ -14,7 +14,14 @@ from api.events.store import KeptEvent, find_event
 from api.vault.data_keys import Vault
 from api.webhooks import deliveries, delivery_log, store
 from api.webhooks.addresses import AddressFault, check_url
-from api.webhooks.model import ENDPOINTS_MAX, Delivery, DisabledWhy, Endpoint, EndpointState
+from api.webhooks.model import (
+    ENDPOINTS_MAX,
+    FARES_WELL,
+    Delivery,
+    DisabledWhy,
+    Endpoint,
+    EndpointState,
+)
 from api.webhooks.schemas import EndpointChangesBody, NewEndpointBody
 from api.webhooks.signing import WebhookSecret, draw_secret
 
@@ -94,12 +101,13 @@ class WebhookDesk:
         """Write members of an endpoint anew.
 
         One that is enabled again gets what happens from then on: what it missed, a replay brings.
+        Another address begins well: what the one before did is not held against it.
         """
         endpoint = await self.find(connection, merchant_id, endpoint_id, lock=True)
         changes: dict[str, object] = {}
-        if body.url is not UNSET:
+        if body.url is not UNSET and body.url != endpoint.url:
             self._check_url(str(body.url))
-            changes["url"] = body.url
+            changes |= {"url": body.url, **FARES_WELL}
         if body.description is not UNSET:
             changes["description"] = body.description
         if body.events is not UNSET:
@@ -119,9 +127,7 @@ class WebhookDesk:
         return {
             "state": state,
             "disabled_why": "",
-            "failures": 0,
-            "failing_since_ms": None,
-            "rest_until_ms": 0,
+            **FARES_WELL,
             "seen_seq": await store.newest_seq(connection, endpoint.merchant_id),
         }
 

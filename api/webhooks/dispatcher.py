@@ -25,7 +25,14 @@ from api.events.schemas import event_view
 from api.vault.data_keys import Vault
 from api.webhooks import deliveries, delivery_log
 from api.webhooks.deliveries import Drawn, EndpointLane
-from api.webhooks.model import KEPT_MS, Attempt, DeliveryState, DisabledWhy, EndpointState
+from api.webhooks.model import (
+    FARES_WELL,
+    KEPT_MS,
+    Attempt,
+    DeliveryState,
+    DisabledWhy,
+    EndpointState,
+)
 from api.webhooks.schedule import is_given_up, next_try_ms, rest_ms
 from api.webhooks.sending import Sender, Tried
 from api.webhooks.signing import signed_headers
@@ -119,7 +126,7 @@ class Dispatcher:
         body = msgspec.json.encode(event_view(event, livemode=self._livemode))
         headers = signed_headers(secrets, event.id, now_ms // 1_000, body)
         began_s = monotonic()
-        tried = await sender.send(drawn.url, body, headers)
+        tried = await sender.send(lane.merchant_id, drawn.url, body, headers)
         took_ms = int(1_000 * (monotonic() - began_s))
         attempt = Attempt(now_ms, took_ms, tried.status, tried.code)
         after_ms = self._now_ms()
@@ -137,8 +144,7 @@ async def settle_try(connection: AsyncConnection, drawn: Drawn, tried: Tried, no
     if tried.taken:
         await deliveries.settle_delivery(connection, drawn, DeliveryState.DELIVERED, now_ms, now_ms)
         if drawn.failures:
-            well = {"failures": 0, "failing_since_ms": None, "rest_until_ms": 0}
-            await deliveries.settle_endpoint(connection, drawn, {**well})
+            await deliveries.settle_endpoint(connection, drawn, FARES_WELL)
         return
     since_ms = now_ms if drawn.failing_since_ms is None else drawn.failing_since_ms
     if tried.gone or is_given_up(since_ms, now_ms):
@@ -154,7 +160,7 @@ async def settle_try(connection: AsyncConnection, drawn: Drawn, tried: Tried, no
         "failing_since_ms": since_ms,
         "rest_until_ms": now_ms + rest_ms(failures),
     }
-    await deliveries.settle_endpoint(connection, drawn, {**badly})
+    await deliveries.settle_endpoint(connection, drawn, badly)
 
 
 async def _disable(
@@ -162,7 +168,7 @@ async def _disable(
 ) -> None:
     """Send an endpoint nothing more, and tell its merchant by the other ways."""
     merchant_id = drawn.event.merchant_id
-    changes: dict[str, object] = {"state": EndpointState.DISABLED, "disabled_why": why}
+    changes = {"state": EndpointState.DISABLED, "disabled_why": why}
     if not await deliveries.settle_endpoint(connection, drawn, changes):
         return
     await deliveries.fail_pending(connection, merchant_id, drawn.endpoint_id, now_ms)

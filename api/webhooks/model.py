@@ -1,7 +1,9 @@
 """Webhooks in words: where events go, and how far each delivery has come. No database here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 ENDPOINTS_MAX: Final = 16
@@ -10,6 +12,12 @@ OVERLAP_MS: Final = 24 * 3_600_000
 """How long a secret still signs after it was exchanged."""
 KEPT_MS: Final = 30 * 86_400_000
 """How long what became of a delivery can be read."""
+
+
+FARES_WELL: Final[Mapping[str, object]] = MappingProxyType(
+    {"failures": 0, "failing_since_ms": None, "rest_until_ms": 0}
+)
+"""How an endpoint fares of which nothing bad is known."""
 
 
 class EndpointState(StrEnum):

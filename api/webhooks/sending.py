@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx
+import structlog
 
-from api.webhooks.addresses import AddressFault, check_url, resolve
+from api.webhooks.addresses import AddressFault, check_url
+from api.webhooks.lookups import Lookups
 
 TRY_S: Final = 20.0
 """More than a look-up and all phases take, but for a receiver that sends its answer in drops: to be
@@ -29,6 +31,8 @@ _FAULTS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (TimeoutError, "TIMEOUT"),
     (OSError, "CONNECTION_BROKEN"),
 )
+
+log = structlog.get_logger("webhooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Sender:
 
     def __init__(self, *, livemode: bool) -> None:
         self._livemode = livemode
+        self._lookups = Lookups(livemode=livemode)
         self._client = httpx.AsyncClient(
             trust_env=False,
             follow_redirects=False,
@@ -67,24 +72,33 @@ class Sender:
 
     async def close(self) -> None:
         """Close what is open."""
+        self._lookups.close()
         await self._client.aclose()
 
-    async def send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Tried:
-        """Try once."""
+    async def send(
+        self, merchant_id: str, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> Tried:
+        """Try once, for a merchant."""
         try:
             async with asyncio.timeout(TRY_S):
-                return await self._send(url, body, headers)
+                return await self._send(merchant_id, url, body, headers)
         except AddressFault as fault:
             return Tried(None, fault.code)
-        except tuple(kind for kind, _ in _FAULTS) as fault:
-            code = next(code for kind, code in _FAULTS if isinstance(fault, kind))
+        except Exception as fault:  # Whatever a stranger answers ends no worker.
+            known = (code for kind, code in _FAULTS if isinstance(fault, kind))
+            code = next(known, "")
+            if not code:
+                log.warning("odd fault", fault=type(fault).__name__)
+                code = "CONNECTION_BROKEN"
             return Tried(None, "BAD_CERTIFICATE" if _is_of_tls(fault) else code)
 
-    async def _send(self, url: str, body: bytes, headers: Mapping[str, str]) -> Tried:
+    async def _send(
+        self, merchant_id: str, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> Tried:
         parts = check_url(url, livemode=self._livemode)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        address = await resolve(host, port, livemode=self._livemode)
+        address = await self._lookups.resolve(merchant_id, host, port)
         pinned = httpx.URL(url).copy_with(host=str(address), port=port)
         request = self._client.build_request(
             "POST",

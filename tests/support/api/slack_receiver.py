@@ -15,6 +15,8 @@ class Receiver:
     url: str = ""
     messages: list[str] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    raws: list[bytes] = field(default_factory=list)
+    """What is sent back next as it is, whether HTTP or not, before anything else."""
     hangs: threading.Event | None = None
     """While it is there and not set, nobody is answered."""
 
@@ -29,6 +31,9 @@ def receiving() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if receiver.hangs is not None:
                 receiver.hangs.wait(30)
+            if receiver.raws:
+                self.wfile.write(receiver.raws.pop(0))
+                return
             status, headers = receiver.answers.pop(0) if receiver.answers else (200, {})
             if status == 200:
                 receiver.messages.append(json.loads(body)["text"])

@@ -46,10 +46,11 @@ async def come_from(rig: ServiceRig, host: str) -> AsyncIterator[httpx.AsyncClie
 
 
 async def statuses(
-    rig: ServiceRig, host: str, count: int, path: str = "/api/v1/unions"
+    rig: ServiceRig, host: str, count: int, path: str = "/api/v1/unions", credential: str = ""
 ) -> list[int]:
+    headers = {"Authorization": f"Bearer {credential}"} if credential else {}
     async with come_from(rig, host) as http:
-        return [(await http.get(path)).status_code for _ in range(count)]
+        return [(await http.get(path, headers=headers)).status_code for _ in range(count)]
 
 
 def test_an_address_is_let_in_so_often_and_the_wait_that_is_told_is_true(
@@ -76,6 +77,38 @@ def test_addresses_are_counted_apart_and_an_ipv6_customer_is_one(database: TestD
         assert await statuses(rig, "2001:db8:0:1::1", 1) == [200]
 
     on_rig(database, act, **FEW)
+
+
+@pytest.mark.parametrize(
+    "credential",
+    ["", "bck_test_" + "0" * 40, "bck_live_x", "eyJhbGciOiJFZERTQSJ9.e30.AAAA", "nonsense"],
+)
+def test_who_makes_credentials_up_or_has_none_is_counted_by_address(
+    database: TestDatabase, credential: str
+) -> None:
+    async def act(rig: ServiceRig) -> None:
+        seen = await statuses(rig, "203.0.113.5", 5, "/api/v1/payments", credential)
+        assert seen == [401, 401, 401, 429, 429]
+        assert await statuses(rig, "203.0.113.6", 1, "/api/v1/payments", credential) == [401]
+
+    on_rig(database, act, **FEW)
+
+
+def test_a_key_that_is_known_sells_on_beside_made_up_ones(database: TestDatabase) -> None:
+    async def act(rig: ServiceRig) -> None:
+        assert (await statuses(rig, "203.0.113.5", 5, "/api/v1/events", "nonsense"))[-1] == 429
+        assert set(await statuses(rig, "203.0.113.5", 5, "/api/v1/events", rig.key)) == {200}
+
+    on_rig(database, act, **FEW)
+
+
+def test_a_person_who_asks_where_they_may_not_is_counted(database: TestDatabase) -> None:
+    async def story(people: PeopleRig, _: object) -> None:
+        member = await people.member()
+        answers = [await member.call("GET", "/request-log") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [403, 403, 403, 429]
+
+    play(database, story, limits={"person_per_minute": 3})
 
 
 def test_a_campus_is_many_people_behind_one_address(database: TestDatabase) -> None:

@@ -1,6 +1,7 @@
 """The operations channel: what is raised gets there, once it is there to be told."""
 
 import asyncio
+import gc
 import json
 import stat
 import threading
@@ -103,6 +104,43 @@ def test_a_channel_that_says_when_to_come_back_is_obeyed(database: TestDatabase)
         assert await channel.slack.tell() == 1
 
     over(database, act)
+
+
+BROKEN_ANSWERS = {
+    "no status line": b"milk\r\n\r\n",
+    "less than it says": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nok",
+    "chunks of nothing": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "letters that nobody knows": b"HTTP/1.1 200 OK\r\nContent-Type: text/x; charset=milk\r\n\r\nok",
+    "a line without an end": b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\n",
+    "a hundred heads": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+    "a redirect into a ring": b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\n\r\n",
+    "a wait beyond all numbers": (
+        b"HTTP/1.1 429 No\r\nRetry-After: " + b"9" * 5_000 + b"\r\nContent-Length: 0\r\n\r\n"
+    ),
+    "a wait in other digits": (
+        "HTTP/1.1 429 No\r\nRetry-After: \u00b2\r\nContent-Length: 0\r\n\r\n".encode("latin-1")
+    ),
+}
+
+
+@pytest.mark.filterwarnings(
+    "ignore:unclosed:ResourceWarning"
+)  # slack_sdk closes none it can't read
+def test_no_answer_of_a_channel_ends_the_worker(database: TestDatabase) -> None:
+    """Else one broken proxy before Slack would end every worker in turn."""
+
+    async def act(channel: Channel, receiver: Receiver) -> None:
+        await channel.say("kept")
+        for name, raw in BROKEN_ANSWERS.items():
+            receiver.raws = [raw]
+            assert await channel.slack.tell() == 0, name
+            assert not receiver.raws, f"{name} was not asked for"
+            channel.now_ms += 3_600_000
+        assert await channel.slack.tell() == 1
+        assert receiver.messages == ["kept"]
+
+    over(database, act)
+    gc.collect()
 
 
 def test_nobody_there_is_put_off_and_no_log_tells_the_address(

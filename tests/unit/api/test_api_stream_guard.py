@@ -1,6 +1,7 @@
 """A stream ends, with a word, within five seconds of what ends the right to read it."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncGenerator
 
@@ -9,9 +10,13 @@ import pytest
 from api.errors import Unauthorized
 from api.events import guard
 from api.events.guard import BYE, while_admitted
+from api.events.hub import PageSubject
+from api.events.kinds import EventKind
+from api.events.outbox import NewEvent, write_events
 from tests.support.api.people_rig import PeopleRig, play
 from tests.support.api.postgres import TestDatabase
-from tests.support.api.service_rig import Clocks, until
+from tests.support.api.service_rig import Clocks, ServiceRig, running_rig, until
+from tests.tidy.repository import ROOT
 from tests.unit.api.test_api_terminals import sign_in
 
 
@@ -77,6 +82,54 @@ def test_a_public_board_asks_nobody(database: TestDatabase) -> None:
         assert BYE not in (await task).content
 
     play(database, story)
+
+
+def test_no_stream_shows_a_flag_since_a_till_reads_it(database: TestDatabase) -> None:
+    """A flag may be about the cashier who looks: neither live nor what was missed shows it."""
+
+    async def happen(rig: ServiceRig, merchant_id: str, *kinds: str) -> None:
+        async with rig.service.engine.begin() as connection:
+            told = [NewEvent(kind, merchant_id, "s", {}, 0) for kind in kinds]
+            await write_events(connection, told)
+
+    async def shown(page: AsyncGenerator[bytes, None]) -> bytes:
+        """Read a page up to the till's event, which comes last."""
+        told = b""
+        async with asyncio.timeout(10):
+            while b"terminal.paired" not in told:
+                told += await anext(page)
+        await page.aclose()
+        return told
+
+    async def act(rig: ServiceRig) -> None:
+        hub, order = rig.service.hub, await rig.order()
+        shop = str(await rig.scalar("SELECT merchant_id FROM orders"))
+        subject, snapshot = PageSubject(merchant_id=shop), rig.service.board.snapshot
+        live = hub.listen(subject, None, snapshot)
+        assert (await anext(live)).startswith(b"retry:")
+        assert str(order["id"]).encode() in await anext(live)
+        await happen(rig, shop, "flag.raised", "top_up.created", "terminal.paired")
+        for page in (live, hub.listen(subject, 1, snapshot)):
+            told = await shown(page)
+            assert b"event: top_up" in told
+            assert b"flag" not in told
+
+    async def run() -> None:
+        async with running_rig(database) as rig:
+            await act(rig)
+
+    asyncio.run(run())
+
+
+def test_the_page_lists_every_kind_that_a_stream_bears() -> None:
+    (row,) = [
+        line
+        for line in (ROOT / "docs" / "api.md").read_text().splitlines()
+        if line.startswith("| `GET /api/v1/stream`")
+    ]
+    told = set(re.findall(r"`([a-z_]+)`", row))
+    nouns = {kind.partition(".")[0] for kind in EventKind} - {"flag"}
+    assert told == {*nouns, "snapshot", "chain"}
 
 
 def frames_of(*frames: bytes, closed: list[bool], for_ever: bool) -> AsyncGenerator[bytes, None]:

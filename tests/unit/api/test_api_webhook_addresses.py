@@ -2,27 +2,40 @@
 
 import asyncio
 import socket
+import threading
 from ipaddress import ip_address
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.webhooks.addresses import AddressFault, check_url, may_reach, resolve
+from api.webhooks.addresses import AddressFault, check_url, may_reach
+from api.webhooks.lookups import LOOKUPS_MAX, MERCHANT_LOOKUPS_MAX, Lookups
 from api.webhooks.sending import Sender
 from tests.support.api.webhook_receiver import receiving, status
 
 INSIDE = [
     "127.0.0.1", "127.255.255.254", "10.0.0.1", "172.16.0.1", "192.168.1.1", "100.64.0.1",
     "::1", "fd00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1",
-    "2002:7f00:1::", "192.0.2.1", "198.18.0.1", "240.0.0.1", "2001:db8::1",
+    "2002:7f00:1::", "2002:c0a8:101::", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1",
+    "240.0.0.1", "192.88.99.1", "192.31.196.1", "192.52.193.1", "192.175.48.1",
+    "2001:db8::1", "3fff::1", "2001:2::1", "2001:20::1", "100::1", "5f00::1", "4000::1",
+    "2620:4f:8000::1", "::ffff:0:a00:1", "::a00:1",
 ]  # fmt: skip
 NOWHERE = [
-    "0.0.0.0", "::", "169.254.169.254", "fe80::1", "224.0.0.1", "ff02::1", "255.255.255.255",
-    "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::",
+    "0.0.0.0", "0.1.2.3", "::", "169.254.169.254", "fe80::1", "224.0.0.1", "ff02::1",
+    "255.255.255.255", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::",
+    "192.0.0.192", "192.0.0.9", "::ffff:192.0.0.192", "64:ff9b::c000:c0", "168.63.129.16",
+    "::ffff:168.63.129.16", "100.100.100.200", "2002:6464:64c8::", "fec0::1", "feff::1",
+    "fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42", "64:ff9b:1::a9fe:a9fe",
+    "64:ff9b:1:a9fe:a9:fe00::", "2001:0:a9fe:a9fe::1", "::a9fe:a9fe", "::ffff:0:a9fe:a9fe",
 ]  # fmt: skip
-OUTSIDE = ["1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "64:ff9b::101:101"]
+OUTSIDE = [
+    "1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "64:ff9b::101:101", "2002:101:101::",
+    "::ffff:1.1.1.1", "192.0.1.1", "168.63.129.17", "2a00:1450::1",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", INSIDE + NOWHERE)
@@ -100,17 +113,28 @@ def leading_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str
     return asked
 
 
+def looked_up(host: str) -> Any:
+    async def run() -> Any:
+        lookups = Lookups(livemode=True)
+        try:
+            return await lookups.resolve("m", host, 443)
+        finally:
+            lookups.close()
+
+    return asyncio.run(run())
+
+
 def test_a_name_with_one_bad_address_is_refused_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     leading_to(monkeypatch, ["1.1.1.1", "10.0.0.1"])
     with pytest.raises(AddressFault) as refused:
-        asyncio.run(resolve("shop.example", 443, livemode=True))
+        looked_up("shop.example")
     assert refused.value.code == "ADDRESS_REFUSED"
 
 
 @pytest.mark.parametrize("text", ["127.1", "0x7f000001", "2130706433", "017700000001"])
 def test_odd_spellings_of_the_loopback_are_judged_by_where_they_lead(text: str) -> None:
     with pytest.raises(AddressFault):
-        asyncio.run(resolve(text, 443, livemode=True))
+        looked_up(text)
 
 
 def test_a_name_is_looked_up_once_and_the_connection_goes_where_it_was_judged(
@@ -123,7 +147,7 @@ def test_a_name_is_looked_up_once_and_the_connection_goes_where_it_was_judged(
             port = receiver.url.split(":")[2].split("/")[0]
             asked = leading_to(monkeypatch, ["127.0.0.1"], ["127.0.0.2"])
             sender = Sender(livemode=False)
-            outcome = await sender.send(f"http://rebinding.example:{port}/", b"{}", {})
+            outcome = await sender.send("m", f"http://rebinding.example:{port}/", b"{}", {})
             await sender.close()
             assert outcome.status == 200
             assert asked == ["rebinding.example"]
@@ -141,7 +165,7 @@ def test_no_redirect_is_followed_and_no_answer_is_read(monkeypatch: pytest.Monke
 
             async with receiving(answer) as receiver:
                 sender = Sender(livemode=False)
-                outcome = await sender.send(receiver.url, b"{}", {})
+                outcome = await sender.send("m", receiver.url, b"{}", {})
                 await sender.close()
         assert outcome.status == 307
         assert not outcome.taken
@@ -156,7 +180,7 @@ def test_an_answer_in_drops_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
         async with receiving(lambda _: [b"HTTP/1.1 200 OK\r\n", *[b"A: b\r\n"] * 50]) as drips:
             sender = Sender(livemode=False)
-            assert (await sender.send(drips.url, b"", {})).code == "TIMEOUT"
+            assert (await sender.send("m", drips.url, b"", {})).code == "TIMEOUT"
             await sender.close()
 
     asyncio.run(run())
@@ -168,19 +192,109 @@ def test_what_hangs_refuses_or_breaks_has_a_code(monkeypatch: pytest.MonkeyPatch
     async def run() -> None:
         sender = Sender(livemode=False)
         async with receiving(lambda _: 5.0) as hangs, receiving(lambda _: b"nonsense\r\n") as odd:
-            assert (await sender.send(hangs.url, b"", {})).code == "TIMEOUT"
-            assert (await sender.send(odd.url, b"", {})).code == "CONNECTION_BROKEN"
+            assert (await sender.send("m", hangs.url, b"", {})).code == "TIMEOUT"
+            assert (await sender.send("m", odd.url, b"", {})).code == "CONNECTION_BROKEN"
             tls = odd.url.replace("http:", "https:")
-            assert (await sender.send(tls, b"", {})).code in (
+            assert (await sender.send("m", tls, b"", {})).code in (
                 "BAD_CERTIFICATE",
                 "CONNECTION_BROKEN",
             )
-        assert (await sender.send("http://127.0.0.1:1/", b"", {})).code == "NOT_CONNECTED"
-        assert (await sender.send("http://no.invalid/", b"", {})).code == "NAME_NOT_RESOLVED"
-        assert (await sender.send("http://169.254.169.254/", b"", {})).code == "ADDRESS_REFUSED"
+        assert (await sender.send("m", "http://127.0.0.1:1/", b"", {})).code == "NOT_CONNECTED"
+        assert (await sender.send("m", "http://no.invalid/", b"", {})).code == "NAME_NOT_RESOLVED"
+        assert (
+            await sender.send("m", "http://169.254.169.254/", b"", {})
+        ).code == "ADDRESS_REFUSED"
         live = Sender(livemode=True)
-        assert (await live.send("https://localhost/", b"", {})).code == "ADDRESS_REFUSED"
+        assert (await live.send("m", "https://localhost/", b"", {})).code == "ADDRESS_REFUSED"
         await sender.close()
         await live.close()
+
+    asyncio.run(run())
+
+
+class SlowNames:
+    """A name service that answers for `slow.example` when it is let, and for others at once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.let, self.asked, self.hanging, self.most = threading.Event(), 0, 0, 0
+        self._lock = threading.Lock()
+        monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
+
+    def _look_up(self, host: Any, port: int, *_: Any, **__: Any) -> list[Any]:
+        with self._lock:
+            self.asked += 1
+        if host == "slow.example":
+            with self._lock:
+                self.hanging += 1
+                self.most = max(self.most, self.hanging)
+            self.let.wait(30)
+            with self._lock:
+                self.hanging -= 1
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("1.1.1.1", port))]
+
+
+def test_a_merchant_whose_names_hang_holds_up_no_other_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.webhooks.lookups.RESOLVE_S", 0.3)
+    names = SlowNames(monkeypatch)
+
+    async def run() -> None:
+        lookups = Lookups(livemode=True)
+        try:
+            slow = [
+                asyncio.create_task(lookups.resolve("slow", "slow.example", 443))
+                for _ in range(2 * LOOKUPS_MAX)
+            ]
+            await asyncio.sleep(0)
+            assert await lookups.resolve("other", "shop.example", 443) == ip_address("1.1.1.1")
+            # The default threads hash passwords and tell the channel: all of them are free.
+            assert await asyncio.wait_for(asyncio.to_thread(int, "7"), 5) == 7
+            refused = await asyncio.gather(*slow, return_exceptions=True)
+            assert {getattr(fault, "code", "") for fault in refused} == {"NAME_NOT_RESOLVED"}
+            # Given up are the waits; the threads hang on, and count.
+            with pytest.raises(AddressFault):
+                await lookups.resolve("slow", "shop.example", 443)
+            assert names.most == MERCHANT_LOOKUPS_MAX
+            names.let.set()
+            async with asyncio.timeout(5):
+                while names.hanging:  # noqa: ASYNC110 - threads tell nobody
+                    await asyncio.sleep(0.01)
+            assert await lookups.resolve("slow", "shop.example", 443) == ip_address("1.1.1.1")
+        finally:
+            names.let.set()
+            lookups.close()
+
+    asyncio.run(run())
+
+
+def test_more_look_ups_than_a_merchant_has_at_once_are_made_in_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = SlowNames(monkeypatch)
+
+    async def run() -> None:
+        lookups = Lookups(livemode=True)
+        found = await asyncio.gather(
+            *(lookups.resolve("m", "shop.example", 443) for _ in range(5 * MERCHANT_LOOKUPS_MAX))
+        )
+        lookups.close()
+        assert len(found) == names.asked == 5 * MERCHANT_LOOKUPS_MAX
+
+    asyncio.run(run())
+
+
+def test_whatever_a_receiver_sets_off_is_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would end every worker in turn."""
+
+    async def run() -> None:
+        async def odd(*_: Any, **__: Any) -> None:
+            raise LookupError("nobody thought of it")
+
+        monkeypatch.setattr(httpx.AsyncClient, "send", odd)
+        sender = Sender(livemode=False)
+        tried = await sender.send("m", "http://127.0.0.1:1/", b"", {})
+        await sender.close()
+        assert tried.code == "CONNECTION_BROKEN"
 
     asyncio.run(run())
