@@ -1,0 +1,48 @@
+"""Connections that ended while they lay in the pool are nobody's problem."""
+
+import asyncio
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from api.db.session import in_transaction, open_engine
+from tests.support.api.postgres import TestDatabase
+
+POOL = 3
+LOOKS_MAX = 1_000
+
+
+async def _own_pid(connection: AsyncConnection) -> int:
+    return int(await connection.scalar(text("SELECT pg_backend_pid()")) or 0)
+
+
+async def _ended_by_the_server(engine: AsyncEngine, database: TestDatabase) -> list[int]:
+    """Fill the pool, have the server end what is in it, and wait until that is known here."""
+    held = [await engine.connect() for _ in range(POOL)]
+    drivers = [(await each.get_raw_connection()).driver_connection for each in held]
+    pids = [await _own_pid(each) for each in held]
+    for each in held:
+        await each.close()
+    async with database.connected() as connection:
+        await connection.fetch("SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) pid", pids)
+    for _ in range(LOOKS_MAX):
+        if all(driver is not None and driver.is_closed() for driver in drivers):
+            return pids
+        await asyncio.sleep(0.01)
+    raise AssertionError("the connections are open still")
+
+
+def test_after_the_server_ended_every_connection_the_next_transactions_run(
+    database: TestDatabase,
+) -> None:
+    async def run() -> None:
+        async with database.fresh_database() as url:
+            engine = open_engine(url, POOL)
+            try:
+                ended = await _ended_by_the_server(engine, database)
+                anew = [await in_transaction(engine, _own_pid) for _ in range(POOL)]
+            finally:
+                await engine.dispose()
+        assert not set(anew) & set(ended)
+
+    asyncio.run(run())
