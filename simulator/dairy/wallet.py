@@ -1,7 +1,8 @@
 """A wallet of the simulation: one key, and transfers signed as an offer asks for them.
 
 It reads what a till's QR leads to (`PaymentOffer`) and signs exactly that. It opens no
-connection: the shopper asks for the nonce and brings it here.
+connection: the shopper asks for the nonce and brings it here. What shows that it is there is never
+signed before it was made anew from its parts.
 """
 
 from pathlib import Path
@@ -21,7 +22,7 @@ from ledger.primitives.keys import (
 )
 from ledger.types.transaction import Intent, Transaction, sign
 from ledger.types.transfer import Redemption, Transfer
-from node.home.key_file import keep_seed
+from node.home.key_file import keep_seed, make_seed
 
 
 class OfferAmount(Struct, frozen=True):
@@ -54,6 +55,21 @@ class PaymentOffer(Struct, frozen=True, rename="camel"):
     valid_until_height: int
 
 
+class WalletChallenge(Struct, frozen=True, rename="camel"):
+    """What a service asks a wallet to sign, to show that it is there (docs/people.md)."""
+
+    purpose: str
+    chain_id: str
+    host: str
+    nonce: str
+    expires_ms: int
+    message: str
+
+
+class StrangeChallenge(Exception):
+    """A wallet was asked to sign something else than it was told, or for another host."""
+
+
 class Wallet:
     """One ordinary account. Its seed stays in a file that its owner alone can read."""
 
@@ -64,6 +80,11 @@ class Wallet:
         self.address: Address = address_of(self._key.public)
 
     @classmethod
+    def draw(cls) -> "Wallet":
+        """Make a wallet that nobody keeps."""
+        return cls(make_seed())
+
+    @classmethod
     def keep(cls, path: Path) -> "Wallet":
         """Open the wallet of a file, or make a new one there."""
         return cls(keep_seed(path))
@@ -71,6 +92,26 @@ class Wallet:
     def address_text(self, prefix: str) -> str:
         """Write the wallet's address for people."""
         return format_address(self.address, prefix)
+
+    def prove(self, challenge: WalletChallenge, host: str) -> dict[str, object]:
+        """Show that the account is ours, to the host that we talk to; raise `StrangeChallenge`."""
+        name = host.encode("ascii")
+        parts = (
+            challenge.purpose.encode("ascii"),
+            bytes.fromhex(challenge.chain_id),
+            len(name).to_bytes(1, "big"),
+            name,
+            bytes.fromhex(challenge.nonce),
+            challenge.expires_ms.to_bytes(8, "big"),
+        )
+        message = b"".join(parts)
+        if message.hex() != challenge.message:
+            raise StrangeChallenge(f"for {challenge.host}, while we talk to {host}")
+        key = self._key.public.hex()
+        return {
+            "policy": {"threshold": 1, "keys": [key]},
+            "signatures": [{"key": key, "signature": self._key.sign(message).hex()}],
+        }
 
     def pay(self, offer: PaymentOffer, nonce: int) -> Transaction:
         """Sign a transfer that pays the offer in full and redeems its milk."""

@@ -1,29 +1,36 @@
 """Draw a run as a live board on a terminal (`plain` does anywhere else). Draws what it is given.
 
 The board is drawn to fit 100 columns and 30 lines with four validators; a smaller terminal loses
-the newest lots and purchases first, then the other processes, never the validators.
+the newest lots and purchases first, then the other processes and some addresses, never the
+validators, nor the counts of what was done.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from rich.box import ROUNDED
 from rich.console import RenderableType
 from rich.layout import Layout as Grid
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from simulator.testnet.figures import UNITS_PER_LITRE, Figures, format_ms, format_price
+from simulator.testnet.figures import Figures
 from simulator.testnet.layout import ProcessState
+from simulator.testnet.panels import (
+    BAD,
+    COLUMNS,
+    FRAME,
+    GOOD,
+    MILK,
+    QUIET,
+    draw_figures,
+    draw_panel,
+    draw_people_line,
+    show_litres,
+)
 
-MILK: Final = "bright_white"
-QUIET: Final = "grey58"
-GOOD: Final = "green3"
 WARN: Final = "yellow3"
-BAD: Final = "red3"
-FRAME: Final = "steel_blue"
 
 PHASE_COLOURS: Final = {
     "waiting": QUIET,
@@ -34,7 +41,9 @@ PHASE_COLOURS: Final = {
     "ended": QUIET,
 }
 VALIDATORS_SHOWN_MAX: Final = 12
-WIDE: Final = 96
+ADDRESSES_LEAST: Final = 6
+"""In so many lines, frame included, the addresses that one needs are shown."""
+WIDE: Final = sum(COLUMNS.values())
 """From this many columns on, everything is shown."""
 
 
@@ -59,10 +68,13 @@ def draw(scene: Scene, width: int = 100, height: int = 30) -> RenderableType:
     rows = [
         Grid(_title(scene), size=1, name="title"),
         Grid(_validators(scene, wide=width >= WIDE), size=shown + 3, name="validators"),
-        Grid(_figures(scene.figures), size=7, name="figures"),
+        Grid(draw_figures(scene.figures, wide=width >= WIDE), size=7, name="figures"),
     ]
+    if width < WIDE:
+        rows.append(Grid(draw_people_line(scene.figures), size=1, name="people"))
     spare = height - sum(row.size or 0 for row in rows)
     addresses = -(-len(scene.addresses) // (2 if width >= WIDE else 1)) + 2
+    addresses = min(addresses, max(spare, ADDRESSES_LEAST))
     if spare >= addresses:
         rows.append(
             Grid(_addresses(scene, 2 if width >= WIDE else 1), size=addresses, name="addresses")
@@ -99,12 +111,6 @@ def _title(scene: Scene) -> Text:
         ("   Ctrl-C ends everything", QUIET),
         no_wrap=True,
         overflow="ellipsis",
-    )
-
-
-def _panel(content: RenderableType, title: str) -> Panel:
-    return Panel(
-        content, title=f"[bold]{title}[/]", title_align="left", border_style=FRAME, box=ROUNDED
     )
 
 
@@ -161,7 +167,7 @@ def _validators(scene: Scene, *, wide: bool) -> Panel:
             *(rest if wide else ()),
         )
     hidden = len(scene.validators) - VALIDATORS_SHOWN_MAX
-    return _panel(table, "Validators" + (f" (and {hidden} more)" if hidden > 0 else ""))
+    return draw_panel(table, "Validators" + (f" (and {hidden} more)" if hidden > 0 else ""))
 
 
 def _others(scene: Scene) -> Panel:
@@ -173,66 +179,7 @@ def _others(scene: Scene) -> Panel:
             why = scene.deaths.get(state.name, "")
             line.append(f" ({state.restarts}× {why})", style=WARN)
         line.append("   ")
-    return _panel(line, "Processes")
-
-
-def _pairs(rows: Iterable[tuple[str, Text | str]]) -> Table:
-    table = Table.grid(padding=(0, 1), expand=True)
-    table.add_column(style=QUIET, no_wrap=True)
-    table.add_column(justify="right", style=MILK, no_wrap=True, overflow="ellipsis")
-    for name, value in rows:
-        table.add_row(name, value)
-    return table
-
-
-def _litres(units: int) -> str:
-    return f"{units / UNITS_PER_LITRE:,.1f} L"
-
-
-def _verdict(good: bool, yes: str, no: str) -> Text:
-    return Text(yes, style=f"bold {GOOD}") if good else Text(no, style=f"bold {BAD}")
-
-
-def _figures(figures: Figures) -> Grid:
-    finality, validate = figures.finality(), figures.validate.percentiles()
-    rate = figures.blocks_per_s
-    best = figures.best
-    blocks = _pairs(
-        [
-            ("final height", f"{figures.height:,}"),
-            ("blocks/s", "–" if rate is None else f"{rate:.1f}"),
-            ("finality p50", format_ms(finality["p50"])),
-            ("finality p95", format_ms(finality["p95"])),
-            ("finality p99", format_ms(finality["p99"])),
-        ]
-    )
-    right = Text("–") if not figures.nodes else _verdict(figures.supply_ok, "holds", "BROKEN")
-    forks = _verdict(figures.forks == 0, "none", str(figures.forks))
-    milk = _pairs(
-        [
-            ("minted now", _litres(figures.minted_units)),
-            ("supply", _litres(best.supply_units) if best else "–"),
-            ("redeemed", _litres(best.redeemed_units) if best else "–"),
-            ("supply law", right),
-            ("forks", forks),
-        ]
-    )
-    paid = _pairs(
-        [
-            ("validated", f"{figures.validate.count:,}"),
-            ("paid→valid p50", format_ms(validate["p50"])),
-            ("paid→valid p95", format_ms(validate["p95"])),
-            ("paid→valid p99", format_ms(validate["p99"])),
-            ("milk price", format_price(figures.litre_micro_myr)),
-        ]
-    )
-    row = Grid()
-    row.split_row(
-        Grid(_panel(blocks, "Finality")),
-        Grid(_panel(milk, "Milk")),
-        Grid(_panel(paid, "Payments")),
-    )
-    return row
+    return draw_panel(line, "Processes")
 
 
 def _purchases(figures: Figures, rows: int) -> Panel:
@@ -241,12 +188,12 @@ def _purchases(figures: Figures, rows: int) -> Panel:
     for justify in sides:
         table.add_column(justify=justify, no_wrap=True, overflow="ellipsis")
     for purchase in list(figures.purchases)[: max(rows, 0)]:
-        paid = Text("✓ Paid", style=f"bold {GOOD}")
+        paid = Text(f"✓ {purchase.outcome}", style=f"bold {GOOD}")
         if purchase.latency_ms is not None:
             paid.append(f" {purchase.latency_ms:,.0f} ms", style=QUIET)
         table.add_row(Text(purchase.at, style=QUIET), purchase.what, paid)
     waiting = Text("waiting for the first purchase …", style=QUIET)
-    return _panel(table if figures.purchases else waiting, "Purchases")
+    return draw_panel(table if figures.purchases else waiting, "Purchases")
 
 
 def _lots(figures: Figures, rows: int) -> Panel:
@@ -255,11 +202,11 @@ def _lots(figures: Figures, rows: int) -> Panel:
         table.add_row(
             Text(lot.name, style=QUIET),
             lot.kind,
-            _litres(lot.units),
-            _litres(lot.remaining_units),
+            show_litres(lot.units),
+            show_litres(lot.remaining_units),
         )
     waiting = Text("waiting for the first lot …", style=QUIET)
-    return _panel(table if figures.lots else waiting, "Newest lots")
+    return draw_panel(table if figures.lots else waiting, "Newest lots")
 
 
 def _addresses(scene: Scene, columns: int) -> Panel:
@@ -270,4 +217,4 @@ def _addresses(scene: Scene, columns: int) -> Panel:
     pairs = list(scene.addresses.items())
     for start in range(0, len(pairs), columns):
         table.add_row(*(cell for pair in pairs[start : start + columns] for cell in pair))
-    return _panel(table, "Open")
+    return draw_panel(table, "Open")

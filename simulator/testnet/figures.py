@@ -4,10 +4,12 @@ Everything is of this run: a network that goes on from yesterday starts again at
 A figure that is not known yet is None, and is shown so; it is never guessed.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
+
+from simulator.dairy.record import DeedKind
 
 CLOCK_DRIFT_MS: Final = 2_000
 """Blocks may be dated so far ahead of a clock at all times; more is worth a word."""
@@ -88,13 +90,23 @@ class NodeReport:
     """How far its last final block is dated ahead of its clock."""
 
 
+OUTCOMES: Final = {
+    DeedKind.WELCOME: "Welcome",
+    DeedKind.TOP_UP: "Topped up",
+    DeedKind.REFUND: "Returned",
+    DeedKind.COUPON: "Free",
+}
+"""What the board calls a deed that is done. A point is counted alone: it comes with a purchase."""
+
+
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """One order that was paid and validated, newest first in lists."""
+    """One order that was paid and validated, or what came of one; newest first in lists."""
 
     at: str
     what: str
     latency_ms: float | None
+    outcome: str = "Paid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +150,8 @@ class Figures:
     forks: int = 0
     validate: Latencies = field(default_factory=Latencies)
     purchases: deque[Purchase] = field(default_factory=lambda: deque(maxlen=PURCHASES_SHOWN_MAX))
+    deeds: Counter[DeedKind] = field(default_factory=Counter)
+    """What the payments service did for the shopper's customers beside taking payments."""
     lots: list[LotReport] = field(default_factory=list)
     litre_micro_myr: int | None = None
     """The chain's price of a litre in millionths of a ringgit; None before there is one."""
@@ -157,6 +171,12 @@ class Figures:
     def miss_node(self, name: str) -> None:
         """Note that a validator did not answer. What it said last stays on record."""
         self.silent.add(name)
+
+    def take_deed(self, kind: DeedKind, at: str, what: str, count: int) -> None:
+        """Take in what the service did for a customer."""
+        self.deeds[kind] += count
+        if (outcome := OUTCOMES.get(kind)) is not None:
+            self.purchases.appendleft(Purchase(at, what, None, outcome))
 
     def mark(self, passed_ms: int) -> None:
         """Note the height of this moment, for the rate of blocks, once a validator told it."""
@@ -209,6 +229,10 @@ class Figures:
         """Give finality in milliseconds over all validators."""
         return merge_finality(node.finality for node in self.nodes.values())
 
+    def people(self) -> dict[str, int]:
+        """Count what the service did for people, under the names that are shown."""
+        return {f"{kind}s": self.deeds[kind] for kind in DeedKind}
+
     def summary(self) -> dict[str, object]:
         """Give what the last JSON line says."""
         return {
@@ -217,6 +241,12 @@ class Figures:
             "minted_litres": format_litres(self.minted_units),
             "payments_validated": self.validate.count,
             "validate_ms": self.validate.percentiles(),
+            **self.people(),
             "supply_ok": self.supply_ok,
             "forks": self.forks,
         }
+
+
+def format_people(figures: Figures) -> str:
+    """Write in one line what the service did for people."""
+    return "  ".join(f"{name.replace('_', '-')} {n:,}" for name, n in figures.people().items())

@@ -8,15 +8,15 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from node.client.errors import ClientFault
 from node.client.http import NodeClient
 from node.client.views import FinalBlock, NodeStatus
-from simulator.dairy.shopper import PURCHASES_FILE
-from simulator.dairy.shopper import PurchaseRecord as PurchaseLine
+from simulator.dairy.record import DEEDS_FILE, PURCHASES_FILE, DeedRecord
+from simulator.dairy.record import PurchaseRecord as PurchaseLine
 from simulator.testnet.figures import (
     LOTS_SHOWN_MAX,
     Figures,
@@ -36,15 +36,18 @@ READ_BYTES_MAX: Final = 1_000_000
 OPENING_PLANT: Final = "opening"
 
 
-class PurchaseTail:
-    """Reads what was appended to the shopper's record since this run began."""
+Line = TypeVar("Line")
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+
+class RecordTail(Generic[Line]):
+    """Reads what was appended to one of the shopper's records since this run began."""
+
+    def __init__(self, path: Path, kind: type[Line]) -> None:
+        self._path, self._kind = path, kind
         self._offset = path.stat().st_size if path.exists() else 0
 
-    def read(self) -> list[PurchaseLine]:
-        """Give the new whole lines; a line that is not a purchase is passed over."""
+    def read(self) -> list[Line]:
+        """Give the new whole lines; a line of another shape is passed over."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
@@ -53,10 +56,10 @@ class PurchaseTail:
             return []
         whole = raw[: raw.rfind(b"\n") + 1]
         self._offset += len(whole)
-        found = []
+        found = list[Line]()
         for line in whole.splitlines():
             try:
-                found.append(msgspec.json.decode(line[:LINE_BYTES_MAX], type=PurchaseLine))
+                found.append(msgspec.json.decode(line[:LINE_BYTES_MAX], type=self._kind))
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 continue
         return found
@@ -76,7 +79,8 @@ class Observer:
         self._connect = connect
         self._urls = dict(nodes)
         self._clients: dict[str, NodeClient] = {}
-        self._tail = PurchaseTail(shopper / PURCHASES_FILE)
+        self._purchases = RecordTail(shopper / PURCHASES_FILE, PurchaseLine)
+        self._deeds = RecordTail(shopper / DEEDS_FILE, DeedRecord)
         self._rounds = 0
         self._started_ms = now_ms()
         self._open = AsyncExitStack()
@@ -98,21 +102,22 @@ class Observer:
         """Ask everyone once."""
         await asyncio.gather(*(self._ask(name) for name in self._clients))
         self.figures.mark(self.passed_ms)
-        self.read_purchases()
+        self.read_records()
         if self._rounds % LOTS_EVERY_ROUNDS == 0:
             await self._ask_market()
         if self._rounds % FORKS_EVERY_ROUNDS == 0:
             await self.compare()
         self._rounds += 1
 
-    def read_purchases(self) -> None:
+    def read_records(self) -> None:
         """Take in what the shopper recorded since the last time."""
-        for line in self._tail.read():
+        for deed in self._deeds.read():
+            self.figures.take_deed(deed.kind, _hour(deed.at), deed.what, deed.count)
+        for line in self._purchases.read():
             if not line.valid:
                 continue
             self.figures.validate.add(line.latency_ms)
-            at = line.at[11:19]  # The hour of an ISO 8601 time.
-            shown = Purchase(at, f"order …{line.order_id[-6:]}", line.latency_ms)
+            shown = Purchase(_hour(line.at), f"order …{line.order_id[-6:]}", line.latency_ms)
             self.figures.purchases.appendleft(shown)
 
     async def compare(self) -> None:
@@ -164,6 +169,11 @@ class Observer:
             ]
             self.figures.litre_micro_myr = price.litre_micro_myr or None
             return
+
+
+def _hour(at: str) -> str:
+    """Cut the hour out of an ISO 8601 time."""
+    return at[11:19]
 
 
 def _report(status: NodeStatus) -> NodeReport:

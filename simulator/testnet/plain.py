@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simulator.testnet.board import Scene
-from simulator.testnet.figures import format_litres, format_ms, format_price
+from simulator.testnet.figures import format_litres, format_ms, format_people, format_price
 
 
 def draw_line(scene: Scene) -> str:
@@ -20,6 +20,7 @@ def draw_line(scene: Scene) -> str:
         f"  final p50 {format_ms(finality['p50'])} p95 {format_ms(finality['p95'])}"
         f"  minted {format_litres(figures.minted_units)} L"
         f"  validated {figures.validate.count}"
+        f"  {format_people(figures)}"
         f"  milk {format_price(figures.litre_micro_myr)}"
         f"  supply {'ok' if figures.supply_ok else 'not known' if not figures.nodes else 'BROKEN'}"
         f"{f'  CHAIN CLOCK {ahead_ms // 1000} s AHEAD' if ahead_ms else ''}"

@@ -14,6 +14,7 @@ from typing import Final
 from api.config import ApiIdentity
 from api.config import prepare as prepare_api
 from api.limits.config import MEASURED
+from api.people.demo_file import DEMO_FILE
 from iot_minting.attestor.config import AttestorConfig
 from iot_minting.attestor.config import prepare as prepare_attestor
 from iot_minting.gateway.config import KnownAttestor, MintConfig, MintIdentity
@@ -38,6 +39,8 @@ NODES_ASKED_MAX: Final = 16
 """The most nodes that one service is told of."""
 MARKET_SOURCE: Final = "file:../market/price.json"
 """From an oracle's home: the whole folder may be carried elsewhere."""
+PEOPLE_FILE: Final = f"../api/{DEMO_FILE}"
+"""From the shopper's home, as above."""
 FEED_EVERY_MS: Final = 30_000
 READ_EVERY_MS: Final = 10_000
 """Far more often than in earnest, so that one who looks on sees the price move."""
@@ -210,7 +213,11 @@ def _configure_milk(
         ),
     )
     prepare_shopper(
-        layout.home("shopper"), api_url=api_url(ports), api_key=api.api_key, prefix=PREFIX
+        layout.home("shopper"),
+        api_url=api_url(ports),
+        api_key=api.api_key,
+        prefix=PREFIX,
+        people_file=PEOPLE_FILE,
     )
 
 

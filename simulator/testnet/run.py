@@ -167,7 +167,7 @@ class Run:
                     await observer.observe()
                     await observer.compare()
         with suppress(Exception):
-            observer.read_purchases()
+            observer.read_records()
         self._supervisor.stop()
         for task in watching:
             task.cancel()

@@ -6,9 +6,12 @@ One process signs for both, with limits that a demonstration does not reach by c
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from api.signing.process.config import (
     SignerConfig,
     SigningAccount,
+    SigningLimit,
     begin_journal,
     identify,
     key_path,
@@ -24,11 +27,13 @@ NAME: Final = "signer"
 OPERATING: Final = "operating"
 FLOAT: Final = "float"
 PURSES: Final = {
-    OPERATING: Units(1_000 * UNITS_PER_BILL),
-    FLOAT: Units(10_000 * UNITS_PER_BILL),
+    OPERATING: Units(300_000 * UNITS_PER_BILL),
+    FLOAT: Units(400_000 * UNITS_PER_BILL),
 }
-"""What the accounts begin with."""
-DAY_UNITS: Final = 500 * UNITS_PER_BILL
+"""What the accounts begin with: more than shoppers get of them before the opening stock is old."""
+LIVELY: Final = 10
+"""A testnet's day has the customers of so many days at a kiosk, who get so many times as much."""
+DAY_UNITS: Final = LIVELY * 500 * UNITS_PER_BILL
 
 
 def make_signer(layout: Layout, draw: Draw) -> dict[str, Address]:
@@ -56,9 +61,14 @@ def configure_signer(
         prefix=prefix,
         port=port,
         accounts=accounts,
-        limits=tuple(limit for account in accounts for limit in usual_limits(account.name)),
+        limits=tuple(_lively(limit) for a in accounts for limit in usual_limits(a.name)),
     )
     prepare(home, (), config)
+
+
+def _lively(limit: SigningLimit) -> SigningLimit:
+    """Widen what a day may hold; a single payment, and a payee, get no more than usual."""
+    return replace(limit, day_units=LIVELY * limit.day_units, day_count=LIVELY * limit.day_count)
 
 
 def account_text(home: Path, name: str, prefix: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from ulid import ULID
 
 from ledger.primitives.keys import Seed, SigningKey, address_of, format_address
-from simulator.dairy.shopper import PURCHASES_FILE
+from simulator.dairy.record import PURCHASES_FILE
 from tests.support.testnet.running import RunningTestnet
 
 START_S = 90

@@ -35,6 +35,8 @@ START_S = 60
 MINT_S = 60
 PAY_S = 30
 CATCH_UP_S = 60
+PEOPLE = ("welcomes", "top_ups", "refunds", "coupons", "points")
+PEOPLE_S = 180
 STOP_S_MAX = 5.0
 FIRST_BLOCK_MS_MAX = 20_000
 
@@ -266,6 +268,16 @@ def receipted(net, payload):
         return store.execute("SELECT 1 FROM readings WHERE raw = ?", (payload,)).fetchone()
 
 
+def test_people_are_welcomed_topped_up_refunded_and_drink_for_points(net):
+    """Nobody does it by hand: the network's own customers come to its till."""
+    net.until(lambda: all(net.state().figures.get(one) for one in PEOPLE), PEOPLE_S, "all of it")
+    told = subprocess.run(
+        [BILLCOIN, "testnet", "status", "--dir", str(net.layout.root), "--json"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert all(json.loads(told.stdout)["figures"][one] >= 1 for one in PEOPLE)
+
+
 RECORDING = """Robot,Begin,Yield
 A,4/12/2021 9:27 AM,39.82
 B,4/12/2021 9:50 AM,7.72
@@ -344,7 +356,7 @@ def test_ctrl_c_ends_everything_within_five_seconds(net):
     assert line["forks"] == 0
     assert set(line) == {
         "blocks", "finality_ms", "minted_litres", "payments_validated", "validate_ms",
-        "supply_ok", "forks",
+        *PEOPLE, "supply_ok", "forks",
     }  # fmt: skip
 
 

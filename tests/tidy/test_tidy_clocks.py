@@ -27,8 +27,9 @@ ALLOWED = {
     "node/pricefeed/service.py": "ages of quotes, beside the chain's time; waits have a steady one",
     "node/shell/rpc/backend.py": "how far chain time is ahead of this machine's date",
     "node/shell/service.py": "dates of blocks; waits have a clock of their own beside it",
+    "simulator/dairy/asking.py": "dates of log lines",
+    "simulator/dairy/record.py": "dates of purchases and deeds",
     "simulator/dairy/setup.py": "until when instruments are calibrated",
-    "simulator/dairy/shopper.py": "dates of purchases and log lines",
     "simulator/testnet/create.py": "dates of a genesis and its stock",
     "simulator/testnet/run.py": "the dates of a run's start and of its invented prices",
 }

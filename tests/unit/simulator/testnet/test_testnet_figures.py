@@ -1,6 +1,7 @@
 """What a run's figures say, and that the board and the last line show it."""
 
 import json
+import re
 from dataclasses import replace
 from io import StringIO
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from simulator.dairy.shopper import PURCHASES_FILE
+from simulator.dairy.record import PURCHASES_FILE, DeedKind, PurchaseRecord
 from simulator.testnet.board import Scene, draw
 from simulator.testnet.figures import (
     LATENCIES_KEPT_MAX,
@@ -23,7 +24,7 @@ from simulator.testnet.figures import (
     percentile,
 )
 from simulator.testnet.layout import ProcessState
-from simulator.testnet.observation import PurchaseTail
+from simulator.testnet.observation import RecordTail
 from simulator.testnet.plain import draw_end, draw_line
 
 BILL = 1_000_000
@@ -34,6 +35,14 @@ def report(height, *, minted=0, redeemed=0, ok=True, finality=None):
     return NodeReport(
         height, height + 2, 3, 0, "ab", 1, finality, minted, redeemed, supply, supply_ok=ok
     )
+
+
+DONE = {
+    DeedKind.WELCOME: 1,
+    DeedKind.TOP_UP: 1,
+    DeedKind.REFUND: 1_234,
+    DeedKind.POINT: 5,
+}
 
 
 def scene(figures, phase="ready", validators=4):
@@ -59,6 +68,8 @@ def full_figures():
         )
     figures.validate.add(120)
     figures.purchases.appendleft(Purchase("12:00:01", "order …ABC", 120.0))
+    for kind, count in DONE.items():
+        figures.take_deed(kind, "12:00:02", "of …XYZ", count)
     figures.litre_micro_myr = 3_612_345
     figures.lots = [LotReport("ab12cd34", "whole", 200 * BILL, 199 * BILL)]
     return figures
@@ -170,6 +181,11 @@ def test_the_last_line_has_exactly_these_figures():
         "minted_litres": "900.000000",
         "payments_validated": 1,
         "validate_ms": {"p50": 120, "p95": 120, "p99": 120},
+        "welcomes": 1,
+        "top_ups": 1,
+        "refunds": 1_234,
+        "coupons": 0,
+        "points": 5,
         "supply_ok": True,
         "forks": 0,
     }
@@ -190,6 +206,29 @@ def test_a_hundred_columns_and_thirty_lines_show_everything():
         "http://127.0.0.1:8080/", "broker", "RM 3.6123/L",
     ):  # fmt: skip
         assert part in text
+
+
+@pytest.mark.parametrize(("width", "height"), [(100, 30), (96, 24), (95, 24), (80, 24)])
+def test_the_board_always_counts_what_was_done_for_people(width, height):
+    text = shown(draw(scene(full_figures()), width, height), width, height)
+    for name, count in (
+        ("welcomes", "1"), ("top-ups", "1"), ("refunds", "1,234"), ("coupons", "0"),
+        ("points", "5"),
+    ):  # fmt: skip
+        assert re.search(rf"{name} +{count}\b", text), name
+
+
+def test_what_was_done_stands_among_the_purchases_and_points_are_counted_alone():
+    text = shown(draw(scene(full_figures()), 100, 34), 100, 34)
+    assert "of …XYZ" in text
+    for outcome in ("✓ Welcome", "✓ Topped up", "✓ Returned"):
+        assert outcome in text
+    assert "✓ Free" not in text, "no coupon was used"
+    assert len(full_figures().purchases) == 4
+
+
+def test_a_line_without_a_board_counts_what_was_done():
+    assert "refunds 1,234  coupons 0  points 5" in draw_line(scene(full_figures()))
 
 
 def test_a_board_without_any_figure_yet_is_drawn():
@@ -223,7 +262,7 @@ PURCHASE = (
 def test_only_purchases_of_this_run_are_read_and_only_whole_lines(tmp_path):
     record = tmp_path / PURCHASES_FILE
     record.write_bytes(PURCHASE * 3)
-    tail = PurchaseTail(record)
+    tail = RecordTail(record, PurchaseRecord)
     assert tail.read() == []
     with record.open("ab") as file:
         file.write(PURCHASE + b"not json\n" + b'{"order": "\xff"}\n' + PURCHASE[:20])
@@ -235,7 +274,7 @@ def test_only_purchases_of_this_run_are_read_and_only_whole_lines(tmp_path):
 
 
 def test_a_record_that_is_not_there_yet_has_no_purchases(tmp_path):
-    assert PurchaseTail(tmp_path / PURCHASES_FILE).read() == []
+    assert RecordTail(tmp_path / PURCHASES_FILE, PurchaseRecord).read() == []
 
 
 def test_a_chain_clock_that_is_ahead_is_told_and_the_usual_drift_is_not():
