@@ -12,6 +12,8 @@ from api.people.cli import init, secrets_app, user_app
 from node.cli.options import whole_option
 
 WORKERS_MAX: Final = 64
+WORKERS_USUAL: Final = 2
+"""So that the death of one, or its renewal, is nobody's matter."""
 
 app = typer.Typer(no_args_is_help=True, help="Payments: orders, validation, settlement.")
 app.add_typer(keys, name="keys")
@@ -31,7 +33,7 @@ def run(
             most=WORKERS_MAX,
             help="Processes that serve: one a core. SIGHUP renews them one after another.",
         ),
-    ] = 1,
+    ] = WORKERS_USUAL,
 ) -> None:
     """Run the payments service in the foreground, until SIGTERM or SIGINT."""
     from api.config import load_config

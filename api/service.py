@@ -33,6 +33,8 @@ from api.db.session import migrate, open_engine
 from api.errors import ConfigFault, Conflict, Unavailable
 from api.events.board import Board
 from api.events.live import Live
+from api.events.store import KEPT_MS as EVENTS_KEPT_MS
+from api.events.store import forget_events
 from api.flags.watching import Watching
 from api.housekeeping import Housekeeper
 from api.http.idempotency import REPLAYED, AnswerStore
@@ -121,7 +123,7 @@ class Service:
     def _make_housekeeper(self, engine: AsyncEngine, node: NodePort) -> Housekeeper:
         forgets = (
             self._forget_keys, self.answers.forget, self.watching.limiter.forget, self.desks.sweep,
-            self.money.sweep,
+            self.money.sweep, self._forget_events,
         )  # fmt: skip
         again = Resubmitter(engine, node)
         return Housekeeper(engine, self.tip, self.standing, again, self.now_ms, forgets)
@@ -193,6 +195,10 @@ class Service:
 
     async def _forget_keys(self) -> None:
         await self.desk.forget(self.now_ms())
+
+    async def _forget_events(self) -> None:
+        async with self.engine.begin() as connection:
+            await forget_events(connection, self.now_ms() - EVENTS_KEPT_MS)
 
     def behind(self) -> str:
         """Say why what is settled here may not be the newest truth, or nothing."""

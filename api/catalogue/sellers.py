@@ -88,14 +88,18 @@ async def keep_merchant(
     """Give a merchant's id, after making it.
 
     One that is there keeps its accounts: two people change those (`api.tenants.desk`), and never
-    whoever can write a file.
+    whoever can write a file. It keeps its time zone, which its office changes; its hours are the
+    configuration's, and stay with it under another name.
     """
     operating = merchant.operating_address
     found = await connection.scalar(
         text("""
-            INSERT INTO merchants (id, union_id, name, payout, operating, created_ms)
-            VALUES (:id, :union_id, :name, :payout, CAST(:operating AS bytea), :now)
-            ON CONFLICT (name) DO UPDATE SET name = EXCLUDED.name RETURNING id
+            INSERT INTO merchants (id, union_id, name, payout, operating, time_zone, opens, closes,
+                created_ms)
+            VALUES (:id, :union_id, :name, :payout, CAST(:operating AS bytea), :time_zone, :opens,
+                :closes, :now)
+            ON CONFLICT (name) DO UPDATE SET opens = EXCLUDED.opens, closes = EXCLUDED.closes
+            RETURNING id
         """),
         {
             "id": str(ULID()),
@@ -103,6 +107,9 @@ async def keep_merchant(
             "name": merchant.name,
             "payout": parse_address(merchant.payout_address, prefix),
             "operating": parse_address(operating, prefix) if operating else None,
+            "time_zone": merchant.time_zone,
+            "opens": merchant.opens,
+            "closes": merchant.closes,
             "now": now_ms,
         },
     )

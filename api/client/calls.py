@@ -149,6 +149,12 @@ class PaymentsClient:
                 return
             params["cursor"] = page.next_cursor
 
+    def event_after(self, sequence: int) -> Event | None:
+        """Give the first event beyond a sequence; None if there is none yet."""
+        params = {"after": sequence, "limit": 1}
+        found = self._get("/api/v1/events", _Page[Event], params=params).data
+        return found[0] if found else None
+
     def make_endpoint(
         self, url: str, events: Sequence[str] = (), *, idempotency_key: str = ""
     ) -> MadeEndpoint:

@@ -44,8 +44,19 @@ class Forwarder:
         self._http.close()
 
     def newest(self) -> int:
-        """Give the sequence of the last event that there is: what comes after it is forwarded."""
-        return max((event.sequence for event in self._payments.events()), default=0)
+        """Give the sequence of the last event that there is: what comes after it is forwarded.
+
+        It is looked for by leaps that double, and then by halves: of millions, a few are read.
+        """
+        last, beyond = 0, 1
+        while (found := self._payments.event_after(beyond - 1)) is not None:
+            last, beyond = found.sequence, 2 * found.sequence + 1
+        # There is an event `last`, and none at `beyond` or after it.
+        while last + 1 < beyond:
+            middle = (last + beyond) // 2
+            found = self._payments.event_after(middle - 1)
+            last, beyond = (last, middle) if found is None else (found.sequence, beyond)
+        return last
 
     def forward(self, after: int) -> int:
         """Forward what happened beyond a sequence; give the last one's."""

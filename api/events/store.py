@@ -9,6 +9,10 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+KEPT_MS: Final = 400 * 86_400_000
+"""How long what happened can be read, and sent anew."""
+FORGOTTEN_AT_ONCE_MAX: Final = 10_000
+
 _ID: Final = re.compile(r"evt_([0-9A-HJKMNP-TV-Z]{26})_([1-9][0-9]{0,17})", re.ASCII)
 
 
@@ -69,6 +73,21 @@ async def find_event(connection: AsyncConnection, merchant_id: str, seq: int) ->
     """Read one event."""
     found = await list_events(connection, merchant_id, seq - 1, (), 1)
     return found[0] if found and found[0].seq == seq else None
+
+
+async def forget_events(connection: AsyncConnection, before_ms: int) -> None:
+    """Forget what happened before a time, some of it: another call goes on."""
+    await connection.execute(
+        text("""
+            DELETE FROM events e USING (
+                SELECT o.merchant_id, o.seq FROM merchant_sequences s CROSS JOIN LATERAL (
+                    SELECT merchant_id, seq FROM events
+                    WHERE merchant_id = s.merchant_id AND at_ms < :before LIMIT :most
+                ) o LIMIT :most
+            ) old WHERE e.merchant_id = old.merchant_id AND e.seq = old.seq
+        """),
+        {"before": before_ms, "most": FORGOTTEN_AT_ONCE_MAX},
+    )
 
 
 def read_event(row: Any) -> KeptEvent:

@@ -21,12 +21,13 @@ from api.events.outbox import NewEvent, write_events
 from api.flags import detectors, facts, store
 from api.flags.model import Detector, Fact, Flag, FlagEvent, NoteKind, Suspicion
 from api.flags.notices import add_notice
-from api.flags.opening import OpeningHours
+from api.flags.opening import OpeningHours, parse_hours
 from api.flags.rules import after
 from api.flags.slack import escape
 from api.flags.thresholds import DAY_MS, HOUR_MS, WATCHES
 from api.metrics import Metrics
 from api.people.means import Actor
+from api.tenants.zones import zone_of
 
 NOTICE_EVERY_MS: Final = HOUR_MS
 """A flag that stands is told again no sooner."""
@@ -44,13 +45,12 @@ class FlagDesk:
         self,
         engine: AsyncEngine,
         metrics: Metrics,
-        hours: dict[str, OpeningHours],
         public_url: str,
         *,
         told: bool,
     ) -> None:
         self._engine, self._metrics = engine, metrics
-        self.hours, self._public_url, self._told = hours, public_url, told
+        self._public_url, self._told = public_url, told
         self._looked_s: dict[Detector, float] = {}
         self._forgot_s = monotonic()
 
@@ -119,12 +119,8 @@ class FlagDesk:
                 return detectors.address_shared(
                     left(await facts.wallets_linked(connection, since_ms))
                 )
-        hours = await self._hours_by_id(connection)
+        hours = await _hours_by_id(connection)
         return detectors.outside_hours(left(await facts.sales(connection, since_ms)), hours)
-
-    async def _hours_by_id(self, connection: AsyncConnection) -> dict[str, OpeningHours]:
-        rows = await connection.execute(text("SELECT id, name FROM merchants"))
-        return {row.id: self.hours[row.name] for row in rows if row.name in self.hours}
 
     async def _raise(
         self, connection: AsyncConnection, findings: Sequence[Suspicion], now_ms: int
@@ -193,6 +189,15 @@ class FlagDesk:
             await forget_attempts(connection, now_ms - KEPT_MS)
             await facts.forget_notes(connection, now_ms - KEPT_MS)
             await store.forget_flags(connection, now_ms - FORGET_MS)
+
+
+async def _hours_by_id(connection: AsyncConnection) -> dict[str, OpeningHours]:
+    """Read when shops are open, each by its own clock; those that tell no hours are left out."""
+    rows = await connection.execute(
+        text("SELECT id, opens, closes, time_zone FROM merchants WHERE opens <> ''")
+    )
+    found = {row.id: parse_hours(row.opens, row.closes, zone_of(row.time_zone)) for row in rows}
+    return {name: hours for name, hours in found.items() if hours is not None}
 
 
 async def _shops(

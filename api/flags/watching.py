@@ -52,9 +52,8 @@ class Watching:
         self.notebook = Notebook(engine, now_ms)
         self.attempts = AttemptGuard(self.limiter, config.limits, self.notebook, metrics, index_of)
         self.witness = AttemptWitness(index_of).witness
-        hours = {one.name: one.hours for one in config.merchants if one.hours is not None}
         told = bool(config.slack_url)
-        self.flags = FlagDesk(engine, metrics, hours, config.public_url, told=told)
+        self.flags = FlagDesk(engine, metrics, config.public_url, told=told)
         self._channel = SlackChannel(engine, config.slack_url, now_ms) if told else None
 
     async def count(self, ask: LimitAsk) -> Quota:

@@ -80,10 +80,11 @@ class Shift:
 async def serve(config: ApiConfig, listener: socket.socket, shift: Shift) -> WorkerEnd:
     """Serve at a port until the shift is over; tell how it ended."""
     end = WorkerEnd.DONE
-    for way in check_ways(config):
-        log.warning("in the clear", what=way.what, at=way.where)
     async with NodeClient(*config.node_urls) as node:
         try:
+            # Here as well as in the parent: the file may have changed since that one began.
+            for way in check_ways(config):
+                log.warning("in the clear", what=way.what, at=way.where)
             if await _await_database(config, shift.over):
                 async with open_service(config, node) as service:
                     await _serve(service, listener, shift)

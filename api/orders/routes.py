@@ -29,8 +29,8 @@ from api.orders.schemas import (
 )
 from api.orders.wallet_routes import parse_ulid
 from api.tenants.days import day_of
-from api.tenants.desk import TIME_ZONE_USUAL
 from api.tenants.store import find_merchant
+from api.tenants.zones import TIME_ZONE_USUAL
 
 LIST: Final = "listOrders"
 

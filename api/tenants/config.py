@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.flags.opening import OpeningHours, parse_hours
+from api.flags.opening import parse_hours
+from api.tenants.zones import TIME_ZONE_USUAL, is_time_zone
 
 
 class UnionConfig(BaseModel):
@@ -35,8 +36,8 @@ class MerchantConfig(BaseModel):
     opens: str = ""
     """When it opens and closes, such as 07:00 and 19:30; empty if it is never shut."""
     closes: str = ""
-    utc_offset_minutes: Annotated[int, Field(ge=-720, le=840)] = 480
-    """How far its clocks are ahead of UTC: Malaysia's eight hours."""
+    time_zone: Annotated[str, Field(max_length=40)] = TIME_ZONE_USUAL
+    """What a new merchant begins with. One that is known keeps its own: its office changes that."""
     key_digests: tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...] = ()
     union: Annotated[str, Field(max_length=80)] = ""
     """The name of its union; empty for the first."""
@@ -44,13 +45,10 @@ class MerchantConfig(BaseModel):
     @model_validator(mode="after")
     def _hours_are_read(self) -> "MerchantConfig":
         """Refuse what is no time of a day now, rather than to think a shop shut."""
-        parse_hours(self.opens, self.closes, self.utc_offset_minutes)
+        parse_hours(self.opens, self.closes)
+        if not is_time_zone(self.time_zone):
+            raise ValueError(f"time_zone: {self.time_zone!r} is not known here")
         return self
-
-    @property
-    def hours(self) -> OpeningHours | None:
-        """Give when it is open; None if it is never shut."""
-        return parse_hours(self.opens, self.closes, self.utc_offset_minutes)
 
 
 def check_once(names: Sequence[str]) -> None:

@@ -4,9 +4,6 @@ Where a merchant's money goes is never changed by one person, nor at once: `chan
 an approval carries out after its day (`api.approvals`).
 """
 
-import zoneinfo
-from typing import Final
-
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
@@ -25,10 +22,9 @@ from api.tenants.store import (
     find_merchant,
     find_union,
 )
+from api.tenants.zones import is_time_zone
 from ledger.primitives.errors import BadAddress
 from ledger.primitives.keys import Address, parse_address
-
-TIME_ZONE_USUAL: Final = "Asia/Kuala_Lumpur"
 
 
 class TenantDesk:
@@ -133,13 +129,9 @@ class TenantDesk:
 
 def check_time_zone(name: str) -> None:
     """Raise `Unprocessable` for a time zone that is not known here; the usual one always is."""
-    if name == TIME_ZONE_USUAL:
-        return
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+    if not is_time_zone(name):
         told = (Pointer("/timeZone", "UNKNOWN_TIME_ZONE"),)
-        raise Unprocessable("this time zone is not known", code="REFUSED", errors=told) from None
+        raise Unprocessable("this time zone is not known", code="REFUSED", errors=told)
 
 
 def _told(fault: IntegrityError, what: str) -> Exception:

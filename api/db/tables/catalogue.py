@@ -15,9 +15,11 @@ merchants: Final = Table(
     raw("payout"),
     raw("operating", nullable=True),
     words("time_zone", 40, server_default="Asia/Kuala_Lumpur"),
+    words("opens", 5, server_default=""),
+    words("closes", 5, server_default=""),
     whole("created_ms"),
 )
-"""Who sells, and the accounts that are paid and that pay."""
+"""Who sells, the accounts that are paid and that pay, and when it is open, as in 07:00."""
 
 prices: Final = Table(
     "prices", metadata, ulid("id", primary_key=True), whole("litre_sen"), whole("from_ms")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import PrimaryKeyConstraint, Table
+from sqlalchemy import Index, PrimaryKeyConstraint, Table
 
 from api.db.tables.columns import json, metadata, raw, ulid, whole, words
 
@@ -17,6 +17,7 @@ events: Final = Table(
     json("body"),
     whole("at_ms"),
     PrimaryKeyConstraint("merchant_id", "seq"),
+    Index("events_by_age", "merchant_id", "at_ms"),
 )
 """What happened to a merchant's orders and payments. Events hold no personal data."""
 

@@ -232,7 +232,7 @@ def _api_readers(reader: Told, texts: Told) -> list[tuple[str, Reader]]:
         texts("api.db.address.read_address", b"postgresql://bill:milk@127.0.0.1:5432/bill",
               b"postgresql:///bill?host=/run&sslmode=require", faults=(ConfigFault,)),
         texts("api.flags.opening.parse_hours", b"07:00", faults=(ValueError,),
-              feed=lambda text: parse_hours(text, "19:30", 480)),
+              feed=lambda text: parse_hours(text, "19:30")),
         texts("api.orders.wallet_routes.parse_ulid", b"01JD0000000000000000000000",
               faults=(NotFound,)),
         texts("api.people.refreshing.read_token",

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -223,6 +224,26 @@ def test_events_are_forwarded_signed_and_in_order(database: TestDatabase) -> Non
     assert said[1].split() == ["2", "payment.submitted", "ConnectError"]
 
 
+@pytest.mark.parametrize("kept", [[], [1], [1, 2], range(1, 70_001), range(990_000, 1_000_001)])
+def test_the_newest_of_a_million_events_is_found_in_few_requests(kept: Sequence[int]) -> None:
+    """Numbers have no gaps, but the oldest are forgotten."""
+    asked: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        after = int(request.url.params["after"])
+        asked.append(after)
+        at = bisect_right(kept, after)
+        there = [{**EVENT, "sequence": seq} for seq in kept[at : at + 1]]
+        page = {"data": there, "hasMore": at + 1 < len(kept), "nextCursor": None}
+        return httpx.Response(200, json=page)
+
+    with PaymentsClient("http://there", "k", transport=httpx.MockTransport(answer)) as payments:
+        forwarder = Forwarder(payments, "http://here", print)
+        assert forwarder.newest() == (kept[-1] if kept else 0)
+        forwarder.close()
+    assert len(asked) <= 45
+
+
 @contextmanager
 def one_event() -> Iterator[tuple[str, list[bytes]]]:
     """Serve one event to whoever asks for them, and take what is posted."""
@@ -230,7 +251,8 @@ def one_event() -> Iterator[tuple[str, list[bytes]]]:
 
     class Service(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            page = {"data": [EVENT], "hasMore": False, "nextCursor": None}
+            there = [] if "after=0" not in self.path else [EVENT]
+            page = {"data": there, "hasMore": False, "nextCursor": None}
             self._say(200, json.dumps(page).encode())
 
         def do_POST(self) -> None:

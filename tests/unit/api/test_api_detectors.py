@@ -4,6 +4,7 @@ import random
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import pytest
 
@@ -11,10 +12,11 @@ from api.flags import detectors
 from api.flags.model import DayBooks, Detector, Fact, Suspicion
 from api.flags.opening import OpeningHours, parse_hours
 from api.flags.thresholds import DAY_MS, HOUR_MS, MINUTE_MS, THRESHOLDS, WATCHES
+from api.tenants.zones import USUAL, zone_of
 
 SHOP = "shop"
 Find = Callable[[Sequence[Fact]], list[Suspicion]]
-SCHOOL = OpeningHours(opens=7 * 60, closes=19 * 60, offset_minutes=480)
+SCHOOL = OpeningHours(opens=7 * 60, closes=19 * 60, zone=USUAL)
 
 
 def facts(count: int, subject: str = "payer:a", step_ms: int = 1_000, at_ms: int = 0) -> list[Fact]:
@@ -109,15 +111,24 @@ def test_a_shop_that_is_shut_sells_nothing() -> None:
 
 
 def test_hours_may_end_after_midnight() -> None:
-    night = parse_hours("18:00", "02:00", 480)
+    night = parse_hours("18:00", "02:00", USUAL)
     assert night is not None
     assert [night.is_open(sale(hour).at_ms) for hour in (17.9, 18, 23, 1.9, 2.1)] == [
         False, True, True, True, False,
     ]  # fmt: skip
-    assert parse_hours("", "", 480) is None
+    assert parse_hours("", "", USUAL) is None
     for bad in (("7:00", "19:00"), ("07:00", ""), ("24:00", "19:00"), ("07:00", "07:00")):
         with pytest.raises(ValueError, match="two times of a day"):
-            parse_hours(*bad, 480)
+            parse_hours(*bad, USUAL)
+
+
+def test_a_shop_s_day_goes_by_its_clocks_in_summer_and_in_winter() -> None:
+    hours = parse_hours("07:00", "19:00", zone_of("Europe/Berlin"))
+    assert hours is not None
+    for day, opens in (("2026-01-15", 6), ("2026-07-15", 5)):
+        midnight_ms = int(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp()) * 1_000
+        at = [midnight_ms + opens * HOUR_MS + step for step in (-MINUTE_MS, 0, MINUTE_MS)]
+        assert [hours.is_open(ms) for ms in at] == [False, True, True], day
 
 
 def books(booked: int, came: int, order: str = "o", sen: int = 180) -> DayBooks:

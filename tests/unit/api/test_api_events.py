@@ -94,6 +94,55 @@ def written_kinds() -> set[str]:
     }
 
 
+def test_what_is_older_than_400_days_is_forgotten_some_at_a_time(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.events.store.FORGOTTEN_AT_ONCE_MAX", 2)
+
+    async def act(rig: ServiceRig) -> None:
+        for key in ("", "", "", rig.other_key):
+            await rig.order(key)
+        day_ms = 86_400_000
+        await rig.execute(f"UPDATE events SET at_ms = {rig.service.now_ms() - 401 * day_ms}")
+        await rig.order()
+        await rig.execute(
+            f"UPDATE events SET at_ms = {rig.service.now_ms() - 399 * day_ms} WHERE seq = 4"
+        )
+        await rig.service.housekeeper.forget()
+        assert await rig.scalar("SELECT count(*) FROM events") == 3
+        for _ in range(2):
+            await rig.service.housekeeper.forget()
+        (left,) = await listed(rig)
+        assert left["sequence"] == 4
+        assert await listed(rig, rig.other_key) == []
+        await rig.order()
+        assert [event["sequence"] for event in await listed(rig)] == [4, 5]
+
+    on_rig(database, act)
+
+
+def test_events_are_found_by_their_age_without_reading_all_of_a_merchant(
+    database: TestDatabase,
+) -> None:
+    """A replay since yesterday, and the broom, read what they are about."""
+
+    async def act(rig: ServiceRig) -> None:
+        await rig.execute(
+            """
+            INSERT INTO events (merchant_id, seq, kind, subject_id, body, at_ms)
+            SELECT 'm' || n % 3, n, 'order.created', '', '{}', n FROM generate_series(1, 30000) n
+            """
+        )
+        await rig.execute("ANALYZE events")
+        for age in ("at_ms >= 29900", "at_ms < 100"):
+            plan = await rig.scalar(
+                f"EXPLAIN (FORMAT JSON) SELECT seq FROM events WHERE merchant_id = 'm1' AND {age}"
+            )
+            assert "events_by_age" in str(plan)
+
+    on_rig(database, act)
+
+
 def test_every_kind_that_is_written_is_known_and_has_a_meaning() -> None:
     assert written_kinds() <= set(EventKind)
     assert {f"refund.{state}" for state in RefundState} <= set(EventKind)

@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
 from ulid import ULID
 
 from api.access.roles import Role
+from api.catalogue.sellers import publish
 from api.flags.model import Detector, FlagEvent, FlagState, NoteKind
 from api.flags.rules import TRANSITIONS
+from api.tenants.config import MerchantConfig
 from tests.support.api.people_rig import NOBODY, PeopleRig, play
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import Clocks, ServiceRig, running_rig
@@ -214,18 +217,36 @@ def test_an_order_that_is_called_paid_without_money_is_found(database: TestDatab
 def test_sales_while_the_shop_is_shut_are_found(database: TestDatabase) -> None:
     async def act(rig: ServiceRig) -> None:
         await rig.paid(await rig.order())
+        # Shut by Malaysia's clocks for hours yet, and open by those of Fiji, four hours ahead.
         hour = (rig.service.now_ms() // 3_600_000 + 8) % 24
-        from api.flags.opening import OpeningHours
-
-        hours = OpeningHours(
-            opens=(hour + 5) % 24 * 60, closes=(hour + 10) % 24 * 60, offset_minutes=480
-        )
-        rig.service.flags.hours["Other"] = hours
+        times = f"opens = '{(hour + 3) % 24:02}:00', closes = '{(hour + 9) % 24:02}:00'"
+        await rig.execute(f"UPDATE merchants SET {times} WHERE name = 'Other'")
         assert await flagged(rig, Detector.OUTSIDE_HOURS) == 0
-        rig.service.flags.hours["Kiosk"] = hours
-        assert await flagged(rig, Detector.OUTSIDE_HOURS) == 1
+        await rig.execute(f"UPDATE merchants SET {times}, time_zone = 'Pacific/Fiji'")
+        assert await flagged(rig, Detector.OUTSIDE_HOURS) == 0
+        await rig.execute(
+            "UPDATE merchants SET time_zone = 'Asia/Kuala_Lumpur', name = name || '2'"
+        )
+        assert await flagged(rig, Detector.OUTSIDE_HOURS) == 1, "whatever it is called by now"
 
     on_rig(database, act)
+
+
+def test_hours_are_the_file_s_and_the_time_zone_the_office_s(database: TestDatabase) -> None:
+    async def act(rig: ServiceRig) -> None:
+        told = {"opens": "07:00", "closes": "19:30", "time_zone": "Pacific/Fiji"}
+        known = rig.service.config.merchants[0].model_copy(update=told)
+        new = known.model_copy(update={"name": "New", "key_digests": ()})
+        config = rig.service.config.model_copy(update={"merchants": (known, new)})
+        async with rig.service.engine.begin() as connection:
+            await publish(connection, config, 0)
+        shown = "SELECT opens || closes || time_zone FROM merchants WHERE name = "
+        assert await rig.scalar(f"{shown} 'Kiosk'") == "07:0019:30Asia/Kuala_Lumpur"
+        assert await rig.scalar(f"{shown} 'New'") == "07:0019:30Pacific/Fiji"
+
+    on_rig(database, act)
+    with pytest.raises(ValueError, match="'Milky/Way' is not known here"):
+        MerchantConfig(name="a", payout_address="dbill1qqqq", time_zone="Milky/Way")
 
 
 def test_a_wallet_that_goes_from_hand_to_hand_is_the_union_s_matter(

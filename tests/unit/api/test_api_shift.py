@@ -62,6 +62,18 @@ def test_a_worker_that_must_be_level_serves_once_it_is_and_ends_when_told(
     asyncio.run(run())
 
 
+def test_a_file_that_was_changed_to_send_in_the_clear_ends_a_worker_with_a_word() -> None:
+    """As it is found at a renewal: the parent looked at the file that there was before."""
+
+    async def run() -> WorkerEnd:
+        with bind("127.0.0.1", 0) as listener:
+            return await serve(
+                config_of("postgresql://u@10.0.0.9/db"), listener, Shift(0.0, False, lambda: None)
+            )
+
+    assert asyncio.run(run()) is WorkerEnd.FAULT
+
+
 def test_who_was_to_take_another_s_place_and_is_not_level_never_serves(
     database: TestDatabase,
 ) -> None:
