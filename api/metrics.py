@@ -71,6 +71,7 @@ class Metrics:
             multiprocess_mode="livemin",
             registry=self.registry,
         )
+        self._make_ages()
         self.streams = Gauge(
             "streams_open",
             "Live pages connected",
@@ -81,6 +82,23 @@ class Metrics:
             "workers", "Workers alive", multiprocess_mode="livesum", registry=self.registry
         )
         self.workers.set(1)
+
+    def _make_ages(self) -> None:
+        """Make what tells how long something waits."""
+        # Each worker measures what it sees, again and again, whoever leads: the largest is true,
+        # and goes when it is over. One that only a leader set would outlive its lead.
+        self.outbox_age = Gauge(
+            "outbox_age_seconds",
+            "How long ago the worker that is furthest behind knew all that had happened",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
+        self.webhook_age = Gauge(
+            "webhook_age_seconds",
+            "How long the oldest event waits for its first try at an endpoint that takes them",
+            multiprocess_mode="livemax",
+            registry=self.registry,
+        )
 
     def _watch(self) -> None:
         """Make the counters of attempts and flags; one that is not there can't be seen to rise."""

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from api.chain.standing import ChainStanding
 from api.chain.tip import SettledTip
 from api.db.faults import DATABASE_FAULTS, describe
-from api.events.hub import Hub
+from api.events.live import Live
 from api.metrics import Metrics
 
 BEGINNING_S: Final = 5.0
@@ -86,13 +86,13 @@ class SelfReport:
         probe: DatabaseProbe,
         standing: ChainStanding,
         tip: SettledTip,
-        hub: Hub,
+        live: Live,
         metrics: Metrics,
     ) -> None:
         self._probe = probe
         self._standing = standing
         self._tip = tip
-        self._hub = hub
+        self._live = live
         self._metrics = metrics
 
     async def run(self) -> None:
@@ -109,7 +109,8 @@ class SelfReport:
         """Set the gauges."""
         self._metrics.height.set(self._tip.cursor.height)
         self._metrics.lag.set(self._standing.lag_blocks)
-        self._metrics.streams.set(self._hub.count)
+        self._metrics.streams.set(self._live.hub.count)
+        self._metrics.outbox_age.set(self._live.feed.age_s)
         await self.readiness()
 
     async def readiness(self) -> Readiness:

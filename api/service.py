@@ -95,7 +95,7 @@ class Service:
         self.board = Board(engine, watch, self.tip, self.standing, self.stock)
         self.live = Live(engine, self.tip, self.board)
         self.waiters, self.hub, self.feed = self.live.waiters, self.live.hub, self.live.feed
-        self.report = SelfReport(probe, self.standing, self.tip, self.hub, self.metrics)
+        self.report = SelfReport(probe, self.standing, self.tip, self.live, self.metrics)
         self.money = MoneyDesks(
             engine, node, self.tip, config, self.desks, price_id, self.metrics, self.now_ms
         )
@@ -118,7 +118,7 @@ class Service:
         """Seek the leases of what one worker does for all."""
         worker, vault = _worker_name(), self.desks.means.vault
         self.leadership = Leadership(engine, FOLLOWER, worker)
-        self.webhooks = Webhooks(engine, vault, wall_ms, worker, self.config)
+        self.webhooks = Webhooks(engine, vault, wall_ms, worker, self.config, self.metrics)
 
     def _make_housekeeper(self, engine: AsyncEngine, node: NodePort) -> Housekeeper:
         forgets = (

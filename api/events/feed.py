@@ -9,6 +9,7 @@ database; both are hints that save time, and nothing hangs on them.
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Any, Final
 
 import structlog
@@ -44,6 +45,12 @@ class OutboxFeed:
         self._on_events = on_events
         self._poked = asyncio.Event()
         self._known: dict[str, int] | None = None
+        self._level_s = monotonic()
+
+    @property
+    def age_s(self) -> float:
+        """Give how long ago this worker knew all that there was: what came since waits here."""
+        return monotonic() - self._level_s
 
     def poke(self, *_: Any) -> None:
         """Say that there is something new."""
@@ -67,6 +74,7 @@ class OutboxFeed:
 
     async def read(self) -> bool:
         """Read once; tell whether there is more at once."""
+        asked_s = monotonic()
         async with self._engine.connect() as connection:
             if self._known is None:
                 self._known = await last_seqs(connection)
@@ -76,7 +84,10 @@ class OutboxFeed:
             self._known[event.merchant_id] = event.seq
         if events:
             self._on_events(events)
-        return len(events) == EVENTS_MAX
+        more = len(events) == EVENTS_MAX
+        if not more:
+            self._level_s = asked_s
+        return more
 
     async def listen(self, address: DatabaseAddress, channel: str) -> None:
         """Be poked through the database, until cancelled; a lost connection is made anew."""

@@ -101,6 +101,32 @@ async def find_delivery(
     return None if row is None else _delivery(row)
 
 
+async def oldest_untried_ms(connection: AsyncConnection, now_ms: int) -> int:
+    """Give for how long the oldest event waits for its first try; 0 if none does.
+
+    Endpoints that fail are left out: what waits for them waits by their own fault.
+    """
+    found = await connection.scalar(
+        text("""
+            SELECT max(:now - since.ms) FROM webhook_endpoints w
+            CROSS JOIN LATERAL (
+                (
+                    SELECT d.created_ms AS ms FROM webhook_deliveries d
+                    WHERE d.merchant_id = w.merchant_id AND d.endpoint_id = w.id
+                        AND d.state = 'pending' ORDER BY d.seq LIMIT 1
+                ) UNION ALL (
+                    SELECT e.at_ms FROM events e
+                    WHERE e.merchant_id = w.merchant_id AND e.seq > w.seen_seq
+                    ORDER BY e.seq LIMIT 1
+                )
+            ) since
+            WHERE w.state = 'enabled' AND w.failures = 0
+        """),
+        {"now": now_ms},
+    )
+    return max(int(found or 0), 0)
+
+
 async def attempts_of(connection: AsyncConnection, delivery: Delivery) -> list[Attempt]:
     """List the tries of a delivery, the oldest first."""
     a = webhook_attempts.c

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.db.session import migrate, open_engine
 from api.webhooks import deliveries
 from api.webhooks.deliveries import ENDPOINTS_AT_ONCE_MAX, Drawn, EndpointLane
+from api.webhooks.delivery_log import oldest_untried_ms
 from api.webhooks.dispatcher import LANES_MAX, settle_try
 from api.webhooks.schedule import GIVEN_UP_MS
 from api.webhooks.sending import Tried
@@ -100,6 +101,47 @@ def test_no_lane_waits_for_ever_behind_others_that_are_always_due(database: Test
 
     count = 3 * LANES_MAX
     over(database, count, act)
+
+
+def test_the_age_of_what_waits_is_measured_whoever_leads(database: TestDatabase) -> None:
+    """Before an event is spread, and after; not what a failing endpoint keeps waiting itself."""
+
+    async def act(connection: AsyncConnection) -> None:
+        assert await oldest_untried_ms(connection, NOW_MS + 7) == 7
+        await deliveries.spread(connection, NOW_MS + 2)
+        assert await oldest_untried_ms(connection, NOW_MS + 7) == 5
+        await connection.execute(text("UPDATE webhook_endpoints SET failures = 1"))
+        assert await oldest_untried_ms(connection, NOW_MS + 7) == 0
+        await connection.execute(text("UPDATE webhook_endpoints SET failures = 0"))
+        drawn = await deliveries.draw(connection, PLACE, NOW_MS + 7)
+        assert drawn is not None
+        await settle_try(connection, drawn, Tried(200, ""), NOW_MS + 7)
+        assert await oldest_untried_ms(connection, NOW_MS + 9) == 0
+
+    over(database, 1, act)
+
+
+def test_ages_are_shown_and_fall_when_what_waited_is_gone(database: TestDatabase) -> None:
+    clocks = Clocks()
+
+    async def act(rig: ServiceRig) -> None:
+        service = rig.service
+        async with receiving(lambda _: 60.0) as hangs:
+            await make(rig, hangs.url)
+            await rig.order()
+            await hangs.wait_for(1)
+            clocks.wall_ahead_ms += 90_000
+            await service.webhooks.measure()
+            await service.report.show()
+            told = (await rig.http.get("/metrics")).text
+            waits_s = float(told.split("\nwebhook_age_seconds ")[1].split()[0])
+            assert 89 < waits_s < 120
+            assert float(told.split("\noutbox_age_seconds ")[1].split()[0]) < 10
+            await attempted(rig, 1)
+            await service.webhooks.measure()
+            assert "\nwebhook_age_seconds 0.0" in (await rig.http.get("/metrics")).text
+
+    on_rig(database, act, clocks=clocks)
 
 
 async def drawn_before(connection: AsyncConnection) -> Drawn:
