@@ -7,7 +7,6 @@ logged. Nothing here opens a connection.
 
 import ssl
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +16,7 @@ from api.db.address import read_address
 from api.errors import ConfigFault
 from node.errors import BadKeyFile
 from node.home.key_file import check_owner_alone
+from node.plaintext import is_this_machine, plain_hosts
 
 CHECKED: Final = "verify-full"
 """The one mode in which PostgreSQL's certificate and host's name are both checked."""
@@ -31,22 +31,12 @@ class PlainWay:
     remedy: str
 
 
-def is_this_machine(host: str) -> bool:
-    """Tell whether a host is the loopback: what goes there is read by nobody else."""
-    try:
-        return ip_address(host.strip("[]").partition("%")[0]).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
 def plain_ways(config: ApiConfig) -> list[PlainWay]:
     """List everything that would leave this machine in the clear."""
-    found = []
-    for url in config.node_urls:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        if parts.scheme == "http" and not is_this_machine(host):
-            found.append(PlainWay("node_urls: what nodes say", host, "write https://"))
+    found = [
+        PlainWay("node_urls: what nodes say", host, "write https://")
+        for host in plain_hosts(config.node_urls)
+    ]
     for host in _database_hosts(config.database_url):
         remedy = f"add sslmode={CHECKED} and sslrootcert=FILE to its address"
         found.append(PlainWay("database_url: people's records", host, remedy))

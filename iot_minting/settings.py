@@ -76,7 +76,8 @@ class BrokerSettings(HomeSettings):
     """The client's certificate, with what leads from it to the broker's authority."""
     broker_key: str = ""
     allow_plaintext: bool = False
-    """Whether one speaks in clear to a broker on another machine. A password never goes so."""
+    """Whether one speaks in clear to a broker, a node or an attestor on another machine. A password
+    never goes so."""
 
 
 def write_config(home: Path, config: HomeSettings) -> None:

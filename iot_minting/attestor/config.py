@@ -29,6 +29,8 @@ class AttestorConfig(HomeSettings):
 
     node_urls: list[str] = Field(default=["http://127.0.0.1:26002"], min_length=1, max_length=16)
     """Nodes of its own: what they say is final is all that it knows of lines and devices."""
+    allow_plaintext: bool = False
+    """Whether what is not encrypted may go to other machines. It is logged at each start."""
     host: str = "127.0.0.1"
     port: int = Field(default=PORT, ge=1, le=65_535)
     trusted_proxies: list[str] = Field(default=[], max_length=64)

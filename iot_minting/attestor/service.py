@@ -32,6 +32,7 @@ from node.home.lock import owned
 from node.httpd.admission import Admission
 from node.httpd.limits import HttpLimits, fit_to_files
 from node.httpd.server import QuietServer, bind
+from node.plaintext import check_plain
 
 CONNECTIONS_MAX: Final = 1_024
 BODIES_BYTES_MAX: Final = 8 * REQUEST_BYTES_MAX
@@ -153,7 +154,11 @@ def _note(found: dict[str, str], part: str, why: str) -> None:
 
 
 async def serve(home: Path, config: AttestorConfig, key: SigningKey) -> None:
-    """Run the attestor of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does."""
+    """Run the attestor of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does.
+
+    Raise `BadConfig` for what would go to another machine in the clear.
+    """
+    check_plain({"node_urls": config.node_urls}, allowed=config.allow_plaintext)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

@@ -16,6 +16,7 @@ from iot_minting.wire.login import BrokerLogin, read_login
 from ledger.genesis import Genesis
 from node.client.errors import NodeUnavailable
 from node.home.lock import owned
+from node.plaintext import check_plain
 
 RETRY_S: Final = 0.5
 
@@ -23,8 +24,14 @@ log = structlog.get_logger("mint")
 
 
 async def serve(home: Path) -> None:
-    """Run the gateway of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does."""
+    """Run the gateway of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does.
+
+    Raise `BadConfig` for what would go to another machine in the clear.
+    """
     config, keys = read_config(home), read_keys(home)
+    attestors = [each.url for each in config.attestors]
+    asked = {"node_urls": config.node_urls, "attestors": attestors}
+    check_plain(asked, allowed=config.allow_plaintext)
     login = read_login(home, config)
     with owned(home):
         await _serve(home, config, keys, login)

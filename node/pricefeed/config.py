@@ -33,6 +33,8 @@ class FeederConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         "http://127.0.0.1:26002",
     )
     """Nodes of the network: the one that answered last is asked, then the others."""
+    allow_plaintext: bool = False
+    """Whether what is not encrypted may go to other machines. It is logged at each start."""
     source: str = "file:price.json"
     """`file:PATH`, from the home if relative, or `https://HOST/PATH`."""
     key_file: str = KEY_FILE

@@ -25,6 +25,7 @@ from node.client.errors import ClientFault, NodeUnavailable
 from node.client.http import NodeClient
 from node.home.lock import owned
 from node.httpd.status import make_status_app, serve_status
+from node.plaintext import check_plain
 from node.pricefeed.config import FeederConfig, read_feeder_key
 from node.pricefeed.errors import SourceFailed
 from node.pricefeed.events import (
@@ -193,7 +194,11 @@ def _tell_feed(told: CountFeed) -> None:
 
 
 async def serve(config: FeederConfig) -> None:
-    """Run the feeder of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does."""
+    """Run the feeder of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does.
+
+    Raise `BadConfig` for what would go to another machine in the clear.
+    """
+    check_plain({"node_urls": config.node_urls}, allowed=config.allow_plaintext)
     key = read_feeder_key(config)
     with owned(config.home):
         ended, loop = asyncio.Event(), asyncio.get_running_loop()

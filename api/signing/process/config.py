@@ -66,6 +66,8 @@ class SignerConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         "http://127.0.0.1:26002",
     )
     """The signer's own nodes: what they say is believed."""
+    allow_plaintext: bool = False
+    """Whether what is not encrypted may go to other machines. It is logged at each start."""
     prefix: Annotated[str, Meta(pattern=r"^[a-z]{1,16}\Z")] = "dbill"
     valid_blocks: Annotated[int, Meta(ge=20, le=20_000)] = 1_200
     """How many blocks signed bytes may wait to be included."""

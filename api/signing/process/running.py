@@ -35,6 +35,7 @@ from node.client.errors import ClientFault, NodeUnavailable
 from node.home.key_file import read_key
 from node.home.lock import owned
 from node.httpd.status import make_status_app, serve_status
+from node.plaintext import check_plain
 
 REST_S: Final = 1.0
 """How long an account rests that may not sign now."""
@@ -180,7 +181,12 @@ async def _with_facts(node: OwnNode, request: LeasedRequest) -> AskedRequest | N
 
 
 async def serve(config: SignerConfig) -> None:
-    """Run the signer of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does."""
+    """Run the signer of a home until SIGTERM or SIGINT; raise `HomeTaken` if another one does.
+
+    Raise `BadConfig` for what would go to another machine in the clear.
+    """
+    asked = {"api_url": (config.api_url,), "node_urls": config.node_urls}
+    check_plain(asked, allowed=config.allow_plaintext)
     keys: dict[str, Signatory] = {
         account.name: read_key(key_path(config.home, account.name)) for account in config.accounts
     }
