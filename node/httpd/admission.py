@@ -17,6 +17,7 @@ from typing import Final, Protocol
 import structlog
 
 from node.collector import return_memory
+from node.httpd.handshakes import Handshakes
 from node.httpd.limits import ADDRESS_PART, HttpLimits
 
 SWEEP_S: Final = 1.0
@@ -95,6 +96,7 @@ class Admission:
         self._buckets: dict[str, Bucket] = {}
         self._members: dict[HttpConnection, str] = {}
         self._per_address = min(limits.per_address_max, limits.connections_max // ADDRESS_PART)
+        self.handshakes = Handshakes(limits.handshakes_max, self._per_address, self.note)
         self._cuts: Counter[str] = Counter()
         self._reported_s = 0.0
         self._freed_bytes = 0

@@ -26,6 +26,10 @@ class HttpLimits:
     """Connections of one address (of one /64 for IPv6) that is not trusted."""
     trusted: tuple[Network, ...] = LOOPBACK
     """Proxies, and this machine: many clients behind one address, so bounded only in all."""
+    handshakes_max: int = 1_024
+    """TLS handshakes on their way; past it the oldest of the address that has most gives way."""
+    handshake_s: int = 10
+    """How long one may take."""
     head_bytes_max: int = 64 * 1024
     headers_max: int = 128
     head_s: float = 10.0

@@ -69,6 +69,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Ask for a place; without one, say so and close."""
+        self._admission.handshakes.end(self)
         super().connection_made(transport)
         host = self.client[0] if self.client else ""
         trusted = not host or is_trusted(host, self._limits.trusted)

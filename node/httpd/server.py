@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from node.errors import PortTaken
 from node.httpd.admission import Admission
 from node.httpd.protocol import GuardedProtocol
+from node.httpd.tls import TlsGate
 
 BACKLOG: Final = 8_192
 ACCEPTED_A_PASS: Final = 64
@@ -62,7 +63,11 @@ class GuardedServer(uvicorn.Server):
         self._admission = admission
         self._on_serving, self._on_ending = on_serving, on_ending
         self._linger_s = 0.0
-        guarded = functools.partial(GuardedProtocol, admission=admission)
+        guarded: Callable[..., asyncio.Protocol]
+        if tls is None:
+            guarded = functools.partial(GuardedProtocol, admission=admission)
+        else:  # Not uvicorn's own: asyncio bounds handshakes by a minute each, and none in number.
+            guarded = functools.partial(TlsGate, admission=admission, tls=tls)
         super().__init__(
             uvicorn.Config(
                 app,
@@ -78,7 +83,6 @@ class GuardedServer(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
-                ssl_context_factory=None if tls is None else lambda _config, _default: tls,
             )
         )
 
@@ -105,6 +109,7 @@ class GuardedServer(uvicorn.Server):
         self._admission.leaving = True
         if self._linger_s:
             await self._linger(sockets or [])
+        self._admission.handshakes.cut_all()
         await super().shutdown(sockets)
 
     async def _linger(self, listeners: list[socket.socket]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from node.httpd.admission import Admission
 from node.httpd.limits import HttpLimits
 from node.httpd.server import QuietServer, bind
 from tests.support.api.postgres import TestDatabase
-from tests.support.api.service_rig import ServiceRig, running_rig
+from tests.support.api.service_rig import ServiceRig, running_rig, until
 from tests.support.minting.certificates import Authority
 
 HERE = "postgresql://u:very-secret@127.0.0.1:5432/db"
@@ -137,6 +138,48 @@ def test_what_is_served_directly_speaks_tls_1_3_and_nothing_else(tmp_path: Path)
                 await http.get(f"https://127.0.0.1:{port}/")
         said = await asyncio.to_thread(speak_plainly, port)
         assert b"hello" not in said
+        server.should_exit = True
+        await serving
+        listener.close()
+
+    asyncio.run(run())
+
+
+def test_who_never_shakes_hands_holds_no_place_and_keeps_nobody_out(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    authority.issue("me")
+    (tmp_path / "me.key").chmod(0o600)
+    names = {"tls_certificate": str(tmp_path / "me.crt"), "tls_key": str(tmp_path / "me.key")}
+    most, cut = 8, Counter[str]()
+
+    async def run() -> None:
+        limits = HttpLimits(handshakes_max=most, handshake_s=1)
+        admission = Admission(limits, on_cut=lambda reason: cut.update([reason]))
+        listener, listens = bind("127.0.0.1", 0), asyncio.Event()
+        server = QuietServer(
+            hello,  # type: ignore[arg-type]
+            admission,
+            lifespan="off",
+            on_serving=listens.set,
+            tls=tls_of(config(**names)),
+        )
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        await listens.wait()
+        port = listener.getsockname()[1]
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3 * most)]
+        await until(lambda: cut["handshake gave way"] == 2 * most)
+        trusted = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+        async with httpx.AsyncClient(verify=trusted, trust_env=False) as http:
+            assert (await http.get(f"https://127.0.0.1:{port}/")).text == "hello"
+            assert len(admission) == 1
+            async with asyncio.timeout(5):
+                for reader, _ in silent:
+                    with suppress(ConnectionError):
+                        assert await reader.read() == b""
+            assert len(admission.handshakes) == 0
+            assert (await http.get(f"https://127.0.0.1:{port}/")).text == "hello"
+        for _, writer in silent:
+            writer.close()
         server.should_exit = True
         await serving
         listener.close()
