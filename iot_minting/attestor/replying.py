@@ -107,6 +107,13 @@ class Replies:
                 self._capped.log(logging.WARNING, "questions wait for a node", why=str(fault))
             await asyncio.sleep(LOOK_S)
 
+    async def lack_of_bond(self) -> str:
+        """Say what the bond lacks for the attestor's word to count; nothing if it counts."""
+        rules = (await self._nodes.parameters()).decoded()
+        least = rules.doubt.attestor_bond_least_units
+        bond = (await self._nodes.account(self._policy.address())).attestor_bond_units
+        return "" if bond >= least else f"it is {bond} units; a word counts from {least}"
+
     async def lack(self) -> str:
         """Say what the account lacks for the fee of an answer; nothing if it has it."""
         rules = (await self._nodes.parameters()).decoded()

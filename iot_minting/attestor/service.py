@@ -43,6 +43,7 @@ LOOK_S: Final = 2.0
 MONEY_S: Final = 30.0
 NODE: Final = "node"
 ACCOUNT: Final = "account"
+BOND: Final = "bond"
 STORE: Final = "store"
 
 log = structlog.get_logger("attest")
@@ -129,10 +130,11 @@ class AttestorService:
             await asyncio.sleep(LOOK_S)
 
     async def _count_money(self) -> None:
-        """Note whether an answer could be paid for, as far as a node says."""
+        """Note whether a word counts and an answer could be paid for, as far as a node says."""
         while True:
             with contextlib.suppress(ClientFault):
                 _note(self._warnings, ACCOUNT, await self._replies.lack())
+                _note(self._warnings, BOND, await self._replies.lack_of_bond())
             await asyncio.sleep(MONEY_S)
 
     async def _sweep(self) -> None:

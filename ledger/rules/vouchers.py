@@ -36,7 +36,12 @@ def is_attestors_account(reader: Reader, address: Address) -> bool:
 def attestor_stands(reader: Reader, key: PublicKey) -> bool:
     """Tell whether an attestor has enough at stake for its word to count."""
     least = parameters(reader).doubt.attestor_bond_least_units
-    return (ATTESTOR_BONDS.get(reader, address_of(key)) or _NO_BOND).bond_units >= least
+    return attestor_bond(reader, address_of(key)) >= least
+
+
+def attestor_bond(reader: Reader, address: Address) -> Units:
+    """Give what an attestor has at stake."""
+    return (ATTESTOR_BONDS.get(reader, address) or _NO_BOND).bond_units
 
 
 def bind_attestors(overlay: Overlay, keys: tuple[PublicKey, ...], until_ms: int) -> None:

@@ -63,13 +63,15 @@ class Submission(Struct, frozen=True):
 class AccountView(Struct, frozen=True):
     """An account's balance, and the nonce its next transaction bears. Unknown accounts are empty.
 
-    `pending_nonce` also counts the transactions that wait in this node's pool.
+    `pending_nonce` also counts the transactions that wait in this node's pool;
+    `attestor_bond_units` is what an attestor of this account's key has at stake.
     """
 
     address: Address
     units: Units
     nonce: int
     pending_nonce: int
+    attestor_bond_units: Units = Units(0)
 
 
 class TransactionState(StrEnum):

@@ -21,6 +21,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.codec import encode
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address
+from ledger.rules.vouchers import attestor_bond
 from ledger.state.tables import account, parameters, supply
 from ledger.store.chain import ChainStore
 from ledger.store.schema import Finalized, Head
@@ -136,7 +137,8 @@ class NodeBackend(LineAnswers):
         """Look an account up."""
         held = account(self._store, address)
         pending = self._machine.mempool.expected_nonce(address, held.nonce)
-        return AccountView(address, held.units, held.nonce, pending)
+        bond_units = attestor_bond(self._store, address)
+        return AccountView(address, held.units, held.nonce, pending, bond_units)
 
     def transaction(self, txid: Hash) -> TransactionView:
         """Look a transaction up, in the chain and in the pool."""

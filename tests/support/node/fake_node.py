@@ -34,6 +34,7 @@ from ledger.primitives.keys import (
     address_of,
     verify_many,
 )
+from ledger.rules.vouchers import attestor_bond
 from ledger.state.records import ATTESTORS_LEAST, Role
 from ledger.state.tables import LOTS, account, parameters, supply
 from ledger.store.answers import LotEntry
@@ -262,7 +263,8 @@ class FakeNode:
         self._speak()
         held = account(self._state, address)
         mine = sum(decode_transaction(raw).sender == address for raw in self._waiting.values())
-        return AccountView(address, held.units, held.nonce, held.nonce + mine)
+        bond_units = attestor_bond(self._state, address)
+        return AccountView(address, held.units, held.nonce, held.nonce + mine, bond_units)
 
     async def transaction(self, txid: bytes, wait_ms: int = 0) -> TransactionView:
         """Look a transaction up."""
