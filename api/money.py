@@ -1,6 +1,6 @@
 """What has money moved by signers, put together: refunds, points, coupons, cash, and signing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -16,16 +16,20 @@ from api.config import ApiConfig
 from api.coupons.desk import CouponDesk
 from api.coupons.settling import CouponSettling
 from api.db.session import in_transaction
-from api.events.outbox import write_events
+from api.events.outbox import NewEvent, write_events
 from api.loyalty.adjusting import adjustment_carrier
 from api.loyalty.desk import LoyaltyDesk
+from api.loyalty.model import MISSED_MS
 from api.loyalty.store import forget_waiting
 from api.metrics import Metrics
+from api.orders.model import Order
 from api.payments.settlement import SettlingParties
 from api.people.desks import Desks
+from api.people.wallets import LinkWitness
 from api.refunds.approving import refund_carrier
 from api.refunds.asking import RefundAsker
 from api.refunds.desk import RefundDesk
+from api.refunds.handing_over import hold_back
 from api.refunds.settling import RefundSettling
 from api.signing.handlers import SigningHandlers
 from api.signing.office import SigningOffice
@@ -39,6 +43,7 @@ from api.top_ups.purse import FloatDesk, FloatGauges
 from api.top_ups.settling import TopUpSettling
 from api.vault.blind import Purpose
 from api.welcomes.desk import WelcomeDesk
+from ledger.primitives.keys import Address
 
 
 class MoneyDesks:
@@ -56,6 +61,7 @@ class MoneyDesks:
         now_ms: Callable[[], int],
     ) -> None:
         self._engine, self._now_ms = engine, now_ms
+        self._people_ms = desks.means.now_ms
         products: Final = {product.id: product for product in config.products}
         self.book = SigningBook(config.secret)
         self.loyalty = LoyaltyDesk(
@@ -79,8 +85,12 @@ class MoneyDesks:
         )
         self._carry_out(desks)
         self.reader = SignerReader(tip, now_ms)
-        self.parties = SettlingParties(
+        self.parties = self._who_settle(settling)
+
+    def _who_settle(self, settling: RefundSettling) -> SettlingParties:
+        return SettlingParties(
             {SIGNING: self.office.settle, CASH_OUT: self.cash_outs.collected},
+            {SIGNING: self.office.orders_of},
             (settling.witness, self.loyalty.witness),
             (self.cash_outs.collect,),
         )
@@ -96,7 +106,7 @@ class MoneyDesks:
         metrics: Metrics,
     ) -> None:
         vault, litre_sen = desks.means.vault, config.litre_price_sen
-        self.floats = FloatDesk(engine, node, FloatGauges(metrics.registry), self._now_ms)
+        self.floats = FloatDesk(node, FloatGauges(metrics.registry))
         self.top_ups = TopUpDesk(
             self.book, self.floats, vault, config.prefix, (price_id, litre_sen), self._poke
         )
@@ -108,22 +118,42 @@ class MoneyDesks:
 
     def _carry_out(self, desks: Desks) -> None:
         """Say what is done when somebody has approved, or has linked a wallet."""
-        desks.approvals.carry(ApprovalKind.REFUND, refund_carrier(self.refunds))
+        desks.approvals.carry(ApprovalKind.REFUND, refund_carrier(self.refunds, self._now_ms))
         desks.approvals.carry(
             ApprovalKind.LOYALTY_ADJUSTMENT, adjustment_carrier(self.loyalty, self._now_ms)
         )
-        desks.approvals.carry(ApprovalKind.TOP_UP, top_up_carrier(self.top_ups))
-        desks.approvals.carry(ApprovalKind.CASH_OUT, cash_out_carrier(self.cash_outs))
-        desks.wallets.when_linked(self.loyalty.credit_linked)
-        desks.wallets.when_linked(self.welcomes.linked)
+        desks.approvals.carry(ApprovalKind.TOP_UP, top_up_carrier(self.top_ups, self._now_ms))
+        desks.approvals.carry(ApprovalKind.CASH_OUT, cash_out_carrier(self.cash_outs, self._now_ms))
+        for witness in (self.loyalty.credit_linked, self.welcomes.linked):
+            desks.wallets.when_linked(self._by_our_clock(witness))
+
+    def _by_our_clock(self, witness: LinkWitness) -> LinkWitness:
+        """Let a witness of links go by the time of money, which is the chain's: people's is not."""
+
+        async def told(
+            connection: AsyncConnection, union_id: str, user_id: str, address: Address, _: int
+        ) -> Sequence[NewEvent]:
+            return await witness(connection, union_id, user_id, address, self._now_ms())
+
+        return told
+
+    async def order_changed(
+        self, connection: AsyncConnection, before: Order, after: Order, now_ms: int
+    ) -> Sequence[NewEvent]:
+        """Hold milk back whose money goes back, and free a coupon: an `OrderWitness`."""
+        await hold_back(connection, before, after)
+        return await self.coupon_settling.order_changed(connection, before, after, now_ms)
 
     async def sweep(self) -> None:
-        """End coupons and prices whose time is over, and forget points that nobody came for."""
+        """End what time ends: coupons, prices, points; give points that missed their link."""
 
         async def work(connection: AsyncConnection) -> None:
-            await forget_waiting(connection, self._now_ms())
-            await self.cash_outs.expire(connection, self._now_ms())
-            await write_events(connection, await self.coupons.expire(connection, self._now_ms()))
+            now_ms, linked_since_ms = self._now_ms(), self._people_ms() - MISSED_MS
+            events = await self.loyalty.credit_missed(connection, linked_since_ms, now_ms)
+            await forget_waiting(connection, now_ms)
+            await self.cash_outs.expire(connection, now_ms)
+            events += await self.coupons.expire(connection, now_ms)
+            await write_events(connection, events)
 
         await in_transaction(self._engine, work)
 

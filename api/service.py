@@ -240,7 +240,7 @@ class Service:
 
     async def change_order(self, merchant_id: str, order_id: str, rule: Rule, event: str) -> Order:
         """Let a person change an order by a rule."""
-        witness, now_ms = self.money.coupon_settling.order_changed, self.now_ms()
+        witness, now_ms = self.money.order_changed, self.now_ms()
         order = await change_order(self.engine, merchant_id, order_id, rule, event, now_ms, witness)
         self.feed.poke()
         return order

@@ -1,5 +1,7 @@
 """Cash that one person does not pay out alone: a second one lets it happen."""
 
+from collections.abc import Callable
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.approvals.desk import Carrier
@@ -25,11 +27,11 @@ async def ask_for_payment(
     return await desks.approvals.ask(connection, actor, kind, subject, told)
 
 
-def cash_out_carrier(cash_outs: CashOutDesk) -> Carrier:
+def cash_out_carrier(cash_outs: CashOutDesk, clock_ms: Callable[[], int]) -> Carrier:
     """Make what pays out once it was approved: exactly what was approved, or nothing."""
 
     async def carry_out(connection: AsyncConnection, approval: Approval) -> None:
-        told, now_ms = approval.wish, approval.decided_ms or approval.requested_ms
+        told, now_ms = approval.wish, clock_ms()
         at = (approval.union_id, told["cashOutId"], approval.requested_by)
         cash_out = await cash_outs.owed(connection, *at)
         if cash_out.owed_sen != int(told["amountSen"]):

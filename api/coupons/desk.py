@@ -1,8 +1,10 @@
 """Using coupons: at a till that scans one, or on an order that a student has scanned.
 
-The order costs 0.00. The funder's signer buys its milk, and all that it pays is burned: the shop
-gets nothing and gives nothing away, the student pays nothing, not even a fee. The coupon is held by
-its order from the moment it is shown until the chain has said what became of the purchase.
+The funder's signer buys the milk, and all that it pays is burned: the shop gets nothing and gives
+nothing away, the student pays nothing, not even a fee. The coupon is held by its order from the
+moment it is shown until the chain has said what became of the purchase. An order that a till opens
+for a coupon costs 0.00. One that was opened for money keeps its price until its milk is bought:
+a wallet that had signed for that price, and is faster, pays the order and not too much.
 
 Locks: the order, the coupon, then lots. What becomes of a purchase: `api.coupons.settling`.
 """
@@ -19,18 +21,13 @@ from api.catalogue.products import ProductConfig
 from api.catalogue.shelves import draw
 from api.catalogue.stock import open_shelves, reserve
 from api.coupons.model import RESERVED_MS, Coupon, CouponEvent, CouponState, payer_of
-from api.coupons.order_store import (
-    drawn_order,
-    insert_order,
-    made_free,
-    write_price,
-)
+from api.coupons.order_store import drawn_order, held_by_coupon, insert_order, write_price
 from api.coupons.rules import why_not
 from api.coupons.schemas import told_of_coupon
 from api.coupons.store import Holder, overdue_coupons, step
 from api.errors import Conflict, NotFound, Unprocessable
 from api.events.outbox import NewEvent, draw_numbers, insert_events
-from api.orders.drawing import packs_of
+from api.orders.drawing import SALE, packs_of
 from api.orders.model import Item, Order, OrderState
 from api.orders.schemas import told_of
 from api.signing.accounts import paying_account
@@ -111,18 +108,17 @@ class CouponDesk:
         if not one_pack or not order.basket:
             raise Unprocessable("a coupon buys one pack", code="COUPON_TOO_SMALL")
         _check(coupon, order.merchant_id, order.items[0].price_sen, now_ms)
-        taken = order.paying_tx is not None or order.received_units
-        if order.state is not OrderState.AWAITING_PAYMENT or taken or now_ms >= order.expires_ms:
+        if not _payable(order, now_ms):
             raise Conflict("the order can't be paid any more", code="ORDER_NOT_PAYABLE")
         holder = Holder(order.id, order.amount_sen, order.amount_units)
         held = await step(connection, coupon, CouponEvent.RESERVE, now_ms, holder)
         if held is None:
             raise Conflict("somebody else uses it right now", code="COUPON_IN_USE")
-        free = made_free(order)
-        await write_price(connection, order, free)
-        await self._have_bought(connection, held, free, now_ms)
-        told = NewEvent("order.coupon_used", free.merchant_id, free.id, told_of(free), now_ms)
-        return free, [told, told_of_coupon("reserved", held, now_ms)]
+        after = held_by_coupon(order)
+        await write_price(connection, order, after)
+        await self._have_bought(connection, held, after, now_ms)
+        told = NewEvent("order.coupon_used", after.merchant_id, after.id, told_of(after), now_ms)
+        return after, [told, told_of_coupon("reserved", held, now_ms)]
 
     async def revoke(
         self, connection: AsyncConnection, coupon: Coupon, now_ms: int
@@ -158,6 +154,13 @@ class CouponDesk:
             connection, owner_id, account.account, what, order.id, now_ms, until_ms
         )
         self._poke()
+
+
+def _payable(order: Order, now_ms: int) -> bool:
+    """Tell whether a coupon may pay an order: nobody pays it, and no other coupon does."""
+    taken = order.paying_tx is not None or order.received_units > 0 or order.kind != SALE
+    waits = order.state is OrderState.AWAITING_PAYMENT and now_ms < order.expires_ms
+    return waits and not taken
 
 
 def _check(coupon: Coupon, merchant_id: str, price_sen: int, now_ms: int) -> None:

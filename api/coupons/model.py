@@ -62,7 +62,7 @@ class Coupon:
     state: CouponState
     order_id: str | None
     was_sen: int | None = None
-    """What its order cost before, and so does again if this comes to nothing; None if nothing."""
+    """What its order costs in money, if its milk is not bought; None if it was opened for this."""
     was_units: int | None = None
     issued_ms: int
     expires_ms: int

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.coupons.model import RESERVED_MS, Coupon
+from api.coupons.model import RESERVED_MS
 from api.orders.drawing import CODE_CHARS, CODE_LETTERS, SALE, offered_with
 from api.orders.model import Basket, Item, Order, OrderState
 from api.tenants.model import MerchantProfile
@@ -82,17 +82,19 @@ async def insert_order(connection: AsyncConnection, order: Order, price_id: str)
     )
 
 
+def held_by_coupon(order: Order) -> Order:
+    """Give an order that waits for a coupon's purchase: no wallet's money is taken for it."""
+    return order.changed(kind=COUPON)
+
+
 def made_free(order: Order) -> Order:
-    """Give an order as a coupon pays it: its milk's units and no ringgit."""
-    return order.changed(kind=COUPON, amount_sen=0, amount_units=order.redeem_units)
+    """Give an order as a coupon has bought it: its milk's units and no ringgit."""
+    return order.changed(amount_sen=0, amount_units=order.redeem_units)
 
 
-def priced_again(order: Order, coupon: Coupon) -> Order:
-    """Give an order at the price that it had before a coupon was used on it."""
-    assert coupon.was_sen is not None, "it had one"
-    return order.changed(
-        kind=SALE, amount_sen=coupon.was_sen, amount_units=coupon.was_units, paying_tx=None
-    )
+def sold_again(order: Order) -> Order:
+    """Give an order that was opened for money, and that its coupon did not buy."""
+    return order.changed(kind=SALE, paying_tx=None)
 
 
 async def write_price(connection: AsyncConnection, before: Order, after: Order) -> None:

@@ -1,7 +1,7 @@
 """What becomes of coupons' purchases, in the transactions that take signatures in and settle them.
 
 A coupon is used if and only if its purchase paid its order. If the order was paid otherwise, or
-cancelled, its holder has it again. Locks: the order, the signing requests, the coupon, then lots.
+cancelled, its holder has it again. Locks: the order, the signing requests, the coupon.
 """
 
 from collections.abc import Sequence
@@ -9,21 +9,19 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.catalogue.stock import adjust, released_by
 from api.coupons.model import Coupon, CouponEvent, CouponState, payer_of
-from api.coupons.order_store import COUPON, priced_again, write_price
+from api.coupons.order_store import COUPON, made_free, sold_again, write_price
 from api.coupons.schemas import told_of_coupon
 from api.coupons.store import coupon_of_order, step
 from api.events.outbox import NewEvent
-from api.orders.changes import left_queue
 from api.orders.model import Order, OrderState
-from api.orders.rules import cancel
+from api.orders.rules import PAYABLE, cancel
 from api.orders.schemas import told_of
 from api.orders.store import read_orders, store_orders
-from api.payments.accounting import OrderAccount
+from api.payments.books import open_accounts
 from api.payments.model import GOOD
 from api.payments.observation import FinalTransaction
-from api.payments.store import history_of, store_payments
+from api.payments.store import store_payments
 from api.refunds.rules import packs_burned
 from api.refunds.store import return_packs
 from api.signing.model import SigningEnd, SigningEvent, SigningOutcome, SigningRequest
@@ -40,9 +38,14 @@ class CouponSettling:
     def __init__(self, book: SigningBook) -> None:
         self._book = book
 
+    async def orders_of(
+        self, connection: AsyncConnection, requests: Sequence[SigningRequest]
+    ) -> Sequence[str]:
+        """Name the orders that coupons pay."""
+        return [request.ref_id for request in requests]
+
     async def lock(self, connection: AsyncConnection, requests: Sequence[SigningRequest]) -> None:
-        """Lock the orders that coupons pay."""
-        await read_orders(connection, [request.ref_id for request in requests], lock=True)
+        """Lock nothing else: who changes a coupon's request has its order."""
 
     async def signed(
         self, connection: AsyncConnection, request: SigningRequest, now_ms: int
@@ -78,15 +81,13 @@ class CouponSettling:
         now_ms: int,
     ) -> list[NewEvent]:
         assert end.final is not None, "the chain has told it"
-        account = OrderAccount(order)
-        for _, paid in await history_of(connection, [order.id] if order.received_units else []):
-            account.add(paid)
+        if coupon.was_sen is not None:
+            met = made_free(order) if order.state in PAYABLE else sold_again(order)
+            order = await _rewritten(connection, order, met)
+        account = (await open_accounts(connection, [order]))[order.id]
         row, event = account.meet(end.final, request.created_ms, now_ms)
         await store_payments(connection, [row])
-        changes = [(order, account.order)]
-        await store_orders(connection, changes)
-        released = released_by(one.basket for one in left_queue(changes))
-        await adjust(connection, released, {})
+        await store_orders(connection, [(order, account.order)])
         if row.outcome not in GOOD:
             return [event, *await self._in_vain(connection, order, coupon, end.final, now_ms)]
         used = await step(connection, coupon, CouponEvent.REDEEM, now_ms)
@@ -140,18 +141,22 @@ class CouponSettling:
     async def _let_go(
         self, connection: AsyncConnection, order: Order, coupon: Coupon, now_ms: int
     ) -> list[NewEvent]:
-        """End an order that was opened for its coupon; give one that was not its price again."""
+        """End an order that was opened for its coupon; let one that was not be sold again."""
+        waits = order.state is OrderState.AWAITING_PAYMENT
+        if coupon.was_sen is not None:
+            sold = await _rewritten(connection, order, sold_again(order))
+            kind, told = "order.coupon_released", told_of(sold)
+            return [NewEvent(kind, order.merchant_id, order.id, told, now_ms)] if waits else []
         free = order.changed(paying_tx=None)
-        if order.state is not OrderState.AWAITING_PAYMENT:
+        if not waits:
             await store_orders(connection, [(order, free)])
             return []
-        if coupon.was_sen is not None:
-            priced = priced_again(order, coupon)
-            await write_price(connection, order, priced)
-            kind, told = "order.coupon_released", told_of(priced)
-            return [NewEvent(kind, order.merchant_id, order.id, told, now_ms)]
         over = cancel(free)
-        changes = [(order, over)]
-        await store_orders(connection, changes)
-        await adjust(connection, released_by(one.basket for one in left_queue(changes)), {})
+        await store_orders(connection, [(order, over)])
         return [NewEvent("order.cancelled", order.merchant_id, order.id, told_of(over), now_ms)]
+
+
+async def _rewritten(connection: AsyncConnection, before: Order, after: Order) -> Order:
+    """Write an order's kind and price, and give it."""
+    await write_price(connection, before, after)
+    return after

@@ -24,6 +24,7 @@ from api.loyalty.store import (
     linked_users,
     lock_balances,
     orders_with_points,
+    take_missed,
     take_waiting,
     unions_of,
 )
@@ -76,6 +77,15 @@ class LoyaltyDesk:
             for one in waited
         ]
         return await self._give(connection, points, now_ms)
+
+    async def credit_missed(
+        self, connection: AsyncConnection, linked_since_ms: int, now_ms: int
+    ) -> list[NewEvent]:
+        """Give the points of payments that were settled just as their wallet was linked.
+
+        Neither of the two transactions saw the other: the point waits for a link that is there.
+        """
+        return await self._give(connection, await take_missed(connection, linked_since_ms), now_ms)
 
     async def _give(
         self, connection: AsyncConnection, points: Sequence[tuple[EarnedPoint, str]], now_ms: int

@@ -8,6 +8,9 @@ POINTS_A_COUPON: Final = 5
 WAITS_MS: Final = 90 * 86_400_000
 """How long a point waits for the wallet that earned it to be linked to somebody."""
 
+MISSED_MS: Final = 600_000
+"""How long after a link it is looked for points that missed it: longer than any transaction."""
+
 
 class EntryKind(StrEnum):
     """Why points come and go."""

@@ -161,6 +161,24 @@ async def take_waiting(
     return sorted((WaitingPoint(row.order_id, row.merchant_id) for row in rows), key=_by_order)
 
 
+async def take_missed(connection: AsyncConnection, since_ms: int) -> list[tuple[EarnedPoint, str]]:
+    """Take the points off the list that wait for wallets which were linked since a time."""
+    rows = await connection.execute(
+        text("""
+            DELETE FROM waiting_points w USING wallet_links l
+            WHERE l.state = 'active' AND l.linked_ms >= :since
+                AND w.union_id = l.union_id AND w.address_index = l.address_index
+            RETURNING w.union_id, w.merchant_id, w.order_id, w.address_index, l.user_id
+        """),
+        {"since": since_ms},
+    )
+    found = [
+        (EarnedPoint(row.union_id, row.merchant_id, row.order_id, row.address_index), row.user_id)
+        for row in rows
+    ]
+    return sorted(found, key=lambda one: one[0].order_id)
+
+
 def _by_order(point: WaitingPoint) -> str:
     return point.order_id
 

@@ -4,7 +4,7 @@ Each is one transaction that locks the orders, asks the rule, and writes order, 
 event together. A change that is done already writes nothing.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import text
@@ -116,6 +116,20 @@ async def _write(
         ]
         + list(more),
     )
+
+
+async def release_left(connection: AsyncConnection, before: Mapping[str, Order]) -> None:
+    """Give back what orders had reserved that waited, when they were locked, and wait no longer."""
+    changes = await changed_since(connection, before)
+    await adjust(connection, released_by(after.basket for after in left_queue(changes)), {})
+
+
+async def changed_since(
+    connection: AsyncConnection, before: Mapping[str, Order]
+) -> list[tuple[Order, Order]]:
+    """Pair locked orders, as they were, with what has become of them in this transaction."""
+    now = await read_orders(connection, list(before)) if before else {}
+    return [(before[order_id], order) for order_id, order in now.items()]
 
 
 def left_queue(changes: Sequence[tuple[Order, Order]]) -> list[Order]:

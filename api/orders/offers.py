@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.catalogue.shelves import draw
-from api.catalogue.stock import adjust, open_shelves, released_by, reserve
+from api.catalogue.stock import released_by, reopen_shelves, reserve
 from api.db.session import in_transaction
 from api.errors import Conflict
 from api.events.outbox import NewEvent, write_events
@@ -64,8 +64,8 @@ async def _offer_anew(connection: AsyncConnection, order_id: str, now_ms: int) -
     order = (await read_orders(connection, [order_id], lock=True)).get(order_id)
     if order is None or order.state is not OrderState.AWAITING_PAYMENT or order.paying_tx:
         return order
-    await adjust(connection, released_by([order.basket]), {})
-    shelves = await open_shelves(connection, order.expires_ms)
+    given_back = released_by([order.basket])
+    shelves = await reopen_shelves(connection, order.expires_ms, given_back)
     basket = draw(shelves, packs_of(order.items))
     if basket is None:
         raise Conflict("no lots in date hold that much of this milk", code="OUT_OF_STOCK")

@@ -210,7 +210,7 @@ ROUTES: Final = (
         handler=fulfil_order,
         answer=OrderView,
         idempotency=Idempotency.NATURAL,
-        codes=("NOT_FOUND", "ORDER_NOT_PAID"),
+        codes=("NOT_FOUND", "ORDER_NOT_PAID", "REFUND_IN_FLIGHT"),
     ),
     Route(
         method="POST",

@@ -45,6 +45,18 @@ async def lock_by_reference(
     return {order.reference: order for order in map(read_order, rows)}
 
 
+async def ids_by_reference(connection: AsyncConnection, references: Sequence[bytes]) -> list[str]:
+    """Name the orders behind references."""
+    found = await connection.scalars(
+        text("""
+            SELECT ref_id FROM claims
+            WHERE kind = 'reference' AND value = ANY(CAST(:references AS bytea[]))
+        """),
+        {"references": list(references)},
+    )
+    return list(found)
+
+
 async def is_a_reference(connection: AsyncConnection, reference: bytes) -> bool:
     """Tell whether a reference is an order's."""
     found = await connection.scalar(

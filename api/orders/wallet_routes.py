@@ -21,8 +21,8 @@ from api.http.replies import Answer, Reply
 from api.http.routes import ApiCall, Idempotency, Route
 from api.limits.doorkeeper import address_group
 from api.operations.assets import PAGE_POLICY, asset
-from api.orders.drawing import CODE_CHARS, CODE_LETTERS
-from api.orders.model import Order
+from api.orders.drawing import CODE_CHARS, CODE_LETTERS, SALE
+from api.orders.model import Order, OrderState
 from api.orders.schemas import (
     OfferView,
     SignedPaymentBody,
@@ -114,7 +114,7 @@ def _offer(call: ApiCall, order: Order, fee: str) -> OfferView:
     return OfferView(
         order_id=order.id,
         state=order.state,
-        in_flight=order.paying_tx is not None,
+        in_flight=order.paying_tx is not None or _coupon_pays(order),
         merchant=order.merchant,
         ticket=order.ticket,
         items=items_of(order),
@@ -129,6 +129,11 @@ def _offer(call: ApiCall, order: Order, fee: str) -> OfferView:
         valid_until_height=cursor.height + config.transaction_ttl_blocks,
         livemode=config.livemode,
     )
+
+
+def _coupon_pays(order: Order) -> bool:
+    """Tell whether a coupon is paying an order right now: no wallet is to sign for it."""
+    return order.kind != SALE and order.state is OrderState.AWAITING_PAYMENT
 
 
 def _offer_page(merchant: str, myr: str, state: str) -> Response:

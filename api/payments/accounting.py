@@ -4,12 +4,14 @@
 the order as it is to be stored. Pure: the verdicts are `api.payments.rules`'.
 """
 
+from dataclasses import replace
+
 from api.events.outbox import NewEvent
 from api.orders.model import Order, OrderState
 from api.orders.schemas import told_of
 from api.payments.model import Outcome
 from api.payments.observation import FinalTransaction
-from api.payments.rules import Due, Paid, Standing, add, decide
+from api.payments.rules import Due, Paid, Standing, add, decide, reconsider
 from api.payments.store import NewPayment
 
 
@@ -43,6 +45,23 @@ class OrderAccount:
     def add(self, paid: Paid) -> None:
         """Take in what came before."""
         self.standing = add(self.standing, paid)
+
+    def promise_back(self, units: int) -> None:
+        """Count what an open refund gives back as gone."""
+        gone = self.standing.refunded_units + units
+        self.standing = replace(self.standing, refunded_units=gone)
+
+    def reconsider(self, now_ms: int) -> None:
+        """Judge the order again by what it has: a refund of it came to nothing."""
+        before, after = self.standing, reconsider(self.standing)
+        self.standing = after
+        if after != before:
+            closed = after.state is not before.state
+            self.order = self.order.changed(
+                state=after.state,
+                exception=after.exception,
+                paid_ms=now_ms if closed else self.order.paid_ms,
+            )
 
     @property
     def changed(self) -> bool:

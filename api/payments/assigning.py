@@ -18,11 +18,11 @@ from api.orders.changes import lock_order
 from api.orders.model import Order
 from api.orders.rules import PAYABLE
 from api.orders.store import store_orders
-from api.payments.accounting import OrderAccount
+from api.payments.books import open_accounts
 from api.payments.model import Outcome
 from api.payments.observation import FinalTransaction
 from api.payments.settlement import MetPayment, PaymentWitness, release
-from api.payments.store import NewPayment, history_of
+from api.payments.store import NewPayment
 from ledger.types.transaction import decode_transaction
 from node.client.errors import ClientFault
 from node.client.views import TransactionState
@@ -59,10 +59,7 @@ async def assign(
         raise Conflict(f"the order is {order.state}", code="ORDER_NOT_PAYABLE")
     if order.paying_tx is not None:
         raise Conflict("a payment of this order is on its way", code="PAYMENT_IN_FLIGHT")
-    account = OrderAccount(order)
-    if order.received_units:
-        for _, paid in await history_of(connection, [order.id]):
-            account.add(paid)
+    account = (await open_accounts(connection, [order]))[order.id]
     row, event = account.meet(final, None, now_ms)
     await _write(connection, row)
     await store_orders(connection, [(order, account.order)])
@@ -78,20 +75,27 @@ async def assign(
 
 async def _check_free(connection: AsyncConnection, merchant_id: str, tx_hash: bytes) -> None:
     """Lock a payment; raise unless it is a merchant's, for no order, and all of it is there."""
+    key = {"merchant": merchant_id, "hash": tx_hash}
     rows = await connection.execute(
         text("""
-            SELECT outcome, EXISTS (SELECT FROM refunds r
-                WHERE r.merchant_id = p.merchant_id AND r.tx_hash = p.tx_hash
-                    AND r.state IN ('pending', 'submitted', 'succeeded')) AS given_back
-            FROM payments p WHERE p.merchant_id = :merchant AND p.tx_hash = :hash
-            FOR NO KEY UPDATE OF p
+            SELECT outcome FROM payments WHERE merchant_id = :merchant AND tx_hash = :hash
+            FOR NO KEY UPDATE
         """),
-        {"merchant": merchant_id, "hash": tx_hash},
+        key,
     )
     row = rows.first()
     if row is None:
         raise NotFound("there is no such payment")
-    if row.outcome != Outcome.UNMATCHED or row.given_back:
+    # A statement of its own, after the lock: one that had to wait for it would see the refunds as
+    # they stood before it waited.
+    given_back = await connection.scalar(
+        text("""
+            SELECT EXISTS (SELECT FROM refunds WHERE merchant_id = :merchant AND tx_hash = :hash
+                AND state IN ('pending', 'submitted', 'succeeded'))
+        """),
+        key,
+    )
+    if row.outcome != Outcome.UNMATCHED or given_back:
         raise Conflict("this payment is an order's, or goes back", code="NOT_ASSIGNABLE")
 
 

@@ -25,6 +25,7 @@ from node.client.views import TransactionState
 AGAIN_MS: Final = 5_000
 """How old a payment on its way is before it is handed in again, and how often that happens."""
 BATCH_MAX: Final = 500
+"""How many are read and handed in at a time, and no more of them are in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class OnItsWay:
     tx_hash: bytes
     raw: bytes
     valid_until_height: int
+    seen_ms: int
 
 
 class Resubmitter:
@@ -45,27 +47,26 @@ class Resubmitter:
 
     async def run_once(self, settled_height: int, now_ms: int) -> list[str]:
         """Do one round over all that is on its way; give the ids of orders that are free again."""
-        waiting = await self._read(now_ms - AGAIN_MS)
+        freed: list[str] = []
+        page = await read_waiting(self._engine, now_ms - AGAIN_MS)
+        while page:
+            freed += await self._go_over(page, settled_height, now_ms)
+            page = await read_waiting(self._engine, now_ms - AGAIN_MS, page[-1])
+        return freed
+
+    async def _go_over(
+        self, waiting: Sequence[OnItsWay], settled_height: int, now_ms: int
+    ) -> list[str]:
+        """End what no block can take any more, and hand in the rest."""
         over: dict[bytes, ApiFault] = {
             payment.tx_hash: Unprocessable("no block took it in time", code="TRANSACTION_EXPIRED")
             for payment in waiting
             if settled_height >= payment.valid_until_height
         }
         left = [payment for payment in waiting if payment.tx_hash not in over]
-        for start in range(0, len(left), BATCH_MAX):
-            over |= await self._hand_in(left[start : start + BATCH_MAX])
+        if left:
+            over |= await self._hand_in(left)
         return await mark_refused(self._engine, over, now_ms) if over else []
-
-    async def _read(self, before_ms: int) -> list[OnItsWay]:
-        async with self._engine.connect() as connection:
-            rows = await connection.execute(
-                text("""
-                    SELECT tx_hash, raw, valid_until_height FROM payments
-                    WHERE state = 'seen' AND seen_ms < :before ORDER BY seen_ms
-                """),
-                {"before": before_ms},
-            )
-            return [OnItsWay(row.tx_hash, row.raw, row.valid_until_height) for row in rows]
 
     async def _hand_in(self, payments: Sequence[OnItsWay]) -> dict[bytes, ApiFault]:
         """Hand payments in; give those that never come into a block, and why."""
@@ -90,3 +91,25 @@ class Resubmitter:
             if other.sender == sender and other.intent.nonce == intent.nonce:
                 return True
         return False
+
+
+async def read_waiting(
+    engine: AsyncEngine, before_ms: int, after: OnItsWay | None = None
+) -> list[OnItsWay]:
+    """List the next payments that are on their way since before a time, the oldest first."""
+    async with engine.connect() as connection:
+        rows = await connection.execute(
+            text("""
+                SELECT tx_hash, raw, valid_until_height, seen_ms FROM payments
+                WHERE state = 'seen' AND seen_ms < :before
+                    AND (seen_ms, tx_hash) > (:seen, CAST(:hash AS bytea))
+                ORDER BY seen_ms, tx_hash LIMIT :limit
+            """),
+            {
+                "before": before_ms,
+                "seen": -1 if after is None else after.seen_ms,
+                "hash": b"" if after is None else after.tx_hash,
+                "limit": BATCH_MAX,
+            },
+        )
+        return [OnItsWay(row.tx_hash, row.raw, row.valid_until_height, row.seen_ms) for row in rows]

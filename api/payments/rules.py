@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from api.orders.model import OrderEvent, OrderException, OrderState
-from api.orders.rules import PAYABLE, move
+from api.orders.rules import PAYABLE, SOLD, move
 from api.payments.model import GOOD, Outcome
 
 
@@ -62,6 +62,7 @@ class Standing:
     received_units: int = 0
     burned_units: int = 0
     refunded_units: int = 0
+    """What went back, and what is about to."""
     milk_units: Mapping[str, int] = field(default_factory=dict)
     exception: OrderException | None = None
 
@@ -121,6 +122,18 @@ def decide(order: Standing, paid: Paid) -> PaymentVerdict:
     return PaymentVerdict(outcome, paid.units - order.due.amount_units, after)
 
 
+def reconsider(order: Standing) -> Standing:
+    """Judge an order by its sums once more, since money that was to go back did not."""
+    if order.state in PAYABLE:
+        if not order.whole:
+            return replace(order, exception=_odd_about_open(order))
+        state = move(order.state, OrderEvent.PAID_WHOLE)
+        return replace(order, state=state, exception=_too_much(order))
+    if order.state in SOLD and order.exception is None:
+        return replace(order, exception=_too_much(order))
+    return order
+
+
 def add(order: Standing, paid: Paid) -> Standing:
     """Add an effective payment to an order's sums."""
     milk = milk_of(paid, order.due)
@@ -156,4 +169,9 @@ def _odd_about_paid(order: Standing, paid: Paid) -> OrderException | None:
     """Say what is odd about an order that this payment closed; None if nothing is."""
     if not in_time(paid, order.due):
         return OrderException.PAID_LATE
+    return _too_much(order)
+
+
+def _too_much(order: Standing) -> OrderException | None:
+    """Say that more came in than was due; None if it did not."""
     return OrderException.OVERPAID if order.net_units > order.due.amount_units else None

@@ -21,17 +21,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.catalogue.stock import adjust, released_by
 from api.events.outbox import UNMATCHED, NewEvent, write_events
-from api.orders.changes import left_queue
+from api.orders.changes import changed_since, left_queue
 from api.orders.model import Order
-from api.orders.store import lock_by_reference, store_orders
+from api.orders.store import ids_by_reference, lock_by_reference, read_orders, store_orders
 from api.payments.accounting import OrderAccount
+from api.payments.books import open_accounts
 from api.payments.model import Outcome, PaymentState
 from api.payments.observation import NO_REFERENCE, FinalBatch, FinalTransaction
 from api.payments.store import (
     PAYMENT,
     KnownPayment,
     NewPayment,
-    history_of,
     known_payments,
     merchants_paid_at,
     store_payments,
@@ -56,6 +56,10 @@ FinalHandler = Callable[
 
 It gives its events back, to be written last: their numbers are the last lock.
 """
+
+
+OrderFinder = Callable[[AsyncConnection, Sequence[ClaimedFinal]], Awaitable[Sequence[str]]]
+"""Names the orders that final transactions of one subject change, to be locked before all else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class SettlingParties:
     """Who takes part in settlement beside the orders: handlers by subject, and who looks on."""
 
     handlers: Mapping[str, FinalHandler] = field(default_factory=dict)
+    finders: Mapping[str, OrderFinder] = field(default_factory=dict)
     witnesses: Sequence[PaymentWitness] = ()
     collectors: Sequence[TransferCollector] = ()
 
@@ -123,15 +128,18 @@ async def settle(
     """
     claims = await tx_claims(connection, [final.tx_hash for final in batch.transactions])
     claimed, payments = _divide(batch.transactions, claims)
+    before = await _lock_orders(connection, claimed, payments, parties) if claimed else {}
     events: list[NewEvent] = []
     # Before the orders are read: what is given back in these blocks changes them, too.
     for subject, theirs in sorted(claimed.items()):
         events += await parties.handlers[subject](connection, theirs, now_ms)
+    changed = await changed_since(connection, before)
     books = await _open_books(connection, payments)
     done = Settled()
     for final in payments:
         books.meet(final, now_ms, done)
-    await books.write(connection, batch)
+    # Lots come last, those of handlers' orders and all others in one order: nobody waits in a ring.
+    await books.write(connection, batch, changed)
     for witness in parties.witnesses:
         events += await witness(connection, books.met, now_ms)
     for collector in parties.collectors if books.strays else ():
@@ -187,12 +195,17 @@ class _Books:
         done.tx_hashes.append(final.tx_hash)
         done.outcomes.append(row.outcome)
 
-    async def write(self, connection: AsyncConnection, batch: FinalBatch) -> None:
-        """Write payments, orders and stock."""
+    async def write(
+        self,
+        connection: AsyncConnection,
+        batch: FinalBatch,
+        written: Sequence[tuple[Order, Order]],
+    ) -> None:
+        """Write payments, orders and stock; `written` are orders that handlers have changed."""
         changes = [(a.before, a.order) for a in self._accounts.values() if a.changed]
         await store_payments(connection, self._rows)
         await store_orders(connection, changes)
-        await release(connection, changes, batch.redeemed_units)
+        await release(connection, [*written, *changes], batch.redeemed_units)
 
 
 async def release(
@@ -205,18 +218,31 @@ async def release(
     await adjust(connection, released, redeemed_units)
 
 
+async def _lock_orders(
+    connection: AsyncConnection,
+    claimed: Mapping[str, Sequence[ClaimedFinal]],
+    payments: Sequence[FinalTransaction],
+    parties: SettlingParties,
+) -> dict[str, Order]:
+    """Lock all orders of a batch at once, those that handlers change and those that are paid."""
+    transfers = [final.transfer for final in payments if final.transfer is not None]
+    ids = set(await ids_by_reference(connection, [one.reference for one in transfers]))
+    for subject, theirs in claimed.items():
+        if (finder := parties.finders.get(subject)) is not None:
+            ids.update(await finder(connection, theirs))
+    return await read_orders(connection, sorted(ids), lock=True)
+
+
 async def _open_books(connection: AsyncConnection, payments: Sequence[FinalTransaction]) -> _Books:
     """Lock the orders that payments are for, and look up what is known of all of them."""
     transfers = [final.transfer for final in payments if final.transfer is not None]
     references = {t.reference for t in transfers if t.reference != NO_REFERENCE}
     orders = await lock_by_reference(connection, sorted(references))
-    accounts = {reference: OrderAccount(order) for reference, order in orders.items()}
     # A statement of its own, after the locks: one that had to wait for them would see the payments
     # as they stood before it waited.
     known = await known_payments(connection, [final.tx_hash for final in payments])
-    begun = {order.id: accounts[r] for r, order in orders.items() if order.received_units}
-    for order_id, paid in await history_of(connection, list(begun)):
-        begun[order_id].add(paid)
+    opened = await open_accounts(connection, list(orders.values()))
+    accounts = {reference: opened[order.id] for reference, order in orders.items()}
     strays = {
         t.to for t in transfers if t.reference not in orders or t.to != orders[t.reference].payout
     }

@@ -98,19 +98,20 @@ async def known_payments(
 
 
 async def history_of(
-    connection: AsyncConnection, order_ids: Sequence[str]
+    connection: AsyncConnection, keys: Sequence[tuple[str, str]]
 ) -> list[tuple[str, Paid]]:
-    """List what came in for orders until now, in the order of the chain."""
-    if not order_ids:
+    """List what came in for orders, by (merchant, id), until now, in the order of the chain."""
+    if not keys:
         return []
     rows = await connection.execute(
         text("""
             SELECT order_id, units, basket::text AS basket, confirmed_ms, seen_ms FROM payments
-            WHERE order_id = ANY(CAST(:ids AS text[])) AND state = 'finalised'
-                AND outcome <> 'failed'
+            WHERE (merchant_id, order_id) IN (SELECT * FROM unnest(
+                CAST(:merchants AS text[]), CAST(:ids AS text[])))
+                AND state = 'finalised' AND outcome <> 'failed'
             ORDER BY height, tx_hash
         """),
-        {"ids": list(order_ids)},
+        {"merchants": [merchant for merchant, _ in keys], "ids": [one for _, one in keys]},
     )
     return [
         (

@@ -196,7 +196,7 @@ async def mark_refused(
             {"hashes": list(refused)},
         )
         orders = await read_orders(connection, sorted(set(ids)), lock=True)
-        marked = await _mark(connection, refused)
+        marked = await _mark(connection, refused, list(orders))
         changes, events = [], []
         for tx_hash, order_id in marked:
             order = orders[order_id]
@@ -215,16 +215,24 @@ async def mark_refused(
 
 
 async def _mark(
-    connection: AsyncConnection, refused: Mapping[bytes, ApiFault]
+    connection: AsyncConnection, refused: Mapping[bytes, ApiFault], order_ids: Sequence[str]
 ) -> Sequence[tuple[bytes, str]]:
-    """Write which payments are refused, and why; give those that were on their way, by order."""
+    """Write which payments of locked orders are refused, and why; give those that it changed.
+
+    One that came on its way since the orders were looked up is asked for again.
+    """
     rows = await connection.execute(
         text("""
             UPDATE payments p SET state = 'refused', raw = NULL, code = n.code
             FROM unnest(CAST(:hashes AS bytea[]), CAST(:codes AS text[])) AS n(tx_hash, code)
             WHERE p.tx_hash = n.tx_hash AND p.state = 'seen'
+                AND p.order_id = ANY(CAST(:order_ids AS text[]))
             RETURNING p.tx_hash, p.order_id
         """),
-        {"hashes": list(refused), "codes": [fault.code for fault in refused.values()]},
+        {
+            "hashes": list(refused),
+            "codes": [fault.code for fault in refused.values()],
+            "order_ids": list(order_ids),
+        },
     )
     return [(row.tx_hash, row.order_id) for row in rows]

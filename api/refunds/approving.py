@@ -1,5 +1,6 @@
 """Refunds that one manager does not give alone: a second person lets them begin."""
 
+from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,11 +34,11 @@ async def ask_for_refund(
     )
 
 
-def refund_carrier(refunds: RefundDesk) -> Carrier:
+def refund_carrier(refunds: RefundDesk, clock_ms: Callable[[], int]) -> Carrier:
     """Make what begins a refund that was approved."""
 
     async def carry_out(connection: AsyncConnection, approval: Approval) -> None:
-        told, now_ms = approval.wish, approval.decided_ms or approval.requested_ms
+        told, now_ms = approval.wish, clock_ms()
         wish = RefundWish(
             merchant_id=approval.merchant_id,
             requested_by=f"user:{approval.requested_by}",

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.errors import Conflict, NotFound, Unprocessable
 from api.events.outbox import NewEvent
+from api.orders.changes import release_left
 from api.orders.model import Order
 from api.orders.store import read_orders
 from api.refunds.asking import RefundAsker, drawn_refund, told_of_refund
@@ -25,6 +26,7 @@ from api.refunds.store import (
     refunds_of,
     store_refund,
 )
+from api.refunds.undone import count_again
 from api.signing.model import SigningEvent
 from api.signing.rules import after as next_state
 from ledger.primitives.amounts import UNITS_PER_BILL
@@ -69,6 +71,8 @@ class RefundDesk:
         The order and its payment are locked from here on.
         """
         order, paid = await _locked(connection, wish)
+        if paid.own:
+            raise Unprocessable("a coupon paid it: no money came in", code="PAID_BY_COUPON")
         before = await refunds_of(connection, wish.merchant_id, [paid.tx_hash])
         if any(refund.state in OPEN for refund in before):
             raise Conflict("a refund of this payment is on its way", code="REFUND_IN_FLIGHT")
@@ -117,7 +121,7 @@ class RefundDesk:
     ) -> tuple[Refund, list[NewEvent]]:
         """Cancel a refund that no signer has in hand; raise `NotFound` or `Conflict`."""
         orders = await orders_of_refunds(connection, [(merchant_id, refund_id)])
-        await read_orders(connection, orders, lock=True)
+        before = await read_orders(connection, orders, lock=True)
         requests = await self._asker.book.read_for(connection, merchant_id, refund_id)
         refund = await find_refund(connection, merchant_id, refund_id, lock=True)
         if refund is None:
@@ -135,7 +139,10 @@ class RefundDesk:
         await self._asker.book.store(connection, given_up)
         cancelled = refund.changed(state=RefundState.CANCELLED, ended_ms=now_ms)
         await store_refund(connection, refund, cancelled)
-        return cancelled, [told_of_refund("refund.cancelled", cancelled, now_ms)]
+        told = told_of_refund("refund.cancelled", cancelled, now_ms)
+        more = await count_again(connection, cancelled, now_ms)
+        await release_left(connection, before)
+        return cancelled, [told, *more]
 
 
 async def _locked(connection: AsyncConnection, wish: RefundWish) -> tuple[Order | None, PaidIn]:
@@ -162,4 +169,6 @@ async def _locked(connection: AsyncConnection, wish: RefundWish) -> tuple[Order 
             "several payments came in for this order: name one by its txHash",
             code="NAME_THE_PAYMENT",
         )
+    if payments[0].order_id != order_id:
+        raise Conflict("this payment is being given to an order", code="PAYMENT_ASSIGNED")
     return order, payments[0]

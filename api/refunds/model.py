@@ -47,7 +47,7 @@ EXCESS: Final = frozenset(
 )
 """What came in beyond the quote: it goes back in the units that it came in."""
 RESTOCKS: Final = frozenset({RefundReason.NOT_HANDED_OVER, RefundReason.DUPLICATE})
-"""The milk was burned and is still on the shelf: it is sold again without being burned twice."""
+"""The milk was burned and is still on the shelf: its packs are counted as returned."""
 OPEN: Final = frozenset({RefundState.PENDING, RefundState.SUBMITTED})
 COUNTS: Final = OPEN | {RefundState.SUCCEEDED}
 """What counts as given back, so that nothing is promised twice."""

@@ -61,7 +61,7 @@ def parts_of(
     """List what is odd about an order, payment by payment, in the order of the chain."""
     quote = Quoted(order.amount_sen, order.amount_units)
     excess_units = order.delta_units or 0
-    for paid in reversed(payments):
+    for paid in reversed([one for one in payments if not one.own]):
         earlier = before[paid.tx_hash]
         if (reason := _CLOSED.get(paid.outcome)) is not None:
             units = excess_of(paid.units, paid.units, earlier)

@@ -28,7 +28,7 @@ async def resolve_order(call: ApiCall) -> Reply:
         if await goes_back(connection, call.merchant_id, order_id):
             raise Conflict("a refund of this order is on its way", code="REFUND_IN_FLIGHT")
         if call.body.resolution is Resolution.ACCEPT:
-            witness = service.money.coupon_settling.order_changed
+            witness = service.money.order_changed
             order = await apply_rule(
                 connection, order, lambda o: accept(o, now_ms), "order.resolved", now_ms, witness
             )

@@ -31,6 +31,8 @@ REFUSALS: Final = (
     "TOO_LITTLE",
     "NAME_THE_PAYMENT",
     "REFUND_IN_FLIGHT",
+    "PAYMENT_ASSIGNED",
+    "PAID_BY_COUPON",
 )
 
 

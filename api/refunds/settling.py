@@ -15,6 +15,7 @@ from api.orders.model import Order, OrderException, OrderState
 from api.orders.rules import refunded
 from api.orders.schemas import told_of
 from api.orders.store import read_orders, store_orders
+from api.payments.books import going_back
 from api.payments.model import Outcome
 from api.payments.settlement import MetPayment
 from api.refunds.asking import RefundAsker, drawn_refund, told_of_refund
@@ -29,6 +30,7 @@ from api.refunds.store import (
     return_packs,
     store_refund,
 )
+from api.refunds.undone import count_again
 from api.signing.accounts import find_account
 from api.signing.model import SigningEnd, SigningOutcome, SigningRequest
 from api.signing.wire import SignRefund
@@ -61,6 +63,9 @@ class RefundSettling:
             wanted = None if one.after is None else _excess(one)
             if one.after is not None and wanted is not None:
                 reason, units = wanted
+                if reason is RefundReason.OVERPAID:
+                    key = (one.after.merchant_id, one.after.id)
+                    units -= (await going_back(connection, [key])).get(one.after.id, 0)
                 events += await self._give_back_excess(
                     connection, one.after, one.tx_hash, reason, units, now_ms
                 )
@@ -85,16 +90,21 @@ class RefundSettling:
             return []
         before = await refunds_of(connection, order.merchant_id, [tx_hash])
         units = excess_of(paid[0].units, excess_units, before)
-        if not units or any(refund.reason is reason for refund in before):
+        if units <= 0 or any(refund.reason is reason for refund in before):
             return []
         sen = worth_sen(units, Quoted(order.amount_sen, order.amount_units))
         refund = drawn_refund(paid[0], reason, units, sen, "", now_ms)
         return [await self._asker.begin(connection, refund, paid[0], account.account, now_ms)]
 
-    async def lock(self, connection: AsyncConnection, requests: Sequence[SigningRequest]) -> None:
-        """Lock the orders that refunds are of."""
+    async def orders_of(
+        self, connection: AsyncConnection, requests: Sequence[SigningRequest]
+    ) -> Sequence[str]:
+        """Name the orders that refunds are of."""
         keys = [(request.owner_id, request.ref_id) for request in requests]
-        await read_orders(connection, await orders_of_refunds(connection, keys), lock=True)
+        return await orders_of_refunds(connection, keys)
+
+    async def lock(self, connection: AsyncConnection, requests: Sequence[SigningRequest]) -> None:
+        """Lock nothing else: a refund is locked after its requests."""
 
     async def signed(
         self, connection: AsyncConnection, request: SigningRequest, now_ms: int
@@ -139,6 +149,8 @@ class RefundSettling:
             await self._asker.have_signed(connection, refund, request.account, height, now_ms)
         if state is RefundState.SUCCEEDED:
             events += await self._given_back(connection, refund, now_ms)
+        if state is RefundState.FAILED:
+            events += await count_again(connection, refund, now_ms)
         return events
 
     async def _given_back(
@@ -175,7 +187,7 @@ def _excess(met: MetPayment) -> tuple[RefundReason, int] | None:
 
 
 async def _restock(connection: AsyncConnection, order: Order, refund: Refund) -> None:
-    """Put packs that were burned and are still there back on the shelf."""
+    """Count packs that were burned and are still there as returned."""
     paid = (await lock_payments(connection, order.merchant_id, tx_hash=refund.tx_hash))[0]
     if refund.reason not in RESTOCKS or refund.units != paid.units:
         return

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.payments.model import Outcome
 from api.refunds.model import BurnedPacks, Refund, RefundReason, RefundState
+from api.signing.store import SIGNING
 
 _COLUMNS: Final = """merchant_id, id, order_id, tx_hash, units, amount_sen, reason, state,
     automatic, requested_by, refund_tx, code, detail, created_ms, ended_ms"""
@@ -27,6 +28,8 @@ class PaidIn:
     basket: tuple[tuple[str, int], ...]
     outcome: Outcome
     height: int
+    own: bool = False
+    """The merchant itself paid it, with a coupon: there is nobody to give it back to."""
 
 
 def read_refund(row: Any) -> Refund:
@@ -71,13 +74,15 @@ async def lock_payments(
     """Lock the payments that took effect, of an order or of one hash, in the order of the chain."""
     rows = await connection.execute(
         text("""
-            SELECT tx_hash, merchant_id, order_id, units, basket::text AS basket, outcome, height
-            FROM payments
+            SELECT tx_hash, merchant_id, order_id, units, basket::text AS basket, outcome, height,
+                EXISTS (SELECT FROM claims c WHERE c.kind = 'tx' AND c.value = tx_hash
+                    AND c.subject = :signing AND c.merchant_id = p.merchant_id) AS own
+            FROM payments p
             WHERE merchant_id = :merchant AND state = 'finalised' AND outcome <> 'failed'
                 AND (tx_hash = :hash OR order_id = :order_id)
-            ORDER BY tx_hash FOR NO KEY UPDATE
+            ORDER BY tx_hash FOR NO KEY UPDATE OF p
         """),
-        {"merchant": merchant_id, "hash": tx_hash, "order_id": order_id},
+        {"merchant": merchant_id, "hash": tx_hash, "order_id": order_id, "signing": SIGNING},
     )
     found = [
         PaidIn(
@@ -88,6 +93,7 @@ async def lock_payments(
             _parts.decode(row.basket),
             Outcome(row.outcome),
             row.height,
+            row.own,
         )
         for row in rows
     ]
@@ -242,7 +248,7 @@ async def list_refunds(
 async def return_packs(
     connection: AsyncConnection, merchant_id: str, ref_id: str, packs: Sequence[BurnedPacks]
 ) -> None:
-    """Put burned packs back on the merchant's shelf, to be sold without being burned again.
+    """Count burned packs that are on the merchant's shelf again.
 
     `ref_id` is the refund, or the order of a coupon, by which they came back: they do so once.
     """

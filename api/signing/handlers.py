@@ -17,8 +17,18 @@ from api.signing.wire import SigningKind
 class SigningHandler(Protocol):
     """A resource that has things signed."""
 
+    async def orders_of(
+        self, connection: AsyncConnection, requests: Sequence[SigningRequest]
+    ) -> Sequence[str]:
+        """Name the orders that change with requests: all of them are locked first, by their ids.
+
+        What an order had reserved that waits no longer is given back by whoever locked it, with all
+        else of the transaction: a handler locks no lots.
+        """
+        ...
+
     async def lock(self, connection: AsyncConnection, requests: Sequence[SigningRequest]) -> None:
-        """Lock the orders of what requests are for, by their ids, before the requests are locked.
+        """Lock what else requests are for, after the orders and before the requests.
 
         Whoever changes one of them locks it first, and then its requests: nobody waits in a ring.
         """

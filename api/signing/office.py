@@ -6,7 +6,7 @@ have taken them. Each step is one transaction that changes the request and what 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -18,9 +18,12 @@ from api.db.faults import DATABASE_FAULTS, describe
 from api.db.session import in_transaction
 from api.errors import Conflict, NotFound, Unprocessable
 from api.events.outbox import NewEvent, write_events
+from api.orders.changes import release_left
+from api.orders.model import Order
+from api.orders.store import read_orders
 from api.payments.settlement import ClaimedFinal
 from api.signing.accounts import hear_signer
-from api.signing.handlers import SigningHandlers
+from api.signing.handlers import SigningHandler, SigningHandlers
 from api.signing.model import SigningEnd, SigningEvent, SigningOutcome, SigningRequest
 from api.signing.rules import ABROAD, UnwantedBytes, after, checked, id_of
 from api.signing.store import SigningBook
@@ -103,7 +106,7 @@ class SigningOffice:
     async def _take_in(
         self, connection: AsyncConnection, account: Address, request_id: str, raw: bytes
     ) -> SigningRequest:
-        request = await self._found(connection, account, request_id)
+        request, _ = await self._found(connection, account, request_id)
         if request.tx_hash is not None:
             if request.tx_hash != id_of(raw):
                 raise Conflict("other bytes were handed over before", code="REQUEST_SIGNED")
@@ -133,24 +136,31 @@ class SigningOffice:
         """Take a signer's refusal in; the same may come again."""
 
         async def work(connection: AsyncConnection) -> None:
-            request = await self._found(connection, account, request_id)
+            request, orders = await self._found(connection, account, request_id)
             if after(request.state, SigningEvent.REFUSE) is None:
                 if request.code == code:
                     return
                 raise Conflict(f"the request is {request.state}", code="REQUEST_OVER")
             end = SigningEnd(SigningOutcome.REFUSED, code, detail)
-            await write_events(
-                connection, await self._end(connection, request, SigningEvent.REFUSE, end)
-            )
+            events = await self._end(connection, request, SigningEvent.REFUSE, end)
+            await release_left(connection, orders)
+            await write_events(connection, events)
 
         await in_transaction(self._engine, work)
+
+    async def orders_of(
+        self, connection: AsyncConnection, finals: Sequence[ClaimedFinal]
+    ) -> Sequence[str]:
+        """Name the orders that change with final transactions: an `OrderFinder` of settlement's."""
+        keys = [(final.merchant_id, final.ref_id) for final in finals]
+        return await self._orders_of(connection, await self._book.read(connection, keys))
 
     async def settle(
         self, connection: AsyncConnection, finals: Sequence[ClaimedFinal], now_ms: int
     ) -> Sequence[NewEvent]:
         """Settle final transactions that signers signed: a `FinalHandler` of the follower's."""
         keys = [(final.merchant_id, final.ref_id) for final in finals]
-        requests = await self._lock(connection, keys)
+        requests, _ = await self._lock(connection, keys)
         events: list[NewEvent] = []
         for claimed in finals:
             request, final = requests[claimed.ref_id], claimed.final
@@ -163,22 +173,39 @@ class SigningOffice:
 
     async def _lock(
         self, connection: AsyncConnection, keys: Sequence[tuple[str, str]]
-    ) -> dict[str, SigningRequest]:
-        """Lock requests, and before them what they are for."""
-        requests = (await self._book.read(connection, keys)).values()
+    ) -> tuple[dict[str, SigningRequest], dict[str, Order]]:
+        """Lock requests, and before them what they are for; give them and their orders."""
+        requests = await self._book.read(connection, keys)
+        order_ids = await self._orders_of(connection, requests)
+        orders = await read_orders(connection, order_ids, lock=True) if order_ids else {}
+        for handler, theirs in self._by_handler(requests):
+            await handler.lock(connection, theirs)
+        return await self._book.read(connection, keys, lock=True), orders
+
+    async def _orders_of(
+        self, connection: AsyncConnection, requests: Mapping[str, SigningRequest]
+    ) -> list[str]:
+        found = set[str]()
+        for handler, theirs in self._by_handler(requests):
+            found.update(await handler.orders_of(connection, theirs))
+        return sorted(found)
+
+    def _by_handler(
+        self, requests: Mapping[str, SigningRequest]
+    ) -> Iterator[tuple[SigningHandler, list[SigningRequest]]]:
         for kind, handler in self._handlers.items():
-            theirs = [request for request in requests if kind_of(request.what) is kind]
+            theirs = [one for one in requests.values() if kind_of(one.what) is kind]
             if theirs:
-                await handler.lock(connection, theirs)
-        return await self._book.read(connection, keys, lock=True)
+                yield handler, theirs
 
     async def _found(
         self, connection: AsyncConnection, account: Address, request_id: str
-    ) -> SigningRequest:
+    ) -> tuple[SigningRequest, dict[str, Order]]:
         owner_id = await self._book.owner_of(connection, account, request_id)
         if owner_id is None:
             raise NotFound("this account is asked for no such thing")
-        return (await self._lock(connection, [(owner_id, request_id)]))[request_id]
+        requests, orders = await self._lock(connection, [(owner_id, request_id)])
+        return requests[request_id], orders
 
     async def _end(
         self,
@@ -227,9 +254,12 @@ class SigningOffice:
 
     async def _give_up(self, key: tuple[str, str], event: SigningEvent, end: SigningEnd) -> None:
         async def work(connection: AsyncConnection) -> None:
-            request = (await self._lock(connection, [key])).get(key[1])
+            requests, orders = await self._lock(connection, [key])
+            request = requests.get(key[1])
             if request is not None and after(request.state, event) is not None:
-                await write_events(connection, await self._end(connection, request, event, end))
+                events = await self._end(connection, request, event, end)
+                await release_left(connection, orders)
+                await write_events(connection, events)
 
         await in_transaction(self._engine, work)
 

@@ -1,5 +1,7 @@
 """Top-ups beyond what one person gives: one officer asks, another one lets them begin."""
 
+from collections.abc import Callable
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.approvals.desk import Carrier
@@ -8,7 +10,6 @@ from api.errors import Unprocessable
 from api.events.outbox import write_events
 from api.people.desks import Desks
 from api.people.means import Actor
-from api.signing.accounts import paying_account
 from api.top_ups.desk import Payee, TopUpDesk, TopUpWish
 
 
@@ -29,11 +30,11 @@ async def ask_for_top_up(
     return await desks.approvals.ask(connection, actor, ApprovalKind.TOP_UP, payee.user_id, told)
 
 
-def top_up_carrier(top_ups: TopUpDesk) -> Carrier:
+def top_up_carrier(top_ups: TopUpDesk, clock_ms: Callable[[], int]) -> Carrier:
     """Make what begins a top-up that two officers want."""
 
     async def carry_out(connection: AsyncConnection, approval: Approval) -> None:
-        told, now_ms = approval.wish, approval.decided_ms or approval.requested_ms
+        told, now_ms = approval.wish, clock_ms()
         wish = TopUpWish(
             union_id=approval.union_id,
             place_id=approval.union_id,
@@ -45,9 +46,7 @@ def top_up_carrier(top_ups: TopUpDesk) -> Carrier:
             user_id=approval.subject_id,
             index=bytes.fromhex(told["wallet"]),
         )
-        account = await paying_account(connection, wish.union_id, now_ms)
-        purse = await top_ups.floats.look_into(account)
-        _, event = await top_ups.begin(connection, wish, purse, now_ms)
+        _, event = await top_ups.begin(connection, wish, now_ms)
         await write_events(connection, [event])
 
     return carry_out

@@ -18,12 +18,13 @@ from api.events.outbox import NewEvent
 from api.people.model import LinkState, UserState
 from api.people.user_store import find_user
 from api.people.wallet_store import links_of, user_of_address
+from api.signing.accounts import paying_account
 from api.signing.model import SigningEvent
 from api.signing.rules import after as next_state
 from api.signing.store import SigningBook
 from api.signing.wire import SignTopUp
 from api.top_ups.model import TopUp, TopUpEvent, TopUpState
-from api.top_ups.purse import FloatDesk, FloatPurse
+from api.top_ups.purse import FloatDesk
 from api.top_ups.rules import ALONE_SEN_MAX, DAY_MS, after, limit_of
 from api.top_ups.schemas import told_of_top_up
 from api.top_ups.store import add_top_up, given_in_a_day, read_top_ups, store_top_up
@@ -83,21 +84,34 @@ class TopUpDesk:
         self._poke = poke
 
     async def begin(
-        self, connection: AsyncConnection, wish: TopUpWish, purse: FloatPurse, now_ms: int
+        self, connection: AsyncConnection, wish: TopUpWish, now_ms: int
     ) -> tuple[TopUp, NewEvent]:
         """Write a top-up and ask for it.
 
-        Raise `NotFound`, `Conflict`, `Forbidden` or `Unprocessable`: then no cash is to be taken.
+        Raise `NotFound`, `Conflict`, `Forbidden`, `Unprocessable` or `Unavailable`: then no cash is
+        to be taken.
         """
+        purse = await paying_account(connection, wish.union_id, now_ms)
         units = units_bought(wish.amount_sen, self._litre_sen)
         if not units:
             raise Unprocessable("so little buys no BILL", code="TOO_LITTLE")
         payee = await self.payee(connection, wish)
         if payee.address == purse.account:
             raise Unprocessable("the float would pay itself", code="BAD_ADDRESS")
-        await self.floats.promise(connection, wish.union_id, purse, units)
+        await self.floats.promise(connection, purse, units)
         await self._check_day(connection, wish, payee, now_ms)
-        top_up = TopUp(
+        top_up = self._drawn(wish, payee, units, now_ms)
+        if not await add_top_up(connection, top_up):
+            raise Conflict("this receipt's number was used here before", code="RECEIPT_USED")
+        await self.ask(connection, top_up, purse.account, payee.address, now_ms)
+        taken = _entry(
+            top_up, CashKind.TOP_UP_TAKEN, now_ms, cash_sen=wish.amount_sen, owed_units=units
+        )
+        await add_cash_entries(connection, [taken])
+        return top_up, told_of_top_up("created", top_up, now_ms)
+
+    def _drawn(self, wish: TopUpWish, payee: Payee, units: int, now_ms: int) -> TopUp:
+        return TopUp(
             union_id=wish.union_id,
             id=str(ULID.from_timestamp(now_ms)),
             place_id=wish.place_id,
@@ -114,14 +128,6 @@ class TopUpDesk:
             state=TopUpState.PENDING,
             created_ms=now_ms,
         )
-        if not await add_top_up(connection, top_up):
-            raise Conflict("this receipt's number was used here before", code="RECEIPT_USED")
-        await self.ask(connection, top_up, purse.account, payee.address, now_ms)
-        taken = _entry(
-            top_up, CashKind.TOP_UP_TAKEN, now_ms, cash_sen=wish.amount_sen, owed_units=units
-        )
-        await add_cash_entries(connection, [taken])
-        return top_up, told_of_top_up("created", top_up, now_ms)
 
     async def payee(self, connection: AsyncConnection, wish: TopUpWish) -> Payee:
         """Find whose wallet it is; raise `NotFound`, `Conflict` or `Unprocessable`."""

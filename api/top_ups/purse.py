@@ -4,20 +4,17 @@ A float that is low stops top-ups in time and out loud: nobody hands cash over f
 there.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.approvals.store import lock_subject
 from api.chain.node_port import NodePort
 from api.errors import Conflict, Unavailable
-from api.signing.accounts import PayingAccount, paying_account
+from api.signing.accounts import PayingAccount
 from api.top_ups.store import promised_units
-from ledger.primitives.keys import Address
 from node.client.errors import ClientFault
 
 FEES_UNITS: Final = 10_000
@@ -25,14 +22,6 @@ FEES_UNITS: Final = 10_000
 FLOAT: Final = "float"
 
 log = structlog.get_logger("float")
-
-
-@dataclass(frozen=True, slots=True)
-class FloatPurse:
-    """A union's float account, and what it held when a node was asked."""
-
-    account: Address
-    units: int
 
 
 class FloatGauges:
@@ -57,39 +46,34 @@ class FloatGauges:
 class FloatDesk:
     """Looks into floats."""
 
-    def __init__(
-        self, engine: AsyncEngine, node: NodePort, gauges: FloatGauges, now_ms: Callable[[], int]
+    def __init__(self, node: NodePort, gauges: FloatGauges) -> None:
+        self._node, self._gauges = node, gauges
+
+    async def promise(
+        self, connection: AsyncConnection, account: PayingAccount, units: int
     ) -> None:
-        self._engine, self._node, self._gauges = engine, node, gauges
-        self._now_ms = now_ms
+        """Raise `Conflict` unless a union's float holds so much beside all that it still owes.
 
-    async def look(self, union_id: str) -> FloatPurse:
-        """Ask what a union's float holds; raise `Unavailable` if there is none, or no answer."""
-        async with self._engine.connect() as connection:
-            account = await paying_account(connection, union_id, self._now_ms())
-        return await self.look_into(account)
+        One top-up of a union looks at a time, until its transaction ends. What is owed is summed
+        up before the float is looked into: what is sent in between counts twice, never not at all.
+        Raise `Unavailable` if no node answers.
+        """
+        union_id = account.owner_id
+        await lock_subject(connection, union_id, FLOAT)
+        owed = await promised_units(connection, union_id)
+        held = await self._held(account)
+        if units + owed + FEES_UNITS > held:
+            self._gauges.refusals.labels(union_id).inc()
+            log.warning("float low", union=union_id, held=held, owed=owed, asked=units)
+            raise Conflict(
+                "the union's float holds too little for that: take no cash", code="FLOAT_LOW"
+            )
 
-    async def look_into(self, account: PayingAccount) -> FloatPurse:
-        """Ask what an account holds; raise `Unavailable` if no node answers."""
+    async def _held(self, account: PayingAccount) -> int:
+        """Ask a node what a float holds."""
         try:
             view = await self._node.account(account.account)
         except ClientFault as fault:
             raise Unavailable(f"no node answers: {fault}", retry_after_s=1) from fault
         self._gauges.units.labels(account.owner_id).set(view.units)
-        return FloatPurse(account.account, view.units)
-
-    async def promise(
-        self, connection: AsyncConnection, union_id: str, purse: FloatPurse, units: int
-    ) -> None:
-        """Raise `Conflict` unless the float holds so much beside all that it still owes.
-
-        One top-up of a union looks at a time, until its transaction ends.
-        """
-        await lock_subject(connection, union_id, FLOAT)
-        owed = await promised_units(connection, union_id)
-        if units + owed + FEES_UNITS > purse.units:
-            self._gauges.refusals.labels(union_id).inc()
-            log.warning("float low", union=union_id, held=purse.units, owed=owed, asked=units)
-            raise Conflict(
-                "the union's float holds too little for that: take no cash", code="FLOAT_LOW"
-            )
+        return int(view.units)

@@ -74,10 +74,9 @@ def _wish(call: ApiCall) -> TopUpWish:
 async def create_top_up(call: ApiCall) -> Reply:
     """Let the float send BILL for cash."""
     wish, service = _wish(call), call.service
-    purse = await service.money.floats.look(wish.union_id)
 
     async def work(connection: AsyncConnection) -> Reply:
-        top_up, event = await service.money.top_ups.begin(connection, wish, purse, service.now_ms())
+        top_up, event = await service.money.top_ups.begin(connection, wish, service.now_ms())
         await write_events(connection, [event])
         location = {"Location": f"/api/v1/top-ups/{top_up.id}"}
         return Reply(top_up_view(top_up), 202, location)

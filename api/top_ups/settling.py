@@ -32,6 +32,12 @@ class TopUpSettling:
     def __init__(self, desk: TopUpDesk, prefix: str) -> None:
         self._desk, self._prefix = desk, prefix
 
+    async def orders_of(
+        self, connection: AsyncConnection, requests: Sequence[SigningRequest]
+    ) -> Sequence[str]:
+        """Name none: top-ups are of no order."""
+        return ()
+
     async def lock(self, connection: AsyncConnection, requests: Sequence[SigningRequest]) -> None:
         """Lock top-ups: whoever gives cash back locks them first as well."""
         keys = [(request.owner_id, request.ref_id) for request in requests]

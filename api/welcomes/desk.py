@@ -106,6 +106,12 @@ class WelcomeDesk:
         )
         self._poke()
 
+    async def orders_of(
+        self, connection: AsyncConnection, requests: Sequence[SigningRequest]
+    ) -> Sequence[str]:
+        """Name none: welcomes are of no order."""
+        return ()
+
     async def lock(self, connection: AsyncConnection, requests: Sequence[SigningRequest]) -> None:
         """Lock welcomes."""
         await lock_welcomes(connection, [(one.owner_id, one.ref_id) for one in requests])

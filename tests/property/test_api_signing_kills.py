@@ -23,7 +23,6 @@ from api.refunds.desk import RefundWish
 from api.refunds.model import RefundReason
 from api.signing.accounts import find_account
 from api.top_ups.desk import TopUpWish
-from api.top_ups.purse import FloatPurse
 from ledger.primitives.keys import address_of
 from tests.support.api.cash import LITRE, wallet_key
 from tests.support.api.kills import killed_at, make_mortal
@@ -207,9 +206,8 @@ class TopUpStory(Story):
             union_id=union_id, place_id=union_id, terminal_id="", taken_by=self.lent.officer.id,
             amount_sen=360, receipt=self.key, address=self.to,
         )  # fmt: skip
-        purse = FloatPurse(self.lent.rig.account_of("float"), 1_000 * LITRE)
         desk = service.money.top_ups
-        top_up, event = await desk.begin(connection, wish, purse, service.now_ms())
+        top_up, event = await desk.begin(connection, wish, service.now_ms())
         await write_events(connection, [event])
         return top_up.id
 

@@ -34,7 +34,9 @@ coupons: Final = Table(
     ),
     Index("coupons_of_user", "union_id", "user_id", "id"),
     Index("coupons_of_merchant", "union_id", "merchant_id", "id"),
-    Index("coupons_of_order", "order_id", postgresql_where=text("order_id IS NOT NULL")),
+    Index(
+        "coupons_of_order", "order_id", unique=True, postgresql_where=text("order_id IS NOT NULL")
+    ),
     Index("coupons_open", "expires_ms", postgresql_where=text("state = 'issued'")),
 )
 """One free pack. That its code is there once over all unions stands in `claims`."""

@@ -116,6 +116,7 @@ wallet_links: Final = Table(
     one_of("state", LinkState),
     Index("wallet_links_of_user", "union_id", "user_id"),
     Index("wallet_links_by_address", "union_id", "address_index"),
+    Index("wallet_links_newest", "linked_ms", postgresql_where=text("state = 'active'")),
 )
 """A wallet of a person. That an address is linked once stands in `claims`."""
 

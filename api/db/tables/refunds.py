@@ -30,6 +30,12 @@ refunds: Final = Table(
     one_of("reason", RefundReason),
     CheckConstraint("units > 0", name="something_goes_back"),
     Index("refunds_of_payment", "merchant_id", "tx_hash"),
+    Index(
+        "refunds_on_their_way",
+        "merchant_id",
+        "order_id",
+        postgresql_where=text("state IN ('pending', 'submitted')"),
+    ),
 )
 """Money that goes back for one payment, in the units that were paid."""
 
@@ -48,4 +54,9 @@ returned_packs: Final = Table(
     CheckConstraint("packs_left BETWEEN 0 AND packs", name="packs_sold_once"),
     Index("returned_packs_left", "merchant_id", "kind", postgresql_where=text("packs_left > 0")),
 )
-"""Packs whose milk was burned and that are on the shelf again: the next sale burns nothing."""
+"""Packs whose milk was burned and that are on the shelf again, by what they came back with.
+
+They are counted and not sold from here: an order is drawn from the ledger's lots alone, and who
+sells a returned pack over the counter burns another one's milk for it. `packs_left` waits for sales
+that burn nothing.
+"""

@@ -37,6 +37,7 @@ signing_requests: Final = Table(
         "(raw IS NOT NULL) = (state IN ('signed', 'submitted'))", name="bytes_while_on_their_way"
     ),
     Index("signing_requests_for", "owner_id", "ref_id"),
+    Index("signing_requests_of_account", "account", "id"),
     Index(
         "signing_requests_wanted",
         "account",

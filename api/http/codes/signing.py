@@ -46,6 +46,23 @@ CODES: Final = (
         "Wait until it has succeeded or failed, and decide again.",
     ),
     ProblemCode(
+        "PAYMENT_ASSIGNED",
+        409,
+        "This payment has just been given to an order",
+        "Bayaran ini baru sahaja diberikan kepada pesanan",
+        "It came for no order, and somebody assigned it at the same moment.",
+        "Read the payment's order, and ask again: it is refunded at the order's price now.",
+    ),
+    ProblemCode(
+        "PAID_BY_COUPON",
+        422,
+        "A coupon paid this: no money came in",
+        "Ini dibayar dengan kupon: tiada wang diterima",
+        "The shop's own account bought the milk and burned it; there is nobody to pay it back to.",
+        "If the milk was not handed over, give the student points for another coupon: "
+        "`POST /api/v1/loyalty/adjustments`.",
+    ),
+    ProblemCode(
         "NOTHING_LEFT",
         422,
         "All of it was given back",

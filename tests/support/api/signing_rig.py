@@ -23,7 +23,7 @@ from ledger.primitives.keys import address_of, format_address
 from node.home.key_file import read_key
 from tests.support.api.people_rig import people_of
 from tests.support.api.postgres import TestDatabase
-from tests.support.api.service_rig import Clocks, ServiceRig, running_rig
+from tests.support.api.service_rig import ServiceRig, running_rig
 from tests.support.api.signing import LITRE
 from tests.support.node.account_chain import AccountChain
 from tests.support.node.fake_node import CUSTOMER, MERCHANT, OTHER_MERCHANT
@@ -157,7 +157,7 @@ async def running_signing_rig(
 
     Its union has a float as well if it is said what that holds.
     """
-    home, ledger, clocks = folder / "signer", AccountChain(automatic=True), Clocks()
+    home, ledger = folder / "signer", AccountChain(automatic=True)
     names = ("operating",) if float_units is None else ("operating", "float")
     prepare(home, (), signer_config("http://127.0.0.1:1", names))
     key = read_key(home / "keys" / "operating.key")
@@ -183,9 +183,7 @@ async def running_signing_rig(
     node = HttpNode(ledger)
     async with (
         node.serving(),
-        running_rig(
-            database, ledger=ledger, clocks=clocks, **{"merchants": merchants, **changes}
-        ) as api,
+        running_rig(database, ledger=ledger, **{"merchants": merchants, **changes}) as api,
     ):
         api.key, api.other_key = keys
         ledger.fund(key, FUNDS)
