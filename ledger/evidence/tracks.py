@@ -15,10 +15,10 @@ from ledger.evidence.spans import Spans
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey, verify
-from ledger.rules.instruments import STREAMS
+from ledger.rules.instruments import measured_unit
 from ledger.state.lines import Tip
 from ledger.types.evidence import Instrument
-from ledger.types.reading import READING_VERSION, Envelope, Reading, Unit, reading_bytes
+from ledger.types.reading import Envelope, Reading, Unit, reading_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +87,23 @@ def read_track(
     tip: Tip | None,
     envelopes: Sequence[Envelope],
     chain_id: Hash,
+    to_ms: int,
+    unit: Unit | None = None,
 ) -> Track:
     """Read a device's envelopes after its tip; raise a `BundleFault` if they are not its own.
 
     Every signature is checked here. A device without a tip may begin anywhere: it was never shown.
+    It is read in one unit: `unit`, else that of the envelope that reaches `to_ms`, or is the last.
     """
     shown = [_read(device, index, each, chain_id) for index, each in enumerate(envelopes)]
     # One that was shown once is on duty since then, whether it is heard again or not.
     begun_ms = tip.time_ms if tip is not None and tip.again else None
-    track = Track(device, instrument, shown, begun_ms=begun_ms)
+    track = Track(device, instrument, shown, unit=unit, begun_ms=begun_ms)
     track.broken = _check_links(device, tip, shown)
+    if unit is None and shown:
+        place = track.first_reaching(to_ms)
+        ending = shown[-1 if place is None else place]
+        track.unit = measured_unit(instrument, ending.reading)
     carried = None
     for place, each in enumerate(shown):
         carried = _append(track, each.reading, carried)
@@ -169,17 +176,7 @@ def _append(
 
 def _usable(track: Track, reading: Reading) -> bool:
     """Tell whether an envelope is a measurement at all, of what its instrument measures."""
-    units = {stream.value: units for stream, units in STREAMS[track.instrument].items()}
-    offsets = [offset for offset, _ in reading.samples]
-    unit = reading.unit if reading.unit in {each.value for each in Unit} else None
-    sound = (
-        reading.version == READING_VERSION
-        and not reading.tamper
-        and unit is not None
-        and Unit(unit) in units.get(reading.stream, frozenset())
-        and offsets == sorted(offsets)
-        and (track.unit is None or track.unit == unit)
-    )
-    if sound and track.unit is None:
-        track.unit = Unit(reading.unit)
-    return sound
+    unit = measured_unit(track.instrument, reading)
+    if track.unit is None:
+        track.unit = unit
+    return unit is not None and unit is track.unit

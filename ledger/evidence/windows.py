@@ -206,9 +206,8 @@ def _watch(
 ) -> Watch:
     device = facts.devices[each.device]
     tip = facts.tips.get(each.device)
-    track = read_track(
-        each.device, device.instrument, tip, bundle.get(each.device, ()), facts.chain_id
-    )
+    envelopes, unit = bundle.get(each.device, ()), facts.line.unit_of(each.device)
+    track = read_track(each.device, device.instrument, tip, envelopes, facts.chain_id, to_ms, unit)
     _check_tamper(track, device)
     heard_ms = max(
         (shown.reading.last_ms for shown in track.shown), default=tip.time_ms if tip else 0

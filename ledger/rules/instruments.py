@@ -1,9 +1,9 @@
-"""Instruments: what each measures, in which units."""
+"""Instruments: what each measures, in which units, and which readings measure it."""
 
 from typing import Final
 
 from ledger.types.evidence import Instrument
-from ledger.types.reading import Stream, Unit
+from ledger.types.reading import READING_VERSION, Reading, Stream, Unit
 
 _VOLUME: Final = frozenset({Unit.MILLILITRE, Unit.MICROLITRE})
 _MASS: Final = frozenset({Unit.GRAM, Unit.MILLIGRAM, Unit.CENTIPOUND})
@@ -19,3 +19,19 @@ STREAMS: Final[dict[Instrument, dict[Stream, frozenset[Unit]]]] = {
     Instrument.DIVERSION_VALVE: {Stream.VALVE_FORWARD: frozenset({Unit.FLAG})},
 }
 """What each instrument measures, and in which units."""
+
+_UNITS: Final = frozenset(unit.value for unit in Unit)
+
+
+def measured_unit(instrument: Instrument, reading: Reading) -> Unit | None:
+    """Give the unit in which a reading measures what its instrument is there for, None if none."""
+    units = {stream.value: units for stream, units in STREAMS[instrument].items()}
+    offsets = [offset for offset, _ in reading.samples]
+    sound = (
+        reading.version == READING_VERSION
+        and not reading.tamper
+        and reading.unit in _UNITS
+        and offsets == sorted(offsets)
+    )
+    unit = Unit(reading.unit) if sound else None
+    return unit if unit in units.get(reading.stream, frozenset()) else None

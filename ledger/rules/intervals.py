@@ -26,7 +26,7 @@ from ledger.heat_rules import UHT_KINDS
 from ledger.params import HOUR_MS, MARGIN_MS, Parameters
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.rules.measure import exact_volume
-from ledger.rules.windows import DevicePart, ShownReading, flow_value
+from ledger.rules.windows import DevicePart, ShownReading, flow_unit, flow_value
 from ledger.state.lines import Line
 from ledger.state.records import in_force
 from ledger.types.evidence import HeatProcess, Instrument
@@ -35,14 +35,6 @@ from ledger.types.window import Interval, WindowClaim
 
 _GAUGE: Final = Instrument.TANK_GAUGE
 _PLACES: Final = (Instrument.FLOW_METER, *WATCHERS)
-
-
-def flow_unit(flow: DevicePart) -> Unit | None:
-    """Give the unit of a flow meter's total, None where nothing of it is a measurement."""
-    units = {Unit(each.reading.unit) for each in flow.shown() if flow.is_measurement(each)}
-    if len(units) > 1:
-        raise BadReading(device=flow.key.hex(), why="its unit changes")
-    return units.pop() if units else None
 
 
 def check_intervals(
@@ -177,7 +169,10 @@ def _check_rate(rules: Parameters, line: Line, index: int, interval: Interval, u
 
 
 def _check_steps(flow: DevicePart, shown: ShownReading, index: int, interval: Interval) -> None:
-    """Raise unless an interval begins and ends with samples, and rises by what they tell."""
+    """Raise unless an interval begins and ends with samples, and rises by what they tell.
+
+    No step in which the total fell counts, nor one that takes no time: an interval ends before it.
+    """
     if not flow.is_measurement(shown):
         return
     samples = shown.samples()
@@ -189,14 +184,15 @@ def _check_steps(flow: DevicePart, shown: ShownReading, index: int, interval: In
     ]
     if not times.issuperset(edges):
         raise BadIntervals(index=index, why="it is not from sample to sample of the flow meter")
-    if len(edges) == 2:
-        rise = sum(
-            max(0, value - was)
-            for (since_ms, was), (until_ms, value) in itertools.pairwise(samples)
-            if interval.from_ms <= since_ms and until_ms <= interval.to_ms
-        )
-        if interval.steps > rise:
-            raise BadIntervals(index=index, why=f"{rise} steps flowed")
+    rises = [
+        value - was
+        for (since_ms, was), (until_ms, value) in itertools.pairwise(samples)
+        if since_ms < interval.to_ms and until_ms > interval.from_ms
+    ]
+    if any(each < 0 for each in rises):
+        raise BadIntervals(index=index, why="the total fell in it")
+    if len(edges) == 2 and interval.steps > sum(rises):
+        raise BadIntervals(index=index, why=f"{sum(rises)} steps flowed")
 
 
 def _check_fates(line: Line, claim: WindowClaim, flow: DevicePart) -> None:

@@ -26,7 +26,7 @@ from ledger.rules.books import book_gone
 from ledger.rules.claims import window_claims
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.gauges import note_gauge
-from ledger.rules.intervals import check_flow, check_intervals, flow_unit, volume_of
+from ledger.rules.intervals import check_flow, check_intervals, volume_of
 from ledger.rules.law import Law
 from ledger.rules.lines import release_left
 from ledger.rules.losses import mmu_of
@@ -45,7 +45,14 @@ from ledger.rules.window_lots import (
     split_by_source,
     write_lot,
 )
-from ledger.rules.windows import DevicePart, flow_part, flow_value, read_parts
+from ledger.rules.windows import (
+    DevicePart,
+    flow_part,
+    flow_unit,
+    flow_unit_after,
+    flow_value,
+    read_parts,
+)
 from ledger.state.lines import Line, tip_after
 from ledger.state.names import tip_name
 from ledger.state.overlay import Overlay, Reader
@@ -224,7 +231,11 @@ def _move_on(
     # Where one stands that never showed anything, nobody knows.
     if flow is not None and (flow.end or flow.tip):
         value = max(0, flow_value(line, flow, claim.to_ms))
-        moved = replace(moved, flow_device=flow.key, flow_value=value)
+        unit = flow_unit_after(flow)
+        moved = replace(moved, flow_device=flow.key, flow_value=value, flow_unit=unit)
+        if unit is not flow_unit(flow):
+            # What drained of it was told in another unit.
+            moved = replace(moved, vat=None)
     LINES.put(overlay, release_left(overlay, moved), claim.line)
 
 

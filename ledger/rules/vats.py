@@ -11,9 +11,8 @@ from itertools import pairwise
 from ledger.errors.window import WrongVat
 from ledger.evidence.limits import limits_of
 from ledger.params import BATCH_HOLD_MS, Parameters
-from ledger.rules.intervals import flow_unit
 from ledger.rules.measure import exact_volume
-from ledger.rules.windows import DevicePart
+from ledger.rules.windows import DevicePart, flow_unit
 from ledger.state.lines import Line
 from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.vat import VatState

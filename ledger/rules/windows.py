@@ -12,7 +12,6 @@ another unit) is no fault of the claim. It is a gap, in which nothing may count.
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from ledger.errors.window import (
     BadReading,
@@ -27,17 +26,15 @@ from ledger.params import MARGIN_MS
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import PublicKey
-from ledger.rules.instruments import STREAMS
+from ledger.rules.instruments import measured_unit
 from ledger.state.lines import Line, LineDevice, Tip, line_devices_within
 from ledger.state.names import tip_name
 from ledger.state.overlay import Reader
 from ledger.state.records import Device
 from ledger.state.tables import DEVICES, TIPS
 from ledger.types.evidence import Instrument
-from ledger.types.reading import READING_VERSION, Envelope, Reading, Unit
+from ledger.types.reading import Envelope, Reading, Unit
 from ledger.types.window import DeviceWindow, WindowClaim
-
-_UNITS: Final = frozenset(unit.value for unit in Unit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +61,14 @@ class ShownReading:
 
 @dataclass(frozen=True, slots=True)
 class DevicePart:
-    """A device's part in a window: when it stands on the line, its chain so far, what it shows."""
+    """A device's part in a window: when it stands on the line, its chain so far, what it shows.
+
+    `unit` is the one that it is read in, None if nobody can say it.
+    """
 
     entry: LineDevice
     device: Device
+    unit: Unit | None
     tip: Tip | None
     claimed: DeviceWindow
     last: ShownReading | None
@@ -100,17 +101,12 @@ class DevicePart:
         return [found[number] for number in sorted(found)]
 
     def is_measurement(self, shown: ShownReading) -> bool:
-        """Tell whether an envelope measures what its instrument is there for."""
-        reading = shown.reading
-        units = {stream.value: units for stream, units in STREAMS[self.instrument].items()}
-        offsets = [offset for offset, _ in reading.samples]
-        return (
-            reading.version == READING_VERSION
-            and not reading.tamper
-            and reading.unit in _UNITS
-            and Unit(reading.unit) in units.get(reading.stream, frozenset())
-            and offsets == sorted(offsets)
-        )
+        """Tell whether an envelope measures what its instrument is there for, as it is read."""
+        return self.unit in {None, shown.reading.unit} and self.measures(shown)
+
+    def measures(self, shown: ShownReading) -> bool:
+        """Tell whether an envelope measures what its instrument is there for, in any unit."""
+        return measured_unit(self.instrument, shown.reading) is not None
 
 
 def read_parts(reader: Reader, line: Line, claim: WindowClaim) -> list[DevicePart]:
@@ -122,7 +118,7 @@ def read_parts(reader: Reader, line: Line, claim: WindowClaim) -> list[DevicePar
     if (count := sum(each.count for each in claim.devices)) != claim.readings_count:
         raise WrongRoot(got=claim.readings_count, needed=count)
     entries = {entry.device: entry for entry in watching}
-    parts = [_read_part(reader, claim, entries[each.device], each) for each in claim.devices]
+    parts = [_read_part(reader, line, claim, entries[each.device], each) for each in claim.devices]
     for part in parts:
         _check_chain(part)
         _check_reach(part, claim.to_ms)
@@ -130,7 +126,7 @@ def read_parts(reader: Reader, line: Line, claim: WindowClaim) -> list[DevicePar
 
 
 def _read_part(
-    reader: Reader, claim: WindowClaim, entry: LineDevice, claimed: DeviceWindow
+    reader: Reader, line: Line, claim: WindowClaim, entry: LineDevice, claimed: DeviceWindow
 ) -> DevicePart:
     device = DEVICES.get(reader, entry.device)
     assert device is not None, "a line's devices are registered"
@@ -138,8 +134,12 @@ def _read_part(
         None if envelope is None else _read(entry.device, envelope)
         for envelope in (claimed.last, claimed.end, claimed.worst)
     )
-    tip = TIPS.get(reader, tip_name(Hash(claim.line), PublicKey(entry.device)))
-    return DevicePart(entry, device, tip, claimed, last, end, worst)
+    key = PublicKey(entry.device)
+    tip = TIPS.get(reader, tip_name(Hash(claim.line), key))
+    unit = line.unit_of(key)
+    if unit is None and end:
+        unit = measured_unit(device.instrument, end.reading)
+    return DevicePart(entry, device, unit, tip, claimed, last, end, worst)
 
 
 def _read(device: bytes, envelope: Envelope) -> ShownReading:
@@ -235,6 +235,19 @@ def flow_part(parts: Sequence[DevicePart]) -> DevicePart | None:
     """Give the flow meter of a window: the one that stood on the line when it began, or next."""
     meters = [part for part in parts if part.instrument is Instrument.FLOW_METER]
     return min(meters, key=lambda part: part.entry.from_ms, default=None)
+
+
+def flow_unit(flow: DevicePart) -> Unit | None:
+    """Give the unit that a window reads its flow meter in, None where nobody can say it."""
+    units = {Unit(each.reading.unit) for each in flow.shown() if flow.measures(each)}
+    return flow.unit or (units.pop() if len(units) == 1 else None)
+
+
+def flow_unit_after(flow: DevicePart) -> Unit | None:
+    """Give the unit that a flow meter's total stands in where a window ends."""
+    if flow.end and flow.measures(flow.end):
+        return Unit(flow.end.reading.unit)
+    return flow_unit(flow)
 
 
 def flow_value(line: Line, part: DevicePart, to_ms: int) -> int:

@@ -7,11 +7,11 @@ from msgspec import Meta, Struct
 from ledger.params import MARGIN_MS
 from ledger.primitives.amounts import WireUnits
 from ledger.primitives.hashing import WireHash
-from ledger.primitives.keys import WireAddress, WirePublicKey
+from ledger.primitives.keys import PublicKey, WireAddress, WirePublicKey
 from ledger.primitives.scalars import Height, Millis
 from ledger.types.evidence import HeatProcess
 from ledger.types.line import LINE_DEVICES_MAX, LitresADay
-from ledger.types.reading import Envelope
+from ledger.types.reading import Envelope, Unit
 from ledger.types.registry import FlowMax
 from ledger.types.vat import VatState
 
@@ -48,7 +48,8 @@ class Line(Struct, frozen=True, array_like=True):
 
     `devices` has those in force, and those that left and whose last window is open yet. At
     `through_ms` the total of `flow_device` stood at `flow_value`; zeros before the first claim.
-    `vat` is the hold that a batch line's vat stood under then.
+    `vat` is the hold that a batch line's vat stood under then. `flow_unit` is what a step of the
+    total was; the next window reads that meter in this unit alone.
     """
 
     mmu: WireAddress
@@ -64,6 +65,11 @@ class Line(Struct, frozen=True, array_like=True):
     flow_device: WirePublicKey
     flow_value: Annotated[int, Meta(ge=0, le=2**53)] = 0
     vat: VatState | None = None
+    flow_unit: Unit | None = None
+
+    def unit_of(self, device: PublicKey) -> Unit | None:
+        """Give the unit that the next window reads a device in, None if that window says it."""
+        return self.flow_unit if device == self.flow_device else None
 
 
 def line_devices_within(line: Line, from_ms: int, to_ms: int) -> tuple[LineDevice, ...]:

@@ -48,7 +48,7 @@ from ledger.types.block import Block, Receipt
 from ledger.types.transaction import Transaction
 from ledger.types.window import CollectMilk
 
-SCHEMA_VERSION: Final = 9
+SCHEMA_VERSION: Final = 10
 
 HEAD_KEY: Final = b"H"
 ACCUMULATOR_KEY: Final = b"A"

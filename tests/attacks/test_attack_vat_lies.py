@@ -8,7 +8,7 @@ from ledger.types.evidence import MilkKind
 from ledger.types.window import Interval
 from tests.support.evidence.vats import FLOW, GAUGE, Pour, VatStory
 from tests.support.ledger.cheating import showing
-from tests.support.ledger.dairy import bill
+from tests.support.ledger.dairy import bill, key
 from tests.support.ledger.vats import VatTown
 from tests.support.ledger.window import START_MS, Counted
 
@@ -134,7 +134,7 @@ def test_a_hold_that_another_flow_meter_saw_counts_nothing():
     town = VatTown(VatStory())
     assert town.mint(town.signed(town.until(HELD_S))) == ""
     honest = town.signed(town.until(HALF_S))
-    town.amend(flow_device=town.line.of(GAUGE).public)
+    town.amend(flow_device=key("another meter").public)
     assert town.mint(replace(honest, vat=None)) == "wrong_vat"
 
 

@@ -11,6 +11,7 @@ from ledger.state.tables import DEVICES, PARAMETERS, parameters
 from ledger.types.evidence import MilkKind
 from ledger.types.reading import Unit
 from tests.support.evidence.vats import DAY_S, FLOW, GAUGE, HOLD, Pour, Silence, VatStory
+from tests.support.ledger.dairy import key
 from tests.support.ledger.vats import VatTown
 from tests.support.ledger.window import START_MS
 
@@ -231,7 +232,7 @@ def test_what_left_before_a_hold_began_is_not_missed_by_it():
 def test_another_flow_meter_is_not_known_to_have_stood_still():
     town = VatTown(VatStory(drains=(DRAIN,)))
     assert town.mint(town.signed(town.until(HELD_S))) == ""
-    town.amend(flow_device=town.line.of(HOLD).public)
+    town.amend(flow_device=key("another meter").public)
     assert town.windows(HALF_S) == 0
 
 

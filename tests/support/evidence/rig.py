@@ -49,6 +49,8 @@ class DeviceRig:
     envelopes: list[Envelope] = field(default_factory=list)
     chain_id: Hash = CHAIN
     start_ms: int = START_MS
+    unit: Unit | None = None
+    """What it is set to, None as it came."""
 
     @property
     def public(self) -> PublicKey:
@@ -69,7 +71,7 @@ class DeviceRig:
             self.seq,
             t0_ms,
             stream,
-            unit,
+            self.unit or unit,
             tuple((at - t0_ms, value) for at, value in absolute),
             "cal-1",
             "fw-2",
@@ -181,8 +183,8 @@ class LineRig:
         flow = self.of(Instrument.FLOW_METER).public
         [end] = [each.end for each in claim.devices if each.device == flow]
         if end is not None:
-            value = _total_by(end, claim.to_ms)
-            self.line = replace(self.line, flow_device=flow, flow_value=value)
+            value, unit = _total_by(end, claim.to_ms), Unit(end.reading().unit)
+            self.line = replace(self.line, flow_device=flow, flow_value=value, flow_unit=unit)
         self.line = replace(self.line, through_ms=claim.to_ms, vat=claim.vat)
 
     def run(

@@ -67,7 +67,7 @@ def keep_books(net: RunningTestnet) -> Books:
     return Books(to_ms, minted, claim.counted_steps, _flowed(facts, bundle))
 
 
-_UNCLAIMED = {"flow_device": PublicKey(bytes(32)), "flow_value": 0}
+_UNCLAIMED = {"flow_device": PublicKey(bytes(32)), "flow_value": 0, "flow_unit": None}
 
 
 def _on_chain(net: RunningTestnet) -> tuple[LineFacts, int]:

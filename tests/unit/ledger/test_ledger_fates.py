@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from ledger.types.reading import Unit, sign_reading
 from ledger.types.window import Interval
 from tests.support.ledger.cheating import Cheat, showing
+from tests.support.ledger.dairy import key
 from tests.support.ledger.window import PLACES, START_MS, Counted, with_device
 
 FLOW, HOLD, _, _ = PLACES
@@ -64,7 +65,7 @@ def test_of_a_total_that_fell_only_all_readings_tell(town):
 
 def test_of_another_meter_only_all_readings_tell(town):
     second(town)
-    town.amend(flow_device=town.line.of(HOLD).public, flow_value=0)
+    town.amend(flow_device=key("another meter").public, flow_value=0)
     assert town.mint(town.good) == ""
 
 
@@ -111,13 +112,37 @@ def test_each_stretch_of_a_total_that_was_reset_has_its_fates():
     assert town.mint(replace(claim, **fields, units=claim.units - 1_000)) == "wrong_fates"
 
 
-def test_what_one_envelope_shows_whole_rose_by_its_stretches():
+def test_no_interval_runs_over_a_fall():
     town = town_with_resets(RESET_S)
     claim = town.signed(town.claim())
-    across = Interval(START_MS + 65_000, START_MS + 71_000, 5_000)
-    lost = claim.counted_steps + claim.lost_steps - across.steps
-    fields = {"counted_steps": across.steps, "units": across.steps * 1_000, "lost_steps": lost}
-    assert town.mint(replace(claim, intervals=(across,), **fields)) == ""
+    at = START_MS + RESET_S * 1_000
+    # One that is shown whole, and one whose beginning is not.
+    for since_ms in (at - 5_000, at - 20_000):
+        across = Interval(since_ms, at + 1_000, (at - since_ms) // 1_000)
+        lost = claim.counted_steps + claim.lost_steps - across.steps
+        fields = {"counted_steps": across.steps, "units": across.steps * 1_000}
+        lie = replace(claim, intervals=(across,), lost_steps=lost, **fields)
+        assert town.mint(lie) == "bad_intervals"
+
+
+def test_what_a_total_moved_in_no_time_never_counts():
+    """At an interval's end: a second sample of the same time shows five litres more."""
+    town = Cheat(litres=(200, 200, 200))
+    flow, jump_ms = town.line.of(FLOW), 105_000
+    town.good(*(each for each in town.line.devices if each is not flow), begin=0, end=200)
+    samples = [(at * 1_000, at * 1_000 + (5_000 if at > 105 else 0)) for at in range(201)]
+    samples.insert(106, (jump_ms, jump_ms + 5_000))
+    flow.measure(samples)
+    claim = town.signed(town.claim())
+    first, second = claim.intervals
+    assert (first.to_ms, second.from_ms) == (START_MS + jump_ms,) * 2
+    assert claim.lost_steps == 5_000
+    more = replace(first, from_ms=first.to_ms - 4_000, steps=9_000)
+    counted = more.steps + second.steps
+    lost = claim.counted_steps + 5_000 - counted
+    lie = {"counted_steps": counted, "lost_steps": lost, "units": counted * 1_000}
+    assert town.mint(replace(claim, intervals=(more, second), **lie)) == "bad_intervals"
+    assert town.mint(claim) == ""
 
 
 def test_steps_that_no_meter_measured_are_none(town):

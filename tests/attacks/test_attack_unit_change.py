@@ -1,0 +1,82 @@
+"""A flow meter that is set to another unit: what it told in the old one is not told in the new."""
+
+import pytest
+
+from ledger.primitives.hashing import ZERO_HASH
+from ledger.types.reading import Unit
+from tests.support.evidence.vats import DAY_S, FLOW, Pour, VatStory
+from tests.support.ledger.cheating import Cheat, showing
+from tests.support.ledger.vats import VatTown
+
+SET_S = 2_070
+"""When the meter of a vat is set to another unit: its drain rests then."""
+DRAINED = Pour(1_900, 150, 2_000)
+RAW_IN, RAW_OUT = Pour(2_101, 58, 5_000), Pour(2_101, 58, 5_000)
+"""Raw milk comes in as fast as it leaves, between two levels of a gauge that tells one a minute."""
+
+
+def set_anew(town, unit, per_step):
+    """Let a vat's flow meter be set to another unit: its total goes on from its number."""
+    flow = town.line.of(FLOW)
+    samples = town.day.samples(FLOW)
+    flow.envelopes.clear()
+    flow.seq, flow.previous, flow.carried = 0, ZERO_HASH, None
+    old = [each for each in samples if each[0] < SET_S * 1_000]
+    stood = old[-1][1]
+    flow.measure(old, 60)
+    flow.unit = unit
+    flow.measure(
+        [(at, stood + (at_ml - stood) * per_step) for at, at_ml in samples[len(old) :]], 60
+    )
+
+
+@pytest.mark.parametrize("cuts", [(), (1_900,), (2_060,), (2_080,), (2_060, 2_080), (2_080, 2_090)])
+def test_a_vat_is_not_full_again_because_its_meter_counts_finer_steps(cuts):
+    story = VatStory(fills=(RAW_IN,), drains=(DRAINED, RAW_OUT), level_every_s=60)
+    town = VatTown(story)
+    set_anew(town, Unit.MICROLITRE, 1_000)
+    for cut in (*cuts, DAY_S):
+        assert town.mint(town.signed(town.until(cut) if cut < DAY_S else town.claim())) == ""
+    # A window reads its meter in one unit.
+    held = any(cut < SET_S for cut in cuts)
+    assert town.minted_units() == (300_000_000 if held else 0)
+    town.close()
+
+
+def test_a_vat_holds_milk_again_after_its_meter_was_set():
+    """The next half hour is over before it drains: in the new unit."""
+    again = Pour(4_100, 60, 1_000)
+    town = VatTown(VatStory(fills=(), drains=(DRAINED, again), cold=()))
+    set_anew(town, Unit.MICROLITRE, 1_000)
+    town.windows(SET_S - 10, SET_S + 10, 3_000)
+    assert town.minted_units() == (300_000 + 60_000) * 1_000
+
+
+@pytest.mark.parametrize("stands", [200_000_000, 200_000, 0, 7])
+@pytest.mark.parametrize("cuts", [(), (100, 300), (100, 180, 190, 200, 210, 230), (201, 202, 260)])
+def test_a_line_goes_on_when_its_meter_is_set_to_another_unit(stands, cuts):
+    """Whether its total is told anew in it or not; no longer than the window that sees it."""
+    town = Cheat(litres=(300, 300, 300))
+    town.good(*town.line.devices, begin=0, end=200)
+    flow = town.line.of(FLOW)
+    flow.unit = Unit.MICROLITRE
+    town.good(*(each for each in town.line.devices if each is not flow), begin=201, end=900)
+    flow.measure([(at * 1_000, stands + (at - 200) * 1_000_000) for at in range(201, 901)])
+    for until in (*cuts, 400, None):
+        assert town.mint(town.signed(town.claim(until))) == ""
+    # A window that saw both counts what was told in the old one.
+    assert 600_000_000 < town.minted_units() <= 870_000_000
+    town.close()
+
+
+def test_where_all_attestors_lie_no_step_counts_in_another_unit():
+    """A litre of a meter that tells millilitres is a thousand steps, whatever is told later."""
+    town = Cheat()
+    town.good(*town.line.devices, begin=0, end=200)
+    assert town.mint(town.signed(town.claim(100))) == ""
+    claim = town.signed(town.claim(150))
+    flow = town.line.of(FLOW)
+    [shown] = [each for each in claim.devices if each.device == flow.public]
+    place = flow.envelopes.index(shown.end)
+    other = town.resign(flow, place, unit=Unit.CENTIPOUND)
+    assert town.mint(showing(claim, flow.public, end=other)) == "bad_reading"
