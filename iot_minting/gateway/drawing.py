@@ -1,8 +1,9 @@
 """Drawing: which of a window's counted intervals the tank has milk for (spec §8).
 
-Pure. The chain draws each interval's milk from what was metered before the interval began, oldest
-first, none older than the law lets milk become. Where milk ran out in the middle of an interval and
-more was metered meanwhile, the interval is parted there: so what counts is the same for any cut.
+Pure. The chain draws each interval's milk from what was metered before the interval began, behind a
+vat before its hold did; oldest first, none older than the law lets milk become. Where milk ran out
+in the middle of an interval and more was metered meanwhile, the interval is parted there: so what
+counts is the same for any cut.
 """
 
 from collections.abc import Sequence
@@ -71,7 +72,7 @@ class _Draw:
         if self._open is not None and self._need(self._open.steps + rise) > self._budget:
             self.close()
         if self._open is None:
-            self._budget = self._held(from_ms) - self._slack
+            self._budget = self._held(self._window.metered_by(from_ms)) - self._slack
             self._open = Interval(from_ms, from_ms, 0)
         begun = self._open
         steps = begun.steps + rise
@@ -91,8 +92,9 @@ class _Draw:
         self.chosen.append(begun)
         self._counted += begun.steps
         self._drawn += need
+        before_ms = self._window.metered_by(begun.from_ms)
         for place, milk in enumerate(self._milk):
-            if milk.last_ms > begun.from_ms or not need:
+            if milk.last_ms > before_ms or not need:
                 break
             part = min(need, self._left[place])
             self._left[place] -= part

@@ -78,6 +78,7 @@ def _claim(
         readings_root=merkle_root([each.digest for each in shown]),
         readings_count=len(shown),
         vat=window.vat,
+        holds=window.holds(intervals),
     )
 
 
@@ -105,6 +106,7 @@ def check_window(facts: LineFacts, claim: WindowClaim, bundle: Bundle) -> None:
         _same(f"device {found.device.hex()}", _brief(claimed), _brief(found))
     _same("devices", len(claim.devices), len(devices))
     _same("vat", claim.vat, window.vat)
+    _same("holds", claim.holds, window.holds(claim.intervals))
     _check_fates(window, claim)
     _check_expiry(facts.rules, claim)
 

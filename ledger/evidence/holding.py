@@ -36,11 +36,13 @@ Lows = dict[PublicKey, Low]
 class Drain:
     """When what was held may drain: from the end of its half hour until something ends it.
 
-    `base` is where the flow's sum stood then; `lows` are its gauges' since the hold began.
+    `base` is where the flow's sum stood then; `lows` are its gauges' since the hold began, at
+    `since_ms`.
     """
 
     base: int
     lows: Lows
+    since_ms: int
     from_ms: int
     until_ms: int = FOR_EVER_MS
 
@@ -84,7 +86,7 @@ class HeldVat:
             self._still_ms = before.still_ms
         if sealed and before.may_drain:
             self._base = self._sum - before.drained_steps
-            self._begin_drain(at_ms)
+            self._begin_drain(before.since_ms, at_ms)
             if before.hot_ms < at_ms or not hot:
                 self._hot_ms = before.hot_ms
 
@@ -101,6 +103,7 @@ class HeldVat:
             least_mdegc=least_mdegc,
             still_ms=self._still_ms or 0,
             hot_ms=hot_ms if self._drain else 0,
+            since_ms=self._drain.since_ms if self._drain else 0,
             drained_steps=self._sum - self._base if self._drain else 0,
             gauges=tuple(lows),
         )
@@ -114,7 +117,7 @@ class HeldVat:
         if held_ms > at_ms:
             return
         if self._drain is None:
-            self._begin_drain(held_ms)
+            self._begin_drain(held_ms - BATCH_HOLD_MS, held_ms)
         self._hot_ms = None
 
     def flows(self, place: int) -> None:
@@ -171,8 +174,8 @@ class HeldVat:
         """Give when the half hour that is under way will be over."""
         return FOR_EVER_MS if self._still_ms is None else self._still_ms + BATCH_HOLD_MS
 
-    def _begin_drain(self, at_ms: int) -> None:
-        self._drain = Drain(self._base, self._lows, at_ms)
+    def _begin_drain(self, since_ms: int, at_ms: int) -> None:
+        self._drain = Drain(self._base, self._lows, since_ms, at_ms)
         self.drains.append(self._drain)
 
     def _end(self, at_ms: int) -> None:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ledger.evidence.flowing import near_pairs, pairs_of
+from ledger.evidence.holding import Drain
 from ledger.evidence.limits import DIVERTED, WATCHERS, Limits, longest_gap_ms
 from ledger.evidence.spans import Spans, clip, covers, intersect, merge, subtract
 from ledger.evidence.terms import WindowTerms
@@ -58,9 +59,14 @@ class Step:
 
 def judge_steps(
     terms: WindowTerms, watches: Sequence[Watch], flow: Watch
-) -> tuple[list[Step], VatState | None]:
-    """Judge every pair of the flow meter's samples, in order; give what is left of a vat's hold."""
-    line, rules, limits, vat = terms.line, terms.rules, terms.limits, None
+) -> tuple[list[Step], VatState | None, Sequence[Drain]]:
+    """Judge every pair of the flow meter's samples, in order.
+
+    Give what is left of a vat's hold, too, and its drains.
+    """
+    line, rules, limits = terms.line, terms.rules, terms.limits
+    vat: VatState | None = None
+    drains: Sequence[Drain] = ()
     places = {
         kind: [each for each in watches if each.track.instrument is kind]
         for kind in (*WATCHERS, Instrument.TANK_GAUGE)
@@ -70,7 +76,7 @@ def judge_steps(
     level = all_see(gauges, [_level_spans(each, line, rules) for each in gauges])
     good = {kind: [_good_spans(each, limits) for each in places[kind]] for kind in places}
     if line.process is HeatProcess.BATCH:
-        vat = keep_drains(terms, places, good, flow)
+        vat, drains = keep_drains(terms, places, good, flow)
     else:
         _void_cold(places[Instrument.HOLD_THERMOMETER], good, limits, diverted)
     serving, near = flow.serving(), near_pairs(flow.track, line, rules)
@@ -93,7 +99,7 @@ def judge_steps(
                 covers(level, begin, end),
             )
         )
-    return steps, vat
+    return steps, vat, drains
 
 
 def _watched(devices: Sequence[Watch], good: Sequence[Spans], begin: int, end: int) -> bool:

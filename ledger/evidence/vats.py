@@ -16,7 +16,7 @@ from functools import partial
 
 from ledger.evidence.draining import Draining
 from ledger.evidence.flowing import Totals
-from ledger.evidence.holding import HeldVat
+from ledger.evidence.holding import Drain, HeldVat
 from ledger.evidence.spans import Spans, clip, covers, intersect, merge, subtract
 from ledger.evidence.terms import WindowTerms
 from ledger.evidence.watching import Watch, all_see
@@ -36,10 +36,10 @@ def keep_drains(
     places: Mapping[Instrument, list[Watch]],
     good: Mapping[Instrument, list[Spans]],
     flow: Watch,
-) -> VatState | None:
+) -> tuple[VatState | None, Sequence[Drain]]:
     """Let a vat's hold thermometers be good while what it held drains, and at no other time.
 
-    Give what the next window must know of the vat.
+    Give what the next window must know of the vat, and its drains.
     """
     gauges, thermometers = places[Instrument.TANK_GAUGE], places[Instrument.HOLD_THERMOMETER]
     holds = good[Instrument.HOLD_THERMOMETER]
@@ -56,7 +56,7 @@ def keep_drains(
     state = _follow(vat, terms, seen)
     drained = sorted((each.from_ms, each.until_ms) for each in vat.drains)
     holds[:] = [merge(each for each in drained if each[0] < each[1]) for _ in holds]
-    return state
+    return state, vat.drains
 
 
 def _disbelieved(devices: Sequence[Watch]) -> Spans:

@@ -10,6 +10,7 @@ from math import floor
 
 from ledger.errors.bundle import UnfitWindow, UnheardDevice, UnreportedTamper
 from ledger.evidence.facts import Bundle, LineFacts
+from ledger.evidence.holding import Drain
 from ledger.evidence.judging import Step, judge_steps
 from ledger.evidence.limits import limits_of
 from ledger.evidence.spans import Spans
@@ -41,6 +42,18 @@ class JudgedWindow:
     fell: int | None = None
     """The place of an envelope that shows where the flow meter's total fell, if it did."""
     vat: VatState | None = None
+    drains: Sequence[Drain] = ()
+
+    def metered_by(self, at_ms: int) -> int:
+        """Give by when milk was metered that counts from a time on: before its vat's hold began."""
+        held = (each.since_ms for each in self.drains if each.from_ms <= at_ms < each.until_ms)
+        return next(held, at_ms)
+
+    def holds(self, intervals: Sequence[Interval]) -> tuple[int, ...]:
+        """Give when the holds began that intervals drained from; none where no vat is."""
+        if not self.drains:
+            return ()
+        return tuple(sorted({self.metered_by(each.from_ms) for each in intervals}))
 
     def envelopes(self) -> list[ReadEnvelope]:
         """List every envelope of the window: devices ascending, each one's in order."""
@@ -89,7 +102,7 @@ def read_window(
         return JudgedWindow(facts, from_ms, to_ms, watches, None, ())
     limits = limits_of(facts.rules, kind, line.process)
     terms = WindowTerms(line, facts.rules, limits, to_ms, _known(line, flow.track))
-    judged, vat = judge_steps(terms, list(watches.values()), flow)
+    judged, vat, drains = judge_steps(terms, list(watches.values()), flow)
     steps = [
         step
         if step.from_ms >= from_ms
@@ -98,7 +111,7 @@ def read_window(
         if place >= terms.known and flow.from_ms < step.to_ms <= to_ms
     ]
     fell = _fall(flow.track, terms.known, to_ms)
-    return JudgedWindow(facts, from_ms, to_ms, watches, flow, steps, fell, vat)
+    return JudgedWindow(facts, from_ms, to_ms, watches, flow, steps, fell, vat, drains)
 
 
 def _fall(flow: Track, known: int, to_ms: int) -> int | None:

@@ -33,7 +33,7 @@ from ledger.rules.losses import mmu_of
 from ledger.rules.lots import find_lot, remove_milk
 from ledger.rules.portions import draw, draw_lost
 from ledger.rules.quorum import check_quorum
-from ledger.rules.vats import check_vat
+from ledger.rules.vats import check_vat, metered_by
 from ledger.rules.vouchers import attestor_stands
 from ledger.rules.vouching import vouch
 from ledger.rules.window_lots import (
@@ -204,7 +204,7 @@ def _draw(
         if not units:
             continue
         oldest_ms = max(0, interval.to_ms - rules.collection_age_ms_max)
-        for source in draw(overlay, tank, units, interval.from_ms, oldest_ms):
+        for source in draw(overlay, tank, units, metered_by(line, claim, interval), oldest_ms):
             origin = source.farm, source.device
             sums[origin] = sums.get(origin, 0) + source.units
     # What is counted and not claimed is lost too: a part of a unit may be.

@@ -16,7 +16,7 @@ from ledger.rules.windows import DevicePart, flow_unit
 from ledger.state.lines import Line
 from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.vat import VatState
-from ledger.types.window import WindowClaim
+from ledger.types.window import Interval, WindowClaim
 
 
 def check_vat(
@@ -28,17 +28,28 @@ def check_vat(
 ) -> None:
     """Raise unless a window's hold can be, after the one that the line's last window left."""
     if line.process is not HeatProcess.BATCH:
-        if claim.vat is not None:
+        if claim.vat is not None or claim.holds:
             raise WrongVat(why="no vat stands before this line")
         return
     least_mdegc = limits_of(rules, claim.kind, line.process).hold[0]
     before = _before(line, flow, least_mdegc)
     holds = (claim.to_ms - _begun_ms(claim, before)) // BATCH_HOLD_MS
+    _check_holds(claim, before)
     _check_counted(rules, line, claim, flow, before, holds)
     if claim.vat is not None:
         _check_times(claim, claim.vat, before, least_mdegc)
         _check_drained(rules, line, claim, claim.vat, flow, before, holds)
         _check_gauges(claim, claim.vat, parts)
+
+
+def metered_by(line: Line, claim: WindowClaim, interval: Interval) -> int:
+    """Give by when an interval's milk was metered: it flowed then, or its vat's hold began."""
+    if line.process is not HeatProcess.BATCH:
+        return interval.from_ms
+    held = [each for each in claim.holds if each + BATCH_HOLD_MS <= interval.from_ms]
+    if not held:
+        raise WrongVat(why="milk counts before its half hour is over")
+    return max(held)
 
 
 def _before(line: Line, flow: DevicePart | None, least_mdegc: int) -> VatState | None:
@@ -56,6 +67,22 @@ def _begun_ms(claim: WindowClaim, before: VatState | None) -> int:
     return before.still_ms
 
 
+def _may_begin(claim: WindowClaim, before: VatState | None, since_ms: int) -> bool:
+    """Tell whether a hold may have begun then: in the window, or as the last one told."""
+    if before is None or since_ms >= claim.from_ms:
+        return claim.from_ms <= since_ms
+    return since_ms > 0 and since_ms in {before.since_ms, before.still_ms}
+
+
+def _check_holds(claim: WindowClaim, before: VatState | None) -> None:
+    """Raise unless each hold that milk drained from may have begun when it is said."""
+    for since_ms in claim.holds:
+        if not _may_begin(claim, before, since_ms):
+            raise WrongVat(why="a hold begins before anyone said so")
+    if any(one >= other for one, other in pairwise(claim.holds)):
+        raise WrongVat(why="its holds are not in order")
+
+
 def _check_counted(
     rules: Parameters,
     line: Line,
@@ -69,8 +96,6 @@ def _check_counted(
     if not claim.intervals or unit is None:
         return
     ready = before is not None and before.may_drain
-    if not ready and claim.intervals[0].from_ms < _begun_ms(claim, before) + BATCH_HOLD_MS:
-        raise WrongVat(why="milk counts before its half hour is over")
     drained_steps = claim.counted_steps + (before.drained_steps if before and ready else 0)
     volume = exact_volume(unit, drained_steps, rules.density_mg_per_l)
     if volume > line.vat_units * (holds + ready):
@@ -84,6 +109,11 @@ def _check_times(
         raise WrongVat(why="it was judged by another temperature")
     if max(vat.still_ms, vat.hot_ms) > claim.to_ms or not (vat.still_ms or vat.may_drain):
         raise WrongVat(why="it is no hold, or one of another time")
+    if vat.may_drain != (vat.since_ms > 0):
+        raise WrongVat(why="nobody says since when nothing came into it")
+    late_ms = claim.to_ms - BATCH_HOLD_MS
+    if vat.may_drain and not (vat.since_ms <= late_ms and _may_begin(claim, before, vat.since_ms)):
+        raise WrongVat(why="what it holds was not held for half an hour")
     older = before is not None and vat.still_ms == before.still_ms
     if vat.still_ms and vat.still_ms < claim.from_ms and not older:
         raise WrongVat(why="its half hour begins before anyone said so")

@@ -32,6 +32,7 @@ class VatState(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
     - `still_ms`: since when all of it stood hot, with nothing flowing and no gauge rising; 0 if it
       does not. A half hour of that makes a hold.
     - `hot_ms`: until when it was hot after its half hour; 0 while nothing may drain.
+    - `since_ms`: since when nothing came into what may drain; 0 while nothing may.
     - `drained_steps`: what has flowed since, counted or not, in steps of the flow meter.
     - `gauges`: the lowest of each gauge, by ascending key.
     """
@@ -39,6 +40,7 @@ class VatState(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
     least_mdegc: Annotated[int, Meta(ge=-(2**31), le=2**31)]
     still_ms: Millis
     hot_ms: Millis
+    since_ms: Millis
     drained_steps: Counter
     gauges: Annotated[tuple[GaugeLow, ...], Meta(min_length=1, max_length=PLACE_DEVICES_MAX)]
 

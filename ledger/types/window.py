@@ -66,7 +66,8 @@ class WindowClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     `to_ms` is the time of a sample of the flow meter, unless that is silent. The four fates, in
     steps of the flow meter, sum to what its total rose; `counted_steps` is the intervals' sum.
     `units` is what the counted steps are in microlitres at 20 degrees C, floored once, or less.
-    `vat` is what the next window must know of a batch line's vat.
+    `vat` is what the next window must know of a batch line's vat. `holds` says when the holds began
+    that the intervals drained from, ascending: what was metered later had not come in.
     """
 
     line: WireHash
@@ -84,6 +85,7 @@ class WindowClaim(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     readings_root: WireHash
     readings_count: Counter
     vat: VatState | None
+    holds: Annotated[tuple[Millis, ...], Meta(max_length=INTERVALS_MAX)]
 
     def lot_id(self) -> Hash:
         """Name the lot that the claim makes: the claim's digest."""

@@ -1,5 +1,7 @@
 """A batch line on a state: a vat's day is measured, and its windows are claimed, judged, minted."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from ledger.state.lines import Line
@@ -15,9 +17,15 @@ from tests.support.ledger.window import START_MS
 class VatTown(Cheat):
     """A town whose line stands behind a vat, and what its instruments say of a day."""
 
-    def __init__(self, story: VatStory, *, vat_ml: int = VAT_ML) -> None:
+    def __init__(
+        self,
+        story: VatStory,
+        *,
+        vat_ml: int = VAT_ML,
+        litres: Sequence[int] = (500, 500, 500),
+    ) -> None:
         kinds = KINDS if story.spare is None else (*KINDS, story.spare)
-        super().__init__(kinds, litres=(500, 500, 500), vat_units=vat_ml * 1_000)
+        super().__init__(kinds, litres=litres, vat_units=vat_ml * 1_000)
         self.day = VatDay(story).pass_by()
         for device, size in zip(self.line.devices, story.sizes, strict=False):
             device.measure(self.day.samples(device.instrument), size)

@@ -233,7 +233,7 @@ def test_a_drain_is_no_more_than_its_vat():
     town.amend(process=HeatProcess.BATCH, vat_units=whole.steps * 1_000 - 1, flow_max_l_per_h=0)
     assert town.mint(town.good) == "interval_too_fast"
     gauge = GaugeLow(town.line.of(OUTLET).public, bill(200), bill(200))
-    held = VatState(63_300, 0, START_MS, 0, (gauge,))
+    held = VatState(63_300, 0, START_MS, START_MS - 1_800_000, 0, (gauge,))
     flow = town.line.of(FLOW).public
     town.amend(vat_units=whole.steps * 1_000, vat=held, flow_device=flow)
     assert town.mint(replace(town.good, kind=MilkKind.UHT)) == "wrong_process"

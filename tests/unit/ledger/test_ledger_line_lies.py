@@ -66,7 +66,7 @@ def another_meter(o):
     PERMITS.put(o, PERMITS.get(o, PERMIT), permit_name(FARM, key("meter-1").public))
 
 
-HELD = VatState(63_300, 0, 1, 0, (GaugeLow(GAUGE, bill(1), bill(1)),))
+HELD = VatState(63_300, 0, 1, 1, 0, (GaugeLow(GAUGE, bill(1), bill(1)),))
 
 LIES = {
     "no vat": (change(LINES, NAME, vat=HELD), "has no vat"),
