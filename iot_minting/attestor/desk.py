@@ -164,6 +164,7 @@ class AttestorDesk:
                     f"our node is at block {final.height}, the claim was built by {head.height}"
                 )
             await asyncio.sleep(BEHIND_STEP_S)
+            place.check()
         if final.facts is None:
             raise UnknownLineHere(head.claim.line)
         return final.height, final.facts

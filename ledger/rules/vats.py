@@ -34,7 +34,7 @@ def check_vat(
     least_mdegc = limits_of(rules, claim.kind, line.process).hold[0]
     before = _before(line, flow, least_mdegc)
     holds = (claim.to_ms - _begun_ms(claim, before)) // BATCH_HOLD_MS
-    _check_holds(claim, before)
+    _check_holds(line, claim, before)
     _check_counted(rules, line, claim, flow, before, holds)
     if claim.vat is not None:
         _check_times(claim, claim.vat, before, least_mdegc)
@@ -74,13 +74,15 @@ def _may_begin(claim: WindowClaim, before: VatState | None, since_ms: int) -> bo
     return since_ms > 0 and since_ms in {before.since_ms, before.still_ms}
 
 
-def _check_holds(claim: WindowClaim, before: VatState | None) -> None:
-    """Raise unless each hold that milk drained from may have begun when it is said."""
+def _check_holds(line: Line, claim: WindowClaim, before: VatState | None) -> None:
+    """Raise unless milk drained from holds, each of which may have begun when it is said."""
     for since_ms in claim.holds:
         if not _may_begin(claim, before, since_ms):
             raise WrongVat(why="a hold begins before anyone said so")
     if any(one >= other for one, other in pairwise(claim.holds)):
         raise WrongVat(why="its holds are not in order")
+    for interval in claim.intervals:
+        metered_by(line, claim, interval)
 
 
 def _check_counted(

@@ -197,6 +197,65 @@ def test_where_each_has_one_place_the_next_comes_again():
     run(test)
 
 
+def test_who_was_served_longest_ago_finds_a_place_though_each_has_one():
+    """As many callers as there are places ask again and again, at once; one asks now and then."""
+
+    async def test(hall):
+        for number in range(WAITING_MAX):
+            await hall.ask(caller(number), (number, 0))
+        late = await hall.ask(QUIET, "q")
+        assert isinstance(late.exception(), QueueFull), "nobody was served yet"
+        for number in range(JUDGES_MAX):
+            await hall.done((number, 0))
+            await hall.ask(caller(number), (number, 1))
+        await hall.ask(QUIET, "q")
+        refused = [each for each in hall.going if each.done() and each.exception()]
+        assert len(refused) == 2, "who was served last gave its place up"
+        for number in range(JUDGES_MAX, WAITING_MAX):
+            await hall.done((number, 0))
+            await hall.ask(caller(number), (number, 1))
+        assert "q" in hall.begun
+        assert hall.begun.index("q") <= WAITING_MAX + 1, "no other came twice before"
+
+    run(test)
+
+
+def test_who_is_served_without_a_turn_was_served():
+    async def test(hall):
+        for _ in range(3):
+            with hall.turns.place(FLOOD):
+                pass
+        await hall.ask(QUIET, "q")
+        await hall.done("q")
+        with ExitStack() as held:
+            for number in range(WAITING_MAX - 1):
+                held.enter_context(hall.turns.place(caller(number)))
+            with hall.turns.place(FLOOD):
+                pass
+            place = held.enter_context(hall.turns.place(FLOOD))
+            held.enter_context(hall.turns.place(QUIET))
+            with pytest.raises(QueueFull):
+                place.check()
+            with pytest.raises(QueueFull):
+                async with hall.turns.turn(place):
+                    pass
+
+    run(test)
+
+
+def test_slow_callers_keep_half_of_the_places():
+    async def test(hall):
+        await slow_floods(hall, WAITING_MAX)
+        assert len(hall.turns) == WAITING_MAX
+        for number in range(WAITING_MAX // 2 + 1):
+            await hall.ask(caller(100 + number), number)
+        refused = [each for each in hall.going if each.done() and each.exception()]
+        assert len(refused) == WAITING_MAX // 2 + 1
+        assert [name for name in hall.begun if name in range(WAITING_MAX)] == [0]
+
+    run(test)
+
+
 def test_a_place_that_turns_out_to_be_anothers_counts_for_that_one():
     async def test(hall):
         with ExitStack() as held:
