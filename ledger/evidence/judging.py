@@ -89,16 +89,8 @@ def judge_steps(
             and all(_watched(places[kind], good[kind], begin, end) for kind in WATCHERS)
             and _heard(gauges, good[Instrument.TANK_GAUGE], begin, end)
         )
-        steps.append(
-            Step(
-                begin,
-                end,
-                rise,
-                counts,
-                not counts and covers(diverted, begin, end),
-                covers(level, begin, end),
-            )
-        )
+        flowed_back = not counts and covers(diverted, begin, end)
+        steps.append(Step(begin, end, rise, counts, flowed_back, covers(level, begin, end)))
     return steps, vat, drains
 
 

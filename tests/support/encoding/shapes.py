@@ -145,6 +145,7 @@ WORDS: Final[Kinds] = (
     evidence.Instrument,
     evidence.MilkKind,
     evidence.HeatProcess,
+    reading.Unit,
     milk.LossReason,
     market.ServiceKind,
     mandate.PriceMode,
