@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 from api.errors import Unavailable
+from node.client.tracing import TRACEPARENT
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,13 +30,13 @@ class Batcher(Generic[T, R]):
     ) -> None:
         self._flush = flush
         self._batch_max = batch_max
-        self._queue: asyncio.Queue[tuple[T, asyncio.Future[R]]] = asyncio.Queue(queue_max)
+        self._queue: asyncio.Queue[tuple[T, asyncio.Future[R], str]] = asyncio.Queue(queue_max)
 
     async def submit(self, request: T) -> R:
         """Wait for the answer to a request."""
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         try:
-            self._queue.put_nowait((request, answer))
+            self._queue.put_nowait((request, answer, TRACEPARENT.get()))
         except asyncio.QueueFull:
             raise Unavailable(
                 "too many requests are waiting", code="OVERLOADED", retry_after_s=1
@@ -49,9 +50,12 @@ class Batcher(Generic[T, R]):
             while len(batch) < self._batch_max and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             # Who has gone away must not cost a payment its turn, nor get one behind their back.
-            live = [(request, answer) for request, answer in batch if not answer.done()]
+            live = [each for each in batch if not each[1].done()]
             if live:
-                await self._serve(live)
+                traces = {trace for _, _, trace in live}
+                # What is done for several at once belongs to no trace of one of them.
+                TRACEPARENT.set(traces.pop() if len(traces) == 1 else "")
+                await self._serve([(request, answer) for request, answer, _ in live])
 
     async def _serve(self, batch: list[tuple[T, asyncio.Future[R]]]) -> None:
         try:

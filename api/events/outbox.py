@@ -7,12 +7,14 @@ after the change, so a reader needs no second question. Events hold no personal 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from node.client.tracing import TRACEPARENT
 
 EVENTS_MAX: Final = 500
 """The most events that one read gives."""
@@ -24,7 +26,10 @@ UNMATCHED: Final = "payment.unmatched"
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event to write. `tx_hash` is the transaction that it tells of, for those who wait."""
+    """An event to write. `tx_hash` is the transaction that it tells of, for those who wait.
+
+    `trace` is that of the request that made it happen, if it is known; webhooks bear it.
+    """
 
     kind: str
     merchant_id: str
@@ -32,6 +37,7 @@ class NewEvent:
     body: object
     at_ms: int
     tx_hash: bytes | None = None
+    trace: str = field(default_factory=TRACEPARENT.get)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +113,13 @@ async def insert_events(
         seqs.append(numbers[event.merchant_id].seq - left[event.merchant_id])
     await connection.execute(
         text("""
-            INSERT INTO events (merchant_id, seq, kind, subject_id, tx_hash, body, at_ms)
-            SELECT merchant_id, seq, kind, subject_id, tx_hash, body::jsonb, at_ms FROM unnest(
+            INSERT INTO events (merchant_id, seq, kind, subject_id, tx_hash, body, at_ms, trace)
+            SELECT merchant_id, seq, kind, subject_id, tx_hash, body::jsonb, at_ms, trace
+            FROM unnest(
                 CAST(:merchants AS text[]), CAST(:seqs AS bigint[]), CAST(:kinds AS text[]),
                 CAST(:subjects AS text[]), CAST(:hashes AS bytea[]), CAST(:bodies AS text[]),
-                CAST(:times AS bigint[])
-            ) AS e(merchant_id, seq, kind, subject_id, tx_hash, body, at_ms)
+                CAST(:times AS bigint[]), CAST(:traces AS text[])
+            ) AS e(merchant_id, seq, kind, subject_id, tx_hash, body, at_ms, trace)
         """),
         {
             "merchants": [event.merchant_id for event in events],
@@ -122,6 +129,7 @@ async def insert_events(
             "hashes": [event.tx_hash for event in events],
             "bodies": [msgspec.json.encode(event.body).decode() for event in events],
             "times": [event.at_ms for event in events],
+            "traces": [event.trace for event in events],
         },
     )
 

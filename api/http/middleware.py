@@ -15,6 +15,7 @@ from api.errors import ApiFault
 from api.http.problems import problem
 from api.metrics import Metrics
 from node.capped_log import CappedLog
+from node.client.tracing import TRACEPARENT
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 _HEADERS: Final = {
@@ -60,7 +61,11 @@ class Dress:
         request_id = _given_id(scope) or f"req_{ULID()}"
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Dressed(send, request_id, self._metrics, self._headers)
-        named = {"http.request.id": request_id, **_given_trace(scope)}
+        trace = _given_trace(scope)
+        TRACEPARENT.set("" if trace is None else trace[0])  # Of this request's task alone.
+        named = {"http.request.id": request_id}
+        if trace is not None:
+            named["trace.id"] = trace["trace"]
         with structlog.contextvars.bound_contextvars(**named):
             try:
                 await self._app(scope, receive, answer.send)
@@ -120,12 +125,12 @@ def _named(scope: Scope, status: int) -> dict[str, object]:
     }
 
 
-def _given_trace(scope: Scope) -> dict[str, str]:
+def _given_trace(scope: Scope) -> re.Match[str] | None:
     """Take a caller's trace, if it is written as the standard says."""
     for name, value in scope["headers"]:
         if name == b"traceparent" and (found := _TRACEPARENT.fullmatch(value.decode("latin-1"))):
-            return {"trace.id": found["trace"]}
-    return {}
+            return found
+    return None
 
 
 def _given_id(scope: Scope) -> str:

@@ -19,6 +19,7 @@ from api.http.idempotency import Token
 from api.orders.model import Basket, Item, Order, OrderState
 from ledger.primitives.keys import Address
 from ledger.types.transfer import REFERENCE_BYTES
+from node.client.tracing import TRACEPARENT
 
 SALE: Final = "sale"
 CODE_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -36,6 +37,8 @@ class NewOrder:
     letter: str = KEYS_LETTER
     """The till's, which stands on the ticket."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    trace: str = field(default_factory=TRACEPARENT.get)
+    """Under which it was asked for: many are opened at once."""
 
 
 DrawnOrder = Order | Conflict

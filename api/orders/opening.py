@@ -29,6 +29,7 @@ from api.orders.model import Order
 from api.orders.opening_store import find_sellers, insert_orders
 from api.orders.schemas import order_view, told_of
 
+CREATED: Final = "order.created"
 CODES_KEPT_MS: Final = 2 * 86_400_000
 """How long a code leads to its order: longer than any order waits for its payment."""
 RACES_MAX: Final = 5
@@ -126,9 +127,12 @@ class OrderDesk:
             shown = f"{request.letter}-{ticket % TICKETS:02d}"
             orders[request.once.name] = replace(order, ticket=shown)
         await insert_orders(connection, list(orders.values()), self._price_id)
+        traces = {request.once.name: request.trace for request, _ in drawn}
         events = [
-            NewEvent("order.created", order.merchant_id, order.id, told_of(order), now_ms)
-            for order in orders.values()
+            NewEvent(
+                CREATED, order.merchant_id, order.id, told_of(order), now_ms, None, traces[name]
+            )
+            for name, order in orders.items()
         ]
         await insert_events(connection, events, numbers)
         return orders

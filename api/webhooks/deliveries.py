@@ -47,6 +47,8 @@ class Drawn:
     failures: int
     failing_since_ms: int | None
     event: KeptEvent
+    trace: str
+    """Of the request that made it happen; empty if that named none."""
 
 
 async def spread(connection: AsyncConnection, now_ms: int) -> None:
@@ -102,28 +104,31 @@ async def lanes_due(connection: AsyncConnection, now_ms: int, limit: int) -> lis
     return [EndpointLane(row.merchant_id, row.id, row.failures) for row in rows]
 
 
+_DRAW: Final = """
+    WITH first AS (
+        SELECT d.merchant_id, d.endpoint_id, d.seq, w.url, w.failures, w.failing_since_ms
+        FROM webhook_endpoints w JOIN webhook_deliveries d
+            ON d.merchant_id = w.merchant_id AND d.endpoint_id = w.id
+        WHERE w.merchant_id = :merchant AND w.id = :endpoint AND w.state = 'enabled'
+            AND d.state = 'pending' AND d.next_ms <= :now
+        ORDER BY d.seq LIMIT 1 FOR UPDATE OF d
+    ), claimed AS (
+        UPDATE webhook_deliveries d SET tries = d.tries + 1, next_ms = :until FROM first f
+        WHERE d.merchant_id = f.merchant_id AND d.endpoint_id = f.endpoint_id
+            AND d.seq = f.seq AND d.next_ms <= :now
+        RETURNING d.seq, d.tries
+    )
+    SELECT f.url, f.failures, f.failing_since_ms, c.tries, e.merchant_id, e.seq, e.kind,
+        e.at_ms, e.trace, e.body::text AS body
+    FROM claimed c JOIN first f USING (seq)
+    JOIN events e ON e.merchant_id = f.merchant_id AND e.seq = f.seq
+"""
+
+
 async def draw(connection: AsyncConnection, lane: EndpointLane, now_ms: int) -> Drawn | None:
     """Take an endpoint's first delivery that is due, and count it as tried."""
     rows = await connection.execute(
-        text("""
-            WITH first AS (
-                SELECT d.merchant_id, d.endpoint_id, d.seq, w.url, w.failures, w.failing_since_ms
-                FROM webhook_endpoints w JOIN webhook_deliveries d
-                    ON d.merchant_id = w.merchant_id AND d.endpoint_id = w.id
-                WHERE w.merchant_id = :merchant AND w.id = :endpoint AND w.state = 'enabled'
-                    AND d.state = 'pending' AND d.next_ms <= :now
-                ORDER BY d.seq LIMIT 1 FOR UPDATE OF d
-            ), claimed AS (
-                UPDATE webhook_deliveries d SET tries = d.tries + 1, next_ms = :until FROM first f
-                WHERE d.merchant_id = f.merchant_id AND d.endpoint_id = f.endpoint_id
-                    AND d.seq = f.seq AND d.next_ms <= :now
-                RETURNING d.seq, d.tries
-            )
-            SELECT f.url, f.failures, f.failing_since_ms, c.tries, e.merchant_id, e.seq, e.kind,
-                e.at_ms, e.body::text AS body
-            FROM claimed c JOIN first f USING (seq)
-            JOIN events e ON e.merchant_id = f.merchant_id AND e.seq = f.seq
-        """),
+        text(_DRAW),
         {
             "merchant": lane.merchant_id,
             "endpoint": lane.endpoint_id,
@@ -135,7 +140,13 @@ async def draw(connection: AsyncConnection, lane: EndpointLane, now_ms: int) -> 
     if row is None:
         return None
     return Drawn(
-        lane.endpoint_id, row.url, row.tries, row.failures, row.failing_since_ms, read_event(row)
+        lane.endpoint_id,
+        row.url,
+        row.tries,
+        row.failures,
+        row.failing_since_ms,
+        read_event(row),
+        row.trace,
     )
 
 

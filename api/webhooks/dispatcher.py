@@ -37,6 +37,7 @@ from api.webhooks.schedule import is_given_up, next_try_ms, rest_ms
 from api.webhooks.sending import Sender, Tried
 from api.webhooks.signing import signed_headers
 from api.webhooks.store import secrets_in_force
+from node.client.tracing import HEADER
 
 LANES_MAX: Final = 128
 FAILING_LANES_MAX: Final = 32
@@ -125,6 +126,8 @@ class Dispatcher:
         event = drawn.event
         body = msgspec.json.encode(event_view(event, livemode=self._livemode))
         headers = signed_headers(secrets, event.id, now_ms // 1_000, body)
+        if drawn.trace:
+            headers[HEADER] = drawn.trace
         began_s = monotonic()
         tried = await sender.send(lane.merchant_id, drawn.url, body, headers)
         took_ms = int(1_000 * (monotonic() - began_s))

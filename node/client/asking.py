@@ -25,6 +25,7 @@ from node.client.parameters import Value
 from node.client.queries import MSGPACK
 from node.client.query import Query
 from node.client.requests import Request
+from node.client.tracing import HEADER, TRACEPARENT
 
 TIMEOUT_S: Final = 15.0
 """Also how long a stream of blocks may be silent: the node shows life every 5 s."""
@@ -94,7 +95,9 @@ class Asker:
             REPEATABLE: repeatable or method == "GET",
             REACHED: reached,
         }
-        headers = None if content is None else {"content-type": MSGPACK}
+        headers = {} if content is None else {"content-type": MSGPACK}
+        if trace := TRACEPARENT.get():
+            headers[HEADER] = trace
         try:
             async with self._free:
                 response = await self._http.request(

@@ -16,6 +16,7 @@ events: Final = Table(
     raw("tx_hash", nullable=True),
     json("body"),
     whole("at_ms"),
+    words("trace", 55, server_default=""),
     PrimaryKeyConstraint("merchant_id", "seq"),
     Index("events_by_age", "merchant_id", "at_ms"),
 )
