@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -19,11 +19,14 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="containers are 
 
 # An orphan that has ended, then a program that goes on until it is told to end.
 PROGRAM = """
-import ctypes, os, signal, sys
+import ctypes, os, select, signal, sys
 ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 from node.cli.first_process import stay_behind
 if sys.argv[1] == "stay-behind":
     stay_behind()
+woken, wake = os.pipe()
+os.set_blocking(wake, False)
+signal.set_wakeup_fd(wake)
 signal.signal(signal.SIGUSR1, lambda *_: print("heard", flush=True))
 middle = os.fork()
 if middle == 0:
@@ -32,6 +35,8 @@ if middle == 0:
     os._exit(0)
 os.waitpid(middle, 0)
 print("orphaned", flush=True)
+# A signal that comes just before a read blocks would be heard after it: this wakes for one.
+select.select([sys.stdin, woken], [], [])
 sys.exit(int(sys.stdin.readline()))
 """
 
@@ -52,7 +57,11 @@ def running(how: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def states(process: subprocess.Popen[str]) -> list[str]:
-    return [child.status() for child in psutil.Process(process.pid).children(recursive=True)]
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # It was buried between two looks.
+            found.append(child.status())
+    return found
 
 
 def until(reached: Callable[[], bool]) -> None:
