@@ -4,6 +4,7 @@ Real stores and judges: only the chain is a rig that says what it is told.
 """
 
 import asyncio
+from collections import Counter
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,13 +12,13 @@ from msgspec.structs import replace
 
 from iot_minting.attestor import quotas
 from iot_minting.attestor.desk import AttestorDesk
-from iot_minting.attestor.errors import CallerBusy, QuotaFull, Unjudged
+from iot_minting.attestor.errors import CallerBusy, QueueFull, QuotaFull, Unjudged
 from iot_minting.attestor.facts import FinalFacts
 from iot_minting.attestor.judge_process import JudgePool
 from iot_minting.attestor.metrics import AttestorMetrics
 from iot_minting.attestor.quotas import LINE_CLAIMS_MAX
 from iot_minting.attestor.store import AttestorStore
-from iot_minting.attestor.turns import EACH_MAX, JUDGES_MAX
+from iot_minting.attestor.turns import EACH_MAX, JUDGES_MAX, WAITING_MAX
 from ledger.params import DAY_MS
 from ledger.primitives.keys import address_of
 from tests.support.evidence.rig import CHAIN, MMU, MMU_KEY, START_MS, LineRig
@@ -82,20 +83,24 @@ class Flooded:
         self.window = make_window(self.bad)
         self.good.run(WINDOW_S * (WINDOWS + 2))
 
-    async def flood(self, first):
+    async def flood(self, first, window=None, asker=MMU_KEY):
         """Ask for one variant after another, each a little less than it counts, for ever."""
-        less = first
+        less, window = first, window or self.window
         while True:
             less += FLOODERS
-            variant = self.window.but(units=self.window.claim.units - less)
+            variant = window.but(units=window.claim.units - less)
             try:
-                await self.desk.answer(variant.request(asker=MMU_KEY))
+                await self.desk.answer(variant.request(asker=asker))
             except Unjudged:
                 await asyncio.sleep(0.001)
 
     @asynccontextmanager
-    async def flooding(self):
+    async def flooding(self, more=0):
         going = [asyncio.create_task(self.flood(number)) for number in range(FLOODERS)]
+        for other in range(more):
+            window, asker = self.another(other)
+            flood = (self.flood(number, window, asker) for number in range(FLOODERS))
+            going.extend(map(asyncio.create_task, flood))
         try:
             yield
         finally:
@@ -103,11 +108,29 @@ class Flooded:
                 each.cancel()
             await asyncio.gather(*going, return_exceptions=True)
 
-    async def mint(self, number):
-        """Have the honest line's next window signed, and minted; tell who was judged meanwhile."""
+    def another(self, number):
+        """Let another MMU join the flood: give its window, and its key."""
+        asker, rig = key(f"flooding mmu {number}"), LineRig()
+        name = f"flooding {number}"
+        rig.line = replace(rig.line, plant=name, name=name, mmu=address_of(asker.public))
+        window = make_window(rig)
+        self.facts.rigs[rig.facts.line_id] = rig
+        return window, asker
+
+    async def mint(self, number, *, again_s=0.0):
+        """Have the honest line's next window signed, and minted; tell who was judged meanwhile.
+
+        Where all places are taken it asks again, after a while.
+        """
         before = len(self.judge.begun)
         window = make_window(self.good, to_ms=START_MS + WINDOW_S * 1_000 * (number + 1))
-        given = await self.desk.answer(window.request(asker=OTHER))
+        while True:
+            try:
+                given = await self.desk.answer(window.request(asker=OTHER))
+                break
+            except QueueFull:
+                assert again_s, "it was told to come again"
+                await asyncio.sleep(again_s)
         assert given.attestation, given.refusal
         self.facts.minted[window.lot] = NOW_MS + 14 * DAY_MS
         self.good.accept(window.claim)
@@ -181,6 +204,28 @@ def test_a_flood_neither_slows_nor_starves_anothers_milk(tmp_path):
                     # What was under way, and what was next: no more of it comes before.
                     assert judged[:begun].count(MMU) <= EACH_MAX
                 assert flooded.judge.begun.count(MMU), "it did flood"
+        finally:
+            await pool.end()
+            flooded.store.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("mmus", [WAITING_MAX, 2 * WAITING_MAX])
+def test_as_many_floods_as_places_let_anothers_milk_be_signed(tmp_path, mmus):
+    """Of each no more than two come before it: what was under way, and its next turn."""
+
+    async def run():
+        pool = JudgePool(JUDGES_MAX)
+        flooded = Flooded(tmp_path, pool)
+        try:
+            async with flooded.flooding(more=mmus - 1):
+                await flooded.judge.busy.wait()
+                for number in range(WINDOWS):
+                    judged = await flooded.mint(number, again_s=0.05)
+                    before = Counter(judged[: judged.index(flooded.good.line.mmu)])
+                    assert max(before.values(), default=0) <= EACH_MAX
+            assert len(set(flooded.judge.begun)) == mmus + 1, "they all did flood"
         finally:
             await pool.end()
             flooded.store.close()
