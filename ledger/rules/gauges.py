@@ -70,8 +70,14 @@ def _level(tank: MilkTank, claim: WindowClaim, gauges: list[DevicePart]) -> Leve
     for part in sorted(gauges, key=lambda each: (each.key != tank.gauge_device, each.key)):
         if part.end is None or part.claimed.silent or not part.is_measurement(part.end):
             continue
-        before = [sample for sample in part.end.samples() if sample[0] <= claim.to_ms]
+        samples = part.end.samples()
+        before = [sample for sample in samples if sample[0] <= claim.to_ms]
         if before and in_force(part.device, before[-1][0], before[-1][0]):
             at_ms, value = before[-1]
+            after = [level for later_ms, level in samples if later_ms > claim.to_ms]
+            if part.key != tank.gauge_device and at_ms < claim.to_ms:
+                # An account that began with a level from before milk left would miss that milk for
+                # ever. So it begins with the lowest that the level may have been.
+                value = min([value, *after[:1]])
             return Level(part.key, Unit(part.end.reading.unit), value, at_ms)
     return None

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import pytest
+
 from ledger.params import CLOCKS_MS
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.state.lines import FOR_EVER_MS
@@ -124,3 +126,9 @@ def test_a_gauge_that_shows_more_than_any_vat_holds_stops_no_line():
     begin_anew(town.line.of(GAUGE), [(at, 2**62) for at, _ in town.day.samples(GAUGE)])
     # It stands still while it drains: that is seen as soon as clocks allow.
     assert town.windows(HELD_S) <= 2_000 * CLOCKS_MS // 1_000
+
+
+@pytest.mark.parametrize("cut", [1_905, 1_950, 2_000, 2_070])
+def test_a_gauge_that_tells_a_level_once_a_minute_loses_nothing_as_its_account_begins(cut):
+    town = VatTown(VatStory(fills=(), level_every_s=60))
+    assert town.windows(cut) == 370_000

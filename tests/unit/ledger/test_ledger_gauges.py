@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from ledger.params import DAY_MS, HOUR_MS, MARGIN_MS
+from ledger.primitives.hashing import ZERO_HASH
 from ledger.state.lines import TankLines
 from ledger.state.tables import DEVICES, LINES, MILK_TANKS, TANK_LINES
 from ledger.types.evidence import Instrument
@@ -48,6 +49,44 @@ def test_the_first_level_begins_the_account_and_the_next_bears_the_flow_out():
     assert town.mint(town.claim(200)) == ""
     assert town.tank.gauge_value_units == bill(10_000) - bill(200)
     assert town.tank.gauge_drift_units == 0
+
+
+class Slow(Gauged):
+    """Its gauge tells a level once a minute, as milk leaves."""
+
+    def __init__(self):
+        super().__init__()
+        device = self.line.of(GAUGE)
+        device.envelopes.clear()
+        device.seq, device.previous, device.carried = 0, ZERO_HASH, None
+        device.measure([(at * 1_000, 10_000_000 - at * 1_000) for at in range(0, 361, 60)], 2)
+
+
+@pytest.mark.parametrize("first", [61, 90, 119])
+def test_a_gauge_that_tells_a_level_once_a_minute_misses_nothing(first):
+    town = Slow()
+    assert town.mint(town.claim(first)) == ""
+    assert town.tank.gauge_value_units == bill(10_000 - 120), "the lower on either side"
+    assert town.mint(town.claim(180)) == ""
+    assert town.tank.gauge_drift_units == bill(120 - first)
+    assert town.mint(town.claim(230)) == ""
+    assert town.tank.gauge_value_units == bill(10_000 - 180), "the last by then"
+    assert town.tank.gauge_drift_units == bill(120 - first + 50)
+
+
+def test_a_gauge_that_left_before_it_told_another_level_begins_with_its_last():
+    town = Slow()
+    device = town.line.of(GAUGE)
+    device.envelopes[:] = device.envelopes[:2]
+    until = {"until_ms": START_MS + 125_000}
+    town.amend(
+        devices=tuple(
+            replace(each, **until) if each.device == device.public else each
+            for each in town.line.line.devices
+        )
+    )
+    assert town.mint(town.claim(240)) == ""
+    assert town.tank.gauge_value_units == bill(10_000 - 180)
 
 
 def test_milk_that_leaves_past_the_flow_meter_is_written_off_before_any_counts():
