@@ -65,7 +65,7 @@ class EventKind(StrEnum):
 MEANINGS: Final[Mapping[EventKind, str]] = {
     EventKind.ORDER_CREATED: "A till opened an order.",
     EventKind.ORDER_OFFERED: "The milk of an order was drawn from other lots; its price stands.",
-    EventKind.ORDER_RECEIVED: "Something came in for an order, which did not turn paid by it.",
+    EventKind.ORDER_RECEIVED: "Something came in, or did not go back, and no order turned paid.",
     EventKind.ORDER_PAID: "An order is paid. Look at `exception` before milk is handed over.",
     EventKind.ORDER_EXPIRED: "Nobody paid an order in its time.",
     EventKind.ORDER_CANCELLED: "An order was cancelled before it was paid.",
