@@ -15,7 +15,9 @@ from contextlib import asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.access.gate import Gate
+from api.alerts.lookout import Lookout
 from api.batcher import Batcher
+from api.catalogue.approving import open_catalogue
 from api.catalogue.mirror import StockMirror
 from api.catalogue.sellers import publish
 from api.chain.follower import Follower
@@ -87,7 +89,6 @@ class Service:
         self.now_ms = watch.now_ms
         self.desks = Desks(engine, config, wall_ms, steady_s, lambda: self.tip.cursor.chain_id)
         self.metrics = Metrics()
-        self.products = {product.id: product for product in config.products}
         self.tip = SettledTip()
         self.standing = ChainStanding(watch, self.tip, config)
         self._share_work(engine, wall_ms)
@@ -125,14 +126,16 @@ class Service:
             self._forget_keys, self.answers.forget, self.watching.limiter.forget, self.desks.sweep,
             self.money.sweep, self._forget_events,
         )  # fmt: skip
+        self.lookout = Lookout(engine, self.report, self.config, self.desks, self.now_ms)
         again = Resubmitter(engine, node)
         return Housekeeper(engine, self.tip, self.standing, again, self.now_ms, forgets)
 
     def _open_doors(self, engine: AsyncEngine) -> None:
         """Make what requests go through: those that come together are served together."""
         config, now_ms = self.config, self.now_ms
+        self.catalogue = open_catalogue(config, self.desks)
         keys = KeyReader(engine, now_ms, livemode=config.livemode)
-        readers = (keys, self.desks.reader, self.money.reader)
+        readers = keys, self.desks.reader, self.money.reader
         self.gate = Gate(readers, now_ms, board=config.public_board)
         self.cursors = Cursors(config.secret)
         self.request_log = Recorder(engine, now_ms)
@@ -149,7 +152,6 @@ class Service:
 
     async def run(self) -> None:
         """Serve until cancelled; raises when a part can't go on, and then nothing does."""
-        address = read_address(self.config.database_url)
         async with asyncio.TaskGroup() as group:
             for batcher in (self._orders, self._payments, self._lookups):
                 group.create_task(batcher.run())
@@ -158,7 +160,7 @@ class Service:
             group.create_task(self.request_log.run())
             group.create_task(self.watching.run())
             group.create_task(self.feed.run())
-            group.create_task(self.live.listen(address))
+            group.create_task(self.live.listen(read_address(self.config.database_url)))
             group.create_task(self.stock.run())
             group.create_task(self.leadership.run(self._lead))
             group.create_task(self.webhooks.run())
@@ -171,6 +173,7 @@ class Service:
             group.create_task(self.follower.run())
             group.create_task(self.housekeeper.run())
             group.create_task(self.watching.lead())
+            group.create_task(self.lookout.lead())
             group.create_task(self.money.office.run())
 
     def _settled(self, settled: Settled) -> None:

@@ -30,7 +30,10 @@ HOOKS: Final = Access(scope=Scope.WEBHOOKS_WRITE, roles=MANAGERS)
 TABLE: Final[Mapping[tuple[str, str], Access]] = {
     # What is sold, and to whom it is shown.
     ("GET", "/api/v1/products"): ANYONE,
+    ("GET", "/api/v1/products/{productId}"): ANYONE,
     ("GET", "/api/v1/milk-kinds"): ANYONE,
+    ("POST", "/api/v1/products"): Access(roles=MANAGERS),
+    ("PATCH", "/api/v1/products/{productId}"): Access(roles=MANAGERS),
     # Orders. Who knows an order's ULID may read its offer and pay it, as who holds a bill may.
     ("POST", "/api/v1/orders"): Access(scope=Scope.ORDERS_WRITE, roles=AT_THE_TILL),
     ("GET", "/api/v1/orders"): Access(scope=Scope.ORDERS_READ, roles=IN_THE_SHOP),
@@ -163,6 +166,10 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/api/v1/flags/{flagId}"): Access(roles=OFFICE | MANAGERS),
     ("POST", "/api/v1/flags/{flagId}/confirm"): Access(roles=OFFICE | MANAGERS),
     ("POST", "/api/v1/flags/{flagId}/release"): Access(roles=OFFICE | MANAGERS),
+    # What has to be looked after.
+    ("GET", "/api/v1/alerts"): Access(roles=OFFICE | MANAGERS),
+    ("GET", "/api/v1/alerts/{alertId}"): Access(roles=OFFICE | MANAGERS),
+    ("POST", "/api/v1/alerts/{alertId}/acknowledge"): Access(roles=OFFICE | MANAGERS),
     # Live.
     ("GET", "/api/v1/stream"): Access(board=True, scope=Scope.ORDERS_READ, roles=IN_THE_SHOP),
     # API keys: whoever could make one, could do whatever it may, so no key makes keys.
@@ -190,6 +197,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     # What a key has asked lately: its own, or one that a manager names.
     ("GET", "/api/v1/request-log"): Access(any_key=True, roles=MANAGERS),
     # The service itself.
+    ("GET", "/api/v1/status"): ANYONE,
     ("GET", "/healthz"): ANYONE,
     ("GET", "/readyz"): ANYONE,
     ("GET", "/metrics"): ANYONE,

@@ -32,6 +32,7 @@ class ApprovalKind(StrEnum):
     LOYALTY_ADJUSTMENT = "loyalty_adjustment"
     TOP_UP = "top_up"
     CASH_OUT = "cash_out"
+    PRODUCT_PRICE = "product_price"
 
 
 class Decision(StrEnum):

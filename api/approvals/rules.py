@@ -29,6 +29,7 @@ RULES: Final[Mapping[ApprovalKind, ApprovalRule]] = {
     ApprovalKind.LOYALTY_ADJUSTMENT: ApprovalRule(approvers=OFFICERS | {Role.MANAGER}),
     ApprovalKind.TOP_UP: ApprovalRule(approvers=OFFICERS),
     ApprovalKind.CASH_OUT: ApprovalRule(approvers=OFFICERS | {Role.FINANCE}),
+    ApprovalKind.PRODUCT_PRICE: ApprovalRule(approvers=OFFICERS | {Role.MANAGER, Role.FINANCE}),
 }
 
 _DECIDABLE: Final[Mapping[tuple[ApprovalState, Decision], ApprovalState]] = {

@@ -4,6 +4,8 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.catalogue.model import SHARED, ShopProduct
+
 Positive = Annotated[int, Field(gt=0, le=2**53)]
 
 
@@ -18,6 +20,10 @@ class ProductConfig(BaseModel):
     kind: Annotated[str, Field(min_length=1, max_length=32)] = "whole"
     price_sen: Positive
     redeem_units: Positive
+
+    def shared(self) -> ShopProduct:
+        """Give it as what all merchants sell."""
+        return ShopProduct(merchant_id=SHARED, **self.model_dump())
 
 
 DEFAULT_PRODUCTS: Final = (

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.access.roles import ALL_SCOPES
+from api.catalogue.store import replace_shared
 from api.config import ApiConfig
 from api.keys.store import admit_configured
 from api.tenants.config import MerchantConfig, UnionConfig
@@ -24,18 +25,7 @@ PUBLISH_LOCK: Final = 0x62696C6C02
 async def publish(connection: AsyncConnection, config: ApiConfig, now_ms: int) -> str:
     """Write products, price and merchants of the configuration; give the current price's id."""
     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": PUBLISH_LOCK})
-    await connection.execute(text("UPDATE products SET active = false"))
-    for product in config.products:
-        await connection.execute(
-            text("""
-                INSERT INTO products (id, name_en, name_ms, kind, price_sen, redeem_units, active)
-                VALUES (:id, :name_en, :name_ms, :kind, :price_sen, :redeem_units, true)
-                ON CONFLICT (id) DO UPDATE SET name_en = :name_en, name_ms = :name_ms,
-                    kind = :kind, price_sen = :price_sen, redeem_units = :redeem_units,
-                    active = true
-            """),
-            product.model_dump(),
-        )
+    await replace_shared(connection, [one.shared() for one in config.products])
     unions = {
         union.name: await keep_union(connection, union, config.prefix, now_ms)
         for union in config.unions

@@ -75,9 +75,18 @@ class PaymentsClient:
         """Close connections."""
         self._sending.close()
 
-    def products(self) -> list[Product]:
-        """List what is sold."""
-        return self._get("/api/v1/products", _Page[Product]).data
+    def products(self, merchant_id: str = "") -> list[Product]:
+        """List what is sold: by all merchants, or by one at its own prices."""
+        params: dict[str, object] = {"limit": PAGE}
+        if merchant_id:
+            params["merchantId"] = merchant_id
+        found: list[Product] = []
+        while True:
+            page = self._get("/api/v1/products", _Page[Product], params=params)
+            found += page.data
+            if not page.has_more:
+                return found
+            params["cursor"] = page.next_cursor
 
     def open_order(
         self,

@@ -28,6 +28,8 @@ class Product(msgspec.Struct, frozen=True, rename="camel"):
 
     id: str
     kind: str
+    name: dict[str, str]
+    price: Amounts
 
 
 class ShopOrder(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

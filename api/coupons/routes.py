@@ -170,11 +170,10 @@ async def use_coupon(call: ApiCall) -> OrderCard:
 async def create_campaign(call: ApiCall) -> Reply:
     """Give coupons to some of a union's people."""
     service, actor, body = call.service, actor_of(call), call.body
+    products = {product.id: product for product in service.config.products}
 
     async def work(connection: AsyncConnection) -> Reply:
-        campaign, events = await begin_campaign(
-            connection, actor, body, service.products, service.now_ms()
-        )
+        campaign, events = await begin_campaign(connection, actor, body, products, service.now_ms())
         await write_events(connection, events)
         return Reply(campaign_view(campaign), 201)
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from api.alerts.routes import ROUTES as ALERTS
 from api.approvals.routes import ROUTES as APPROVALS
 from api.cash_book.routes import ROUTES as CASH_BOOK
 from api.cash_outs.routes import ROUTES as CASH_OUTS
@@ -26,6 +27,7 @@ from api.refunds.resolving_routes import ROUTES as RESOLVING
 from api.refunds.routes import ROUTES as REFUNDS
 from api.request_log.routes import ROUTES as REQUEST_LOG
 from api.signing.routes import ROUTES as SIGNING
+from api.status.routes import ROUTES as STATUS
 from api.tenants.routes import ROUTES as TENANTS
 from api.terminals.routes import ROUTES as TERMINALS
 from api.testing.routes import ROUTES as TESTING
@@ -64,7 +66,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     *TERMINALS,
     *APPROVALS,
     *FLAGS,
+    *ALERTS,
     *REQUEST_LOG,
     *TESTING,
+    *STATUS,
     *OPERATIONS,
 )

@@ -129,6 +129,31 @@ class Ringgit(Scalar):
         return str(self.sen)
 
 
+class Litres(Scalar):
+    """An amount in BILL, which are litres, held in units."""
+
+    schema: ClassVar[dict[str, object]] = {
+        "type": "string",
+        "pattern": _BILL,
+        "description": "BILL, which are litres, with at most six decimals, as in 0.2.",
+    }
+
+    def __init__(self, units: int) -> None:
+        self.units = units
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Read plain ASCII decimals."""
+        units = parse_units(_number_text(value))
+        if units is None:
+            raise ValueError("NOT_AN_AMOUNT")
+        return cls(units)
+
+    def written(self) -> str:
+        """Write it in units."""
+        return str(self.units)
+
+
 class AmountText(Scalar):
     """An amount whose currency another member names: still text, of at most six decimals."""
 
@@ -259,8 +284,11 @@ TimeText = Annotated[
         extra_json_schema={"format": "date-time"},
     ),
 ]
-LINE: Final = r"^[^\x00-\x1F\x7F]*$"
-"""What people write on one line: no control characters, which databases and logs choke on."""
+LINE: Final = r"^[^\x00-\x1F\x7F]*$(?!\n)"
+"""What people write on one line: no control characters, which databases and logs choke on.
+
+Python's `$` stands before a last line feed, too; what follows it keeps that one out.
+"""
 UlidText = Annotated[str, Meta(pattern="^[0-9A-HJKMNP-TV-Z]{26}$", description="A ULID.")]
 HashText = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in hex.")]
 Livemode = Annotated[

@@ -12,9 +12,9 @@ from ulid import ULID
 
 from api.access.principals import KEYS_LETTER
 from api.amounts import units_for
-from api.catalogue.products import ProductConfig
+from api.catalogue.model import ShopProduct
 from api.catalogue.shelves import Packs, Shelf, draw
-from api.errors import Conflict
+from api.errors import ApiFault, Conflict, Pointer, Unprocessable
 from api.http.idempotency import Token
 from api.orders.model import Basket, Item, Order, OrderState
 from ledger.primitives.keys import Address
@@ -32,7 +32,8 @@ class NewOrder:
     """An order to open, once: `once` names who asks for it, and under which key."""
 
     merchant_id: str
-    items: tuple[tuple[ProductConfig, int], ...]
+    items: tuple[tuple[str, int], ...]
+    """Ids of products, and how many packs of each."""
     once: Token
     letter: str = KEYS_LETTER
     """The till's, which stands on the ticket."""
@@ -41,16 +42,17 @@ class NewOrder:
     """Under which it was asked for: many are opened at once."""
 
 
-DrawnOrder = Order | Conflict
+DrawnOrder = Order | ApiFault
 """An order that was drawn up, or why there is none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seller:
-    """Who sells, and the account that is paid."""
+    """Who sells, the account that is paid, and the products that were asked for and are sold."""
 
     name: str
     payout: Address
+    products: dict[str, ShopProduct]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,9 @@ def draw_up(
     request: NewOrder, seller: Seller, shelves: Sequence[Shelf], terms: Terms
 ) -> DrawnOrder:
     """Draw up an order, and take its milk off the shelves; or say why there is none."""
-    items = tuple(
-        Item(one.id, quantity, one.kind, one.price_sen, one.redeem_units)
-        for one, quantity in request.items
-    )
+    if unsold := _unsold(request, seller):
+        return unsold
+    items = tuple(item_of(seller.products[name], count) for name, count in request.items)
     amount_sen = sum(item.price_sen * item.quantity for item in items)
     amount_units = units_for(amount_sen, terms.litre_price_sen)
     redeem_units = sum(item.redeem_units * item.quantity for item in items)
@@ -102,6 +103,22 @@ def draw_up(
         created_ms=terms.created_ms,
         expires_ms=terms.expires_ms,
     )
+
+
+def _unsold(request: NewOrder, seller: Seller) -> Unprocessable | None:
+    """Say what of a request is not sold; None if all of it is."""
+    unknown = tuple(
+        Pointer(f"/items/{place}/productId", "UNKNOWN_PRODUCT")
+        for place, (product_id, _) in enumerate(request.items)
+        if product_id not in seller.products
+    )
+    detail = "not all of this is sold here: see GET /api/v1/products"
+    return Unprocessable(detail, code="UNKNOWN_PRODUCT", errors=unknown) if unknown else None
+
+
+def item_of(product: ShopProduct, quantity: int) -> Item:
+    """Give packs of a product at the price that it has now."""
+    return Item(product.id, quantity, product.kind, product.price_sen, product.redeem_units)
 
 
 def packs_of(items: Sequence[Item]) -> list[Packs]:

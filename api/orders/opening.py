@@ -97,7 +97,8 @@ class OrderDesk:
         """Open orders that nobody has asked for before; give the answers by their keys."""
         config, expires_ms = self._config, now_ms + self._config.order_ttl_s * 1_000
         terms = Terms(config.litre_price_sen, now_ms, expires_ms)
-        sellers = await find_sellers(connection, sorted({r.merchant_id for r in requests}))
+        wanted = {(r.merchant_id, product_id) for r in requests for product_id, _ in r.items}
+        sellers = await find_sellers(connection, sorted(wanted))
         shelves = await open_shelves(connection, expires_ms)
         drawn = {r.once.name: draw_up(r, sellers[r.merchant_id], shelves, terms) for r in requests}
         opened = [(r, order) for r in requests if isinstance(order := drawn[r.once.name], Order)]

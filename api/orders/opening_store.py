@@ -5,26 +5,49 @@ statement, whatever its size.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.catalogue.store import read_product
 from api.orders.drawing import SALE, Seller
 from api.orders.model import Order, OrderState
 from ledger.primitives.keys import Address
 
 
 async def find_sellers(
-    connection: AsyncConnection, merchant_ids: Sequence[str]
+    connection: AsyncConnection, wanted: Sequence[tuple[str, str]]
 ) -> dict[str, Seller]:
-    """Find merchants by id."""
+    """Find merchants, and what they sell of the products that are wanted of them.
+
+    A merchant's own row of a product comes after the one that all share, and so stands.
+    """
     rows = await connection.execute(
-        text("SELECT id, name, payout FROM merchants WHERE id = ANY(CAST(:ids AS text[]))"),
-        {"ids": list(merchant_ids)},
+        text("""
+            SELECT m.id AS shop, m.name, m.payout, p.merchant_id, p.id, p.name_en, p.name_ms,
+                p.kind, p.price_sen, p.redeem_units, p.active
+            FROM unnest(CAST(:merchants AS text[]), CAST(:products AS text[]))
+                AS w(merchant_id, product_id)
+            JOIN merchants m ON m.id = w.merchant_id
+            LEFT JOIN products p ON p.merchant_id IN ('', m.id) AND p.id = w.product_id
+            ORDER BY p.merchant_id NULLS FIRST
+        """),
+        {"merchants": [one for one, _ in wanted], "products": [one for _, one in wanted]},
     )
-    return {row.id: Seller(row.name, Address(row.payout)) for row in rows}
+    sellers: dict[str, Seller] = {}
+    for row in rows:
+        seller = sellers.setdefault(row.shop, Seller(row.name, Address(row.payout), {}))
+        if row.id is not None:
+            seller.products[row.id] = read_product(row)
+    return {
+        shop: replace(
+            seller, products={key: one for key, one in seller.products.items() if one.active}
+        )
+        for shop, seller in sellers.items()
+    }
 
 
 async def insert_orders(

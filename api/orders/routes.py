@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.access.principals import letter_of
-from api.errors import NotFound, Pointer, Unprocessable
+from api.errors import NotFound
 from api.http.headers import wait_asked_s
 from api.http.pages import Listing, asked_for
 from api.http.replies import Reply
@@ -39,21 +39,10 @@ async def create_order(call: ApiCall) -> Reply:
     """Open an order: price locked, reference drawn, milk reserved."""
     service, body, once = call.service, call.body, call.once
     assert once is not None, "the route wants a key"
-    unknown = tuple(
-        Pointer(f"/items/{place}/productId", "UNKNOWN_PRODUCT")
-        for place, item in enumerate(body.items)
-        if item.product_id not in service.products
-    )
-    if unknown:
-        raise Unprocessable(
-            "not all of this is sold here: see GET /api/v1/products",
-            code="UNKNOWN_PRODUCT",
-            errors=unknown,
-        )
     return await service.open_order(
         NewOrder(
             merchant_id=call.merchant_id,
-            items=tuple((service.products[i.product_id], i.quantity) for i in body.items),
+            items=tuple((item.product_id, item.quantity) for item in body.items),
             once=once,
             letter=letter_of(call.principal),
             metadata=body.metadata,

@@ -34,6 +34,7 @@ from api.db.tables import (
     tenants,
     terminals,
     vault,
+    watch,
     webhooks,
 )
 from api.db.tables.columns import metadata
@@ -41,5 +42,5 @@ from api.db.tables.columns import metadata
 __all__ = [
     "approvals", "attempts", "cash", "catalogue", "chain", "coupons", "events", "flags", "keys",
     "loyalty", "metadata", "orders", "payments", "people", "refunds", "request_log", "requests",
-    "signing", "stock", "tenants", "terminals", "vault", "webhooks",
+    "signing", "stock", "tenants", "terminals", "vault", "watch", "webhooks",
 ]  # fmt: skip

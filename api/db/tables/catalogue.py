@@ -29,6 +29,7 @@ prices: Final = Table(
 products: Final = Table(
     "products",
     metadata,
+    words("merchant_id", 26, primary_key=True),
     words("id", 32, primary_key=True),
     words("name_en", 80),
     words("name_ms", 80),
@@ -37,4 +38,4 @@ products: Final = Table(
     whole("redeem_units"),
     Column("active", Boolean, nullable=False),
 )
-"""A pack that is or was sold."""
+"""A pack that is or was sold: by one merchant, or, of no `merchant_id`, by all."""

@@ -14,6 +14,22 @@ CODES: Final = (
         "Take an id of `GET /api/v1/products`.",
     ),
     ProblemCode(
+        "TOO_MANY_PRODUCTS",
+        409,
+        "The shop has too many products",
+        "Kedai mempunyai terlalu banyak produk",
+        "A merchant has at most 200 products of its own, paused ones too.",
+        "Resume and rename one that is paused.",
+    ),
+    ProblemCode(
+        "PRICE_CHANGED",
+        409,
+        "The price is another one by now",
+        "Harga telah berubah",
+        "Another change came before the one that was approved.",
+        "Read the product, and ask for a price again.",
+    ),
+    ProblemCode(
         "OUT_OF_STOCK",
         409,
         "There is not enough milk in date",

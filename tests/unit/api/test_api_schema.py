@@ -71,20 +71,11 @@ def test_orders_of_an_older_chain_are_refused_and_not_thrown_away(database: Test
     asyncio.run(run())
 
 
-def test_migrations_stand_in_one_row_each_with_a_number_of_its_own() -> None:
-    folder = Path(session.__file__).parent / "migrations" / "versions"
-    numbers = [path.name[1:5] for path in sorted(folder.glob("r*.py"))]
-    assert numbers == [f"{number:04d}" for number in range(1, len(numbers) + 1)]
-    for path in folder.glob("r*.py"):
-        told = path.read_text()
-        assert f'revision = "{path.name[1:5]}"' in told, path.name
-
-
 def test_every_key_of_what_is_a_merchant_s_holds_it() -> None:
     of_everyone = {
         # The chain's, and what every merchant shares.
-        "merchants", "unions", "products", "prices", "lots", "follower_cursor", "leases", "claims",
-        "epochs", "signers",
+        "merchants", "unions", "prices", "lots", "follower_cursor", "leases", "claims",
+        "epochs", "signers", "status_minutes",
         # What names its principal instead.
         "idempotent_answers", "rate_windows",
     }  # fmt: skip

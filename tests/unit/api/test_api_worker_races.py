@@ -74,9 +74,8 @@ def test_a_batch_that_meets_others_keys_again_and_again_gives_their_orders(
 async def open_all(rig: ServiceRig, keys: list[str]) -> list[object]:
     service = rig.service
     merchant = str(await rig.scalar("SELECT id FROM merchants WHERE name = 'Kiosk'"))
-    product = service.products["whole-200"]
     requests = [
-        NewOrder(merchant, ((product, 1),), Token("key:a", key, FINGERPRINT)) for key in keys
+        NewOrder(merchant, (("whole-200", 1),), Token("key:a", key, FINGERPRINT)) for key in keys
     ]
     answers = await service.desk.open_orders(requests, service.now_ms())
     return [

@@ -1,0 +1,57 @@
+"""What is wrong now, read out of what is written: one query a kind of alert.
+
+Each gives union, merchant ('' for what is the union's) and the id of what it is about. A query
+reads the few rows that are wrong by an index or a small table, never a day of orders.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.alerts.model import AlertKind, FoundTrouble
+from api.signing.accounts import SILENT_MS
+from ledger.primitives.amounts import UNITS_PER_BILL
+
+TROUBLES_MAX: Final = 500
+"""So many of one kind are looked at: the oldest."""
+
+_QUERIES: Final[Mapping[AlertKind, str]] = {
+    AlertKind.SIGNER_SILENT: """
+        SELECT DISTINCT coalesce(m.union_id, r.owner_id) AS union_id,
+            coalesce(m.id, '') AS merchant_id, r.owner_id AS subject
+        FROM signing_requests r
+        LEFT JOIN merchants m ON m.id = r.owner_id
+        LEFT JOIN signers s ON s.account = r.account
+        WHERE r.state IN ('open', 'leased') AND r.created_ms < :silent
+            AND coalesce(s.seen_ms, 0) < :silent
+    """,
+    AlertKind.WEBHOOK_DISABLED: """
+        SELECT m.union_id, e.merchant_id, e.id AS subject
+        FROM webhook_endpoints e JOIN merchants m ON m.id = e.merchant_id
+        WHERE e.state = 'disabled' AND e.disabled_why IN ('failing', 'gone')
+    """,
+    AlertKind.PRICE_BELOW_MILK: """
+        SELECT m.union_id, p.merchant_id, p.id AS subject
+        FROM products p JOIN merchants m ON m.id = p.merchant_id
+        WHERE p.active AND p.price_sen * CAST(:bill AS bigint)
+            <= (p.redeem_units - 1) * CAST(:litre_sen AS bigint)
+    """,
+    AlertKind.FLAG_OPEN: """
+        SELECT f.union_id, f.merchant_id, f.id AS subject FROM flags f WHERE f.state = 'open'
+    """,
+}
+
+
+async def troubles(
+    connection: AsyncConnection, kind: AlertKind, now_ms: int, litre_sen: int
+) -> list[FoundTrouble]:
+    """List what is wrong now, of one kind."""
+    known = {"silent": now_ms - SILENT_MS, "bill": UNITS_PER_BILL, "litre_sen": litre_sen}
+    query = _QUERIES[kind]
+    named = {name: value for name, value in known.items() if f":{name}" in query}
+    rows = await connection.execute(
+        text(f"{query} ORDER BY 1, 2, 3 LIMIT :most"), {**named, "most": TROUBLES_MAX}
+    )
+    return [FoundTrouble(row.union_id, row.merchant_id, kind, row.subject) for row in rows]

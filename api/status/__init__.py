@@ -1,0 +1,1 @@
+"""How well the service was there: a row a minute, and what 30 days of them say."""
