@@ -88,6 +88,7 @@ class Player:
         density_mg_per_l: int,
         seed: bytes,
         pause: Callable[[float], bool] = sleep,
+        clock: EvenClock | None = None,
     ) -> None:
         self._recording = recording
         self._meters = {
@@ -96,7 +97,7 @@ class Player:
         instruments: dict[Instrument, LiveDevice] = {
             kind: devices[f"{LINE}-{kind.value}"] for kind in LINE_INSTRUMENTS
         }
-        self._clock = EvenClock()
+        self._clock = clock or EvenClock()
         random = Random(seed)  # noqa: S311  # Temperatures, not keys.
         self._line = LiveLine(instruments, random, self._clock)
         self._pause = pause
@@ -119,9 +120,9 @@ class Player:
 
     def stay_on(self, seconds: float) -> None:
         """Keep every instrument speaking after the last run, while nothing flows."""
-        until_s = time.monotonic() + seconds
-        while (left_s := until_s - time.monotonic()) > 0:
-            self._wait(left_s)
+        until_ms = self._clock.now_ms() + round(seconds * 1_000)
+        while (left_ms := until_ms - self._clock.now_ms()) > 0:
+            self._wait(left_ms / 1_000)
 
     def _wait(self, seconds: float) -> None:
         """Wait for a moment at most, and let every instrument say that it is on."""

@@ -18,11 +18,11 @@ from ledger.params import HOUR_MS
 from ledger.state.tables import supply
 from node.home.key_file import write_key
 from simulator.dairy.fleet import run_devices
-from simulator.dairy.line import sleep
 from simulator.dairy.player import Player
 from simulator.dairy.setup import DairyConfig
 from tests.support.ledger.dairy import key, seed_of
 from tests.support.minting.chain_server import ChainServer
+from tests.support.minting.hurrying_clock import HurryingClock
 from tests.support.minting.ledger_chain import LedgerChain
 from tests.support.minting.live_genesis import RECORDING, SEED, RecordedGenesis
 from tests.support.minting.mqtt_wire import capture, listening
@@ -134,6 +134,7 @@ def test_a_killed_holders_plant_is_minted_on_and_no_receipt_runs_ahead_of_copies
     density = dairy.genesis.parameters.density_mg_per_l
     with two_gateways(tmp_path, dairy) as (broker, chain, gateways):
         one, two = gateways
+        clock = HurryingClock(dairy.genesis)
         begun, witness = supply(chain.overlay).minted_units, Witness(dairy.chain_id, gateways)
 
         def unminted(expected):
@@ -141,7 +142,7 @@ def test_a_killed_holders_plant_is_minted_on_and_no_receipt_runs_ahead_of_copies
 
         def play(devices, before):
             """Play the recording, until it is minted and receipted; give what must be by then."""
-            player = Player(RECORDING, devices, density, SEED, sleep)
+            player = Player(RECORDING, devices, density, SEED, clock.wait, clock.even)
             player.play(0, lambda _: None)
             expected = before + sum(player.batch.expected)
             stay_until(player, lambda: unminted(expected) <= ROUNDED_OFF_MAX and witness.signers)
@@ -176,10 +177,11 @@ def test_a_standby_that_joins_late_mints_all_that_devices_have_forgotten(tmp_pat
     density = dairy.genesis.parameters.density_mg_per_l
     idle = {"window_ms": 24 * HOUR_MS, "collect_ms": HOUR_MS, "copies": 0}
     with two_gateways(tmp_path, dairy, one=idle) as (broker, chain, (one, two)):
+        clock = HurryingClock(dairy.genesis)
         begun = supply(chain.overlay).minted_units
         one.start()
         with devices_of(tmp_path / "dairy", broker, dairy) as devices:
-            player = Player(RECORDING, devices, density, SEED, sleep)
+            player = Player(RECORDING, devices, density, SEED, clock.wait, clock.even)
             player.play(0, lambda _: None)
             expected = sum(player.batch.expected)
             assert all(device.wait_receipted(60) for device in devices.values())

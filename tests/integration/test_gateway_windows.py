@@ -24,19 +24,21 @@ from iot_minting.wire.attestor_client import Asked
 from iot_minting.wire.login import ANONYMOUS
 from iot_minting.wire.topics import readings_filter, readings_topic
 from ledger.evidence import check_window, claimed_envelopes, evidence_root
+from ledger.params import MARGIN_MS
 from ledger.primitives.keys import PublicKey
 from ledger.rules.measure import exact_volume
+from ledger.state.names import tip_name
 from ledger.state.tables import LINES, TIPS, supply
 from ledger.types.evidence import Instrument
 from ledger.types.line import line_id
 from ledger.types.reading import Unit
 from ledger.types.window import WindowAttestation
 from simulator.dairy.fleet import run_devices
-from simulator.dairy.line import sleep
-from simulator.dairy.live import LiveDairy
+from simulator.dairy.live import LiveDairy, tell_past
 from simulator.dairy.player import Player
 from simulator.dairy.setup import LINE, PLANT, DairyConfig, identify
 from tests.support.ledger.dairy import FOREVER, key
+from tests.support.minting.hurrying_clock import HurryingClock
 from tests.support.minting.ledger_chain import LedgerChain
 from tests.support.minting.live_genesis import RECORDING, SEED, LiveGenesis, RecordedGenesis
 from tests.support.minting.parts import running_broker, until
@@ -44,6 +46,12 @@ from tests.support.minting.parts import running_broker, until
 ROUNDED_OFF_MAX = 20
 """Units that collections and windows of both lives may round off."""
 NAME = line_id(PLANT, LINE)
+
+
+class AgedGenesis(LiveGenesis):
+    """A chain that began so long ago that the milk of its first second may be minted."""
+
+    past_ms = MARGIN_MS
 
 
 class Gateway:
@@ -117,7 +125,7 @@ def broker():
 def gateway(tmp_path, broker):
     home = tmp_path / "mint"
     home.mkdir()
-    return Gateway(home, broker.port, LiveGenesis())
+    return Gateway(home, broker.port, AgedGenesis())
 
 
 def lots(gateway):
@@ -132,8 +140,13 @@ def lots(gateway):
 def play(gateway, home, broker, holds, what):
     """Let the dairy live until something holds; give what flowed and was metered."""
     identity = identify(SEED, FOREVER)
-    config = DairyConfig(broker_port=broker.port, ingest_key=key("ingest").public.hex())
+    config = DairyConfig(
+        broker_port=broker.port,
+        ingest_key=key("ingest").public.hex(),
+        past_ms=gateway.dairy.past_ms,
+    )
     with run_devices(home, config, gateway.dairy.chain_id, SEED, list(identity.devices)) as devices:
+        tell_past(identity, devices, SEED, config, wall_ms())
         dairy = LiveDairy(identity, devices, SEED, 2.0)
         thread = threading.Thread(target=dairy.run)
         thread.start()
@@ -234,14 +247,16 @@ def test_a_recording_is_minted_and_again_by_devices_that_came_back_from_a_backup
     (tmp_path / "mint").mkdir()
     gateway = Gateway(tmp_path / "mint", broker.port, RecordedGenesis())
 
+    clock = HurryingClock(gateway.dairy.genesis)
+
     def restored():
         with devices_of(gateway, home, broker):
             pass
         shutil.copytree(home, backup)
-        first = play_recording(gateway, home, broker, 0)
+        first = play_recording(gateway, home, broker, 0, clock)
         shutil.rmtree(home)
         backup.rename(home)
-        return first, play_recording(gateway, home, broker, first)
+        return first, play_recording(gateway, home, broker, first, clock)
 
     first, both = asyncio.run(gateway.during(restored))
     assert first == int(exact_volume(Unit.CENTIPOUND, 1001 + 2002 + 777, 1_030_000))
@@ -256,11 +271,11 @@ def devices_of(gateway, home, broker):
     return run_devices(home, config, dairy.chain_id, SEED, dairy.identities, RECORDING.unit)
 
 
-def play_recording(gateway, home, broker, before):
+def play_recording(gateway, home, broker, before, clock):
     """Play it, and stay on until all is minted; give what must be on the chain by then."""
     with devices_of(gateway, home, broker) as devices:
         density = gateway.dairy.genesis.parameters.density_mg_per_l
-        player = Player(RECORDING, devices, density, SEED, sleep)
+        player = Player(RECORDING, devices, density, SEED, clock.wait, clock.even)
         player.play(0, lambda _: None)
         expected = before + sum(player.batch.expected)
         deadline_s = time.monotonic() + 110
@@ -268,11 +283,13 @@ def play_recording(gateway, home, broker, before):
             expected - gateway.minted() <= ROUNDED_OFF_MAX and (before or has_moved_on(gateway))
         ):
             player.stay_on(0.5)
+        assert before or has_moved_on(gateway)
         return expected
 
 
 def has_moved_on(gateway):
     """Tell whether windows are done with the first envelope of each of the line's devices."""
     (line,) = gateway.dairy.genesis.lines
-    tips = [TIPS.get(gateway.chain.overlay, device) for device in line.devices]
+    name = line_id(line.plant, line.line)
+    tips = [TIPS.get(gateway.chain.overlay, tip_name(name, device)) for device in line.devices]
     return all(tip is not None and not tip.again for tip in tips)

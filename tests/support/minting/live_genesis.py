@@ -13,6 +13,7 @@ from simulator.dairy.recording import read_recording
 from simulator.dairy.replay import replay_identities
 from simulator.dairy.setup import identify
 from tests.support.ledger.dairy import FOREVER, Dairy
+from tests.support.minting.hurrying_clock import PAST_MS
 
 SEED = b"\x22" * 32
 RECORDING = read_recording(
@@ -23,7 +24,12 @@ RECORDING = read_recording(
 
 
 class LiveGenesis(Dairy):
-    """A dairy whose chain begins now, with the simulated dairy's devices, line and permits."""
+    """A dairy whose chain begins now, with the simulated dairy's devices, line and permits.
+
+    Or it began `past_ms` ago: then what its devices tell of that time is old enough to be minted.
+    """
+
+    past_ms = 0
 
     @cached_property
     def identities(self):
@@ -41,7 +47,7 @@ class LiveGenesis(Dairy):
         permit = astuple(permit_for(mmu, now_ms + 9 * DAY_MS))
         begun = replace(
             usual,
-            time_ms=now_ms,
+            time_ms=now_ms - self.past_ms,
             devices=tuple(self._device(each, mmu) for each in self.identities),
             stock=tuple(replace(each, expires_ms=now_ms + DAY_MS) for each in usual.stock),
             lines=(GenesisLine(*astuple(line_of(self.identities, mmu))),),
@@ -56,7 +62,9 @@ class LiveGenesis(Dairy):
 
 
 class RecordedGenesis(LiveGenesis):
-    """A chain that knows the plant of a recording."""
+    """A chain that knows the plant of a recording, which hurries through its past."""
+
+    past_ms = PAST_MS
 
     @cached_property
     def identities(self):

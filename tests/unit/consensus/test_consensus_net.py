@@ -17,6 +17,9 @@ from ledger.primitives.votes import VoteKind
 from tests.support.consensus.chaos import Chaos
 from tests.support.consensus.network import CHAIN, EPOCH, Links, Net, make_block
 
+# A tracer makes it three times as slow; the engine's lines are counted by the engine's own tests.
+pytestmark = pytest.mark.no_cover
+
 QUICK = 200
 BATCH = 20
 
