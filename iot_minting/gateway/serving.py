@@ -1,6 +1,7 @@
 """Serving: one gateway's process over its home, from the first node that answers to a signal."""
 
 import asyncio
+import contextlib
 import signal
 from pathlib import Path
 from typing import Final
@@ -65,7 +66,8 @@ async def fetch_genesis(config: MintConfig, ended: asyncio.Event) -> Genesis | N
                 return await chain.genesis()
             except NodeUnavailable as fault:
                 log.info("waiting for a node", why=str(fault))
-            await asyncio.wait([asyncio.create_task(ended.wait())], timeout=RETRY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), RETRY_S)
         return None
     finally:
         await chain.aclose()
