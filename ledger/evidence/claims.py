@@ -59,8 +59,10 @@ def _claim(
     """Claim chosen intervals of a window; every other step is diverted, cleaning or lost."""
     facts, steps, shown = window.facts, window.steps, window.envelopes()
     counted = sum(each.steps for each in intervals)
-    diverted = sum(step.rise for step in steps if step.diverted)
-    cleaned = sum(step.rise for step in steps if step.cleans) if cleaning else 0
+    left = window.rise() - counted
+    diverted = min(left, sum(step.rise for step in steps if step.diverted))
+    left -= diverted
+    cleaned = min(left, sum(step.rise for step in steps if step.cleans)) if cleaning else 0
     first_ms = intervals[0].from_ms if intervals else window.to_ms
     return WindowClaim(
         line=facts.line_id,
@@ -71,7 +73,7 @@ def _claim(
         counted_steps=counted,
         diverted_steps=diverted,
         cleaning_steps=cleaned,
-        lost_steps=sum(step.rise for step in steps) - counted - diverted - cleaned,
+        lost_steps=left - cleaned,
         units=Units(window.units(counted)),
         expires_ms=first_ms + facts.rules.shelf_days[kind] * DAY_MS,
         devices=_show(window, intervals),
@@ -172,9 +174,8 @@ def _check_intervals(window: JudgedWindow, claim: WindowClaim) -> None:
 
 
 def _check_fates(window: JudgedWindow, claim: WindowClaim) -> None:
-    total = sum(step.rise for step in window.steps)
     fates = claim.counted_steps + claim.diverted_steps + claim.cleaning_steps + claim.lost_steps
-    _same("steps in all", fates, total)
+    _same("steps in all", fates, window.rise())
     _same("counted_steps", claim.counted_steps, sum(each.steps for each in claim.intervals))
     for what, claimed, most in (
         ("diverted_steps", claim.diverted_steps, (s.rise for s in window.steps if s.diverted)),

@@ -54,9 +54,7 @@ def near_pairs(track: Track, line: Line, rules: Parameters) -> list[bool]:
     """
     times, values = track.times, track.values
     near = [
-        track.joined[i]
-        and values[i] >= values[i - 1] >= 0
-        and times[i] - times[i - 1] <= WATCH_GAP_MS
+        track.joined[i] and values[i] >= values[i - 1] and times[i] - times[i - 1] <= WATCH_GAP_MS
         for i in range(1, len(times))
     ]
     if line.process is HeatProcess.CONTINUOUS and track.unit is not None:

@@ -45,10 +45,8 @@ class Limits:
                 return self.outlet[0] <= value <= self.outlet[1]
             case Instrument.DIVERSION_VALVE:
                 return value == FORWARD
-            case Instrument.TANK_GAUGE:
-                return True
             case _:
-                return value >= 0
+                return True
 
 
 def limits_of(rules: Parameters, kind: MilkKind, process: HeatProcess) -> Limits:

@@ -24,9 +24,7 @@ def show_device(
     last = track.last_before(to_ms - MARGIN_MS)
     if last is None and track.shown and not watch.linked:
         last = 0
-    end = track.first_reaching(to_ms)
-    if end is None and track.shown:
-        end = len(track.shown) - 1
+    end = track.shown_at(to_ms)
     worst = _worst(watch, intervals) if fell is None else fell
     if worst in {last, end}:
         worst = None

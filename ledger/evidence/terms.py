@@ -11,8 +11,9 @@ from ledger.state.lines import Line
 class WindowTerms:
     """A line, its law, and the window from where its last one ended.
 
-    `known` of the flow meter's samples is the one that earlier windows counted up to. What is read
-    beyond `to_ms` tells of steps up to it, and is the next window's.
+    `known` of the flow meter's samples is the one that earlier windows counted up to; where that
+    stands before all that are at hand, its total rose by `hidden` until the first of these. What
+    is read beyond `to_ms` tells of steps up to it, and is the next window's.
     """
 
     line: Line
@@ -20,6 +21,7 @@ class WindowTerms:
     limits: Limits
     to_ms: int
     known: int
+    hidden: int | None = None
 
     @property
     def from_ms(self) -> int:

@@ -80,6 +80,14 @@ class Track:
                 return i
         return None
 
+    def shown_at(self, time_ms: int) -> int | None:
+        """Give the place of the envelope by which a claim shows how far the device was heard.
+
+        The first that reaches a time, else the very last.
+        """
+        reaching = self.first_reaching(time_ms)
+        return len(self.shown) - 1 if reaching is None and self.shown else reaching
+
 
 def read_track(
     device: PublicKey,

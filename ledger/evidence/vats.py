@@ -49,8 +49,9 @@ def keep_drains(
     scale = Draining(terms, flow, Totals.of(flow.track))
     vat = HeldVat(scale, seen.gauges, terms.from_ms, terms.known)
     before = terms.line.vat
-    if any(each.track.broken for each in (flow, *gauges, *thermometers)):
-        # Nobody knows what was since its journal was lost.
+    lost = any(each.track.broken for each in (flow, *gauges, *thermometers))
+    if lost or terms.hidden is not None:
+        # Nobody knows what was since its journal was lost, or as it measured nothing.
         before = None
     _begin(vat, terms, seen, before)
     state = _follow(vat, terms, seen)

@@ -17,6 +17,7 @@ class Watch:
     - `force`: when it is calibrated and not stopped.
     - `linked`: it spoke before this window's readings, so no silence of its own is excused.
     - `silent`: it is not heard past the window, so what it would say next is unknown.
+    - `shown_ms`: so far a claim shows that it was heard.
     """
 
     track: Track
@@ -25,6 +26,7 @@ class Watch:
     force: Spans
     linked: bool
     silent: bool
+    shown_ms: int = FOR_EVER_MS
 
     def duty(self) -> tuple[int, int]:
         """Give the time in which it must see all that counts; none before it is first heard."""
@@ -37,7 +39,8 @@ class Watch:
         """Give when what it shows may serve."""
         served = clip(self.force, self.from_ms, self.until_ms)
         served = subtract(served, merge(sorted(self.track.denied)))
-        return clip(served, 0, self.track.heard_ms - MARGIN_MS) if self.silent else served
+        heard_ms = min(self.track.heard_ms, self.shown_ms)
+        return clip(served, 0, heard_ms - MARGIN_MS) if self.silent else served
 
 
 def all_see(devices: Sequence[Watch], seen: Sequence[Spans]) -> Spans:

@@ -26,7 +26,7 @@ from ledger.state.records import Device
 from ledger.types.evidence import MilkKind
 from ledger.types.reading import Envelope, Reading
 from ledger.types.vat import VatState
-from ledger.types.window import Interval, WindowClaim
+from ledger.types.window import STEPS_MAX, Interval, WindowClaim
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,10 @@ class JudgedWindow:
             parted = False
         return [each for each in joined if each.steps]
 
+    def rise(self) -> int:
+        """Give what all steps rose, as far as a claim can tell."""
+        return min(sum(step.rise for step in self.steps), STEPS_MAX)
+
     def units(self, steps: int) -> int:
         """Give what steps of the flow meter are in units, floored once."""
         if not steps:
@@ -101,7 +105,8 @@ def read_window(
     if flow is None:
         return JudgedWindow(facts, from_ms, to_ms, watches, None, ())
     limits = limits_of(facts.rules, kind, line.process)
-    terms = WindowTerms(line, facts.rules, limits, to_ms, _known(line, flow.track))
+    known, hidden = _known(line, flow.track, to_ms)
+    terms = WindowTerms(line, facts.rules, limits, to_ms, known, hidden)
     judged, vat, drains = judge_steps(terms, list(watches.values()), flow)
     steps = [
         step
@@ -110,33 +115,40 @@ def read_window(
         for place, step in enumerate(judged)
         if place >= terms.known and flow.from_ms < step.to_ms <= to_ms
     ]
-    fell = _fall(flow.track, terms.known, to_ms)
+    if hidden:
+        unseen = {"counts": False, "diverted": False, "still": False}
+        steps.insert(0, Step(from_ms, flow.track.times[0], hidden, **unseen))
+    fell = _fall(line, flow.track, terms)
     return JudgedWindow(facts, from_ms, to_ms, watches, flow, steps, fell, vat, drains)
 
 
-def _fall(flow: Track, known: int, to_ms: int) -> int | None:
+def _fall(line: Line, flow: Track, terms: WindowTerms) -> int | None:
     """Give the place of the envelope that shows where a total first fell in a window.
 
     Each envelope begins with the sample that ended the one before, so it shows the fall whole. One
     that measures nothing may stand between, and hides it.
     """
-    for i in range(known + 1, len(flow.times)):
-        if flow.times[i] <= to_ms and flow.values[i] < flow.values[i - 1]:
+    if terms.hidden is not None and flow.values[0] < line.flow_value:
+        return max(0, flow.places[0] - 1)
+    for i in range(terms.known + 1, len(flow.times)):
+        if flow.times[i] <= terms.to_ms and flow.values[i] < flow.values[i - 1]:
             return flow.places[i] if flow.joined[i] else flow.places[i] - 1
     return None
 
 
-def _known(line: Line, flow: Track) -> int:
+def _known(line: Line, flow: Track, to_ms: int) -> tuple[int, int | None]:
     """Give how many pairs of the flow meter's samples earlier windows are done with.
 
     Where it was called silent, they ended past what was heard of it; what flowed from there on has
-    a fate yet, though it can't count.
+    a fate yet, though it can't count. Where it measured nothing at first as it was heard again, so
+    much rose until its first sample.
     """
     past = [place for place, time_ms in enumerate(flow.times) if time_ms <= line.through_ms]
     if flow.device == line.flow_device and not flow.broken:
-        stood = [place for place in past if flow.values[place] == line.flow_value]
-        past = stood or past
-    return past[-1] if past else 0
+        past = [place for place in past if flow.values[place] == line.flow_value]
+        if not past and flow.times and flow.times[0] <= to_ms:
+            return 0, max(0, flow.values[0] - line.flow_value)
+    return past[-1] if past else 0, None
 
 
 def reach(facts: LineFacts, bundle: Bundle, silent: Set[PublicKey] = frozenset()) -> int:
@@ -229,7 +241,10 @@ def _watch(
     linked, quiet = tip is not None and not tip.again, each.device in silent
     if (tip or track.shown) and not quiet and heard_ms < needed_ms:
         raise UnheardDevice(device=each.device.hex(), heard_ms=heard_ms, needed_ms=needed_ms)
-    return Watch(track, each.from_ms, each.until_ms, force_spans(device), linked, quiet)
+    end = track.shown_at(to_ms)
+    shown_ms = 0 if end is None else track.shown[end].reading.last_ms
+    force = force_spans(device)
+    return Watch(track, each.from_ms, each.until_ms, force, linked, quiet, shown_ms)
 
 
 def force_spans(device: Device) -> Spans:

@@ -20,7 +20,18 @@ STREAMS: Final[dict[Instrument, dict[Stream, frozenset[Unit]]]] = {
 }
 """What each instrument measures, and in which units."""
 
+TOTAL_MAX: Final = 2**53
+"""In steps, more than any meter counts in its life. What a broken one shows must fit into a claim,
+or nobody could claim beyond it."""
+
 _UNITS: Final = frozenset(unit.value for unit in Unit)
+
+
+def can_show(instrument: Instrument, reading: Reading) -> bool:
+    """Tell whether an instrument may show these values: a total lies in 0 to `TOTAL_MAX`."""
+    if STREAMS[instrument] is not _TOTALS:
+        return True
+    return all(0 <= value <= TOTAL_MAX for _, value in reading.samples)
 
 
 def measured_unit(instrument: Instrument, reading: Reading) -> Unit | None:
@@ -32,6 +43,7 @@ def measured_unit(instrument: Instrument, reading: Reading) -> Unit | None:
         and not reading.tamper
         and reading.unit in _UNITS
         and offsets == sorted(offsets)
+        and can_show(instrument, reading)
     )
     unit = Unit(reading.unit) if sound else None
     return unit if unit in units.get(reading.stream, frozenset()) else None

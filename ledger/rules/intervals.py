@@ -31,7 +31,7 @@ from ledger.state.lines import Line
 from ledger.state.records import in_force
 from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.reading import Unit
-from ledger.types.window import Interval, WindowClaim
+from ledger.types.window import STEPS_MAX, Interval, WindowClaim
 
 _GAUGE: Final = Instrument.TANK_GAUGE
 _PLACES: Final = (Instrument.FLOW_METER, *WATCHERS)
@@ -203,7 +203,8 @@ def _check_fates(line: Line, claim: WindowClaim, flow: DevicePart) -> None:
     only all readings tell.
     """
     steps = claim.counted_steps + claim.diverted_steps + claim.cleaning_steps + claim.lost_steps
-    rise, whole = _seen_rise(line, claim, flow)
+    seen, whole = _seen_rise(line, claim, flow)
+    rise = min(seen, STEPS_MAX)
     if flow.key != line.flow_device or flow.claimed.broken:
         return
     restarted = flow.end and flow.tip and flow.end.number[0] != flow.tip.boot

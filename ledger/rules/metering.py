@@ -25,7 +25,7 @@ from ledger.params import HOUR_MS
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.errors import CodecFault
 from ledger.primitives.keys import PublicKey
-from ledger.rules.instruments import STREAMS
+from ledger.rules.instruments import STREAMS, can_show
 from ledger.rules.measure import exact_volume
 from ledger.state.overlay import Overlay
 from ledger.state.tables import METER_USE
@@ -106,7 +106,7 @@ def _reading(device: PublicKey, envelope: Envelope) -> Reading:
     offsets = [offset for offset, _ in reading.samples]
     if offsets != sorted(offsets):
         raise BadEnvelope(device=name, why="its samples are not in order of time")
-    if not all(0 <= value <= 2**53 for _, value in reading.samples):
+    if not can_show(kind, reading):
         raise BadEnvelope(device=name, why="a total lies in 0 to 2**53")
     return reading
 

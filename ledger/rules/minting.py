@@ -20,7 +20,7 @@ from ledger.errors.money import ShortLot, ZeroUnits
 from ledger.errors.window import ForeignLine, WrongWindow
 from ledger.params import DAY_MS, Parameters
 from ledger.primitives.amounts import Units
-from ledger.primitives.hashing import Hash
+from ledger.primitives.hashing import ZERO_HASH, Hash
 from ledger.primitives.keys import Address, PublicKey
 from ledger.rules.books import book_gone
 from ledger.rules.claims import window_claims
@@ -31,6 +31,7 @@ from ledger.rules.law import Law
 from ledger.rules.lines import release_left
 from ledger.rules.losses import mmu_of
 from ledger.rules.lots import find_lot, remove_milk
+from ledger.rules.measure import LEVEL_MAX
 from ledger.rules.portions import draw, draw_lost
 from ledger.rules.quorum import check_quorum
 from ledger.rules.vats import check_vat, metered_by
@@ -59,6 +60,7 @@ from ledger.state.overlay import Overlay, Reader
 from ledger.state.proven import ProvenSource
 from ledger.state.records import Lot, Reason, Role
 from ledger.state.tables import DEVICES, LINES, TIPS, parameters, pay
+from ledger.types.reading import Unit
 from ledger.types.window import MintWindow, ReleaseShare, RollWindow, WindowClaim
 
 BREAKS_MAX: Final = 3
@@ -166,7 +168,8 @@ def _prove(overlay: Overlay, context: BlockContext, line: Line, body: MintWindow
         _check_expiry(rules, context, claim)
         vouch(overlay, Address(line.mmu), Hash(claim.line), claim.units, context.time_ms)
     unit = flow_unit(flow) if flow else None
-    out_units = volume_of(rules, unit, claim.counted_steps + claim.lost_steps)
+    # A broken meter stops no line: no more flows than any tank holds, and records can tell.
+    out_units = min(volume_of(rules, unit, claim.counted_steps + claim.lost_steps), LEVEL_MAX)
     sources = _draw(overlay, rules, line, claim, out_units)
     note_gauge(overlay, line, claim, parts, out_units)
     _move_on(overlay, line, claim, parts, flow)
@@ -228,15 +231,28 @@ def _move_on(
         if part.last is not None:
             _move_tip(overlay, part, claim)
     moved = replace(line, through_ms=claim.to_ms, vat=claim.vat)
-    # Where one stands that never showed anything, nobody knows.
-    if flow is not None and (flow.end or flow.tip):
-        value = max(0, flow_value(line, flow, claim.to_ms))
-        unit = flow_unit_after(flow)
-        moved = replace(moved, flow_device=flow.key, flow_value=value, flow_unit=unit)
-        if unit is not flow_unit(flow):
-            # What drained of it was told in another unit.
-            moved = replace(moved, vat=None)
+    meter, total, unit = _stands(line, claim, flow)
+    moved = replace(moved, flow_device=meter, flow_value=total, flow_unit=unit)
+    if flow is not None and unit is not flow_unit(flow):
+        # What drained of it was told in another unit.
+        moved = replace(moved, vat=None)
     LINES.put(overlay, release_left(overlay, moved), claim.line)
+
+
+def _stands(
+    line: Line, claim: WindowClaim, flow: DevicePart | None
+) -> tuple[bytes, int, Unit | None]:
+    """Give which flow meter's total stands where at a window's end, in what: zeros if nobody knows.
+
+    So it is of one that never showed anything, and where what is shown last is no measurement. Of
+    one of which nothing new is shown up to then it stands where it stood.
+    """
+    shown = flow is not None and flow.samples_by(claim.to_ms)
+    if flow is None or (not shown and flow.key == line.flow_device):
+        return line.flow_device, line.flow_value, line.flow_unit
+    if flow.end is None or not shown or not flow.measures(flow.end):
+        return ZERO_HASH, 0, None
+    return flow.key, flow_value(line, flow, claim.to_ms), flow_unit_after(flow)
 
 
 def _move_tip(overlay: Overlay, part: DevicePart, claim: WindowClaim) -> None:

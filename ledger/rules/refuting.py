@@ -34,7 +34,7 @@ from ledger.rules.claims import Claim
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.doubts import check_contestable, find_proven
 from ledger.rules.fraud import find_false
-from ledger.rules.instruments import STREAMS
+from ledger.rules.instruments import STREAMS, can_show
 from ledger.rules.law import Law
 from ledger.rules.measure import exact_volume
 from ledger.rules.tampering import is_settled
@@ -207,7 +207,8 @@ def _is_sound(instrument: Instrument, reading: Reading) -> bool:
     units = {stream.value: units for stream, units in STREAMS[instrument].items()}
     offsets = [offset for offset, _ in reading.samples]
     fits = reading.unit in {unit.value for unit in units.get(reading.stream, frozenset())}
-    return fits and reading.version == READING_VERSION and offsets == sorted(offsets)
+    measured = fits and reading.version == READING_VERSION and offsets == sorted(offsets)
+    return measured and can_show(instrument, reading)
 
 
 def _meets(interval: ProvenInterval, since: Sample, until: Sample) -> bool:
@@ -225,7 +226,7 @@ def _allows(instrument: Instrument, limits: JudgedBy, value: int) -> bool:
         case Instrument.DIVERSION_VALVE:
             return value == _FORWARD
         case _:
-            return value >= 0
+            return True
 
 
 def _is_gap(

@@ -158,6 +158,6 @@ def _check_gauges(claim: WindowClaim, vat: VatState, parts: Sequence[DevicePart]
     if any(one >= other for one, other in pairwise(names)):
         raise WrongVat(why="its gauges are not in order")
     for part in gauges:
-        heard = part.tip is not None or part.shown()
+        heard = part.tip is not None or any(each.first_ms <= claim.to_ms for each in part.shown())
         if heard and part.claimed.silent and part.entry.until_ms > claim.to_ms:
             raise WrongVat(why="nobody saw its level")

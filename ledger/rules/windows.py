@@ -100,6 +100,11 @@ class DevicePart:
         found = {each.number: each for each in (self.last, self.worst, self.end) if each}
         return [found[number] for number in sorted(found)]
 
+    def samples_by(self, time_ms: int) -> list[tuple[int, int]]:
+        """List the samples up to a time of the last envelope that is shown."""
+        samples = self.end.samples() if self.end else []
+        return [sample for sample in samples if sample[0] <= time_ms]
+
     def is_measurement(self, shown: ShownReading) -> bool:
         """Tell whether an envelope measures what its instrument is there for, as it is read."""
         return self.unit in {None, shown.reading.unit} and self.measures(shown)
@@ -253,17 +258,15 @@ def flow_unit_after(flow: DevicePart) -> Unit | None:
 def flow_value(line: Line, part: DevicePart, to_ms: int) -> int:
     """Give the total of a window's flow meter at the window's end, or where it fell silent.
 
-    One of which nothing new is shown stands where the line's last window left it.
+    One of which nothing new is shown up to then stands where the line's last window left it.
 
     Raises `Unreached` if the end is not the time of a sample, nor when the meter left.
     """
-    if part.end is None:
-        if part.key == line.flow_device:
-            return line.flow_value
-        return part.tip.value if part.tip else 0
-    before = [sample for sample in part.end.samples() if sample[0] <= to_ms]
+    before = part.samples_by(to_ms)
     ends = bool(before) and before[-1][0] == to_ms
-    excused = part.claimed.silent or to_ms == part.entry.until_ms
-    if not ends and not excused and part.is_measurement(part.end):
+    excused = part.end is None or part.claimed.silent or to_ms == part.entry.until_ms
+    if not ends and not excused and part.end and part.is_measurement(part.end):
         raise Unreached(device=part.key.hex(), to_ms=to_ms)
-    return (before or part.end.samples())[-1][1]
+    if before:
+        return before[-1][1]
+    return line.flow_value if part.key == line.flow_device else 0

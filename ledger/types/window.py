@@ -25,6 +25,8 @@ INTERVALS_MAX: Final = 64
 
 Steps = Counter
 """Steps of the flow meter's total, in its own unit."""
+STEPS_MAX: Final = 2**53
+"""What a claim can tell: a broken meter that rises and falls for ever flowed so much."""
 
 
 class Interval(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -43,8 +45,8 @@ class DeviceWindow(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
     - `last`: the last that ends `MARGIN_MS` or more before the window does. The device's chain goes
       on after it. None if none is new.
-    - `end`: the first that reaches the window's end; the very last one of a device that is silent.
-      None if nothing of it was heard in this window.
+    - `end`: the first that reaches the window's end, else the very last. None if nothing of it was
+      heard in this window.
     - `worst`: the one least favourable to the claim (coldest hold, warmest outlet, valve, fastest
       flow), the same as `end` if there is none worse.
     - `broken`: the device lost its journal: the first envelope names none before it.

@@ -145,7 +145,7 @@ def test_a_silent_device_was_on_duty_until_it_left_alone():
     ("kind", "value"),
     [
         (HOLD, 73_299), (HOLD, 160_001), (OUTLET, 3_841), (OUTLET, -2_001), (VALVE, 0),
-        (VALVE, 2), (FLOW, -1),
+        (VALVE, 2),
     ],
 )  # fmt: skip
 def test_no_sample_that_is_shown_speaks_against_what_counts(town, kind, value):
