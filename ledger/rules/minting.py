@@ -228,8 +228,7 @@ def _move_on(
 ) -> None:
     """Let the next window begin where this one ends, and each device's chain go on."""
     for part in parts:
-        if part.last is not None:
-            _move_tip(overlay, part, claim)
+        _move_tip(overlay, part, claim)
     moved = replace(line, through_ms=claim.to_ms, vat=claim.vat)
     meter, total, unit = _stands(line, claim, flow)
     moved = replace(moved, flow_device=meter, flow_value=total, flow_unit=unit)
@@ -256,17 +255,20 @@ def _stands(
 
 
 def _move_tip(overlay: Overlay, part: DevicePart, claim: WindowClaim) -> None:
-    assert part.last is not None
     breaks = part.tip.breaks_ms if part.tip else ()
-    if part.claimed.broken:
+    # A journal that is lost is seen again until something is shown after it; a unit is not.
+    if part.was_set_anew or (part.last and part.claimed.broken):
         recent = (each for each in breaks if each > claim.to_ms - BREAKS_WITHIN_MS)
         breaks = (*recent, claim.to_ms)[-BREAKS_MAX:]
         if len(breaks) == BREAKS_MAX:
             device = part.device
             stopped = replace(device, stopped_ms=min(device.stopped_ms, claim.to_ms))
             DEVICES.put(overlay, stopped, part.key)
-    tip = tip_after(part.last.envelope, claim.to_ms, breaks)
-    TIPS.put(overlay, tip, tip_name(Hash(claim.line), part.key))
+    tip = replace(part.tip, breaks_ms=breaks) if part.tip else None
+    if part.last is not None:
+        tip = tip_after(part.last.envelope, claim.to_ms, breaks)
+    if tip is not None and tip != part.tip:
+        TIPS.put(overlay, tip, tip_name(Hash(claim.line), part.key))
 
 
 WINDOW_LAWS: Final = (

@@ -3,10 +3,13 @@
 import pytest
 
 from ledger.primitives.hashing import ZERO_HASH
+from ledger.state.lines import FOR_EVER_MS
+from ledger.state.tables import DEVICES, LINES
 from ledger.types.reading import Unit
 from tests.support.evidence.vats import DAY_S, FLOW, Pour, VatStory
 from tests.support.ledger.cheating import Cheat, showing
 from tests.support.ledger.vats import VatTown
+from tests.support.ledger.window import START_MS
 
 SET_S = 2_070
 """When the meter of a vat is set to another unit: its drain rests then."""
@@ -80,3 +83,30 @@ def test_where_all_attestors_lie_no_step_counts_in_another_unit():
     place = flow.envelopes.index(shown.end)
     other = town.resign(flow, place, unit=Unit.CENTIPOUND)
     assert town.mint(showing(claim, flow.public, end=other)) == "bad_reading"
+
+
+def through_s(town):
+    """Give up to which second the line was claimed."""
+    line = LINES.get(town.state, town.line.line_id)
+    return (line.through_ms - START_MS) // 1_000
+
+
+@pytest.mark.parametrize("step_s", [60, 13])
+def test_a_meter_that_is_set_anew_again_and_again_hides_flow_thrice(step_s):
+    """What flows in a window that sees another unit has no fate: as where a journal is lost."""
+    town = Cheat(litres=(300, 300, 300))
+    flow, total, at = town.line.of(FLOW), 0, 0
+    others = [each for each in town.line.devices if each is not flow]
+    for unit in (Unit.MILLILITRE, Unit.MICROLITRE) * 2:
+        flow.unit = unit
+        until = at + 300
+        town.good(*others, begin=at, end=until)
+        flow.measure([(each * 1_000, total + each - at) for each in range(at, until + 1)], 60)
+        total, at = total + 300, until
+    stopped = []
+    while town.mint(town.signed(town.claim(step_s + through_s(town)))) == "":
+        stopped.append(DEVICES.get(town.state, flow.public).stopped_ms < FOR_EVER_MS)
+        if through_s(town) > at - 120:
+            break
+    assert stopped[-1], "the third within 30 days stopped it"
+    assert not stopped[700 // step_s], "two did not"
