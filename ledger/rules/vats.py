@@ -71,7 +71,7 @@ def _may_begin(claim: WindowClaim, before: VatState | None, since_ms: int) -> bo
     """Tell whether a hold may have begun then: in the window, or as the last one told."""
     if before is None or since_ms >= claim.from_ms:
         return claim.from_ms <= since_ms
-    return since_ms > 0 and since_ms in {before.since_ms, before.still_ms}
+    return since_ms in {before.since_ms, before.still_ms}
 
 
 def _check_holds(line: Line, claim: WindowClaim, before: VatState | None) -> None:
