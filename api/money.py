@@ -1,7 +1,6 @@
 """What has money moved by signers, put together: refunds, points, coupons, cash, and signing."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -9,7 +8,8 @@ from api.approvals.model import ApprovalKind
 from api.cash_outs.approving import cash_out_carrier
 from api.cash_outs.desk import CashOutDesk
 from api.cash_outs.store import CLAIM as CASH_OUT
-from api.catalogue.products import ProductConfig
+from api.catalogue.model import ShopProduct
+from api.catalogue.store import find_product
 from api.chain.node_port import NodePort
 from api.chain.tip import SettledTip
 from api.config import ApiConfig
@@ -18,7 +18,7 @@ from api.coupons.settling import CouponSettling
 from api.db.session import in_transaction
 from api.events.outbox import NewEvent, write_events
 from api.loyalty.adjusting import adjustment_carrier
-from api.loyalty.desk import LoyaltyDesk
+from api.loyalty.desk import LoyaltyDesk, Reward
 from api.loyalty.model import MISSED_MS
 from api.loyalty.store import forget_waiting
 from api.metrics import Metrics
@@ -62,16 +62,15 @@ class MoneyDesks:
     ) -> None:
         self._engine, self._now_ms = engine, now_ms
         self._people_ms = desks.means.now_ms
-        products: Final = {product.id: product for product in config.products}
         self.book = SigningBook(config.secret)
         self.loyalty = LoyaltyDesk(
             lambda address: desks.means.vault.index(Purpose.ADDRESS, address),
-            lambda: _reward(products, config.reward_product),
+            _reward(config),
         )
         asker = RefundAsker(self.book, self._poke)
         self.refunds = RefundDesk(asker, config.litre_price_sen)
         settling = RefundSettling(asker, self.loyalty.reverse)
-        self.coupons = CouponDesk(self.book, products, price_id, config.prefix, self._poke)
+        self.coupons = CouponDesk(self.book, price_id, config.prefix, self._poke)
         self.coupon_settling = CouponSettling(self.book)
         self._open_cash_desk(engine, node, tip, config, desks, price_id, metrics)
         self.handlers: SigningHandlers = {
@@ -162,6 +161,14 @@ class MoneyDesks:
         self.office.poke()
 
 
-def _reward(products: Mapping[str, ProductConfig], product_id: str) -> ProductConfig:
-    """Give what five points buy: the configured product, or the first."""
-    return products.get(product_id) or next(iter(products.values()))
+def _reward(config: ApiConfig) -> Reward:
+    """Give what finds the product that five points buy: the configured one, or the first."""
+    known = [product.id for product in config.products]
+    product_id = config.reward_product if config.reward_product in known else known[0]
+
+    async def find(connection: AsyncConnection, merchant_id: str) -> ShopProduct:
+        found = await find_product(connection, merchant_id, product_id)
+        assert found is not None, "what is configured was written at the start"
+        return found
+
+    return find

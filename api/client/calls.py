@@ -93,13 +93,19 @@ class PaymentsClient:
         items: Sequence[tuple[str, int]],
         *,
         metadata: Mapping[str, str] | None = None,
+        coupon_code: str = "",
         idempotency_key: str = "",
     ) -> ShopOrder:
-        """Open an order of so many packs of each product, at a locked price."""
-        body = {
+        """Open an order of so many packs of each product, at a locked price.
+
+        With a coupon's code it is of one pack and costs nothing.
+        """
+        body: dict[str, object] = {
             "items": [{"productId": product, "quantity": count} for product, count in items],
             "metadata": dict(metadata or {}),
         }
+        if coupon_code:
+            body["couponCode"] = coupon_code
         return self._post("/api/v1/orders", ShopOrder, body, _named(idempotency_key))
 
     def order(self, order_id: str, *, wait_s: int = 0) -> ShopOrder:

@@ -1,6 +1,5 @@
 """Campaigns: a union gives coupons to some of its people at once, and pays for the milk."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.amounts import format_time
-from api.catalogue.products import ProductConfig
+from api.catalogue.model import ShopProduct
+from api.catalogue.store import find_product
 from api.coupons.issuing import draw_coupon
 from api.coupons.model import PAID_BY_UNION, CouponFunder
 from api.coupons.schemas import CampaignView, NewCampaignBody, told_of_coupon
@@ -41,13 +41,12 @@ async def begin_campaign(
     connection: AsyncConnection,
     actor: Actor,
     body: NewCampaignBody,
-    products: Mapping[str, ProductConfig],
     now_ms: int,
 ) -> tuple[Campaign, list[NewEvent]]:
     """Give each person a coupon; raise `NotFound` or `Unprocessable`, giving none."""
-    product = _product(body, products)
     user_ids = sorted(set(body.user_ids))
     await _check_there(connection, actor.union_id, body.merchant_id, user_ids)
+    product = await _product(connection, body)
     campaign = Campaign(
         union_id=actor.union_id,
         id=str(ULID.from_timestamp(now_ms)),
@@ -78,9 +77,9 @@ async def begin_campaign(
     return campaign, [told_of_coupon("issued", coupon, now_ms) for coupon in coupons]
 
 
-def _product(body: NewCampaignBody, products: Mapping[str, ProductConfig]) -> ProductConfig:
-    product = products.get(body.product_id)
-    if product is None:
+async def _product(connection: AsyncConnection, body: NewCampaignBody) -> ShopProduct:
+    product = await find_product(connection, body.merchant_id, body.product_id)
+    if product is None or not product.active:
         where = Pointer("/productId", "UNKNOWN_PRODUCT")
         raise Unprocessable("nobody sells that", code="UNKNOWN_PRODUCT", errors=(where,))
     if body.funded_by not in PAID_BY_UNION:

@@ -17,9 +17,9 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
-from api.catalogue.products import ProductConfig
 from api.catalogue.shelves import draw
 from api.catalogue.stock import open_shelves, reserve
+from api.catalogue.store import find_product
 from api.coupons.model import RESERVED_MS, Coupon, CouponEvent, CouponState, payer_of
 from api.coupons.order_store import drawn_order, held_by_coupon, insert_order, write_price
 from api.coupons.rules import why_not
@@ -27,8 +27,8 @@ from api.coupons.schemas import told_of_coupon
 from api.coupons.store import Holder, overdue_coupons, step
 from api.errors import Conflict, NotFound, Unprocessable
 from api.events.outbox import NewEvent, draw_numbers, insert_events
-from api.orders.drawing import SALE, packs_of
-from api.orders.model import Item, Order, OrderState
+from api.orders.drawing import SALE, item_of, packs_of
+from api.orders.model import Order, OrderState
 from api.orders.schemas import told_of
 from api.signing.accounts import paying_account
 from api.signing.store import SigningBook
@@ -47,12 +47,11 @@ class CouponDesk:
     def __init__(
         self,
         book: SigningBook,
-        products: Mapping[str, ProductConfig],
         price_id: str,
         prefix: str,
         poke: Callable[[], None],
     ) -> None:
-        self._book, self._products, self._price_id = book, products, price_id
+        self._book, self._price_id = book, price_id
         self._prefix, self._poke = prefix, poke
 
     async def redeem(
@@ -62,16 +61,17 @@ class CouponDesk:
         merchant_id: str,
         product_id: str | None,
         letter: str,
+        metadata: Mapping[str, str],
         now_ms: int,
     ) -> Order:
         """Open the order of a coupon that a merchant's till has scanned."""
-        product = self._products.get(product_id or coupon.product_id)
-        if product is None:
+        product = await find_product(connection, merchant_id, product_id or coupon.product_id)
+        if product is None or not product.active:
             raise Unprocessable("this product is not sold here", code="UNKNOWN_PRODUCT")
         _check(coupon, merchant_id, product.price_sen, now_ms)
         merchant = await find_merchant(connection, merchant_id)
         assert merchant is not None, "it is whose key or till this is"
-        item = Item(product.id, 1, product.kind, product.price_sen, product.redeem_units)
+        item = item_of(product, 1)
         order_id = str(ULID.from_timestamp(now_ms))
         held = await step(connection, coupon, CouponEvent.RESERVE, now_ms, Holder(order_id))
         if held is None:
@@ -81,7 +81,7 @@ class CouponDesk:
         if basket is None:
             raise Conflict("no lots in date hold that much of this milk", code="OUT_OF_STOCK")
         await reserve(connection, shelves)
-        order = drawn_order(order_id, merchant, item, basket, now_ms)
+        order = drawn_order(order_id, merchant, item, basket, metadata, now_ms)
         await self._have_bought(connection, held, order, now_ms)
         return await self._write(connection, held, order, letter, now_ms)
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from ulid import ULID
 
-from api.catalogue.products import ProductConfig
+from api.catalogue.model import ShopProduct
 from api.coupons.model import GOOD_MS, Coupon, CouponFunder, CouponState
 
 CODE_LETTERS: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -18,7 +18,7 @@ def draw_coupon(
     union_id: str,
     user_id: str,
     merchant_id: str,
-    product: ProductConfig,
+    product: ShopProduct,
     now_ms: int,
     *,
     funded_by: CouponFunder = CouponFunder.MERCHANT,

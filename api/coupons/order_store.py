@@ -1,6 +1,7 @@
 """Orders that coupons pay, in the database: opened for nothing, or made so and back again."""
 
 import secrets
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -19,7 +20,12 @@ COUPON: Final = "coupon"
 
 
 def drawn_order(
-    order_id: str, merchant: MerchantProfile, item: Item, basket: Basket, now_ms: int
+    order_id: str,
+    merchant: MerchantProfile,
+    item: Item,
+    basket: Basket,
+    metadata: Mapping[str, str],
+    now_ms: int,
 ) -> Order:
     """Draw up the order of a coupon: its milk, and no ringgit."""
     return Order(
@@ -37,7 +43,7 @@ def drawn_order(
         offered=offered_with(basket),
         code="".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_CHARS)),
         ticket="",
-        metadata={},
+        metadata=metadata,
         state=OrderState.AWAITING_PAYMENT,
         created_ms=now_ms,
         expires_ms=now_ms + RESERVED_MS,
@@ -58,7 +64,7 @@ async def insert_order(connection: AsyncConnection, order: Order, price_id: str)
                 created_ms, expires_ms)
             VALUES (:id, :merchant, :kind, :price_id, CAST(:items AS jsonb), :sen, :units, :redeem,
                 :reference, :payout, CAST(:basket AS jsonb), CAST(:offered AS jsonb), :code,
-                :ticket, '{}', :state, :created, :expires)
+                :ticket, CAST(:metadata AS jsonb), :state, :created, :expires)
         """),
         {
             "id": order.id,
@@ -75,6 +81,7 @@ async def insert_order(connection: AsyncConnection, order: Order, price_id: str)
             "offered": msgspec.json.encode(order.offered).decode(),
             "code": order.code,
             "ticket": order.ticket,
+            "metadata": msgspec.json.encode(order.metadata).decode(),
             "state": str(order.state),
             "created": order.created_ms,
             "expires": order.expires_ms,

@@ -7,10 +7,10 @@ import segno
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
-from api.access.principals import letter_of
 from api.access.roles import Role
 from api.coupons.campaigns import begin_campaign, campaign_view
 from api.coupons.model import Coupon
+from api.coupons.scanning import open_by_coupon
 from api.coupons.schemas import (
     CampaignView,
     CouponsOf,
@@ -21,14 +21,14 @@ from api.coupons.schemas import (
     UseCouponBody,
     coupon_view,
 )
-from api.coupons.store import find_by_code, find_coupon, list_coupons
+from api.coupons.store import find_coupon, list_coupons
 from api.db.session import in_transaction
 from api.errors import Forbidden, NotFound
 from api.events.outbox import write_events
 from api.http.pages import Listing
 from api.http.replies import Reply
 from api.http.routes import ApiCall, Idempotency, Route
-from api.orders.schemas import OrderCard, OrderView, card, order_view
+from api.orders.schemas import OrderCard, OrderView, card
 from api.orders.store import read_orders
 from api.orders.wallet_routes import parse_ulid
 from api.people.callers import actor_of, person_of
@@ -118,29 +118,7 @@ async def revoke_coupon(call: ApiCall) -> CouponView:
 
 async def redeem_coupon(call: ApiCall) -> Reply:
     """Open the order of a coupon that a till has scanned."""
-    service, body = call.service, call.body
-    used = set[str]()
-
-    async def work(connection: AsyncConnection) -> Reply:
-        coupon = await find_by_code(connection, call.path["couponCode"].upper()[:16])
-        if coupon is None:
-            raise NotFound("there is no such coupon")
-        order = await service.money.coupons.redeem(
-            connection,
-            coupon,
-            call.merchant_id,
-            body.product_id,
-            letter_of(call.principal),
-            service.now_ms(),
-        )
-        used.add(coupon.id)
-        location = {"Location": f"/api/v1/orders/{order.id}"}
-        return Reply(order_view(order, service.config), 201, location)
-
-    answer = await service.answers.once(call.once, work)
-    for coupon_id in used:
-        service.watching.note_coupon(call.principal, call.merchant_id, coupon_id)
-    return answer
+    return await open_by_coupon(call, call.path["couponCode"], call.body.product_id, {})
 
 
 async def use_coupon(call: ApiCall) -> OrderCard:
@@ -170,10 +148,9 @@ async def use_coupon(call: ApiCall) -> OrderCard:
 async def create_campaign(call: ApiCall) -> Reply:
     """Give coupons to some of a union's people."""
     service, actor, body = call.service, actor_of(call), call.body
-    products = {product.id: product for product in service.config.products}
 
     async def work(connection: AsyncConnection) -> Reply:
-        campaign, events = await begin_campaign(connection, actor, body, products, service.now_ms())
+        campaign, events = await begin_campaign(connection, actor, body, service.now_ms())
         await write_events(connection, events)
         return Reply(campaign_view(campaign), 201)
 

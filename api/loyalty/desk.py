@@ -4,12 +4,12 @@ Everything happens in the transaction that settles, links or refunds. Locks: peo
 union and user, and then their coupons.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
-from api.catalogue.products import ProductConfig
+from api.catalogue.model import ShopProduct
 from api.coupons.issuing import draw_coupon
 from api.coupons.model import Coupon, CouponEvent
 from api.coupons.schemas import told_of_coupon
@@ -32,13 +32,14 @@ from api.orders.model import Order, OrderState
 from api.payments.settlement import MetPayment
 from ledger.primitives.keys import Address
 
+Reward = Callable[[AsyncConnection, str], Awaitable[ShopProduct]]
+"""Gives what five points buy at a merchant, as that merchant sells it."""
+
 
 class LoyaltyDesk:
     """Gives and takes points. `index_of` makes an address's blind index."""
 
-    def __init__(
-        self, index_of: Callable[[bytes], bytes], reward: Callable[[], ProductConfig]
-    ) -> None:
+    def __init__(self, index_of: Callable[[bytes], bytes], reward: Reward) -> None:
         self._index_of, self._reward = index_of, reward
 
     async def witness(
@@ -97,7 +98,8 @@ class LoyaltyDesk:
             entries.append(_entry(*person, EntryKind.EARN, 1, now_ms, order_id=point.order_id))
             balances[person], whole = earn(balances[person])
             if whole:
-                coupon = draw_coupon(*person, point.merchant_id, self._reward(), now_ms)
+                reward = await self._reward(connection, point.merchant_id)
+                coupon = draw_coupon(*person, point.merchant_id, reward, now_ms)
                 coupons.append(coupon)
                 entries.append(_redeemed(coupon, now_ms))
         await add_coupons(connection, coupons)
@@ -146,7 +148,8 @@ class LoyaltyDesk:
         person = (union_id, user_id)
         balance = (await lock_balances(connection, [person]))[person]
         _, count = adjust(balance, points)
-        coupons = [draw_coupon(*person, merchant_id, self._reward(), now_ms) for _ in range(count)]
+        reward = await self._reward(connection, merchant_id)
+        coupons = [draw_coupon(*person, merchant_id, reward, now_ms) for _ in range(count)]
         entries = [_entry(*person, EntryKind.ADJUST, points, now_ms, note=note)]
         entries += [_redeemed(coupon, now_ms) for coupon in coupons]
         await add_coupons(connection, coupons)

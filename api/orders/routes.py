@@ -8,10 +8,12 @@ import asyncio
 from time import monotonic
 from typing import Final
 
+from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.access.principals import letter_of
-from api.errors import NotFound
+from api.coupons.scanning import open_by_coupon
+from api.errors import NotFound, Pointer, Unprocessable
 from api.http.headers import wait_asked_s
 from api.http.pages import Listing, asked_for
 from api.http.replies import Reply
@@ -39,6 +41,8 @@ async def create_order(call: ApiCall) -> Reply:
     """Open an order: price locked, reference drawn, milk reserved."""
     service, body, once = call.service, call.body, call.once
     assert once is not None, "the route wants a key"
+    if body.coupon_code is not UNSET:
+        return await _open_by_coupon(call)
     return await service.open_order(
         NewOrder(
             merchant_id=call.merchant_id,
@@ -48,6 +52,18 @@ async def create_order(call: ApiCall) -> Reply:
             metadata=body.metadata,
         )
     )
+
+
+async def _open_by_coupon(call: ApiCall) -> Reply:
+    """Open an order that a coupon pays: of one pack, as a coupon buys one."""
+    body, (first, *more) = call.body, call.body.items
+    if more or first.quantity != 1:
+        raise Unprocessable(
+            "a coupon buys one pack",
+            code="COUPON_TOO_SMALL",
+            errors=(Pointer("/items", "MORE_THAN_ONE_PACK"),),
+        )
+    return await open_by_coupon(call, body.coupon_code, first.product_id, body.metadata)
 
 
 async def list_orders(call: ApiCall) -> Listing[OrderView]:
@@ -156,7 +172,17 @@ ROUTES: Final = (
         answer=OrderView,
         status=201,
         idempotency=Idempotency.KEY,
-        codes=("UNKNOWN_PRODUCT", "OUT_OF_STOCK", "PRICE_BELOW_MILK", "LEDGER_UNAVAILABLE"),
+        codes=(
+            "UNKNOWN_PRODUCT",
+            "OUT_OF_STOCK",
+            "PRICE_BELOW_MILK",
+            "LEDGER_UNAVAILABLE",
+            "NOT_FOUND",
+            "COUPON_IN_USE",
+            "COUPON_OVER",
+            "COUPON_TOO_SMALL",
+            "SIGNER_OFFLINE",
+        ),
     ),
     Route(
         method="GET",

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Final, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from api.amounts import format_sen, format_time, signed_bill
 from api.config import ApiConfig
@@ -56,6 +56,16 @@ class NewOrderBody(
         ],
         Meta(max_length=METADATA_MAX, description="Your own notes, given back as they are."),
     ] = {}
+    coupon_code: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{16}$",
+                description="What a coupon's QR holds: it buys the one pack of the basket.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class OrdersQuery(SpanQuery, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True):
