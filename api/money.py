@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.approvals.model import ApprovalKind
+from api.budgets.approving import carry_limit_out
 from api.cash_outs.approving import cash_out_carrier
 from api.cash_outs.desk import CashOutDesk
 from api.cash_outs.store import CLAIM as CASH_OUT
@@ -122,6 +123,7 @@ class MoneyDesks:
             ApprovalKind.LOYALTY_ADJUSTMENT, adjustment_carrier(self.loyalty, self._now_ms)
         )
         desks.approvals.carry(ApprovalKind.TOP_UP, top_up_carrier(self.top_ups, self._now_ms))
+        desks.approvals.carry(ApprovalKind.BUDGET, carry_limit_out)
         desks.approvals.carry(ApprovalKind.CASH_OUT, cash_out_carrier(self.cash_outs, self._now_ms))
         for witness in (self.loyalty.credit_linked, self.welcomes.linked):
             desks.wallets.when_linked(self._by_our_clock(witness))

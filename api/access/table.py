@@ -85,6 +85,8 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ),
     ("POST", "/api/v1/coupon-campaigns"): Access(roles=OFFICE),
     ("POST", "/api/v1/orders/{orderId}/coupon"): Access(roles=STUDENTS),
+    ("GET", "/api/v1/budgets"): Access(roles=CASH_DESK),
+    ("PUT", "/api/v1/budgets/{purpose}"): Access(roles=OFFICE),
     # Cash for BILL and back. A till takes cash while a cashier has signed in at it.
     ("POST", "/api/v1/top-ups"): Access(roles=OFFICE, cashier=True),
     ("POST", "/api/v1/top-ups/approvals"): Access(roles=OFFICE),
@@ -129,6 +131,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("PUT", "/api/v1/me/pin"): EVERYBODY,
     ("POST", "/api/v1/me/wallet-links"): EVERYBODY,
     ("GET", "/api/v1/me/wallet-links"): EVERYBODY,
+    ("GET", "/api/v1/me/wallet-links/{linkId}"): EVERYBODY,
     ("PUT", "/api/v1/me/wallet-links/{linkId}/proof"): ANYONE,
     ("POST", "/api/v1/me/wallet-links/{linkId}/confirm"): EVERYBODY,
     ("DELETE", "/api/v1/me/wallet-links/{linkId}"): EVERYBODY,
@@ -194,6 +197,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("POST", "/api/v1/webhook-deliveries/{deliveryId}/replay"): HOOKS,
     # A customer without a wallet, on chains of development.
     ("POST", "/api/v1/test/orders/{orderId}/pay"): Access(scope=Scope.ORDERS_WRITE),
+    ("POST", "/api/v1/test/wallets"): Access(scope=Scope.ORDERS_WRITE),
     # What a key has asked lately: its own, or one that a manager names.
     ("GET", "/api/v1/request-log"): Access(any_key=True, roles=MANAGERS),
     # The service itself.

@@ -33,6 +33,7 @@ class ApprovalKind(StrEnum):
     TOP_UP = "top_up"
     CASH_OUT = "cash_out"
     PRODUCT_PRICE = "product_price"
+    BUDGET = "budget"
 
 
 class Decision(StrEnum):

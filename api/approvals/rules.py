@@ -29,6 +29,7 @@ RULES: Final[Mapping[ApprovalKind, ApprovalRule]] = {
     ApprovalKind.LOYALTY_ADJUSTMENT: ApprovalRule(approvers=OFFICERS | {Role.MANAGER}),
     ApprovalKind.TOP_UP: ApprovalRule(approvers=OFFICERS),
     ApprovalKind.CASH_OUT: ApprovalRule(approvers=OFFICERS | {Role.FINANCE}),
+    ApprovalKind.BUDGET: ApprovalRule(approvers=OFFICERS),
     ApprovalKind.PRODUCT_PRICE: ApprovalRule(approvers=OFFICERS | {Role.MANAGER, Role.FINANCE}),
 }
 

@@ -8,13 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.amounts import format_time
+from api.budgets.model import BudgetPurpose
+from api.budgets.store import has_room
 from api.catalogue.model import ShopProduct
 from api.catalogue.store import find_product
 from api.coupons.issuing import draw_coupon
 from api.coupons.model import PAID_BY_UNION, CouponFunder
 from api.coupons.schemas import CampaignView, NewCampaignBody, told_of_coupon
 from api.coupons.store import add_coupons
-from api.errors import NotFound, Pointer, Unprocessable
+from api.errors import Conflict, NotFound, Pointer, Unprocessable
 from api.events.outbox import NewEvent
 from api.people.means import Actor
 
@@ -47,6 +49,7 @@ async def begin_campaign(
     user_ids = sorted(set(body.user_ids))
     await _check_there(connection, actor.union_id, body.merchant_id, user_ids)
     product = await _product(connection, body)
+    await _check_budget(connection, actor.union_id, product.price_sen * len(user_ids), now_ms)
     campaign = Campaign(
         union_id=actor.union_id,
         id=str(ULID.from_timestamp(now_ms)),
@@ -86,6 +89,13 @@ async def _product(connection: AsyncConnection, body: NewCampaignBody) -> ShopPr
         where = Pointer("/fundedBy", "NOT_POSSIBLE")
         raise Unprocessable("a union's campaign is paid by the union", errors=(where,))
     return product
+
+
+async def _check_budget(
+    connection: AsyncConnection, union_id: str, worth_sen: int, now_ms: int
+) -> None:
+    if not await has_room(connection, union_id, BudgetPurpose.COUPONS, worth_sen, now_ms):
+        raise Conflict("the union gives no more away in 30 days", code="BUDGET_USED")
 
 
 async def _check_there(

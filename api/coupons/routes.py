@@ -251,6 +251,6 @@ ROUTES: Final = (
         status=201,
         idempotency=Idempotency.KEY,
         body_bytes_max=32_768,
-        codes=("NOT_FOUND", "UNKNOWN_PRODUCT"),
+        codes=("NOT_FOUND", "UNKNOWN_PRODUCT", "BUDGET_USED"),
     ),
 )

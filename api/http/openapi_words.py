@@ -49,6 +49,10 @@ PARAMETERS: Final[Mapping[str, Object]] = {
     "flagId": {"schema": {"type": "string"}, "description": "A flag's ULID."},
     "refundId": {"schema": {"type": "string"}, "description": "A refund's ULID."},
     "requestId": {"schema": {"type": "string"}, "description": "A signing request's ULID."},
+    "purpose": {
+        "schema": {"type": "string", "enum": ["welcomes", "coupons"]},
+        "description": "What is given away.",
+    },
     "couponId": {"schema": {"type": "string"}, "description": "A coupon's ULID."},
     "couponCode": {"schema": {"type": "string"}, "description": "What a coupon's QR holds."},
     "topUpId": {"schema": {"type": "string"}, "description": "A top-up's ULID."},

@@ -4,6 +4,7 @@ from typing import Final
 
 from api.alerts.routes import ROUTES as ALERTS
 from api.approvals.routes import ROUTES as APPROVALS
+from api.budgets.routes import ROUTES as BUDGETS
 from api.cash_book.routes import ROUTES as CASH_BOOK
 from api.cash_outs.routes import ROUTES as CASH_OUTS
 from api.catalogue.routes import ROUTES as CATALOGUE
@@ -31,6 +32,7 @@ from api.status.routes import ROUTES as STATUS
 from api.tenants.routes import ROUTES as TENANTS
 from api.terminals.routes import ROUTES as TERMINALS
 from api.testing.routes import ROUTES as TESTING
+from api.testing.wallet_routes import ROUTES as TEST_WALLETS
 from api.top_ups.routes import ROUTES as TOP_UPS
 from api.trace.routes import ROUTES as TRACE
 from api.webhooks.delivery_routes import ROUTES as DELIVERIES
@@ -47,6 +49,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *SIGNING,
     *LOYALTY,
     *COUPONS,
+    *BUDGETS,
     *TOP_UPS,
     *CASH_OUTS,
     *CASH_BOOK,
@@ -69,6 +72,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *ALERTS,
     *REQUEST_LOG,
     *TESTING,
+    *TEST_WALLETS,
     *STATUS,
     *OPERATIONS,
 )

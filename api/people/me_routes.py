@@ -10,6 +10,7 @@ from api.access.principals import Person
 from api.access.roles import Role
 from api.access.rules import Access
 from api.db.session import in_transaction
+from api.errors import NotFound
 from api.http.pages import Listing
 from api.http.routes import ApiCall, Idempotency, Route
 from api.people.callers import actor_of, desks_of, id_of
@@ -101,6 +102,17 @@ async def list_links(call: ApiCall) -> Listing[WalletLinkView]:
     return await in_transaction(desks.means.engine, read)
 
 
+async def read_link(call: ApiCall) -> WalletLinkView:
+    """Give one of one's wallets; another person's is not found."""
+    desks, actor, link_id = desks_of(call), actor_of(call), _link_id(call)
+    now_ms = desks.means.now_ms()
+    links = await in_transaction(desks.means.engine, lambda c: desks.wallets.list(c, actor))
+    for link in links:
+        if link.id == link_id and is_shown(link, now_ms):
+            return link_view(link, desks.means.prefix)
+    raise NotFound("there is no such link")
+
+
 async def remove_link(call: ApiCall) -> Response:
     """Unlink a wallet."""
     desks, actor, link_id = desks_of(call), actor_of(call), _link_id(call)
@@ -144,6 +156,11 @@ ROUTES: Final = (
     _route(
         "GET", "/wallet-links", "listWalletLinks", "List one's wallets",
         handler=list_links, answer=Listing[WalletLinkView], idempotency=Idempotency.NONE,
+    ),
+    _route(
+        "GET", "/wallet-links/{linkId}", "readWalletLink", "Read one of one's wallets",
+        handler=read_link, answer=WalletLinkView, idempotency=Idempotency.NONE,
+        codes=("NOT_FOUND",),
     ),
     _route(
         "PUT", "/wallet-links/{linkId}/proof", "proveWalletLink",

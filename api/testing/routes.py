@@ -88,12 +88,12 @@ async def _pay(call: ApiCall, order: Order, pay_as: PayAs) -> list[Transaction]:
                 payment = SignedPayment(order.id, raw, transaction, transaction.id)
                 await service.submit_payment(payment)
             else:
-                await _broadcast(call, raw)
+                await broadcast(call, raw)
             signed.append(transaction)
     return signed
 
 
-async def _broadcast(call: ApiCall, raw: bytes) -> None:
+async def broadcast(call: ApiCall, raw: bytes) -> None:
     """Hand a transaction to a node past the service, as a wallet of others may."""
     try:
         (said,) = await call.service.node.submit([raw])

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from api.http.scalars import HashText, UlidText
+from api.http.scalars import AddressText, BillText, HashText, Litres, UlidText
 from api.testing.model import PayAs
 
 
@@ -30,3 +30,22 @@ class CustomerPaymentView(msgspec.Struct, frozen=True, rename="camel", kw_only=T
     pay_as: PayAs = msgspec.field(name="as")
     transactions: Annotated[list[HashText], Meta(description="What it signed, in order.")]
     refund_id: UlidText | None
+
+
+class NewWalletBody(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """How much the wallet is sent."""
+
+    bill: Litres
+
+
+class NewWalletView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A wallet of a chain of development. Its seed is known to this service: for trying alone."""
+
+    address: AddressText
+    seed: Annotated[
+        str, Meta(pattern="^[0-9a-f]{64}$", description="The Ed25519 seed, in hex: it signs.")
+    ]
+    bill: BillText
+    tx_hash: Annotated[HashText, Meta(description="The transfer; it is final within seconds.")]

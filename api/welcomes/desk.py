@@ -13,6 +13,8 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from api.budgets.model import BudgetPurpose
+from api.budgets.store import has_room
 from api.cash_book.model import CashKind
 from api.cash_book.store import CHAIN, add_cash_entries, drawn_entry
 from api.events.outbox import NewEvent
@@ -62,6 +64,9 @@ class WelcomeDesk:
         """Welcome a person who has linked a wallet, unless they were welcomed before."""
         account = await find_account(connection, union_id)
         if account is None or account.account == address:
+            return []
+        purpose = BudgetPurpose.WELCOMES
+        if not await has_room(connection, union_id, purpose, WELCOME_UNITS, now_ms):
             return []
         welcome = Welcome(
             union_id=union_id,

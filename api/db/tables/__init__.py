@@ -15,6 +15,7 @@ merchants' sequences last: nobody waits in a ring.
 from api.db.tables import (
     approvals,
     attempts,
+    budgets,
     cash,
     catalogue,
     chain,
@@ -40,7 +41,7 @@ from api.db.tables import (
 from api.db.tables.columns import metadata
 
 __all__ = [
-    "approvals", "attempts", "cash", "catalogue", "chain", "coupons", "events", "flags", "keys",
-    "loyalty", "metadata", "orders", "payments", "people", "refunds", "request_log", "requests",
-    "signing", "stock", "tenants", "terminals", "vault", "watch", "webhooks",
+    "approvals", "attempts", "budgets", "cash", "catalogue", "chain", "coupons", "events", "flags",
+    "keys", "loyalty", "metadata", "orders", "payments", "people", "refunds", "request_log",
+    "requests", "signing", "stock", "tenants", "terminals", "vault", "watch", "webhooks",
 ]  # fmt: skip

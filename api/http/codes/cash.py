@@ -14,6 +14,14 @@ CODES: Final = (
         "Take no cash. The union fills its float up, and then it works again.",
     ),
     ProblemCode(
+        "BUDGET_USED",
+        409,
+        "The union's budget is used up",
+        "Peruntukan kesatuan telah digunakan",
+        "The union gives away so much in any 30 days, and this would be more.",
+        "Give less, or wait; two officers may raise the limit at `/api/v1/budgets`.",
+    ),
+    ProblemCode(
         "RECEIPT_USED",
         409,
         "This receipt was used",
