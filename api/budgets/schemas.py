@@ -1,6 +1,6 @@
 """Budgets in JSON: limits, what is spent, and what is left."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import msgspec
 from msgspec import Meta
@@ -35,12 +35,23 @@ class BudgetsView(msgspec.Struct, frozen=True, rename="camel"):
     data: list[BudgetView]
 
 
+class LimitText(AmountText):
+    """An amount as text: no number is read here."""
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Read plain ASCII decimals."""
+        if not isinstance(value, str):
+            raise ValueError("NOT_A_STRING")
+        return super().read(value)
+
+
 class BudgetBody(
     msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
 ):
     """A limit; null for none. What leaves more than before waits for a second person."""
 
-    limit: AmountText | None
+    limit: LimitText | None
 
 
 class ChangedBudgetView(msgspec.Struct, frozen=True, rename="camel"):

@@ -144,7 +144,7 @@ class Litres(Scalar):
     @classmethod
     def read(cls, value: object) -> Self:
         """Read plain ASCII decimals."""
-        units = parse_units(_number_text(value))
+        units = parse_units(_text(value))
         if units is None:
             raise ValueError("NOT_AN_AMOUNT")
         return cls(units)

@@ -29,6 +29,7 @@ PROTECTED = {
     "reinviteUser": "userId",
     "lockTerminal": "terminalId",
     "revokeTerminal": "terminalId",
+    "changeProduct": "productId",
 }
 """Operations that could end a tester's own work, and the name of what they are aimed at."""
 ROLES = {
@@ -77,9 +78,9 @@ def api_key() -> str:
 
 @cache
 def protected() -> frozenset[str]:
-    """List what must outlive the run: people, the till, and the keys that are there before it."""
+    """List what must outlive the run: people, till, keys and products that are there before it."""
     api_key()
-    found = {demo()["till"]["terminalId"]}
+    found = {demo()["till"]["terminalId"], *products()}
     for path, login in (("/api/v1/users", "officer"), ("/api/v1/api-keys", "manager")):
         listed = http().get(f"{path}?limit=200", headers=as_person(login)).json()["data"]
         found |= {each["id"] for each in listed}

@@ -131,6 +131,7 @@ def test_what_is_no_budget_or_no_amount_is_refused(database: TestDatabase) -> No
             ("coupons", {"limit": "-1"}, 400),
             ("welcomes", {"limit": "0.0000001"}, 400),
             ("welcomes", {}, 400),
+            ("welcomes", {"limit": 0}, 400),
             ("welcomes", {"limit": "1", "days": 30}, 400),
             ("parties", {"limit": "1"}, 404),
         ):

@@ -139,6 +139,7 @@ MALFORMED = [
     ({"price": "-1"}, "/price"),
     ({"redeem": "0.0000001"}, "/redeem"),
     ({"redeem": "1e2"}, "/redeem"),
+    ({"redeem": 1}, "/redeem"),
     ({"name": {"en": "x"}}, "/name/ms"),
     ({"name": {"en": "x\n", "ms": "x"}}, "/name/en"),
     ({"name": {"en": "", "ms": "x"}}, "/name/en"),
