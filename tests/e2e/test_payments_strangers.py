@@ -70,6 +70,13 @@ include-operation-id = "useCoupon"
 checks.ensure_resource_availability.enabled = false
 
 [[operations]]
+# Who begins a link anew has given the one before up.
+include-operation-id = [
+    "readWalletLink", "proveWalletLink", "confirmWalletLink", "removeWalletLink",
+]
+checks.ensure_resource_availability.enabled = false
+
+[[operations]]
 # A revoked key opens nothing and stays in the books: it is read, listed, and revoked once more.
 include-operation-id = ["readApiKey", "revokeApiKey", "rotateApiKey"]
 checks.use_after_free.enabled = false
