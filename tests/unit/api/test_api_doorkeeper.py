@@ -146,7 +146,7 @@ def test_only_what_costs_nothing_is_without_a_limit() -> None:
     }
     assert open_routes == {
         "/healthz", "/readyz", "/metrics", "/errors", "/errors/{code}", "/openapi.json", "/docs",
-        "/.well-known/jwks.json", "/", "/asyncapi.json",
+        "/.well-known/jwks.json", "/", "/asyncapi.json", "/api/v1/status",
     }  # fmt: skip
 
 
