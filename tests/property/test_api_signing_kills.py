@@ -173,7 +173,7 @@ class CouponStory(Story):
         coupon = await find_by_code(connection, self.code)
         shop = self.lent.people.merchant_id
         order = await service.money.coupons.redeem(
-            connection, coupon, shop, None, "A", service.now_ms()
+            connection, coupon, shop, None, "A", {}, service.now_ms()
         )
         return order.id
 

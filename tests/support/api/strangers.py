@@ -32,6 +32,7 @@ PROTECTED = {
     "changeProduct": "productId",
 }
 """Operations that could end a tester's own work, and the name of what they are aimed at."""
+KEY = re.compile("[!-~]{1,255}")
 ROLES = {
     Role.MANAGER: "manager",
     Role.UNION_OFFICER: "officer",
@@ -115,10 +116,15 @@ class Admitted:
 
 
 def _anew(headers: Any) -> None:
-    """Ask anew each time: what a key that was used before answers, other tests hold."""
+    """Ask anew each time: what a key that was used before answers, other tests hold.
+
+    A wrong key stays one: HTTP takes blanks from both ends, and what is left may be right.
+    """
     key = headers.get("Idempotency-Key") if headers else None
-    if isinstance(key, str) and re.fullmatch("[!-~]{1,255}", key):
+    if isinstance(key, str) and KEY.fullmatch(key):
         headers["Idempotency-Key"] = str(ULID())
+    elif isinstance(key, str) and KEY.fullmatch(key.strip()):
+        headers["Idempotency-Key"] = "with a blank"
 
 
 def _what_is_sold(body: Any) -> None:

@@ -23,7 +23,7 @@ from ledger.types.block import Receipt
 from ledger.types.mandate import ChargeMandate
 from ledger.types.transfer import Transfer
 from node.client.views import FinalBlock, ProductLotView
-from tests.support.api.postgres import TestDatabase
+from tests.support.api.postgres import GONE_WITHIN_MS, TestDatabase
 from tests.support.api.service_rig import ServiceRig, rig_config, running_rig, until
 from tests.support.ledger.dairy import Dairy, key
 from tests.support.node.fake_node import FakeNode
@@ -202,7 +202,8 @@ def test_the_follower_outlives_a_lost_database(database: TestDatabase) -> None:
         order = await rig.order()
         name = str(rig.service.engine.url.database)
         await database.execute(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            f"SELECT pg_terminate_backend(pid, {GONE_WITHIN_MS}) FROM pg_stat_activity "
+            f"WHERE datname = '{name}'"
         )
         payment = await rig.signed(order)
         await rig.node.submit([encode(payment)])
