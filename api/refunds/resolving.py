@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.errors import Unprocessable
 from api.orders.model import Order, OrderException
-from api.payments.model import Outcome
-from api.refunds.model import Refund, RefundReason
+from api.payments.model import GOOD, Outcome
+from api.refunds.model import OPEN, Refund, RefundReason
 from api.refunds.rules import NoRefund, Quoted, Share, excess_of, share_of, worth_sen
 from api.refunds.store import PaidIn, lock_payments, refunds_of
 
-_CLOSED: Final = {
+CLOSED: Final = {
     Outcome.DUPLICATE: RefundReason.DUPLICATE,
     Outcome.PAID_AFTER_CANCEL: RefundReason.PAID_AFTER_CANCEL,
 }
@@ -44,26 +44,54 @@ async def odd_payments(connection: AsyncConnection, order: Order) -> list[OddPar
 
     Raise `Unprocessable` if nothing is left.
     """
-    payments = await lock_payments(connection, order.merchant_id, order_id=order.id)
-    hashes = [paid.tx_hash for paid in payments]
-    before: dict[bytes, list[Refund]] = {tx_hash: [] for tx_hash in hashes}
-    for refund in await refunds_of(connection, order.merchant_id, hashes):
-        before[refund.tx_hash].append(refund)
+    payments, before = await _paid_in(connection, order)
     parts = list(parts_of(order, payments, before))
     if not parts:
         raise Unprocessable("nothing about this order is left to give back", code="NOTHING_LEFT")
     return parts
 
 
+async def excess_parts(
+    connection: AsyncConnection, order: Order, reason: RefundReason
+) -> list[OddPart]:
+    """Say what goes back of a locked order by itself, and for the first time, for a reason."""
+    payments, before = await _paid_in(connection, order)
+    return [
+        part
+        for part in parts_of(order, payments, before)
+        if part.reason is reason
+        and not any(refund.reason is reason for refund in before[part.paid.tx_hash])
+    ]
+
+
+async def _paid_in(
+    connection: AsyncConnection, order: Order
+) -> tuple[list[PaidIn], dict[bytes, list[Refund]]]:
+    """Lock an order's payments; give them with what was given back of each."""
+    payments = await lock_payments(connection, order.merchant_id, order_id=order.id)
+    hashes = [paid.tx_hash for paid in payments]
+    before: dict[bytes, list[Refund]] = {tx_hash: [] for tx_hash in hashes}
+    for refund in await refunds_of(connection, order.merchant_id, hashes):
+        before[refund.tx_hash].append(refund)
+    return payments, before
+
+
 def parts_of(
     order: Order, payments: Sequence[PaidIn], before: Mapping[bytes, Sequence[Refund]]
 ) -> Iterator[OddPart]:
-    """List what is odd about an order, payment by payment, in the order of the chain."""
+    """List what is odd about an order, payment by payment.
+
+    What is too much goes back out of payments that did not close the order, before the one that
+    did: else a stranger's dust would be given back out of a customer's exact payment, and spoil it.
+    """
     quote = Quoted(order.amount_sen, order.amount_units)
-    excess_units = order.delta_units or 0
-    for paid in reversed([one for one in payments if not one.own]):
+    given = [refund for refunds in before.values() for refund in refunds]
+    going_back = sum(refund.units for refund in given if refund.state in OPEN)
+    excess_units = max(0, (order.delta_units or 0) - going_back)
+    theirs = [paid for paid in reversed(payments) if not paid.own]
+    for paid in sorted(theirs, key=lambda paid: paid.outcome in GOOD):
         earlier = before[paid.tx_hash]
-        if (reason := _CLOSED.get(paid.outcome)) is not None:
+        if (reason := CLOSED.get(paid.outcome)) is not None:
             units = excess_of(paid.units, paid.units, earlier)
         elif order.exception is OrderException.OVERPAID:
             reason, units = RefundReason.OVERPAID, excess_of(paid.units, excess_units, earlier)

@@ -15,18 +15,17 @@ from api.orders.model import Order, OrderException, OrderState
 from api.orders.rules import refunded
 from api.orders.schemas import told_of
 from api.orders.store import read_orders, store_orders
-from api.payments.books import going_back
 from api.payments.model import Outcome
 from api.payments.settlement import MetPayment
 from api.refunds.asking import RefundAsker, drawn_refund, told_of_refund
 from api.refunds.model import RESTOCKS, Refund, RefundEvent, RefundReason, RefundState
-from api.refunds.rules import Quoted, after, excess_of, packs_burned, worth_sen
+from api.refunds.resolving import CLOSED, excess_parts
+from api.refunds.rules import after, packs_burned
 from api.refunds.store import (
     find_refund,
     lock_payments,
     note_given_back,
     orders_of_refunds,
-    refunds_of,
     return_packs,
     store_refund,
 )
@@ -34,7 +33,6 @@ from api.refunds.undone import count_again
 from api.signing.accounts import find_account
 from api.signing.model import SigningEnd, SigningOutcome, SigningRequest
 from api.signing.wire import SignRefund
-from ledger.primitives.amounts import UNITS_MAX
 
 _EVENTS: Final = {
     SigningOutcome.SUCCEEDED: RefundEvent.SUCCEEDED,
@@ -60,41 +58,33 @@ class RefundSettling:
         """Give back by itself what came in twice, too late for its order, or too much."""
         events: list[NewEvent] = []
         for one in met:
-            wanted = None if one.after is None else _excess(one)
-            if one.after is not None and wanted is not None:
-                reason, units = wanted
-                if reason is RefundReason.OVERPAID:
-                    key = (one.after.merchant_id, one.after.id)
-                    units -= (await going_back(connection, [key])).get(one.after.id, 0)
-                events += await self._give_back_excess(
-                    connection, one.after, one.tx_hash, reason, units, now_ms
-                )
+            if one.after is not None:
+                events += await self._give_back_excess(connection, one, one.after, now_ms)
         return events
 
     async def _give_back_excess(
-        self,
-        connection: AsyncConnection,
-        order: Order,
-        tx_hash: bytes,
-        reason: RefundReason,
-        excess_units: int,
-        now_ms: int,
+        self, connection: AsyncConnection, met: MetPayment, order: Order, now_ms: int
     ) -> list[NewEvent]:
         """Give back by itself what came in beyond a quote, if an account pays for the merchant.
 
-        The order and its payment are locked. Doing it twice is doing it once.
+        The order is locked. Doing it twice is doing it once.
         """
-        account = await find_account(connection, order.merchant_id)
-        paid = await lock_payments(connection, order.merchant_id, tx_hash=tx_hash)
-        if account is None or not paid:
+        reason = _excess(met.outcome, order)
+        account = await find_account(connection, order.merchant_id) if reason else None
+        if reason is None or account is None:
             return []
-        before = await refunds_of(connection, order.merchant_id, [tx_hash])
-        units = excess_of(paid[0].units, excess_units, before)
-        if units <= 0 or any(refund.reason is reason for refund in before):
-            return []
-        sen = worth_sen(units, Quoted(order.amount_sen, order.amount_units))
-        refund = drawn_refund(paid[0], reason, units, sen, "", now_ms)
-        return [await self._asker.begin(connection, refund, paid[0], account.account, now_ms)]
+        return [
+            await self._asker.begin(
+                connection,
+                drawn_refund(
+                    part.paid, part.reason, part.share.units, part.share.amount_sen, "", now_ms
+                ),
+                part.paid,
+                account.account,
+                now_ms,
+            )
+            for part in await excess_parts(connection, order, reason)
+        ]
 
     async def orders_of(
         self, connection: AsyncConnection, requests: Sequence[SigningRequest]
@@ -173,17 +163,11 @@ class RefundSettling:
         return events
 
 
-def _excess(met: MetPayment) -> tuple[RefundReason, int] | None:
-    """Say what of a payment goes back by itself, and why; None if nothing does."""
-    order = met.after
-    assert order is not None, "it is an order's payment"
-    if met.outcome is Outcome.DUPLICATE:
-        return RefundReason.DUPLICATE, UNITS_MAX
-    if met.outcome is Outcome.PAID_AFTER_CANCEL:
-        return RefundReason.PAID_AFTER_CANCEL, UNITS_MAX
-    if order.exception is OrderException.OVERPAID and order.delta_units:
-        return RefundReason.OVERPAID, order.delta_units
-    return None
+def _excess(outcome: Outcome, order: Order) -> RefundReason | None:
+    """Say why something goes back by itself, now that a payment was met; None if nothing does."""
+    if outcome in CLOSED:
+        return CLOSED[outcome]
+    return RefundReason.OVERPAID if order.exception is OrderException.OVERPAID else None
 
 
 async def _restock(connection: AsyncConnection, order: Order, refund: Refund) -> None:

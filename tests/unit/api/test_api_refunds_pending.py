@@ -159,3 +159,22 @@ def test_points_wait_by_the_chain_s_time_wherever_the_wall_clock_stands(on_rig):
         assert (await holder.ok("GET", "/loyalty"))["balance"] == 1
 
     on_rig(act, clocks=clocks)
+
+
+def test_a_strangers_dust_goes_back_to_the_stranger_and_spoils_no_exact_payment(on_rig):
+    async def act(rig, people):
+        signer, order = HandSigner(rig), await rig.api.order()
+        await signer.lease("operating")
+        dust = await pay(rig, order, units=Units(1), redeem=())
+        exact = await rig.api.paid(order)
+        assert await shown(rig, order) == ("paid", "overpaid")
+        [request] = await signer.lease("operating")
+        raw = signer.sign(request, "operating")
+        await signer.hand_over(request, "operating", raw)
+        await signer.finalize(raw)
+        [back] = (await rig.get("/refunds")).json()["data"]
+        assert (back["txHash"], back["state"]) == (dust.id.hex(), "succeeded")
+        assert await shown(rig, order) == ("paid", None)
+        assert (await rig.api.validate(exact)).json()["valid"] is True
+
+    on_rig(act)
