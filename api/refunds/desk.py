@@ -3,6 +3,7 @@
 Locks: the order, its payments, the signing requests, the refund.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,7 @@ from api.orders.changes import release_left
 from api.orders.model import Order
 from api.orders.store import read_orders
 from api.refunds.asking import RefundAsker, drawn_refund, told_of_refund
-from api.refunds.model import OPEN, Refund, RefundReason, RefundState
+from api.refunds.model import COUNTS, OPEN, Refund, RefundReason, RefundState
 from api.refunds.resolving import odd_payments
 from api.refunds.rules import NoRefund, Quoted, share_of
 from api.refunds.store import (
@@ -55,6 +56,8 @@ class PreparedRefund:
     refund: Refund
     paid: PaidIn
     worth_sen: int
+    before_sen: int = 0
+    """What people have had given back of this payment before."""
 
 
 class RefundDesk:
@@ -84,10 +87,22 @@ class RefundDesk:
         refund = drawn_refund(
             paid, wish.reason, share.units, share.amount_sen, wish.requested_by, now_ms
         )
-        sen = share.amount_sen
-        if sen is None:
-            sen = share.units * self._litre_price_sen // UNITS_PER_BILL
-        return PreparedRefund(refund, paid, sen)
+        sen = self._worth_sen(share.amount_sen, share.units)
+        return PreparedRefund(refund, paid, sen, self._given_before_sen(before))
+
+    def _given_before_sen(self, before: Sequence[Refund]) -> int:
+        """Sum up what was given back of a payment because somebody asked for it."""
+        return sum(
+            self._worth_sen(one.amount_sen, one.units)
+            for one in before
+            if one.state in COUNTS and not one.automatic
+        )
+
+    def _worth_sen(self, amount_sen: int | None, units: int) -> int:
+        """Value a refund: as it was quoted, else by today's price of milk."""
+        if amount_sen is not None:
+            return amount_sen
+        return units * self._litre_price_sen // UNITS_PER_BILL
 
     async def prepare_odd(
         self, connection: AsyncConnection, order: Order, by: str, now_ms: int

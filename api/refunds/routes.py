@@ -46,7 +46,8 @@ async def create_refund(call: ApiCall) -> Reply:
         prepared = await refunds.prepare(connection, wish, now_ms)
         if isinstance(call.principal, Terminal):
             await spend_step_up(connection, call.principal, prepared.worth_sen)
-        if isinstance(call.principal, Person) and prepared.worth_sen > ALONE_SEN_MAX:
+        in_all_sen = prepared.before_sen + prepared.worth_sen
+        if isinstance(call.principal, Person) and in_all_sen > ALONE_SEN_MAX:
             raise Forbidden(
                 "above RM 50 a second person lets a refund begin: ask at /refunds/approvals",
                 code="SECOND_PERSON_NEEDED",

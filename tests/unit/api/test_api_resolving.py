@@ -10,6 +10,7 @@ from api.refunds.model import RefundReason, RefundState
 from api.refunds.resolving import parts_of
 from api.refunds.store import PaidIn
 from ledger.primitives.keys import Address
+from tests.support.api.signed_money import HandSigner
 from tests.support.api.signing_rig import running_signing_rig
 from tests.unit.api.test_api_refund_rules import earlier
 
@@ -158,5 +159,22 @@ def test_another_shops_manager_resolves_nothing(on_rig):
         manager = await people.manager()
         order = await rig.api.order(rig.api.other_key)
         assert (await resolve(manager, order, "accept")).status_code == 404
+
+    on_rig(act)
+
+
+def test_a_payment_that_goes_back_in_parts_wants_a_second_person_above_fifty_as_well(on_rig):
+    async def act(rig, people):
+        signer = HandSigner(rig)
+        await signer.lease("operating")
+        order, manager = await rig.buy(1, quantity=40), await people.manager()
+        body = {"orderId": order["id"], "reason": "spoiled", "amount": "30.00"}
+        assert (await manager.call("POST", "/refunds", body)).status_code == 202
+        [request] = await signer.lease("operating")
+        raw = signer.sign(request, "operating")
+        await signer.hand_over(request, "operating", raw)
+        await signer.finalize(raw)
+        again = await manager.call("POST", "/refunds", body)
+        assert (again.status_code, again.json()["code"]) == (403, "SECOND_PERSON_NEEDED")
 
     on_rig(act)
