@@ -5,7 +5,6 @@ from typing import Final
 from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.access.roles import Role
 from api.alerts.model import Alert
 from api.alerts.schemas import AlertsQuery, AlertView, alert_view
 from api.alerts.store import find_alert, list_alerts
@@ -13,22 +12,14 @@ from api.db.session import in_transaction
 from api.errors import NotFound
 from api.http.pages import Listing
 from api.http.routes import ApiCall, Idempotency, Route
-from api.people.callers import id_of, person_of
+from api.people.callers import id_of, person_of, shop_of
 
 LIST: Final = "listAlerts"
 
 
-def _shop(call: ApiCall) -> str:
-    """Give the one shop whose alerts somebody sees; empty for all of the union's."""
-    roles = person_of(call).roles
-    if {Role.UNION_OFFICER, Role.ADMIN} & roles.keys():
-        return ""
-    return roles[Role.MANAGER]
-
-
 async def read_alerts(call: ApiCall) -> Listing[AlertView]:
     """List alerts, newest first."""
-    query, cursors, shop = call.query, call.service.cursors, _shop(call)
+    query, cursors, shop = call.query, call.service.cursors, shop_of(call)
     union_id = person_of(call).union_id
     owner = f"{union_id}|{shop}"
     below = cursors.read(query.cursor, LIST, owner)
@@ -51,7 +42,7 @@ def _place(alert: Alert) -> tuple[str]:
 
 async def read_alert(call: ApiCall) -> AlertView:
     """Give an alert; another shop's is not found."""
-    shop, union_id = _shop(call), person_of(call).union_id
+    shop, union_id = shop_of(call), person_of(call).union_id
     async with call.service.engine.connect() as connection:
         alert = await find_alert(connection, union_id, id_of(call, "alertId"))
     if alert is None or (shop and alert.merchant_id != shop):
@@ -61,7 +52,7 @@ async def read_alert(call: ApiCall) -> AlertView:
 
 async def acknowledge_alert(call: ApiCall) -> AlertView:
     """Say that one looks after it."""
-    person, shop, service = person_of(call), _shop(call), call.service
+    person, shop, service = person_of(call), shop_of(call), call.service
     alert_id = id_of(call, "alertId")
 
     async def work(connection: AsyncConnection) -> Alert:

@@ -19,7 +19,7 @@ from api.tenants.model import Union
 from api.tenants.store import add_union, change_union, union_named
 from ledger.primitives.keys import parse_address
 
-PUBLISH_LOCK: Final = 0x62696C6C02
+PUBLISH_LOCK: Final = 0x62696C6C03
 
 
 async def publish(connection: AsyncConnection, config: ApiConfig, now_ms: int) -> str:

@@ -6,7 +6,6 @@ from typing import Final
 from msgspec import UNSET
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.access.roles import Role
 from api.db.session import in_transaction
 from api.errors import NotFound
 from api.flags.model import Flag, FlagEvent
@@ -14,22 +13,14 @@ from api.flags.schemas import FlagDecisionBody, FlagsQuery, FlagView, flag_view
 from api.flags.store import find_flag, list_flags
 from api.http.pages import Listing
 from api.http.routes import ApiCall, Idempotency, Route
-from api.people.callers import actor_of, id_of, person_of
+from api.people.callers import actor_of, id_of, person_of, shop_of
 
 LIST: Final = "listFlags"
 
 
-def _shop(call: ApiCall) -> str:
-    """Give the one shop whose flags somebody sees; empty for all of the union's."""
-    roles = person_of(call).roles
-    if {Role.UNION_OFFICER, Role.ADMIN} & roles.keys():
-        return ""
-    return roles[Role.MANAGER]
-
-
 async def read_flags(call: ApiCall) -> Listing[FlagView]:
     """List flags, newest first."""
-    query, cursors, shop = call.query, call.service.cursors, _shop(call)
+    query, cursors, shop = call.query, call.service.cursors, shop_of(call)
     union_id = person_of(call).union_id
     owner = f"{union_id}|{shop}"
     below = cursors.read(query.cursor, LIST, owner)
@@ -52,7 +43,7 @@ def _place(flag: Flag) -> tuple[str]:
 
 async def read_flag(call: ApiCall) -> FlagView:
     """Give a flag; another shop's is not found."""
-    shop, union_id = _shop(call), person_of(call).union_id
+    shop, union_id = shop_of(call), person_of(call).union_id
     async with call.service.engine.connect() as connection:
         flag = await find_flag(connection, union_id, id_of(call, "flagId"))
     if flag is None or (shop and flag.merchant_id != shop):
@@ -62,7 +53,7 @@ async def read_flag(call: ApiCall) -> FlagView:
 
 def _deciding(event: FlagEvent) -> Callable[[ApiCall], Awaitable[FlagView]]:
     async def decide(call: ApiCall) -> FlagView:
-        actor, shop, service = actor_of(call), _shop(call), call.service
+        actor, shop, service = actor_of(call), shop_of(call), call.service
         flag_id = id_of(call, "flagId")
 
         async def work(connection: AsyncConnection) -> Flag:

@@ -45,3 +45,11 @@ def actor_of(call: ApiCall, union_id: str = "") -> Actor:
     if wanted != person.union_id and Role.ADMIN not in person.roles:
         raise NotFound("there is no such union for you")
     return Actor(wanted, person.user_id, person.session_id)
+
+
+def shop_of(call: ApiCall) -> str:
+    """Give the shop whose matters a manager sees; empty for an office, which sees all of them."""
+    roles = person_of(call).roles
+    if {Role.UNION_OFFICER, Role.ADMIN} & roles.keys():
+        return ""
+    return roles[Role.MANAGER]

@@ -39,7 +39,7 @@ def mints(lot_id: Hash) -> Wanted:
     """Want the transaction that minted a lot."""
 
     def wanted(transaction: Transaction) -> bool:
-        claim = claim_of(transaction) or window_of(transaction)
+        claim = claim_of(transaction)
         return claim is not None and claim.lot_id() == lot_id
 
     return wanted
@@ -56,17 +56,6 @@ def claim_of(transaction: Transaction) -> WindowClaim | None:
             return None
 
 
-def window_of(transaction: Transaction) -> WindowClaim | None:
-    """Give the claim of a transaction that mints a line's window; None for any other."""
-    match transaction.intent.body:
-        case MintWindow(claim=claim):
-            return claim
-        case RollWindow(mint=mint):
-            return mint.claim
-        case _:
-            return None
-
-
 def subject_of(transaction: Transaction) -> Hash:
     """Say what the trace of a transaction that is no sale goes on from."""
     match transaction.intent.body:
@@ -74,10 +63,6 @@ def subject_of(transaction: Transaction) -> Hash:
             claim = claim_of(transaction)
             assert claim is not None
             return claim.lot_id()
-        case MintWindow() | RollWindow():
-            window = window_of(transaction)
-            assert window is not None
-            return window.lot_id()
         case PackLot():
             return _pack_id(transaction)
         case _:

@@ -123,6 +123,9 @@ def test_a_gauge_that_left_or_was_never_heard_is_not_missed():
     assert (claim.vat is not None, town.mint(claim)) == (True, "")
     assert town.windows() == WHOLE
     town = VatTown(VatStory(spare=GAUGE))
+    town.line.devices[-1].envelopes.clear()
+    assert town.windows(HELD_S) == 2 * WHOLE
+    town = VatTown(VatStory(spare=GAUGE))
     never = town.line.devices[-1]
     never.envelopes.clear()
     claim = town.signed(town.until(HELD_S, silent=[never.public]))

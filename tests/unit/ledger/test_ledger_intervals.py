@@ -152,6 +152,10 @@ def test_no_sample_that_is_shown_speaks_against_what_counts(town, kind, value):
     assert town.samples(kind, value) == "bad_sample"
 
 
+def test_a_total_that_no_meter_shows_is_no_measurement(town):
+    assert town.samples(FLOW, -1) == "bad_reading"
+
+
 @pytest.mark.parametrize(("kind", "value"), [(HOLD, 73_300), (OUTLET, 3_840), (VALVE, 1)])
 def test_limits_may_be_reached(town, kind, value):
     assert town.samples(kind, value) == ""
