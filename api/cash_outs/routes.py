@@ -61,7 +61,7 @@ async def create_cash_out(call: ApiCall) -> Reply:
             connection, person.union_id, person.user_id, units, service.now_ms()
         )
         location = {"Location": f"/api/v1/cash-outs/{cash_out.id}"}
-        return Reply(cash_out_view(cash_out, address), 201, location)
+        return Reply(_shown(call, cash_out, address), 201, location)
 
     return await service.answers.once(call.once, work)
 
@@ -73,7 +73,7 @@ async def read_cash_out(call: ApiCall) -> CashOutView:
         found = await find_cash_out(connection, person.union_id, cash_out_id)
         if found is None or not (found.user_id == person.user_id or _reads_all(person)):
             raise NotFound("there is no such cash-out")
-        return cash_out_view(found, await _float_address(call, connection))
+        return _shown(call, found, await _float_address(call, connection))
 
 
 async def read_all(call: ApiCall) -> Listing[CashOutView]:
@@ -93,8 +93,12 @@ async def read_all(call: ApiCall) -> Listing[CashOutView]:
             query.limit + 1,
         )
     return cursors.page(
-        rows, query.limit, _place, lambda one: cash_out_view(one, address), LIST, owner
+        rows, query.limit, _place, lambda one: _shown(call, one, address), LIST, owner
     )
+
+
+def _shown(call: ApiCall, cash_out: CashOut, float_address: str | None) -> CashOutView:
+    return cash_out_view(cash_out, float_address, livemode=call.service.config.livemode)
 
 
 def _place(cash_out: CashOut) -> tuple[str]:
@@ -115,7 +119,7 @@ async def pay_cash_out(call: ApiCall) -> Reply:
         at = (person.union_id, cash_out_id, person.user_id)
         receipt, now_ms = call.body.receipt_number, service.now_ms()
         paid, event = await service.money.cash_outs.pay(connection, *at, "", receipt, now_ms)
-        view = cash_out_view(paid, await _float_address(call, connection))
+        view = _shown(call, paid, await _float_address(call, connection))
         await write_events(connection, [event])
         return Reply(view, 200)
 

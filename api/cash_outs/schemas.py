@@ -15,6 +15,7 @@ from api.http.scalars import (
     AmountText,
     BillText,
     HashText,
+    Livemode,
     MyrText,
     TimeText,
     UlidText,
@@ -46,7 +47,7 @@ class CashOutsQuery(
     state: CashOutState | None = None
 
 
-class CashOutView(msgspec.Struct, frozen=True, rename="camel"):
+class CashOutCard(msgspec.Struct, frozen=True, rename="camel"):
     """A cash-out: what a wallet sends, and what comes back for it."""
 
     id: UlidText
@@ -63,25 +64,41 @@ class CashOutView(msgspec.Struct, frozen=True, rename="camel"):
     ended_at: TimeText | None
 
 
-def cash_out_view(cash_out: CashOut, float_address: str | None) -> CashOutView:
+class CashOutView(CashOutCard, frozen=True, rename="camel"):
+    """A cash-out, as whoever sends BILL and whoever keeps the books ask for it."""
+
+    livemode: Livemode
+
+
+def _shown(cash_out: CashOut, float_address: str | None) -> dict[str, object]:
+    return {
+        "id": cash_out.id,
+        "state": cash_out.state,
+        "bill": format_bill(Units(cash_out.asked_units)),
+        "amount": format_sen(sen_worth(cash_out.asked_units, cash_out.litre_sen)),
+        "float_address": float_address,
+        "reference": cash_out.reference.hex(),
+        "received_bill": format_bill(Units(cash_out.received_units)),
+        "received_amount": format_sen(cash_out.received_sen),
+        "paid_amount": format_sen(cash_out.paid_sen),
+        "created_at": format_time(cash_out.created_ms),
+        "expires_at": format_time(cash_out.expires_ms),
+        "ended_at": None if cash_out.ended_ms is None else format_time(cash_out.ended_ms),
+    }
+
+
+def cash_out_card(cash_out: CashOut) -> CashOutCard:
+    """Present a cash-out in an event, which bears `livemode` itself."""
+    return CashOutCard(**_shown(cash_out, None))  # type: ignore[arg-type]  # the types are above
+
+
+def cash_out_view(cash_out: CashOut, float_address: str | None, *, livemode: bool) -> CashOutView:
     """Present a cash-out."""
-    return CashOutView(
-        id=cash_out.id,
-        state=cash_out.state,
-        bill=format_bill(Units(cash_out.asked_units)),
-        amount=format_sen(sen_worth(cash_out.asked_units, cash_out.litre_sen)),
-        float_address=float_address,
-        reference=cash_out.reference.hex(),
-        received_bill=format_bill(Units(cash_out.received_units)),
-        received_amount=format_sen(cash_out.received_sen),
-        paid_amount=format_sen(cash_out.paid_sen),
-        created_at=format_time(cash_out.created_ms),
-        expires_at=format_time(cash_out.expires_ms),
-        ended_at=None if cash_out.ended_ms is None else format_time(cash_out.ended_ms),
-    )
+    shown = _shown(cash_out, float_address)
+    return CashOutView(**shown, livemode=livemode)  # type: ignore[arg-type]  # as above
 
 
 def told_of_cash_out(kind: str, cash_out: CashOut, now_ms: int) -> NewEvent:
     """Make the event that tells of a cash-out, to its union."""
-    body = cash_out_view(cash_out, None)
+    body = cash_out_card(cash_out)
     return NewEvent(f"cash_out.{kind}", cash_out.union_id, cash_out.id, body, now_ms)

@@ -139,7 +139,7 @@ async def _add(connection: AsyncConnection, campaign: Campaign) -> None:
     )
 
 
-def campaign_view(campaign: Campaign) -> CampaignView:
+def campaign_view(campaign: Campaign, *, livemode: bool) -> CampaignView:
     """Present a campaign."""
     return CampaignView(
         id=campaign.id,
@@ -150,4 +150,5 @@ def campaign_view(campaign: Campaign) -> CampaignView:
         issued=campaign.issued,
         created_at=format_time(campaign.created_ms),
         expires_at=format_time(campaign.expires_ms),
+        livemode=livemode,
     )

@@ -53,7 +53,7 @@ async def _found(call: ApiCall, connection: AsyncConnection) -> Coupon:
 
 def _shown(call: ApiCall, coupon: Coupon) -> CouponView:
     mine = coupon.user_id == person_of(call).user_id
-    return coupon_view(coupon, call.service.config.public_url, to_holder=mine)
+    return coupon_view(coupon, call.service.config, to_holder=mine)
 
 
 async def read_coupons(call: ApiCall) -> Listing[CouponView]:
@@ -152,7 +152,7 @@ async def create_campaign(call: ApiCall) -> Reply:
     async def work(connection: AsyncConnection) -> Reply:
         campaign, events = await begin_campaign(connection, actor, body, service.now_ms())
         await write_events(connection, events)
-        return Reply(campaign_view(campaign), 201)
+        return Reply(campaign_view(campaign, livemode=service.config.livemode), 201)
 
     return await service.answers.once(call.once, work)
 

@@ -7,10 +7,11 @@ import msgspec
 from msgspec import Meta
 
 from api.amounts import format_sen, format_time
+from api.config import ApiConfig
 from api.coupons.model import Coupon, CouponFunder, CouponState
 from api.events.outbox import NewEvent
 from api.http.pages import PageQuery
-from api.http.scalars import LINE, MyrText, TimeText, UlidText
+from api.http.scalars import LINE, Livemode, MyrText, TimeText, UlidText
 
 CAMPAIGN_USERS_MAX = 500
 
@@ -36,6 +37,7 @@ class CouponView(CouponCard, frozen=True, rename="camel"):
 
     code: str | None
     qr_url: str | None
+    livemode: Livemode
 
 
 class CouponsOf(StrEnum):
@@ -97,6 +99,7 @@ class CampaignView(msgspec.Struct, frozen=True, rename="camel"):
     issued: int
     created_at: TimeText
     expires_at: TimeText
+    livemode: Livemode
 
 
 def _shown(coupon: Coupon) -> dict[str, object]:
@@ -120,13 +123,14 @@ def coupon_card(coupon: Coupon) -> CouponCard:
     return CouponCard(**_shown(coupon))  # type: ignore[arg-type]  # the members' types are above
 
 
-def coupon_view(coupon: Coupon, public_url: str, *, to_holder: bool) -> CouponView:
+def coupon_view(coupon: Coupon, config: ApiConfig, *, to_holder: bool) -> CouponView:
     """Present a coupon, with its code to its holder."""
-    qr_url = f"{public_url}/api/v1/coupons/{coupon.id}/qr.svg"
+    qr_url = f"{config.public_url}/api/v1/coupons/{coupon.id}/qr.svg"
     return CouponView(
         **_shown(coupon),  # type: ignore[arg-type]  # as above
         code=coupon.code if to_holder else None,
         qr_url=qr_url if to_holder else None,
+        livemode=config.livemode,
     )
 
 

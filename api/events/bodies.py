@@ -7,15 +7,15 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from api.approvals.schemas import ApprovalCard
-from api.cash_outs.schemas import CashOutView
+from api.cash_outs.schemas import CashOutCard
 from api.coupons.schemas import CouponCard
 from api.events.kinds import EventKind
 from api.flags.model import Detector
 from api.http.scalars import HashText, UlidText
 from api.orders.schemas import OrderCard
-from api.refunds.schemas import RefundView
+from api.refunds.schemas import RefundCard
 from api.terminals.schemas import TillCard
-from api.top_ups.schemas import TopUpView
+from api.top_ups.schemas import TopUpCard
 
 
 class OrderTold(msgspec.Struct, frozen=True, rename="camel"):
@@ -73,10 +73,10 @@ class ApprovalTold(msgspec.Struct, frozen=True, rename="camel"):
 _BY_NOUN: Final[Mapping[str, type[msgspec.Struct]]] = {
     "order": OrderTold,
     "payment": OrderTold,
-    "refund": RefundView,
+    "refund": RefundCard,
     "coupon": CouponCard,
-    "top_up": TopUpView,
-    "cash_out": CashOutView,
+    "top_up": TopUpCard,
+    "cash_out": CashOutCard,
     "terminal": TillTold,
     "approval": ApprovalTold,
 }

@@ -8,7 +8,7 @@ from ulid import ULID
 
 from api.events.outbox import NewEvent
 from api.refunds.model import Refund, RefundReason, RefundState
-from api.refunds.schemas import refund_view
+from api.refunds.schemas import refund_card
 from api.refunds.store import PaidIn, add_refund
 from api.signing.store import SigningBook
 from api.signing.wire import SignRefund
@@ -76,4 +76,4 @@ def drawn_refund(
 
 def told_of_refund(kind: str, refund: Refund, now_ms: int) -> NewEvent:
     """Make the event that tells of a refund."""
-    return NewEvent(kind, refund.merchant_id, refund.id, refund_view(refund), now_ms)
+    return NewEvent(kind, refund.merchant_id, refund.id, refund_card(refund), now_ms)

@@ -55,7 +55,7 @@ async def create_refund(call: ApiCall) -> Reply:
         refund, event = await refunds.begin(connection, prepared, account.account, now_ms)
         await write_events(connection, [event])
         location = {"Location": f"/api/v1/refunds/{refund.id}"}
-        return Reply(refund_view(refund), 202, location)
+        return Reply(_shown(call, refund), 202, location)
 
     return await service.answers.once(call.once, work)
 
@@ -96,7 +96,7 @@ async def read_refund(call: ApiCall) -> RefundView:
         refund = await find_refund(connection, call.merchant_id, call.path["refundId"])
     if refund is None:
         raise NotFound("there is no such refund")
-    return refund_view(refund)
+    return _shown(call, refund)
 
 
 async def read_refunds(call: ApiCall) -> Listing[RefundView]:
@@ -112,7 +112,9 @@ async def read_refunds(call: ApiCall) -> Listing[RefundView]:
             query.state,
             query.order_id,
         )
-    return cursors.page(rows, query.limit, _place, refund_view, LIST, call.merchant_id)
+    return cursors.page(
+        rows, query.limit, _place, lambda one: _shown(call, one), LIST, call.merchant_id
+    )
 
 
 async def cancel_refund(call: ApiCall) -> RefundView:
@@ -126,7 +128,7 @@ async def cancel_refund(call: ApiCall) -> RefundView:
         await write_events(connection, events)
         return refund
 
-    return refund_view(await in_transaction(service.engine, work))
+    return _shown(call, await in_transaction(service.engine, work))
 
 
 def _requested_by(principal: Principal) -> str:
@@ -134,6 +136,10 @@ def _requested_by(principal: Principal) -> str:
     if isinstance(principal, Terminal):
         return f"user:{principal.stepped_up_by}"
     return name_of(principal)
+
+
+def _shown(call: ApiCall, refund: Refund) -> RefundView:
+    return refund_view(refund, livemode=call.service.config.livemode)
 
 
 def _place(refund: Refund) -> tuple[str]:

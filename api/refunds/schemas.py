@@ -7,7 +7,16 @@ from msgspec import Meta
 
 from api.amounts import format_sen, format_time
 from api.http.pages import PageQuery
-from api.http.scalars import BillText, HashText, MyrText, Ringgit, TimeText, TxHash, UlidText
+from api.http.scalars import (
+    BillText,
+    HashText,
+    Livemode,
+    MyrText,
+    Ringgit,
+    TimeText,
+    TxHash,
+    UlidText,
+)
 from api.refunds.model import Refund, RefundReason, RefundState
 from ledger.primitives.amounts import Units, format_bill
 
@@ -34,8 +43,8 @@ class RefundsQuery(
     order_id: OrderId | None = None
 
 
-class RefundView(msgspec.Struct, frozen=True, rename="camel"):
-    """A refund. `amount` is what it was worth in the quote, `bill` what goes back."""
+class RefundCard(msgspec.Struct, frozen=True, rename="camel"):
+    """A refund as events tell of it. `amount` is its worth in the quote, `bill` what goes back."""
 
     id: UlidText
     order_id: UlidText | None
@@ -52,20 +61,35 @@ class RefundView(msgspec.Struct, frozen=True, rename="camel"):
     ended_at: TimeText | None
 
 
-def refund_view(refund: Refund) -> RefundView:
-    """Present a refund."""
-    return RefundView(
-        id=refund.id,
-        order_id=refund.order_id,
-        tx_hash=refund.tx_hash.hex(),
-        bill=format_bill(Units(refund.units)),
-        amount=None if refund.amount_sen is None else format_sen(refund.amount_sen),
-        reason=refund.reason,
-        state=refund.state,
-        automatic=refund.automatic,
-        refund_tx_hash=None if refund.refund_tx is None else refund.refund_tx.hex(),
-        code=refund.code,
-        detail=refund.detail,
-        created_at=format_time(refund.created_ms),
-        ended_at=None if refund.ended_ms is None else format_time(refund.ended_ms),
-    )
+class RefundView(RefundCard, frozen=True, rename="camel"):
+    """A refund, as its merchant asks for it."""
+
+    livemode: Livemode
+
+
+def _shown(refund: Refund) -> dict[str, object]:
+    return {
+        "id": refund.id,
+        "order_id": refund.order_id,
+        "tx_hash": refund.tx_hash.hex(),
+        "bill": format_bill(Units(refund.units)),
+        "amount": None if refund.amount_sen is None else format_sen(refund.amount_sen),
+        "reason": refund.reason,
+        "state": refund.state,
+        "automatic": refund.automatic,
+        "refund_tx_hash": None if refund.refund_tx is None else refund.refund_tx.hex(),
+        "code": refund.code,
+        "detail": refund.detail,
+        "created_at": format_time(refund.created_ms),
+        "ended_at": None if refund.ended_ms is None else format_time(refund.ended_ms),
+    }
+
+
+def refund_card(refund: Refund) -> RefundCard:
+    """Present a refund in an event, which bears `livemode` itself."""
+    return RefundCard(**_shown(refund))  # type: ignore[arg-type]  # the members' types are above
+
+
+def refund_view(refund: Refund, *, livemode: bool) -> RefundView:
+    """Present a refund to its merchant."""
+    return RefundView(**_shown(refund), livemode=livemode)  # type: ignore[arg-type]  # as above

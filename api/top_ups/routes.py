@@ -79,7 +79,7 @@ async def create_top_up(call: ApiCall) -> Reply:
         top_up, event = await service.money.top_ups.begin(connection, wish, service.now_ms())
         await write_events(connection, [event])
         location = {"Location": f"/api/v1/top-ups/{top_up.id}"}
-        return Reply(top_up_view(top_up), 202, location)
+        return Reply(_shown(call, top_up), 202, location)
 
     return await service.answers.once(call.once, work)
 
@@ -105,7 +105,7 @@ async def read_top_up(call: ApiCall) -> TopUpView:
     place_id = _place_seen(call)
     if found is None or (place_id and found.place_id != place_id):
         raise NotFound("there is no such top-up")
-    return top_up_view(found)
+    return _shown(call, found)
 
 
 async def read_all(call: ApiCall) -> Listing[TopUpView]:
@@ -122,7 +122,7 @@ async def read_all(call: ApiCall) -> Listing[TopUpView]:
             None if below is None else str(below[0]),
             query.limit + 1,
         )
-    return cursors.page(rows, query.limit, _place, top_up_view, LIST, owner)
+    return cursors.page(rows, query.limit, _place, lambda one: _shown(call, one), LIST, owner)
 
 
 async def reverse_top_up(call: ApiCall) -> TopUpView:
@@ -138,7 +138,11 @@ async def reverse_top_up(call: ApiCall) -> TopUpView:
         await write_events(connection, events)
         return top_up
 
-    return top_up_view(await in_transaction(service.engine, work))
+    return _shown(call, await in_transaction(service.engine, work))
+
+
+def _shown(call: ApiCall, top_up: TopUp) -> TopUpView:
+    return top_up_view(top_up, livemode=call.service.config.livemode)
 
 
 def _place(top_up: TopUp) -> tuple[str]:

@@ -8,7 +8,16 @@ from msgspec import Meta
 from api.amounts import format_sen, format_time
 from api.events.outbox import NewEvent
 from api.http.pages import PageQuery
-from api.http.scalars import LINE, BillText, HashText, MyrText, Ringgit, TimeText, UlidText
+from api.http.scalars import (
+    LINE,
+    BillText,
+    HashText,
+    Livemode,
+    MyrText,
+    Ringgit,
+    TimeText,
+    UlidText,
+)
 from api.top_ups.model import TopUp, TopUpState
 from ledger.primitives.amounts import Units, format_bill
 
@@ -38,7 +47,7 @@ class TopUpsQuery(PageQuery, frozen=True, rename="camel", forbid_unknown_fields=
     state: TopUpState | None = None
 
 
-class TopUpView(msgspec.Struct, frozen=True, rename="camel"):
+class TopUpCard(msgspec.Struct, frozen=True, rename="camel"):
     """A top-up: what was paid, what for, at which price, and how far it has come."""
 
     id: UlidText
@@ -57,27 +66,42 @@ class TopUpView(msgspec.Struct, frozen=True, rename="camel"):
     ended_at: TimeText | None
 
 
-def top_up_view(top_up: TopUp) -> TopUpView:
+class TopUpView(TopUpCard, frozen=True, rename="camel"):
+    """The receipt of a top-up."""
+
+    livemode: Livemode
+
+
+def _shown(top_up: TopUp) -> dict[str, object]:
+    return {
+        "id": top_up.id,
+        "place_id": top_up.place_id,
+        "receipt_number": top_up.receipt,
+        "amount": format_sen(top_up.amount_sen),
+        "bill": format_bill(Units(top_up.units)),
+        "price": format_sen(top_up.litre_sen),
+        "state": top_up.state,
+        "linked": top_up.user_id is not None,
+        "two_officers": bool(top_up.approved_by),
+        "tx_hash": None if top_up.tx_hash is None else top_up.tx_hash.hex(),
+        "code": top_up.code,
+        "detail": top_up.detail,
+        "created_at": format_time(top_up.created_ms),
+        "ended_at": None if top_up.ended_ms is None else format_time(top_up.ended_ms),
+    }
+
+
+def top_up_card(top_up: TopUp) -> TopUpCard:
+    """Present a top-up in an event, which bears `livemode` itself; without whose it is."""
+    return TopUpCard(**_shown(top_up))  # type: ignore[arg-type]  # the members' types are above
+
+
+def top_up_view(top_up: TopUp, *, livemode: bool) -> TopUpView:
     """Present a top-up, without whose it is."""
-    return TopUpView(
-        id=top_up.id,
-        place_id=top_up.place_id,
-        receipt_number=top_up.receipt,
-        amount=format_sen(top_up.amount_sen),
-        bill=format_bill(Units(top_up.units)),
-        price=format_sen(top_up.litre_sen),
-        state=top_up.state,
-        linked=top_up.user_id is not None,
-        two_officers=bool(top_up.approved_by),
-        tx_hash=None if top_up.tx_hash is None else top_up.tx_hash.hex(),
-        code=top_up.code,
-        detail=top_up.detail,
-        created_at=format_time(top_up.created_ms),
-        ended_at=None if top_up.ended_ms is None else format_time(top_up.ended_ms),
-    )
+    return TopUpView(**_shown(top_up), livemode=livemode)  # type: ignore[arg-type]  # as above
 
 
 def told_of_top_up(kind: str, top_up: TopUp, now_ms: int) -> NewEvent:
     """Make the event that tells of a top-up: to its shop, or to the union."""
-    body = top_up_view(top_up)
+    body = top_up_card(top_up)
     return NewEvent(f"top_up.{kind}", top_up.place_id, top_up.id, body, now_ms, top_up.tx_hash)
