@@ -84,6 +84,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
         scope=Scope.ORDERS_WRITE, roles=AT_THE_TILL
     ),
     ("POST", "/api/v1/coupon-campaigns"): Access(roles=OFFICE),
+    ("GET", "/api/v1/coupon-campaigns"): Access(roles=CASH_DESK),
     ("POST", "/api/v1/orders/{orderId}/coupon"): Access(roles=STUDENTS),
     ("GET", "/api/v1/budgets"): Access(roles=CASH_DESK),
     ("PUT", "/api/v1/budgets/{purpose}"): Access(roles=OFFICE),

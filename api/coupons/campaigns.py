@@ -37,6 +37,7 @@ class Campaign:
     created_by: str
     created_ms: int
     expires_ms: int
+    used: int = 0
 
 
 async def begin_campaign(
@@ -139,6 +140,40 @@ async def _add(connection: AsyncConnection, campaign: Campaign) -> None:
     )
 
 
+async def list_campaigns(
+    connection: AsyncConnection, union_id: str, before_id: str | None, limit: int
+) -> list[Campaign]:
+    """List a union's campaigns below an id, newest first, with what was used of each."""
+    rows = await connection.execute(
+        text("""
+            SELECT c.union_id, c.id, c.name, c.merchant_id, c.product_id, c.funded_by, c.issued,
+                c.created_by, c.created_ms, c.expires_ms,
+                (SELECT count(*) FROM coupons p WHERE p.union_id = c.union_id
+                    AND p.campaign_id = c.id AND p.state = 'redeemed') AS used
+            FROM coupon_campaigns c
+            WHERE c.union_id = :union AND c.id < coalesce(CAST(:before AS text), 'Z')
+            ORDER BY c.id DESC LIMIT :limit
+        """),
+        {"union": union_id, "before": before_id, "limit": limit},
+    )
+    return [
+        Campaign(
+            union_id=row.union_id,
+            id=row.id,
+            name=row.name,
+            merchant_id=row.merchant_id,
+            product_id=row.product_id,
+            funded_by=CouponFunder(row.funded_by),
+            issued=row.issued,
+            created_by=row.created_by,
+            created_ms=row.created_ms,
+            expires_ms=row.expires_ms,
+            used=row.used,
+        )
+        for row in rows
+    ]
+
+
 def campaign_view(campaign: Campaign, *, livemode: bool) -> CampaignView:
     """Present a campaign."""
     return CampaignView(
@@ -148,6 +183,7 @@ def campaign_view(campaign: Campaign, *, livemode: bool) -> CampaignView:
         product_id=campaign.product_id,
         funded_by=campaign.funded_by,
         issued=campaign.issued,
+        used=campaign.used,
         created_at=format_time(campaign.created_ms),
         expires_at=format_time(campaign.expires_ms),
         livemode=livemode,

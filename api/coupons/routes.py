@@ -8,15 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from api.access.roles import Role
-from api.coupons.campaigns import begin_campaign, campaign_view
 from api.coupons.model import Coupon
 from api.coupons.scanning import open_by_coupon
 from api.coupons.schemas import (
-    CampaignView,
     CouponsOf,
     CouponsQuery,
     CouponView,
-    NewCampaignBody,
     RedeemBody,
     UseCouponBody,
     coupon_view,
@@ -31,7 +28,7 @@ from api.http.routes import ApiCall, Idempotency, Route
 from api.orders.schemas import OrderCard, OrderView, card
 from api.orders.store import read_orders
 from api.orders.wallet_routes import parse_ulid
-from api.people.callers import actor_of, person_of
+from api.people.callers import person_of
 
 LIST: Final = "listCoupons"
 QR_QUIET_MODULES: Final = 4
@@ -145,18 +142,6 @@ async def use_coupon(call: ApiCall) -> OrderCard:
     return shown
 
 
-async def create_campaign(call: ApiCall) -> Reply:
-    """Give coupons to some of a union's people."""
-    service, actor, body = call.service, actor_of(call), call.body
-
-    async def work(connection: AsyncConnection) -> Reply:
-        campaign, events = await begin_campaign(connection, actor, body, service.now_ms())
-        await write_events(connection, events)
-        return Reply(campaign_view(campaign, livemode=service.config.livemode), 201)
-
-    return await service.answers.once(call.once, work)
-
-
 ROUTES: Final = (
     Route(
         method="GET",
@@ -238,19 +223,5 @@ ROUTES: Final = (
             "ORDER_NOT_PAYABLE",
             "SIGNER_OFFLINE",
         ),
-    ),
-    Route(
-        method="POST",
-        path="/api/v1/coupon-campaigns",
-        operation="createCouponCampaign",
-        summary="Give coupons to some of a union's people, paid for by the union or the state",
-        tag="coupons",
-        handler=create_campaign,
-        body=NewCampaignBody,
-        answer=CampaignView,
-        status=201,
-        idempotency=Idempotency.KEY,
-        body_bytes_max=32_768,
-        codes=("NOT_FOUND", "UNKNOWN_PRODUCT", "BUDGET_USED"),
     ),
 )

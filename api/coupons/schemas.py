@@ -88,8 +88,12 @@ class NewCampaignBody(
     days: Annotated[int, Meta(ge=1, le=365, description="How long they are good.")] = 90
 
 
+class CampaignsQuery(PageQuery, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which campaigns are listed: all, a page at a time."""
+
+
 class CampaignView(msgspec.Struct, frozen=True, rename="camel"):
-    """A campaign, and how many coupons it gave out."""
+    """A campaign, how many coupons it gave out, and how many of them were used."""
 
     id: UlidText
     name: str
@@ -97,6 +101,7 @@ class CampaignView(msgspec.Struct, frozen=True, rename="camel"):
     product_id: str
     funded_by: CouponFunder
     issued: int
+    used: Annotated[int, Meta(description="How many of them paid for a pack.")]
     created_at: TimeText
     expires_at: TimeText
     livemode: Livemode

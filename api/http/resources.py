@@ -9,6 +9,7 @@ from api.cash_book.routes import ROUTES as CASH_BOOK
 from api.cash_outs.routes import ROUTES as CASH_OUTS
 from api.catalogue.routes import ROUTES as CATALOGUE
 from api.chain.routes import ROUTES as CHAIN
+from api.coupons.campaign_routes import ROUTES as CAMPAIGNS
 from api.coupons.routes import ROUTES as COUPONS
 from api.events.list_routes import ROUTES as EVENTS
 from api.events.routes import ROUTES as STREAM
@@ -49,6 +50,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *SIGNING,
     *LOYALTY,
     *COUPONS,
+    *CAMPAIGNS,
     *BUDGETS,
     *TOP_UPS,
     *CASH_OUTS,

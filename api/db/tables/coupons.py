@@ -37,6 +37,12 @@ coupons: Final = Table(
     Index(
         "coupons_of_order", "order_id", unique=True, postgresql_where=text("order_id IS NOT NULL")
     ),
+    Index(
+        "coupons_of_campaign",
+        "union_id",
+        "campaign_id",
+        postgresql_where=text("campaign_id IS NOT NULL"),
+    ),
     Index("coupons_open", "expires_ms", postgresql_where=text("state = 'issued'")),
 )
 """One free pack. That its code is there once over all unions stands in `claims`."""
