@@ -15,8 +15,16 @@ from api.catalogue.store import replace_shared
 from api.config import ApiConfig
 from api.keys.store import admit_configured
 from api.tenants.config import MerchantConfig, UnionConfig
-from api.tenants.model import Union
-from api.tenants.store import add_union, change_union, union_named
+from api.tenants.model import MerchantProfile, Union
+from api.tenants.store import (
+    add_merchant,
+    add_union,
+    change_merchant,
+    change_union,
+    merchant_known_as,
+    union_known_as,
+    union_named,
+)
 from ledger.primitives.keys import parse_address
 
 PUBLISH_LOCK: Final = 0x62696C6C03
@@ -60,15 +68,21 @@ async def _keep_price(connection: AsyncConnection, litre_sen: int, now_ms: int) 
 async def keep_union(
     connection: AsyncConnection, union: UnionConfig, prefix: str, now_ms: int
 ) -> str:
-    """Give a union's id, after making it. One that is there keeps its contact and its account."""
-    found = await union_named(connection, union.name)
-    if found is not None:
+    """Give a union's id, after making it. One that is there keeps its contact and its account.
+
+    It is known by what the configuration calls it, also under the name that its office gave it.
+    """
+    if (known := await union_known_as(connection, union.name)) is not None:
+        return known.id
+    if (found := await union_named(connection, union.name)) is not None:
+        await change_union(connection, found.id, {"known_as": union.name})
         return found.id
     begun = Union(id=str(ULID()), **union.model_dump(exclude={"float_address"}))
     await add_union(connection, begun, now_ms)
+    changes: dict[str, str | bytes] = {"known_as": union.name}
     if union.float_address:
-        pays = parse_address(union.float_address, prefix)
-        await change_union(connection, begun.id, {"float_account": pays})
+        changes["float_account"] = parse_address(union.float_address, prefix)
+    await change_union(connection, begun.id, changes)
     return begun.id
 
 
@@ -78,36 +92,37 @@ async def keep_merchant(
     """Give a merchant's id, after making it.
 
     One that is there keeps its accounts: two people change those (`api.tenants.desk`), and never
-    whoever can write a file. It keeps its time zone, which its office changes; its hours are the
-    configuration's, and stay with it under another name.
+    whoever can write a file. It keeps its name and its time zone, which its office changes; its
+    hours are the configuration's. It is known by what the configuration calls it.
     """
-    operating = merchant.operating_address
-    found = await connection.scalar(
-        text("""
-            INSERT INTO merchants (id, union_id, name, payout, operating, time_zone, opens, closes,
-                created_ms)
-            VALUES (:id, :union_id, :name, :payout, CAST(:operating AS bytea), :time_zone, :opens,
-                :closes, :now)
-            ON CONFLICT (name) DO UPDATE SET opens = EXCLUDED.opens, closes = EXCLUDED.closes
-            RETURNING id
-        """),
-        {
-            "id": str(ULID()),
-            "union_id": union_id,
-            "name": merchant.name,
-            "payout": parse_address(merchant.payout_address, prefix),
-            "operating": parse_address(operating, prefix) if operating else None,
-            "time_zone": merchant.time_zone,
-            "opens": merchant.opens,
-            "closes": merchant.closes,
-            "now": now_ms,
-        },
-    )
-    return str(found)
+    found = await merchant_known_as(connection, merchant.name)
+    if found is None:
+        found = await _find_named(connection, merchant.name)
+    if found is None:
+        operating = merchant.operating_address
+        begun = MerchantProfile(
+            id=str(ULID()),
+            union_id=union_id,
+            name=merchant.name,
+            payout=parse_address(merchant.payout_address, prefix),
+            operating=parse_address(operating, prefix) if operating else None,
+            time_zone=merchant.time_zone,
+            created_ms=now_ms,
+        )
+        await add_merchant(connection, begun)
+        found = begun.id
+    hours = {"opens": merchant.opens, "closes": merchant.closes}
+    await change_merchant(connection, found, {"known_as": merchant.name, **hours})
+    return found
 
 
 async def find_merchant(connection: AsyncConnection, name: str) -> str | None:
-    """Give the id of the merchant of this name."""
+    """Give the id of the merchant of this name, or else of that which was once configured so."""
+    found = await _find_named(connection, name)
+    return await merchant_known_as(connection, name) if found is None else found
+
+
+async def _find_named(connection: AsyncConnection, name: str) -> str | None:
     found = await connection.scalar(
         text("SELECT id FROM merchants WHERE name = :name"), {"name": name}
     )

@@ -20,7 +20,7 @@ from api.people.user_store import (
     set_credentials,
     set_state,
 )
-from api.tenants.store import list_merchants, union_named
+from api.tenants.store import merchant_known_as, union_known_as
 from api.terminals.model import TerminalRecord, TerminalState
 from api.terminals.store import add_till, change_till, find_till
 from ledger.primitives.keys import Seed, SigningKey
@@ -35,10 +35,10 @@ async def admit_demo(engine: AsyncEngine, desks: Desks, demo: Demo) -> None:
 
 async def _admit(connection: AsyncConnection, desks: Desks, demo: Demo) -> None:
     await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-    union = await union_named(connection, demo.union)
+    union = await union_known_as(connection, demo.union)
+    merchant_id = await merchant_known_as(connection, demo.merchant)
     assert union is not None, "the configuration has been published"
-    shops = await list_merchants(connection, union.id, "", 200)
-    merchant_id = next(shop.id for shop in shops if shop.name == demo.merchant)
+    assert merchant_id is not None, "the configuration has been published"
     for person in demo.people:
         index = login_index(desks.means.vault, union.id, person.login_name)
         if await find_credentials(connection, union.id, "login_index", index) is not None:

@@ -38,6 +38,12 @@ async def union_named(connection: AsyncConnection, name: str) -> Union | None:
     return None if row is None else _union(row)
 
 
+async def union_known_as(connection: AsyncConnection, name: str) -> Union | None:
+    """Read the union that the configuration calls by a name, whatever it is named by now."""
+    row = (await connection.execute(select(unions).where(unions.c.known_as == name))).first()
+    return None if row is None else _union(row)
+
+
 async def list_unions(connection: AsyncConnection, after: str, limit: int) -> Sequence[Union]:
     """Read unions by id."""
     query = select(unions).where(unions.c.id > after).order_by(unions.c.id).limit(limit)
@@ -67,6 +73,12 @@ async def find_merchant(connection: AsyncConnection, merchant_id: str) -> Mercha
     """Read a merchant."""
     row = (await connection.execute(select(merchants).where(merchants.c.id == merchant_id))).first()
     return None if row is None else _merchant(row)
+
+
+async def merchant_known_as(connection: AsyncConnection, name: str) -> str | None:
+    """Give the id of the merchant that the configuration calls by a name."""
+    found = await connection.scalar(select(merchants.c.id).where(merchants.c.known_as == name))
+    return None if found is None else str(found)
 
 
 async def list_merchants(

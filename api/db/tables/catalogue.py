@@ -11,6 +11,7 @@ merchants: Final = Table(
     metadata,
     ulid("id", primary_key=True),
     words("name", 80, unique=True),
+    words("known_as", 80, nullable=True, unique=True),
     ulid("union_id"),
     raw("payout"),
     raw("operating", nullable=True),
@@ -19,7 +20,10 @@ merchants: Final = Table(
     words("closes", 5, server_default=""),
     whole("created_ms"),
 )
-"""Who sells, the accounts that are paid and that pay, and when it is open, as in 07:00."""
+"""Who sells, the accounts that are paid and that pay, and when it is open, as in 07:00.
+
+`known_as` is what the configuration calls it, whatever its office has named it since.
+"""
 
 prices: Final = Table(
     "prices", metadata, ulid("id", primary_key=True), whole("litre_sen"), whole("from_ms")

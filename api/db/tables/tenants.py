@@ -11,6 +11,7 @@ unions: Final = Table(
     metadata,
     ulid("id", primary_key=True),
     words("name", 80, unique=True),
+    words("known_as", 80, nullable=True, unique=True),
     words("office", 200),
     words("telephone", 40),
     words("email", 120),
@@ -19,4 +20,7 @@ unions: Final = Table(
     raw("float_account", nullable=True),
     whole("created_ms"),
 )
-"""Who opens accounts, where help is found, and the account that pays for the union."""
+"""Who opens accounts, where help is found, and the account that pays for the union.
+
+`known_as` is what the configuration calls it, whatever it is named by now.
+"""

@@ -158,3 +158,34 @@ def test_a_configuration_names_its_unions_and_whose_each_merchant_is(
                 assert shops == {"Kiosk": "Two", "Other": "One"}
 
     asyncio.run(run())
+
+
+def test_what_its_office_renamed_is_the_configuration_s_as_before(database: TestDatabase) -> None:
+    keys = ("bck_test_" + "a" * 52, "bck_test_" + "b" * 52)
+
+    async def started(config: ApiConfig, names: dict[str, str]) -> dict[str, str]:
+        """Start a service, name a shop and its union otherwise; give ids by name before that."""
+        async with rig_over(config, FakeNode()) as rig:
+            await rig.execute("UPDATE unions SET name = 'Mithila' WHERE name = 'Dairy Union'")
+            found = (await rig.http.get("/api/v1/merchants")).json()["data"]
+            for before, after in names.items():
+                await rig.execute(f"UPDATE merchants SET name = '{after}' WHERE name = '{before}'")
+            assert await rig.scalar("SELECT count(*) FROM unions") == 1
+            return {one["name"]: one["id"] for one in found}
+
+    async def run() -> None:
+        async with database.fresh_database() as url:
+            config = rig_config(url, keys)
+            first = await started(config, {"Kiosk": "Kiosk by the gate"})
+            again = await started(config, {})
+            assert again == {"Kiosk by the gate": first["Kiosk"], "Other": first["Other"]}
+            followed = [
+                merchant.model_copy(update={"name": name})
+                for merchant, name in zip(
+                    config.merchants, ("Kiosk by the gate", "Other"), strict=True
+                )
+            ]
+            config = config.model_copy(update={"merchants": tuple(followed)})
+            assert await started(config, {}) == again, "the configuration may follow"
+
+    asyncio.run(run())
