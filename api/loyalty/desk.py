@@ -4,7 +4,7 @@ Everything happens in the transaction that settles, links or refunds. Locks: peo
 union and user, and then their coupons.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
@@ -31,6 +31,7 @@ from api.loyalty.store import (
 from api.orders.model import Order, OrderState
 from api.payments.settlement import MetPayment
 from ledger.primitives.keys import Address
+from node.client.tracing import TRACEPARENT, under
 
 Reward = Callable[[AsyncConnection, str], Awaitable[ShopProduct]]
 """Gives what five points buy at a merchant, as that merchant sells it."""
@@ -60,7 +61,9 @@ class LoyaltyDesk:
         users = await linked_users(connection, points)
         mine = [(p, users.get((p.union_id, p.address_index))) for p in points]
         await let_wait(connection, [point for point, user in mine if user is None], now_ms)
-        return await self._give(connection, [(p, u) for p, u in mine if u is not None], now_ms)
+        traces = {one.after.id: one.trace for one in closing if one.after is not None}
+        theirs = [(point, user) for point, user in mine if user is not None]
+        return await self._give(connection, theirs, now_ms, traces)
 
     async def credit_linked(
         self,
@@ -89,10 +92,15 @@ class LoyaltyDesk:
         return await self._give(connection, await take_missed(connection, linked_since_ms), now_ms)
 
     async def _give(
-        self, connection: AsyncConnection, points: Sequence[tuple[EarnedPoint, str]], now_ms: int
+        self,
+        connection: AsyncConnection,
+        points: Sequence[tuple[EarnedPoint, str]],
+        now_ms: int,
+        traces: Mapping[str, str] | None = None,
     ) -> list[NewEvent]:
+        """Give points; `traces` are those under which their orders were paid, by order."""
         balances = await lock_balances(connection, [(p.union_id, user) for p, user in points])
-        entries, coupons = list[LoyaltyEntry](), list[Coupon]()
+        entries, coupons, events = list[LoyaltyEntry](), list[Coupon](), list[NewEvent]()
         for point, user_id in points:
             person = (point.union_id, user_id)
             entries.append(_entry(*person, EntryKind.EARN, 1, now_ms, order_id=point.order_id))
@@ -102,9 +110,11 @@ class LoyaltyDesk:
                 coupon = draw_coupon(*person, point.merchant_id, reward, now_ms)
                 coupons.append(coupon)
                 entries.append(_redeemed(coupon, now_ms))
+                with under((traces or {}).get(point.order_id, TRACEPARENT.get())):
+                    events.append(told_of_coupon("issued", coupon, now_ms))
         await add_coupons(connection, coupons)
         await add_entries(connection, entries)
-        return [told_of_coupon("issued", coupon, now_ms) for coupon in coupons]
+        return events
 
     async def reverse(
         self, connection: AsyncConnection, order: Order, now_ms: int

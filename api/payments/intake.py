@@ -8,7 +8,7 @@ shows to all, would use up their attempts (docs/security.md).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 from sqlalchemy import text
@@ -29,6 +29,7 @@ from api.payments.model import PaymentState
 from api.payments.store import KnownPayment, known_payments
 from ledger.types.transaction import Transaction
 from ledger.types.transfer import Transfer
+from node.client.tracing import TRACEPARENT, under
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class SignedPayment:
     transaction: Transaction
     tx_hash: bytes
     network: str = ""
+    trace: str = field(default_factory=TRACEPARENT.get)
+    """Under which it was posted: many are taken in at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +181,12 @@ class PaymentIntake:
         await note_attempts(connection, self._attempts)
         changes = [(self._before[order.id], order) for _, order in rows]
         await store_orders(connection, changes)
-        events = [
-            payment_event("payment.submitted", order, payment.tx_hash, self._now_ms)
-            for payment, order in rows
-        ]
+        events = list[NewEvent]()
+        for payment, order in rows:
+            with under(payment.trace):
+                events.append(
+                    payment_event("payment.submitted", order, payment.tx_hash, self._now_ms)
+                )
         await write_events(connection, events)
 
 
@@ -241,19 +246,19 @@ async def _insert(
                 SELECT * FROM unnest(
                     CAST(:hashes AS bytea[]), CAST(:merchants AS text[]), CAST(:orders AS text[]),
                     CAST(:units AS bigint[]), CAST(:baskets AS text[]), CAST(:valid AS bigint[]),
-                    CAST(:raws AS bytea[])
-                ) AS n(tx_hash, merchant_id, order_id, units, basket, valid, raw)
+                    CAST(:raws AS bytea[]), CAST(:traces AS text[])
+                ) AS n(tx_hash, merchant_id, order_id, units, basket, valid, raw, trace)
             ), claimed AS (
                 INSERT INTO claims (kind, value, merchant_id, subject, ref_id)
                 SELECT 'tx', tx_hash, merchant_id, 'payment', order_id FROM n
                 ON CONFLICT (kind, value) DO NOTHING
             )
             INSERT INTO payments AS p (tx_hash, merchant_id, order_id, units, basket, state,
-                valid_until_height, raw, created_ms, seen_ms)
+                valid_until_height, raw, created_ms, seen_ms, trace)
             SELECT tx_hash, merchant_id, order_id, units, basket::jsonb, 'seen', valid, raw, :now,
-                :now FROM n
+                :now, trace FROM n
             ON CONFLICT (tx_hash, merchant_id) DO UPDATE SET state = 'seen', code = '',
-                raw = EXCLUDED.raw, seen_ms = EXCLUDED.seen_ms
+                raw = EXCLUDED.raw, seen_ms = EXCLUDED.seen_ms, trace = EXCLUDED.trace
             WHERE p.state = 'refused'
         """),
         {
@@ -264,6 +269,7 @@ async def _insert(
             "baskets": [_basket_text(payment) for payment, _ in rows],
             "valid": [payment.transaction.intent.valid_until_height for payment, _ in rows],
             "raws": [payment.raw for payment, _ in rows],
+            "traces": [payment.trace for payment, _ in rows],
             "now": now_ms,
         },
     )

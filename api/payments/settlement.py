@@ -38,6 +38,7 @@ from api.payments.store import (
     tx_claims,
 )
 from ledger.primitives.keys import Address
+from node.client.tracing import TRACEPARENT, under
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class MetPayment:
     before: Order | None
     after: Order | None
     outcome: Outcome
+    trace: str = field(default_factory=TRACEPARENT.get)
+    """Of the request that brought it: what comes of it is told under the same."""
 
 
 PaymentWitness = Callable[
@@ -170,6 +173,12 @@ class _Books:
         before = self._known.get(final.tx_hash)
         if before is not None and before.final:
             return
+        with under("" if before is None else before.trace):
+            self._meet(final, before, now_ms, done)
+
+    def _meet(
+        self, final: FinalTransaction, before: KnownPayment | None, now_ms: int, done: Settled
+    ) -> None:
         transfer = final.transfer
         assert transfer is not None, "divided so"
         account = self._accounts.get(transfer.reference)

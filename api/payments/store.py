@@ -71,6 +71,8 @@ class KnownPayment:
     state: PaymentState
     seen_ms: int | None
     code: str
+    trace: str = ""
+    """Of the request that brought it; empty for what was sent past us, or under none."""
 
     @property
     def final(self) -> bool:
@@ -86,13 +88,15 @@ async def known_payments(
         return {}
     rows = await connection.execute(
         text("""
-            SELECT tx_hash, order_id, state, seen_ms, code FROM payments
+            SELECT tx_hash, order_id, state, seen_ms, code, trace FROM payments
             WHERE tx_hash = ANY(CAST(:hashes AS bytea[]))
         """),
         {"hashes": list(tx_hashes)},
     )
     return {
-        row.tx_hash: KnownPayment(row.order_id, PaymentState(row.state), row.seen_ms, row.code)
+        row.tx_hash: KnownPayment(
+            row.order_id, PaymentState(row.state), row.seen_ms, row.code, row.trace
+        )
         for row in rows
     }
 

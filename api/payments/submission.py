@@ -45,6 +45,7 @@ from api.payments.intake import (
     payment_event,
 )
 from node.client.errors import ClientFault, Unanswered
+from node.client.tracing import under
 from node.client.views import Submission, TransactionState
 
 
@@ -198,12 +199,13 @@ async def mark_refused(
         orders = await read_orders(connection, sorted(set(ids)), lock=True)
         marked = await _mark(connection, refused, list(orders))
         changes, events = [], []
-        for tx_hash, order_id in marked:
+        for tx_hash, order_id, trace in marked:
             order = orders[order_id]
             if order.paying_tx == tx_hash:
                 orders[order_id] = order.changed(paying_tx=None)
                 changes.append((order, orders[order_id]))
-            event = payment_event("payment.refused", orders[order_id], tx_hash, now_ms)
+            with under(trace):
+                event = payment_event("payment.refused", orders[order_id], tx_hash, now_ms)
             events.append(event)
         ends = [(tx_hash, outcome_at_node(fault)) for tx_hash, fault in refused.items()]
         await mark_attempts(connection, ends)
@@ -216,10 +218,11 @@ async def mark_refused(
 
 async def _mark(
     connection: AsyncConnection, refused: Mapping[bytes, ApiFault], order_ids: Sequence[str]
-) -> Sequence[tuple[bytes, str]]:
+) -> Sequence[tuple[bytes, str, str]]:
     """Write which payments of locked orders are refused, and why; give those that it changed.
 
-    One that came on its way since the orders were looked up is asked for again.
+    Each with its order and the trace of who brought it. One that came on its way since the orders
+    were looked up is asked for again.
     """
     rows = await connection.execute(
         text("""
@@ -227,7 +230,7 @@ async def _mark(
             FROM unnest(CAST(:hashes AS bytea[]), CAST(:codes AS text[])) AS n(tx_hash, code)
             WHERE p.tx_hash = n.tx_hash AND p.state = 'seen'
                 AND p.order_id = ANY(CAST(:order_ids AS text[]))
-            RETURNING p.tx_hash, p.order_id
+            RETURNING p.tx_hash, p.order_id, p.trace
         """),
         {
             "hashes": list(refused),
@@ -235,4 +238,4 @@ async def _mark(
             "order_ids": list(order_ids),
         },
     )
-    return [(row.tx_hash, row.order_id) for row in rows]
+    return [(row.tx_hash, row.order_id, row.trace) for row in rows]

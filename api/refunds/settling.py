@@ -33,6 +33,7 @@ from api.refunds.undone import count_again
 from api.signing.accounts import find_account
 from api.signing.model import SigningEnd, SigningOutcome, SigningRequest
 from api.signing.wire import SignRefund
+from node.client.tracing import under
 
 _EVENTS: Final = {
     SigningOutcome.SUCCEEDED: RefundEvent.SUCCEEDED,
@@ -59,7 +60,8 @@ class RefundSettling:
         events: list[NewEvent] = []
         for one in met:
             if one.after is not None:
-                events += await self._give_back_excess(connection, one, one.after, now_ms)
+                with under(one.trace):
+                    events += await self._give_back_excess(connection, one, one.after, now_ms)
         return events
 
     async def _give_back_excess(

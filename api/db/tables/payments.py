@@ -28,6 +28,7 @@ payments: Final = Table(
     whole("created_ms"),
     whole("seen_ms", nullable=True),
     whole("confirmed_ms", nullable=True),
+    words("trace", 55, server_default=""),
     PrimaryKeyConstraint("tx_hash", "merchant_id"),
     one_of("state", PaymentState),
     one_of("outcome", Outcome),
@@ -40,4 +41,5 @@ payments: Final = Table(
 """A transaction. It belongs to one order for ever, or to none until it is assigned.
 
 The signed bytes are kept while it is on its way, to be handed in again, and not a moment longer.
+`trace` is that of the request that brought it, for events of what becomes of it.
 """
