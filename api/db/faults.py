@@ -19,6 +19,7 @@ DATABASE_FAULTS: Final = (
     SQLAlchemyError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     OSError,
 )
 """Everything that a statement or a connection may raise."""
@@ -29,8 +30,9 @@ _PASSING_CLASSES: Final = ("08", "53", "57", "40")
 _PLAIN: Final = (
     (ConnectionRefusedError, "the connection is refused: nothing listens there"),
     (socket.gaierror, "nobody knows its host's name"),
+    (asyncpg.InternalClientError, "the connection ended in the middle of a statement"),
 )
-"""What the system says in other words each time."""
+"""What the system, or the driver, says in other words each time."""
 
 STARTING: Final = "57P03"
 """A server that is there and begins, or recovers after a crash, which may take minutes."""
@@ -79,6 +81,9 @@ _PASSING: Final = (
     PoolTimeout,
     InterfaceError,
     asyncpg.InterfaceError,
+    # What the driver says where a server that shuts down ended the session, before it has seen
+    # that (sqlalchemy/sqlalchemy#13241).
+    asyncpg.InternalClientError,
     socket.gaierror,
     FileNotFoundError,  # A unix socket that isn't there yet.
 )

@@ -53,6 +53,36 @@ def test_a_database_that_is_killed_is_told_and_so_is_its_return(database: TestDa
     asyncio.run(run())
 
 
+def test_a_database_that_goes_down_under_requests_leaves_no_bug(database: TestDatabase) -> None:
+    async def run() -> None:
+        async with running_rig(database) as rig:
+            order = await rig.order()
+            statuses, away = set[int](), asyncio.Event()
+
+            async def ask(path: str, method: str = "GET") -> None:
+                while not away.is_set():
+                    answer = await rig.http.request(method, path, headers=rig.till())
+                    statuses.add(answer.status_code)
+
+            at = f"/api/v1/orders/{order['id']}"
+            asked = ((at, "GET"), (f"{at}/fulfill", "POST"), ("/api/v1/orders", "GET"))
+            async with asyncio.TaskGroup() as group:
+                for path, method in asked * 4:
+                    group.create_task(ask(path, method))
+                await asyncio.sleep(0.2)
+                await asyncio.to_thread(database.cluster.stop)
+                try:
+                    await database_is(rig, ready=False)
+                    away.set()
+                finally:
+                    database.cluster.start(stderr=subprocess.DEVNULL)
+                    database.cluster.wait_ready()
+            assert statuses <= {200, 409, 503}, statuses
+            await database_is(rig, ready=True)
+
+    asyncio.run(run())
+
+
 def test_a_database_that_hangs_is_told_within_seconds(database: TestDatabase) -> None:
     async def run() -> None:
         async with running_rig(database) as rig:

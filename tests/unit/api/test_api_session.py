@@ -2,9 +2,12 @@
 
 import asyncio
 
+import asyncpg
 from sqlalchemy import text
+from sqlalchemy.exc import InternalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from api.db.faults import DATABASE_FAULTS, describe, is_passing
 from api.db.session import in_transaction, open_engine
 from tests.support.api.postgres import TestDatabase
 
@@ -46,3 +49,15 @@ def test_after_the_server_ended_every_connection_the_next_transactions_run(
         assert not set(anew) & set(ended)
 
     asyncio.run(run())
+
+
+def test_what_the_driver_says_of_a_session_that_a_server_ended_is_no_bug_of_ours() -> None:
+    """`cannot switch to state 15` came as a bug and a 500 where a database went down first."""
+    said = asyncpg.InternalClientError(
+        "cannot switch to state 15; another operation is in progress"
+    )
+    fault = InternalError("SELECT 1", None, said)
+    for one in (said, fault):
+        assert isinstance(one, DATABASE_FAULTS)
+        assert is_passing(one)
+        assert describe(one) == "the connection ended in the middle of a statement"
