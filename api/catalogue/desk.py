@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.amounts import units_for
 from api.catalogue.model import PRODUCTS_MAX, ShopProduct
 from api.catalogue.store import count_products, find_product, lock_shop, store_product
 from api.errors import Conflict, NotFound
@@ -73,7 +72,7 @@ class ProductDesk:
 
     def check_price(self, product: ShopProduct, price_sen: int) -> None:
         """Raise `Conflict` for a price that does not cover the milk."""
-        if units_for(price_sen, self._litre_price_sen) < product.redeem_units:
+        if not product.changed(price_sen=price_sen).covers(self._litre_price_sen):
             raise Conflict(
                 "at the price of milk now, this is less than the milk in it costs",
                 code="PRICE_BELOW_MILK",

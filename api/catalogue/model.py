@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
+from api.amounts import units_for
+
 SHARED: Final = ""
 """Whose product it is that the configuration gives to all merchants."""
 PRODUCTS_MAX: Final = 200
@@ -29,6 +31,10 @@ class ShopProduct:
     price_sen: int
     redeem_units: int
     active: bool = True
+
+    def covers(self, litre_price_sen: int) -> bool:
+        """Tell whether its price covers its milk, at a price of milk; if not, it is paused."""
+        return units_for(self.price_sen, litre_price_sen) >= self.redeem_units
 
     def changed(self, **changes: object) -> "ShopProduct":
         """Give the product with members changed."""

@@ -41,6 +41,7 @@ async def list_products(call: ApiCall) -> Listing[ProductView]:
             _shop(query.merchant_id),
             kind=query.kind,
             active=query.active,
+            litre_price_sen=call.service.config.litre_price_sen,
             after=None if after is None else (str(after[0]), int(after[1]), str(after[2])),
             limit=query.limit + 1,
         )

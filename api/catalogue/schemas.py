@@ -60,6 +60,10 @@ class ProductView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         UlidText | None, Meta(description="Whose own it is; null for what all merchants sell.")
     ]
     active: Annotated[bool, Meta(description="Whether it is sold now.")]
+    below_milk: Annotated[
+        bool,
+        Meta(description="Whether it is paused for costing less than its milk, as prices are now."),
+    ]
 
 
 class ProductsQuery(
@@ -134,5 +138,6 @@ def product_view(product: ShopProduct, litre_price_sen: int) -> ProductView:
         ),
         redeem=ProductMilk(format_bill(Units(product.redeem_units))),
         merchant_id=None if product.merchant_id == SHARED else product.merchant_id,
-        active=product.active,
+        active=product.active and product.covers(litre_price_sen),
+        below_milk=not product.covers(litre_price_sen),
     )

@@ -10,8 +10,23 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.catalogue.model import SHARED, ShopProduct
+from ledger.primitives.amounts import UNITS_PER_BILL
 
 _COLUMNS: Final = "merchant_id, id, name_en, name_ms, kind, price_sen, redeem_units, active"
+
+
+_LIST: Final = f"""
+    SELECT * FROM (
+        SELECT DISTINCT ON (id) {_COLUMNS} FROM products
+        WHERE merchant_id IN ('', :merchant)
+        ORDER BY id, merchant_id DESC
+    ) AS shown
+    WHERE (active AND price_sen * CAST(:bill AS bigint)
+            > (redeem_units - 1) * CAST(:litre_sen AS bigint)) = :active
+        AND kind = coalesce(CAST(:kind AS text), kind)
+        AND (kind, redeem_units, id) > (:after_kind, CAST(:after_units AS bigint), :after_id)
+    ORDER BY kind, redeem_units, id LIMIT :limit
+"""  # noqa: S608 - a constant of this module
 
 
 def read_product(row: Any) -> ShopProduct:
@@ -56,29 +71,25 @@ async def list_products(
     *,
     kind: str | None,
     active: bool,
+    litre_price_sen: int,
     after: tuple[str, int, str] | None,
     limit: int,
 ) -> list[ShopProduct]:
-    """List by kind and size what a merchant sells, or has paused; of no merchant, what all sell."""
+    """List by kind and size what a merchant sells, or has paused; of no merchant, what all sell.
+
+    What costs less than its milk, as `ShopProduct.covers` tells, is paused.
+    """
     after_kind, after_units, after_id = after or ("", 0, "")
     rows = await connection.execute(
-        text(f"""
-            SELECT * FROM (
-                SELECT DISTINCT ON (id) {_COLUMNS} FROM products
-                WHERE merchant_id IN ('', :merchant)
-                ORDER BY id, merchant_id DESC
-            ) AS shown
-            WHERE active = :active AND kind = coalesce(CAST(:kind AS text), kind)
-                AND (kind, redeem_units, id)
-                    > (:after_kind, CAST(:after_units AS bigint), :after_id)
-            ORDER BY kind, redeem_units, id LIMIT :limit
-        """),  # noqa: S608 - a constant of this module
+        text(_LIST),
         {
             "merchant": merchant_id,
             "after_kind": after_kind,
             "after_units": after_units,
             "after_id": after_id,
             "active": active,
+            "bill": UNITS_PER_BILL,
+            "litre_sen": litre_price_sen,
             "kind": kind,
             "limit": limit,
         },

@@ -42,6 +42,8 @@ class NewOrder:
     """Under which it was asked for: many are opened at once."""
 
 
+BELOW_MILK: Final = "at the price of milk now, this costs less than the milk in it"
+
 DrawnOrder = Order | ApiFault
 """An order that was drawn up, or why there is none."""
 
@@ -70,15 +72,14 @@ def draw_up(
     """Draw up an order, and take its milk off the shelves; or say why there is none."""
     if unsold := _unsold(request, seller):
         return unsold
+    if paused := _below_milk(request, seller, terms.litre_price_sen):
+        return paused
     items = tuple(item_of(seller.products[name], count) for name, count in request.items)
     amount_sen = sum(item.price_sen * item.quantity for item in items)
     amount_units = units_for(amount_sen, terms.litre_price_sen)
     redeem_units = sum(item.redeem_units * item.quantity for item in items)
     if amount_units < redeem_units:
-        return Conflict(
-            "at the price of milk now, this costs less than the milk in it",
-            code="PRICE_BELOW_MILK",
-        )
+        return Conflict(BELOW_MILK, code="PRICE_BELOW_MILK")
     basket = draw(shelves, packs_of(items))
     if basket is None:
         return Conflict("no lots in date hold that much of this milk", code="OUT_OF_STOCK")
@@ -114,6 +115,16 @@ def _unsold(request: NewOrder, seller: Seller) -> Unprocessable | None:
     )
     detail = "not all of this is sold here: see GET /api/v1/products"
     return Unprocessable(detail, code="UNKNOWN_PRODUCT", errors=unknown) if unknown else None
+
+
+def _below_milk(request: NewOrder, seller: Seller, litre_price_sen: int) -> Conflict | None:
+    """Say what of a request is paused, whatever else would carry it; None if nothing is."""
+    paused = tuple(
+        Pointer(f"/items/{place}/productId", "PRICE_BELOW_MILK")
+        for place, (product_id, _) in enumerate(request.items)
+        if not seller.products[product_id].covers(litre_price_sen)
+    )
+    return Conflict(BELOW_MILK, code="PRICE_BELOW_MILK", errors=paused) if paused else None
 
 
 def item_of(product: ShopProduct, quantity: int) -> Item:

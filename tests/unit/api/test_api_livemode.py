@@ -39,14 +39,14 @@ def test_what_stands_for_money_says_in_answers_whether_it_is_real(shape):
     assert any(shape is answer or shape in getattr(answer, "__args__", ()) for answer in answers)
 
 
-@pytest.mark.parametrize("shape", (RefundCard, CouponCard, TopUpCard, CashOutCard))
+@pytest.mark.parametrize("shape", [RefundCard, CouponCard, TopUpCard, CashOutCard])
 def test_an_event_says_it_once_beside_its_data(shape):
     """The envelope of every event bears it, so a body need not."""
     assert "livemode" not in shape.__struct_fields__
     assert shape in {body_of(kind) for kind in EventKind}
 
 
-@pytest.mark.parametrize("livemode", (False, True))
+@pytest.mark.parametrize("livemode", [False, True])
 def test_every_event_bears_it(livemode):
     kept = KeptEvent("0" * 26, 1, "refund.created", 0, msgspec.Raw(b"{}"))
     told = msgspec.json.decode(msgspec.json.encode(event_view(kept, livemode=livemode)))

@@ -228,3 +228,38 @@ def test_a_shop_has_so_many_products_and_no_more(database: TestDatabase) -> None
         assert len(walked) == len(set(walked)) == model.PRODUCTS_MAX - 1 + 3
 
     play(database, story)
+
+
+def test_what_costs_less_than_its_milk_is_paused_until_a_price_covers_it(
+    database: TestDatabase,
+) -> None:
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        shop, rig = people.merchant_id, people.rig
+        rows = [("a-71", 71, 200_000), ("b-72", 72, 200_000), ("c-72", 72, 200_001)]
+        for name, sen, units in rows:
+            await rig.execute(f"""
+                INSERT INTO products (merchant_id, id, name_en, name_ms, kind, price_sen,
+                    redeem_units, active)
+                VALUES ('{shop}', '{name}', 'x', 'x', 'whole', {sen}, {units}, true)
+            """)
+        sold = await listed(people, merchantId=shop)
+        assert ("b-72" in sold, "a-71" in sold, "c-72" in sold) == (True, False, False)
+        paused = await listed(people, merchantId=shop, active="false")
+        assert {name: one["belowMilk"] for name, one in paused.items()} == {
+            "a-71": True,
+            "c-72": True,
+        }
+        assert await sell(people, "a-71") == (409, "PRICE_BELOW_MILK")
+        assert await sell(people, "b-72") == (201, "0.72")
+        basket = {"items": [{"productId": "whole-200"}, {"productId": "a-71"}]}
+        answer = await rig.http.post(
+            "/api/v1/orders", json=basket, headers=rig.till(**{"Idempotency-Key": "basket"})
+        )
+        assert (answer.status_code, answer.json()["errors"]) == (
+            409,
+            [{"pointer": "/items/1/productId", "code": "PRICE_BELOW_MILK"}],
+        ), "what else is in the basket does not carry it"
+        await rig.execute("UPDATE products SET price_sen = 72 WHERE id = 'a-71'")
+        assert await sell(people, "a-71") == (201, "0.72")
+
+    play(database, story)
