@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -16,9 +15,6 @@ from tests.support.ledger.cheating import over_all
 from tests.support.ledger.dairy import bill
 from tests.support.ledger.vats import VatTown
 from tests.support.ledger.window import START_MS
-
-# A tracer makes it three times as slow; units of the evidence count the same lines.
-pytestmark = pytest.mark.no_cover
 
 # A day has ten thousand samples: what fails is told as it was found.
 DAYS = settings(
