@@ -109,6 +109,8 @@ def race(lent, seed, begin, hands, check):
         killer = asyncio.create_task(money.kill_some(random.Random(seed)))
         await asyncio.gather(*(hand(number, subject) for number in range(HANDS)))
         await killer
+        # A connection whose end is not heard of yet would be lent once more.
+        await money.signer.engine.dispose()
         await money.rig.api.level()
         await money.quiesce()
         await check(money, subject)

@@ -3,12 +3,14 @@
 import asyncio
 
 import asyncpg
+import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import InternalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.db.faults import DATABASE_FAULTS, describe, is_passing
 from api.db.session import in_transaction, open_engine
+from tests.support.api.farewell_line import FarewellLine
 from tests.support.api.postgres import TestDatabase
 
 POOL = 3
@@ -61,3 +63,24 @@ def test_what_the_driver_says_of_a_session_that_a_server_ended_is_no_bug_of_ours
         assert isinstance(one, DATABASE_FAULTS)
         assert is_passing(one)
         assert describe(one) == "the connection ended in the middle of a statement"
+
+
+def test_a_farewell_that_is_heard_before_the_line_is_seen_to_close_passes(
+    database: TestDatabase,
+) -> None:
+    async def run() -> None:
+        async with database.fresh_database() as url, FarewellLine.to(url) as line:
+            engine = open_engine(line.url, 1)
+            try:
+                pid = await in_transaction(engine, _own_pid)
+                async with database.connected() as connection:
+                    await connection.fetch("SELECT pg_terminate_backend($1)", pid)
+                await line.until_farewell()
+                with pytest.raises(DATABASE_FAULTS) as raised:
+                    await in_transaction(engine, _own_pid)
+                assert is_passing(raised.value), raised.value
+                assert await in_transaction(engine, _own_pid) != pid
+            finally:
+                await engine.dispose()
+
+    asyncio.run(run())
