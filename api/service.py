@@ -27,7 +27,7 @@ from api.chain.node_port import NodePort
 from api.chain.node_watch import NodeWatch, wall_ms
 from api.chain.standing import ChainStanding
 from api.chain.submitting import TransactionDesk
-from api.chain.tip import SettledTip
+from api.chain.tip import Cursor, SettledTip, read_cursor
 from api.config import ApiConfig
 from api.db.address import read_address
 from api.db.faults import DATABASE_FAULTS, describe, is_for_the_operator, is_passing
@@ -88,8 +88,7 @@ class Service:
         self.watch = watch
         self.now_ms = watch.now_ms
         self.desks = Desks(engine, config, wall_ms, steady_s, lambda: self.tip.cursor.chain_id)
-        self.metrics = Metrics()
-        self.tip = SettledTip()
+        self.metrics, self.tip = Metrics(), SettledTip()
         self.standing = ChainStanding(watch, self.tip, config)
         self._share_work(engine, wall_ms)
         self.stock = StockMirror(engine, node, watch.now_ms, lambda: self.leadership.held)
@@ -264,12 +263,12 @@ def _worker_name() -> str:
     return f"{socket.gethostname()[:40]}/{os.getpid()}/{secrets.token_hex(4)}"
 
 
-async def _prepare(engine: AsyncEngine, config: ApiConfig, now_ms: int) -> str:
-    """Bring schema and catalogue up to date; give the price's id, or raise `ConfigFault`."""
+async def _prepare(engine: AsyncEngine, config: ApiConfig, now_ms: int) -> tuple[str, Cursor]:
+    """Bring schema and catalogue up to date; give price and cursor, or raise `ConfigFault`."""
     try:
         await migrate(engine)
         async with engine.begin() as connection:
-            return await publish(connection, config, now_ms)
+            return await publish(connection, config, now_ms), await read_cursor(connection)
     except DATABASE_FAULTS as fault:
         if not (is_passing(fault) or is_for_the_operator(fault)):
             raise
@@ -288,10 +287,11 @@ async def open_service(
     engine = open_engine(config.database_url, config.pool_size)
     probe_engine = open_engine(config.database_url, 1)
     try:
-        price_id = await _prepare(engine, config, wall_ms())
+        price_id, cursor = await _prepare(engine, config, wall_ms())
         watch = NodeWatch(node, wall_ms, steady_s)
         probe = DatabaseProbe(probe_engine, steady_s)
         service = Service(config, engine, node, price_id, watch, probe, wall_ms, steady_s)
+        service.tip.advance(cursor)  # What was settled is answered for before a node is heard.
         if config.demo is not None:
             await admit_demo(engine, service.desks, config.demo)
         yield service

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from api.keys.model import new_key
 from api.orders.changes import expire_orders
 from ledger.primitives.amounts import Units
 from ledger.primitives.keys import SigningKey
 from ledger.types.transaction import Transaction
 from tests.support.api.postgres import TestDatabase
-from tests.support.api.service_rig import ServiceRig, running_rig
-from tests.support.node.fake_node import FOREVER, OTHER_MERCHANT
+from tests.support.api.service_rig import ServiceRig, rig_config, rig_over, running_rig
+from tests.support.node.fake_node import FOREVER, OTHER_MERCHANT, FakeNode
 
 
 def on_rig(
@@ -88,6 +89,28 @@ def test_two_who_pay_in_the_same_instant_pay_once(database: TestDatabase) -> Non
         assert await rig.scalar(paid) == 1
 
     on_rig(database, act, automatic=False)
+
+
+def test_a_worker_that_has_just_begun_answers_for_what_is_on_its_way(
+    database: TestDatabase,
+) -> None:
+    async def run() -> None:
+        node, keys = FakeNode(automatic=False), (new_key(), new_key())
+        async with database.fresh_database() as url:
+            config = rig_config(url, keys)
+            async with rig_over(config, node, keys=keys, ready=True) as rig:
+                order = await rig.order()
+                first = await rig.signed(order)
+                second = await rig.signed(order, key=OTHER_MERCHANT, nonce=0)
+                assert (await rig.post(order, first)).status_code == 202
+            node.silence()
+            async with rig_over(config, node, keys=keys) as rig:
+                refused = await rig.post(order, second)
+                assert (refused.status_code, refused.json()["code"]) == (409, "PAYMENT_IN_FLIGHT")
+                again = await rig.post(order, first)
+                assert (again.status_code, again.json()["state"]) == (202, "seen")
+
+    asyncio.run(run())
 
 
 def address(key: SigningKey) -> object:
