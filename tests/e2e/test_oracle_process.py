@@ -17,16 +17,15 @@ from ledger.primitives.keys import address_of, format_address
 from node.home.key_file import read_key, write_key
 from node.home.lock import LOCK_FILE
 from tests.support.node.homes import make_homes, oracle_seed
+from tests.support.system.patience import PATIENCE_S
 from tests.support.system.ports import free_port
 
-START_S = 30.0
-END_S = 3.0
 COMMAND = [sys.executable, "-m", "node.cli.main"]
 
 
 def billcoin(*words):
     return subprocess.run(
-        [*COMMAND, *words], capture_output=True, text=True, timeout=60, check=False
+        [*COMMAND, *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 
@@ -48,9 +47,9 @@ def say(home, price):
     aside.rename(home / "price.json")
 
 
-def get(url, want, log, timeout_s=START_S):
+def get(url, want, log):
     """Ask until an answer is as wanted; give it."""
-    deadline, answer = time.monotonic() + timeout_s, None
+    deadline, answer = time.monotonic() + PATIENCE_S, None
     while time.monotonic() < deadline:
         try:
             answer = httpx.get(url, trust_env=False)
@@ -104,7 +103,7 @@ def test_prices_go_on_over_kill_9_and_sigterm_ends_it(chain, home, tmp_path):
         assert second.returncode == 1
         assert f"process {oracle.pid}" in second.stderr
         oracle.send_signal(signal.SIGTERM)
-        assert oracle.wait(END_S) == 0
+        assert oracle.wait(PATIENCE_S) == 0
     price = get(f"{chain}/v1/price", lambda told: told.is_success, log).json()
     assert price["litre_micro_myr"] == 3_620_000
     assert price["round"] > rounds

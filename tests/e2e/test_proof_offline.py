@@ -10,8 +10,8 @@ from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import Seed, SigningKey, address_of, format_address
 from node.home.key_file import write_key
 from tests.support.node.homes import make_homes
+from tests.support.system.patience import PATIENCE_S
 
-START_S = 25.0
 PAYEE = format_address(address_of(SigningKey(Seed(bytes([77]) * 32)).public), "dbill")
 
 
@@ -26,7 +26,7 @@ def pay(payer, url):
     """Pay as soon as the node answers."""
     words = ["tx", "transfer", "--key", payer, "--to", PAYEE, "--bill", "1.8", "--json"]
     command = [sys.executable, "-m", "node.cli.main", *map(str, words), "--node", url]
-    deadline = time.monotonic() + START_S
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode == 0:

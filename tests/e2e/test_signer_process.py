@@ -14,8 +14,9 @@ from ledger.primitives.codec import encode
 from ledger.primitives.keys import address_of
 from ledger.types.transaction import decode_transaction
 from node.home.key_file import read_key
-from tests.support.api.signer_process import COMMAND, END_S, real_chain, signer_rig, until
+from tests.support.api.signer_process import COMMAND, real_chain, signer_rig, until
 from tests.support.api.signing import LITRE, PAYOUT, STUDENT, top_up
+from tests.support.system.patience import PATIENCE_S
 
 FUNDS = 100 * LITRE
 KILLS = 8
@@ -153,13 +154,13 @@ def test_two_of_one_home_is_one_too_many_and_sigterm_ends_it(rig):
             [*COMMAND, "signer", "run", "--home", str(rig.home)],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
             check=False,
         )
         assert second.returncode == 1
         assert f"process {first.pid}" in second.stderr
         first.send_signal(signal.SIGTERM)
-        assert first.wait(END_S) == 0
+        assert first.wait(PATIENCE_S) == 0
     seed = (rig.home / "keys" / "operating.key").read_text("utf-8").strip()
     assert seed not in rig.log.read_text("utf-8")
 

@@ -14,6 +14,7 @@ import pytest
 
 from api.config import prepare
 from tests.support.api.postgres import TestDatabase, free_port, running_database
+from tests.support.system.patience import PATIENCE_S
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
 
@@ -92,7 +93,7 @@ async def service(home: Path, url: str) -> AsyncIterator[tuple[asyncio.subproces
 
 async def last_words(home: Path, url: str) -> str:
     """Run the service to its end, which is to come at once; give its last line."""
-    async with service(home, url) as (process, _), asyncio.timeout(15):
+    async with service(home, url) as (process, _), asyncio.timeout(PATIENCE_S):
         _, logged = await process.communicate()
         assert process.returncode == 1
         assert b"bug" not in logged.lower()
@@ -128,7 +129,7 @@ def test_a_database_that_is_not_there_yet_is_waited_for_with_a_notice(
 
 
 async def lives(http: httpx.AsyncClient, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(25):
+    async with asyncio.timeout(PATIENCE_S):
         while process.returncode is None:
             with contextlib.suppress(httpx.TransportError):
                 if (await http.get("/healthz")).status_code == 200:

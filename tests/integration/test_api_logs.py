@@ -19,6 +19,7 @@ from api.config import prepare
 from api.db.session import open_engine
 from node.capped_log import LINES_A_SECOND, LINES_AT_ONCE_MAX
 from tests.support.api.postgres import TestDatabase, free_port, running_database
+from tests.support.system.patience import PATIENCE_S
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
 FLOOD = 400
@@ -76,7 +77,7 @@ async def running(database: TestDatabase, home: Path) -> AsyncIterator[Running]:
             async with httpx.AsyncClient(
                 base_url=f"http://127.0.0.1:{port}", trust_env=False
             ) as http:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(PATIENCE_S):
                     while not await answers(http):  # noqa: ASYNC110 - another process
                         await asyncio.sleep(0.05)
                 yield Running(process, http, port, made.api_key, url)
@@ -164,7 +165,7 @@ def test_a_client_that_hangs_up_in_mid_body_is_one_quiet_line(
             )
             with socket.create_connection(("127.0.0.1", api.port)) as client:
                 client.sendall(head.encode() + b'{"productId"')
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 counted = 'status="499"} 1.0'
                 while counted not in (await api.http.get("/metrics")).text:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)

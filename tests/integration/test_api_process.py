@@ -25,6 +25,7 @@ from simulator.dairy import shopper
 from tests.support.api.postgres import TestDatabase, free_port, running_database
 from tests.support.api.service_rig import rig_config, until
 from tests.support.node.fake_node import FakeNode, small_genesis
+from tests.support.system.patience import PATIENCE_S
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
 PURSE = Units(1_000_000_000)
@@ -144,7 +145,7 @@ async def _is_closed_to(http: httpx.AsyncClient, key: str) -> None:
 
 
 async def _answers(http: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             with contextlib.suppress(httpx.TransportError):
                 if (await http.get("/healthz")).status_code == 200:
@@ -235,7 +236,7 @@ def test_a_shopper_without_a_service_keeps_trying_and_ends_when_told(tmp_path: P
         shopping = asyncio.create_task(shopper.shop(tmp_path, config, stop))
         await until(lambda: (tmp_path / "shopper.json").exists())
         stop.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await shopping
         assert json.loads((tmp_path / "shopper.json").read_text())["count"] == 0
 

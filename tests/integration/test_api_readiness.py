@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.api.postgres import TestDatabase, running_database
 from tests.support.api.service_rig import ServiceRig, running_rig
+from tests.support.system.patience import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestDatabase]
 
 async def database_is(rig: ServiceRig, *, ready: bool) -> str:
     """Wait until `readyz` tells so of the database; give the reason that it tells."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             answer = await rig.http.get("/readyz")
             part = answer.json()["parts"]["database"]

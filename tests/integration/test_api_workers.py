@@ -20,6 +20,7 @@ from api.workers.words import DIED, KEPT, RENEWED
 from ledger.types.transaction import Transaction
 from tests.support.api.postgres import TestDatabase, running_database
 from tests.support.api.workers_rig import Till, WorkersRig, running_workers
+from tests.support.system.patience import PATIENCE_S
 
 WAKES_S = 3.0
 """A wait is woken by the outbox within a twentieth of a second; machines of tests are slow."""
@@ -54,7 +55,7 @@ async def stream_of(till: Till) -> AsyncIterator[AsyncIterator[str]]:
 
 
 async def next_event(lines: AsyncIterator[str], kind: str) -> dict[str, object]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         found = False
         async for line in lines:
             if line.startswith("data: ") and found:

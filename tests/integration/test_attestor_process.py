@@ -31,9 +31,8 @@ from tests.support.minting.windows import Window, make_window
 from tests.support.node.fake_node import FakeNode
 from tests.support.node.fake_node_http import HttpNode
 from tests.support.node.rpc_runs import run_async
+from tests.support.system.patience import PATIENCE_S
 from tests.support.system.ports import free_port
-
-START_S = 20.0
 
 
 class Home:
@@ -62,7 +61,7 @@ class Home:
             await child.wait()
 
     async def ready(self, child):
-        async with asyncio.timeout(START_S), httpx.AsyncClient(trust_env=False) as http:
+        async with asyncio.timeout(PATIENCE_S), httpx.AsyncClient(trust_env=False) as http:
             while True:
                 assert child.returncode is None, "it ended"
                 with contextlib.suppress(httpx.HTTPError):
@@ -203,7 +202,7 @@ def test_it_answers_what_is_asked_of_a_lot_that_it_signed_for(tmp_path):
                 assert node.do("mmu", body) == ""
                 question = AskEvidence(claim.lot_id(), town.line.of(HOLD).public, 0, 3, bill(10))
                 assert node.do("alice", question) == ""
-                async with asyncio.timeout(START_S):
+                async with asyncio.timeout(PATIENCE_S):
                     async for block in node.blocks(1):
                         shown = [each for each in find_questions(block) if each != question]
                         if shown:

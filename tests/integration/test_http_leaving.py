@@ -9,6 +9,7 @@ from node.httpd.limits import HttpLimits
 from node.httpd.server import GuardedServer, bind
 from tests.support.node.guarded_http import Served, Wire, get
 from tests.support.node.rpc_runs import poll, run_async
+from tests.support.system.patience import PATIENCE_S
 
 LINGER_S = 1.0
 ANSWERS_S = 10
@@ -85,7 +86,7 @@ def test_who_has_come_is_served_once_more_and_told_that_the_connection_ends() ->
             assert not gone.done(), "an answer is on its way"
             pair.served[0].go.set()
             assert (await waiting.rest()).startswith(b"HTTP/1.1 200")
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await gone
             assert pair.served[0].asked == ["/first", "/wait", "/fresh", "/resting", "/halfway"]
 

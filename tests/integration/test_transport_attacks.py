@@ -22,8 +22,8 @@ from node.config import NodeConfig
 from node.shell.p2p.libp2p_host import UPGRADE_TIMEOUT_S, parse_listen
 from tests.support.node.homes import Homes, make_homes, transfer
 from tests.support.system.http_attacks import ATTACKER, MIB, lower_file_limit, settled
+from tests.support.system.patience import PATIENCE_S
 
-START_S = 40
 STRANGERS = 300
 GROWTH_BYTES_MAX = 32 * MIB
 PEAK_BYTES_MAX = 96 * MIB
@@ -98,7 +98,7 @@ def test_who_never_proves_a_key_costs_a_validator_little_and_its_blocks_nothing(
         _, port = parse_listen(first.listen)
         url = f"http://127.0.0.1:{first.rpc_port}"
         async with running(first) as victim, running(second), NodeClient(url) as client:
-            async with asyncio.timeout(START_S):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     with contextlib.suppress(NodeUnavailable, AssertionError):
                         if (await client.status()).height > 0:

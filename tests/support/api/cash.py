@@ -9,6 +9,7 @@ from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.keys import Seed, SigningKey
 from ledger.types.transaction import decode_transaction
 from ledger.types.transfer import Transfer
+from tests.support.system.patience import PATIENCE_S
 
 LITRE = UNITS_PER_BILL
 _NUMBERS = itertools.count(1)
@@ -25,7 +26,7 @@ def receipt(amount="5.00", **body):
 
 async def becomes(reader, path, state):
     """Wait until a thing is in a state, as somebody reads it; give it."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             answer = await reader.call("GET", path)
             assert answer.is_success, answer.text

@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from api.db.address import read_address
-
-PATIENCE_S = 120.0
+from tests.support.system.patience import PATIENCE_S
 
 
 class HeldLocks:

@@ -13,6 +13,7 @@ from tests.support.api.callers import Callers
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import ServiceRig, running_rig
 from tests.support.api.webhook_receiver import Received
+from tests.support.system.patience import PATIENCE_S
 
 PATH = "/api/v1/webhook-endpoints"
 LOG = "/api/v1/webhook-deliveries"
@@ -53,7 +54,7 @@ async def log_of(rig: ServiceRig, **query: str) -> list[dict[str, Any]]:
 
 async def logged(rig: ServiceRig, reached: Callable[[list[dict[str, Any]]], bool]) -> Any:
     """Wait for a state of the log."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while not reached(found := await log_of(rig)):  # noqa: ASYNC110 - see `until`
             await asyncio.sleep(0.02)
     return found
@@ -61,7 +62,7 @@ async def logged(rig: ServiceRig, reached: Callable[[list[dict[str, Any]]], bool
 
 async def attempted(rig: ServiceRig, count: int) -> None:
     """Wait until so many tries have ended: what they change is written with them."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while await rig.scalar("SELECT count(*) FROM webhook_attempts") != count:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 

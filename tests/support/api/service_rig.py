@@ -24,11 +24,12 @@ from ledger.types.transaction import Transaction
 from tests.support.api.contract import keeps_its_word
 from tests.support.api.postgres import TestDatabase
 from tests.support.node.fake_node import MERCHANT, OTHER_MERCHANT, FakeNode, make_transfer
+from tests.support.system.patience import PATIENCE_S
 
 
 async def until(reached: Callable[[], bool]) -> None:
-    """Wait for a state that has no event of its own; fail if it isn't reached in ten seconds."""
-    async with asyncio.timeout(10):
+    """Wait for a state that has no event of its own; fail if it is never reached."""
+    async with asyncio.timeout(PATIENCE_S):
         while not reached():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.002)
 
@@ -213,6 +214,6 @@ async def rig_over(
 
 async def _until_ready(rig: ServiceRig) -> None:
     await until(lambda: not rig.service.behind())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not await rig.scalar("SELECT count(*) FROM lots"):  # noqa: ASYNC110 - see `until`
             await asyncio.sleep(0.005)

@@ -23,19 +23,24 @@ from node.home.key_file import read_key
 from tests.support.api.pretend_service import PretendService, serving_service
 from tests.support.api.signing import LITRE, PAYOUT, key_of, ulid
 from tests.support.node.homes import make_homes
+from tests.support.system.patience import PATIENCE_S
 
 COMMAND = [sys.executable, "-m", "node.cli.main"]
-START_S = 60.0
-END_S = 3.0
 PAUSE_S = 0.02
 
 
-def until(reached, what, timeout_s=START_S):
+def until(reached, what):
     """Wait for something that has no event of its own."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + PATIENCE_S
     while not reached():
         assert time.monotonic() < deadline, what()
         time.sleep(PAUSE_S)
+
+
+async def _final(node, txid):
+    """Wait until a transaction is in a final block."""
+    while (await node.transaction(txid, wait_ms=10_000)).state is not TransactionState.FINAL:
+        pass
 
 
 class RealChain:
@@ -83,8 +88,8 @@ class RealChain:
             told = await node.submit(raws)
             taken = [one.txid for one in told if one.code in ("", "already_known")]
             if taken:
-                shown = await node.transaction(taken[-1], wait_ms=10_000)
-                assert shown.state is TransactionState.FINAL, shown
+                async with asyncio.timeout(PATIENCE_S):
+                    await _final(node, taken[-1])
             return [one.code for one in told]
 
         return self.ask(submitted)

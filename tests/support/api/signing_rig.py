@@ -28,6 +28,7 @@ from tests.support.api.signing import LITRE
 from tests.support.node.account_chain import AccountChain
 from tests.support.node.fake_node import CUSTOMER, MERCHANT, OTHER_MERCHANT
 from tests.support.node.fake_node_http import HttpNode
+from tests.support.system.patience import PATIENCE_S
 
 FUNDS = 100 * LITRE
 
@@ -105,7 +106,7 @@ class SigningRig:
 
     async def _heard(self):
         """Wait until the service has heard of the signer."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             heard = "SELECT count(*) FROM signers"
             wanted = len(self.names)
             while await self.api.scalar(heard) < wanted:  # noqa: ASYNC110 - it has no event
@@ -126,7 +127,7 @@ class SigningRig:
 
     async def becomes(self, path, state, field="state"):
         """Wait until a thing is in a state; give it."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 shown = (await self.get(path)).json()
                 if shown.get(field) == state:

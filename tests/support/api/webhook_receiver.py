@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.support.system.patience import PATIENCE_S
+
 Answer = bytes | float | list[bytes]
 """What goes back; or for how many seconds nothing does; or parts, one after the other, slowly."""
 BETWEEN_S = 0.05
@@ -43,7 +45,7 @@ class Receiver:
 
     async def wait_for(self, count: int) -> list[Received]:
         """Wait until so many requests have come."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             while len(self.received) < count:
                 self._came.clear()
                 await self._came.wait()

@@ -28,10 +28,9 @@ from ledger.types.transaction import Transaction
 from tests.support.api.postgres import TestDatabase, free_port
 from tests.support.node.fake_node import FakeNode, make_transfer
 from tests.support.node.fake_node_http import HttpNode
+from tests.support.system.patience import PATIENCE_S
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
-PATIENCE_S = 120.0
-"""A process takes seconds to begin on a machine that is busy."""
 BEAT_S = 3.0
 TRIES_MAX = 400
 
@@ -120,7 +119,7 @@ class WorkersRig:
         """Open a connection to whichever worker takes it."""
         one = httpx.Limits(max_connections=1, max_keepalive_connections=1)
         async with httpx.AsyncClient(
-            base_url=self.url, trust_env=False, verify=False, timeout=40, limits=one
+            base_url=self.url, trust_env=False, verify=False, timeout=PATIENCE_S, limits=one
         ) as http:
             answer = await http.get("/healthz")
             stream = answer.extensions["network_stream"]

@@ -9,6 +9,7 @@ from api.events import hub as stream
 from api.events.hub import EVERYTHING, Hub
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import ServiceRig, running_rig
+from tests.support.system.patience import PATIENCE_S
 
 ORDER = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
@@ -142,7 +143,7 @@ def test_a_stream_shows_life_by_itself_though_nothing_can_be_read(
         hub = Hub(rig.service.engine, _never)
         reading = asyncio.create_task(hub.run())
         page = hub.listen(EVERYTHING, None, rig.service.board.snapshot)
-        async with asyncio.timeout(10), contextlib.aclosing(page):
+        async with asyncio.timeout(PATIENCE_S), contextlib.aclosing(page):
             assert (await anext(page)).startswith(b"retry: ")
             assert b"event: snapshot" in await anext(page)
             assert [await anext(page) for _ in range(3)] == [stream.SIGN_OF_LIFE.raw] * 3

@@ -21,6 +21,7 @@ from ledger.types.transfer import Redemption
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import ServiceRig, running_rig
 from tests.support.node.fake_node import CUSTOMER, MERCHANT, OTHER_MERCHANT
+from tests.support.system.patience import PATIENCE_S
 
 
 def on_rig(
@@ -364,7 +365,7 @@ def test_a_page_gets_a_snapshot_then_deltas_and_resumes_where_it_left(
         assert body["orders"][0]["id"] == first["id"]
         await rig.paid(first)
         seen = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while "order.paid" not in seen:
                 _, kind, body = _read_frame(await anext(page))
                 if kind == "order":
@@ -378,7 +379,7 @@ def test_a_page_gets_a_snapshot_then_deltas_and_resumes_where_it_left(
         _, kind, body = _read_frame(await anext(resumed))
         assert (kind, body["kind"]) == ("order", "payment.submitted")
         hub.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             rest = [frame async for frame in resumed]
         assert _read_frame(rest[0])[2]["kind"] == "order.paid"
 
@@ -393,7 +394,7 @@ def test_a_page_that_cannot_keep_up_is_cut_off(database: TestDatabase) -> None:
         for number in range(FRAMES_MAX + 2):
             hub.publish([StoredEvent("m", number, "order.created", "o", None, body)])
         assert hub.count == 0
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             assert len([frame async for frame in page]) <= FRAMES_MAX + 1
 
     on_rig(database, act)

@@ -9,6 +9,7 @@ from api.signing.accounts import SILENT_MS
 from ledger.primitives.keys import address_of
 from tests.support.api.signing_rig import FUNDS, running_signing_rig
 from tests.support.node.fake_node import CUSTOMER, MERCHANT
+from tests.support.system.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ def test_what_came_into_no_block_is_asked_for_anew_and_paid_once(on_rig):
             for _ in range(25):
                 rig.ledger.make_block()
             await rig.api.level()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE_S):
                 while await rig.api.scalar("SELECT count(*) FROM signing_requests") != 2:
                     await rig.api.service.money.office.run_once()
                     await asyncio.sleep(0.05)

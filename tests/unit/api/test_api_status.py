@@ -16,6 +16,7 @@ from api.status.store import write_minute
 from api.status.watching import StatusWatch
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import ServiceRig
+from tests.support.system.patience import PATIENCE_S
 from tests.unit.api.test_api_access import on_rig
 
 M = MINUTE_MS
@@ -121,7 +122,7 @@ def test_a_look_that_finds_the_node_away_spoils_its_minute(database: TestDatabas
 
 def test_whoever_leads_writes_by_itself_and_one_sum_serves_many(database: TestDatabase) -> None:
     async def act(rig: ServiceRig) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while not await rig.scalar("SELECT count(*) FROM status_minutes"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         record = await rig.service.lookout.status.record()

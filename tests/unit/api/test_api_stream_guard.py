@@ -16,6 +16,7 @@ from api.events.outbox import NewEvent, write_events
 from tests.support.api.people_rig import PeopleRig, play
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import Clocks, ServiceRig, running_rig, until
+from tests.support.system.patience import PATIENCE_S
 from tests.tidy.repository import ROOT
 from tests.unit.api.test_api_terminals import sign_in
 
@@ -95,7 +96,7 @@ def test_no_stream_shows_a_flag_since_a_till_reads_it(database: TestDatabase) ->
     async def shown(page: AsyncGenerator[bytes, None]) -> bytes:
         """Read a page up to the till's event, which comes last."""
         told = b""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while b"terminal.paired" not in told:
                 told += await anext(page)
         await page.aclose()

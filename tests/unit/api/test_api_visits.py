@@ -18,6 +18,7 @@ from simulator.dairy.visits import REFUNDED_EVERY, STUDENT_PACKS, Visits, is_ref
 from simulator.dairy.wallet import Wallet
 from tests.support.api.cash import LITRE, check_cash_book
 from tests.support.api.loyal_people import check_books, played
+from tests.support.system.patience import PATIENCE_S
 
 DEMO = draw_demo("Dairy Union", "Kiosk")
 GUEST = Seed(b"\x51" * 32)
@@ -72,7 +73,7 @@ def at_the_till(database, tmp_path):
 async def done(home, **wanted):
     """Wait until so much was done."""
     least = Counter({DeedKind(kind): count for kind, count in wanted.items()})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not least <= deeds(home):  # noqa: ASYNC110 - a file has no event
             await asyncio.sleep(0.02)
 

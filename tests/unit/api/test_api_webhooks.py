@@ -22,6 +22,7 @@ from tests.support.api.hooked_rig import (
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import Clocks, ServiceRig, rig_over, until
 from tests.support.api.webhook_receiver import Received, receiving, status
+from tests.support.system.patience import PATIENCE_S
 
 
 def test_a_paid_order_arrives_signed_in_order_and_as_the_list_of_events_tells_it(
@@ -178,7 +179,7 @@ def test_what_happened_since_a_time_is_sent_anew(database: TestDatabase) -> None
 async def disabled_as(rig: ServiceRig, endpoint: dict[str, Any], reason: str) -> None:
     """Wait until an endpoint is disabled, and look at what the merchant is told."""
     told: list[Any] = []
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while not told:
             await asyncio.sleep(0.02)
             answer = await rig.http.get(

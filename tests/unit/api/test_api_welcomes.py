@@ -8,6 +8,7 @@ from ledger.primitives.keys import address_of
 from tests.support.api.cash import LITRE, check_cash_book, wallet_key
 from tests.support.api.loyal_people import played, student
 from tests.support.api.wallet_proofs import link
+from tests.support.system.patience import PATIENCE_S
 from tests.unit.api.test_api_wallets import login
 
 
@@ -52,13 +53,13 @@ def test_a_welcome_that_failed_is_asked_for_anew_with_the_next_wallet(on_rig):
 
 
 async def _until(rig, statement, value):
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while await rig.api.scalar(statement) != value:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0.02)
 
 
 async def _welcomed(rig, key):
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while (await rig.ledger.account(address_of(key.public))).units < 10_000:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 

@@ -32,6 +32,7 @@ from simulator.testnet.supervisor import (
     end_leftovers,
     listens,
 )
+from tests.support.system.patience import PATIENCE_S
 
 POLICY = RestartPolicy(delay_min_ms=10, drain_ms=300, kill_ms=700)
 ENVIRONMENT = dict(os.environ)
@@ -59,7 +60,7 @@ def layout(tmp_path):
 
 
 async def until(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110  Another process has no event to wait for.
             await asyncio.sleep(0.01)
 
@@ -89,7 +90,7 @@ def test_a_child_that_ignores_the_end_is_killed(layout):
         log = layout.log("stubborn")
         await until(lambda: log.exists() and "deaf" in log.read_text())
         supervisor.stop()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await running
         assert supervisor.supervision.processes["stubborn"].exits == ["killed by SIGKILL"]
 
