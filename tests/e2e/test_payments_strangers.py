@@ -18,7 +18,7 @@ import pytest
 from tests.support.testnet.running import BILLCOIN, RunningTestnet
 from tests.tidy.repository import ROOT
 
-START_S = 90
+START_S = 300
 EXAMPLES = 4
 WALKS = 40
 LINKS_LEAST = 20
@@ -87,7 +87,7 @@ include-operation-id = "validatePayment"
 checks.negative_data_rejection.enabled = false
 """
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")

@@ -20,15 +20,15 @@ from tests.support.testnet.books import keep_books, through_ms
 from tests.support.testnet.liar import lying
 from tests.support.testnet.running import RunningTestnet
 
-START_S = 90
-BACK_S = 60
-MOVE_S = 150
+START_S = 300
+BACK_S = 300
+MOVE_S = 400
 """The line goes on long before; a machine may be busy."""
 DISK = "24m"
 DEAD = "attestor-3"
 SLOW = "attestor-2"
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")

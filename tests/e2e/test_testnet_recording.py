@@ -10,8 +10,8 @@ from tests.support.minting.recorded_farm import COLUMNS, MILKINGS, UNITS, record
 from tests.support.testnet.books import litres_of
 from tests.support.testnet.running import BILLCOIN, RunningTestnet
 
-START_S = 90
-REPLAY_S = 400
+START_S = 300
+REPLAY_S = 900
 
 
 @pytest.mark.timeout(START_S + REPLAY_S + 60)

@@ -11,12 +11,12 @@ from ledger.primitives.keys import Seed, SigningKey, address_of, format_address
 from simulator.dairy.record import PURCHASES_FILE
 from tests.support.testnet.running import RunningTestnet
 
-START_S = 90
-PAY_S = 120
-REFUND_S = 60
+START_S = 300
+PAY_S = 300
+REFUND_S = 300
 POOR = SigningKey(Seed(b"somebody without a BILL".ljust(32, b".")))
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture

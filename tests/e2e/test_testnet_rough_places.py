@@ -10,14 +10,14 @@ import pytest
 
 from tests.support.testnet.running import RunningTestnet
 
-START_S = 60
-MINT_S = 60
+START_S = 300
+MINT_S = 300
 UID = 54_321
 NAMELESS = ("unshare", "--user", f"--map-user={UID}", f"--map-group={UID}")
 """The same user outside, so that the same files are theirs; inside one whom no passwd names."""
 
 pytestmark = [
-    pytest.mark.timeout(240),
+    pytest.mark.timeout(1200),
     pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount, and map any user id"),
 ]
 

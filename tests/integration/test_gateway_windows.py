@@ -151,7 +151,7 @@ def play(gateway, home, broker, holds, what):
         thread = threading.Thread(target=dairy.run)
         thread.start()
         try:
-            until(holds, 75, what)
+            until(holds, what)
         finally:
             dairy.stop()
             thread.join()
@@ -212,7 +212,7 @@ def test_what_devices_said_before_a_node_answered_is_taken_in_without_being_sent
     witness = Subscription("witness", [readings_filter()])
     for each in (early, witness):
         each.start("127.0.0.1", broker.port)
-        until(lambda each=each: hears(each, broker.port), 20, "a subscription")
+        until(lambda each=each: hears(each, broker.port), "a subscription")
     identity = identify(SEED, FOREVER)
     config = DairyConfig(broker_port=broker.port, ingest_key=key("ingest").public.hex())
     with run_devices(
@@ -220,7 +220,7 @@ def test_what_devices_said_before_a_node_answered_is_taken_in_without_being_sent
     ) as devices:
         meter = devices[f"meter-{identity.farms[0].name}"]
         meter.record([(wall_ms(), 0)])
-        until(lambda: meter.key.public.hex() in witness.take(1, 1.0)[0].topic, 20, "a reading")
+        until(lambda: meter.key.public.hex() in witness.take(1, 1.0)[0].topic, "a reading")
         receipted = gateway.during(lambda: meter.wait_receipted(STALL_S - 2), early)
         assert asyncio.run(receipted)
     witness.stop()

@@ -20,6 +20,7 @@ from ledger.primitives.keys import address_of
 from ledger.types.evidence import Instrument
 from ledger.types.reading import Stream, Unit
 from tests.support.ledger.dairy import key, seed_of
+from tests.support.system.patience import PATIENCE_S
 from tests.support.system.ports import free_port
 
 CHAIN = Hash(b"\x0c" * 32)
@@ -28,14 +29,14 @@ PLANT = "plant-t"
 ROOT = Path(__file__).parents[2]
 
 
-def until(holds, timeout_s=20.0, what="it"):
+def until(holds, what="it"):
     """Poll until a condition holds; give what it gave."""
-    deadline = time.monotonic() + timeout_s
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if found := holds():
             return found
         time.sleep(0.02)
-    raise AssertionError(f"{what} did not come within {timeout_s} s")
+    raise AssertionError(f"{what} never came")
 
 
 class Broker:
@@ -68,7 +69,7 @@ class Broker:
 
     def kill(self):
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=PATIENCE_S)
 
     @property
     def alive(self):
@@ -79,12 +80,12 @@ class Broker:
 def running_broker():
     """Run the broker; end it at the end."""
     broker = Broker()
-    broker.start()
     try:
+        broker.start()
         yield broker
     finally:
         broker.process.terminate()
-        broker.process.wait(timeout=10)
+        broker.process.wait(timeout=PATIENCE_S)
 
 
 def registered(name, kind=Instrument.MILK_METER):
@@ -144,9 +145,9 @@ class IngestProcess:
         assert self.process.stdout.readline().strip() == "ready"
 
     def wait_dead(self):
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE_S)
 
     def end(self):
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=PATIENCE_S)
         self.process.stdout.close()

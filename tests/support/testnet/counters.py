@@ -124,7 +124,7 @@ class Counter(threading.Thread):
             if answer.is_success:
                 return True
             known = self._ask("GET", f"/transactions/{tx_hash}").json()
-            match known["state"]:
+            match known["status"]:
                 case "final" if not known.get("code"):
                     return True
                 case "final":
@@ -133,6 +133,8 @@ class Counter(threading.Thread):
                 case "refused":
                     self._ledger.odd.append(f"{tx_hash}: {answer.text[:200]}")
                     return False
+                case "never_seen" if answer.json()["code"] == "ORDER_EXPIRED":
+                    return False  # The shop was away for longer than an order lasts.
             self._breath.wait(PAUSE_S)
 
 
