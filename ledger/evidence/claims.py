@@ -17,6 +17,8 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import PublicKey
 from ledger.primitives.merkle import merkle_root
+from ledger.rules.rises import most_counted
+from ledger.rules.windows import read_part
 from ledger.types.evidence import MilkKind
 from ledger.types.reading import Envelope
 from ledger.types.window import INTERVALS_MAX, DeviceWindow, Interval, WindowClaim
@@ -50,7 +52,10 @@ def claim_window(
     """
     window = read_window(facts, trimmed(facts, bundle, to_ms, silent), kind, to_ms, silent)
     intervals = list(choose(window)) if choose else _largest(window.intervals())
-    return _claim(window, kind, intervals, cleaning=cleaning)
+    claim = _claim(window, kind, intervals, cleaning=cleaning)
+    if claim.counted_steps <= (most := _most_counted(window, claim)):
+        return claim
+    return _claim(window, kind, _cut_down(intervals, most), cleaning=cleaning)
 
 
 def _claim(
@@ -130,6 +135,27 @@ def _largest(intervals: list[Interval]) -> list[Interval]:
     return sorted(kept, key=lambda each: each.from_ms)
 
 
+def _most_counted(window: JudgedWindow, claim: WindowClaim) -> int:
+    """Give how many steps the chain lets count, by what the claim shows of the flow meter."""
+    if window.flow is None:
+        return 0
+    facts, key = window.facts, window.flow.track.device
+    [entry] = (each for each in facts.within(window.from_ms, window.to_ms) if each.device == key)
+    [shown] = (each for each in claim.devices if each.device == key)
+    part = read_part(facts.line, entry, facts.devices[key], facts.tips.get(key), shown)
+    return most_counted(facts.line, claim, part)
+
+
+def _cut_down(intervals: Sequence[Interval], most: int) -> list[Interval]:
+    """Claim no more than so many steps of intervals, the first ones."""
+    kept = []
+    for each in intervals:
+        if steps := min(each.steps, most):
+            kept.append(Interval(each.from_ms, each.to_ms, steps))
+        most -= steps
+    return kept
+
+
 def _show(window: JudgedWindow, intervals: Sequence[Interval]) -> tuple[DeviceWindow, ...]:
     """Show each device of a window, by ascending key."""
     return tuple(
@@ -177,6 +203,8 @@ def _check_fates(window: JudgedWindow, claim: WindowClaim) -> None:
     fates = claim.counted_steps + claim.diverted_steps + claim.cleaning_steps + claim.lost_steps
     _same("steps in all", fates, window.rise())
     _same("counted_steps", claim.counted_steps, sum(each.steps for each in claim.intervals))
+    if claim.counted_steps > (most := _most_counted(window, claim)):
+        raise ClaimDiffers(what="counted_steps", claimed=claim.counted_steps, found=most)
     for what, claimed, most in (
         ("diverted_steps", claim.diverted_steps, (s.rise for s in window.steps if s.diverted)),
         ("cleaning_steps", claim.cleaning_steps, (s.rise for s in window.steps if s.cleans)),

@@ -12,8 +12,8 @@ class WindowTerms:
     """A line, its law, and the window from where its last one ended.
 
     `known` of the flow meter's samples is the one that earlier windows counted up to; where that
-    stands before all that are at hand, its total rose by `hidden` until the first of these. What
-    is read beyond `to_ms` tells of steps up to it, and is the next window's.
+    stands before all that are at hand, its total rose by `hidden` until the first of these. From
+    `ended` on they are the next window's: read beyond `to_ms`, they tell of steps up to it.
     """
 
     line: Line
@@ -21,6 +21,7 @@ class WindowTerms:
     limits: Limits
     to_ms: int
     known: int
+    ended: int
     hidden: int | None = None
 
     @property

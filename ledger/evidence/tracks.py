@@ -64,6 +64,11 @@ class Track:
         """Give the time of the last sample, 0 if there is none."""
         return self.times[-1] if self.times else 0
 
+    def measures(self, place: int) -> bool:
+        """Tell whether an envelope measures what the device is read for."""
+        unit = measured_unit(self.instrument, self.shown[place].reading)
+        return unit is not None and unit is self.unit
+
     def last_before(self, time_ms: int) -> int | None:
         """Give the place of the last envelope before the first that ends after a time."""
         place = None

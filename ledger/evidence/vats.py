@@ -24,8 +24,8 @@ from ledger.primitives.keys import PublicKey
 from ledger.types.evidence import Instrument
 from ledger.types.vat import VatState
 
-_FLOWS, _READS, _ENDS, _BEGINS = range(4)
-"""What goes first of what happens at one time."""
+_FLOWS, _READS, _ENDS, _BEGINS, _LATER = range(5)
+"""What goes first of what happens at one time; last, what the next window has of the end."""
 
 Event = tuple[int, int, Callable[[], None]]
 """When it happens, what goes first, and what it does to the vat."""
@@ -111,7 +111,7 @@ def _follows(before: VatState, terms: WindowTerms, seen: _Seen) -> bool:
 def _follow(vat: HeldVat, terms: WindowTerms, seen: _Seen) -> VatState | None:
     """Let all happen to a vat that was read; give what it is where the window ends."""
     events = sorted(_events(vat, terms, seen), key=lambda event: event[:2])
-    own = bisect_right(events, terms.to_ms, key=lambda event: event[0])
+    own = bisect_right(events, (terms.to_ms, _BEGINS), key=lambda event: event[:2])
     _happen(vat, events[:own])
     vat.pass_to(terms.to_ms)
     state = vat.state(terms.to_ms, terms.limits.hold[0])
@@ -131,7 +131,7 @@ def _events(vat: HeldVat, terms: WindowTerms, seen: _Seen) -> Iterator[Event]:
     for i in range(terms.known + 1, len(track.times)):
         # A total that fell, or that a gap parts, may hide a flow.
         if track.values[i] != track.values[i - 1] or not track.joined[i]:
-            yield track.times[i], _FLOWS, partial(vat.flows, i)
+            yield track.times[i], _FLOWS if i < terms.ended else _LATER, partial(vat.flows, i)
     for key, gauge in seen.gauges.items():
         times = gauge.track.times
         for i in range(bisect_right(times, from_ms), bisect_right(times, gauge.until_ms)):

@@ -4,6 +4,7 @@ What is at hand of each device is cut to what the window needs: from where its c
 chain up to `MARGIN_MS` beyond the window's end.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import floor
@@ -106,14 +107,14 @@ def read_window(
         return JudgedWindow(facts, from_ms, to_ms, watches, None, ())
     limits = limits_of(facts.rules, kind, line.process)
     known, hidden = _known(line, flow.track, to_ms)
-    terms = WindowTerms(line, facts.rules, limits, to_ms, known, hidden)
+    terms = WindowTerms(line, facts.rules, limits, to_ms, known, _ended(flow.track, to_ms), hidden)
     judged, vat, drains = judge_steps(terms, list(watches.values()), flow)
     steps = [
         step
         if step.from_ms >= from_ms
         else Step(step.from_ms, step.to_ms, step.rise, counts=False, diverted=False, still=False)
         for place, step in enumerate(judged)
-        if place >= terms.known and flow.from_ms < step.to_ms <= to_ms
+        if terms.known <= place < terms.ended - 1 and flow.from_ms < step.to_ms
     ]
     if hidden:
         unseen = {"counts": False, "diverted": False, "still": False}
@@ -123,16 +124,21 @@ def read_window(
 
 
 def _fall(line: Line, flow: Track, terms: WindowTerms) -> int | None:
-    """Give the place of the envelope that shows where a total first fell in a window.
+    """Give the place of an envelope that shows that a total fell in a window, None if none does.
 
-    Each envelope begins with the sample that ended the one before, so it shows the fall whole. One
-    that measures nothing may stand between, and hides it.
+    Each envelope begins with the sample that ended the one before, so it shows a fall whole. One
+    that measures nothing may stand between, and hides it. Of a device that carries no sample over
+    no envelope shows it alone: no more of it counts then than the chain sees (`most_counted`).
     """
-    if terms.hidden is not None and flow.values[0] < line.flow_value:
-        return max(0, flow.places[0] - 1)
-    for i in range(terms.known + 1, len(flow.times)):
-        if flow.times[i] <= terms.to_ms and flow.values[i] < flow.values[i - 1]:
-            return flow.places[i] if flow.joined[i] else flow.places[i] - 1
+    if terms.hidden is not None and flow.values[0] < line.flow_value and flow.places[0]:
+        return flow.places[0] - 1
+    for i in range(terms.known + 1, terms.ended):
+        if flow.values[i] < flow.values[i - 1]:
+            before = flow.places[i] - 1
+            if flow.joined[i]:
+                return flow.places[i]
+            if not flow.measures(before):
+                return before
     return None
 
 
@@ -149,6 +155,19 @@ def _known(line: Line, flow: Track, to_ms: int) -> tuple[int, int | None]:
         if not past and flow.times and flow.times[0] <= to_ms:
             return 0, max(0, flow.values[0] - line.flow_value)
     return past[-1] if past else 0, None
+
+
+def _ended(flow: Track, to_ms: int) -> int:
+    """Give how many of the flow meter's samples a window and those before it are done with.
+
+    By the envelope that reaches a window's end its total stands where the next one begins. What is
+    dated back after it is the next one's, unless it measures nothing: then nobody knows where.
+    """
+    own = bisect_right(flow.times, to_ms)
+    end = flow.first_reaching(to_ms)
+    if end is None or not flow.measures(end):
+        return own
+    return min(own, bisect_right(flow.places, end))
 
 
 def reach(facts: LineFacts, bundle: Bundle, silent: Set[PublicKey] = frozenset()) -> int:

@@ -126,11 +126,12 @@ def apply_clear(overlay: Overlay, context: BlockContext, call: Call, body: Clear
 def begin_anew(device: Device, from_ms: int, until_ms: int) -> Device:
     """Give a device a second calibration; of those before, keep the last that covers any time.
 
-    What was calibrated and stopped is covered up to the stop alone.
+    What was calibrated and stopped is covered up to the stop alone, and none into the new one: what
+    counts counts under one calibration.
     """
     current = (device.calibrated_from_ms, device.calibrated_until_ms)
     spans = [current, *([device.earlier] if device.earlier else [])]
-    ended = [(since, min(until, device.stopped_ms)) for since, until in spans]
+    ended = [(since, min(until, device.stopped_ms, from_ms)) for since, until in spans]
     kept = next((span for span in ended if span[0] < span[1]), None)
     return replace(device, calibrated_from_ms=from_ms, calibrated_until_ms=until_ms, earlier=kept)
 

@@ -26,12 +26,13 @@ from ledger.heat_rules import UHT_KINDS
 from ledger.params import HOUR_MS, MARGIN_MS, Parameters
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.rules.measure import exact_volume
-from ledger.rules.windows import DevicePart, ShownReading, flow_unit, flow_value
+from ledger.rules.rises import least_rise, most_counted
+from ledger.rules.windows import DevicePart, ShownReading, flow_unit
 from ledger.state.lines import Line
 from ledger.state.records import in_force
 from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.reading import Unit
-from ledger.types.window import STEPS_MAX, Interval, WindowClaim
+from ledger.types.window import Interval, WindowClaim
 
 _GAUGE: Final = Instrument.TANK_GAUGE
 _PLACES: Final = (Instrument.FLOW_METER, *WATCHERS)
@@ -196,39 +197,11 @@ def _check_steps(flow: DevicePart, shown: ShownReading, index: int, interval: In
 
 
 def _check_fates(line: Line, claim: WindowClaim, flow: DevicePart) -> None:
-    """Raise unless every step of the total has one fate.
-
-    After a restart the total may have been reset in between, and where it is seen to fall, it may
-    have fallen more often: what it rose is at least what can be seen. Of another meter than before,
-    only all readings tell.
-    """
+    """Raise unless all that the total is seen to rise has a fate, and no more counts than that."""
     steps = claim.counted_steps + claim.diverted_steps + claim.cleaning_steps + claim.lost_steps
-    seen, whole = _seen_rise(line, claim, flow)
-    rise = min(seen, STEPS_MAX)
-    if flow.key != line.flow_device or flow.claimed.broken:
-        return
-    restarted = flow.end and flow.tip and flow.end.number[0] != flow.tip.boot
-    if steps < rise or (steps > rise and whole and not restarted):
+    rise = least_rise(line, claim, flow)
+    if steps < rise:
         raise WrongFates(steps=steps, rise=rise)
-
-
-def _seen_rise(line: Line, claim: WindowClaim, flow: DevicePart) -> tuple[int, bool]:
-    """Give how far the total rose at least, by what is shown, and whether it never fell.
-
-    A total that fell was reset, and counts from its first sample after.
-    """
-    at, rise, whole = line.flow_value, 0, True
-    value = flow_value(line, flow, claim.to_ms)
-    measured = [each for each in flow.shown() if flow.is_measurement(each)]
-    for shown in measured:
-        for (_, was), (until_ms, fell) in itertools.pairwise(shown.samples()):
-            if fell < was:
-                whole = False
-                if claim.from_ms < until_ms <= claim.to_ms:
-                    rise, at = rise + max(0, was - at), fell
-    if flow.end and not flow.is_measurement(flow.end):
-        # Nobody sees here where the total stands.
-        return rise, False
-    # What measures nothing may hide a fall.
-    seen = len(measured) == len(flow.shown())
-    return rise + max(0, value - at), seen and whole and value >= at
+    most = most_counted(line, claim, flow)
+    if claim.counted_steps > most:
+        raise WrongFates(steps=claim.counted_steps, rise=most)

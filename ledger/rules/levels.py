@@ -19,7 +19,7 @@ from ledger.params import BASIS_POINTS, DAY_MS, HOUR_MS, Parameters
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
-from ledger.rules.measure import exact_volume, level_units
+from ledger.rules.measure import LEVEL_MAX, exact_volume, level_units
 from ledger.rules.portions import tank_of
 from ledger.state.overlay import Overlay
 from ledger.state.tables import MILK_TANKS, parameters
@@ -75,7 +75,7 @@ class _Account:
 
         A change first takes back a drift the other way, so that a gauge's noise does not add up.
         """
-        self.drift += net
+        self.drift = min(self.drift + net, LEVEL_MAX)
         return self.settle()
 
 
@@ -95,7 +95,8 @@ def note_level(
     agreement allows. A gauge's first level begins the account.
     """
     tank, rules = tank_of(overlay, name), parameters(overlay)
-    pending = tank.gauge_pending_units + out_units
+    # More than any tank holds no record could tell after some windows of a broken meter.
+    pending = min(tank.gauge_pending_units + out_units, LEVEL_MAX)
     if level is None:
         tank = replace(tank, gauge_pending_units=Units(pending))
         MILK_TANKS.put(overlay, tank, name)
@@ -127,7 +128,7 @@ def _measured(tank: MilkTank, level: Level, out: int, density: int) -> tuple[Mil
         gauge_value_units=Units(now),
         gauge_ms=level.at_ms,
         gauge_in_units=Units(tank.gauge_in_units + came),
-        gauge_out_units=Units(tank.gauge_out_units + out),
+        gauge_out_units=Units(min(tank.gauge_out_units + out, LEVEL_MAX)),
         gauge_due_units=Units(account.due),
         gauge_pending_units=Units(0),
         gauge_owed=_owed(owed, account.drift, level.at_ms),

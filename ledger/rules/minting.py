@@ -172,7 +172,7 @@ def _prove(overlay: Overlay, context: BlockContext, line: Line, body: MintWindow
     out_units = min(volume_of(rules, unit, claim.counted_steps + claim.lost_steps), LEVEL_MAX)
     sources = _draw(overlay, rules, line, claim, out_units)
     note_gauge(overlay, line, claim, parts, out_units)
-    _move_on(overlay, line, claim, parts, flow)
+    _move_on(overlay, context, line, claim, parts, flow)
     return WindowMilk(parts, sources)
 
 
@@ -221,6 +221,7 @@ def _draw(
 
 def _move_on(
     overlay: Overlay,
+    context: BlockContext,
     line: Line,
     claim: WindowClaim,
     parts: Sequence[DevicePart],
@@ -228,7 +229,7 @@ def _move_on(
 ) -> None:
     """Let the next window begin where this one ends, and each device's chain go on."""
     for part in parts:
-        _move_tip(overlay, part, claim)
+        _move_tip(overlay, part, claim, context.time_ms)
     moved = replace(line, through_ms=claim.to_ms, vat=claim.vat)
     meter, total, unit = _stands(line, claim, flow)
     moved = replace(moved, flow_device=meter, flow_value=total, flow_unit=unit)
@@ -254,7 +255,7 @@ def _stands(
     return flow.key, flow_value(line, flow, claim.to_ms), flow_unit_after(flow)
 
 
-def _move_tip(overlay: Overlay, part: DevicePart, claim: WindowClaim) -> None:
+def _move_tip(overlay: Overlay, part: DevicePart, claim: WindowClaim, time_ms: int) -> None:
     breaks = part.tip.breaks_ms if part.tip else ()
     # A journal that is lost is seen again until something is shown after it; a unit is not.
     if part.was_set_anew or (part.last and part.claimed.broken):
@@ -262,8 +263,8 @@ def _move_tip(overlay: Overlay, part: DevicePart, claim: WindowClaim) -> None:
         breaks = (*recent, claim.to_ms)[-BREAKS_MAX:]
         if len(breaks) == BREAKS_MAX:
             device = part.device
-            stopped = replace(device, stopped_ms=min(device.stopped_ms, claim.to_ms))
-            DEVICES.put(overlay, stopped, part.key)
+            since_ms = min(device.stopped_ms, claim.to_ms, time_ms)
+            DEVICES.put(overlay, replace(device, stopped_ms=since_ms), part.key)
     tip = replace(part.tip, breaks_ms=breaks) if part.tip else None
     if part.last is not None:
         tip = tip_after(part.last.envelope, claim.to_ms, breaks)

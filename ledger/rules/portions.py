@@ -19,6 +19,7 @@ from ledger.params import DAY_MS, HOUR_MS, Parameters
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey
+from ledger.rules.measure import LEVEL_MAX
 from ledger.state.names import epoch_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.proven import ProvenSource
@@ -288,11 +289,12 @@ def _owe(tank: MilkTank, units: int, before_ms: int, late_ms: int) -> MilkTank:
     """Add a debt; forget those of which no milk can come any more.
 
     Too many are joined to the later time, from the oldest on: more milk owes them then, not less.
+    None is more than any tank holds: a broken meter's would pass what a record can tell.
     """
     debts = dict(tank.debts)
-    debts[before_ms] = Units(debts.get(before_ms, 0) + units)
+    debts[before_ms] = Units(min(debts.get(before_ms, 0) + units, LEVEL_MAX))
     kept = [(at, owed) for at, owed in sorted(debts.items()) if at >= before_ms - late_ms]
     while len(kept) > DEBTS_MAX:
         (_, first), (at, second), *rest = kept
-        kept = [(at, Units(first + second)), *rest]
+        kept = [(at, Units(min(first + second, LEVEL_MAX))), *rest]
     return replace(tank, debts=tuple(kept))

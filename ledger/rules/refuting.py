@@ -255,20 +255,23 @@ def apply_refutation(overlay: Overlay, context: BlockContext, call: Call, body: 
     seen = check_refutation(overlay, call, body)
     found = void_intervals(overlay, body.lot, (body.interval,))
     for envelope in body.envelopes:
-        _stop_tampered(overlay, read_shown(body.device, envelope))
+        _stop_tampered(overlay, read_shown(body.device, envelope), context.time_ms)
     if seen:
         slash_attestors(overlay, proven.attestors, call.sender, found)
 
 
-def _stop_tampered(overlay: Overlay, reading: Reading) -> None:
-    """Let nothing count from the reading on that a device calls tampered with, as a report does."""
+def _stop_tampered(overlay: Overlay, reading: Reading, time_ms: int) -> None:
+    """Let nothing count from the reading on that a device calls tampered with, as a report does.
+
+    It stops now at the latest: one that is dated ahead is no stop to come.
+    """
     device = DEVICES.get(overlay, reading.device)
     if device is None or not reading.tamper:
         return
     if is_settled(device, (reading.boot, reading.seq), reading.last_ms):
         return
     first_ms = reading.t0_ms + reading.samples[0][0]
-    stopped = replace(device, stopped_ms=min(device.stopped_ms, first_ms))
+    stopped = replace(device, stopped_ms=min(device.stopped_ms, first_ms, time_ms))
     DEVICES.put(overlay, stopped, reading.device)
 
 

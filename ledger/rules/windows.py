@@ -142,13 +142,19 @@ def _read_part(
 ) -> DevicePart:
     device = DEVICES.get(reader, entry.device)
     assert device is not None, "a line's devices are registered"
+    tip = TIPS.get(reader, tip_name(Hash(claim.line), PublicKey(entry.device)))
+    return read_part(line, entry, device, tip, claimed)
+
+
+def read_part(
+    line: Line, entry: LineDevice, device: Device, tip: Tip | None, claimed: DeviceWindow
+) -> DevicePart:
+    """Read what a claim shows of a device; raise `BadReading` if it is none of its readings."""
     last, end, worst = (
         None if envelope is None else _read(entry.device, envelope)
         for envelope in (claimed.last, claimed.end, claimed.worst)
     )
-    key = PublicKey(entry.device)
-    tip = TIPS.get(reader, tip_name(Hash(claim.line), key))
-    unit = line.unit_of(key)
+    unit = line.unit_of(PublicKey(entry.device))
     if unit is None and end:
         unit = measured_unit(device.instrument, end.reading)
     return DevicePart(entry, device, unit, tip, claimed, last, end, worst)

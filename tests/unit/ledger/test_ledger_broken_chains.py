@@ -34,6 +34,21 @@ def test_a_device_that_lost_its_journal_three_times_in_thirty_days_is_stopped():
     assert DEVICES.get(town.state, hold.public).stopped_ms == through_ms
 
 
+def test_a_device_is_stopped_now_at_the_latest():
+    """Its third break is told by a window that ends ahead of the block, as clocks may stand."""
+    town = window_town(80, litres=(400,))
+    hold = town.line.of(Instrument.HOLD_THERMOMETER)
+    tip, (time_ms, value) = hold.envelopes[-1], hold.carried
+    done = Tip(tip.digest(), hold.boot, hold.seq - 1, time_ms, value, (START_MS, START_MS + 1))
+    TIPS.put(town.state, done, tip_name(town.line.line_id, hold.public))
+    hold.restart(lost=True)
+    town.run(80, 81)
+    claim = town.claim()
+    town.time_ms = claim.to_ms - 1_000
+    assert town.mint(claim) == ""
+    assert DEVICES.get(town.state, hold.public).stopped_ms == town.time_ms < claim.to_ms
+
+
 def test_a_new_device_that_loses_its_journal_goes_on_by_a_chain_of_its_own():
     town = window_town(60, litres=(400,))
     hold = town.line.of(Instrument.HOLD_THERMOMETER)

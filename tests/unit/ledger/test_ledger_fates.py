@@ -24,10 +24,23 @@ def second(town):
     return town.good
 
 
-@pytest.mark.parametrize("fate", ["diverted_steps", "cleaning_steps", "lost_steps"])
-def test_each_step_of_the_total_has_one_fate(town, fate):
+def test_no_more_counts_than_the_total_rose(town):
     claim = second(town)
-    assert town.mint(replace(claim, **{fate: getattr(claim, fate) + 1})) == "wrong_fates"
+    (whole,) = claim.intervals
+    more = replace(whole, steps=whole.steps + 1)
+    fields = {"counted_steps": claim.counted_steps + 1, "units": claim.units + 1_000}
+    assert town.counting(more, **fields) == "wrong_fates"
+
+
+@pytest.mark.parametrize("fate", ["diverted_steps", "cleaning_steps", "lost_steps"])
+def test_an_attestor_sees_that_each_step_of_the_total_has_one_fate(fate):
+    """What is lost beyond it the chain can't tell from a fall that no envelope shows."""
+    town = Cheat()
+    town.run(140)
+    assert town.mint(town.signed(town.claim(60))) == ""
+    claim = town.claim()
+    more = replace(claim, **{fate: getattr(claim, fate) + 1})
+    assert (town.judged(claim), town.judged(more)) == ("", "claim_differs")
 
 
 def test_no_step_of_the_total_is_left_out(town):
@@ -181,7 +194,9 @@ def test_a_fall_before_the_window_was_counted_before():
     assert town.mint(town.signed(town.claim(72))) == ""
     claim = town.signed(town.claim())
     assert claim.counted_steps == claim.to_ms - claim.from_ms
-    more = replace(claim, lost_steps=claim.lost_steps + 1)
+    (whole,) = claim.intervals
+    steps = claim.counted_steps + 1
+    more = replace(claim, intervals=(replace(whole, steps=steps),), counted_steps=steps)
     assert town.mint(more) == "wrong_fates"
     fell = town.line.of(FLOW).envelopes[7]
     assert town.mint(showing(claim, town.line.of(FLOW).public, worst=fell)) == ""

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from ledger.errors.tank import LevelAgainstFlow, RiseUnexplained
 from ledger.params import DAY_MS, HOUR_MS
 from ledger.rules.levels import Level, Sharing, note_level
+from ledger.rules.measure import LEVEL_MAX
 from ledger.rules.portions import put, write_off
 from ledger.state.tables import MILK_TANKS
 from ledger.state.tanks import MilkTank, Portion
@@ -253,6 +254,16 @@ def test_flow_waits_for_a_line_that_is_behind(gauge):
     assert gauge.tank.gauge_drift_units == 0
     gauge.note(700, out=100)
     assert gauge.tank.gauge_drift_units == 0
+
+
+@pytest.mark.parametrize("device", [key("tank_gauge").public, None])
+def test_flow_of_a_meter_that_counts_more_than_any_tank_holds_can_be_told(gauge, device):
+    """Whether a gauge is heard or not; what it shows meanwhile counts nothing."""
+    level = device and Level(device, Unit.MILLILITRE, 1_000_000, MORNING_MS)
+    for _ in range(1_030):
+        note_level(gauge.state, gauge.name, level, LEVEL_MAX, counts=False)
+    told = gauge.tank.gauge_out_units, gauge.tank.gauge_pending_units, gauge.tank.gauge_drift_units
+    assert max(told) == LEVEL_MAX
 
 
 def test_another_gauge_begins_at_its_own_level(gauge):

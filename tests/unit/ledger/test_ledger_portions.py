@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from ledger.errors.milk import ForeignTank, ShortTank
 from ledger.errors.tank import TooManyPortions
 from ledger.params import HOUR_MS
+from ledger.rules.measure import LEVEL_MAX
 from ledger.rules.portions import (
     check_write_off,
     draw,
@@ -224,6 +225,13 @@ def test_debts_that_no_milk_can_pay_any_more_are_forgotten_and_many_are_joined(r
     assert raw.tank.debts[0][0] == START_MS + 2 * MINUTE_MS
     draw_lost(raw.state, raw.name, 1, START_MS + 96 * HOUR_MS + (5 + 2) * MINUTE_MS)
     assert [units for _, units in raw.tank.debts] == [5, 6, 7, 8, 9, 1]
+
+
+@pytest.mark.parametrize("every_ms", [0, 1])
+def test_debts_of_a_meter_that_counts_more_than_any_tank_holds_can_be_told(raw, every_ms):
+    for window in range(1_030):
+        draw_lost(raw.state, raw.name, LEVEL_MAX, START_MS + window * every_ms)
+    assert {units for _, units in raw.tank.debts} == {LEVEL_MAX}
 
 
 def test_a_tank_answers_for_what_it_holds_and_to_its_own_mmu(raw):
