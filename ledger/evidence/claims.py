@@ -18,7 +18,7 @@ from ledger.primitives.hashing import Domain, Hash, digest
 from ledger.primitives.keys import PublicKey
 from ledger.primitives.merkle import merkle_root
 from ledger.rules.rises import most_counted
-from ledger.rules.windows import read_part
+from ledger.rules.windows import flow_unit, read_part
 from ledger.types.evidence import MilkKind
 from ledger.types.reading import Envelope
 from ledger.types.window import INTERVALS_MAX, DeviceWindow, Interval, WindowClaim
@@ -136,13 +136,18 @@ def _largest(intervals: list[Interval]) -> list[Interval]:
 
 
 def _most_counted(window: JudgedWindow, claim: WindowClaim) -> int:
-    """Give how many steps the chain lets count, by what the claim shows of the flow meter."""
+    """Give how many steps the chain lets count, by what the claim shows of the flow meter.
+
+    None where it can't tell the unit, or tells another: a step of that is another litre.
+    """
     if window.flow is None:
         return 0
     facts, key = window.facts, window.flow.track.device
     [entry] = (each for each in facts.within(window.from_ms, window.to_ms) if each.device == key)
     [shown] = (each for each in claim.devices if each.device == key)
     part = read_part(facts.line, entry, facts.devices[key], facts.tips.get(key), shown)
+    if flow_unit(part) is not window.flow.track.unit:
+        return 0
     return most_counted(facts.line, claim, part)
 
 

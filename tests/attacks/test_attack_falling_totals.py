@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ledger.state.lines import Line
 from ledger.state.tables import LINES
 from ledger.types.line import AmendLine, StopDevice
+from ledger.types.reading import Unit
 from tests.attacks.test_attack_stopped_lines import taken_off
 from tests.support.ledger.cheating import FLOW, HOLD, OUTLET, VALVE, Cheat
 from tests.support.ledger.window import START_MS
@@ -132,3 +133,19 @@ def test_what_is_dated_back_behind_a_windows_end_is_told_in_the_next(cuts, back_
     # What it says of a time anew counts against that time, if that is not over.
     most = 60_000 + (END - 29 - 66) * 1_000
     assert most - back_s * 1_000 - 5_000 <= town.windows(*cuts) <= most
+
+
+@pytest.mark.parametrize("cuts", [(80,), (75, 85), ()])
+def test_what_counts_is_told_in_the_unit_that_the_chain_reads(cuts):
+    """A first window ends as its meter measures nothing: what is shown before is of two units."""
+    town = Falling()
+    flow = town.flow
+    del flow.envelopes[5:]
+    flow.seq, flow.previous, flow.carried = 5, flow.envelopes[-1].digest(), None
+    flow.unit = Unit.MICROLITRE
+    flow.sign(litres(50, 52, 0))
+    flow.unit = None
+    town.odd(flow, [(52_000, 1), (100_000, 1)], unit=Unit.FLAG)
+    flow.carried = None
+    flow.measure(litres(60, END + 1, 60_000))
+    assert town.windows(*cuts) >= (END - 29 - 101) * 1_000

@@ -30,7 +30,7 @@ from tests.support.ledger.window import START_MS
 
 END_S, AFTER_S = 160, 80
 WINDOWS_MAX, TRIES_MAX = 60, 12
-SHORT = {"short_tank", "level_against_flow", "rise_unexplained", "low_bond", "unwatched_interval"}
+SHORT = {"short_tank", "level_against_flow", "rise_unexplained", "low_bond"}
 """Codes of what may not count, by tank and gauge: without it the window is taken."""
 ABSURD = (0, -1, 2**53, 2**53 + 1, 2**63 - 1, 10**9)
 
