@@ -28,8 +28,8 @@ from tests.support.evidence.rig import DeviceRig, good_value
 from tests.support.ledger.cheating import FLOW, GAUGE, HOLD, OUTLET, VALVE, Cheat
 from tests.support.ledger.window import START_MS
 
-END_S, AFTER_S = 160, 80
-WINDOWS_MAX, TRIES_MAX = 60, 12
+END_S, AFTER_S = 110, 60
+WINDOWS_MAX, TRIES_MAX = 12, 6
 SHORT = {"short_tank", "level_against_flow", "rise_unexplained", "low_bond"}
 """Codes of what may not count, by tank and gauge: without it the window is taken."""
 ABSURD = (0, -1, 2**53, 2**53 + 1, 2**63 - 1, 10**9)
@@ -119,7 +119,7 @@ class Told(Cheat):
     """A line with a liar, and one that may take its place."""
 
     def __init__(self, kind: Instrument, seed: int, *, gauged: bool) -> None:
-        kinds = [FLOW, HOLD, OUTLET, VALVE, *([GAUGE] if gauged or kind is GAUGE else [])]
+        kinds = [FLOW, HOLD, OUTLET, VALVE, *([GAUGE] if gauged else [])]
         super().__init__((kind, *kinds), litres=(500, 500, 500))
         self.chance = random.Random(seed)
         self.spare, self.liar = self.line.devices[0], self.line.devices[1 + kinds.index(kind)]
@@ -215,13 +215,13 @@ class Told(Cheat):
         self.time_ms = START_MS + (END_S + AFTER_S) * 1_000
 
 
-@pytest.mark.parametrize("gauged", [False, True])
-@pytest.mark.parametrize("kind", [FLOW, HOLD, OUTLET, VALVE, GAUGE])
+@pytest.mark.parametrize(
+    ("kind", "gauged"),
+    [(FLOW, False), (FLOW, True), (HOLD, False), (OUTLET, True), (VALVE, False), (GAUGE, True)],
+)
 @given(st.integers(0, 2**32))
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_whatever_one_device_signs_its_line_goes_on(kind, gauged, seed):
-    if kind is GAUGE and gauged:
-        return
     town = Told(kind, seed, gauged=gauged)
     left_ms = START_MS + END_S * 1_000
     for _ in range(WINDOWS_MAX):
@@ -231,5 +231,5 @@ def test_whatever_one_device_signs_its_line_goes_on(kind, gauged, seed):
     silent = [town.liar.public]
     if town.through_ms < left_ms:
         assert town.goes_on(left_ms) or town.goes_on(left_ms, silent), town.told()
-    assert town.window(left_ms + (AFTER_S - 35) * 1_000), town.told()
+    assert town.window(left_ms + (AFTER_S - 30) * 1_000), town.told()
     town.close()
