@@ -208,8 +208,8 @@ def _check_fates(window: JudgedWindow, claim: WindowClaim) -> None:
     fates = claim.counted_steps + claim.diverted_steps + claim.cleaning_steps + claim.lost_steps
     _same("steps in all", fates, window.rise())
     _same("counted_steps", claim.counted_steps, sum(each.steps for each in claim.intervals))
-    if claim.counted_steps > (most := _most_counted(window, claim)):
-        raise ClaimDiffers(what="counted_steps", claimed=claim.counted_steps, found=most)
+    if claim.counted_steps > (seen := _most_counted(window, claim)):
+        raise ClaimDiffers(what="counted_steps", claimed=claim.counted_steps, found=seen)
     for what, claimed, most in (
         ("diverted_steps", claim.diverted_steps, (s.rise for s in window.steps if s.diverted)),
         ("cleaning_steps", claim.cleaning_steps, (s.rise for s in window.steps if s.cleans)),
