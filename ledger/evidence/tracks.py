@@ -6,6 +6,7 @@ link. What a device signed can't be unsigned either: an envelope that says nothi
 unit, falling times) is no fault of the claim, it only leaves a gap in which nothing counts.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -84,6 +85,17 @@ class Track:
             if each.reading.last_ms >= time_ms:
                 return i
         return None
+
+    def ended_by(self, to_ms: int) -> int:
+        """Give how many samples a window that ends at a time, and those before it, are done with.
+
+        By the envelope that reaches its end a total stands where the next window begins. What is
+        dated back after it is the next one's, unless it measures nothing: then nobody knows where.
+        """
+        own, end = bisect_right(self.times, to_ms), self.first_reaching(to_ms)
+        if end is None or not self.measures(end):
+            return own
+        return min(own, bisect_right(self.places, end))
 
     def shown_at(self, time_ms: int) -> int | None:
         """Give the place of the envelope by which a claim shows how far the device was heard.

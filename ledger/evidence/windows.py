@@ -4,7 +4,6 @@ What is at hand of each device is cut to what the window needs: from where its c
 chain up to `MARGIN_MS` beyond the window's end.
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import floor
@@ -107,7 +106,7 @@ def read_window(
         return JudgedWindow(facts, from_ms, to_ms, watches, None, ())
     limits = limits_of(facts.rules, kind, line.process)
     known, hidden = _known(line, flow.track, to_ms)
-    terms = WindowTerms(line, facts.rules, limits, to_ms, known, _ended(flow.track, to_ms), hidden)
+    terms = WindowTerms(line, facts.rules, limits, to_ms, known, flow.track.ended_by(to_ms), hidden)
     judged, vat, drains = judge_steps(terms, list(watches.values()), flow)
     steps = [
         step
@@ -155,19 +154,6 @@ def _known(line: Line, flow: Track, to_ms: int) -> tuple[int, int | None]:
         if not past and flow.times and flow.times[0] <= to_ms:
             return 0, max(0, flow.values[0] - line.flow_value)
     return past[-1] if past else 0, None
-
-
-def _ended(flow: Track, to_ms: int) -> int:
-    """Give how many of the flow meter's samples a window and those before it are done with.
-
-    By the envelope that reaches a window's end its total stands where the next one begins. What is
-    dated back after it is the next one's, unless it measures nothing: then nobody knows where.
-    """
-    own = bisect_right(flow.times, to_ms)
-    end = flow.first_reaching(to_ms)
-    if end is None or not flow.measures(end):
-        return own
-    return min(own, bisect_right(flow.places, end))
 
 
 def reach(facts: LineFacts, bundle: Bundle, silent: Set[PublicKey] = frozenset()) -> int:
