@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ulid import ULID
 
 from api.alerts import store
-from api.alerts.facts import TROUBLES_MAX, troubles
-from api.alerts.model import Alert, AlertEvent, AlertKind, FoundTrouble
+from api.alerts.facts import fresh_troubles, mended_alerts
+from api.alerts.model import Alert, AlertEvent, AlertKind, AlertState, FoundTrouble
 from api.alerts.rules import WORDS, after
 from api.db.faults import DATABASE_FAULTS, describe
 from api.db.session import in_transaction
@@ -62,20 +62,17 @@ class AlertDesk:
             await store.forget_alerts(connection, self._now_ms() - FORGET_MS)
 
     async def _look(self, kind: AlertKind, connection: AsyncConnection) -> None:
-        now_ms = self._now_ms()
-        found = set(await troubles(connection, kind, now_ms, self._litre_sen))
-        stood = await store.standing(connection, kind)
-        known = {_trouble(alert) for alert in stood}
-        # Where there is more than is looked at, what was not seen may stand all the same.
-        whole = len(found) < TROUBLES_MAX
-        for alert in stood:
-            if whole and _trouble(alert) not in found:
+        now_ms, litre_sen = self._now_ms(), self._litre_sen
+        for union_id, alert_id in await mended_alerts(connection, kind, now_ms, litre_sen):
+            alert = await store.find_alert(connection, union_id, alert_id, lock=True)
+            if alert is not None and alert.state is not AlertState.OVER:
                 over = replace(alert, state=after(alert.state, AlertEvent.MENDED), over_ms=now_ms)
                 await store.store_alert(connection, alert, over)
-        for trouble in sorted(found - known, key=_place):
+        fresh = await fresh_troubles(connection, kind, now_ms, litre_sen)
+        for trouble in sorted(fresh, key=_place):
             alert_id = str(ULID.from_timestamp(now_ms))
-            fresh = await store.raise_alert(connection, trouble, alert_id, now_ms)
-            if fresh and self._told and kind not in TOLD_BY_ITSELF:
+            raised = await store.raise_alert(connection, trouble, alert_id, now_ms)
+            if raised and self._told and kind not in TOLD_BY_ITSELF:
                 await add_notice(connection, trouble.union_id, self._notice(kind, alert_id), now_ms)
 
     def _notice(self, kind: AlertKind, alert_id: str) -> str:
@@ -101,10 +98,6 @@ class AlertDesk:
         known = replace(alert, state=state, acknowledged_by=user_id, acknowledged_ms=self._now_ms())
         await store.store_alert(connection, alert, known)
         return known
-
-
-def _trouble(alert: Alert) -> FoundTrouble:
-    return FoundTrouble(alert.union_id, alert.merchant_id, alert.kind, alert.subject)
 
 
 def _place(trouble: FoundTrouble) -> tuple[str, str, str]:

@@ -2,6 +2,9 @@
 
 Each gives union, merchant ('' for what is the union's) and the id of what it is about. A query
 reads the few rows that are wrong by an index or a small table, never a day of orders.
+
+What is asked for is what has changed: troubles without an alert, and alerts without their trouble.
+So however many stand, each look finds new ones, and none hides another for good.
 """
 
 from collections.abc import Mapping
@@ -15,7 +18,7 @@ from api.signing.accounts import SILENT_MS
 from ledger.primitives.amounts import UNITS_PER_BILL
 
 TROUBLES_MAX: Final = 500
-"""So many of one kind are looked at: the oldest."""
+"""So many new ones of a kind are found by one look, and so many that are mended."""
 
 _QUERIES: Final[Mapping[AlertKind, str]] = {
     AlertKind.SIGNER_SILENT: """
@@ -44,14 +47,47 @@ _QUERIES: Final[Mapping[AlertKind, str]] = {
 }
 
 
-async def troubles(
+_THIS: Final = """a.kind = :kind AND a.state <> 'over' AND a.union_id = t.union_id
+    AND a.merchant_id = t.merchant_id AND a.subject = t.subject"""
+
+
+async def fresh_troubles(
     connection: AsyncConnection, kind: AlertKind, now_ms: int, litre_sen: int
 ) -> list[FoundTrouble]:
-    """List what is wrong now, of one kind."""
-    known = {"silent": now_ms - SILENT_MS, "bill": UNITS_PER_BILL, "litre_sen": litre_sen}
-    query = _QUERIES[kind]
-    named = {name: value for name, value in known.items() if f":{name}" in query}
+    """List what is wrong now, of one kind, and has no alert: some of every union's first."""
+    query, known = _asked(kind, now_ms, litre_sen)
     rows = await connection.execute(
-        text(f"{query} ORDER BY 1, 2, 3 LIMIT :most"), {**named, "most": TROUBLES_MAX}
+        text(f"""
+            SELECT t.union_id, t.merchant_id, t.subject FROM ({query}) t
+            WHERE NOT EXISTS (SELECT FROM alerts a WHERE {_THIS})
+            ORDER BY row_number() OVER (PARTITION BY t.union_id ORDER BY t.merchant_id, t.subject),
+                t.union_id
+            LIMIT :most
+        """),  # noqa: S608 - constants of this module
+        {**known, "kind": str(kind), "most": TROUBLES_MAX},
     )
     return [FoundTrouble(row.union_id, row.merchant_id, kind, row.subject) for row in rows]
+
+
+async def mended_alerts(
+    connection: AsyncConnection, kind: AlertKind, now_ms: int, litre_sen: int
+) -> list[tuple[str, str]]:
+    """List the keys of alerts that stand, of one kind, though nothing is wrong any more."""
+    query, known = _asked(kind, now_ms, litre_sen)
+    rows = await connection.execute(
+        text(f"""
+            SELECT a.union_id, a.id FROM alerts a
+            WHERE a.kind = :kind AND a.state <> 'over'
+                AND NOT EXISTS (SELECT FROM ({query}) t WHERE {_THIS})
+            ORDER BY a.union_id, a.id LIMIT :most
+        """),  # noqa: S608 - constants of this module
+        {**known, "kind": str(kind), "most": TROUBLES_MAX},
+    )
+    return [(row.union_id, row.id) for row in rows]
+
+
+def _asked(kind: AlertKind, now_ms: int, litre_sen: int) -> tuple[str, dict[str, object]]:
+    """Give the query of a kind, and what it names."""
+    known = {"silent": now_ms - SILENT_MS, "bill": UNITS_PER_BILL, "litre_sen": litre_sen}
+    query = _QUERIES[kind]
+    return query, {name: value for name, value in known.items() if f":{name}" in query}

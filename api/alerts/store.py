@@ -49,18 +49,6 @@ async def raise_alert(
     return done.rowcount == 1
 
 
-async def standing(connection: AsyncConnection, kind: AlertKind) -> list[Alert]:
-    """Lock and list the alerts of a kind that are not over."""
-    rows = await connection.execute(
-        text(f"""
-            SELECT {_COLUMNS} FROM alerts WHERE kind = :kind AND state <> 'over'
-            ORDER BY union_id, id FOR NO KEY UPDATE
-        """),  # noqa: S608 - a constant of this module
-        {"kind": str(kind)},
-    )
-    return [_read(row) for row in rows]
-
-
 async def store_alert(connection: AsyncConnection, before: Alert, alert: Alert) -> None:
     """Write what became of an alert, from the state in which it was read."""
     done = await connection.execute(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from ulid import ULID
 
 from api.access.roles import Role
 from api.alerts.model import AlertEvent, AlertState
@@ -105,12 +106,12 @@ def price_products(shop: str) -> str:
     """
 
 
-def open_flag(union_id: str) -> str:
+def open_flag(union_id: str, flag_id: str = NOBODY, subject: str = "x") -> str:
     return f"""
         INSERT INTO flags (union_id, id, merchant_id, detector, subject, state, score, evidence,
             explanation_en, explanation_ms, raised_ms, last_ms, noticed_ms)
-        VALUES ('{union_id}', '{NOBODY}', '', 'attempt_rate', 'x', 'open', 1, '[]', 'x', 'x', 1, 1,
-            1)
+        VALUES ('{union_id}', '{flag_id}', '', 'attempt_rate', '{subject}', 'open', 1, '[]', 'x',
+            'x', 1, 1, 1)
     """
 
 
@@ -132,6 +133,32 @@ def test_each_trouble_is_found_by_its_own_rule(database: TestDatabase) -> None:
         await rig.execute(f"INSERT INTO signers VALUES ({ACCOUNT}, {rig.service.now_ms()})")
         await rig.service.lookout.alerts.sweep()
         assert await kinds(officer, "?state=over") == ["signer_silent"]
+
+    play(database, story)
+
+
+def test_a_union_with_many_troubles_hides_nobody_s_and_all_are_raised_and_mended_in_time(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.alerts.facts.TROUBLES_MAX", 4)
+    first_in_line, count = "0" * 26, "SELECT count(*) FROM alerts WHERE state {} 'over'"
+
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        officer, rig = await people.officer(), people.rig
+        sweep = rig.service.lookout.alerts.sweep
+        for number in range(9):
+            await rig.execute(open_flag(first_in_line, str(ULID()), f"x{number}"))
+        await rig.execute(open_flag(people.union_id))
+        await sweep()
+        assert await kinds(officer) == ["flag_open"], "a look finds some of every union's"
+        assert await rig.scalar(count.format("<>")) == 4
+        await sweep()
+        await sweep()
+        assert await rig.scalar(count.format("<>")) == 10, "and the others later"
+        await rig.execute("UPDATE flags SET state = 'released'")
+        for _ in range(3):
+            await sweep()
+        assert await rig.scalar(count.format("=")) == 10
 
     play(database, story)
 
