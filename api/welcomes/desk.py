@@ -34,6 +34,7 @@ from ledger.primitives.keys import Address, format_address, parse_address
 SIGNED_WITHIN_MS: Final = 7 * 86_400_000
 HASH_CHARS: Final = 24
 BEGUN_ANEW: Final[dict[str, object]] = {"code": "", "tx_hash": None, "ended_ms": None}
+"""Beside its time: whatever is asked for anew counts in the budget's days of now."""
 
 _EVENTS: Final = {
     SigningOutcome.SUCCEEDED: WelcomeEvent.SUCCEEDED,
@@ -83,7 +84,7 @@ class WelcomeDesk:
             state = after(before.state, WelcomeEvent.ASK)
             if state is None:
                 return []
-            welcome = before.changed(state=state, **BEGUN_ANEW)
+            welcome = before.changed(state=state, created_ms=now_ms, **BEGUN_ANEW)
             await store_welcome(connection, before, welcome)
         await self._ask(connection, welcome, account.account, address, now_ms)
         return []
@@ -134,7 +135,7 @@ class WelcomeDesk:
         """Take note of what became of a welcome's signature."""
         event = _EVENTS[end.outcome]
         if event is WelcomeEvent.LAPSED:
-            welcome = await self._move(connection, request, event, tx_hash=None)
+            welcome = await self._move(connection, request, event, created_ms=now_ms, **BEGUN_ANEW)
             assert isinstance(request.what, SignGrant), "it is a welcome's request"
             to = parse_address(request.what.to, self._prefix)
             await self._ask(connection, welcome, request.account, to, now_ms)

@@ -31,7 +31,10 @@ class WelcomeEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Welcome:
-    """The first fees of one person. `student` is a hash of their card that outlives the person."""
+    """The first fees of one person. `student` is a hash of their card that outlives the person.
+
+    `created_ms` is when it was last asked for: a budget counts it in the days after that.
+    """
 
     union_id: str
     student: str

@@ -84,8 +84,8 @@ async def store_welcome(connection: AsyncConnection, before: Welcome, welcome: W
     """Write a welcome back, from the state in which it was read."""
     done = await connection.execute(
         text("""
-            UPDATE welcomes SET state = :state, tx_hash = CAST(:tx_hash AS bytea), code = :code,
-                ended_ms = :ended
+            UPDATE welcomes SET state = :state, created_ms = :created,
+                tx_hash = CAST(:tx_hash AS bytea), code = :code, ended_ms = :ended
             WHERE union_id = :union AND student = :student AND state = :before
         """),
         {
@@ -93,6 +93,7 @@ async def store_welcome(connection: AsyncConnection, before: Welcome, welcome: W
             "student": welcome.student,
             "before": str(before.state),
             "state": str(welcome.state),
+            "created": welcome.created_ms,
             "tx_hash": welcome.tx_hash,
             "code": welcome.code,
             "ended": welcome.ended_ms,

@@ -9,6 +9,7 @@ from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import Clocks
 from tests.support.api.wallet_proofs import link
 from tests.support.node.fake_node import signing_key
+from tests.unit.api.test_api_wallets import login
 
 FLOAT = "ab" * 32
 
@@ -119,6 +120,33 @@ def test_who_links_a_wallet_past_the_budget_is_linked_and_not_welcomed(
         assert (told["currency"], told["spent"], told["left"]) == ("BILL", "0.010000", "0.000000")
         await people.rig.execute("UPDATE welcomes SET state = 'failed'")
         assert (await budgets(officer))["welcomes"]["spent"] == "0.000000", "nothing was sent"
+
+    play(database, story)
+
+
+def test_a_welcome_that_is_asked_for_anew_counts_in_the_days_in_which_it_is(
+    database: TestDatabase,
+) -> None:
+    long_ago = f"""
+        UPDATE welcomes SET state = 'failed', ended_ms = 1, created_ms = created_ms - {WINDOW_MS}
+    """
+
+    async def story(people: PeopleRig, clocks: Clocks) -> None:
+        await people.rig.execute(f"UPDATE unions SET float_account = '\\x{FLOAT}'")
+        officer = await people.officer()
+        students = [await people.member() for _ in range(2)]
+        for name, student in zip("ab", students, strict=True):
+            assert (await link(student, signing_key(f"first {name}"))).status_code == 200
+        await people.rig.execute(long_ago)
+        await limited(officer, "welcomes", "0.01")
+        for name, student in zip("ab", students, strict=True):
+            student.token = (await login(people, signing_key(f"first {name}"))).json()[
+                "accessToken"
+            ]
+            assert (await link(student, signing_key(f"next {name}"))).status_code == 200
+        asked = "SELECT count(*) FROM welcomes WHERE state = 'pending'"
+        assert await people.rig.scalar(asked) == 1, "the budget holds one"
+        assert (await budgets(officer))["welcomes"]["spent"] == "0.010000"
 
     play(database, story)
 
