@@ -218,6 +218,12 @@ class AnswerStore:
             for row in rows
         }
 
+    async def is_kept(self, token: Token | None) -> bool:
+        """Tell whether a request is answered already, by what its key holds."""
+        assert token is not None, "the route is one of Idempotency.KEY"
+        async with self._engine.connect() as connection:
+            return token.name in await self.find(connection, [token])
+
     def again(self, token: Token, kept: SealedAnswer) -> Reply | ApiFault:
         """Give an answer once more; a fault if the key was used with another request."""
         if kept.fingerprint != token.fingerprint:

@@ -13,6 +13,20 @@ from tests.support.node.fake_node import make_transfer, seed_of, signing_key
 
 CUSTOMER = {"customer": bytes(seed_of("customer"))}
 PATH = "/api/v1/test/wallets"
+ONCE_IN_VAIN = (
+    "CREATE SEQUENCE tries",
+    """
+    CREATE FUNCTION lose_a_race() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('tries') = 1 THEN RAISE EXCEPTION 'in vain' USING ERRCODE = '40001'; END IF;
+        RETURN NEW;
+    END $$
+    """,
+    """
+    CREATE TRIGGER lose_a_race BEFORE INSERT ON idempotent_answers
+        FOR EACH ROW EXECUTE FUNCTION lose_a_race()
+    """,
+)
+"""A database that asks for the first answer's transaction anew, as it does when one lost a race."""
 
 
 async def made(rig: ServiceRig, body: object, key: str = ""):
@@ -38,6 +52,51 @@ def test_a_wallet_that_was_made_pays_an_order_by_its_own_seed(database: TestData
             assert (await rig.post(order, paid)).status_code == 202
             await rig.level()
             assert (await rig.validate(paid)).json()["valid"] is True
+
+    asyncio.run(run())
+
+
+def test_a_crowd_that_wants_wallets_leaves_connections_for_everybody_else(
+    database: TestDatabase,
+) -> None:
+    async def run() -> None:
+        async with running_rig(database, pool_size=3, **CUSTOMER) as rig:
+            crowd = [asyncio.create_task(made(rig, {"bill": "1"})) for _ in range(8)]
+            async with asyncio.timeout(15):
+                await rig.order()
+                answers = await asyncio.gather(*crowd)
+            assert {answer.status_code for answer in answers} == {201}
+            assert len({answer.json()["address"] for answer in answers}) == 8
+
+    asyncio.run(run())
+
+
+def test_a_wallet_is_funded_once_however_often_its_answer_is_written(
+    database: TestDatabase,
+) -> None:
+    """The database may ask for a transaction anew: what was broadcast is not in it."""
+
+    async def run() -> None:
+        async with running_rig(database, **CUSTOMER) as rig:
+            for statement in ONCE_IN_VAIN:
+                await rig.execute(statement)
+            answer = await made(rig, {"bill": "1"})
+            assert answer.status_code == 201, answer.text
+            assert await rig.scalar("SELECT last_value FROM tries") == 2, "it was written twice"
+            customer = address_of(signing_key("customer").public)
+            assert (await rig.node.account(customer)).pending_nonce == 1
+
+    asyncio.run(run())
+
+
+def test_what_a_key_made_is_not_made_for_another_wish(database: TestDatabase) -> None:
+    async def run() -> None:
+        async with running_rig(database, **CUSTOMER) as rig:
+            assert (await made(rig, {"bill": "1"}, "once")).status_code == 201
+            other = await made(rig, {"bill": "2"}, "once")
+            assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+            customer = address_of(signing_key("customer").public)
+            assert (await rig.node.account(customer)).pending_nonce == 1
 
     asyncio.run(run())
 
