@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import threading
 from ipaddress import ip_address
 from typing import Any
 
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.webhooks.addresses import AddressFault, check_url, may_reach
-from api.webhooks.lookups import LOOKUPS_MAX, MERCHANT_LOOKUPS_MAX, Lookups
+from api.webhooks.lookups import Lookups
 from api.webhooks.sending import Sender
 from tests.support.api.webhook_receiver import receiving, status
 
@@ -208,78 +207,6 @@ def test_what_hangs_refuses_or_breaks_has_a_code(monkeypatch: pytest.MonkeyPatch
         assert (await live.send("m", "https://localhost/", b"", {})).code == "ADDRESS_REFUSED"
         await sender.close()
         await live.close()
-
-    asyncio.run(run())
-
-
-class SlowNames:
-    """A name service that answers for `slow.example` when it is let, and for others at once."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.let, self.asked, self.hanging, self.most = threading.Event(), 0, 0, 0
-        self._lock = threading.Lock()
-        monkeypatch.setattr(socket, "getaddrinfo", self._look_up)
-
-    def _look_up(self, host: Any, port: int, *_: Any, **__: Any) -> list[Any]:
-        with self._lock:
-            self.asked += 1
-        if host == "slow.example":
-            with self._lock:
-                self.hanging += 1
-                self.most = max(self.most, self.hanging)
-            self.let.wait(30)
-            with self._lock:
-                self.hanging -= 1
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("1.1.1.1", port))]
-
-
-def test_a_merchant_whose_names_hang_holds_up_no_other_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("api.webhooks.lookups.RESOLVE_S", 0.3)
-    names = SlowNames(monkeypatch)
-
-    async def run() -> None:
-        lookups = Lookups(livemode=True)
-        try:
-            slow = [
-                asyncio.create_task(lookups.resolve("slow", "slow.example", 443))
-                for _ in range(2 * LOOKUPS_MAX)
-            ]
-            await asyncio.sleep(0)
-            assert await lookups.resolve("other", "shop.example", 443) == ip_address("1.1.1.1")
-            # The default threads hash passwords and tell the channel: all of them are free.
-            assert await asyncio.wait_for(asyncio.to_thread(int, "7"), 5) == 7
-            refused = await asyncio.gather(*slow, return_exceptions=True)
-            assert {getattr(fault, "code", "") for fault in refused} == {"NAME_NOT_RESOLVED"}
-            # Given up are the waits; the threads hang on, and count.
-            with pytest.raises(AddressFault):
-                await lookups.resolve("slow", "shop.example", 443)
-            assert names.most == MERCHANT_LOOKUPS_MAX
-            names.let.set()
-            async with asyncio.timeout(120):
-                while names.hanging:  # noqa: ASYNC110 - threads tell nobody
-                    await asyncio.sleep(0.01)
-            assert await lookups.resolve("slow", "shop.example", 443) == ip_address("1.1.1.1")
-        finally:
-            names.let.set()
-            lookups.close()
-
-    asyncio.run(run())
-
-
-def test_more_look_ups_than_a_merchant_has_at_once_are_made_in_turn(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    names = SlowNames(monkeypatch)
-
-    async def run() -> None:
-        lookups = Lookups(livemode=True)
-        found = await asyncio.gather(
-            *(lookups.resolve("m", "shop.example", 443) for _ in range(5 * MERCHANT_LOOKUPS_MAX))
-        )
-        lookups.close()
-        assert len(found) == names.asked == 5 * MERCHANT_LOOKUPS_MAX
 
     asyncio.run(run())
 
