@@ -199,25 +199,32 @@ class SigningBook:
         return claimed is not None
 
     async def abroad(self, connection: AsyncConnection, limit: int) -> list[SigningRequest]:
-        """List signed requests whose outcome is not known, each account's by number."""
+        """List signed requests whose outcome is not known, each account's by number.
+
+        Of more than are looked at, those come first that were submitted longest ago, or never:
+        submitting them puts them behind the others, so no account waits for ever.
+        """
         rows = await connection.execute(
             text(f"""
                 SELECT {_COLUMNS} FROM signing_requests WHERE state IN ('signed', 'submitted')
-                ORDER BY account, nonce LIMIT :limit
+                ORDER BY submitted_ms NULLS FIRST, account, nonce LIMIT :limit
             """),  # noqa: S608 - constants of this module
             {"limit": limit},
         )
-        return [self._read(row) for row in rows]
+        return sorted(map(self._read, rows), key=lambda one: (one.account, one.nonce or 0))
 
     async def in_vain(
         self, connection: AsyncConnection, now_ms: int, limit: int
     ) -> list[tuple[str, str]]:
-        """List the keys of requests that nobody signed in their time, and nobody holds."""
+        """List the keys of requests that nobody signed in their time, and nobody holds.
+
+        Whose time was over first comes first.
+        """
         rows = await connection.execute(
             text("""
                 SELECT owner_id, id FROM signing_requests
                 WHERE state IN ('open', 'leased') AND expires_ms <= :now AND leased_until_ms <= :now
-                ORDER BY owner_id, id LIMIT :limit
+                ORDER BY expires_ms, owner_id, id LIMIT :limit
             """),
             {"now": now_ms, "limit": limit},
         )
