@@ -23,9 +23,6 @@ PYTEST := $(BIN)/python -m pytest
 # Each run has temporary folders of its own, which stay if it fails: runs side by side clear away
 # what lies in pytest's usual place.
 PARALLEL := -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
-# From Python 3.12 on a line is counted when it runs first, and costs nothing from then on.
-COUNTING := $(BIN)/python -c 'import sys; \
-    sys.version_info < (3, 12) or print("COVERAGE_CORE=sysmon COVERAGE_FRAMES=thread")'
 TESTNET ?= testnet
 export TESTNET
 
@@ -50,7 +47,7 @@ up: setup ## Run a whole testnet with a live board
 	$(BIN)/billcoin testnet up --dir "$$TESTNET" $(ARGS)
 
 test: setup-dev ## Run every test, and hold each package to its coverage
-	@temp=$$(mktemp -d) && set -x && env $$($(COUNTING)) $(PYTEST) tests --ignore=tests/tidy $(PARALLEL) \
+	@temp=$$(mktemp -d) && set -x && $(PYTEST) tests --ignore=tests/tidy $(PARALLEL) \
 	    --basetemp=$$temp/t --durations=25 --cov --cov-report= $(ARGS) && rm -rf $$temp
 	@$(BIN)/coverage json -q -o .coverage.json
 	@$(BIN)/python tests/tidy/coverage_floors.py .coverage.json
