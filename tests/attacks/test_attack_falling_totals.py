@@ -8,12 +8,15 @@ sign of that the chain takes, wherever windows end; no more counts than the tota
 import pytest
 from msgspec.structs import replace
 
+from ledger.primitives.hashing import ZERO_HASH
 from ledger.state.lines import Line
 from ledger.state.tables import LINES
 from ledger.types.line import AmendLine, StopDevice
 from ledger.types.reading import Unit
 from tests.attacks.test_attack_stopped_lines import taken_off
+from tests.support.evidence.vats import VatStory
 from tests.support.ledger.cheating import FLOW, HOLD, OUTLET, VALVE, Cheat
+from tests.support.ledger.vats import VatTown
 from tests.support.ledger.window import START_MS
 
 END = 300
@@ -48,11 +51,12 @@ class Falling(Cheat):
 
     def windows(self, *seconds: int) -> int:
         """Mint window after window, and what is left; each must be taken. Give what counted."""
-        steps = 0
+        steps = self.rose = 0
         for second in (*seconds, None):
             claim = self.signed(self.claim(second))
             assert self.mint(claim) == ""
             steps += claim.counted_steps
+            self.rose += claim.counted_steps + claim.lost_steps
         self.close()
         return steps
 
@@ -134,6 +138,26 @@ def test_what_is_dated_back_behind_a_windows_end_is_told_in_the_next(cuts, back_
     # What it says of a time anew counts against that time, if that is not over.
     most = 60_000 + (END - 29 - FELL_S) * 1_000
     assert most - back_s * 1_000 - 10_000 <= town.windows(*cuts) <= most
+    assert town.rose == (END - 29) * 1_000
+
+
+@pytest.mark.parametrize("back_ms", [1, 5_000, 60_000])
+def test_what_is_dated_back_behind_a_windows_end_drains_in_the_next(back_ms):
+    """The window ends as a vat drains: it says what had drained by then, and the chain asks it."""
+    town, end_ms = VatTown(VatStory()), 1_950_000
+    flow, samples = town.line.of(FLOW), town.day.samples(FLOW)
+    flow.envelopes.clear()
+    flow.seq, flow.previous, flow.carried = 0, ZERO_HASH, None
+    before = sum(at <= end_ms for at, _ in samples)
+    flow.measure(samples[:before], 60)
+    flow.carried = None
+    behind = samples[before : before + 10]
+    late_ms = behind[-1][0] - samples[before - 1][0] + back_ms
+    flow.sign([(at - late_ms, value) for at, value in behind])
+    flow.carried = None
+    flow.measure(samples[before + 10 :], 60)
+    assert town.windows(1_920, 1_950) > 0
+    town.close()
 
 
 @pytest.mark.parametrize("cuts", [(80,), (75, 85), ()])
@@ -150,3 +174,4 @@ def test_what_counts_is_told_in_the_unit_that_the_chain_reads(cuts):
     flow.carried = None
     flow.measure(litres(60, END + 1, 60_000))
     assert town.windows(*cuts) >= (END - 29 - 101) * 1_000
+    assert town.rose == (END - 29) * 1_000
