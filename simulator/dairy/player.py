@@ -24,8 +24,8 @@ from simulator.dairy.line import IDLE_S, LiveLine, sleep
 from simulator.dairy.recording import Milking, Recording
 from simulator.dairy.setup import LINE, LINE_INSTRUMENTS
 
-BATCH_S: Final = 2.5
-"""How often the line pasteurizes what was collected."""
+BATCH_MS: Final = 2_500
+"""How often the line pasteurizes what was collected, by the plant's own clock."""
 RUN_MS: Final = 1_000
 RUN_UNITS_MAX: Final = 15_000 * 1_000_000
 """A run's milk at most; below the gateway's own limit, so that it never cuts one."""
@@ -106,14 +106,14 @@ class Player:
     def play(self, speed: float, tell: Callable[[int], None]) -> None:
         """Play everything; `tell` hears how many milkings were played so far."""
         start_s = time.monotonic()
-        run_s = start_s + BATCH_S
+        run_ms = self._next_run_ms()
         milkings = self._recording.milkings
         times = schedule(milkings, speed)
         for played, (milking, at_s) in enumerate(zip(milkings, times, strict=True)):
             while (ahead_s := start_s + at_s - time.monotonic()) > 0:
-                self._wait(max(0.0, min(ahead_s, run_s - time.monotonic())))
-                run_s = self._maybe_run(run_s)
-            run_s = self._maybe_run(run_s)
+                self._wait(max(0.0, min(ahead_s, (run_ms - self._clock.now_ms()) / 1_000)))
+                run_ms = self._maybe_run(run_ms)
+            run_ms = self._maybe_run(run_ms)
             self._meter(milking)
             tell(played + 1)
         self._run()
@@ -134,11 +134,14 @@ class Player:
         for meter in self._meters.values():
             say_idle(meter, self._clock.now_ms())
 
-    def _maybe_run(self, run_s: float) -> float:
-        if time.monotonic() < run_s and self.batch.volume < RUN_UNITS_MAX:
-            return run_s
+    def _next_run_ms(self) -> int:
+        return self._clock.now_ms() + BATCH_MS
+
+    def _maybe_run(self, run_ms: int) -> int:
+        if self._clock.now_ms() < run_ms and self.batch.volume < RUN_UNITS_MAX:
+            return run_ms
         self._run()
-        return time.monotonic() + BATCH_S
+        return self._next_run_ms()
 
     def _meter(self, milking: Milking) -> None:
         """Meter one milking: the total before, then the total after."""

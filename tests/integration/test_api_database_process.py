@@ -15,6 +15,7 @@ from api.db.credentials import DATABASE_USER, database_password
 from api.db.postgres import Cluster
 from api.errors import DatabaseFault
 from tests.support.api.postgres import free_port
+from tests.support.system.patience import PATIENCE_S
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
 
@@ -34,7 +35,7 @@ def start(directory: Path, port: int) -> "subprocess.Popen[bytes]":
 
 def stop(process: "subprocess.Popen[bytes]", number: int = signal.SIGTERM) -> int:
     process.send_signal(number)
-    code = process.wait(10)
+    code = process.wait(PATIENCE_S)
     assert process.stderr is not None
     process.stderr.close()
     return code
@@ -105,7 +106,7 @@ def test_a_killed_server_ends_its_supervisor_and_a_stale_pid_file_is_no_obstacle
     directory, port = tmp_path / "db", free_port()
     process = start(directory, port)
     os.kill(server_pid(directory), signal.SIGKILL)
-    assert process.wait(10) == 1
+    assert process.wait(PATIENCE_S) == 1
     assert process.stderr is not None
     assert b"ended by itself" in process.stderr.read()
     process.stderr.close()

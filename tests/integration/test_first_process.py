@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 import psutil
 import pytest
 
+from tests.support.system.patience import PATIENCE_S
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="containers are Linux's")
 
 # An orphan that has ended, then a program that goes on until it is told to end.
@@ -82,14 +84,14 @@ def test_it_ends_with_its_program_s_exit_code():
     with running("stay-behind") as first:
         first.stdin.write("7\n")
         first.stdin.flush()
-        assert first.wait(20) == 7
+        assert first.wait(PATIENCE_S) == 7
 
 
 def test_a_program_that_is_killed_is_told_as_a_shell_tells_it():
     with running("stay-behind") as first:
         until(lambda: len(states(first)) == 1)
         psutil.Process(first.pid).children()[0].kill()
-        assert first.wait(20) == 128 + signal.SIGKILL
+        assert first.wait(PATIENCE_S) == 128 + signal.SIGKILL
 
 
 def test_a_signal_reaches_the_program():
@@ -97,7 +99,7 @@ def test_a_signal_reaches_the_program():
         first.send_signal(signal.SIGUSR1)
         assert first.stdout.readline() == "heard\n"
         first.send_signal(signal.SIGTERM)
-        assert first.wait(20) == 128 + signal.SIGTERM
+        assert first.wait(PATIENCE_S) == 128 + signal.SIGTERM
 
 
 def test_a_command_that_is_process_1_runs_as_its_child():

@@ -22,11 +22,12 @@ from simulator.dairy.player import Player
 from simulator.dairy.setup import DairyConfig
 from tests.support.ledger.dairy import key, seed_of
 from tests.support.minting.chain_server import ChainServer
-from tests.support.minting.hurrying_clock import HurryingClock
+from tests.support.minting.hurrying_clock import HurryingClock, stay_until
 from tests.support.minting.ledger_chain import LedgerChain
 from tests.support.minting.live_genesis import RECORDING, SEED, RecordedGenesis
 from tests.support.minting.mqtt_wire import capture, listening
 from tests.support.minting.parts import ROOT, running_broker
+from tests.support.system.patience import PATIENCE_S
 
 NAMES = ("one", "two")
 ROUNDED_OFF_MAX = 20
@@ -66,17 +67,17 @@ class GatewayProcess:
 
     def kill(self):
         self.process.kill()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=PATIENCE_S)
 
     def stored(self):
         """Give the numbers of what is on its disk, by device."""
         query = "SELECT device, boot, seq FROM readings ORDER BY device, boot, seq"
-        with closing(sqlite3.connect(self.home / "mint.sqlite", timeout=10)) as db:
+        with closing(sqlite3.connect(self.home / "mint.sqlite", timeout=PATIENCE_S)) as db:
             return db.execute(query).fetchall()
 
     def has(self, device, settled):
         """Tell whether an envelope is on its disk."""
-        with closing(sqlite3.connect(self.home / "mint.sqlite", timeout=10)) as db:
+        with closing(sqlite3.connect(self.home / "mint.sqlite", timeout=PATIENCE_S)) as db:
             query = "SELECT 1 FROM readings WHERE device = ? AND boot = ? AND seq >= ?"
             return bool(db.execute(query, (device, *settled.number)).fetchone())
 
@@ -121,14 +122,14 @@ def two_gateways(tmp_path, dairy, **settings):
 
 def holder_of(broker, dairy, gateways):
     """Name the gateway whose lease the broker keeps."""
-    topic, raw = capture(broker.port, "bc/v1/lease/+", 30)
+    topic, raw = capture(broker.port, "bc/v1/lease/+", PATIENCE_S)
     plant = topic.rpartition("/")[2]
     lease = read_lease(raw, dairy.chain_id, dairy.mmu.public, plant)
     (found,) = [each for each in gateways if each.key.public == lease.holder]
     return found
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_killed_holders_plant_is_minted_on_and_no_receipt_runs_ahead_of_copies(tmp_path):
     dairy = RecordedGenesis()
     density = dairy.genesis.parameters.density_mg_per_l
@@ -162,7 +163,7 @@ def test_a_killed_holders_plant_is_minted_on_and_no_receipt_runs_ahead_of_copies
             assert all(device.held for device in devices.values())  # There is no second copy.
             assert witness.ahead == []
             one.start()
-            assert all(device.wait_receipted(60) for device in devices.values())
+            assert all(device.wait_receipted(PATIENCE_S) for device in devices.values())
             assert holder_of(broker, dairy, gateways) is two
         assert both == 2 * first
         assert 0 <= unminted(both) <= ROUNDED_OFF_MAX
@@ -170,7 +171,7 @@ def test_a_killed_holders_plant_is_minted_on_and_no_receipt_runs_ahead_of_copies
         assert witness.signers == {"one", "two"}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_standby_that_joins_late_mints_all_that_devices_have_forgotten(tmp_path):
     """The first one is alone at first, claims nothing, and is killed once it has lent it all."""
     dairy = RecordedGenesis()
@@ -184,23 +185,23 @@ def test_a_standby_that_joins_late_mints_all_that_devices_have_forgotten(tmp_pat
             player = Player(RECORDING, devices, density, SEED, clock.wait, clock.even)
             player.play(0, lambda _: None)
             expected = sum(player.batch.expected)
-            assert all(device.wait_receipted(60) for device in devices.values())
+            assert all(device.wait_receipted(PATIENCE_S) for device in devices.values())
             assert not any(device.held for device in devices.values()), "they have forgotten it"
             alone = one.stored()
             two.start()
             wait_for(lambda: set(alone) <= set(two.stored()), "two has what one has")
             one.kill()
-            unminted = expected
-            deadline_s = time.monotonic() + 120
-            while time.monotonic() < deadline_s and unminted > ROUNDED_OFF_MAX:
-                player.stay_on(0.5)
-                unminted = expected - (supply(chain.overlay).minted_units - begun)
-        assert 0 <= unminted <= ROUNDED_OFF_MAX
+
+            def unminted():
+                return expected - (supply(chain.overlay).minted_units - begun)
+
+            stay_until(player, lambda: unminted() <= ROUNDED_OFF_MAX)
+        assert 0 <= unminted() <= ROUNDED_OFF_MAX
 
 
 def wait_for(holds, what):
     """Wait until a file shows something; it may not be there yet."""
-    deadline_s = time.monotonic() + 120
+    deadline_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline_s:
         with suppress(sqlite3.OperationalError):
             if holds():
@@ -216,11 +217,3 @@ def devices_of(home, broker, dairy):
         standby_keys=[key("two").public.hex()],
     )
     return run_devices(home, config, dairy.chain_id, SEED, dairy.identities, RECORDING.unit)
-
-
-def stay_until(player, holds):
-    """Let the plant stay on until something holds."""
-    deadline_s = time.monotonic() + 120
-    while time.monotonic() < deadline_s and not holds():
-        player.stay_on(0.5)
-    assert holds()

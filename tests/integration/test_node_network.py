@@ -57,7 +57,7 @@ class Running:
             views = [node.backend.transaction(outcome.txid) for node in self.nodes.values()]
             return all(view.state is TransactionState.FINAL for view in views)
 
-        await until(final, 20)
+        await until(final)
         return outcome.txid
 
 
@@ -73,7 +73,7 @@ def test_four_validators_agree_lose_one_and_take_it_back(tmp_path):
             await net.pay(1, 1)
             behind = max(net.heights())
             await net.start(3)
-            await until(lambda: net.nodes[3].backend.status().height >= behind, 20)
+            await until(lambda: net.nodes[3].backend.status().height >= behind)
             txid = await net.pay(3, 2)
             blocks = [node.backend.block(h) for node in net.nodes.values() for h in range(behind)]
             per_node = len(blocks) // 4
@@ -125,7 +125,7 @@ def test_a_wiped_home_votes_only_after_it_has_watched(tmp_path):
             wiped = net.nodes[3]
             assert wiped.journal.is_lost
             assert wiped.backend.status().height == 0
-            await until(lambda: not wiped.journal.is_lost, 30)
+            await until(lambda: not wiped.journal.is_lost)
             # Without another one, nothing is final but by its votes.
             await net.end(2)
             await net.pay(3, 1)
@@ -150,7 +150,7 @@ def test_refusals_name_the_law_and_leave_the_pool_alone(tmp_path):
             assert [bool(o.code) for o in outcomes] == [True, True, True, False]
             assert len({o.code for o in outcomes}) == 4
             txid = outcomes[3].txid
-            await until(lambda: node.backend.transaction(txid).state is TransactionState.FINAL, 20)
+            await until(lambda: node.backend.transaction(txid).state is TransactionState.FINAL)
             metrics = node.backend.metrics().decode()
             assert "billcoin_submitted_total 4.0" in metrics
             assert "billcoin_refused_total 3.0" in metrics

@@ -8,8 +8,11 @@ real time has everybody wait for them; one whose chain began some minutes ago li
 import time
 
 from iot_minting.even_clock import EvenClock, wall_ms
+from tests.support.system.patience import PATIENCE_S
 
 HURRY = 10
+STAY_S = 1.0
+"""How long a plant stays on between two looks; its instruments are read once in it."""
 BEGUN_AFTER_MS = 2_000
 """What is dated before a device's registration counts for nothing, and that is the genesis."""
 PAST_MS = 240_000
@@ -31,3 +34,11 @@ class HurryingClock:
         self._at_ms += round(seconds * 1_000)
         time.sleep(max(seconds / HURRY, (self._at_ms - wall_ms()) / 1_000))
         return True
+
+
+def stay_until(player, holds):
+    """Let a plant stay on until something holds."""
+    deadline_s = time.monotonic() + 3 * PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline_s, "it never came"
+        player.stay_on(STAY_S)

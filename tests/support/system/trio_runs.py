@@ -6,8 +6,10 @@ from typing import ParamSpec
 
 import trio
 
+from tests.support.system.patience import PATIENCE_S
+
 P = ParamSpec("P")
-TEST_TIMEOUT_S = 120.0
+TEST_TIMEOUT_S = 280.0
 """Generous: a bound against hanging, on a machine that may be busy with other things."""
 _TURN_S = 0.005
 
@@ -26,7 +28,7 @@ def in_trio(test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
     return run
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 45.0) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = PATIENCE_S) -> None:
     """Wait for a condition; fail if it does not come to hold."""
     with trio.fail_after(timeout_s):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
