@@ -32,6 +32,7 @@ from api.signing.routes import ROUTES as SIGNING
 from api.status.routes import ROUTES as STATUS
 from api.tenants.routes import ROUTES as TENANTS
 from api.terminals.routes import ROUTES as TERMINALS
+from api.testing.clock_routes import ROUTES as TEST_CLOCK
 from api.testing.routes import ROUTES as TESTING
 from api.testing.wallet_routes import ROUTES as TEST_WALLETS
 from api.top_ups.routes import ROUTES as TOP_UPS
@@ -75,6 +76,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *REQUEST_LOG,
     *TESTING,
     *TEST_WALLETS,
+    *TEST_CLOCK,
     *STATUS,
     *OPERATIONS,
 )

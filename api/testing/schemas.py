@@ -1,12 +1,15 @@
 """The made-up customer in JSON: what it is asked to do, and what it did."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from api.http.scalars import AddressText, BillText, HashText, Litres, UlidText
 from api.testing.model import PayAs
+
+ADVANCE_S_MAX: Final = 100 * 86_400
+"""A hundred days: no coupon of points is good for longer."""
 
 
 class CustomerPaymentBody(
@@ -49,3 +52,19 @@ class NewWalletView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     ]
     bill: BillText
     tx_hash: Annotated[HashText, Meta(description="The transfer; it is final within seconds.")]
+
+
+class ClockBody(
+    msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True, kw_only=True
+):
+    """How much time is to pass for the shop."""
+
+    advance_seconds: Annotated[int, Meta(ge=1, le=ADVANCE_S_MAX)]
+
+
+class ClockView(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """How much time has passed, and for how many open orders and unused coupons."""
+
+    advanced_seconds: int
+    orders: int
+    coupons: int
