@@ -80,6 +80,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     ("GET", "/api/v1/coupons/{couponId}"): Access(roles=STUDENTS | MANAGERS),
     ("GET", "/api/v1/coupons/{couponId}/qr.svg"): Access(roles=STUDENTS),
     ("POST", "/api/v1/coupons/{couponId}/revoke"): Access(roles=MANAGERS),
+    ("POST", "/api/v1/coupons/{couponId}/restore"): Access(roles=MANAGERS),
     ("POST", "/api/v1/coupons/{couponCode}/redeem"): Access(
         scope=Scope.ORDERS_WRITE, roles=AT_THE_TILL
     ),
@@ -199,6 +200,7 @@ TABLE: Final[Mapping[tuple[str, str], Access]] = {
     # A customer without a wallet, on chains of development.
     ("POST", "/api/v1/test/orders/{orderId}/pay"): Access(scope=Scope.ORDERS_WRITE),
     ("POST", "/api/v1/test/wallets"): Access(scope=Scope.ORDERS_WRITE),
+    ("POST", "/api/v1/test/clock"): Access(scope=Scope.ORDERS_WRITE),
     # What a key has asked lately: its own, or one that a manager names.
     ("GET", "/api/v1/request-log"): Access(any_key=True, roles=MANAGERS),
     # The service itself.

@@ -30,6 +30,8 @@ class CouponEvent(StrEnum):
     REDEEM = "redeem"
     EXPIRE = "expire"
     REVOKE = "revoke"
+    RESTORE = "restore"
+    """Its milk was not handed over."""
 
 
 class CouponFunder(StrEnum):

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from api.access.roles import Role
 from api.coupons.model import Coupon
+from api.coupons.restoring import restore
 from api.coupons.scanning import open_by_coupon
 from api.coupons.schemas import (
     CouponsOf,
@@ -113,6 +114,21 @@ async def revoke_coupon(call: ApiCall) -> CouponView:
     return _shown(call, await in_transaction(service.engine, work))
 
 
+async def restore_coupon(call: ApiCall) -> CouponView:
+    """Give a coupon back to its holder whose milk was not handed over."""
+    service = call.service
+
+    async def work(connection: AsyncConnection) -> Coupon:
+        coupon = await _found(call, connection)
+        if coupon.merchant_id != _shop(call):
+            raise NotFound("there is no such coupon of your shop")
+        good, events = await restore(connection, coupon, service.now_ms())
+        await write_events(connection, events)
+        return good
+
+    return _shown(call, await in_transaction(service.engine, work))
+
+
 async def redeem_coupon(call: ApiCall) -> Reply:
     """Open the order of a coupon that a till has scanned."""
     return await open_by_coupon(call, call.path["couponCode"], call.body.product_id, {})
@@ -186,6 +202,17 @@ ROUTES: Final = (
     ),
     Route(
         method="POST",
+        path="/api/v1/coupons/{couponId}/restore",
+        operation="restoreCoupon",
+        summary="Give a used coupon back to its holder whose milk was not handed over",
+        tag="coupons",
+        handler=restore_coupon,
+        answer=CouponView,
+        idempotency=Idempotency.NATURAL,
+        codes=("NOT_FOUND", "COUPON_IN_USE", "COUPON_OVER", "NOT_RESTORABLE"),
+    ),
+    Route(
+        method="POST",
         path="/api/v1/coupons/{couponCode}/redeem",
         operation="redeemCoupon",
         summary="Open the order of a coupon that the till has scanned: it costs 0.00",
@@ -221,6 +248,7 @@ ROUTES: Final = (
             "COUPON_OVER",
             "COUPON_TOO_SMALL",
             "ORDER_NOT_PAYABLE",
+            "OUT_OF_STOCK",
             "SIGNER_OFFLINE",
         ),
     ),

@@ -18,6 +18,7 @@ TABLE: Final[Mapping[tuple[CouponState, CouponEvent], CouponState]] = {
     (_S.RESERVED, _E.REDEEM): _S.REDEEMED,
     (_S.ISSUED, _E.EXPIRE): _S.EXPIRED,
     (_S.ISSUED, _E.REVOKE): _S.REVOKED,
+    (_S.REDEEMED, _E.RESTORE): _S.ISSUED,
 }
 
 

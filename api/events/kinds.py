@@ -88,7 +88,7 @@ MEANINGS: Final[Mapping[EventKind, str]] = {
     EventKind.REFUND_CANCELLED: "A refund was cancelled before it was signed.",
     EventKind.COUPON_ISSUED: "Somebody was given a coupon.",
     EventKind.COUPON_RESERVED: "A coupon is held for an order.",
-    EventKind.COUPON_RELEASED: "A coupon that was held is good again.",
+    EventKind.COUPON_RELEASED: "A coupon that was held, or used in vain, is good again.",
     EventKind.COUPON_REDEEMED: "A coupon paid an order.",
     EventKind.COUPON_EXPIRED: "A coupon's time is over.",
     EventKind.COUPON_REVOKED: "A coupon was taken back.",

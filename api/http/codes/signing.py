@@ -59,8 +59,8 @@ CODES: Final = (
         "A coupon paid this: no money came in",
         "Ini dibayar dengan kupon: tiada wang diterima",
         "The shop's own account bought the milk and burned it; there is nobody to pay it back to.",
-        "If the milk was not handed over, give the student points for another coupon: "
-        "`POST /api/v1/loyalty/adjustments`.",
+        "If the milk was not handed over, give the student the coupon back: "
+        "`POST /api/v1/coupons/{id}/restore`.",
     ),
     ProblemCode(
         "NOTHING_LEFT",
@@ -117,6 +117,14 @@ CODES: Final = (
         "Kupon ini sedang digunakan",
         "Somebody uses it right now; it is free again if that comes to nothing.",
         "Wait a minute and a half, and try again.",
+    ),
+    ProblemCode(
+        "NOT_RESTORABLE",
+        409,
+        "This coupon can't be given back",
+        "Kupon ini tidak boleh dikembalikan",
+        "Its milk was handed over, or what a union paid for it was not refunded yet.",
+        "Reopen the order within a minute; refund what a union paid as `not_handed_over` first.",
     ),
     ProblemCode(
         "COUPON_OVER",

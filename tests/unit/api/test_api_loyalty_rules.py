@@ -84,9 +84,11 @@ def test_each_event_happens_in_one_state_alone(event):
     assert after(event) is TABLE[before(event), event]
 
 
-def test_what_was_used_is_over_or_taken_back_stays_so():
-    ends = {CouponState.REDEEMED, CouponState.EXPIRED, CouponState.REVOKED}
+def test_what_is_over_or_taken_back_stays_so_and_what_was_used_in_vain_alone_comes_back():
+    ends = {CouponState.EXPIRED, CouponState.REVOKED}
     assert not [pair for pair in TABLE if pair[0] in ends]
+    left = [event for state, event in TABLE if state is CouponState.REDEEMED]
+    assert left == [CouponEvent.RESTORE]
     assert before(CouponEvent.REDEEM) is CouponState.RESERVED
 
 
