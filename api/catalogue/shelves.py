@@ -8,7 +8,7 @@ over. An order takes from at most `REDEMPTIONS_MAX` lots, since one payment rede
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from api.orders.model import Part
+from api.orders.model import Part, ReturnedPart
 from ledger.types.transfer import REDEMPTIONS_MAX
 
 
@@ -36,6 +36,44 @@ class Packs:
     kind: str
     pack_units: int
     count: int
+
+
+@dataclass(slots=True)
+class ReturnedShelf:
+    """Packs of a merchant that came back, whose milk is burned; `free_packs` shrinks."""
+
+    ref_id: str
+    lot: bytes
+    kind: str
+    pack_units: int
+    free_packs: int
+
+
+def draw_returned(
+    shelves: Sequence[ReturnedShelf], wanted: Iterable[Packs]
+) -> tuple[ReturnedPart, ...]:
+    """Take all of an order's packs from those that came back; nothing if they are too few.
+
+    An order is of such packs alone or of none: a payment redeems all of its milk, or no milk.
+    """
+    taken: list[tuple[ReturnedShelf, int]] = []
+    for packs in wanted:
+        left = packs.count
+        for shelf in shelves:
+            if (shelf.kind, shelf.pack_units) == (packs.kind, packs.pack_units):
+                count = min(left, shelf.free_packs)
+                shelf.free_packs -= count
+                left -= count
+                taken.append((shelf, count))
+        if left:
+            for shelf, count in taken:
+                shelf.free_packs += count
+            return ()
+    return tuple(
+        ReturnedPart(shelf.ref_id, shelf.lot.hex(), shelf.kind, shelf.pack_units, count)
+        for shelf, count in taken
+        if count
+    )
 
 
 def draw(shelves: Sequence[Shelf], wanted: Iterable[Packs]) -> tuple[Part, ...] | None:

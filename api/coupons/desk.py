@@ -29,6 +29,7 @@ from api.errors import Conflict, NotFound, Unprocessable
 from api.events.outbox import NewEvent, draw_numbers, insert_events
 from api.orders.drawing import SALE, item_of, packs_of
 from api.orders.model import Order, OrderState
+from api.orders.offers import draw_from_lots
 from api.orders.schemas import told_of
 from api.signing.accounts import paying_account
 from api.signing.store import SigningBook
@@ -105,7 +106,7 @@ class CouponDesk:
     ) -> tuple[Order, list[NewEvent]]:
         """Let a coupon pay an order that was opened for money. The order is locked."""
         one_pack = len(order.items) == 1 and order.items[0].quantity == 1
-        if not one_pack or not order.basket:
+        if not one_pack or not (order.basket or order.returned):
             raise Unprocessable("a coupon buys one pack", code="COUPON_TOO_SMALL")
         _check(coupon, order.merchant_id, order.items[0].price_sen, now_ms)
         if not _payable(order, now_ms):
@@ -114,6 +115,9 @@ class CouponDesk:
         held = await step(connection, coupon, CouponEvent.RESERVE, now_ms, holder)
         if held is None:
             raise Conflict("somebody else uses it right now", code="COUPON_IN_USE")
+        if order.returned:
+            # A coupon buys milk: the pack that came back is for who pays in money.
+            order = await draw_from_lots(connection, order)
         after = held_by_coupon(order)
         await write_price(connection, order, after)
         await self._have_bought(connection, held, after, now_ms)

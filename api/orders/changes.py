@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from api.catalogue.returned import follow_orders
 from api.catalogue.stock import adjust, released_by
 from api.db.session import in_transaction
 from api.errors import Conflict, NotFound
@@ -107,7 +108,7 @@ async def _write(
 ) -> None:
     """Write changed orders, give back what those that wait no longer had reserved, and tell."""
     await store_orders(connection, changes)
-    await adjust(connection, released_by(after.basket for after in left_queue(changes)), {})
+    await release(connection, changes, {})
     await write_events(
         connection,
         [
@@ -120,8 +121,18 @@ async def _write(
 
 async def release_left(connection: AsyncConnection, before: Mapping[str, Order]) -> None:
     """Give back what orders had reserved that waited, when they were locked, and wait no longer."""
-    changes = await changed_since(connection, before)
-    await adjust(connection, released_by(after.basket for after in left_queue(changes)), {})
+    await release(connection, await changed_since(connection, before), {})
+
+
+async def release(
+    connection: AsyncConnection,
+    changes: Sequence[tuple[Order, Order]],
+    redeemed_units: Mapping[bytes, int],
+) -> None:
+    """Give back what orders had reserved that wait no longer, and take off what was redeemed."""
+    released = released_by(order.basket for order in left_queue(changes))
+    await adjust(connection, released, redeemed_units)
+    await follow_orders(connection, changes)
 
 
 async def changed_since(

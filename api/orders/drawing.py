@@ -13,7 +13,7 @@ from ulid import ULID
 from api.access.principals import KEYS_LETTER
 from api.amounts import units_for
 from api.catalogue.model import ShopProduct
-from api.catalogue.shelves import Packs, Shelf, draw
+from api.catalogue.shelves import Packs, ReturnedShelf, Shelf, draw, draw_returned
 from api.errors import ApiFault, Conflict, Pointer, Unprocessable
 from api.http.idempotency import Token
 from api.orders.model import Basket, Item, Order, OrderState
@@ -67,20 +67,18 @@ class Terms:
 
 
 def draw_up(
-    request: NewOrder, seller: Seller, shelves: Sequence[Shelf], terms: Terms
+    request: NewOrder,
+    seller: Seller,
+    shelves: Sequence[Shelf],
+    terms: Terms,
+    returned: Sequence[ReturnedShelf] = (),
 ) -> DrawnOrder:
-    """Draw up an order, and take its milk off the shelves; or say why there is none."""
-    if unsold := _unsold(request, seller):
-        return unsold
-    if paused := _below_milk(request, seller, terms.litre_price_sen):
-        return paused
-    items = tuple(item_of(seller.products[name], count) for name, count in request.items)
-    amount_sen = sum(item.price_sen * item.quantity for item in items)
-    amount_units = units_for(amount_sen, terms.litre_price_sen)
-    redeem_units = sum(item.redeem_units * item.quantity for item in items)
-    if amount_units < redeem_units:
-        return Conflict(BELOW_MILK, code="PRICE_BELOW_MILK")
-    basket = draw(shelves, packs_of(items))
+    """Draw up an order: of packs that came back, else of lots' milk; or say why there is none."""
+    quote = _quote(request, seller, terms.litre_price_sen)
+    if isinstance(quote, ApiFault):
+        return quote
+    came_back = draw_returned(returned, packs_of(quote.items))
+    basket = () if came_back else draw(shelves, packs_of(quote.items))
     if basket is None:
         return Conflict("no lots in date hold that much of this milk", code="OUT_OF_STOCK")
     return Order(
@@ -89,14 +87,15 @@ def draw_up(
         merchant_id=request.merchant_id,
         merchant=seller.name,
         kind=SALE,
-        items=items,
-        amount_sen=amount_sen,
-        amount_units=amount_units,
-        redeem_units=redeem_units,
+        items=quote.items,
+        amount_sen=quote.amount_sen,
+        amount_units=quote.amount_units,
+        redeem_units=sum(part.units for part in basket),
         reference=secrets.token_bytes(REFERENCE_BYTES),
         payout=seller.payout,
         basket=basket,
         offered=offered_with(basket),
+        returned=came_back,
         code="".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_CHARS)),
         ticket="",
         metadata=request.metadata,
@@ -104,6 +103,27 @@ def draw_up(
         created_ms=terms.created_ms,
         expires_ms=terms.expires_ms,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Quote:
+    """What was asked for, at the prices of now."""
+
+    items: tuple[Item, ...]
+    amount_sen: int
+    amount_units: int
+
+
+def _quote(request: NewOrder, seller: Seller, litre_price_sen: int) -> _Quote | ApiFault:
+    """Give what a request costs; or say why it is not sold."""
+    if refused := _unsold(request, seller) or _below_milk(request, seller, litre_price_sen):
+        return refused
+    items = tuple(item_of(seller.products[name], count) for name, count in request.items)
+    amount_sen = sum(item.price_sen * item.quantity for item in items)
+    amount_units = units_for(amount_sen, litre_price_sen)
+    if amount_units < sum(item.redeem_units * item.quantity for item in items):
+        return Conflict(BELOW_MILK, code="PRICE_BELOW_MILK")
+    return _Quote(items, amount_sen, amount_units)
 
 
 def _unsold(request: NewOrder, seller: Seller) -> Unprocessable | None:

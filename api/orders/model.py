@@ -66,6 +66,19 @@ class Part(Struct, frozen=True):
 Basket = tuple[Part, ...]
 
 
+class ReturnedPart(Struct, frozen=True):
+    """Packs of one lot (in hex) whose milk was burned before, and by what they came back."""
+
+    ref_id: str
+    lot: str
+    kind: str
+    pack_units: int
+    packs: int
+
+
+Returned = tuple[ReturnedPart, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A sale. Its items, amounts and reference are its quote, written once."""
@@ -84,6 +97,8 @@ class Order:
     """What a wallet is told to redeem now."""
     offered: Mapping[str, str]
     """The kind of each lot (in hex) that it was ever told."""
+    returned: Returned = ()
+    """Packs that came back and are sold again: then the basket is empty, nothing is redeemed."""
     code: str
     ticket: str
     metadata: Mapping[str, str]
@@ -101,7 +116,9 @@ class Order:
 
     @property
     def milk_units(self) -> dict[str, int]:
-        """Give the milk that is due, by kind."""
+        """Give the milk that is due, by kind: none for packs whose milk was burned before."""
+        if self.returned:
+            return {}
         milk: Counter[str] = Counter()
         for item in self.items:
             milk[item.kind] += item.quantity * item.redeem_units
@@ -121,13 +138,14 @@ class Order:
 
 ORDER_COLUMNS: Final = """o.id, o.merchant_id, m.name AS merchant, o.kind, o.items::text AS items,
     o.amount_sen, o.amount_units, o.redeem_units, o.reference, o.payout, o.basket::text AS basket,
-    o.offered::text AS offered, o.code, o.ticket, o.metadata::text AS metadata, o.state,
-    o.exception, o.received_units, o.refunded_units, o.paying_tx, o.version, o.created_ms,
-    o.expires_ms, o.paid_ms, o.fulfilled_ms"""
+    o.offered::text AS offered, o.returned::text AS returned, o.code, o.ticket,
+    o.metadata::text AS metadata, o.state, o.exception, o.received_units, o.refunded_units,
+    o.paying_tx, o.version, o.created_ms, o.expires_ms, o.paid_ms, o.fulfilled_ms"""
 """What `read_order` reads, of `orders o` and `merchants m`."""
 
 _items: Final = msgspec.json.Decoder(tuple[Item, ...])
 _basket: Final = msgspec.json.Decoder(Basket)
+_returned: Final = msgspec.json.Decoder(Returned)
 _texts: Final = msgspec.json.Decoder(dict[str, str])
 
 
@@ -146,6 +164,7 @@ def read_order(row: Any) -> Order:
         payout=Address(row.payout),
         basket=_basket.decode(row.basket),
         offered=_texts.decode(row.offered),
+        returned=_returned.decode(row.returned),
         code=row.code,
         ticket=row.ticket,
         metadata=_texts.decode(row.metadata),

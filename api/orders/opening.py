@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ulid import ULID
 
+from api.catalogue.returned import open_returned, take_packs
 from api.catalogue.shelves import Shelf
 from api.catalogue.stock import open_shelves, reserve
 from api.config import ApiConfig
@@ -100,7 +101,13 @@ class OrderDesk:
         wanted = {(r.merchant_id, product_id) for r in requests for product_id, _ in r.items}
         sellers = await find_sellers(connection, sorted(wanted))
         shelves = await open_shelves(connection, expires_ms)
-        drawn = {r.once.name: draw_up(r, sellers[r.merchant_id], shelves, terms) for r in requests}
+        returned = await open_returned(connection, sorted(sellers), expires_ms)
+        drawn = {
+            r.once.name: draw_up(
+                r, sellers[r.merchant_id], shelves, terms, returned.get(r.merchant_id, ())
+            )
+            for r in requests
+        }
         opened = [(r, order) for r in requests if isinstance(order := drawn[r.once.name], Order)]
         orders = await self._write(connection, opened, shelves, now_ms)
         return {
@@ -119,6 +126,7 @@ class OrderDesk:
         if not drawn:
             return {}
         await reserve(connection, shelves)
+        await take_packs(connection, [order for _, order in drawn])
         counts = Counter(request.merchant_id for request, _ in drawn)
         numbers = await draw_numbers(connection, counts, counts)
         left, orders = Counter(counts), {}

@@ -69,6 +69,7 @@ async def insert_orders(
             "payouts": [order.payout for order in orders],
             "baskets": [_json(order.basket) for order in orders],
             "offered": [_json(order.offered) for order in orders],
+            "returned": [_json(order.returned) for order in orders],
             "codes": [order.code for order in orders],
             "tickets": [order.ticket for order in orders],
             "metadata": [_json(order.metadata) for order in orders],
@@ -91,10 +92,10 @@ _INSERT: Final = """
             CAST(:ids AS text[]), CAST(:merchants AS text[]), CAST(:items AS text[]),
             CAST(:sen AS bigint[]), CAST(:units AS bigint[]), CAST(:redeem AS bigint[]),
             CAST(:references AS bytea[]), CAST(:payouts AS bytea[]),
-            CAST(:baskets AS text[]), CAST(:offered AS text[]), CAST(:codes AS text[]),
-            CAST(:tickets AS text[]), CAST(:metadata AS text[])
+            CAST(:baskets AS text[]), CAST(:offered AS text[]), CAST(:returned AS text[]),
+            CAST(:codes AS text[]), CAST(:tickets AS text[]), CAST(:metadata AS text[])
         ) AS n(id, merchant_id, items, sen, units, redeem, reference, payout, basket,
-            offered, code, ticket, metadata)
+            offered, returned, code, ticket, metadata)
     ), claimed AS (
         INSERT INTO claims (kind, value, merchant_id, subject, ref_id)
         SELECT 'reference', reference, merchant_id, 'order', id FROM n
@@ -102,9 +103,9 @@ _INSERT: Final = """
         SELECT 'code', convert_to(code, 'UTF8'), merchant_id, 'order', id FROM n
     )
     INSERT INTO orders (id, merchant_id, kind, price_id, items, amount_sen, amount_units,
-        redeem_units, reference, payout, basket, offered, code, ticket, metadata, state,
+        redeem_units, reference, payout, basket, offered, returned, code, ticket, metadata, state,
         created_ms, expires_ms)
     SELECT id, merchant_id, :kind, :price_id, items::jsonb, sen, units, redeem, reference,
-        payout, basket::jsonb, offered::jsonb, code, ticket, metadata::jsonb, :state,
-        :created_ms, :expires_ms FROM n
+        payout, basket::jsonb, offered::jsonb, returned::jsonb, code, ticket, metadata::jsonb,
+        :state, :created_ms, :expires_ms FROM n
 """

@@ -140,6 +140,13 @@ class RedeemedMilk(msgspec.Struct, frozen=True, rename="camel"):
     bill: BillText
 
 
+class ReturnedPacks(msgspec.Struct, frozen=True, rename="camel"):
+    """Packs that came back, and are sold with nothing to burn; of the lot they were of."""
+
+    lot: HashText
+    packs: int
+
+
 class OrderCard(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """An order as events and pages show it."""
 
@@ -172,7 +179,11 @@ class OrderView(OrderCard, frozen=True, rename="camel", kw_only=True):
     code: Annotated[str, Meta(description="What a customer types who can't scan.")]
     metadata: dict[str, str]
     reference: HashText
-    redeem: tuple[RedeemedMilk, ...]
+    redeem: Annotated[
+        tuple[RedeemedMilk, ...],
+        Meta(description="What a payment burns; nothing where `returned` packs are sold again."),
+    ]
+    returned: tuple[ReturnedPacks, ...]
     pay_to: AddressText
     pay_url: Annotated[str, Meta(description="What the QR holds.")]
     livemode: Livemode
@@ -262,6 +273,7 @@ def order_view(order: Order, config: ApiConfig) -> OrderView:
         metadata=dict(order.metadata),
         reference=order.reference.hex(),
         redeem=redeem_of(order),
+        returned=tuple(ReturnedPacks(part.lot, part.packs) for part in order.returned),
         pay_to=format_address(order.payout, config.prefix),
         pay_url=config.pay_url(order.id),
         livemode=config.livemode,

@@ -14,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from api.chain.node_port import NodePort
 from api.errors import Conflict, NotFound, Unavailable
 from api.events.outbox import write_events
-from api.orders.changes import lock_order
+from api.orders.changes import lock_order, release
 from api.orders.model import Order
 from api.orders.rules import PAYABLE
 from api.orders.store import store_orders
 from api.payments.books import open_accounts
 from api.payments.model import Outcome
 from api.payments.observation import FinalTransaction
-from api.payments.settlement import MetPayment, PaymentWitness, release
+from api.payments.settlement import MetPayment, PaymentWitness
 from api.payments.store import NewPayment
 from ledger.types.transaction import decode_transaction
 from node.client.errors import ClientFault

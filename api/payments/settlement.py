@@ -19,9 +19,8 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.catalogue.stock import adjust, released_by
 from api.events.outbox import UNMATCHED, NewEvent, write_events
-from api.orders.changes import changed_since, left_queue
+from api.orders.changes import changed_since, release
 from api.orders.model import Order
 from api.orders.store import ids_by_reference, lock_by_reference, read_orders, store_orders
 from api.payments.accounting import OrderAccount
@@ -215,16 +214,6 @@ class _Books:
         await store_payments(connection, self._rows)
         await store_orders(connection, changes)
         await release(connection, [*written, *changes], batch.redeemed_units)
-
-
-async def release(
-    connection: AsyncConnection,
-    changes: Sequence[tuple[Order, Order]],
-    redeemed_units: Mapping[bytes, int],
-) -> None:
-    """Give back what orders had reserved that wait no longer, and take off what was redeemed."""
-    released = released_by(order.basket for order in left_queue(changes))
-    await adjust(connection, released, redeemed_units)
 
 
 async def _lock_orders(

@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.catalogue.returned import give_packs_back
 from api.events.outbox import NewEvent
 from api.orders.model import Order, OrderException, OrderState
 from api.orders.rules import refunded
@@ -176,6 +177,10 @@ async def _restock(connection: AsyncConnection, order: Order, refund: Refund) ->
     """Count packs that were burned and are still there as returned."""
     paid = (await lock_payments(connection, order.merchant_id, tx_hash=refund.tx_hash))[0]
     if refund.reason not in RESTOCKS or refund.units != paid.units:
+        return
+    if order.returned:
+        if refund.reason is RefundReason.NOT_HANDED_OVER:
+            await give_packs_back(connection, [order])
         return
     items = [(item.kind, item.redeem_units, item.quantity) for item in order.items]
     basket = [

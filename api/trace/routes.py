@@ -72,7 +72,9 @@ async def read_trace(call: ApiCall) -> TraceView:
         async with service.engine.connect() as connection:
             paid = await redeeming_payments(connection, order, SALES_MAX + 1)
         begun, whole = paid[:SALES_MAX], len(paid) <= SALES_MAX
-        begun = begun or [bytes.fromhex(part.lot) for part in order.basket]
+        # Packs that came back tell of their own lot: their payment burned nothing.
+        lots = [part.lot for part in order.basket] + [part.lot for part in order.returned]
+        begun = begun or [bytes.fromhex(lot) for lot in lots]
     traces: list[Trace] = [await _asked(service.node.trace(one)) for one in begun]
     order_id = None if order is None else order.id
     return trace_view(traces, service.config.prefix, order_id, whole=whole)

@@ -31,9 +31,9 @@ def raw(name: str, *, primary_key: bool = False, nullable: bool = False) -> Colu
     return Column(name, LargeBinary, primary_key=primary_key, nullable=nullable)
 
 
-def json(name: str) -> Column[Any]:
+def json(name: str, *, default: str | None = None) -> Column[Any]:
     """Make a column for JSON."""
-    return Column(name, JSONB, nullable=False)
+    return Column(name, JSONB, nullable=False, server_default=default)
 
 
 def one_of(column: str, states: type[StrEnum]) -> CheckConstraint:

@@ -22,6 +22,7 @@ orders: Final = Table(
     raw("payout"),
     json("basket"),
     json("offered"),
+    json("returned", default="[]"),
     words("code", 8),
     words("ticket", 8),
     json("metadata"),
@@ -46,7 +47,8 @@ orders: Final = Table(
 """A sale. Items, amounts and reference are the quote: written once, whatever prices do later.
 
 `basket` is what a wallet is told to redeem now, `offered` every lot that it was ever told, by
-kind. `received_units` sums up all that came in, `paying_tx` is the transaction on its way.
+kind. `returned` are packs that came back and are sold again, with nothing to redeem.
+`received_units` sums up all that came in, `paying_tx` is the transaction on its way.
 """
 
 claims: Final = Table(

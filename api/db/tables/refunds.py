@@ -56,7 +56,6 @@ returned_packs: Final = Table(
 )
 """Packs whose milk was burned and that are on the shelf again, by what they came back with.
 
-They are counted and not sold from here: an order is drawn from the ledger's lots alone, and who
-sells a returned pack over the counter burns another one's milk for it. `packs_left` waits for sales
-that burn nothing.
+`packs_left` are sold first, by orders that redeem nothing: so the merchant gets back what it gave
+back for milk that was burned, and books and shelf agree.
 """
