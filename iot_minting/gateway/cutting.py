@@ -7,6 +7,7 @@ again. Any cutting of the same readings counts the same steps; what is chosen he
 - It ends at a sample of the flow meter that every device was heard `MARGIN_MS` past.
 - It is at least `window_ms` long, unless its evidence fills a claim or a device lost its journal.
   A line's first waits for milk so long, so that who begins sees it minted as soon as may be.
+- It ends where the flow meter first tells another unit: what flowed beyond would have no fate.
 - A device that sent nothing for `silence_ms` is declared silent: nothing counts where it alone
   would have watched, and the line goes on.
 - Where milk flowed that is not in the tank on the chain yet, it ends before, or waits `milk_ms` for
@@ -24,6 +25,7 @@ from ledger.evidence import Bundle, LineFacts, claim_window, is_unreported, reac
 from ledger.evidence.limits import WATCHERS
 from ledger.primitives.hashing import ZERO_HASH
 from ledger.primitives.keys import PublicKey
+from ledger.rules.instruments import measured_unit
 from ledger.types.evidence import Instrument, MilkKind
 from ledger.types.reading import Envelope
 from ledger.types.window import INTERVALS_MAX, WindowClaim
@@ -95,6 +97,9 @@ def cut_window(now: LineNow, rules: WindowRules) -> CutWindow | Wait | Tampering
         return Wait("unheard", f"no {place} was heard yet")
     if to_ms <= through_ms:
         return _whom_it_waits_for(now, bundle, silent)
+    set_ms = _set_anew_ms(now)
+    if set_ms is not None and set_ms < to_ms:
+        to_ms, forced = set_ms, True
     count = sum(len(envelopes) for envelopes in bundle.values())
     is_full = count >= rules.envelopes_max
     if not (is_full or forced or _is_long(facts, bundle, to_ms, rules)):
@@ -174,6 +179,27 @@ def _bundle(now: LineNow) -> tuple[Bundle, bool]:
         key: _unbroken(pieces[len(before[key]) :] or pieces) for key, pieces in now.pieces.items()
     }
     return _envelopes(after), False
+
+
+def _set_anew_ms(now: LineNow) -> int | None:
+    """Give by when a window must end since its flow meter was set to another unit, None if never.
+
+    What flows from there on in a window that reads the old unit has no fate. So it ends with the
+    first sample in the new one; where no window said yet which unit it reads, with the last before.
+    """
+    facts, through_ms = now.facts, now.facts.line.through_ms
+    meter = facts.flow_at(through_ms)
+    unit = facts.line.unit_of(meter.device) if meter else None
+    is_known, told_ms = unit is not None, through_ms
+    for piece in now.pieces.get(meter.device, ()) if meter else ():
+        told = measured_unit(Instrument.FLOW_METER, piece.reading)
+        later = [at_ms for at_ms in piece.times() if at_ms > told_ms]
+        if told is None or not later:
+            continue
+        if unit is not None and told is not unit and (is_known or told_ms > through_ms):
+            return later[0] if is_known else told_ms
+        unit, told_ms = told, later[-1]
+    return None
 
 
 def _envelopes(pieces: Pieces) -> dict[PublicKey, list[Envelope]]:

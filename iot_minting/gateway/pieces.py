@@ -65,6 +65,10 @@ class Piece:
         """Give the last sample's value."""
         return self.reading.samples[-1][1]
 
+    def times(self) -> list[int]:
+        """List the samples' times."""
+        return [self.reading.t0_ms + offset_ms for offset_ms, _ in self.reading.samples]
+
     def start(self) -> tuple[int, int]:
         """Give time and value of the first sample after the last fall of a total."""
         samples = self.reading.samples

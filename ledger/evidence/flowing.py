@@ -1,13 +1,18 @@
-"""Flow: what a flow meter's total rose between its samples, and where it ran too fast."""
+"""Flow: what a flow meter's total rose between its samples, and where it ran too fast.
+
+And where it is told in another unit.
+"""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from ledger.evidence.terms import WindowTerms
 from ledger.evidence.tracks import Track
 from ledger.params import HOUR_MS, WATCH_GAP_MS, Parameters
 from ledger.primitives.amounts import UNITS_PER_BILL
+from ledger.rules.instruments import measured_unit
 from ledger.rules.measure import exact_volume
 from ledger.state.lines import Line
 from ledger.types.evidence import HeatProcess
@@ -44,6 +49,16 @@ class Totals:
     def beyond(self, at_ms: int) -> int:
         """Give the sum of the steps that began before a time."""
         return self.sums[min(len(self.sums) - 1, bisect_left(self.times, at_ms))]
+
+
+def told_otherwise(flow: Track, terms: WindowTerms) -> int | None:
+    """Give the place of the first envelope in a window that measures in another unit than it."""
+    begun = flow.places[terms.known] + 1 if flow.times and terms.hidden is None else 0
+    end = flow.shown_at(terms.to_ms)
+    for place in range(begun, 0 if end is None else end + 1):
+        if measured_unit(flow.instrument, flow.shown[place].reading) not in {None, flow.unit}:
+            return place
+    return None
 
 
 def near_pairs(track: Track, line: Line, rules: Parameters) -> list[bool]:

@@ -10,6 +10,7 @@ from math import floor
 
 from ledger.errors.bundle import UnfitWindow, UnheardDevice, UnreportedTamper
 from ledger.evidence.facts import Bundle, LineFacts
+from ledger.evidence.flowing import told_otherwise
 from ledger.evidence.holding import Drain
 from ledger.evidence.judging import Step, judge_steps
 from ledger.evidence.limits import limits_of
@@ -40,7 +41,7 @@ class JudgedWindow:
     flow: Watch | None
     steps: Sequence[Step]
     fell: int | None = None
-    """The place of an envelope that shows where the flow meter's total fell, if it did."""
+    """The place of an envelope that shows where the flow meter's total began anew, if it did."""
     vat: VatState | None = None
     drains: Sequence[Drain] = ()
 
@@ -119,6 +120,8 @@ def read_window(
         unseen = {"counts": False, "diverted": False, "still": False}
         steps.insert(0, Step(from_ms, flow.track.times[0], hidden, **unseen))
     fell = _fall(line, flow.track, terms)
+    if fell is None:
+        fell = told_otherwise(flow.track, terms)
     return JudgedWindow(facts, from_ms, to_ms, watches, flow, steps, fell, vat, drains)
 
 

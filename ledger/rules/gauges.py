@@ -3,21 +3,29 @@
 The level is told once every line that draws from the tank has claimed as far: until then the flow
 is kept. After a day it is told all the same. So a line that stands behind puts nothing off: if it
 flowed, its MMU claims for it, and the account is right again; if it did not, nothing lacks.
+
+Where the flow meter is silent, or measures nothing, what flows has its fate once it is heard again:
+the level waits for that. Where nobody will ever tell what flowed (`hiding`), what the next level
+lacks was lost.
 """
 
 from ledger.errors.window import UnwatchedInterval
-from ledger.params import DAY_MS, HOUR_MS
+from ledger.params import CLOCKS_MS, DAY_MS, HOUR_MS
 from ledger.primitives.amounts import UNITS_PER_BILL
 from ledger.primitives.hashing import Hash
+from ledger.primitives.keys import PublicKey
+from ledger.rules.hiding import hides_flow, stands
 from ledger.rules.levels import Level, Sharing, note_level
 from ledger.rules.portions import tank_of
-from ledger.rules.windows import DevicePart
+from ledger.rules.windows import DevicePart, flow_part
 from ledger.state.lines import Line
+from ledger.state.names import tip_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.records import in_force
-from ledger.state.tables import LINES, TANK_LINES
+from ledger.state.tables import DEVICES, LINES, TANK_LINES, TIPS
 from ledger.state.tanks import NO_DEVICE, MilkTank
 from ledger.types.evidence import Instrument
+from ledger.types.line import line_id
 from ledger.types.reading import Unit
 from ledger.types.window import WindowClaim
 
@@ -37,14 +45,18 @@ def note_gauge(
     overdue = tank.gauge_device != NO_DEVICE and claim.to_ms - tank.gauge_ms > DAY_MS
     others = _others(overlay, line)
     level = None
-    if overdue or all(other.through_ms >= claim.to_ms for other in others):
+    flow = flow_part(parts)
+    told = flow is None or _tells_flow(line, claim, flow)
+    if overdue or (told and all(other.through_ms >= claim.to_ms for other in others)):
         level = _level(tank, claim, gauges)
     if overdue and level is None and claim.units:
         raise UnwatchedInterval(
             kind=Instrument.TANK_GAUGE, from_ms=claim.from_ms, to_ms=claim.to_ms
         )
     ahead = sum(_most(other, other.through_ms - claim.to_ms) for other in others)
-    shared = Sharing(bool(others), ahead)
+    hidden = flow is not None and hides_flow(line, claim, flow)
+    hidden = hidden or any(_hid(overlay, each, tank.gauge_ms) for each in (line, *others))
+    shared = Sharing(bool(others), ahead, hidden)
     note_level(overlay, name, level, out_units, counts=claim.units > 0, sharing=shared)
 
 
@@ -53,6 +65,27 @@ def _others(reader: Reader, line: Line) -> list[Line]:
     listed = TANK_LINES.get(reader, line.tank)
     found = (LINES.get(reader, name) for name in (listed.lines if listed else ()))
     return [other for other in found if other is not None and other.name != line.name]
+
+
+def _tells_flow(line: Line, claim: WindowClaim, flow: DevicePart) -> bool:
+    """Tell whether a window shows all that flowed up to its end, but for what hid."""
+    stood = line.flow_device != NO_DEVICE
+    return not flow.claimed.silent and not (stood and stands(line, claim, flow)[0] == NO_DEVICE)
+
+
+def _hid(reader: Reader, line: Line, since_ms: int) -> bool:
+    """Tell whether a line's earlier windows hid flow that a tank's last level may not show.
+
+    One of them did where its meter's chain broke, or another meter took its place.
+    """
+    name = line_id(line.plant, line.name)
+    for entry in line.devices:
+        tip = TIPS.get(reader, tip_name(name, PublicKey(entry.device)))
+        meter = DEVICES.get(reader, entry.device)
+        flows = meter is not None and meter.instrument is Instrument.FLOW_METER
+        if flows and tip and max((entry.from_ms, *tip.breaks_ms)) + CLOCKS_MS > since_ms:
+            return True
+    return False
 
 
 def _most(line: Line, span_ms: int) -> int:

@@ -4,7 +4,8 @@ Judged over a day, never claim by claim: a gauge is coarse and milk is on its wa
 before its collection is on the chain, or after; but what rose must have been collected, what flowed
 must have fallen, and what fell must have flowed or been written off.
 
-A claim that counts nothing is noted and never refused, so that a line is never stuck. What a day
+Where a flow meter could not tell what flowed, what the level lacks is lost. A claim that counts
+nothing is noted and never refused, so that a line is never stuck. What a day
 may not forgive stays in the account until milk is collected or written off for it.
 """
 
@@ -20,7 +21,7 @@ from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import PublicKey
 from ledger.rules.measure import LEVEL_MAX, exact_volume, level_units
-from ledger.rules.portions import tank_of
+from ledger.rules.portions import draw_lost, tank_of
 from ledger.state.overlay import Overlay
 from ledger.state.tables import MILK_TANKS, parameters
 from ledger.state.tanks import OWED_MAX, MilkTank
@@ -44,10 +45,15 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """Whether other lines draw from a tank, and the most that they noted beyond a level's time."""
+    """What other flows do to a tank's level.
+
+    Whether other lines draw from the tank, and the most that they noted beyond a level's time; and
+    whether milk may have flowed since the last level that no window has a fate for.
+    """
 
     shared: bool = False
     ahead_units: int = 0
+    hidden: bool = False
 
 
 ALONE: Final = Sharing()
@@ -92,7 +98,8 @@ def note_level(
 
     None says that another line of the tank has yet to claim as far: the flow is kept until then.
     Of a claim that counts, raises `RiseUnexplained` or `LevelAgainstFlow` if the drift is more than
-    agreement allows. A gauge's first level begins the account.
+    agreement allows. A gauge's first level begins the account. What lacks where flow may hide is
+    lost: no line stands still for what its meter could not tell.
     """
     tank, rules = tank_of(overlay, name), parameters(overlay)
     # More than any tank holds no record could tell after some windows of a broken meter.
@@ -107,11 +114,21 @@ def note_level(
     noted, drift = _measured(tank, level, pending, rules.density_mg_per_l)
     most = _agreed(noted, rules.agreement_bp) + steps + sharing.ahead_units + tank.gauge_slack_units
     noted, overdue = _aged(noted, drift, most, rules)
+    lost = max(0, -noted.gauge_drift_units) if sharing.hidden else 0
+    noted = _put_down(noted, lost)
     if counts and overdue > most:
         raise RiseUnexplained(tank=name.hex(), units=overdue, most=most)
     if counts and -noted.gauge_drift_units > most:
         raise LevelAgainstFlow(tank=name.hex(), units=-noted.gauge_drift_units, most=most)
     MILK_TANKS.put(overlay, noted, name)
+    if lost:
+        draw_lost(overlay, name, lost, level.at_ms)
+
+
+def _put_down(tank: MilkTank, units: int) -> MilkTank:
+    """Book that so much more flowed out."""
+    drift, out = tank.gauge_drift_units + units, min(tank.gauge_out_units + units, LEVEL_MAX)
+    return replace(tank, gauge_drift_units=drift, gauge_out_units=Units(out))
 
 
 def _measured(tank: MilkTank, level: Level, out: int, density: int) -> tuple[MilkTank, int]:

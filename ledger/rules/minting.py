@@ -20,12 +20,13 @@ from ledger.errors.money import ShortLot, ZeroUnits
 from ledger.errors.window import ForeignLine, WrongWindow
 from ledger.params import DAY_MS, Parameters
 from ledger.primitives.amounts import Units
-from ledger.primitives.hashing import ZERO_HASH, Hash
+from ledger.primitives.hashing import Hash
 from ledger.primitives.keys import Address, PublicKey
 from ledger.rules.books import book_gone
 from ledger.rules.claims import window_claims
 from ledger.rules.context import BlockContext, Call
 from ledger.rules.gauges import note_gauge
+from ledger.rules.hiding import breaks_chain, stands
 from ledger.rules.intervals import check_flow, check_intervals, volume_of
 from ledger.rules.law import Law
 from ledger.rules.lines import release_left
@@ -46,21 +47,13 @@ from ledger.rules.window_lots import (
     split_by_source,
     write_lot,
 )
-from ledger.rules.windows import (
-    DevicePart,
-    flow_part,
-    flow_unit,
-    flow_unit_after,
-    flow_value,
-    read_parts,
-)
+from ledger.rules.windows import DevicePart, flow_part, flow_unit, read_parts
 from ledger.state.lines import Line, tip_after
 from ledger.state.names import tip_name
 from ledger.state.overlay import Overlay, Reader
 from ledger.state.proven import ProvenSource
 from ledger.state.records import Lot, Reason, Role
 from ledger.state.tables import DEVICES, LINES, TIPS, parameters, pay
-from ledger.types.reading import Unit
 from ledger.types.window import MintWindow, ReleaseShare, RollWindow, WindowClaim
 
 BREAKS_MAX: Final = 3
@@ -229,9 +222,9 @@ def _move_on(
 ) -> None:
     """Let the next window begin where this one ends, and each device's chain go on."""
     for part in parts:
-        _move_tip(overlay, part, claim, context.time_ms)
+        _move_tip(overlay, line, claim, part, context.time_ms)
     moved = replace(line, through_ms=claim.to_ms, vat=claim.vat)
-    meter, total, unit = _stands(line, claim, flow)
+    meter, total, unit = stands(line, claim, flow)
     moved = replace(moved, flow_device=meter, flow_value=total, flow_unit=unit)
     if flow is not None and unit is not flow_unit(flow):
         # What drained of it was told in another unit.
@@ -239,26 +232,11 @@ def _move_on(
     LINES.put(overlay, release_left(overlay, moved), claim.line)
 
 
-def _stands(
-    line: Line, claim: WindowClaim, flow: DevicePart | None
-) -> tuple[bytes, int, Unit | None]:
-    """Give which flow meter's total stands where at a window's end, in what: zeros if nobody knows.
-
-    So it is of one that never showed anything, and where what is shown last is no measurement. Of
-    one of which nothing new is shown up to then it stands where it stood.
-    """
-    shown = flow is not None and flow.samples_by(claim.to_ms)
-    if flow is None or (not shown and flow.key == line.flow_device):
-        return line.flow_device, line.flow_value, line.flow_unit
-    if flow.end is None or not shown or not flow.measures(flow.end):
-        return ZERO_HASH, 0, None
-    return flow.key, flow_value(line, flow, claim.to_ms), flow_unit_after(flow)
-
-
-def _move_tip(overlay: Overlay, part: DevicePart, claim: WindowClaim, time_ms: int) -> None:
+def _move_tip(
+    overlay: Overlay, line: Line, claim: WindowClaim, part: DevicePart, time_ms: int
+) -> None:
     breaks = part.tip.breaks_ms if part.tip else ()
-    # A journal that is lost is seen again until something is shown after it; a unit is not.
-    if part.was_set_anew or (part.last and part.claimed.broken):
+    if breaks_chain(line, claim, part):
         recent = (each for each in breaks if each > claim.to_ms - BREAKS_WITHIN_MS)
         breaks = (*recent, claim.to_ms)[-BREAKS_MAX:]
         if len(breaks) == BREAKS_MAX:

@@ -86,13 +86,6 @@ class DevicePart:
         return self.tip is not None and not self.tip.again
 
     @property
-    def was_set_anew(self) -> bool:
-        """Tell whether it measures in another unit at the end than it is read in."""
-        return (
-            self.end is not None and self.measures(self.end) and not self.is_measurement(self.end)
-        )
-
-    @property
     def instrument(self) -> Instrument:
         """Give what the device measures."""
         return self.device.instrument
