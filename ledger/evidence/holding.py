@@ -69,6 +69,7 @@ class HeldVat:
             key: scale.level(each, each.track.values[place - 1])
             for key, each in gauges.items()
             if (place := bisect_right(each.track.times, from_ms))
+            and each.track.times[place - 1] >= each.from_ms
         }
         self._lows = self._at_rest()
         self._drain: Drain | None = None
@@ -92,7 +93,7 @@ class HeldVat:
 
     def state(self, at_ms: int, least_mdegc: int) -> VatState | None:
         """Give what a later window must know; None if nothing is held, nor about to be."""
-        if self._drain is None and self._still_ms is None:
+        if not self._lows or (self._drain is None and self._still_ms is None):
             return None
         hot_ms = at_ms if self._hot_ms is None else self._hot_ms
         lows = [
@@ -128,11 +129,22 @@ class HeldVat:
             self._end(times[place - 1])
         self._stir(times[place])
 
+    def hides(self, place: int) -> None:
+        """Take a step in which anything may have flowed: the meter was silent, or its total reset.
+
+        How often it was reset nobody knows, so where it stands now tells nothing of the step.
+        """
+        self._end(self._scale.totals.times[place - 1])
+        self.flows(place)
+
     def reads(self, key: PublicKey, place: int) -> None:
         """Take a gauge's level: neither it, nor it with what drained, may rise."""
         gauge = self._gauges[key]
         at_ms = gauge.track.times[place]
         level = self._levels[key] = self._scale.level(gauge, gauge.track.values[place])
+        if not self._lows:
+            # What came in before anyone told a level would be no rise.
+            self._stir(at_ms)
         before_ms = gauge.track.times[place - 1] if place else 0
         for drain in self.drains:
             if before_ms < drain.until_ms and (low := drain.lows.get(key)):
@@ -172,7 +184,9 @@ class HeldVat:
 
     def _held_ms(self) -> int:
         """Give when the half hour that is under way will be over."""
-        return FOR_EVER_MS if self._still_ms is None else self._still_ms + BATCH_HOLD_MS
+        if self._still_ms is None or not self._lows:
+            return FOR_EVER_MS
+        return self._still_ms + BATCH_HOLD_MS
 
     def _begin_drain(self, since_ms: int, at_ms: int) -> None:
         self._drain = Drain(self._base, self._lows, since_ms, at_ms)

@@ -9,13 +9,13 @@ drained since added to it, never rises above the lowest that it was: so neither 
 what is poured in drop by drop drains as milk that was held.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from ledger.evidence.draining import Draining
-from ledger.evidence.flowing import Totals
+from ledger.evidence.flowing import Totals, near_pairs
 from ledger.evidence.holding import Drain, HeldVat
 from ledger.evidence.spans import Spans, clip, covers, intersect, merge, subtract
 from ledger.evidence.terms import WindowTerms
@@ -128,13 +128,18 @@ def _happen(vat: HeldVat, events: Sequence[Event]) -> None:
 def _events(vat: HeldVat, terms: WindowTerms, seen: _Seen) -> Iterator[Event]:
     """Give what happens to a vat in this window, in any order."""
     from_ms, track = terms.from_ms, seen.flow.track
+    heard = near_pairs(track, terms.line, terms.rules)
     for i in range(terms.known + 1, len(track.times)):
-        # A total that fell, or that a gap parts, may hide a flow.
-        if track.values[i] != track.values[i - 1] or not track.joined[i]:
-            yield track.times[i], _FLOWS if i < terms.ended else _LATER, partial(vat.flows, i)
+        when = _FLOWS if i < terms.ended else _LATER
+        if not heard[i - 1]:
+            yield track.times[i], when, partial(vat.hides, i)
+        elif track.values[i] != track.values[i - 1]:
+            yield track.times[i], when, partial(vat.flows, i)
     for key, gauge in seen.gauges.items():
         times = gauge.track.times
-        for i in range(bisect_right(times, from_ms), bisect_right(times, gauge.until_ms)):
+        # What it showed before it stood here is of another vat, or of none.
+        first_ms = gauge.from_ms if gauge.from_ms >= from_ms else from_ms + 1
+        for i in range(bisect_left(times, first_ms), bisect_right(times, gauge.until_ms)):
             yield times[i], _READS, partial(vat.reads, key, i)
         yield gauge.until_ms, _ENDS, partial(vat.leaves, key, gauge.until_ms)
     still = seen.still()

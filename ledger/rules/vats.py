@@ -13,7 +13,7 @@ from ledger.evidence.limits import limits_of
 from ledger.params import BATCH_HOLD_MS, Parameters
 from ledger.rules.measure import exact_volume
 from ledger.rules.windows import DevicePart, flow_unit
-from ledger.state.lines import Line
+from ledger.state.lines import FOR_EVER_MS, Line
 from ledger.types.evidence import HeatProcess, Instrument
 from ledger.types.vat import VatState
 from ledger.types.window import Interval, WindowClaim
@@ -158,6 +158,9 @@ def _check_gauges(claim: WindowClaim, vat: VatState, parts: Sequence[DevicePart]
     if any(one >= other for one, other in pairwise(names)):
         raise WrongVat(why="its gauges are not in order")
     for part in gauges:
-        heard = part.tip is not None or any(each.first_ms <= claim.to_ms for each in part.shown())
+        told_ms = [each.first_ms for each in part.shown()]
+        # Of a new one the tip may tell what it said later than this window ends.
+        told_ms += [part.tip.time_ms] if part.tip else []
+        heard = min(told_ms, default=FOR_EVER_MS) <= claim.to_ms
         if heard and part.claimed.silent and part.entry.until_ms > claim.to_ms:
             raise WrongVat(why="nobody saw its level")

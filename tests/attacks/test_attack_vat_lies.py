@@ -1,8 +1,10 @@
 """What a window says of its vat where all attestors lie: the chain refuses what can't be."""
 
+import pytest
 from msgspec.structs import replace
 
 from ledger.heat_rules import HeatRuleSet
+from ledger.primitives.hashing import ZERO_HASH
 from ledger.state.tables import PARAMETERS, parameters
 from ledger.types.evidence import MilkKind
 from ledger.types.window import Interval
@@ -181,3 +183,16 @@ def test_what_an_earlier_window_let_drain_is_not_there_any_more():
     claim = town.signed(town.until(2_100))
     town.amend(vat_units=(claim.counted_steps + 1_000) * 1_000)
     assert town.mint(replace(claim, vat=None)) == "wrong_vat"
+
+
+@pytest.mark.parametrize("cut", [1_854, 1_856, 1_858])
+def test_a_spare_gauge_that_spoke_later_than_a_window_ends_is_not_missed_in_it(cut):
+    """It is called silent: its few words came after the window's end, and the last window's."""
+    town = VatTown(VatStory(spare=GAUGE))
+    spare = town.line.devices[-1]
+    spare.envelopes.clear()
+    spare.seq, spare.previous, spare.carried = 0, ZERO_HASH, None
+    spare.measure([(at * 1_000, town.day.levels[at]) for at in range(1_860, 1_865)])
+    for until in (1_850, cut):
+        claim = town.signed(town.until(until, silent=[spare.public]))
+        assert (claim.vat is not None, town.mint(claim)) == (True, "")
