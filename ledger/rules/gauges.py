@@ -48,7 +48,7 @@ def note_gauge(
     flow = flow_part(parts)
     told = flow is None or _tells_flow(line, claim, flow)
     if overdue or (told and all(other.through_ms >= claim.to_ms for other in others)):
-        level = _level(tank, claim, gauges)
+        level = _level(tank, claim, _telling(overlay, tank, claim, gauges, [line, *others]))
     if overdue and level is None and claim.units:
         raise UnwatchedInterval(
             kind=Instrument.TANK_GAUGE, from_ms=claim.from_ms, to_ms=claim.to_ms
@@ -98,12 +98,33 @@ def _most(line: Line, span_ms: int) -> int:
     return line.flow_max_l_per_h * UNITS_PER_BILL * span_ms // HOUR_MS
 
 
+def _telling(
+    reader: Reader, tank: MilkTank, claim: WindowClaim, gauges: list[DevicePart], lines: list[Line]
+) -> list[DevicePart]:
+    """List the gauges that may tell a tank's level, those that stand there yet first.
+
+    The one that told the last level tells the next, as long as it stands on one of the tank's lines
+    and is in force: until then the flow is kept. Who might turn to another one, by calling each
+    silent in its turn, would never be asked for what the level did meanwhile.
+    """
+    told = DEVICES.get(reader, tank.gauge_device)
+    stays = any(
+        entry.device == tank.gauge_device and entry.from_ms <= claim.to_ms < entry.until_ms
+        for line in lines
+        for entry in line.devices
+    )
+    if told and stays and in_force(told, claim.to_ms, claim.to_ms):
+        return [part for part in gauges if part.key == tank.gauge_device]
+    return sorted(gauges, key=lambda each: (each.entry.until_ms <= claim.to_ms, each.key))
+
+
 def _level(tank: MilkTank, claim: WindowClaim, gauges: list[DevicePart]) -> Level | None:
-    """Give the level at the window's end, by the gauge that told the last one if it was heard."""
-    for part in sorted(gauges, key=lambda each: (each.key != tank.gauge_device, each.key)):
+    """Give the level at the window's end, by the first of its gauges that was heard."""
+    for part in gauges:
         if part.end is None or part.claimed.silent or not part.is_measurement(part.end):
             continue
-        samples = part.end.samples()
+        # What it showed before it stood here is the level of a workbench.
+        samples = [each for each in part.end.samples() if each[0] >= part.entry.from_ms]
         before = [sample for sample in samples if sample[0] <= claim.to_ms]
         if before and in_force(part.device, before[-1][0], before[-1][0]):
             at_ms, value = before[-1]
