@@ -43,14 +43,15 @@ def claim_window(
     - `bundle`: of each device of the line, its envelopes after its tip; more than needed is fine.
     - `kind`: what was pasteurized.
     - `to_ms`: the time of a sample of the flow meter, at most `reach(facts, bundle)`.
-    - `silent`: devices that will say no more; what they watched from then on does not count.
+    - `silent`: devices that will say no more; what they watched from then on does not count. One
+      that is heard as far as the window needs is not silent.
     - `cleaning`: flow that no gauge saw leave the tank was cleaning, and not lost milk.
     - `choose`: which intervals to claim of what counts, or the less: what the tank has milk for.
       By default all, and of more than a claim may list the largest.
 
     Raise a `BundleFault` if the readings are no window.
     """
-    window = read_window(facts, trimmed(facts, bundle, to_ms, silent), kind, to_ms, silent)
+    window = read_window(facts, trimmed(facts, bundle, to_ms), kind, to_ms, silent)
     intervals = list(choose(window)) if choose else _largest(window.intervals())
     claim = _claim(window, kind, intervals, cleaning=cleaning)
     if claim.counted_steps <= (most := _most_counted(window, claim)):

@@ -163,8 +163,8 @@ def reach(facts: LineFacts, bundle: Bundle, silent: Set[PublicKey] = frozenset()
     """Give the latest time that a window can end at by what is at hand, else `through_ms`.
 
     Up to `MARGIN_MS` past it every device that was ever heard is heard; those that left, or are
-    called silent, are not waited for. It is a sample of the flow meter, or when that left; where
-    the flow meter is called silent, any time will do.
+    called silent, are not waited for. It is a sample of the flow meter, or when that left; beyond
+    what a flow meter that is called silent said, any time will do.
     """
     from_ms = facts.line.through_ms
     meter = facts.flow_at(from_ms)
@@ -173,7 +173,10 @@ def reach(facts: LineFacts, bundle: Bundle, silent: Set[PublicKey] = frozenset()
         return from_ms
     if seen_ms >= meter.until_ms:
         return meter.until_ms
-    if meter.device in silent:
+    if (
+        meter.device in silent
+        and _heard(facts, meter.device, bundle.get(meter.device, ())) < seen_ms
+    ):
         return seen_ms
     return max((at for at in _flow_times(bundle, meter, seen_ms) if at > from_ms), default=from_ms)
 
@@ -213,9 +216,7 @@ def _needed_ms(each: LineDevice, to_ms: int) -> int:
     return min(to_ms, each.until_ms) + MARGIN_MS
 
 
-def trimmed(
-    facts: LineFacts, bundle: Bundle, to_ms: int, silent: Set[PublicKey]
-) -> dict[PublicKey, list[Envelope]]:
+def trimmed(facts: LineFacts, bundle: Bundle, to_ms: int) -> dict[PublicKey, list[Envelope]]:
     """Cut each device's envelopes to what the window needs."""
     trimmed = {}
     for each in facts.within(facts.line.through_ms, to_ms):
@@ -225,11 +226,10 @@ def trimmed(
             begins_ms = facts.line.through_ms - MARGIN_MS
             envelopes = [e for e in envelopes if e.reading().last_ms >= begins_ms]
         needed_ms = _needed_ms(each, to_ms)
-        if each.device not in silent:
-            for place, envelope in enumerate(envelopes):
-                if envelope.reading().last_ms >= needed_ms:
-                    envelopes = envelopes[: place + 1]
-                    break
+        for place, envelope in enumerate(envelopes):
+            if envelope.reading().last_ms >= needed_ms:
+                envelopes = envelopes[: place + 1]
+                break
         trimmed[each.device] = envelopes
     return trimmed
 
@@ -246,8 +246,10 @@ def _watch(
         (shown.reading.last_ms for shown in track.shown), default=tip.time_ms if tip else 0
     )
     needed_ms = _needed_ms(each, to_ms)
-    linked, quiet = tip is not None and not tip.again, each.device in silent
-    if (tip or track.shown) and not quiet and heard_ms < needed_ms:
+    # Who is heard is not silent, whatever a claimant calls it.
+    linked, heard = tip is not None and not tip.again, heard_ms >= needed_ms
+    quiet = each.device in silent and not heard
+    if (tip or track.shown) and not quiet and not heard:
         raise UnheardDevice(device=each.device.hex(), heard_ms=heard_ms, needed_ms=needed_ms)
     end = track.shown_at(to_ms)
     shown_ms = 0 if end is None else track.shown[end].reading.last_ms
@@ -295,5 +297,4 @@ def trim_bundle(
     facts: LineFacts, bundle: Bundle, claim: WindowClaim
 ) -> dict[PublicKey, list[Envelope]]:
     """Give exactly the envelopes that a claim is about, out of all that are at hand."""
-    silent = {each.device for each in claim.devices if each.silent}
-    return trimmed(facts, bundle, claim.to_ms, silent)
+    return trimmed(facts, bundle, claim.to_ms)

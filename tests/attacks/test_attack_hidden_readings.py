@@ -9,7 +9,7 @@ from ledger.state.names import tip_name
 from ledger.state.tables import DEVICES, LOTS, TIPS
 from ledger.types.doubt import RefuteLot
 from tests.support.evidence.rig import DeviceRig
-from tests.support.ledger.cheating import HOLD, Cheat, good_samples, over_all, showing
+from tests.support.ledger.cheating import HOLD, VALVE, Cheat, good_samples, over_all, showing
 from tests.support.ledger.dairy import bill
 from tests.support.ledger.window import PLACES, START_MS
 
@@ -269,3 +269,17 @@ def test_a_spare_shown_by_one_envelope_can_not_be_called_silent_from_its_start()
     lie = over_all(hidden, hidden.counted_steps + hidden.lost_steps, hidden.units)
     assert (town.judged(lie), town.mint(lie)) == ("claim_differs", "unwatched_interval")
     assert town.mint(hidden) == ""
+
+
+@pytest.mark.parametrize("until", [120, 130, 150])
+def test_who_is_heard_past_a_window_is_not_silent_in_it_whatever_a_claimant_says(until):
+    """It fell silent later; another one is behind, so its windows end before that."""
+    town = Cheat()
+    valve = town.line.of(VALVE)
+    town.good(*(each for each in town.line.devices if each is not valve), begin=0, end=200)
+    valve.measure([(at * 1_000, 1) for at in range(290)], 58)
+    claim = town.claim(until, silent=[valve.public])
+    assert not any(each.silent for each in claim.devices)
+    assert town.judged(showing(claim, valve.public, silent=True)) == "claim_differs"
+    assert town.mint(town.signed(claim)) == ""
+    assert claim.counted_steps == until * 1_000

@@ -270,4 +270,4 @@ def test_a_new_line_whose_flow_meter_spoke_too_late_and_no_more_has_no_window():
     rig.of(FLOW).envelopes.clear()
     rig.of(FLOW).restart(lost=True)
     rig.of(FLOW).measure([(100_000, 0)])
-    assert look(rig, quiet=[FLOW]).reason == "unfit_window"
+    assert look(rig, quiet=[FLOW]).reason == "silent"
