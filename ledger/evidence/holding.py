@@ -184,9 +184,7 @@ class HeldVat:
 
     def _held_ms(self) -> int:
         """Give when the half hour that is under way will be over."""
-        if self._still_ms is None or not self._lows:
-            return FOR_EVER_MS
-        return self._still_ms + BATCH_HOLD_MS
+        return FOR_EVER_MS if self._still_ms is None else self._still_ms + BATCH_HOLD_MS
 
     def _begin_drain(self, since_ms: int, at_ms: int) -> None:
         self._drain = Drain(self._base, self._lows, since_ms, at_ms)

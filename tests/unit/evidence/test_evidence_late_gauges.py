@@ -37,4 +37,4 @@ def test_a_half_hour_begins_with_a_level_of_the_gauge_that_took_over(joins_s, co
     town = late_town(0, joins_s, every_s=70)
     for old in [each for each in town.line.devices if each.instrument is GAUGE][:-1]:
         town.stand(old, START_MS, START_MS + joins_s * 1_000)
-    assert town.windows(1_000) == counts
+    assert town.windows(100, 1_000) == counts
