@@ -10,7 +10,7 @@ from collections.abc import Collection
 from pathlib import PurePath
 
 LAST = "unit"
-"""Short files, all of them: a run that ends with these leaves no worker alone with a long one."""
+"""Its files are short, but for a few at its head: no worker is left alone with a long one."""
 
 
 def workers(cores: int) -> int:
