@@ -5,13 +5,15 @@ steps of their own and late, or stay silent for a while; an oracle that shares n
 keeps account of how much of what leaves was held for its half hour.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ledger.types.evidence import HeatProcess, Instrument
-from tests.support.evidence.rig import LineRig
+from tests.support.evidence.rig import START_MS, DeviceRig, LineRig
 
 FLOW, HOLD, OUTLET, VALVE, GAUGE = KINDS = (
     Instrument.FLOW_METER,
@@ -65,6 +67,10 @@ class VatStory:
     every_ms: int = 1_900
     sizes: Sequence[int] = (60, 60, 60, 60, 60, 60)
     spare: Instrument | None = None
+    joins_s: int = 0
+    """When the spare joins the line; until then it lies on a workbench."""
+    bench: int | None = None
+    """What the spare shows there; None if it is off."""
 
 
 @dataclass(slots=True)
@@ -124,18 +130,40 @@ class VatDay:
             if not any(0 <= at_ms - each.from_s * 1_000 < each.length_s * 1_000 for each in quiet)
         ]
 
+    def spare_samples(self, kind: Instrument) -> list[tuple[int, int]]:
+        """Give what a spare shows: of the vat once it joined, of a workbench before."""
+        joins_ms, bench = self.story.joins_s * 1_000, self.story.bench
+        return [
+            (at_ms, value if at_ms >= joins_ms or bench is None else bench)
+            for at_ms, value in self.samples(kind)
+            if at_ms >= joins_ms or bench is not None
+        ]
+
+    def measured(self, devices: Sequence[DeviceRig]) -> None:
+        """Let a line's devices measure the day; what is more than a line needs is the spare."""
+        for place, device in enumerate(devices):
+            kind = device.instrument
+            samples = self.samples(kind) if place < len(KINDS) else self.spare_samples(kind)
+            device.measure(samples, self.story.sizes[place])
+
 
 def vat_rig(story: VatStory) -> LineRig:
     """Let a batch line measure a day."""
     kinds = KINDS if story.spare is None else (*KINDS, story.spare)
     rig = LineRig(*kinds, process=HeatProcess.BATCH, flow_max_l_per_h=0, vat_units=VAT_ML * 1_000)
-    day = VatDay(story).pass_by()
-    for device, size in zip(rig.devices, story.sizes, strict=False):
-        device.measure(day.samples(device.instrument), size)
+    VatDay(story).pass_by().measured(rig.devices)
+    late = {each.public for each in rig.devices[len(KINDS) :]}
+    joins_ms = START_MS + story.joins_s * 1_000
+    devices = (
+        replace(each, from_ms=joins_ms) if each.device in late else each
+        for each in rig.line.devices
+    )
+    rig.line = replace(rig.line, devices=tuple(devices))
     return rig
 
 
 seconds = st.integers(0, DAY_S)
+silences = st.builds(Silence, st.sampled_from(KINDS), seconds, st.sampled_from([1, 3, 70, 100]))
 pours = st.builds(Pour, seconds, st.integers(3, 200), st.integers(300, 3_000))
 STORIES = st.builds(
     VatStory,
@@ -146,12 +174,9 @@ STORIES = st.builds(
     cold=st.lists(st.tuples(seconds, st.sampled_from([4, 30, 400])), max_size=2).map(
         lambda more: ((1_905, 380), *more)
     ),
-    silences=st.lists(
-        st.builds(Silence, st.sampled_from(KINDS), seconds, st.sampled_from([1, 3, 70, 100])),
-        max_size=3,
-    ),
+    silences=st.lists(silences, max_size=3),
     first_ml=st.sampled_from([50_000, 370_000]),
-    reset_s=st.sampled_from([0, 0, 0, 1_000, 2_000]),
+    reset_s=st.sampled_from([0, 0, 0, 1_000, 1_930, 2_000]) | seconds,
     level_step_ml=st.sampled_from([1, 1, 500]),
     level_every_s=st.sampled_from([1, 10, 60]),
     level_late_s=st.sampled_from([0, 0, 3]),
@@ -159,5 +184,24 @@ STORIES = st.builds(
     every_ms=st.sampled_from([1_700, 1_900, 2_000]),
     sizes=st.lists(st.integers(8, 60), min_size=6, max_size=6),
     spare=st.sampled_from([None, None, HOLD, GAUGE]),
+    joins_s=st.sampled_from([0, 0, 95, 1_990]) | seconds,
+    bench=st.sampled_from([None, 0, 64_000, 400_000]),
 )
 """Two batches, and what may go wrong with them."""
+
+
+@st.composite
+def hidden_flows(draw: st.DrawFn) -> VatStory:
+    """Give a day on which raw milk runs through a vat as its flow meter is silent, or is reset."""
+    # In the first hold, or as it drains, more often than not.
+    from_s = draw(st.integers(60, DAY_S - 200) | st.integers(1_800, 1_950))
+    length_s = draw(st.sampled_from([3, 70, 70]))
+    raw = Pour(from_s + 1, length_s - 2, draw(st.sampled_from([300, 5_000])))
+    story = draw(STORIES | st.just(VatStory(cold=())))
+    return dataclasses.replace(
+        story,
+        fills=(*story.fills, raw),
+        drains=(*story.drains, raw),
+        silences=(*story.silences, Silence(FLOW, from_s, length_s)),
+        reset_s=draw(st.sampled_from([0, from_s + length_s // 2, from_s + length_s])),
+    )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from ledger.state.lines import Line
+from ledger.state.lines import FOR_EVER_MS, Line
 from ledger.state.tables import LINES
 from ledger.types.vat import VatState
 from ledger.types.window import WindowClaim
@@ -27,8 +27,9 @@ class VatTown(Cheat):
         kinds = KINDS if story.spare is None else (*KINDS, story.spare)
         super().__init__(kinds, litres=litres, vat_units=vat_ml * 1_000)
         self.day = VatDay(story).pass_by()
-        for device, size in zip(self.line.devices, story.sizes, strict=False):
-            device.measure(self.day.samples(device.instrument), size)
+        self.day.measured(self.line.devices)
+        for spare in self.line.devices[len(KINDS) :]:
+            self.stand(spare, START_MS + story.joins_s * 1_000, FOR_EVER_MS)
         self.time_ms = START_MS + DAY_S * 1_000
 
     def registered(self) -> Line:
