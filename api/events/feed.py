@@ -1,7 +1,7 @@
 """What happened, as this worker hears of it: the outbox read as it grows, and the cursor beside it.
 
 Every worker reads the outbox by itself, whoever wrote into it: so a wait or a stream ends in time
-in any of them. While somebody listens it is read at least every 50 ms, else once a second. Whoever
+in any of them. While somebody listens it is read five times a second at least, else once. Whoever
 writes here pokes it, and the worker that follows the chain notifies the others through the
 database; both are hints that save time, and nothing hangs on them.
 """
@@ -15,12 +15,12 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from api.chain.tip import SettledTip, read_cursor
+from api.chain.tip import SettledTip
 from api.db.address import DatabaseAddress
 from api.db.faults import DATABASE_FAULTS, describe
-from api.events.outbox import EVENTS_MAX, StoredEvent, events_after, last_seqs
+from api.events.outbox import EVENTS_MAX, StoredEvent, last_seqs, news_after
 
-WATCHED_S: Final = 0.05
+WATCHED_S: Final = 0.2
 QUIET_S: Final = 1.0
 SPACING_S: Final = 0.005
 """Reads are at least so far apart: what comes together is read together."""
@@ -78,14 +78,14 @@ class OutboxFeed:
         async with self._engine.connect() as connection:
             if self._known is None:
                 self._known = await last_seqs(connection)
-            events = await events_after(connection, self._known)
-            self._tip.advance(await read_cursor(connection))
+            cursor, events = await news_after(connection, self._known)
         for event in events:
             self._known[event.merchant_id] = event.seq
         if events:
             self._on_events(events)
         more = len(events) == EVENTS_MAX
         if not more:
+            self._tip.advance(cursor)
             self._level_s = asked_s
         return more
 

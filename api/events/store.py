@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.db.statements import text
 
 KEPT_MS: Final = 400 * 86_400_000
 """How long what happened can be read, and sent anew."""
