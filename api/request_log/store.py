@@ -1,18 +1,52 @@
 """The request log in the database: written in batches, cut to what is kept."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from typing import Final
 
-from sqlalchemy import delete, func, insert, select, text
+import msgspec
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.db.tables.request_log import request_log
 from api.request_log.model import KEPT_A_KEY, LoggedRequest
+
+_COLUMNS: Final = {
+    "merchant_id": "text",
+    "key_id": "text",
+    "id": "text",
+    "request_id": "text",
+    "at_ms": "bigint",
+    "method": "text",
+    "path": "text",
+    "query": "text",
+    "body": "text",
+    "body_cut": "boolean",
+    "status": "int",
+    "code": "text",
+    "took_ms": "int",
+}
+_PAIRS: Final = ("headers", "errors")
+_NAMES: Final = ", ".join((*_COLUMNS, *_PAIRS))
+_LISTS: Final = ", ".join(
+    [f"CAST(:{name} AS {kind}[])" for name, kind in _COLUMNS.items()]
+    + [f"CAST(:{name} AS text[])" for name in _PAIRS]
+)
+_INSERT: Final = f"""
+    INSERT INTO request_log ({_NAMES})
+    SELECT {", ".join(_COLUMNS)}, {", ".join(f"{name}::jsonb" for name in _PAIRS)}
+    FROM unnest({_LISTS}) AS n({_NAMES})
+"""  # noqa: S608 - constants of this module
 
 
 async def write(connection: AsyncConnection, requests: Sequence[LoggedRequest]) -> None:
     """Write requests, and drop what is older than a key's last thousand."""
-    await connection.execute(insert(request_log), [asdict(request) for request in requests])
+    lists: dict[str, list[object]] = {
+        name: [getattr(request, name) for request in requests] for name in _COLUMNS
+    }
+    for name in _PAIRS:
+        lists[name] = [msgspec.json.encode(getattr(one, name)).decode() for one in requests]
+    await connection.execute(text(_INSERT), lists)
     keys = sorted({(request.merchant_id, request.key_id) for request in requests})
     await connection.execute(
         text("""

@@ -8,9 +8,9 @@ instead of waiting for a signature that nobody makes.
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.errors import Unavailable
 from ledger.primitives.keys import Address
 

@@ -6,6 +6,7 @@ have taken them. Each step is one transaction that changes the request and what 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -57,6 +58,8 @@ class SigningOffice:
     ) -> None:
         self._engine, self._node, self._tip, self._book = engine, node, tip, book
         self._handlers, self._prefix, self._now_ms = handlers, prefix, now_ms
+        # A look is one statement: without BEGIN and ROLLBACK it is one round trip of three.
+        self._looks = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._poked = asyncio.Event()
 
     async def lease(self, account: Address, limit: int, wait_s: int) -> list[SigningRequest]:
@@ -67,14 +70,21 @@ class SigningOffice:
             leased = await in_transaction(
                 self._engine, lambda connection: self._lease(connection, account, limit)
             )
-            if leased or loop.time() >= end_s:
+            if leased or not await self._comes(account, end_s):
                 return leased
+
+    async def _comes(self, account: Address, end_s: float) -> bool:
+        """Wait until a signer has work, or for so long; tell which."""
+        loop = asyncio.get_running_loop()
+        while (left_s := end_s - loop.time()) > 0:
             self._poked.clear()
-            try:
-                async with asyncio.timeout(min(LOOK_S, max(0.0, end_s - loop.time()))):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(LOOK_S, left_s)):
                     await self._poked.wait()
-            except TimeoutError:
-                continue
+            async with self._looks.connect() as connection:
+                if await self._book.has_work(connection, account, self._now_ms()):
+                    return True
+        return False
 
     async def _lease(
         self, connection: AsyncConnection, account: Address, limit: int

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from api.db.statements import text
 from api.signing.model import SigningRequest, SigningState
 from api.signing.wire import SigningOrder, kind_of
 from ledger.primitives.keys import Address
@@ -23,6 +23,8 @@ SIGNING: Final = "signing"
 """The subject of a claim on the hash of a transaction that a signer signed."""
 NONCE_BYTES: Final = 12
 
+_LEASABLE: Final = """account = :account AND expires_ms > :now
+    AND (state = 'open' OR (state = 'leased' AND leased_until_ms <= :now))"""
 _COLUMNS: Final = """owner_id, id, account, what, ref_id, state, created_ms, expires_ms,
     leased_until_ms, raw, tx_hash, nonce, valid_until_height, submitted_ms, ended_ms, code,
     detail"""
@@ -92,6 +94,14 @@ class SigningBook:
         )
         return request_id
 
+    async def has_work(self, connection: AsyncConnection, account: Address, now_ms: int) -> bool:
+        """Tell whether there is something of an account to lease."""
+        found = await connection.scalar(
+            text(f"SELECT EXISTS (SELECT FROM signing_requests WHERE {_LEASABLE})"),  # noqa: S608
+            {"account": account, "now": now_ms},
+        )
+        return found is True
+
     async def lease(
         self, connection: AsyncConnection, account: Address, limit: int, now_ms: int, until_ms: int
     ) -> list[SigningRequest]:
@@ -99,9 +109,7 @@ class SigningBook:
         rows = await connection.execute(
             text(f"""
                 WITH wanted AS (
-                    SELECT owner_id, id FROM signing_requests
-                    WHERE account = :account AND expires_ms > :now AND (state = 'open'
-                        OR (state = 'leased' AND leased_until_ms <= :now))
+                    SELECT owner_id, id FROM signing_requests WHERE {_LEASABLE}
                     ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
                 )
                 UPDATE signing_requests s SET state = 'leased', leased_until_ms = :until
