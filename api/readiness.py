@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.chain.standing import ChainStanding
 from api.chain.tip import SettledTip
 from api.db.faults import DATABASE_FAULTS, describe
+from api.db.statements import text
 from api.events.live import Live
 from api.metrics import Metrics
 

@@ -15,8 +15,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from api.db.statements import text
 
 TRUST_S: Final = 0.25
 

@@ -10,10 +10,10 @@ So however many stand, each look finds new ones, and none hides another for good
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.alerts.model import AlertKind, FoundTrouble
+from api.db.statements import text
 from api.signing.accounts import SILENT_MS
 from ledger.primitives.amounts import UNITS_PER_BILL
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.alerts.model import Alert, AlertKind, AlertState, FoundTrouble
+from api.db.statements import text
 
 _COLUMNS: Final = """union_id, id, merchant_id, kind, subject, state, raised_ms, acknowledged_by,
     acknowledged_ms, over_ms"""

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.attempts.model import AttemptOutcome, PaymentAttempt, subject_of
+from api.db.statements import text
 
 KEPT_MS: Final = 40 * 86_400_000
 """Longer than any window of a detector."""

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.approvals.store import lock_subject
 from api.budgets.model import WINDOW_MS, Budget, BudgetPurpose
+from api.db.statements import text
 
 LOCK: Final = "budget"
 _SPENT: Final[Mapping[BudgetPurpose, str]] = {

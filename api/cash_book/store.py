@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.cash_book.model import CashEntry, CashKind
+from api.db.statements import text
 
 CHAIN: Final = "chain"
 """Who makes an entry that no person made."""

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.cash_outs.model import CashOut, CashOutState
+from api.db.statements import text
 
 CLAIM: Final = "cash_out"
 """The subject of a claim on the hash of a transfer to a float."""

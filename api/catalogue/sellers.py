@@ -6,13 +6,13 @@ start together write one after another: each finds what the one before has writt
 
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
 from api.access.roles import ALL_SCOPES
 from api.catalogue.store import replace_shared
 from api.config import ApiConfig
+from api.db.statements import text
 from api.keys.store import admit_configured
 from api.tenants.config import MerchantConfig, UnionConfig
 from api.tenants.model import MerchantProfile, Union

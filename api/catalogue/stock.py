@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.catalogue.shelves import Shelf
+from api.db.statements import text
 from api.orders.model import Basket
 from ledger.primitives.hashing import Hash
 from ledger.state.records import LotStatus

@@ -6,10 +6,10 @@ Who changes a merchant's products locks the merchant's row first, so two changes
 from collections.abc import Iterable
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.catalogue.model import SHARED, ShopProduct
+from api.db.statements import text
 from ledger.primitives.amounts import UNITS_PER_BILL
 
 _COLUMNS: Final = "merchant_id, id, name_en, name_ms, kind, price_sen, redeem_units, active"

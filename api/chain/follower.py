@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.chain.node_port import NodePort
@@ -23,6 +22,7 @@ from api.chain.node_watch import NodeWatch
 from api.chain.tip import Cursor, SettledTip, read_cursor
 from api.db.faults import DATABASE_FAULTS, describe
 from api.db.session import in_transaction
+from api.db.statements import text
 from api.errors import FollowerFault
 from api.payments.observation import read_blocks
 from api.payments.settlement import Settled, SettlingParties, settle

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.db.faults import DATABASE_FAULTS, describe
+from api.db.statements import text
 
 LEASE_MS: Final = 3_000
 RENEW_S: Final = 0.7

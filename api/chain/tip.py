@@ -7,8 +7,9 @@ goes back.
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api.db.statements import text
 
 
 @dataclass(frozen=True, slots=True)

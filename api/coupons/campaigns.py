@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
@@ -16,6 +15,7 @@ from api.coupons.issuing import draw_coupon
 from api.coupons.model import PAID_BY_UNION, CouponFunder
 from api.coupons.schemas import CampaignView, NewCampaignBody, told_of_coupon
 from api.coupons.store import add_coupons
+from api.db.statements import text
 from api.errors import Conflict, NotFound, Pointer, Unprocessable
 from api.events.outbox import NewEvent
 from api.people.means import Actor

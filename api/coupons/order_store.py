@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.coupons.model import RESERVED_MS
+from api.db.statements import text
 from api.orders.drawing import CODE_CHARS, CODE_LETTERS, SALE, offered_with
 from api.orders.model import Basket, Item, Order, OrderState
 from api.tenants.model import MerchantProfile

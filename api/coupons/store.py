@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.coupons.model import Coupon, CouponEvent, CouponFunder, CouponState
 from api.coupons.rules import after, before
+from api.db.statements import text
 
 CLAIM: Final = "coupon"
 """The kind of claim that a coupon's code is."""

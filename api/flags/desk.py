@@ -10,12 +10,12 @@ from time import monotonic
 from typing import Final
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ulid import ULID
 
 from api.attempts.store import KEPT_MS, forget_attempts
 from api.db.session import database_ms, in_transaction
+from api.db.statements import text
 from api.errors import Forbidden, NotFound
 from api.events.outbox import NewEvent, write_events
 from api.flags import detectors, facts, store

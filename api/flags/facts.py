@@ -7,10 +7,10 @@ is odd by its number.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.attempts.model import PAYERS_FAULTS
+from api.db.statements import text
 from api.flags.model import DayBooks, Fact, NoteKind
 
 FACTS_MAX: Final = 20_000

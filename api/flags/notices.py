@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
+
+from api.db.statements import text
 
 WAITING_MAX: Final = 1_000
 AT_ONCE_MAX: Final = 20

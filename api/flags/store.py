@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.flags.model import Detector, Flag, FlagState, Suspicion
 
 _evidence: Final = msgspec.json.Decoder(tuple[str, ...])

@@ -26,12 +26,12 @@ from typing import Final
 
 import msgspec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.requests import Request
 
 from api.access.principals import Principal, name_of
 from api.db.session import in_transaction
+from api.db.statements import text
 from api.errors import ApiFault, Conflict, KeyMissing, Pointer, Unprocessable
 from api.http.bodies import write_scalar
 from api.http.replies import Reply

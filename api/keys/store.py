@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import RowMapping, func, select, text, update
+from sqlalchemy import RowMapping, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.access.epoch import raise_epoch
+from api.db.statements import text
 from api.db.tables.keys import api_key_secrets, api_keys
 from api.keys.model import EPOCH, HINT_CHARS, OVERLAP_MS, ApiKey, KeySecret, id_of_configured
 

@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from api.db.statements import text
 from api.limits.windows import MINUTE_MS, LimitAsk, Quota, Window
 
 MINUTES_KEPT: Final = 5

@@ -7,12 +7,12 @@ event together. A change that is done already writes nothing.
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.catalogue.returned import follow_orders
 from api.catalogue.stock import adjust, released_by
 from api.db.session import in_transaction
+from api.db.statements import text
 from api.errors import Conflict, NotFound
 from api.events.outbox import NewEvent, write_events
 from api.orders.model import Order, OrderState

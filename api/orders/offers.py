@@ -9,13 +9,13 @@ came back is not offered any more once its lot is frozen or off: then milk of a 
 from typing import Final
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.catalogue.returned import give_packs_back
 from api.catalogue.shelves import draw
 from api.catalogue.stock import released_by, reopen_shelves, reserve
 from api.db.session import in_transaction
+from api.db.statements import text
 from api.errors import Conflict
 from api.events.outbox import NewEvent, write_events
 from api.orders.drawing import offered_with, packs_of

@@ -11,7 +11,6 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from ulid import ULID
@@ -21,6 +20,7 @@ from api.catalogue.shelves import Shelf
 from api.catalogue.stock import open_shelves, reserve
 from api.config import ApiConfig
 from api.db.session import in_transaction
+from api.db.statements import text
 from api.errors import ApiFault
 from api.events.outbox import NewEvent, draw_numbers, insert_events
 from api.http.idempotency import AnswerStore

@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Final
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.catalogue.store import read_product
+from api.db.statements import text
 from api.orders.drawing import SALE, Seller
 from api.orders.model import Order, OrderState
 from ledger.primitives.keys import Address

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.orders.model import ORDER_COLUMNS, Order, read_order
 
 HASH_TEXT: Final = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)

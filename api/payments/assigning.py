@@ -8,10 +8,10 @@ in no column here.
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.chain.node_port import NodePort
+from api.db.statements import text
 from api.errors import Conflict, NotFound, Unavailable
 from api.events.outbox import write_events
 from api.orders.changes import lock_order, release

@@ -6,9 +6,9 @@ would pay the order once more, or be given back a second time as too much.
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.orders.model import Order
 from api.payments.accounting import OrderAccount
 from api.payments.store import history_of

@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.attempts.model import AttemptOutcome, PaymentAttempt, outcome_of
 from api.attempts.store import PayerStanding, note_attempts, standings
+from api.db.statements import text
 from api.errors import ApiFault, Conflict, NotFound, Throttled, Unprocessable
 from api.events.outbox import NewEvent, write_events
 from api.limits.config import LimitsConfig

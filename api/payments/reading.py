@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.payments.model import Outcome, Payment, PaymentState
 
 PAYMENT_COLUMNS: Final = """p.tx_hash, p.merchant_id, p.order_id, p.state, p.outcome, p.code,

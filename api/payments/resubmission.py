@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.chain.node_port import NodePort
+from api.db.statements import text
 from api.errors import ApiFault, Unprocessable
 from api.payments.checking import USED_NONCE_CODES
 from api.payments.submission import mark_refused

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.payments.model import Outcome, PaymentState
 from api.payments.observation import FinalTransaction
 from api.payments.rules import Paid

@@ -14,13 +14,13 @@ its idempotency key. A batch is one transaction and one request to the node.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from api.attempts.model import AttemptOutcome, outcome_at_node, outcome_of
 from api.attempts.store import mark_attempts
 from api.chain.node_port import NodePort
 from api.db.session import in_transaction
+from api.db.statements import text
 from api.errors import ApiFault, Throttled, Unavailable
 from api.events.outbox import write_events
 from api.flags.model import NoteKind

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.amounts import format_time, parse_sen, parse_units
+from api.db.statements import text
 from api.errors import MalformedRequest, Pointer
 from api.payments.model import GOOD, Outcome, Payment, PaymentState
 from api.payments.reading import PAYMENT_COLUMNS, PAYMENT_FROM, read_payment

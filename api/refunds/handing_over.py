@@ -1,8 +1,8 @@
 """Milk is not handed over while its money is on its way back."""
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.errors import Conflict
 from api.orders.model import Order
 from api.refunds.model import EXCESS

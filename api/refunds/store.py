@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.payments.model import Outcome
 from api.refunds.model import BurnedPacks, Refund, RefundReason, RefundState
 from api.signing.store import SIGNING

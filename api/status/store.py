@@ -1,8 +1,8 @@
 """Minutes in the database: written by whoever leads, read by all."""
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.status.model import MINUTE_MS, Record, Watched
 from api.status.rules import minute_of, outages_of
 

@@ -3,11 +3,11 @@
 import asyncio
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.access.principals import name_of
 from api.db.session import in_transaction
+from api.db.statements import text
 from api.errors import Conflict, NotFound, Unavailable
 from api.events.outbox import write_events
 from api.http.catalogue import LEDGER_CODES

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from api.chain.node_port import NodePort
 from api.chain.tip import SettledTip
+from api.db.statements import text
 from api.errors import ConfigFault, Unavailable
 from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Hash

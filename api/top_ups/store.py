@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.top_ups.model import COUNTS, PROMISED, TopUp, TopUpState
 
 _COLUMNS: Final = """union_id, id, place_id, terminal_id, taken_by, approved_by, user_id,

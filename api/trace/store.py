@@ -1,8 +1,8 @@
 """The payments of an order, as far as a trace begins at them."""
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.orders.model import Order
 
 

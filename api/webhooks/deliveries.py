@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import text, update
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from ulid import ULID
 
+from api.db.statements import text
 from api.db.tables.webhooks import webhook_attempts, webhook_deliveries, webhook_endpoints
 from api.events.store import KeptEvent, read_event
 from api.webhooks.model import Attempt, DeliveryState

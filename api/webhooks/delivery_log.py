@@ -2,9 +2,10 @@
 
 from typing import Any, Final
 
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.db.statements import text
 from api.db.tables.webhooks import webhook_attempts, webhook_deliveries
 from api.webhooks.model import Attempt, Delivery, DeliveryState
 
