@@ -64,8 +64,7 @@ class SigningOffice:
 
     async def lease(self, account: Address, limit: int, wait_s: int) -> list[SigningRequest]:
         """Give a signer work; wait for the first for so long. Raise `NotFound` for a stranger."""
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + wait_s
+        end_s = asyncio.get_running_loop().time() + wait_s
         while True:
             leased = await in_transaction(
                 self._engine, lambda connection: self._lease(connection, account, limit)
@@ -75,12 +74,10 @@ class SigningOffice:
 
     async def _comes(self, account: Address, end_s: float) -> bool:
         """Wait until a signer has work, or for so long; tell which."""
-        loop = asyncio.get_running_loop()
-        while (left_s := end_s - loop.time()) > 0:
+        while (left_s := end_s - asyncio.get_running_loop().time()) > 0:
             self._poked.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(LOOK_S, left_s)):
-                    await self._poked.wait()
+                await asyncio.wait_for(self._poked.wait(), min(LOOK_S, left_s))
             async with self._looks.connect() as connection:
                 if await self._book.has_work(connection, account, self._now_ms()):
                     return True
