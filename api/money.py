@@ -69,10 +69,12 @@ class MoneyDesks:
             _reward(config),
         )
         asker = RefundAsker(self.book, self._poke)
-        self.refunds = RefundDesk(asker, config.litre_price_sen)
-        settling = RefundSettling(asker, self.loyalty.reverse)
-        self.coupons = CouponDesk(self.book, price_id, config.prefix, self._poke)
-        self.coupon_settling = CouponSettling(self.book)
+        self.refunds = RefundDesk(asker, config.litre_price_sen, self.loyalty.order_changed)
+        settling = RefundSettling(asker, self.loyalty.reverse, self.loyalty.order_changed)
+        self.coupons = CouponDesk(
+            self.book, (price_id, config.litre_price_sen), config.prefix, self._poke
+        )
+        self.coupon_settling = CouponSettling(self.book, settling.witness)
         self._open_cash_desk(engine, node, tip, config, desks, price_id, metrics)
         self.handlers: SigningHandlers = {
             SigningKind.REFUND: settling,
@@ -141,9 +143,10 @@ class MoneyDesks:
     async def order_changed(
         self, connection: AsyncConnection, before: Order, after: Order, now_ms: int
     ) -> Sequence[NewEvent]:
-        """Hold milk back whose money goes back, and free a coupon: an `OrderWitness`."""
+        """Hold milk back whose money goes back, free a coupon, give a point: an `OrderWitness`."""
         await hold_back(connection, before, after)
-        return await self.coupon_settling.order_changed(connection, before, after, now_ms)
+        freed = await self.coupon_settling.order_changed(connection, before, after, now_ms)
+        return [*freed, *await self.loyalty.order_changed(connection, before, after, now_ms)]
 
     async def sweep(self) -> None:
         """End what time ends: coupons, prices, points; give points that missed their link."""

@@ -84,6 +84,7 @@ _BY_PAYMENT: Final[Mapping[Outcome, AttemptOutcome]] = {
     Outcome.DUPLICATE: AttemptOutcome.ALREADY_USED,
     Outcome.PAID_AFTER_CANCEL: AttemptOutcome.ORDER_CLOSED,
     Outcome.UNMATCHED: AttemptOutcome.WRONG_REFERENCE,
+    Outcome.IN_VAIN: AttemptOutcome.ALREADY_USED,
     Outcome.FAILED: AttemptOutcome.FAILED,
 }
 
@@ -102,6 +103,12 @@ class PaymentAttempt:
 def subject_of(user_id: str | None, address_index: bytes) -> str:
     """Name who signed: a person with all their linked wallets, else an account's blind index."""
     return f"payer:{address_index.hex()}" if user_id is None else f"user:{user_id}"
+
+
+def read_subject(subject: str) -> tuple[str | None, bytes | None]:
+    """Read whose an attempt is: a person's id, or the blind index of an account."""
+    kind, _, name = subject.partition(":")
+    return (name, None) if kind == "user" else (None, bytes.fromhex(name))
 
 
 def outcome_of(fault: ApiFault | None) -> AttemptOutcome:

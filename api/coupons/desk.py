@@ -27,7 +27,7 @@ from api.coupons.schemas import told_of_coupon
 from api.coupons.store import Holder, overdue_coupons, step
 from api.errors import Conflict, NotFound, Unprocessable
 from api.events.outbox import NewEvent, draw_numbers, insert_events
-from api.orders.drawing import SALE, item_of, packs_of
+from api.orders.drawing import BELOW_MILK, SALE, item_of, packs_of
 from api.orders.model import Order, OrderState
 from api.orders.offers import draw_from_lots
 from api.orders.schemas import told_of
@@ -48,11 +48,12 @@ class CouponDesk:
     def __init__(
         self,
         book: SigningBook,
-        price_id: str,
+        price: tuple[str, int],
         prefix: str,
         poke: Callable[[], None],
     ) -> None:
-        self._book, self._price_id = book, price_id
+        self._book = book
+        self._price_id, self._litre_price_sen = price
         self._prefix, self._poke = prefix, poke
 
     async def redeem(
@@ -73,6 +74,8 @@ class CouponDesk:
         merchant = await find_merchant(connection, merchant_id)
         assert merchant is not None, "it is whose key or till this is"
         item = item_of(product, 1)
+        if not product.covers(self._litre_price_sen):
+            raise Conflict(BELOW_MILK, code="PRICE_BELOW_MILK")
         order_id = str(ULID.from_timestamp(now_ms))
         held = await step(connection, coupon, CouponEvent.RESERVE, now_ms, Holder(order_id))
         if held is None:

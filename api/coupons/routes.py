@@ -227,6 +227,7 @@ ROUTES: Final = (
             "COUPON_IN_USE",
             "COUPON_OVER",
             "COUPON_TOO_SMALL",
+            "PRICE_BELOW_MILK",
             "UNKNOWN_PRODUCT",
             "OUT_OF_STOCK",
             "SIGNER_OFFLINE",

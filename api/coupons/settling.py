@@ -1,7 +1,10 @@
 """What becomes of coupons' purchases, in the transactions that take signatures in and settle them.
 
 A coupon is used if and only if its purchase paid its order. If the order was paid otherwise, or
-cancelled, its holder has it again. Locks: the order, the signing requests, the coupon.
+cancelled, its holder has it again, and a purchase that was made is none of the order's money: else
+a refund of all that its customer paid would leave something of it.
+
+Locks: the order, the signing requests, the coupon; then payments that go back.
 """
 
 from collections.abc import Sequence
@@ -19,8 +22,9 @@ from api.orders.rules import PAYABLE, cancel
 from api.orders.schemas import told_of
 from api.orders.store import read_orders, store_orders
 from api.payments.books import open_accounts
-from api.payments.model import GOOD
+from api.payments.model import Outcome
 from api.payments.observation import FinalTransaction
+from api.payments.settlement import MetPayment, PaymentWitness
 from api.payments.store import store_payments
 from api.refunds.rules import packs_burned
 from api.refunds.store import return_packs
@@ -33,10 +37,13 @@ GIVEN_UP: Final = "CANCELLED"
 
 
 class CouponSettling:
-    """The coupons' `SigningHandler`; `order_changed` is an `OrderWitness`."""
+    """The coupons' `SigningHandler`; `order_changed` is an `OrderWitness`.
 
-    def __init__(self, book: SigningBook) -> None:
-        self._book = book
+    `witness` is told of purchases that paid their orders: what came in beside them goes back.
+    """
+
+    def __init__(self, book: SigningBook, witness: PaymentWitness) -> None:
+        self._book, self._witness = book, witness
 
     async def orders_of(
         self, connection: AsyncConnection, requests: Sequence[SigningRequest]
@@ -63,7 +70,8 @@ class CouponSettling:
         coupon = await coupon_of_order(connection, order.id)
         assert coupon is not None, "an order that a coupon pays holds it"
         if end.outcome is SigningOutcome.SUCCEEDED:
-            return await self._bought(connection, order, coupon, request, end, now_ms)
+            assert end.final is not None, "the chain has told it"
+            return await self._bought(connection, order, coupon, end.final, now_ms)
         released = await step(connection, coupon, CouponEvent.RELEASE, now_ms)
         assert released is not None, "its order held it"
         return [
@@ -76,23 +84,24 @@ class CouponSettling:
         connection: AsyncConnection,
         order: Order,
         coupon: Coupon,
-        request: SigningRequest,
-        end: SigningEnd,
+        final: FinalTransaction,
         now_ms: int,
     ) -> list[NewEvent]:
-        assert end.final is not None, "the chain has told it"
         if coupon.was_sen is not None:
-            met = made_free(order) if order.state in PAYABLE else sold_again(order)
-            order = await _rewritten(connection, order, met)
+            sold = made_free(order) if order.state in PAYABLE else sold_again(order)
+            order = await _rewritten(connection, order, sold)
         account = (await open_accounts(connection, [order]))[order.id]
-        row, event = account.meet(end.final, request.created_ms, now_ms)
+        row, event = account.buy(final, now_ms)
         await store_payments(connection, [row])
         await store_orders(connection, [(order, account.order)])
-        if row.outcome not in GOOD:
-            return [event, *await self._in_vain(connection, order, coupon, end.final, now_ms)]
+        if row.outcome is Outcome.IN_VAIN:
+            return [event, *await self._in_vain(connection, order, coupon, final, now_ms)]
         used = await step(connection, coupon, CouponEvent.REDEEM, now_ms)
         assert used is not None, "its order holds it"
-        return [event, told_of_coupon("redeemed", used, now_ms)]
+        payer, shop = final.transaction.sender, order.merchant_id
+        met = MetPayment(row.tx_hash, shop, payer, order, account.order, row.outcome)
+        goes_back = await self._witness(connection, [met], now_ms)
+        return [event, told_of_coupon("redeemed", used, now_ms), *goes_back]
 
     async def _in_vain(
         self,
@@ -102,7 +111,11 @@ class CouponSettling:
         final: FinalTransaction,
         now_ms: int,
     ) -> list[NewEvent]:
-        """Give a coupon back whose order was paid otherwise; the burned pack is there."""
+        """Give a coupon back whose order was paid otherwise.
+
+        The burned pack is there, and the shop's to sell if it has paid for it. What a union paid in
+        vain is no shop's gain: else a shop and a customer would draw on its float for ever.
+        """
         released = await step(connection, coupon, CouponEvent.RELEASE, now_ms)
         assert released is not None, "its order holds it"
         assert final.transfer is not None, "a coupon's purchase is a transfer"
@@ -112,7 +125,8 @@ class CouponSettling:
             for part in final.transfer.redeem
         ]
         packs = packs_burned(items, basket)
-        await return_packs(connection, order.merchant_id, order.id, packs)
+        if payer_of(coupon) == order.merchant_id:
+            await return_packs(connection, order.merchant_id, order.id, packs)
         return [told_of_coupon("released", released, now_ms)]
 
     async def order_changed(

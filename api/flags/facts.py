@@ -94,7 +94,7 @@ async def books(connection: AsyncConnection, since_ms: int) -> list[DayBooks]:
                 coalesce((
                     SELECT sum(p.units - p.refunded_units) FROM payments p
                     WHERE p.merchant_id = o.merchant_id AND p.order_id = o.id
-                        AND p.state = 'finalised' AND p.outcome <> 'failed'
+                        AND p.state = 'finalised' AND p.outcome NOT IN ('failed', 'in_vain')
                 ), 0)::bigint AS came
             FROM orders o WHERE o.created_ms >= :since AND o.amount_sen > 0
             ORDER BY o.created_ms DESC LIMIT :most

@@ -27,6 +27,7 @@ from api.loyalty.store import (
     take_missed,
     take_waiting,
     unions_of,
+    who_paid_most,
 )
 from api.orders.model import Order, OrderState
 from api.payments.settlement import MetPayment
@@ -58,10 +59,40 @@ class LoyaltyDesk:
             for one in closing
             if one.after is not None
         ]
+        traces = {one.after.id: one.trace for one in closing if one.after is not None}
+        return await self._earn(connection, points, now_ms, traces)
+
+    async def order_changed(
+        self, connection: AsyncConnection, before: Order, after: Order, now_ms: int
+    ) -> list[NewEvent]:
+        """Give the point of an order that turned paid without a payment: an `OrderWitness`.
+
+        Somebody let it be, or money that was to go back did not. Who brought most of it gets it.
+        """
+        turned = before.state is not OrderState.PAID is after.state
+        if not turned or after.free:
+            return []
+        shop = after.merchant_id
+        union_id = (await unions_of(connection, [shop]))[shop]
+        user_id, index = await who_paid_most(connection, union_id, shop, after.id)
+        if user_id is not None:
+            point = EarnedPoint(union_id, shop, after.id, b"")
+            return await self._give(connection, [(point, user_id)], now_ms)
+        if index is None:
+            return []
+        return await self._earn(connection, [EarnedPoint(union_id, shop, after.id, index)], now_ms)
+
+    async def _earn(
+        self,
+        connection: AsyncConnection,
+        points: Sequence[EarnedPoint],
+        now_ms: int,
+        traces: Mapping[str, str] | None = None,
+    ) -> list[NewEvent]:
+        """Give points to who has linked the wallets, as `_give` does; let those of others wait."""
         users = await linked_users(connection, points)
         mine = [(p, users.get((p.union_id, p.address_index))) for p in points]
         await let_wait(connection, [point for point, user in mine if user is None], now_ms)
-        traces = {one.after.id: one.trace for one in closing if one.after is not None}
         theirs = [(point, user) for point, user in mine if user is not None]
         return await self._give(connection, theirs, now_ms, traces)
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api.attempts.model import read_subject
 from api.db.statements import text
 from api.loyalty.model import WAITS_MS, EarnedPoint, EntryKind, LoyaltyEntry
 
@@ -44,6 +45,29 @@ async def linked_users(
         },
     )
     return {(row.union_id, row.address_index): row.user_id for row in rows}
+
+
+async def who_paid_most(
+    connection: AsyncConnection, union_id: str, merchant_id: str, order_id: str
+) -> tuple[str | None, bytes | None]:
+    """Say who brought most of an order's money: somebody of this union, or an account's index.
+
+    Both are None if it was somebody of another union, or so long ago that the attempt is forgotten.
+    """
+    rows = await connection.execute(
+        text("""
+            SELECT a.subject, a.subject LIKE 'payer:%' OR EXISTS (SELECT FROM users u
+                WHERE u.union_id = :union AND 'user:' || u.id = a.subject) AS here
+            FROM payments p LEFT JOIN payment_attempts a
+                ON a.merchant_id = p.merchant_id AND a.tx_hash = p.tx_hash
+            WHERE p.merchant_id = :merchant AND p.order_id = :id AND p.state = 'finalised'
+                AND p.outcome NOT IN ('failed', 'in_vain')
+            ORDER BY p.units - p.refunded_units DESC, p.height, p.tx_hash LIMIT 1
+        """),
+        {"union": union_id, "merchant": merchant_id, "id": order_id},
+    )
+    row = rows.first()
+    return (None, None) if row is None or not row.here else read_subject(row.subject)
 
 
 async def let_wait(connection: AsyncConnection, points: Sequence[EarnedPoint], now_ms: int) -> None:

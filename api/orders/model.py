@@ -115,6 +115,11 @@ class Order:
     fulfilled_ms: int | None = None
 
     @property
+    def free(self) -> bool:
+        """Tell whether it costs no ringgit: a coupon's purchase pays it, and no wallet's money."""
+        return self.amount_sen == 0
+
+    @property
     def milk_units(self) -> dict[str, int]:
         """Give the milk that is due, by kind: none for packs whose milk was burned before."""
         if self.returned:

@@ -11,7 +11,16 @@ from api.orders.model import Order, OrderState
 from api.orders.schemas import told_of
 from api.payments.model import Outcome
 from api.payments.observation import FinalTransaction
-from api.payments.rules import Due, Paid, Standing, add, decide, reconsider
+from api.payments.rules import (
+    Due,
+    Paid,
+    PaymentVerdict,
+    Standing,
+    add,
+    buy,
+    decide,
+    reconsider,
+)
 from api.payments.store import NewPayment
 
 
@@ -40,6 +49,7 @@ class OrderAccount:
             due_of(order),
             refunded_units=order.refunded_units,
             exception=order.exception,
+            free=order.free,
         )
 
     def add(self, paid: Paid) -> None:
@@ -72,7 +82,15 @@ class OrderAccount:
         self, final: FinalTransaction, seen_ms: int | None, now_ms: int
     ) -> tuple[NewPayment, NewEvent]:
         """Let a payment change the order; give it with its verdict, and the event that tells."""
-        verdict = decide(self.standing, paid_by(final, seen_ms))
+        return self._take(final, decide(self.standing, paid_by(final, seen_ms)), now_ms)
+
+    def buy(self, final: FinalTransaction, now_ms: int) -> tuple[NewPayment, NewEvent]:
+        """Let a coupon's purchase pay the order, or be in vain; give both as `meet` does."""
+        return self._take(final, buy(self.standing, paid_by(final, None)), now_ms)
+
+    def _take(
+        self, final: FinalTransaction, verdict: PaymentVerdict, now_ms: int
+    ) -> tuple[NewPayment, NewEvent]:
         after, order = verdict.after, self.order
         closed = after.state is OrderState.PAID and self.standing.state is not OrderState.PAID
         self.standing = after
@@ -100,4 +118,6 @@ class OrderAccount:
 def _event_kind(outcome: Outcome, *, closed: bool) -> str:
     if outcome is Outcome.FAILED:
         return "payment.failed"
+    if outcome is Outcome.IN_VAIN:
+        return "order.coupon_released"
     return "order.paid" if closed else "order.received"

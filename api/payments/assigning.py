@@ -55,8 +55,9 @@ async def assign(
     """
     order = await lock_order(connection, merchant_id, order_id)
     await _check_free(connection, merchant_id, final.tx_hash)
-    if order.state not in PAYABLE:
-        raise Conflict(f"the order is {order.state}", code="ORDER_NOT_PAYABLE")
+    if order.state not in PAYABLE or order.free:
+        why = "a coupon pays the order" if order.free else f"the order is {order.state}"
+        raise Conflict(why, code="ORDER_NOT_PAYABLE")
     if order.paying_tx is not None:
         raise Conflict("a payment of this order is on its way", code="PAYMENT_IN_FLIGHT")
     account = (await open_accounts(connection, [order]))[order.id]

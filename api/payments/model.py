@@ -27,6 +27,9 @@ class Outcome(StrEnum):
     PAID_AFTER_CANCEL = "paid_after_cancel"
     UNMATCHED = "unmatched"
     """It came to a merchant's account, for no order that we know."""
+    IN_VAIN = "in_vain"
+    """A coupon bought the milk of an order that something else had paid: the coupon is its
+    holder's again, and this is none of the order's money."""
     FAILED = "failed"
 
 

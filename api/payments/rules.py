@@ -6,6 +6,10 @@ payment with which the sum is whole, and from then on it is closed: whatever com
 most one payment of an order is good, and the order of a good payment is paid. What differs stands
 beside the order as an exception, for a person to mend; it never vanishes.
 
+An order that costs no ringgit is a coupon's: its purchase pays it, and nothing else does. Else who
+pays what the milk costs would have it without the shop's margin, and the coupon as well. A purchase
+that comes when something else has paid its order is in vain, and none of the order's money.
+
 A payment is in time if we had its bytes in time, or if its block is: what was accepted in time is
 paid in time, however long the chain took.
 
@@ -65,6 +69,13 @@ class Standing:
     """What went back, and what is about to."""
     milk_units: Mapping[str, int] = field(default_factory=dict)
     exception: OrderException | None = None
+    free: bool = False
+    """A coupon pays it."""
+
+    @property
+    def payable(self) -> bool:
+        """Tell whether money that comes in pays the order."""
+        return self.state in PAYABLE and not self.free
 
     @property
     def net_units(self) -> int:
@@ -109,7 +120,7 @@ def decide(order: Standing, paid: Paid) -> PaymentVerdict:
     if paid.code:
         return PaymentVerdict(Outcome.FAILED, 0, order)
     after = add(order, paid)
-    if order.state not in PAYABLE:
+    if not order.payable:
         cancelled = order.state is OrderState.CANCELLED
         closed = OrderException.PAID_AFTER_CANCEL if cancelled else OrderException.DUPLICATE
         return PaymentVerdict(Outcome(closed), paid.units, replace(after, exception=closed))
@@ -122,9 +133,22 @@ def decide(order: Standing, paid: Paid) -> PaymentVerdict:
     return PaymentVerdict(outcome, paid.units - order.due.amount_units, after)
 
 
+def buy(order: Standing, paid: Paid) -> PaymentVerdict:
+    """Say what a coupon's purchase, which took effect, does to its order: it pays it, or nothing.
+
+    What came in beside it is too much.
+    """
+    if order.state not in PAYABLE:
+        return PaymentVerdict(Outcome.IN_VAIN, 0, order)
+    after = add(order, paid)
+    state = move(order.state, OrderEvent.PAID_WHOLE)
+    after = replace(after, state=state, exception=_too_much(after))
+    return PaymentVerdict(Outcome.SUCCEEDED, 0, after)
+
+
 def reconsider(order: Standing) -> Standing:
     """Judge an order by its sums once more, since money that was to go back did not."""
-    if order.state in PAYABLE:
+    if order.payable:
         if not order.whole:
             return replace(order, exception=_odd_about_open(order))
         state = move(order.state, OrderEvent.PAID_WHOLE)

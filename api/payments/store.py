@@ -104,7 +104,10 @@ async def known_payments(
 async def history_of(
     connection: AsyncConnection, keys: Sequence[tuple[str, str]]
 ) -> list[tuple[str, Paid]]:
-    """List what came in for orders, by (merchant, id), until now, in the order of the chain."""
+    """List what came in for orders, by (merchant, id), until now, in the order of the chain.
+
+    What a coupon bought in vain is none of their money.
+    """
     if not keys:
         return []
     rows = await connection.execute(
@@ -112,7 +115,7 @@ async def history_of(
             SELECT order_id, units, basket::text AS basket, confirmed_ms, seen_ms FROM payments
             WHERE (merchant_id, order_id) IN (SELECT * FROM unnest(
                 CAST(:merchants AS text[]), CAST(:ids AS text[])))
-                AND state = 'finalised' AND outcome <> 'failed'
+                AND state = 'finalised' AND outcome NOT IN ('failed', 'in_vain')
             ORDER BY height, tx_hash
         """),
         {"merchants": [merchant for merchant, _ in keys], "ids": [one for _, one in keys]},

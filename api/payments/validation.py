@@ -73,6 +73,7 @@ def question_of(body: ValidationBody) -> Question:
 _WRONG: Final = {
     Outcome.FAILED: TX_FAILED,
     Outcome.DUPLICATE: TX_ALREADY_USED,
+    Outcome.IN_VAIN: TX_ALREADY_USED,
     Outcome.PAID_AFTER_CANCEL: ORDER_CANCELLED,
     Outcome.UNDERPAID: AMOUNT_MISMATCH,
     Outcome.OVERPAID: AMOUNT_MISMATCH,

@@ -11,13 +11,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.errors import Conflict, NotFound, Unprocessable
 from api.events.outbox import NewEvent
-from api.orders.changes import release_left
+from api.orders.changes import OrderWitness, release_left
 from api.orders.model import Order
 from api.orders.store import read_orders
+from api.payments.model import Outcome
 from api.refunds.asking import RefundAsker, drawn_refund, told_of_refund
 from api.refunds.model import COUNTS, OPEN, Refund, RefundReason, RefundState
 from api.refunds.resolving import odd_payments
-from api.refunds.rules import NoRefund, Quoted, share_of
+from api.refunds.rules import NoRefund, quote_of, share_of
 from api.refunds.store import (
     PaidIn,
     find_refund,
@@ -61,10 +62,11 @@ class PreparedRefund:
 
 
 class RefundDesk:
-    """Asks for refunds, and cancels them."""
+    """Asks for refunds, and cancels them; `witness` is told of orders that are judged again."""
 
-    def __init__(self, asker: RefundAsker, litre_price_sen: int) -> None:
+    def __init__(self, asker: RefundAsker, litre_price_sen: int, witness: OrderWitness) -> None:
         self._asker, self._litre_price_sen = asker, litre_price_sen
+        self._witness = witness
 
     async def prepare(
         self, connection: AsyncConnection, wish: RefundWish, now_ms: int
@@ -74,12 +76,12 @@ class RefundDesk:
         The order and its payment are locked from here on.
         """
         order, paid = await _locked(connection, wish)
-        if paid.own:
+        if paid.own or paid.outcome is Outcome.IN_VAIN:
             raise Unprocessable("a coupon paid it: no money came in", code="PAID_BY_COUPON")
         before = await refunds_of(connection, wish.merchant_id, [paid.tx_hash])
         if any(refund.state in OPEN for refund in before):
             raise Conflict("a refund of this payment is on its way", code="REFUND_IN_FLIGHT")
-        quote = None if order is None else Quoted(order.amount_sen, order.amount_units)
+        quote = None if order is None else quote_of(order)
         try:
             share = share_of(paid.units, quote, before, wish.amount_sen)
         except NoRefund as fault:
@@ -114,7 +116,7 @@ class RefundDesk:
                     part.paid, part.reason, part.share.units, part.share.amount_sen, by, now_ms
                 ),
                 part.paid,
-                part.share.amount_sen or 0,
+                self._worth_sen(part.share.amount_sen, part.share.units),
             )
             for part in await odd_payments(connection, order)
         ]
@@ -155,7 +157,7 @@ class RefundDesk:
         cancelled = refund.changed(state=RefundState.CANCELLED, ended_ms=now_ms)
         await store_refund(connection, refund, cancelled)
         told = told_of_refund("refund.cancelled", cancelled, now_ms)
-        more = await count_again(connection, cancelled, now_ms)
+        more = await count_again(connection, cancelled, now_ms, self._witness)
         await release_left(connection, before)
         return cancelled, [told, *more]
 

@@ -15,7 +15,7 @@ from api.errors import Unprocessable
 from api.orders.model import Order, OrderException
 from api.payments.model import GOOD, Outcome
 from api.refunds.model import OPEN, Refund, RefundReason
-from api.refunds.rules import NoRefund, Quoted, Share, excess_of, share_of, worth_sen
+from api.refunds.rules import NoRefund, Share, excess_of, quote_of, share_of, worth_sen
 from api.refunds.store import PaidIn, lock_payments, refunds_of
 
 CLOSED: Final = {
@@ -84,7 +84,7 @@ def parts_of(
     What is too much goes back out of payments that did not close the order, before the one that
     did: else a stranger's dust would be given back out of a customer's exact payment, and spoil it.
     """
-    quote = Quoted(order.amount_sen, order.amount_units)
+    quote = quote_of(order)
     given = [refund for refunds in before.values() for refund in refunds]
     going_back = sum(refund.units for refund in given if refund.state in OPEN)
     excess_units = max(0, (order.delta_units or 0) - going_back)
@@ -106,4 +106,5 @@ def parts_of(
         else:
             continue
         if units > 0:
-            yield OddPart(paid, reason, Share(units, worth_sen(units, quote)))
+            worth = None if quote is None else worth_sen(units, quote)
+            yield OddPart(paid, reason, Share(units, worth))

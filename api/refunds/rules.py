@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from api.orders.model import Order
 from api.refunds.model import COUNTS, EXCESS, BurnedPacks, Refund, RefundEvent, RefundState
 
 _E: Final = RefundEvent
@@ -41,9 +42,17 @@ class Quoted:
     amount_units: int
 
 
+def quote_of(order: Order) -> Quoted | None:
+    """Give what an order cost; None for one that a coupon pays.
+
+    Money that came in for it has no price in ringgit: what it cost before has gone with the coupon.
+    """
+    return None if order.free else Quoted(order.amount_sen, order.amount_units)
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What goes back, and what it was worth."""
+    """What goes back, and what it was worth; None where there was no price in ringgit."""
 
     units: int
     amount_sen: int | None

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api.catalogue.returned import give_packs_back
 from api.events.outbox import NewEvent
+from api.orders.changes import OrderWitness
 from api.orders.model import Order, OrderException, OrderState
 from api.orders.rules import refunded
 from api.orders.schemas import told_of
@@ -51,8 +52,11 @@ PointReversal = Callable[[AsyncConnection, Order, int], Awaitable[Sequence[NewEv
 class RefundSettling:
     """Settles refunds, and begins those that nobody has to ask for."""
 
-    def __init__(self, asker: RefundAsker, reverse_point: PointReversal) -> None:
+    def __init__(
+        self, asker: RefundAsker, reverse_point: PointReversal, witness: OrderWitness
+    ) -> None:
         self._asker, self._reverse_point = asker, reverse_point
+        self._order_witness = witness
 
     async def witness(
         self, connection: AsyncConnection, met: Sequence[MetPayment], now_ms: int
@@ -143,7 +147,7 @@ class RefundSettling:
         if state is RefundState.SUCCEEDED:
             events += await self._given_back(connection, refund, now_ms)
         if state is RefundState.FAILED:
-            events += await count_again(connection, refund, now_ms)
+            events += await count_again(connection, refund, now_ms, self._order_witness)
         return events
 
     async def _given_back(

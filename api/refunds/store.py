@@ -71,7 +71,10 @@ async def lock_payments(
     order_id: str | None = None,
     tx_hash: bytes | None = None,
 ) -> list[PaidIn]:
-    """Lock the payments that took effect, of an order or of one hash, in the order of the chain."""
+    """Lock the payments that took effect, of an order or of one hash, in the order of the chain.
+
+    What a coupon bought in vain is no order's money, and found by its hash alone.
+    """
     rows = await connection.execute(
         text("""
             SELECT tx_hash, merchant_id, order_id, units, basket::text AS basket, outcome, height,
@@ -79,7 +82,7 @@ async def lock_payments(
                     AND c.subject = :signing AND c.merchant_id = p.merchant_id) AS own
             FROM payments p
             WHERE merchant_id = :merchant AND state = 'finalised' AND outcome <> 'failed'
-                AND (tx_hash = :hash OR order_id = :order_id)
+                AND (tx_hash = :hash OR (order_id = :order_id AND outcome <> 'in_vain'))
             ORDER BY tx_hash FOR NO KEY UPDATE OF p
         """),
         {"merchant": merchant_id, "hash": tx_hash, "order_id": order_id, "signing": SIGNING},

@@ -4,7 +4,9 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from api.loyalty.model import WAITS_MS
+from ledger.primitives.amounts import Units
 from tests.support.api.loyal_people import check_books, coupons, played, student
+from tests.support.api.signed_money import HandSigner
 from tests.support.api.wallet_proofs import link
 from tests.support.node.fake_node import CUSTOMER
 
@@ -48,6 +50,45 @@ def test_a_whole_refund_takes_the_point_back_and_a_part_does_not(on_rig):
             assert (await holder.ok("GET", "/loyalty"))["balance"] == 3
             await rig.refunded(order)
             assert (await holder.ok("GET", "/loyalty"))["balance"] == 2
+        await check_books(rig)
+
+    on_rig(act)
+
+
+async def whole_again(rig, manager):
+    """Let an order have all of its money once a refund of a part of it is cancelled."""
+    order = await rig.api.order()
+    part = await rig.api.signed(order, units=Units(300_000))
+    await rig.api.chain_only(part)
+    await rig.api.level()
+    asked = (await rig.refund(txHash=part.id.hex())).json()
+    rest = await rig.api.signed(order, units=Units(200_000), redeem=())
+    await rig.api.chain_only(rest)
+    await rig.api.level()
+    await manager.ok("POST", f"/refunds/{asked['id']}/cancel")
+    return order
+
+
+async def let_be(rig, manager):
+    """Let a manager accept an order that was paid without its milk."""
+    order = await rig.api.order()
+    await rig.api.chain_only(await rig.api.signed(order, redeem=()))
+    await rig.api.level()
+    await manager.ok("POST", f"/orders/{order['id']}/resolve", {"resolution": "accept"})
+    return order
+
+
+@pytest.mark.parametrize("turns_paid", [whole_again, let_be])
+def test_an_order_that_turns_paid_without_a_payment_earns_its_point(on_rig, turns_paid):
+    async def act(rig, people):
+        manager, holder = await people.manager(), await student(people)
+        await HandSigner(rig).lease("operating")
+        await turns_paid(rig, manager)
+        assert (await link(holder, CUSTOMER)).status_code == 200
+        assert (await holder.ok("GET", "/loyalty"))["balance"] == 1, "it waited for the wallet"
+        order = await turns_paid(rig, manager)
+        assert (await rig.get(f"/orders/{order['id']}")).json()["state"] == "paid"
+        assert (await holder.ok("GET", "/loyalty"))["balance"] == 2
         await check_books(rig)
 
     on_rig(act)
