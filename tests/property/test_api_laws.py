@@ -16,7 +16,7 @@ from api.http.bodies import decode_body
 from api.orders.model import OrderEvent, OrderState
 from api.orders.rules import PAYABLE, TABLE, NoSuchMove, move
 from api.payments.model import GOOD, Outcome
-from api.payments.rules import Due, Paid, Standing, decide
+from api.payments.rules import Due, Paid, Standing, buy, decide, reconsider
 from api.payments.schemas import ValidationBody
 from api.payments.validation import Question, question_of
 from ledger.primitives.amounts import UNITS_PER_BILL, Units, format_bill
@@ -177,6 +177,25 @@ def test_dust_before_an_exact_payment_marks_nothing_and_the_payment_stays_good(
     assert verdict.outcome is Outcome.SUCCEEDED
     assert verdict.after.state is OrderState.PAID
     assert verdict.after.exception == ("overpaid" if sum(dust) else None)
+
+
+@given(standings(), st.lists(st.integers(0, 1_000), max_size=5))
+def test_no_wallet_s_money_pays_a_coupon_s_order_and_its_purchase_does(
+    standing: Standing, sums: list[int]
+) -> None:
+    order = replace(standing, free=True)
+    for payment in (paid(standing), *(Paid(units, (), 0) for units in sums)):
+        verdict = decide(order, payment)
+        assert verdict.outcome not in GOOD
+        assert verdict.after.state is order.state
+        order = reconsider(verdict.after)
+        assert order.state is verdict.after.state
+    bought = buy(order, paid(standing))
+    if standing.state in PAYABLE:
+        assert (bought.outcome, bought.after.state) == (Outcome.SUCCEEDED, OrderState.PAID)
+        assert bought.after.exception == "overpaid", "what came in beside it goes back"
+    else:
+        assert (bought.outcome, bought.after) == (Outcome.IN_VAIN, order)
 
 
 SHELVES = st.lists(
