@@ -24,8 +24,6 @@ from node.client.views import LotView
 
 LIST: Final = "listLots"
 PRODUCTS_MAX: Final = 200
-SALES_MAX: Final = 8
-"""So many payments of one order are walked from: one is usual, and strangers may add others."""
 
 T = TypeVar("T")
 
@@ -70,8 +68,7 @@ async def read_trace(call: ApiCall) -> TraceView:
         begun, whole = [bytes.fromhex(subject)], True
     else:
         async with service.engine.connect() as connection:
-            paid = await redeeming_payments(connection, order, SALES_MAX + 1)
-        begun, whole = paid[:SALES_MAX], len(paid) <= SALES_MAX
+            begun, whole = await redeeming_payments(connection, order)
         # Packs that came back tell of their own lot: their payment burned nothing.
         lots = [part.lot for part in order.basket] + [part.lot for part in order.returned]
         begun = begun or [bytes.fromhex(lot) for lot in lots]

@@ -3,10 +3,13 @@
 import json
 from collections.abc import Callable
 
+import pytest
 from msgspec.structs import replace
 
 from api.client import PaymentsClient
 from ledger.errors.store import NoMilkBehind, PrunedBlock
+from ledger.genesis import Genesis
+from ledger.primitives.amounts import Units
 from ledger.primitives.hashing import Domain, Hash
 from ledger.primitives.keys import address_of, format_address
 from ledger.rules.context import Call
@@ -15,12 +18,15 @@ from ledger.store import MemoryStore
 from ledger.trace import trace
 from ledger.types.milk import PackLot
 from ledger.types.trace import Trace
+from ledger.types.transfer import Redemption
+from node.client.requests import LOTS_MAX
 from node.client.views import LotView, ProductLotView
 from tests.support.api.client_bridge import as_partner
 from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import ServiceRig
 from tests.support.ledger.dairy import Chain, Dairy, bill, key
 from tests.support.ledger.milking import make_lots
+from tests.support.node.fake_node import FakeNode, small_genesis
 from tests.unit.api.test_api_access import on_rig
 
 NOTHING = "ab" * 32
@@ -102,6 +108,54 @@ def test_an_order_is_traced_by_its_payments_and_before_them_by_its_lots(
             assert len(told["sales"]) == 1
 
     on_rig(database, act)
+
+
+def two_lots() -> Genesis:
+    """Make a chain whose milk is in two lots."""
+    genesis = small_genesis()
+    (lot,) = genesis.stock
+    half = Units(lot.units // 2)
+    two = tuple(replace(lot, name=name, units=half) for name in ("stock-1", "stock-2"))
+    return replace(genesis, stock=two)
+
+
+def test_what_strangers_send_before_the_customer_hides_no_payment_and_leads_to_no_other_milk(
+    database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.trace.store.SALES_MAX", 2)
+
+    async def act(rig: ServiceRig) -> None:
+        sold, asked = SoldPack(), list[bytes]()
+
+        def walk(subject: Hash) -> Trace:
+            asked.append(subject)
+            return sold.walk(sold.sale)
+
+        rig.node.walk = walk
+        order = await rig.order()
+        (offered,) = [Hash(bytes.fromhex(part["lot"])) for part in order["redeem"]]
+        every = [lot.id for lot in await rig.node.lots(LOTS_MAX)]
+        (foreign,) = [lot for lot in every if lot != offered]
+        dust = list[bytes]()
+        for units, lots in (
+            (1, (foreign,)), (1, (offered, foreign)), (1, (offered,)), (1, (offered,)),
+            (2, (offered,)),
+        ):  # fmt: skip
+            parts = tuple(Redemption(Hash(lot), Units(units)) for lot in lots)
+            sent = await rig.signed(order, units=units * len(lots), redeem=parts)
+            await rig.chain_only(sent)
+            await rig.level()
+            dust.append(sent.id)
+        await rig.http.get(f"/api/v1/trace/{order['id']}")
+        assert len(asked) == 2, "of what nobody has paid yet, the most"
+        assert dust[-1] in asked
+        paid = await rig.paid(order)
+        asked.clear()
+        told = (await rig.http.get(f"/api/v1/trace/{order['id']}")).json()
+        assert asked == [dust[-1], paid.id], "in the order of the chain"
+        assert not told["complete"]
+
+    on_rig(database, act, ledger=FakeNode(two_lots()))
 
 
 def test_what_is_no_milk_is_told_by_a_code_and_silence_is_no_answer(
