@@ -220,6 +220,7 @@ ROUTES: Final = (
         handler=redeem_coupon,
         body=RedeemBody,
         answer=OrderView,
+        unlogged=("couponCode",),
         status=201,
         idempotency=Idempotency.KEY,
         codes=(

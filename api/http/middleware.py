@@ -13,6 +13,7 @@ from ulid import ULID
 
 from api.errors import ApiFault
 from api.http.problems import problem
+from api.http.unlogged import holds_code
 from api.metrics import Metrics
 from node.capped_log import CappedLog
 from node.client.tracing import TRACEPARENT
@@ -138,5 +139,5 @@ def _given_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id":
             text = value.decode("latin-1")
-            return text if _REQUEST_ID.fullmatch(text) else ""
+            return text if _REQUEST_ID.fullmatch(text) and not holds_code(text) else ""
     return ""

@@ -93,8 +93,8 @@ class Route:
     """What is done once the body's bytes are there and before they are read: a quota."""
     malformed: Mapping[str, object] = field(default_factory=dict)
     """Members that a 400 bears beside a problem's own."""
-    private: bool = False
-    """Whether the body holds a secret, and so is kept out of the request log."""
+    unlogged: tuple[str, ...] = ()
+    """Names of its path that are kept in no log; members of bodies and queries are marked so."""
     described: bool = True
     """Whether OpenAPI tells of it."""
     development: bool = False

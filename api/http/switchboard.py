@@ -26,6 +26,7 @@ from api.http.problems import json_response, problem
 from api.http.replies import Reply
 from api.http.routes import ApiCall, Idempotency, Route
 from api.people.views import help_view
+from api.request_log.hiding import kept_of
 from api.service import Service
 
 HELPED: Final = frozenset({401, 403, 423})
@@ -131,9 +132,10 @@ class Switchboard(BaseRoute):
             code = "" if told is None else told.code
             self._service.watching.note_answer(principal, status, code)
             if isinstance(principal, KeyHolder):
-                body = None if served.route.private else call.raw
+                asked = request.scope["query_string"].decode("latin-1")
+                kept = kept_of(served.route, path, asked, call.raw)
                 took_ms = int(1_000 * (perf_counter() - started_s))
-                self._service.request_log.note(principal, request, body, status, told, took_ms)
+                self._service.request_log.note(principal, request, kept, status, told, took_ms)
         return answer
 
     async def _unknown(self, request: Request, route: Route, fault: ApiFault) -> Response:

@@ -22,6 +22,7 @@ from api.http.scalars import (
     TimeText,
     UlidText,
 )
+from api.http.unlogged import UNLOGGED
 from api.orders.model import Order, OrderException, OrderState
 from ledger.primitives.amounts import Units, format_bill
 from ledger.primitives.keys import format_address
@@ -62,6 +63,7 @@ class NewOrderBody(
             Meta(
                 pattern="^[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{16}$",
                 description="What a coupon's QR holds: it buys the one pack of the basket.",
+                extra=UNLOGGED,
             ),
         ]
         | UnsetType

@@ -8,22 +8,32 @@ from msgspec import UNSET, Meta, UnsetType
 from api.access.roles import Role
 from api.http.pages import PageQuery
 from api.http.scalars import LINE, AddressText, TimeText, UlidText
+from api.http.unlogged import UNLOGGED
 from api.people.model import LinkState, NoticeKind, UserState
+from api.people.proof_texts import (
+    Bytes32,
+    Nonce,
+    OfficeCode,
+    Password,
+    Pin,
+    SignatureText,
+)
 
 PersonName = Annotated[str, Meta(min_length=1, max_length=120, pattern=LINE)]
 CardNumber = Annotated[
-    str, Meta(max_length=40, pattern=LINE, description="Of the student's or staff's card.")
+    str,
+    Meta(
+        max_length=40,
+        pattern=LINE,
+        description="Of the student's or staff's card.",
+        extra=UNLOGGED,
+    ),
 ]
 LoginName = Annotated[
-    str, Meta(max_length=120, pattern=LINE, description="What a password goes with.")
+    str,
+    Meta(max_length=120, pattern=LINE, description="What a password goes with.", extra=UNLOGGED),
 ]
 Language = Annotated[str, Meta(pattern="^(en|ms)$")]
-Password = Annotated[str, Meta(min_length=1, max_length=256, description="12 characters or more.")]
-Pin = Annotated[str, Meta(pattern="^[0-9]{6}$", description="Six digits, for tills.")]
-StaffCode = Annotated[str, Meta(pattern="^[0-9]{4,8}$")]
-OfficeCode = Annotated[str, Meta(min_length=8, max_length=40, description="As the office gave it.")]
-Bytes32 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="32 bytes in hex.")]
-SignatureText = Annotated[str, Meta(pattern="^[0-9a-f]{128}$", description="Ed25519, in hex.")]
 Seconds = Annotated[int, Meta(description="Seconds.")]
 
 
@@ -144,7 +154,7 @@ class ProofBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
 class WalletLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A login challenge, answered by a linked wallet."""
 
-    nonce: Bytes32
+    nonce: Nonce
     expires_ms: int
     policy: PolicyBody
     signatures: Annotated[list[SignatureBody], Meta(min_length=1, max_length=16)]

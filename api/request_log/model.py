@@ -1,6 +1,6 @@
 """What is kept of a request: enough to see what was wrong and to send it again, and no secret.
 
-The credential is never kept, nor the body of a route that is `private`.
+The credential is never kept, nor what `api.request_log.hiding` hides.
 """
 
 import shlex
@@ -14,6 +14,15 @@ BODY_BYTES_MAX: Final = 2_048
 SHOWN_HEADERS: Final = ("content-type", "idempotency-key", "prefer", "accept", "accept-language")
 """Headers that are kept: none of them holds a secret."""
 HEADER_CHARS_MAX: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class KeptParts:
+    """Where a request went and what it said, without what is hidden. No body: none is kept."""
+
+    path: str
+    query: str
+    body: bytes | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

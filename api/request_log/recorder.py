@@ -19,12 +19,14 @@ from ulid import ULID
 from api.access.principals import KeyHolder
 from api.db.faults import DATABASE_FAULTS, describe
 from api.errors import ApiFault
+from api.http.unlogged import hide_codes, holds_code
 from api.request_log import store
 from api.request_log.model import (
     BODY_BYTES_MAX,
     HEADER_CHARS_MAX,
     KEPT_A_KEY,
     SHOWN_HEADERS,
+    KeptParts,
     LoggedRequest,
 )
 
@@ -52,20 +54,18 @@ class Recorder:
         self,
         holder: KeyHolder,
         request: Request,
-        body: bytes | None,
+        kept: KeptParts,
         status: int,
         fault: ApiFault | None,
         took_ms: int,
     ) -> None:
-        """Note a request of a key and its answer; `body` is None if it isn't to be kept."""
+        """Note a request of a key, as far as it is `kept`, and its answer."""
         ring = self._pending.setdefault(holder.key_id, deque(maxlen=KEPT_A_KEY))
         if len(ring) < KEPT_A_KEY:
             if self._count >= PENDING_MAX:
                 return
             self._count += 1
-        scope, headers, now_ms = request.scope, request.headers, self._now_ms()
-        shown = ((name, _clean(headers.get(name, ""), HEADER_CHARS_MAX)) for name in SHOWN_HEADERS)
-        errors = () if fault is None else fault.errors
+        scope, body, now_ms = request.scope, kept.body, self._now_ms()
         ring.append(
             LoggedRequest(
                 id=str(ULID.from_timestamp(now_ms)),
@@ -74,14 +74,14 @@ class Recorder:
                 request_id=scope.get("state", {}).get("request_id", ""),
                 at_ms=now_ms,
                 method=scope["method"],
-                path=_clean(scope["path"], PATH_CHARS_MAX),
-                query=_clean(scope["query_string"].decode("latin-1"), PATH_CHARS_MAX),
-                headers=tuple((name, value) for name, value in shown if value),
+                path=_clean(kept.path, PATH_CHARS_MAX),
+                query=_clean(kept.query, PATH_CHARS_MAX),
+                headers=_headers(request),
                 body=None if body is None else _clean(_text(body), BODY_BYTES_MAX),
                 body_cut=body is not None and len(body) > BODY_BYTES_MAX,
                 status=status,
                 code="" if fault is None else fault.code,
-                errors=tuple((_clean(e.pointer, PATH_CHARS_MAX), e.code) for e in errors),
+                errors=() if fault is None else _errors(fault),
                 took_ms=took_ms,
             )
         )
@@ -115,6 +115,20 @@ class Recorder:
         if requests:
             async with self._engine.begin() as connection:
                 await store.write(connection, requests)
+
+
+def _headers(request: Request) -> tuple[tuple[str, str], ...]:
+    """Give the headers that are kept; one that holds a code is left out whole."""
+    shown = ((name, request.headers.get(name, "")) for name in SHOWN_HEADERS)
+    return tuple(
+        (name, _clean(value, HEADER_CHARS_MAX))
+        for name, value in shown
+        if value and not holds_code(value)
+    )
+
+
+def _errors(fault: ApiFault) -> tuple[tuple[str, str], ...]:
+    return tuple((_clean(hide_codes(e.pointer), PATH_CHARS_MAX), e.code) for e in fault.errors)
 
 
 def _text(raw: bytes) -> str:

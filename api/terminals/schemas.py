@@ -8,15 +8,18 @@ from msgspec import Meta
 from api.amounts import format_sen
 from api.http.pages import PageQuery
 from api.http.scalars import LINE, MyrText, TimeText, UlidText
-from api.people.schemas import Bytes32, Pin, SignatureText, StaffCode
+from api.http.unlogged import UNLOGGED
+from api.people.proof_texts import Bytes32, Nonce, Pin, SignatureText, StaffCode
 from api.people.tokens import STEP_UP_S, TOKEN_S
 from api.terminals.model import TerminalState
 from api.terminals.rules import STEP_UP_EACH_SEN_MAX, STEP_UP_SHIFT_SEN_MAX
 
 Label = Annotated[str, Meta(min_length=1, max_length=40, pattern=LINE)]
 Letter = Annotated[str, Meta(pattern="^[A-Z]$", description="Of its tickets, as in A-27.")]
-PairingCode = Annotated[str, Meta(min_length=8, max_length=16, examples=["7KQ2-M4XN"])]
-FourDigits = Annotated[str, Meta(pattern="^[0-9]{4}$")]
+PairingCode = Annotated[
+    str, Meta(min_length=8, max_length=16, examples=["7KQ2-M4XN"], extra=UNLOGGED)
+]
+FourDigits = Annotated[str, Meta(pattern="^[0-9]{4}$", extra=UNLOGGED)]
 
 
 class TerminalView(msgspec.Struct, frozen=True, rename="camel"):
@@ -81,7 +84,7 @@ class TerminalKeyBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, r
     """The key and nonce that the till has committed to."""
 
     public_key: Bytes32
-    nonce: Bytes32
+    nonce: Nonce
 
 
 class TerminalStateView(msgspec.Struct, frozen=True, rename="camel"):
@@ -100,7 +103,7 @@ class ConfirmBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
 class TerminalProofBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A challenge, signed by the till's key."""
 
-    nonce: Bytes32
+    nonce: Nonce
     expires_ms: int
     signature: SignatureText
 
