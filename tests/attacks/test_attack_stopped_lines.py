@@ -110,6 +110,15 @@ def test_a_total_that_leaps_as_far_as_it_may_stops_no_line(many):
     assert claim.counted_steps + claim.lost_steps <= TOTAL_MAX
 
 
+def test_a_total_that_leaps_again_and_again_rose_by_no_more_than_can_be_told():
+    """The chain sees each leap, in the one envelope that it is shown."""
+    town = Stopping()
+    leaps = {65_000, 67_000, 69_000}
+    town.flow.measure([(at, TOTAL_MAX if at in leaps else total) for at, total in good(0, END + 1)])
+    last = town.windows(50)[-1]
+    assert last.counted_steps + last.lost_steps == TOTAL_MAX
+
+
 def test_a_leap_in_a_unit_of_mass_is_more_than_any_tank_holds():
     town = Stopping()
     samples = [(at, TOTAL_MAX if at == 65_000 else total) for at, total in good(0, END + 1)]
