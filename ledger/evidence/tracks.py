@@ -70,6 +70,19 @@ class Track:
         unit = measured_unit(self.instrument, self.shown[place].reading)
         return unit is not None and unit is self.unit
 
+    def tells_of(self, time_ms: int) -> bool:
+        """Tell whether there is a sample at a time.
+
+        Told in another unit by the envelope that reaches it, it is one too: the next window reads
+        that unit.
+        """
+        end = self.shown_at(time_ms)
+        told = time_ms in set(self.times)
+        if told or end is None or self.measures(end):
+            return told
+        reading = self.shown[end].reading
+        return time_ms in {reading.t0_ms + offset_ms for offset_ms, _ in reading.samples}
+
     def last_before(self, time_ms: int) -> int | None:
         """Give the place of the last envelope before the first that ends after a time."""
         place = None

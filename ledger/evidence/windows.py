@@ -289,7 +289,7 @@ def _check_end(flow: Watch | None, from_ms: int, to_ms: int) -> None:
         why = f"its flow meter left the line at {flow.until_ms} ms"
         raise UnfitWindow(from_ms=from_ms, to_ms=to_ms, why=why)
     heard = flow.track.times and flow.track.heard_ms >= to_ms
-    if heard and to_ms not in set(flow.track.times) and to_ms != flow.until_ms:
+    if heard and not flow.track.tells_of(to_ms) and to_ms != flow.until_ms:
         raise UnfitWindow(from_ms=from_ms, to_ms=to_ms, why="no sample of its flow meter is there")
 
 

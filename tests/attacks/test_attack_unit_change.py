@@ -110,3 +110,17 @@ def test_a_meter_that_is_set_anew_again_and_again_hides_flow_thrice(step_s):
             break
     assert stopped[-1], "the third within 30 days stopped it"
     assert not stopped[700 // step_s], "two did not"
+
+
+def test_a_window_ends_with_the_first_sample_in_a_unit_that_is_told_but_shortly():
+    """Its meter is set back before the margin is over: the sample is one all the same."""
+    town = Cheat(litres=(300, 300, 300))
+    flow = town.line.of(FLOW)
+    town.good(*(each for each in town.line.devices if each is not flow), begin=0, end=400)
+    for unit, begin, end in ((None, 0, 201), (Unit.MICROLITRE, 201, 221), (None, 221, 401)):
+        flow.unit, flow.carried = unit, None
+        per_s = 1_000_000 if unit else 1_000
+        flow.measure([(at * 1_000, (at - begin) * per_s) for at in range(begin, end)])
+    for until in (100, 201, 221, None):
+        assert town.mint(town.signed(town.claim(until))) == ""
+    assert town.minted_units() == (200 + 19 + 150) * 1_000_000
