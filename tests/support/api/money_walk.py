@@ -31,7 +31,7 @@ class Walk:
         self.orders, self.payments, self.strays = [], [], []
 
     async def begin(self):
-        """Give the customer two coupons more."""
+        """Give the customer four coupons more."""
         people, service = self.money.people, self.rig.api.service
         shop, product = people.merchant_id, DEFAULT_PRODUCTS[0]
         drawn = [
@@ -43,15 +43,15 @@ class Walk:
                 service.now_ms(),
                 campaign_id=f"walk{n}",
             )
-            for n in range(2)
+            for n in range(4)
         ]
         await in_transaction(service.engine, lambda connection: add_coupons(connection, drawn))
 
     async def step(self, chance):
         acts = (
-            self.open, self.scan, self.use, self.use, self.pay, self.pay, self.pay, self.stray,
-            self.assign, self.sign, self.sign, self.settle, self.settle, self.ask, self.ask,
-            self.undo, self.resolve, self.end, self.expire,
+            self.open, self.scan, self.use, self.overtake, self.overtake, self.pay, self.pay,
+            self.pay, self.stray, self.assign, self.sign, self.sign, self.settle, self.settle,
+            self.ask, self.ask, self.undo, self.resolve, self.end, self.expire,
         )  # fmt: skip
         with contextlib.suppress(ApiFault):
             await chance.choice(acts)(chance)
@@ -78,6 +78,14 @@ class Walk:
             path = f"/orders/{chance.choice(self.orders)['id']}/coupon"
             await self.money.holder.call("POST", path, {"couponId": coupon.id})
 
+    async def overtake(self, chance):
+        """Use a coupon on a new order, and pay it past the service before its milk is bought."""
+        if coupon := await self.coupon(chance):
+            await self.open(chance)
+            path = f"/orders/{self.orders[-1]['id']}/coupon"
+            await self.money.holder.call("POST", path, {"couponId": coupon.id})
+            await self._send(chance, self.orders[-1], shape=(EXACT, True))
+
     async def pay(self, chance):
         """Send money past the service."""
         if self.orders:
@@ -88,8 +96,8 @@ class Walk:
             other = {"reference": secrets.token_bytes(32)}
             self.strays.append(await self._send(chance, chance.choice(self.orders), **other))
 
-    async def _send(self, chance, order, **changes):
-        units, burns = chance.choice(SHAPES)
+    async def _send(self, chance, order, shape=None, **changes):
+        units, burns = shape or chance.choice(SHAPES)
         if not burns or not order["redeem"]:
             changes["redeem"] = ()
         paid = make_transfer(
