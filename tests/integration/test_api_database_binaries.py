@@ -14,7 +14,7 @@ import pytest
 from api.db.binaries import LIBRARIES, PACKAGE, ServerAccount, find_binaries, server_account
 from api.db.postgres import Cluster
 from api.errors import DatabaseFault
-from tests.support.api.postgres import free_port
+from tests.support.system.ports import free_port
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives itself up")
 

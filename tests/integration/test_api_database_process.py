@@ -14,8 +14,8 @@ import pytest
 from api.db.credentials import DATABASE_USER, database_password
 from api.db.postgres import Cluster
 from api.errors import DatabaseFault
-from tests.support.api.postgres import free_port
 from tests.support.system.patience import PATIENCE_S
+from tests.support.system.ports import free_port
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
 

@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from api.config import prepare
-from tests.support.api.postgres import TestDatabase, free_port, running_database
+from tests.support.api.postgres import TestDatabase, running_database
 from tests.support.system.patience import PATIENCE_S
+from tests.support.system.ports import free_port
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
 

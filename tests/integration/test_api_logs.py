@@ -18,8 +18,9 @@ from ulid import ULID
 from api.config import prepare
 from api.db.session import open_engine
 from node.capped_log import LINES_A_SECOND, LINES_AT_ONCE_MAX
-from tests.support.api.postgres import TestDatabase, free_port, running_database
+from tests.support.api.postgres import TestDatabase, running_database
 from tests.support.system.patience import PATIENCE_S
+from tests.support.system.ports import free_port
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
 FLOOD = 400

@@ -22,10 +22,11 @@ from api.service import open_service
 from ledger.genesis import Genesis, GenesisAccount
 from ledger.primitives.amounts import Units
 from simulator.dairy import shopper
-from tests.support.api.postgres import TestDatabase, free_port, running_database
+from tests.support.api.postgres import TestDatabase, running_database
 from tests.support.api.service_rig import rig_config, until
 from tests.support.node.fake_node import FakeNode, small_genesis
 from tests.support.system.patience import PATIENCE_S
+from tests.support.system.ports import free_port
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
 PURSE = Units(1_000_000_000)

@@ -7,7 +7,6 @@ make and drop one takes a hundred times as long.
 """
 
 import asyncio
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -19,6 +18,7 @@ from ulid import ULID
 from api.db.credentials import DATABASE_USER, database_password, database_url
 from api.db.postgres import Cluster
 from api.db.session import migrate, open_engine
+from tests.support.system.ports import free_port
 
 TEMPLATE = "billcoin_template"
 GONE_WITHIN_MS = 5_000
@@ -42,14 +42,6 @@ ALONE = """
     SELECT pg_terminate_backend(pid, $1) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
-
-
-def free_port() -> int:
-    """Find a port of the loopback that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class TestDatabase:

@@ -25,10 +25,11 @@ from api.db.session import open_engine
 from api.limits.config import MEASURED
 from ledger.primitives.codec import encode
 from ledger.types.transaction import Transaction
-from tests.support.api.postgres import TestDatabase, free_port
+from tests.support.api.postgres import TestDatabase
 from tests.support.node.fake_node import FakeNode, make_transfer
 from tests.support.node.fake_node_http import HttpNode
 from tests.support.system.patience import PATIENCE_S
+from tests.support.system.ports import free_port
 
 COMMAND = (sys.executable, "-c", "from api.cli import app; app()")
 BEAT_S = 3.0

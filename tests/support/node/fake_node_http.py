@@ -24,8 +24,8 @@ from node.client.framing import encode_frame
 from node.client.queries import BLOCKS, QUERIES, SUBMIT
 from node.client.query import Query
 from node.client.requests import Request as Asked
-from tests.support.api.postgres import free_port
 from tests.support.node.fake_node import FakeNode
+from tests.support.system.ports import free_port
 
 
 class HttpNode:

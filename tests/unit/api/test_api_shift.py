@@ -16,10 +16,11 @@ from api.http.server import Shift, serve
 from api.workers.running import run_workers
 from api.workers.words import WorkerEnd
 from node.httpd.server import bind
-from tests.support.api.postgres import TestDatabase, free_port
+from tests.support.api.postgres import TestDatabase
 from tests.support.api.service_rig import rig_config, until
 from tests.support.node.fake_node import FakeNode
 from tests.support.node.fake_node_http import HttpNode
+from tests.support.system.ports import free_port
 
 KEYS = ("bck_test_" + "a" * 52, "bck_test_" + "b" * 52)
 NOWHERE = "http://127.0.0.1:9"
