@@ -105,8 +105,8 @@ def subject_of(user_id: str | None, address_index: bytes) -> str:
     return f"payer:{address_index.hex()}" if user_id is None else f"user:{user_id}"
 
 
-def read_subject(subject: str) -> tuple[str | None, bytes | None]:
-    """Read whose an attempt is: a person's id, or the blind index of an account."""
+def whose(subject: str) -> tuple[str | None, bytes | None]:
+    """Tell whose an attempt is: a person's id, or the blind index of an account."""
     kind, _, name = subject.partition(":")
     return (name, None) if kind == "user" else (None, bytes.fromhex(name))
 

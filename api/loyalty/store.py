@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api.attempts.model import read_subject
+from api.attempts.model import whose
 from api.db.statements import text
 from api.loyalty.model import WAITS_MS, EarnedPoint, EntryKind, LoyaltyEntry
 
@@ -67,7 +67,7 @@ async def who_paid_most(
         {"union": union_id, "merchant": merchant_id, "id": order_id},
     )
     row = rows.first()
-    return (None, None) if row is None or not row.here else read_subject(row.subject)
+    return (None, None) if row is None or not row.here else whose(row.subject)
 
 
 async def let_wait(connection: AsyncConnection, points: Sequence[EarnedPoint], now_ms: int) -> None:

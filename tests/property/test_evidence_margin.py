@@ -81,7 +81,7 @@ def near(samples: Samples, begin_ms: int, end_ms: int) -> Samples:
 def judged(shown: dict[Instrument, Samples]) -> list[Step]:
     """Judge a line's steps."""
     watches = [watch(kind, samples) for kind, samples in shown.items()]
-    terms = WindowTerms(RIG.line, RIG.rules, LIMITS, END_MS, 0)
+    terms = WindowTerms(RIG.line, RIG.rules, LIMITS, END_MS, 0, watches[0].track.ended_by(END_MS))
     return judge_steps(terms, watches, watches[0])[0]
 
 
