@@ -34,6 +34,8 @@ class Drawing:
 
     def choose(self, window: JudgedWindow) -> list[Interval]:
         """Give the intervals of a window, or the parts of them, that the tank has milk for."""
+        if not any(step.counts for step in window.steps):
+            return []  # Nobody may know in which unit its flow meter tells what does not count.
         draw = _Draw(window, self._tank)
         for step in window.steps:
             if step.counts:

@@ -54,3 +54,17 @@ def test_a_window_ends_where_its_meter_was_set_to_another_unit(window_ms, set_s,
     lost_ms = 1_000 if carried else 0
     assert sum(each.units for each in claims) == (through_ms - 1_000 - lost_ms) * 1_000
     assert sum(each.lost_steps for each in claims) == lost_ms
+
+
+@pytest.mark.parametrize("measured_s", [0, 100])
+def test_a_meter_that_measures_nothing_in_a_window_counts_nothing_and_ends_no_gateway(measured_s):
+    """It was set to what no flow meter tells: the line goes on, without its litres."""
+    rig, end_s = LineRig(), 400
+    if measured_s:
+        rig.run(measured_s)
+    flow = rig.of(FLOW)
+    flow.unit, flow.carried = Unit.FLAG, None
+    rig.run(end_s - measured_s - 1, begin_ms=(measured_s + 1) * 1_000)
+    claims = drain(rig, WindowRules(MilkKind.WHOLE, MINUTE, MINUTE, MINUTE, 10_000))
+    assert sum(each.units for each in claims) <= measured_s * 1_000_000
+    assert all(each.units == 0 for each in claims if each.from_ms > START_MS + measured_s * 1_000)
