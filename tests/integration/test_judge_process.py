@@ -11,6 +11,7 @@ import pytest
 from iot_minting.attestor.errors import JudgeFailed, TooHard
 from iot_minting.attestor.judge_process import JudgeProcess
 from iot_minting.attestor.judging import Judgement, judge
+from tests.support.api.service_rig import until
 from tests.support.evidence.rig import LineRig
 from tests.support.ledger.dairy import key
 from tests.support.minting.windows import make_window
@@ -61,7 +62,8 @@ def test_a_judge_that_dies_fails_once():
             (child,) = children().values()
             child.suspend()
             going = asyncio.create_task(process.judge(asked()))
-            await asyncio.sleep(0)
+            # It is written down in a thread first; who is killed before that is replaced unseen.
+            await until(process._alone.locked)  # noqa: SLF001  # Nothing else shows it.
             os.kill(child.pid, signal.SIGKILL)
             with pytest.raises(JudgeFailed):
                 await going
