@@ -12,23 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.system.counting import GreenletCounting, counts_by_tracer
 from tests.support.system.sharing import dealt, workers
 
 HERE = Path(__file__).parent
 UNCOUNTED = ("attacks", "property", "simulation")
-DATABASES = [HERE / "integration", HERE / "unit" / "api"]
-"""Where SQLAlchemy runs in the tests' own process."""
 
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("house"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "house")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Count behind greenlets where there are any."""
-    if counts_by_tracer(config):
-        config.pluginmanager.register(GreenletCounting(DATABASES))
 
 
 @pytest.hookimpl(optionalhook=True)
